@@ -1,0 +1,229 @@
+"""The study's one truth: every suggestion, measurement and ending, append-only, in `journal.log`.
+
+The file is an Optuna journal: Optuna and its dashboard open it as it is. Added to Optuna's own lines are a checksum
+each, one writer, and a mend of the half line that a pulled plug leaves. The sampler, the ladder and the trials of a
+resumed study are rebuilt from here and from nothing else.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from automl.errors import StudyError
+from automl.records import Ending, Measurement, Params, State, Trial
+from automl.space import Choice, Integer, Parameter, SearchSpace
+
+FILE: Final = "journal.log"
+STATES: Final = {
+    State.COMPLETED: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+    State.RUNNING: TrialState.RUNNING,
+}
+
+
+class Journal:
+    """One study's journal. Trials are numbered from 0 in the order in which they were suggested."""
+
+    def __init__(self, lines: "_Lines", metric: str) -> None:
+        """Take the lines as read; use `create` or `read`."""
+        self._lines = lines
+        self._metric = metric
+        self._storage = JournalStorage(lines)
+        studies = self._storage.get_all_studies()
+        self._study = studies[0]._study_id if studies else -1  # noqa: SLF001  (the storage's own key)
+
+    @classmethod
+    def create(cls, folder: Path, *, name: str, metric: str) -> Self:
+        """Open for writing, and begin the journal if there is none; the caller holds the folder's lock."""
+        journal = cls(_Lines(folder / FILE, writable=True), metric)
+        if journal._study < 0:
+            journal._study = journal._storage.create_new_study([StudyDirection.MAXIMIZE], name)
+        return journal
+
+    @classmethod
+    def read(cls, folder: Path, *, metric: str) -> Self:
+        """Open for reading only, beside the writer if need be.
+
+        Raises:
+            StudyError: there is no journal.
+        """
+        if not (folder / FILE).is_file():
+            raise StudyError(f"{folder}: must be a study's folder, but has no {FILE}")
+        return cls(_Lines(folder / FILE, writable=False), metric)
+
+    @property
+    def dropped(self) -> str:
+        """Tell what was unreadable at the end of the file and left out, empty if nothing."""
+        return self._lines.dropped
+
+    def suggested(self, params: Params, space: SearchSpace, *, seed: int, origin: str) -> int:
+        """Record a new trial and return its number. `origin` tells where the params come from."""
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions={name: distribution(space.parameters[name]) for name in params},
+            user_attrs={"seed": seed, "origin": origin},
+        )
+        key = self._storage.create_new_trial(self._study, template)
+        return self._storage.get_trial(key).number
+
+    def measured(self, number: int, measurement: Measurement, *, node: str = "") -> None:
+        """Record what an epoch gave; an epoch recorded before is left as it was."""
+        key = self._key(number)
+        if str(measurement.epoch) in _epochs(self._storage.get_trial(key)):
+            return
+        attr = {"metrics": dict(measurement.metrics), "seconds": measurement.seconds, "node": node}
+        self._storage.set_trial_user_attr(key, f"epoch:{measurement.epoch}", attr)
+        self._storage.set_trial_intermediate_value(key, measurement.epoch, measurement.metrics[self._metric])
+
+    def retried(self, number: int, cause: str) -> None:
+        """Record that a trial lost its worker and goes on elsewhere."""
+        retries = self._storage.get_trial(self._key(number)).user_attrs.get("retries", [])
+        self._storage.set_trial_user_attr(self._key(number), "retries", [*retries, cause])
+
+    def ended(self, number: int, ending: Ending) -> None:
+        """Record how a trial ended: PRUNED with its last value, COMPLETED with its best, FAILED without one."""
+        key = self._key(number)
+        self._storage.set_trial_user_attr(key, "ending", ending.to_dict())
+        self._settle(key)
+
+    def settle(self) -> None:
+        """Finish what a killed writer left half done: an ending that was written, its state not yet."""
+        for frozen in self._storage.get_all_trials(self._study, deepcopy=False):
+            if frozen.state is TrialState.RUNNING and "ending" in frozen.user_attrs:
+                self._settle(frozen._trial_id)  # noqa: SLF001  (the storage's own key)
+
+    def note(self, key: str, value: Any) -> None:  # noqa: ANN401
+        """Record a fact of the whole study, such as a confirmed score; the last one of a key holds."""
+        self._storage.set_study_user_attr(self._study, key, value)
+
+    def notes(self) -> dict[str, Any]:
+        """Return the facts of the whole study."""
+        return dict(self._storage.get_study_user_attrs(self._study)) if self._study >= 0 else {}
+
+    def trials(self) -> list[Trial]:
+        """Return all trials by number."""
+        if self._study < 0:
+            return []
+        return [_trial(frozen) for frozen in self._storage.get_all_trials(self._study, deepcopy=False)]
+
+    def optuna_study(self) -> optuna.Study:
+        """Return the journal as Optuna's own study, for importances and dashboards."""
+        name = self._storage.get_study_name_from_id(self._study)
+        return optuna.load_study(study_name=name, storage=self._storage)
+
+    def _settle(self, key: int) -> None:
+        frozen = self._storage.get_trial(key)
+        trial = _trial(frozen)
+        last = frozen.intermediate_values.get(trial.epoch)
+        value = {State.COMPLETED: trial.best(self._metric), State.PRUNED: last}.get(trial.state)
+        self._storage.set_trial_state_values(key, STATES[trial.state], None if value is None else [value])
+
+    def _key(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
+
+
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """Return a parameter as Optuna describes it."""
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.choices)
+    if isinstance(parameter, Integer):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+
+
+def _epochs(frozen: FrozenTrial) -> set[str]:
+    """Return the epochs whose measurement is whole: both of its lines were written."""
+    return {str(step) for step in frozen.intermediate_values}
+
+
+def _trial(frozen: FrozenTrial) -> Trial:
+    attrs = frozen.user_attrs
+    measurements = tuple(
+        Measurement(epoch=step, metrics=attrs[f"epoch:{step}"]["metrics"], seconds=attrs[f"epoch:{step}"]["seconds"])
+        for step in sorted(frozen.intermediate_values)
+    )
+    return Trial(
+        number=frozen.number,
+        params=frozen.params,
+        seed=attrs["seed"],
+        measurements=measurements,
+        ending=Ending.from_dict(attrs["ending"]) if "ending" in attrs else None,
+        retries=len(attrs.get("retries", [])),
+        node=attrs[f"epoch:{measurements[-1].epoch}"].get("node", "") if measurements else "",
+    )
+
+
+class _Lines(BaseJournalBackend):
+    """Optuna's journal lines with a checksum each; what this process wrote is not read back from the file."""
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        self._path = path
+        self._logs: list[dict[str, Any]] = []
+        self.dropped = ""
+        good = self._read()
+        self._file = None
+        if writable:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            os.ftruncate(self._file, good)
+            os.lseek(self._file, good, os.SEEK_SET)
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        """Return the lines from a number on."""
+        return self._logs[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append lines and wait until they are on the disk."""
+        if self._file is None:
+            raise StudyError(f"{self._path}: was opened for reading only")
+        text = "".join(_sealed(log) for log in logs)
+        os.write(self._file, text.encode())
+        os.fsync(self._file)
+        # Through JSON and back, so that this process sees what a later one will.
+        self._logs += [json.loads(line) for line in text.splitlines()]
+
+    def _read(self) -> int:
+        """Read all good lines and return where they end; a bad line is forgiven at the end of the file only."""
+        if not self._path.exists():
+            return 0
+        content = self._path.read_bytes()
+        lines = content.split(b"\n")
+        end = 0
+        for number, line in enumerate(lines[:-1], start=1):
+            log = _unsealed(line)
+            if log is None:
+                if any(_unsealed(later) for later in lines[number:-1]):
+                    raise StudyError(
+                        f"{self._path}:{number}: the checksum must hold, but the line is damaged and good lines follow;"
+                        " bring the file back from a copy"
+                    )
+                break
+            self._logs.append(log)
+            end += len(line) + 1
+        if end < len(content):
+            self.dropped = f"{self._path}: the last {len(content) - end} bytes were half written and are left out"
+        return end
+
+
+def _sealed(log: Mapping[str, Any]) -> str:
+    body = json.dumps(log, separators=(",", ":"), allow_nan=False)
+    return f'{body[:-1]},"crc":{zlib.crc32(body.encode())}}}\n'
+
+
+def _unsealed(line: bytes) -> dict[str, Any] | None:
+    body, found, seal = line.rpartition(b',"crc":')
+    if not found or not seal.endswith(b"}") or seal[:-1] != str(zlib.crc32(body + b"}")).encode():
+        return None
+    log: dict[str, Any] = json.loads(line)
+    return log

@@ -1,0 +1,212 @@
+"""The nouns of a study: frozen dataclasses and enums, nothing that acts.
+
+Every other module speaks in these. Facts are stored, conclusions (a trial's state, its value) are derived from them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+ParamValue = float | int | str | bool
+Params = Mapping[str, ParamValue]
+
+
+class State(StrEnum):
+    """How a trial stands."""
+
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one epoch gave."""
+
+    epoch: int
+    """1 for the first epoch."""
+    metrics: Mapping[str, float]
+    """Tag, such as `val/map50_95`, to value; finite numbers only."""
+    seconds: float
+    """Wall-clock seconds of the epoch, validation included."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"epoch": self.epoch, "metrics": dict(self.metrics), "seconds": self.seconds}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(epoch=int(plain["epoch"]), metrics=dict(plain["metrics"]), seconds=float(plain["seconds"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a trial reports no more: exactly one of the three facts is set."""
+
+    cause: str = ""
+    """Why it failed."""
+    pruned: str = ""
+    """Why it was stopped early."""
+    final: Measurement | None = None
+    """The evaluation of its `best.pt` after the last epoch."""
+
+    @property
+    def state(self) -> State:
+        """Derive the state from the facts, so that the two cannot disagree."""
+        if self.cause:
+            return State.FAILED
+        return State.COMPLETED if self.final else State.PRUNED
+
+    @property
+    def reason(self) -> str:
+        """Return the words that go with the state."""
+        return self.cause or self.pruned or "reached the last epoch"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"cause": self.cause, "pruned": self.pruned, "final": self.final and self.final.to_dict()}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        final = plain.get("final")
+        return cls(
+            cause=plain.get("cause", ""),
+            pruned=plain.get("pruned", ""),
+            final=Measurement.from_dict(final) if final else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One evaluation: the params that were tried and all that was measured."""
+
+    number: int
+    params: Params
+    seed: int
+    measurements: tuple[Measurement, ...] = ()
+    ending: Ending | None = None
+    retries: int = 0
+    """How often its worker was lost and it went on elsewhere."""
+    node: str = ""
+    """The node it was last heard from."""
+
+    @property
+    def state(self) -> State:
+        """Derive the state from the ending."""
+        return self.ending.state if self.ending else State.RUNNING
+
+    @property
+    def epoch(self) -> int:
+        """Return the last epoch measured, 0 before the first."""
+        return self.measurements[-1].epoch if self.measurements else 0
+
+    @property
+    def seconds(self) -> float:
+        """Return the wall-clock seconds of all epochs."""
+        return sum(measurement.seconds for measurement in self.measurements)
+
+    def best(self, metric: str, *, until: int | None = None) -> float | None:
+        """Return the highest `metric` up to epoch `until`: what its `best.pt` would score; None before any."""
+        values = [m.metrics[metric] for m in self.measurements if until is None or m.epoch <= until]
+        return max(values, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training for a worker: all that it needs, in plain values."""
+
+    folder: Path
+    """Where checkpoints, curves and the log go; on the study's storage."""
+    number: int
+    params: Params
+    seed: int
+    epochs: int
+    model: str
+    data: str
+    metric: str
+    """The tag that decides which epoch's weights become `best.pt`."""
+    settings: Mapping[str, Any]
+    """Fixed settings passed to Ultralytics; `params` override them."""
+    split: str = "val"
+    """The split of the final evaluation."""
+    gpus: float = 0.0
+    threads: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that YAML can hold."""
+        return asdict(self) | {"folder": str(self.folder), "params": dict(self.params), "settings": dict(self.settings)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**{**plain, "folder": Path(plain["folder"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One confirmed training, judged on a split that no trial saw."""
+
+    seed: int
+    value: float
+    metrics: Mapping[str, float]
+    weights: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """The difference between two sets of scores, and how sure it is."""
+
+    difference: float
+    low: float
+    """The one-sided lower bound of the difference at the wanted confidence."""
+    confidence: float
+    challenger: tuple[Score, ...]
+    default: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What an export left behind, and what was measured on it."""
+
+    onnx: Path
+    onnx_difference: float
+    """Largest absolute difference of raw outputs, ONNX Runtime against torch, boxes in pixels."""
+    onnx_score: float
+    """The objective of the ONNX file on the judged split, by ONNX Runtime."""
+    torch_score: float
+    """The objective of the weights on the same split with the same letterbox."""
+    plan: Path | None = None
+    builder: str = ""
+    """`tensorrt 11.4.0` or `tensorrt_rtx 1.7.1`; empty when no engine was built."""
+    plan_score: float | None = None
+    """The objective of the engine itself; None where this machine cannot run it."""
+    notes: tuple[str, ...] = ()
+    """What was asked for and could not be done here, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The laws that a challenger must pass."""
+
+    min_gain: float = 0.0
+    confidence: float = 0.9
+    max_export_loss: float = 0.005
+    require_engine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """The verdict on a challenger, gate by gate."""
+
+    accepted: bool
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+Report = Callable[[Measurement], None]
+"""What a trial calls after each epoch; it does not return when the scheduler stops the trial."""
