@@ -21,7 +21,12 @@ from automl.errors import StudyError
 
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text` as a whole or not at all."""
-    _replace(path, lambda file: file.write(text.encode()))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by bytes as a whole or not at all."""
+    _replace(path, lambda file: file.write(content))
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401

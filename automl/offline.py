@@ -30,6 +30,7 @@ def shut_doors() -> Path:
     Called again in the same process it changes nothing. The folder goes with the process.
     """
     os.environ.update(ENVIRONMENT)
+    os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     root = Path(tempfile.mkdtemp(prefix="automl-yolo-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)

@@ -4,7 +4,6 @@ Asynchronous successive halving of the stopping kind (Li et al. 2018, arXiv:1810
 a rung compares the best value so far, and a tie is not progress.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, inf
 
@@ -100,11 +99,12 @@ class Ladder:
         self._verdicts[trial, epoch] = verdict
         return verdict
 
+    def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
+        """Take in what a trial stood at a rung with (value, loss) in an earlier session, and the answer it got."""
+        self._standing.setdefault(epoch, {})[trial] = standing
+        self._verdicts[trial, epoch] = Verdict(advanced, "as answered in an earlier session")
+
     def cut(self, epoch: int) -> float | None:
         """Return the value of the last one that would advance at this rung, None while it is empty."""
         values = sorted((value for value, _ in self._standing.get(epoch, {}).values()), reverse=True)
         return values[ceil(len(values) / self.reduction_factor) - 1] if values else None
-
-    def standing(self, epoch: int) -> Mapping[int, float]:
-        """Return trial to value at a rung."""
-        return {trial: value for trial, (value, _) in self._standing.get(epoch, {}).items()}

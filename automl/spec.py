@@ -228,6 +228,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_value(text: str) -> Any:  # noqa: ANN401
+    """Read a value as it would stand in a YAML file.
+
+    Raises:
+        SpecError: it is no YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError:
+        raise SpecError([f"--set: must be a YAML value, but got {text!r}"]) from None
+
+
 def dump(spec: StudySpec) -> str:
     """Write a description with every default, for the study's own folder."""
     return yaml.safe_dump({"format": FORMAT} | spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,131 @@
+"""Everything TensorBoard shows: one folder a trial, the same tags in all, and a live HParams table.
+
+Written by the driver, one writer a folder. The study's root holds one record of all searched parameters with their
+ranges; a trial's row appears when it starts and gets its end state when that is final. Needs no TensorFlow.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from automl.records import Ending, Measurement, Params, ParamValue, State, Trial
+from automl.space import Choice, Integer, Parameter, SearchSpace
+from automl.wording import label
+
+BEST: Final = "best/"
+OUTCOME: Final = "trial/outcome"
+OUTCOMES: Final = {State.COMPLETED: 1.0, State.PRUNED: 0.0, State.FAILED: -1.0}
+
+
+class Board:
+    """The event files of one study."""
+
+    def __init__(self, folder: Path, space: SearchSpace, *, metric: str) -> None:
+        """Write the record of the searched parameters into `folder`, once for the study's whole life."""
+        self._folder = folder
+        self._metric = metric
+        self._writers: dict[int, EventFileWriter] = {}
+        if not any(folder.glob("events.out.tfevents.*")):
+            root = EventFileWriter(str(folder))
+            _add(root, _space_record(space, metric))
+            root.close()
+
+    def start(self, trial: Trial, folder: Path) -> None:
+        """Open the row of a trial; of one that goes on after an interruption, mend what its file may have lost."""
+        known = any(folder.glob("events.out.tfevents.*"))
+        writer = self._writers[trial.number] = EventFileWriter(str(folder), flush_secs=10)
+        if not known:
+            params = {name: label(value) for name, value in trial.params.items()}
+            _add(writer, summary_v2.hparams_pb(params, trial_id=folder.name))
+            _add(writer, _text("params", _table(params | {"seed": trial.seed})))
+        elif trial.measurements:
+            last = trial.measurements[-1]
+            writer.add_event(
+                Event(wall_time=time.time(), step=last.epoch, session_log=SessionLog(status=SessionLog.START))
+            )
+            self._scalars(writer, last, best=trial.best(self._metric))
+        writer.flush()
+
+    def measured(self, trial: Trial) -> None:
+        """Show the last measurement of a trial."""
+        self._scalars(self._writers[trial.number], trial.measurements[-1], best=trial.best(self._metric))
+
+    def ended(self, trial: Trial, ending: Ending) -> None:
+        """Show how a trial ended and close its file."""
+        writer = self._writers.pop(trial.number)
+        status = api_pb2.STATUS_FAILURE if ending.state is State.FAILED else api_pb2.STATUS_SUCCESS
+        end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+        _add(writer, _plugin(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end)))
+        _add(writer, Summary(value=[Summary.Value(tag=OUTCOME, simple_value=OUTCOMES[ending.state])]), trial.epoch)
+        _add(writer, _text("ending", f"**{ending.state}**: {ending.reason}"))
+        writer.close()
+
+    def close(self) -> None:
+        """Close the files of trials that are left unfinished."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+    def _scalars(self, writer: EventFileWriter, measurement: Measurement, *, best: float | None) -> None:
+        values: dict[str, float] = {**measurement.metrics, "time/seconds_per_epoch": measurement.seconds}
+        if best is not None:
+            values[BEST + self._metric.removeprefix("val/")] = best
+        summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+        _add(writer, summary, measurement.epoch)
+        writer.flush()
+
+
+def _space_record(space: SearchSpace, metric: str) -> Summary:
+    short = metric.removeprefix("val/")
+    metrics = [
+        summary_v2.Metric(BEST + short, display_name=f"best {short}"),
+        summary_v2.Metric(metric, display_name=f"last {short}"),
+        summary_v2.Metric("val/map50", display_name="last map50"),
+        summary_v2.Metric("val/loss", display_name="val loss"),
+        summary_v2.Metric(OUTCOME, display_name="outcome (1 completed, 0 pruned, -1 failed)"),
+    ]
+    parameters = [summary_v2.HParam(name, _domain(kind)) for name, kind in space.parameters.items()]
+    return summary_v2.hparams_config_pb(hparams=parameters, metrics=metrics)
+
+
+def _domain(parameter: Parameter) -> summary_v2.Domain:
+    if isinstance(parameter, Choice):
+        return summary_v2.Discrete([label(choice) for choice in parameter.choices])
+    if isinstance(parameter, Integer):
+        return summary_v2.IntInterval(parameter.low, parameter.high)
+    return summary_v2.RealInterval(parameter.low, parameter.high)
+
+
+def _plugin(tag: str, content: plugin_data_pb2.HParamsPluginData) -> Summary:
+    return Summary(
+        value=[
+            Summary.Value(
+                tag=tag,
+                metadata=metadata.create_summary_metadata(content),
+                tensor=metadata.NULL_TENSOR,
+            )
+        ]
+    )
+
+
+def _text(tag: str, markdown: str) -> Summary:
+    plugin = SummaryMetadata.PluginData(plugin_name="text")
+    tensor = TensorProto(dtype="DT_STRING", tensor_shape=TensorShapeProto(), string_val=[markdown.encode()])
+    return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)])
+
+
+def _table(values: Mapping[str, ParamValue] | Params) -> str:
+    rows = "\n".join(f"| {name} | {value} |" for name, value in values.items())
+    return f"| param | value |\n| --- | --- |\n{rows}"
+
+
+def _add(writer: EventFileWriter, summary: Summary, step: int = 0) -> None:
+    writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))

@@ -1,0 +1,209 @@
+"""The `automl` command: the steps of a study by verb. A user's mistake is one message and exit code 2."""
+
+import functools
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from automl import engine, job, overview, registry, report, sample, serve, session, yolo
+from automl import spec as specs
+from automl.errors import AutomlError, RegistryError, SpecError, StudyError
+from automl.journal import Journal
+from automl.progress import PLAIN_WIDTH, drawn
+
+USER_ERROR: Final = 2
+app = typer.Typer(
+    help="Hyperparameter search for Ultralytics YOLO, from a data set to a champion.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+
+SpecFile = Annotated[Path | None, typer.Argument(metavar="[SPEC]", help="The study's YAML; search_spaces/smoke.yaml if none.")]
+Data = Annotated[str | None, typer.Option(help="The data set's data.yaml, or `sample`; wins over the spec.")]
+Model = Annotated[str | None, typer.Option(help="Weights or model YAML; wins over the spec.")]
+Name = Annotated[str | None, typer.Option(help="The study's name; wins over the spec.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the spec, such as budget.trials=6.")]
+Storage = Annotated[Path | None, typer.Option(help="Where runs/ and models/ go; seen by all nodes. $AUTOML_STORAGE, else here.")]
+Address = Annotated[str | None, typer.Option(help="A Ray cluster to join, such as auto; else the job's own, else an embedded one.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Say what it would do and cost, and stop.")]
+Study = Annotated[Path, typer.Argument(metavar="STUDY", help="A study's folder, runs/<study>.")]
+Model_ = Annotated[Path, typer.Argument(metavar="MODEL", help="A registry folder, models/<name>.")]
+Version = Annotated[str, typer.Option(help="A version's number, or an alias: champion, challenger, previous.")]
+
+
+def readable(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn a user's mistake into one message and exit code 2, and an orderly stop into the code of its signal."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        try:
+            command(*args, **kwargs)
+        except AutomlError as error:
+            print(f"automl: {error}", file=sys.stderr)  # noqa: T201
+            raise typer.Exit(USER_ERROR) from None
+        except (KeyboardInterrupt, job.Interrupted):
+            print("automl: stopped; nothing is lost", file=sys.stderr)  # noqa: T201
+            raise typer.Exit(128 + signal.SIGINT) from None
+
+    return wrapped
+
+
+@app.command()
+@readable
+def search(  # noqa: PLR0913  (the command line is the one place for many arguments)
+    spec: SpecFile = None, *, data: Data = None, model: Model = None, name: Name = None, set_: Set = None,
+    storage: Storage = None, address: Address = None, plan: Plan = False,
+) -> None:  # fmt: skip
+    """Search, confirm, export and promote; the same study again goes on where it stood."""
+    described = _described(spec, {"data": data, "model": model, "name": name}, set_)
+    if plan:
+        _print_plan(described)
+        return
+    _run(described, session.Place((storage or session.default_storage()).absolute()), address)
+
+
+@app.command()
+@readable
+def check(spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None) -> None:
+    """Look at a spec and its data without starting anything."""
+    _print_plan(_described(spec, {"data": data, "model": model}, set_))
+
+
+@app.command()
+@readable
+def resume(study: Study, *, address: Address = None) -> None:
+    """Go on with an interrupted study."""
+    folder = study.absolute()
+    described = session.resumable(folder)
+    if folder != session.Place(folder.parents[1]).study(described.name):
+        raise StudyError(f"{folder}: must be named runs/{described.name}, as its study is; move it back")
+    _run(described, session.Place(folder.parents[1]), address)
+
+
+@app.command()
+@readable
+def status(study: Study) -> None:
+    """Show a study's trials, also while it runs and from another machine."""
+    described = session.resumable(study.absolute())
+    journal = Journal.read(study, metric=described.metric)
+    trials, notes = journal.trials(), journal.notes()
+    seconds = max(float(notes.get("seconds", 0.0)), sum(trial.seconds for trial in trials))
+    console = Console()
+    console.width = max(console.width, PLAIN_WIDTH)
+    console.print(drawn(overview.of_trials(described, trials, seconds=seconds)))
+    for line in overview.where(trials, notes):
+        print(line)  # noqa: T201
+
+
+@app.command(name="report")
+@readable
+def write_report(study: Study) -> None:
+    """Write a study's report.html anew."""
+    folder = study.absolute()
+    described = session.resumable(folder)
+    journal = Journal.read(folder, metric=described.metric)
+    data, _ = session.prepare_data(described, folder)
+    path = report.write(folder, described, journal.trials(), journal.notes().get("promotion"), data=data)
+    print(path)  # noqa: T201
+
+
+@app.command(name="sample")
+@readable
+def draw_sample(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the data set.")], *, seed: int = 0
+) -> None:
+    """Draw the sample data set: defects on brushed metal."""
+    if folder.exists() and any(folder.iterdir()):
+        raise StudyError(f"{folder}: must be new or empty, so that no file of yours is overwritten")
+    print(sample.draw(folder, seed=seed))  # noqa: T201
+
+
+@app.command()
+@readable
+def promote(model: Model_, version: Version, *, why: Annotated[str, typer.Option(help="The reason, kept in the history.")]) -> None:
+    """Make a version the champion by hand, against or without a verdict."""
+    held = _registry(model)
+    number = int(held.path(_version(version)).name)
+    held.promote(number, why=f"by hand: {why}")
+    print(f"champion of {held.name}: version {number}")  # noqa: T201
+
+
+@app.command()
+@readable
+def rollback(model: Model_, *, why: Annotated[str, typer.Option(help="The reason, kept in the history.")]) -> None:
+    """Go back to the previous champion."""
+    held = _registry(model)
+    print(f"champion of {held.name}: version {held.rollback(why=why)}")  # noqa: T201
+
+
+@app.command()
+@readable
+def verify(model: Model_) -> None:
+    """Check every byte of all versions against their manifests."""
+    held = _registry(model)
+    if problems := [problem for number in held.versions() for problem in held.verify(number)]:
+        raise RegistryError("\n".join(problems))
+    print(f"{len(held.versions())} versions of {held.name} are as published; {held.aliases()}")  # noqa: T201
+
+
+@app.command()
+@readable
+def export(
+    model: Model_,
+    target: Annotated[Path, typer.Argument(help="The engine file to write.")],
+    *,
+    version: Version = registry.CHAMPION,
+    builder: Annotated[str, typer.Option("--engine", help="auto, tensorrt or tensorrt_rtx.")] = "auto",
+) -> None:
+    """Build an engine from a version's ONNX for the GPU of this machine."""
+    held = _registry(model)
+    folder = held.path(_version(version))
+    if problems := held.verify(int(folder.name)):
+        raise RegistryError("\n".join(problems))
+    print(f"{target}: built by {engine.build_plan(folder / 'model.onnx', target.absolute(), wanted=builder)}")  # noqa: T201
+
+
+@app.command(name="serve")
+@readable
+def serve_model(
+    model: Model_, *, version: Version = registry.CHAMPION, host: str = "127.0.0.1", port: int = 8000
+) -> None:
+    """Serve a version over HTTP: POST an image to /predict; on loopback unless told otherwise."""
+    uvicorn.run(serve.app(_registry(model), _version(version)), host=host, port=port, log_level="warning")
+
+
+def _described(spec: Path | None, given: dict[str, str | None], pairs: list[str] | None) -> specs.StudySpec:
+    overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])
+        overrides[key] = specs.read_value(value)
+    if overrides.get("data", specs.SAMPLE) != specs.SAMPLE:
+        overrides["data"] = str(Path(overrides["data"]).absolute())
+    return specs.load(spec or job.DEFAULT_SPEC, rules=yolo, overrides=overrides)
+
+
+def _run(described: specs.StudySpec, place: session.Place, address: str | None) -> None:
+    job.run(described, place, address=address, console=Console())
+
+
+def _print_plan(described: specs.StudySpec) -> None:
+    for line in session.plan(described):
+        print(line)  # noqa: T201
+
+
+def _registry(path: Path) -> registry.Registry:
+    held = registry.Registry(path.absolute().parent, path.absolute().name)
+    if not held.versions():
+        raise RegistryError(f"{path}: must be a registry folder, models/<name>, but holds no version")
+    return held
+
+
+def _version(version: str) -> int | str:
+    return int(version) if version.isdigit() else version

@@ -1,0 +1,389 @@
+"""Runs jobs on Ray: connects, looks what the nodes have, places trials through Ray Tune, and stops in an orderly way.
+
+The only file that knows Ray. What to run and when to stop a trial is asked of a `JobSource`; Ray Tune's own records
+are thrown away at the end, since the study's journal is the truth.
+"""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, Protocol
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from automl import trial
+from automl.errors import StudyError
+from automl.records import Ending, Job, Measurement
+
+MESSAGE: Final = "message"
+PROBE_SECONDS: Final = 60
+ENVIRONMENT: Final = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+class JobSource(Protocol):
+    """What decides: the study, or a list of re-trainings."""
+
+    @property
+    def over(self) -> bool:
+        """Tell whether no further job will come."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether everything shall stop now, to be resumed later."""
+        ...
+
+    def next_job(self) -> Job | None:
+        """Return the next job, None while there is none to start."""
+        ...
+
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
+        """Take in what an epoch gave; False stops the trial."""
+        ...
+
+    def ended(self, number: int, ending: Ending) -> None:
+        """Take in how a trial ended by itself or by the loss of its worker."""
+        ...
+
+    def retried(self, number: int, cause: str) -> None:
+        """Take in that a trial lost its worker and starts again."""
+        ...
+
+    def stop(self, why: str) -> None:
+        """Ask for an orderly stop."""
+        ...
+
+    def tick(self) -> None:
+        """Do what has to be done now and then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What each trial gets and how many run at a time."""
+
+    gpus: float
+    cpus: float
+    concurrent: int
+
+
+@contextmanager
+def connected(*, address: str | None, log: Path) -> Iterator[str]:
+    """Join the cluster this process was submitted to, or start an embedded one; yield where its dashboard is.
+
+    Ray's own messages go to `log`. Pass `address="auto"` to join a cluster that was started on this machine.
+    """
+    os.environ.update(ENVIRONMENT)
+    target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
+    with _noise_to(log):
+        started = {"num_cpus": os.cpu_count(), "include_dashboard": True, "dashboard_host": "127.0.0.1"}
+        try:
+            context = ray.init(
+                address=target,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                **(started if target == "local" else {}),
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
+        try:
+            yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+        finally:
+            ray.shutdown()
+
+
+def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slots:
+    """Work out what a trial gets, from the shape of the nodes.
+
+    Raises:
+        StudyError: no node can hold a single trial.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    shapes = [(float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in nodes]
+    most_gpus = max(gpu for _, gpu in shapes)
+    wanted_gpus = (1.0 if most_gpus else 0.0) if gpus == "auto" else float(gpus)
+    if wanted_gpus > most_gpus:
+        raise StudyError(
+            f"resources.gpus: must be at most what one node has, but got {wanted_gpus:g} and the largest of "
+            f"{len(nodes)} nodes has {most_gpus:g}; set resources.gpus or add a node"
+        )
+    if cpus != "auto":
+        wanted_cpus = float(cpus)
+    elif wanted_gpus:
+        wanted_cpus = max(1.0, min(cpu // gpu * wanted_gpus for cpu, gpu in shapes if gpu) // 1)
+    else:
+        wanted_cpus = 1.0
+    held = sum(
+        int(min(cpu // wanted_cpus, gpu // wanted_gpus if wanted_gpus else cpu // wanted_cpus)) for cpu, gpu in shapes
+    )
+    if not held:
+        raise StudyError(
+            f"resources.cpus: must be at most what one node has, but got {wanted_cpus:g} and the nodes have "
+            f"{sorted({cpu for cpu, _ in shapes})}"
+        )
+    return Slots(wanted_gpus, wanted_cpus, held if concurrent == "auto" else min(held, int(concurrent)))
+
+
+def probe(folder: Path) -> None:
+    """Let every node write into the study's folder and read what the driver wrote there.
+
+    Raises:
+        StudyError: a node cannot; the message names it.
+    """
+    token = folder / f".probe-{os.getpid()}"
+    token.write_text("driver")
+    try:
+        asked = {
+            node["NodeManagerHostname"]: _probe.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(str(token))
+            for node in ray.nodes()
+            if node["Alive"]
+        }
+        problems = [f"{name}: {problem}" for name, answer in asked.items() if (problem := _answer(answer))]
+    finally:
+        for path in folder.glob(f"{token.name}*"):
+            path.unlink(missing_ok=True)
+    if problems:
+        raise StudyError(
+            f"{folder}: every node must be able to write here, but not so on {'; '.join(problems)}; "
+            "pass --storage with a folder that all nodes mount at the same path"
+        )
+
+
+def run(source: JobSource, resources: Slots, *, retries: int) -> None:
+    """Run all jobs that the source gives, until it is over or stopping.
+
+    A trial whose worker or node is lost goes on from its checkpoint, up to `retries` times. Its own failures are no
+    concern of Ray's: they arrive as an ending.
+    """
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
+    scratch = Path(tempfile.mkdtemp(prefix="automl-ray-"))
+    try:
+        with _orderly_stop(source):
+            tune.Tuner(
+                tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
+                tune_config=tune.TuneConfig(
+                    search_alg=_Searcher(_Handle(source)),
+                    scheduler=_Scheduler(_Handle(source)),
+                    num_samples=-1,
+                    trial_name_creator=_name,
+                    trial_dirname_creator=_name,
+                ),
+                run_config=tune.RunConfig(
+                    name="jobs",
+                    storage_path=str(scratch),
+                    stop=_Stop(_Handle(source)),
+                    failure_config=tune.FailureConfig(max_failures=retries),
+                    callbacks=[_Callback(_Handle(source))],
+                    verbose=0,
+                ),
+            ).fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _train(config: Mapping[str, Any]) -> None:
+    """Run one job on a worker; every line it prints goes to the job's own log."""
+    job = Job.from_dict(config["job"])
+    os.environ["YOLO_VERBOSE"] = "true"
+    _print_to(job.folder / "log.txt")
+    node = socket.gethostname()
+
+    def report(measurement: Measurement) -> None:
+        tune.report({MESSAGE: json.dumps({"measurement": measurement.to_dict(), "node": node})})
+
+    ending = trial.run(job, report)
+    tune.report({MESSAGE: json.dumps({"ending": ending.to_dict(), "node": node})})
+
+
+def _print_to(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _probe(token: str) -> str:
+    path = Path(token)
+    try:
+        if path.read_text() != "driver":
+            return "sees another folder under that path"
+        path.with_name(f"{path.name}-{socket.gethostname()}").write_text("worker")
+    except OSError as error:
+        return str(error.strerror)
+    return ""
+
+
+def _answer(reference: Any) -> str:  # noqa: ANN401
+    try:
+        return str(ray.get(reference, timeout=PROBE_SECONDS))
+    except ray.exceptions.RayError as error:
+        return f"no answer: {type(error).__name__}"
+
+
+class _Handle:
+    """Carries the source past Ray Tune's copying and pickling, which no open journal would survive."""
+
+    def __init__(self, source: JobSource | None) -> None:
+        self.source = source
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Handle":
+        return self
+
+    def __reduce__(self) -> tuple[type["_Handle"], tuple[None]]:
+        return (_Handle, (None,))
+
+    def __call__(self) -> JobSource:
+        if self.source is None:
+            raise StudyError("a job source must not be restored from Ray's own files; use `automl resume`")
+        return self.source
+
+
+class _Searcher(Searcher):
+    """Hands the source's jobs to Ray Tune."""
+
+    def __init__(self, handle: _Handle) -> None:
+        super().__init__(metric=None, mode=None)
+        self._handle = handle
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002
+        source = self._handle()
+        if source.over or source.stopping:
+            return str(Searcher.FINISHED)
+        job = source.next_job()
+        return {"job": job.to_dict()} if job else None
+
+    def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Nothing to learn: the scheduler heard of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the journal is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+class _Scheduler(FIFOScheduler):
+    """Passes every message of a trial on, and the source's answer back."""
+
+    def __init__(self, handle: _Handle) -> None:
+        super().__init__()
+        self._handle = handle
+
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401, ARG002
+        source = self._handle()
+        message = json.loads(result[MESSAGE])
+        if "ending" in message:
+            source.ended(_number(trial), Ending.from_dict(message["ending"]))
+            return str(TrialScheduler.CONTINUE)
+        measurement = Measurement.from_dict(message["measurement"])
+        goes_on = source.measured(_number(trial), measurement, node=message["node"])
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+
+class _Callback(tune.Callback):
+    def __init__(self, handle: _Handle) -> None:
+        self._handle = handle
+
+    def on_step_end(self, iteration: int, trials: list[RayTrial], **info: Any) -> None:  # noqa: ANN401, ARG002
+        self._handle().tick()
+
+    def on_trial_recover(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
+        self._handle().retried(_number(trial), _lost(trial))
+
+    def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
+        self._handle().ended(_number(trial), Ending(cause=_lost(trial)))
+
+
+class _Stop(Stopper):
+    def __init__(self, handle: _Handle) -> None:
+        self._handle = handle
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        return False
+
+    def stop_all(self) -> bool:
+        return self._handle().stopping
+
+
+def _name(trial: RayTrial) -> str:
+    return f"trial-{_number(trial):04d}"
+
+
+def _number(trial: RayTrial) -> int:
+    return int(trial.config["job"]["number"])
+
+
+def _lost(trial: RayTrial) -> str:
+    error = trial.get_error()
+    first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+    return f"worker lost: {type(error).__name__}: {first}"
+
+
+@contextmanager
+def _orderly_stop(source: JobSource) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into an orderly stop; a second one ends the process at once.
+
+    Ray puts its own SIGTERM handler in place, which would end the process without a word.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if source.stopping:
+            os._exit(128 + number)
+        source.stop(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+@contextmanager
+def _noise_to(log: Path) -> Iterator[None]:
+    """Send what Ray logs, and all that is written to standard error, to a file."""
+    sys.stderr.flush()
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    kept = os.dup(2)
+    os.dup2(file, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(file)

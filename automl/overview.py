@@ -1,0 +1,70 @@
+"""A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from automl.journal import distribution
+from automl.progress import View
+from automl.records import State, Trial
+from automl.sampler import importances
+from automl.spec import StudySpec
+from automl.wording import duration, short
+
+
+def of_trials(
+    spec: StudySpec, trials: Sequence[Trial], *, seconds: float, waiting: Collection[int] = ()
+) -> View:
+    """Return the trials as rows; `waiting` are those of an earlier session that have not gone on yet."""
+    matter = params_that_matter(spec, trials)
+    columns = ["trial", "state", "epoch", spec.objective, *matter, "time left"]
+    return View(_title(spec, trials, seconds), columns, [_row(spec, trial, matter, waiting) for trial in trials])
+
+
+def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
+    """Return the parameters to show: all of a small space, else the most important so far."""
+    names = list(spec.space)
+    if len(names) <= most:
+        return names
+    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
+    distributions = {name: distribution(kind) for name, kind in spec.search_space.parameters.items()}
+    ranked = importances(trials, metric=spec.metric, epoch=rung, distributions=distributions)
+    return (list(ranked) or names)[:most]
+
+
+def where(trials: Sequence[Trial], notes: Mapping[str, Any]) -> list[str]:
+    """Return a line on each running trial's node and on how far the study is."""
+    lines = [
+        f"trial {trial.number} was last heard from on {trial.node or 'no node yet'}, {trial.retries} retries"
+        for trial in trials
+        if trial.state is State.RUNNING
+    ]
+    confirmed = [key.partition(":")[2] for key in notes if key.startswith("confirm:")]
+    if confirmed:
+        lines.append(f"confirmed: {', '.join(confirmed)}")
+    if verdict := notes.get("promotion"):
+        lines += [f"gate {reason}" for reason in verdict["reasons"]]
+        lines.append(f"verdict: {'promoted' if verdict['accepted'] else 'not promoted'}, version {verdict['version']}")
+    return lines
+
+
+def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], waiting: Collection[int]) -> list[str]:
+    value = trial.best(spec.metric)
+    left = ""
+    if trial.state is State.RUNNING and trial.epoch:
+        left = duration((spec.ladder.max_epochs - trial.epoch) * trial.seconds / trial.epoch)
+    return [
+        str(trial.number),
+        "WAITING" if trial.number in waiting else str(trial.state),
+        f"{trial.epoch}/{spec.ladder.max_epochs}",
+        "" if value is None else f"{value:.4f}",
+        *(short(trial.params[name]) if name in trial.params else "–" for name in matter),
+        left,
+    ]
+
+
+def _title(spec: StudySpec, trials: Sequence[Trial], seconds: float) -> str:
+    ended = sum(trial.ending is not None for trial in trials)
+    values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
+    best = f", best {spec.objective} {max(values):.4f}" if values else ""
+    left = f", about {duration(seconds / ended * (spec.budget.trials - ended))} left" if ended else ""
+    return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{best}, {duration(seconds)}{left}"

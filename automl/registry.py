@@ -1,0 +1,150 @@
+"""Champions on disk: immutable versions, three aliases moved together in one rename, an append-only history.
+
+    models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
+    models/<name>/aliases.json     champion, challenger, previous: version numbers
+    models/<name>/history.jsonl    who moved which alias when, and why
+"""
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from automl import durable
+from automl.errors import RegistryError
+
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+PREVIOUS: Final = "previous"
+MANIFEST: Final = "manifest.json"
+
+
+class Registry:
+    """The versions of one model name."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        """Look at `root/name`, which need not exist yet."""
+        self.folder = root / name
+        self.name = name
+
+    def aliases(self) -> dict[str, int]:
+        """Return alias to version number; an alias that points nowhere is absent."""
+        path = self.folder / "aliases.json"
+        return {alias: int(number) for alias, number in json.loads(path.read_text()).items()} if path.exists() else {}
+
+    def versions(self) -> list[int]:
+        """Return the numbers of all versions, oldest first."""
+        return sorted(int(path.name) for path in (self.folder / "versions").glob("[0-9]*"))
+
+    def path(self, version: int | str) -> Path:
+        """Return the folder of a version, given its number or an alias.
+
+        Raises:
+            RegistryError: there is none.
+        """
+        number = self.aliases().get(version) if isinstance(version, str) else version
+        folder = self.folder / "versions" / f"{number or 0:04d}"
+        if number is None or not folder.is_dir():
+            held = self.aliases() or "nothing"
+            raise RegistryError(f"{self.folder}: must hold {version!r}, but holds {held}; run a search and promote it")
+        return folder
+
+    def publish(self, files: Mapping[str, Path], documents: Mapping[str, Any]) -> int:
+        """Add a version made of copies of `files` and of `documents` as JSON, and name it challenger.
+
+        The same files published again give the version they already are. Returns the version's number.
+        """
+        with durable.locked(self.folder):
+            digests = {name: durable.sha256(path) for name, path in sorted(files.items())}
+            for number in reversed(self.versions()):
+                if {name: self.manifest(number)["files"].get(name) for name in digests} == digests:
+                    self._move({CHALLENGER: number}, why=f"version {number} published again")
+                    return number
+            number = max(self.versions(), default=0) + 1
+            self._write(number, files, documents)
+            self._move({CHALLENGER: number}, why=f"version {number} published")
+            return number
+
+    def promote(self, number: int, *, why: str) -> None:
+        """Make a version the champion, the present one the previous; once more for the champion changes nothing."""
+        self.path(number)
+        with durable.locked(self.folder):
+            champion = self.aliases().get(CHAMPION)
+            if champion != number:
+                moves = {CHAMPION: number} if champion is None else {CHAMPION: number, PREVIOUS: champion}
+                self._move(moves, why=why)
+
+    def rollback(self, *, why: str) -> int:
+        """Exchange champion and previous; return the new champion's number.
+
+        Raises:
+            RegistryError: there is no previous champion.
+        """
+        with durable.locked(self.folder):
+            aliases = self.aliases()
+            if PREVIOUS not in aliases:
+                raise RegistryError(f"{self.folder}: must have a previous champion to go back to, but has {aliases}")
+            self._move({CHAMPION: aliases[PREVIOUS], PREVIOUS: aliases[CHAMPION]}, why=why)
+            return aliases[PREVIOUS]
+
+    def manifest(self, number: int) -> dict[str, Any]:
+        """Return the manifest of a version."""
+        manifest: dict[str, Any] = json.loads((self.path(number) / MANIFEST).read_text())
+        return manifest
+
+    def verify(self, number: int) -> list[str]:
+        """Return what is wrong with a version's files, empty when every byte is as published."""
+        folder = self.path(number)
+        listed = self.manifest(number)["files"]
+        there = {path.name for path in folder.iterdir()} - {MANIFEST}
+        problems = [f"{folder / name}: is missing" for name in sorted(set(listed) - there)]
+        problems += [f"{folder / name}: was added later" for name in sorted(there - set(listed))]
+        for name in sorted(set(listed) & there):
+            if (found := durable.sha256(folder / name)) != listed[name]:
+                problems.append(f"{folder / name}: SHA-256 must be {listed[name]}, but is {found}")
+        return problems
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return all moves, oldest first."""
+        path = self.folder / "history.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def _write(self, number: int, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
+        versions = self.folder / "versions"
+        versions.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
+        try:
+            for name, source in files.items():
+                durable.copy(source, draft / name)
+            for name, content in documents.items():
+                durable.write_json(draft / name, content)
+            listed = {path.name: durable.sha256(path) for path in sorted(draft.iterdir())}
+            durable.write_json(draft / MANIFEST, {"name": self.name, "version": number, "files": listed})
+            for path in draft.iterdir():
+                path.chmod(0o444)
+            draft.chmod(0o755)
+            draft.rename(versions / f"{number:04d}")
+            durable.sync_folder(versions)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+    def _move(self, moves: Mapping[str, int], *, why: str) -> None:
+        aliases = self.aliases() | dict(moves)
+        entry = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": f"{getpass.getuser()}@{socket.gethostname()}",
+            "moves": dict(moves),
+            "why": why,
+        }
+        with (self.folder / "history.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        durable.write_json(self.folder / "aliases.json", aliases)

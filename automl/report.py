@@ -1,0 +1,153 @@
+"""The page a study leaves behind: `report.html`, self-contained, pictures inside, readable without a network."""
+
+import io
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from automl import durable
+from automl.dataset import DataSet
+from automl.journal import distribution
+from automl.records import State, Trial
+from automl.sampler import importances
+from automl.spec import StudySpec
+from automl.wording import duration, short, trial_name
+
+FILE: Final = "report.html"
+COLOURS: Final = {State.COMPLETED: "#1b7f4d", State.PRUNED: "#9aa5b1", State.FAILED: "#c0392b", State.RUNNING: "#3b6fb6"}
+CURVES_SHOWN: Final = 60
+
+
+def write(
+    folder: Path, spec: StudySpec, trials: Sequence[Trial], facts: Mapping[str, Any] | None, *, data: DataSet
+) -> Path:
+    """Write the report of a study; `facts` is its verdict, None while there is none yet."""
+    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
+    distributions = {name: distribution(kind) for name, kind in spec.search_space.parameters.items()}
+    shares = importances(trials, metric=spec.metric, epoch=rung, distributions=distributions)
+    page = _environment().get_template("report.html.j2").render(
+        spec=spec,
+        facts=facts,
+        data=data,
+        folder=folder,
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        rows=[_row(trial, spec) for trial in trials],
+        counts={state: sum(trial.state is state for trial in trials) for state in State},
+        cost=_cost(trials, spec, facts),
+        rung=rung,
+        importances=shares,
+        gain=_gain_words(facts) if facts else "",
+        curves=_svg(_curves(trials, spec)),
+        bars=_svg(_bars(shares)) if shares else "",
+        dots=_svg(_dots(facts)) if facts else "",
+    )  # fmt: skip
+    durable.write_text(folder / FILE, page)
+    return folder / FILE
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("automl"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["short"] = short
+    return environment
+
+
+def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "epoch": trial.epoch,
+        "best": trial.best(spec.metric),
+        "params": trial.params,
+        "seconds": duration(trial.seconds),
+        "retries": trial.retries,
+        "why": trial.ending.reason if trial.ending else "",
+        "folder": f"trials/{trial_name(trial, spec.model)}",
+    }
+
+
+def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | None) -> dict[str, str]:
+    epochs = sum(trial.epoch for trial in trials)
+    full = len(trials) * spec.ladder.max_epochs
+    cost = {
+        "trials": str(len(trials)),
+        "epochs trained": f"{epochs} of {full} without early stopping ({epochs / full:.0%})" if full else "0",
+        "training time, summed over trials": duration(sum(trial.seconds for trial in trials)),
+    }
+    if facts:
+        retrained = len(facts["challenger"]) + len(facts["default"])
+        cost["re-trainings to confirm"] = f"{retrained} of {spec.ladder.max_epochs} epochs"
+    return cost
+
+
+def _gain_words(facts: Mapping[str, Any]) -> str:
+    sure = f"with {facts['confidence']:.0%} confidence the gain is at least {facts['lower_bound']:+.4f}"
+    return f"{facts['difference']:+.4f} {facts['objective']} on {facts['split']}; {sure}"
+
+
+def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
+    figure, axes = _figure(7.6, 3.4)
+    ranked = sorted(trials, key=lambda trial: trial.best(spec.metric) or 0.0)
+    for trial in ranked[-CURVES_SHOWN:]:
+        values = [measurement.metrics[spec.metric] for measurement in trial.measurements]
+        best = trial is ranked[-1]
+        axes.plot(
+            range(1, len(values) + 1), values, color=COLOURS[trial.state], linewidth=2.4 if best else 1.1,
+            alpha=1.0 if best else 0.65, marker="o" if len(values) == 1 else None, markersize=3,
+        )  # fmt: skip
+        if best and values:
+            axes.annotate(f"trial {trial.number}", (len(values), values[-1]), xytext=(4, 0), textcoords="offset points")
+    if trials and trials[0].measurements:
+        values = [measurement.metrics[spec.metric] for measurement in trials[0].measurements]
+        axes.plot(range(1, len(values) + 1), values, color="#d98200", linewidth=2, linestyle="--", label="default params")
+        axes.legend(frameon=False, loc="upper left")
+    for rung in spec.rungs:
+        axes.axvline(rung, color="#c8ced6", linewidth=1, linestyle=":")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"{spec.objective} on val")
+    return figure
+
+
+def _bars(shares: Mapping[str, float]) -> Figure:
+    names = list(shares)[::-1]
+    figure, axes = _figure(7.6, 0.5 + 0.32 * len(names))
+    axes.barh(names, [shares[name] for name in names], color="#3b6fb6", height=0.6)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def _dots(facts: Mapping[str, Any]) -> Figure:
+    figure, axes = _figure(7.6, 1.5)
+    for height, (side, colour) in enumerate({"default": "#d98200", "challenger": "#1b7f4d"}.items()):
+        values = facts[side]
+        axes.plot(values, [height] * len(values), "o", color=colour, markersize=8, alpha=0.8)
+        axes.plot([sum(values) / len(values)] * 2, [height - 0.3, height + 0.3], color=colour, linewidth=2)
+    axes.set_yticks([0, 1], ["default", "challenger"])
+    axes.set_ylim(-0.6, 1.6)
+    axes.set_xlabel(f"{facts['objective']} on {facts['split']}, one dot a seed, line: mean")
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#eef1f4", zorder=0)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> Markup:
+    """Return a figure as inline SVG; drawn by us, so it needs no escaping."""
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "automl"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    return Markup(svg[svg.index("<svg") :])  # noqa: S704

@@ -1,0 +1,17 @@
+"""The job's entry point: `ray job submit --working-dir . -- python automl/search.py [SPEC] [options]`.
+
+The same as `automl search`; the story is told in job.py. Nothing imports this module.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run `automl search` with this process's arguments."""
+    from automl.cli import app
+
+    app(["search", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from automl import dataset, durable, sample
+from automl.dataset import DataSet
+from automl.errors import StudyError
+from automl.journal import Journal
+from automl.progress import Progress
+from automl.registry import Registry
+from automl.spec import SAMPLE, StudySpec, differences, dump, read_yaml, stored
+from automl.wording import shown
+
+SPEC: Final = "study.yaml"
+DATA: Final = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are: a study's folder, and beside `runs` the registry."""
+
+    storage: Path
+
+    def study(self, name: str) -> Path:
+        """Return a study's folder."""
+        return self.storage / "runs" / name
+
+    def registry(self, spec: StudySpec) -> Registry:
+        """Return the registry's part for a study."""
+        return Registry(self.storage / "models", spec.champion_name)
+
+
+@dataclass(slots=True)
+class Session:
+    """One process's work on one study, under its lock."""
+
+    spec: StudySpec
+    place: Place
+    folder: Path
+    data: DataSet
+    staged: Path
+    journal: Journal
+    progress: Progress
+
+
+@contextmanager
+def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Session]:
+    """Claim the study's folder, check and stage the data, and open the journal.
+
+    Raises:
+        StudyError: the folder is in use, belongs to another description, or cannot be written.
+    """
+    folder = place.study(spec.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage") from None
+    with durable.locked(folder):
+        claim(folder, spec)
+        progress = Progress(folder / "study.log", console=console)
+        data, staged = prepare_data(spec, folder)
+        for warning in data.warnings:
+            progress.event(f"data warning: {warning}")
+        journal = Journal.create(folder, name=spec.name, metric=spec.metric)
+        if journal.dropped:
+            progress.event(f"journal mended: {journal.dropped}")
+        yield Session(spec, place, folder, data, staged, journal, progress)
+
+
+def claim(folder: Path, spec: StudySpec) -> None:
+    """Write the description into a new study's folder, or see that it is the one already there."""
+    path = folder / SPEC
+    if not path.exists():
+        durable.write_text(path, dump(spec))
+        return
+    if different := differences(spec, stored(path)):
+        listed = "\n".join(f"  {line}" for line in different)
+        raise StudyError(
+            f"{folder}: must belong to the same description, but differs in\n{listed}\n"
+            f"choose another --name, or go on with the old one: automl resume {folder}"
+        )
+
+
+def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
+    """Check the study's data, drawing the sample if it is asked for, and stage it in the study's folder."""
+    source = Path(spec.data)
+    if spec.data == SAMPLE:
+        source = folder / "sample" / "data.yaml"
+        if not source.exists():
+            sample.draw(source.parent)
+    data = check_data(spec, source)
+    return data, dataset.stage(data, folder / DATA)
+
+
+def check_data(spec: StudySpec, source: Path) -> DataSet:
+    """Look at the splits that the study will use."""
+    splits = tuple(dict.fromkeys(("train", "val", spec.confirm.split)))
+    return dataset.check(source.absolute(), read_yaml(source), splits=splits)
+
+
+def default_storage() -> Path:
+    """Return where `runs` and `models` go: $AUTOML_STORAGE, else here; in a submitted job, whose folder is thrown away
+    with the job, the home folder.
+    """
+    if given := os.environ.get("AUTOML_STORAGE"):
+        return Path(given).expanduser().absolute()
+    submitted = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+    return Path.home() / "automl" if submitted else Path.cwd()
+
+
+def resumable(folder: Path) -> StudySpec:
+    """Return the description of the study in a folder.
+
+    Raises:
+        StudyError: the folder holds none.
+    """
+    if not (folder / SPEC).is_file():
+        raise StudyError(f"{folder}: must be a study's folder, but has no {SPEC}")
+    return stored(folder / SPEC)
+
+
+def plan(spec: StudySpec) -> Iterator[str]:
+    """Look at the data and yield what a study will do and what it can cost."""
+    with tempfile.TemporaryDirectory(prefix="automl-plan-") as scratch:
+        source = sample.draw(Path(scratch)) if spec.data == SAMPLE else Path(spec.data)
+        data = check_data(spec, source)
+    cost = spec.cost()
+    yield f"study {spec.name}: {spec.budget.trials} trials of {spec.model}"
+    for split, images in data.images.items():
+        boxes = data.boxes[split]
+        counted = ", ".join(f"{name} {boxes.get(number, 0)}" for number, name in data.names.items())
+        yield f"data {split}: {len(images)} images; boxes: {counted}"
+    for warning in data.warnings:
+        yield f"data warning: {warning}"
+    yield f"default params (trial 0): {shown(spec.search_space.defaults())}"
+    yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {spec.ladder.max_epochs}; one in {spec.ladder.reduction_factor} advances"
+    yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}, and {cost.confirming} to confirm"
+    limits = {"hours": spec.budget.hours, "GPU-hours": spec.budget.gpu_hours}
+    told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
+    yield f"limits: {', '.join(told) if told else 'none but the trials'}"
+

@@ -1,0 +1,251 @@
+"""One study: what runs next, who is stopped, what is recorded. Knows no Ray, so a simulation drives the same code.
+
+Every fact goes to the journal first and to TensorBoard after; all state in memory is rebuilt from the journal when a
+study is resumed.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from automl import durable, overview
+from automl import trial as training
+from automl.board import Board
+from automl.errors import StudyError
+from automl.journal import Journal, distribution
+from automl.progress import Progress, View
+from automl.records import Ending, Job, Measurement, State, Trial
+from automl.rungs import Ladder
+from automl.sampler import Sampler
+from automl.spec import StudySpec, dump_yaml
+from automl.wording import shown, trial_name
+
+TRIALS: Final = "trials"
+OUTCOME: Final = "outcome.json"
+HOPELESS: Final = 5
+"""So many failures in a row, with no success before, end a study: the next would fail alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is fixed while a study runs."""
+
+    folder: Path
+    spec: StudySpec
+    data: Path
+    """The staged `data.yaml`."""
+    gpus: float
+    threads: int
+    concurrent: int
+
+
+@dataclass(slots=True)
+class Search:
+    """A study as a source of jobs (see `cluster.JobSource`)."""
+
+    frame: Frame
+    journal: Journal
+    board: Board
+    progress: Progress
+    clock: Callable[[], float] = time.monotonic
+    stopping: bool = False
+    hopeless: str = ""
+    _trials: dict[int, Trial] = field(default_factory=dict)
+    _waiting: deque[int] = field(default_factory=deque)
+    _live: set[int] = field(default_factory=set)
+    _ladder: Ladder = field(init=False)
+    _sampler: Sampler = field(init=False)
+    _since: float = field(init=False)
+    _spent_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Rebuild sampler, ladder and unfinished trials from the journal."""
+        spec = self.frame.spec
+        space = spec.search_space
+        self._since = self.clock()
+        self._ladder = Ladder(spec.rungs, spec.ladder.reduction_factor)
+        distributions = {name: distribution(parameter) for name, parameter in space.parameters.items()}
+        self._sampler = Sampler(space, seed=spec.seed, metric=spec.metric, distributions=distributions)
+        self.journal.settle()
+        self._spent_before = float(self.journal.notes().get("seconds", 0.0))
+        for trial in self.journal.trials():
+            self._trials[trial.number] = trial
+            self._sampler.add(trial)
+            self._restore_rungs(trial)
+            if trial.state is State.RUNNING:
+                self._waiting.append(trial.number)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Return all trials by number."""
+        return [self._trials[number] for number in sorted(self._trials)]
+
+    @property
+    def over(self) -> bool:
+        """Tell whether no further job will come."""
+        full = len(self._trials) >= self.frame.spec.budget.trials
+        return not self._waiting and (full or bool(self.spent()) or bool(self.hopeless))
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the search needs no further session."""
+        return self.over and all(trial.ending for trial in self._trials.values())
+
+    def seconds(self) -> float:
+        """Return the wall-clock seconds of searching in all sessions."""
+        return self._spent_before + self.clock() - self._since
+
+    def spent(self) -> str:
+        """Return which part of the budget is used up, empty while there is some left."""
+        budget = self.frame.spec.budget
+        gpu_hours = sum(trial.seconds for trial in self._trials.values()) * self.frame.gpus / 3600
+        if budget.hours is not None and self.seconds() >= budget.hours * 3600:
+            return f"budget.hours {budget.hours:g} spent"
+        if budget.gpu_hours is not None and gpu_hours >= budget.gpu_hours:
+            return f"budget.gpu_hours {budget.gpu_hours:g} spent"
+        return ""
+
+    def next_job(self) -> Job | None:
+        """Return an unfinished trial of an earlier session, else a new one, None while all places are taken."""
+        if len(self._live) >= self.frame.concurrent or self.over:
+            return None
+        number = self._waiting.popleft() if self._waiting else self._suggest()
+        trial = self._trials[number]
+        job = self.job(trial)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        durable.write_text(job.folder / training.PARAMS, dump_yaml(job.to_dict()))
+        self.board.start(trial, job.folder)
+        self._live.add(number)
+        went = f"goes on from epoch {trial.epoch}" if trial.measurements else "starts"
+        self.progress.event(f"trial {number} {went}: {shown(trial.params)}")
+        return job
+
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
+        """Record an epoch and answer whether the trial goes on."""
+        trial = self._trials[number]
+        if trial.ending:
+            return False
+        metric = self.frame.spec.metric
+        if measurement.epoch > trial.epoch:
+            self.journal.measured(number, measurement, node=node)
+            trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
+            self._trials[number] = trial
+            self.board.measured(trial)
+            self._sampler.observe(number, epoch=measurement.epoch, best=trial.best(metric))
+        reason = self._why_stop(trial, measurement)
+        if reason:
+            self.ended(number, Ending(pruned=reason))
+        return not reason
+
+    def ended(self, number: int, ending: Ending) -> None:
+        """Record how a trial ended; said twice, the first holds."""
+        trial = self._trials[number]
+        self._live.discard(number)
+        if trial.ending:
+            return
+        self.journal.ended(number, ending)
+        trial = self._trials[number] = replace(trial, ending=ending)
+        self._sampler.tell(trial)
+        self.board.ended(trial, ending)
+        durable.write_json(self.folder_of(trial) / OUTCOME, {"state": ending.state, **ending.to_dict()})
+        value = trial.best(self.frame.spec.metric)
+        best = "" if value is None else f", best {self.frame.spec.objective} {value:.4f}"
+        self.progress.event(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.reason}")
+        self._look_for_hope(ending)
+
+    def retried(self, number: int, cause: str) -> None:
+        """Record that a trial lost its worker and goes on elsewhere."""
+        self.journal.retried(number, cause)
+        self._trials[number] = replace(self._trials[number], retries=self._trials[number].retries + 1)
+        self.progress.event(f"trial {number} goes on from its checkpoint: {cause}")
+
+    def stop(self, why: str) -> None:
+        """Stop everything in an orderly way; a later session goes on."""
+        self.stopping = True
+        self.progress.event(f"study stops: {why}; {len(self._live)} running trials go on when it is resumed")
+
+    def tick(self) -> None:
+        """Refresh the table."""
+        self.progress.show(self.view)
+
+    def close(self) -> None:
+        """Write down the time spent and close the event files."""
+        self.journal.note("seconds", self.seconds())
+        self.board.close()
+
+    def job(self, trial: Trial) -> Job:
+        """Return what a worker needs for a trial."""
+        frame, spec = self.frame, self.frame.spec
+        return Job(
+            folder=self.folder_of(trial),
+            number=trial.number,
+            params=trial.params,
+            seed=trial.seed,
+            epochs=spec.ladder.max_epochs,
+            model=spec.model,
+            data=str(frame.data),
+            metric=spec.metric,
+            settings=spec.train,
+            gpus=frame.gpus,
+            threads=frame.threads,
+        )
+
+    def folder_of(self, trial: Trial) -> Path:
+        """Return the folder of a trial, named so that a person recognises it."""
+        return self.frame.folder / TRIALS / trial_name(trial, self.frame.spec.model)
+
+    def view(self) -> View:
+        """Return the table of trials."""
+        return overview.of_trials(self.frame.spec, self.trials, seconds=self.seconds(), waiting=self._waiting)
+
+    def _suggest(self) -> int:
+        spec = self.frame.spec
+        params, origin = self._sampler.ask()
+        seed = spec.seed + len(self._trials)
+        number = self.journal.suggested(params, spec.search_space, seed=seed, origin=origin)
+        self._trials[number] = Trial(number=number, params=params, seed=seed)
+        return number
+
+    def _why_stop(self, trial: Trial, measurement: Measurement) -> str:
+        spec = self.frame.spec
+        if measurement.epoch >= spec.ladder.max_epochs:
+            return ""  # the training ends by itself, with the evaluation of its best weights
+        value = trial.best(spec.metric, until=measurement.epoch) or 0.0
+        loss = measurement.metrics.get("val/loss", float("inf"))
+        verdict = self._ladder.judge(trial.number, epoch=measurement.epoch, value=value, loss=loss)
+        if verdict and not verdict.advances:
+            cut = self._ladder.cut(measurement.epoch)
+            return f"{spec.objective} {value:.4f} against {cut:.4f} at epoch {measurement.epoch} ({verdict.reason})"
+        return self.spent()
+
+    def _restore_rungs(self, trial: Trial) -> None:
+        for rung in self._ladder.rungs:
+            stopped_here = trial.state is State.PRUNED and trial.epoch == rung
+            if trial.epoch > rung or stopped_here:
+                loss = trial.measurements[rung - 1].metrics.get("val/loss", float("inf"))
+                standing = (trial.best(self.frame.spec.metric, until=rung) or 0.0, loss)
+                self._ladder.restore(trial.number, epoch=rung, standing=standing, advanced=not stopped_here)
+
+    def _look_for_hope(self, ending: Ending) -> None:
+        ended = [trial for trial in self._trials.values() if trial.ending]
+        needed = min(HOPELESS, self.frame.spec.budget.trials)
+        if len(ended) >= needed and all(trial.state is State.FAILED for trial in ended):
+            self.hopeless = f"the first {len(ended)} trials all failed, the last with: {ending.cause}"
+            self.progress.event(f"study gives up: {self.hopeless}")
+
+
+def best_trial(trials: list[Trial], metric: str) -> Trial:
+    """Return the trial whose best weights score highest among those trained to the end.
+
+    Raises:
+        StudyError: no trial completed.
+    """
+    completed = [trial for trial in trials if trial.state is State.COMPLETED]
+    if not completed:
+        causes = {trial.ending.cause for trial in trials if trial.ending and trial.ending.cause}
+        why = f"; causes of failure: {' | '.join(sorted(causes))}" if causes else ""
+        raise StudyError(f"no trial reached its last epoch, so there is no best one{why}; see the log.txt of each trial")
+    return max(completed, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

@@ -1,0 +1,134 @@
+"""One trial on a worker: a job in, Measurements out, and an Ending that names the cause of a failure.
+
+Knows no Ray: `report` comes in as an argument and simply does not return when the trial is stopped. All that has to
+outlive the process is in the job's folder before `report` is called, so a trial may be killed at any moment and run
+again with the same arguments.
+"""
+
+import csv
+import io
+import os
+import shutil
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from automl import durable, yolo
+from automl.errors import AutomlError
+from automl.records import Ending, Job, Measurement, Report
+
+LAST: Final = "last.pt"
+BEST: Final = "best.pt"
+CURVES: Final = "curves.csv"
+PARAMS: Final = "params.yaml"
+SCRATCH: Final = "automl-trial-"
+
+
+def run(job: Job, report: Report) -> Ending:
+    """Train a job from its last checkpoint on, or from the start, and say how it ended.
+
+    Every epoch kept in the folder is reported, also those of an earlier attempt: the listener may have missed them.
+    """
+    try:
+        with _scratch() as scratch:
+            return Ending(final=_train(job, scratch, report))
+    except AutomlError as error:
+        return Ending(cause=str(error))
+    except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
+        traceback.print_exc()
+        return Ending(cause=f"{type(error).__name__}: {error}"[:1000])
+
+
+def read_curves(folder: Path) -> tuple[Measurement, ...]:
+    """Return what a trial measured so far, by its own file."""
+    path = folder / CURVES
+    if not path.is_file():
+        return ()
+    with path.open(newline="") as file:
+        return tuple(_measurement(row) for row in csv.DictReader(file))
+
+
+def _train(job: Job, scratch: Path, report: Report) -> Measurement:
+    curves = list(read_curves(job.folder))
+    checkpoint = job.folder / LAST
+    done = _continue_from(job, scratch, curves) if checkpoint.is_file() else 0
+    del curves[done:]
+    for measurement in curves:
+        report(measurement)
+
+    def on_epoch(measurement: Measurement, weights: Path) -> None:
+        curves.append(measurement)
+        _write_curves(job.folder, curves)
+        durable.copy(weights, checkpoint)
+        if _best_epoch(curves, job.metric) == measurement.epoch:
+            durable.copy(weights, job.folder / BEST)
+        # Ultralytics evaluates this file at the end; ours follows the study's own metric.
+        shutil.copyfile(job.folder / BEST, weights.with_name(BEST))
+        report(measurement)
+
+    if done < job.epochs:
+        metrics = yolo.train(job, scratch, checkpoint=scratch / "weights" / LAST if done else None, on_epoch=on_epoch)
+    else:
+        metrics = _evaluate_again(job, scratch)
+    if job.split != "val":
+        metrics = yolo.validate(scratch / "weights" / BEST, job, split=job.split)
+    for name in (LAST, BEST):
+        durable.copy(scratch / "weights" / name, job.folder / name)
+    return Measurement(epoch=job.epochs, metrics=metrics, seconds=sum(m.seconds for m in curves))
+
+
+def _continue_from(job: Job, scratch: Path, curves: Sequence[Measurement]) -> int:
+    """Bring the checkpoint to the scratch folder and return the epochs behind it."""
+    weights = scratch / "weights"
+    weights.mkdir(parents=True)
+    shutil.copyfile(job.folder / LAST, weights / LAST)
+    done = yolo.epochs_done(weights / LAST) or job.epochs  # stripped weights are those of a finished training
+    if done < job.epochs and _best_epoch(curves[:done], job.metric) == done:
+        durable.copy(job.folder / LAST, job.folder / BEST)  # the process may have died between the two copies
+    shutil.copyfile(job.folder / BEST, weights / BEST)
+    return done
+
+
+def _evaluate_again(job: Job, scratch: Path) -> dict[str, float]:
+    """Finish a training that was killed after its last epoch: strip the weights and evaluate the best."""
+    for name in (LAST, BEST):
+        yolo.strip(scratch / "weights" / name)
+    yolo.set_threads(job.threads)
+    return yolo.validate(scratch / "weights" / BEST, job, split="val")
+
+
+def _best_epoch(curves: Sequence[Measurement], metric: str) -> int:
+    """Return the first epoch with the highest value."""
+    return max(curves, key=lambda measurement: (measurement.metrics[metric], -measurement.epoch)).epoch
+
+
+def _write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, ["epoch", "seconds", *curves[0].metrics])
+    writer.writeheader()
+    for measurement in curves:
+        writer.writerow({"epoch": measurement.epoch, "seconds": measurement.seconds, **measurement.metrics})
+    durable.write_text(folder / CURVES, text.getvalue())
+
+
+def _measurement(row: dict[str, str]) -> Measurement:
+    epoch, seconds = int(row.pop("epoch")), float(row.pop("seconds"))
+    return Measurement(epoch=epoch, metrics={name: float(value) for name, value in row.items()}, seconds=seconds)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a folder on the worker's own disk, and sweep those that killed trials left."""
+    root = Path(tempfile.gettempdir())
+    for stale in root.glob(f"{SCRATCH}*"):
+        owner = stale.name.removeprefix(SCRATCH).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,58 @@
+"""How params, times and trials are put into words: one way in tables, logs, folder names and reports."""
+
+from pathlib import Path
+
+from automl.records import Params, ParamValue, Trial
+
+
+def label(value: ParamValue) -> ParamValue:
+    """Return a param as a person wants to see it: of a path the file's name.
+
+    >>> label("/weights/yolo11n.pt")
+    'yolo11n.pt'
+    """
+    return Path(value).name if isinstance(value, str) and "/" in value else value
+
+
+def short(value: ParamValue) -> str:
+    """Return a value as it stands in a table.
+
+    >>> short(0.0123456), short("/weights/yolo11n.pt")
+    ('0.01235', 'yolo11n.pt')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else str(label(value))
+
+
+def shown(params: Params) -> str:
+    """Return params in one line.
+
+    >>> shown({"optimizer": "SGD", "lr0": 0.0123456})
+    'optimizer=SGD lr0=0.01235'
+    """
+    return " ".join(f"{name}={short(value)}" for name, value in params.items())
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the largest fitting units.
+
+    >>> duration(75), duration(7260)
+    ('1m15s', '2h01m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def trial_name(trial: Trial, model: str) -> str:
+    """Return a folder name that sorts by number and tells what was tried.
+
+    >>> trial_name(Trial(7, {"optimizer": "AdamW", "lr0": 0.003}, seed=7), "yolo11n.pt")
+    '0007_yolo11n_adamw_lr3e-3'
+    """
+    parts = [f"{trial.number:04d}", Path(str(trial.params.get("model", model))).stem]
+    if "optimizer" in trial.params:
+        parts.append(str(trial.params["optimizer"]).lower())
+    if "lr0" in trial.params:
+        parts.append("lr" + f"{trial.params['lr0']:.0e}".replace("e-0", "e-").replace("e+0", "e"))
+    return "_".join(parts)
