@@ -23,13 +23,21 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
 
-SpecFile = Annotated[Path | None, typer.Argument(metavar="[SPEC]", help="The study's YAML; search_spaces/smoke.yaml if none.")]
+SpecFile = Annotated[
+    Path | None, typer.Argument(metavar="[SPEC]", help="The study's YAML; search_spaces/smoke.yaml if none.")
+]
 Data = Annotated[str | None, typer.Option(help="The data set's data.yaml, or `sample`; wins over the spec.")]
 Model = Annotated[str | None, typer.Option(help="Weights or model YAML; wins over the spec.")]
 Name = Annotated[str | None, typer.Option(help="The study's name; wins over the spec.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the spec, such as budget.trials=6.")]
-Storage = Annotated[Path | None, typer.Option(help="Where runs/ and models/ go; seen by all nodes. $AUTOML_STORAGE, else here.")]
-Address = Annotated[str | None, typer.Option(help="A Ray cluster to join, such as auto; else the job's own, else an embedded one.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the spec, such as budget.trials=6.")
+]
+Storage = Annotated[
+    Path | None, typer.Option(help="Where runs/ and models/ go; seen by all nodes. $AUTOML_STORAGE, else here.")
+]
+Address = Annotated[
+    str | None, typer.Option(help="A Ray cluster to join, such as auto; else the job's own, else an embedded one.")
+]
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would do and cost, and stop.")]
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="A study's folder, runs/<study>.")]
 Model_ = Annotated[Path, typer.Argument(metavar="MODEL", help="A registry folder, models/<name>.")]
@@ -44,10 +52,10 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except AutomlError as error:
-            print(f"automl: {error}", file=sys.stderr)  # noqa: T201
+            print(f"automl: {error}", file=sys.stderr)
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, job.Interrupted):
-            print("automl: stopped; nothing is lost", file=sys.stderr)  # noqa: T201
+            print("automl: stopped; nothing is lost", file=sys.stderr)
             raise typer.Exit(128 + signal.SIGINT) from None
 
     return wrapped
@@ -55,7 +63,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
 
 @app.command()
 @readable
-def search(  # noqa: PLR0913  (the command line is the one place for many arguments)
+def search(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, name: Name = None, set_: Set = None,
     storage: Storage = None, address: Address = None, plan: Plan = False,
 ) -> None:  # fmt: skip
@@ -97,7 +105,7 @@ def status(study: Study) -> None:
     console.width = max(console.width, PLAIN_WIDTH)
     console.print(drawn(overview.of_trials(described, trials, seconds=seconds)))
     for line in overview.where(trials, notes):
-        print(line)  # noqa: T201
+        print(line)
 
 
 @app.command(name="report")
@@ -109,7 +117,7 @@ def write_report(study: Study) -> None:
     journal = Journal.read(folder, metric=described.metric)
     data, _ = session.prepare_data(described, folder)
     path = report.write(folder, described, journal.trials(), journal.notes().get("promotion"), data=data)
-    print(path)  # noqa: T201
+    print(path)
 
 
 @app.command(name="sample")
@@ -120,17 +128,19 @@ def draw_sample(
     """Draw the sample data set: defects on brushed metal."""
     if folder.exists() and any(folder.iterdir()):
         raise StudyError(f"{folder}: must be new or empty, so that no file of yours is overwritten")
-    print(sample.draw(folder, seed=seed))  # noqa: T201
+    print(sample.draw(folder, seed=seed))
 
 
 @app.command()
 @readable
-def promote(model: Model_, version: Version, *, why: Annotated[str, typer.Option(help="The reason, kept in the history.")]) -> None:
+def promote(
+    model: Model_, version: Version, *, why: Annotated[str, typer.Option(help="The reason, kept in the history.")]
+) -> None:
     """Make a version the champion by hand, against or without a verdict."""
     held = _registry(model)
     number = int(held.path(_version(version)).name)
     held.promote(number, why=f"by hand: {why}")
-    print(f"champion of {held.name}: version {number}")  # noqa: T201
+    print(f"champion of {held.name}: version {number}")
 
 
 @app.command()
@@ -138,7 +148,7 @@ def promote(model: Model_, version: Version, *, why: Annotated[str, typer.Option
 def rollback(model: Model_, *, why: Annotated[str, typer.Option(help="The reason, kept in the history.")]) -> None:
     """Go back to the previous champion."""
     held = _registry(model)
-    print(f"champion of {held.name}: version {held.rollback(why=why)}")  # noqa: T201
+    print(f"champion of {held.name}: version {held.rollback(why=why)}")
 
 
 @app.command()
@@ -148,7 +158,7 @@ def verify(model: Model_) -> None:
     held = _registry(model)
     if problems := [problem for number in held.versions() for problem in held.verify(number)]:
         raise RegistryError("\n".join(problems))
-    print(f"{len(held.versions())} versions of {held.name} are as published; {held.aliases()}")  # noqa: T201
+    print(f"{len(held.versions())} versions of {held.name} are as published; {held.aliases()}")
 
 
 @app.command()
@@ -165,7 +175,7 @@ def export(
     folder = held.path(_version(version))
     if problems := held.verify(int(folder.name)):
         raise RegistryError("\n".join(problems))
-    print(f"{target}: built by {engine.build_plan(folder / 'model.onnx', target.absolute(), wanted=builder)}")  # noqa: T201
+    print(f"{target}: built by {engine.build_plan(folder / 'model.onnx', target.absolute(), wanted=builder)}")
 
 
 @app.command(name="serve")
@@ -195,7 +205,7 @@ def _run(described: specs.StudySpec, place: session.Place, address: str | None) 
 
 def _print_plan(described: specs.StudySpec) -> None:
     for line in session.plan(described):
-        print(line)  # noqa: T201
+        print(line)
 
 
 def _registry(path: Path) -> registry.Registry:

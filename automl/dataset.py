@@ -95,7 +95,9 @@ def stage(data: DataSet, folder: Path) -> Path:
             (labels / f"{link.stem}.txt").write_text("".join(f"{line}\n" for line in good))
     names = "".join(f"  {number}: {name!r}\n" for number, name in data.names.items())
     paths = "".join(f"{split}: images/{split}\n" for split in data.images)
-    durable.write_text(marker, f"# {data.fingerprint}\n# Links to {data.source}\npath: {folder}\n{paths}names:\n{names}")
+    durable.write_text(
+        marker, f"# {data.fingerprint}\n# Links to {data.source}\npath: {folder}\n{paths}names:\n{names}"
+    )
     return marker
 
 
@@ -173,10 +175,7 @@ def _label_lines(image: Path, names: Mapping[int, str]) -> Iterator[tuple[str, s
 
 
 def _line_mistake(words: list[str], classes: int) -> str:
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        return f"must be numbers, but got {' '.join(words)!r}"
+    numbers = [_number(word) for word in words]
     if not all(map(math.isfinite, numbers)):
         return f"must be finite numbers, but got {' '.join(words)!r}"
     if len(numbers) != 5 and (len(numbers) < 7 or len(numbers) % 2 == 0):
@@ -188,6 +187,13 @@ def _line_mistake(words: list[str], classes: int) -> str:
     if len(numbers) == 5 and min(numbers[3:]) <= 0:
         return f"width and height must be above 0, but got {' '.join(words[3:])}"
     return ""
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
 
 
 def _summary(source: Path, split: str, findings: _Findings) -> str:

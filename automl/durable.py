@@ -89,7 +89,7 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise StudyError(
-                f"{folder}: one writer at a time must hold, but it is in use by {file.read().strip() or 'another process'};"
+                f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} holds it;"
                 " wait for it, stop it, or choose another --name"
             ) from None
         file.truncate(0)

@@ -46,7 +46,8 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         difference = compare(source, exported, images[:CHECKED_IMAGES], image_size=size)
         if difference > MAX_DIFFERENCE:
             raise ExportError(
-                f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, but differ by {difference:.3g}"
+                f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, "
+                f"but differ by {difference:.3g}"
             )
         torch_score = yolo.validate(source, job, split=job.split)[job.metric]
         onnx_score = yolo.validate(exported, job, split=job.split)[job.metric]
@@ -98,7 +99,7 @@ def _engine(
     builder = f"{module.__name__} {module.__version__}"
     if module.__name__ == "tensorrt_rtx":
         return target, builder, None, (
-            f"the engine was built by {builder} without a GPU: it serves RTX cards only (compute capability 8.0 and up) "
+            f"the engine was built by {builder} without a GPU: it serves RTX cards only (compute capability 8.0 up) "
             "and was not measured here; build for other devices from model.onnx on the device",
         )  # fmt: skip
     framed = exported.with_suffix(".engine")

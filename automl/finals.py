@@ -6,7 +6,6 @@ Pure but for the folders it names; the study hands the jobs to the cluster and t
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import mean
 from typing import Final
 
@@ -24,10 +23,10 @@ SEED_DISTANCE: Final = 1_000_000
 """Added to a study's seed, so that no confirming seed was one of a trial."""
 
 
-def plan(pattern: Job, folder: Path, *, challenger: Params, default: Params, seeds: int, split: str) -> dict[str, Job]:
+def plan(pattern: Job, *, challenger: Params, default: Params, seeds: int) -> dict[str, Job]:
     """Return name to job: `seeds` trainings of both params, or of the default alone when it won.
 
-    `pattern` is a job of the study; both params meet the same seeds.
+    `pattern` is a job in the study's folder with the split to judge on; both params meet the same seeds.
     """
     sides = {DEFAULT: default} if dict(challenger) == dict(default) else {CHALLENGER: challenger, DEFAULT: default}
     jobs: dict[str, Job] = {}
@@ -35,8 +34,8 @@ def plan(pattern: Job, folder: Path, *, challenger: Params, default: Params, see
         for side, params in sides.items():
             seed = pattern.seed + SEED_DISTANCE + offset
             name = f"{side}_seed{seed}"
-            place = folder / FOLDER / name
-            jobs[name] = replace(pattern, folder=place, number=len(jobs), params=params, seed=seed, split=split)
+            place = pattern.folder / FOLDER / name
+            jobs[name] = replace(pattern, folder=place, number=len(jobs), params=params, seed=seed)
     return jobs
 
 

@@ -5,6 +5,7 @@ Each step can be told again: a study that was interrupted goes on where it stood
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,16 @@ from automl.trial import PARAMS
 from automl.wording import duration, shown
 
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[1] / "search_spaces" / "smoke.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is laid before the judge."""
+
+    winner: Trial
+    challenger: Score
+    gain: Gain
+    engine: Engine
 
 
 class Interrupted(Exception):  # noqa: N818  (an event, no error)
@@ -54,10 +65,12 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
             gain = confirm(session, slots, trials, winner)
 
         challenger = finals.shipped(gain.challenger, metric=spec.metric)
-        built = export(session, challenger)
+        case = Case(winner, challenger, gain, export(session, challenger))
 
-        verdict = promotion.judge(gain, built, spec.laws, champion_score=champion_score(session, challenger))
-        done = settle(session, winner, challenger, gain, built, verdict)
+        champion = champion_score(session, challenger)
+        verdict = promotion.judge(case.gain, case.engine, spec.laws, champion_score=champion)
+
+        done = settle(session, case, verdict)
         return tell(session, done)
 
 
@@ -109,6 +122,7 @@ def pattern_job(session: Session, slots: cluster.Slots) -> Job:
         data=str(frame.data),
         metric=spec.metric,
         settings=spec.train,
+        split=spec.confirm.split,
         gpus=frame.gpus,
         threads=frame.threads,
     )
@@ -122,9 +136,11 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial], winner:
     """
     spec, journal = session.spec, session.journal
     jobs = finals.plan(
-        pattern_job(session, slots), session.folder, challenger=winner.params, default=trials[0].params,
-        seeds=spec.confirm.seeds, split=spec.confirm.split,
-    )  # fmt: skip
+        pattern_job(session, slots),
+        challenger=winner.params,
+        default=trials[0].params,
+        seeds=spec.confirm.seeds,
+    )
     names = {job.number: name for name, job in jobs.items()}
 
     def on_end(job: Job, ending: Ending) -> None:
@@ -195,18 +211,16 @@ def champion_score(session: Session, challenger: Score) -> float | None:
     return value
 
 
-def settle(
-    session: Session, winner: Trial, challenger: Score, gain: Gain, built: Engine, verdict: Promotion
-) -> dict[str, Any]:
+def settle(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:
     """Publish the challenger, move the alias if it was accepted, write it all down and report."""
     registry = session.place.registry(session.spec)
-    facts = evidence(session, winner, challenger, gain, built, verdict)
+    facts = evidence(session, case, verdict)
     files = {
-        "best.pt": challenger.weights,
-        "model.onnx": built.onnx,
-        "params.yaml": challenger.weights.parent / PARAMS,
+        "best.pt": case.challenger.weights,
+        "model.onnx": case.engine.onnx,
+        "params.yaml": case.challenger.weights.parent / PARAMS,
         "study.yaml": session.folder / SPEC,
-    } | ({"model.engine": built.plan} if built.plan else {})
+    } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
     version = registry.publish(files, {"promotion.json": facts})
     if verdict.accepted:
         registry.promote(version, why=f"study {session.spec.name}: {verdict.reasons[0]}")
@@ -217,17 +231,16 @@ def settle(
     return facts
 
 
-def evidence(
-    session: Session, winner: Trial, challenger: Score, gain: Gain, built: Engine, verdict: Promotion
-) -> dict[str, Any]:
+def evidence(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:
     """Return the verdict and all it rests on, as plain values."""
+    challenger, gain, built = case.challenger, case.gain, case.engine
     return {
         "study": session.spec.name,
         "accepted": verdict.accepted,
         "reasons": list(verdict.reasons),
         "notes": list(verdict.notes),
-        "trial": winner.number,
-        "params": dict(winner.params),
+        "trial": case.winner.number,
+        "params": dict(case.winner.params),
         "seed": challenger.seed,
         "objective": session.spec.objective,
         "split": session.spec.confirm.split,
@@ -270,5 +283,6 @@ def tell(session: Session, facts: Mapping[str, Any]) -> Promotion:
     say(f"  tensorboard --logdir {session.folder}")
     say(f"  open {session.folder / 'report.html'}")
     name = "champion" if facts["accepted"] else facts["version"]
-    say(f"  automl serve {registry.folder} --version {name}   # then: curl --data-binary @image.jpg localhost:8000/predict")
+    say(f"  automl serve {registry.folder} --version {name}")
+    say("  curl --data-binary @image.jpg http://127.0.0.1:8000/predict")
     return Promotion(facts["accepted"], tuple(facts["reasons"]), tuple(facts["notes"]))

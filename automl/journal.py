@@ -41,7 +41,7 @@ class Journal:
         self._metric = metric
         self._storage = JournalStorage(lines)
         studies = self._storage.get_all_studies()
-        self._study = studies[0]._study_id if studies else -1  # noqa: SLF001  (the storage's own key)
+        self._study = studies[0]._study_id if studies else -1
 
     @classmethod
     def create(cls, folder: Path, *, name: str, metric: str) -> Self:
@@ -102,7 +102,7 @@ class Journal:
         """Finish what a killed writer left half done: an ending that was written, its state not yet."""
         for frozen in self._storage.get_all_trials(self._study, deepcopy=False):
             if frozen.state is TrialState.RUNNING and "ending" in frozen.user_attrs:
-                self._settle(frozen._trial_id)  # noqa: SLF001  (the storage's own key)
+                self._settle(frozen._trial_id)
 
     def note(self, key: str, value: Any) -> None:  # noqa: ANN401
         """Record a fact of the whole study, such as a confirmed score; the last one of a key holds."""

@@ -11,9 +11,7 @@ from automl.spec import StudySpec
 from automl.wording import duration, short
 
 
-def of_trials(
-    spec: StudySpec, trials: Sequence[Trial], *, seconds: float, waiting: Collection[int] = ()
-) -> View:
+def of_trials(spec: StudySpec, trials: Sequence[Trial], *, seconds: float, waiting: Collection[int] = ()) -> View:
     """Return the trials as rows; `waiting` are those of an earlier session that have not gone on yet."""
     matter = params_that_matter(spec, trials)
     columns = ["trial", "state", "epoch", spec.objective, *matter, "time left"]
@@ -57,7 +55,7 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], waiting: Collecti
         "WAITING" if trial.number in waiting else str(trial.state),
         f"{trial.epoch}/{spec.ladder.max_epochs}",
         "" if value is None else f"{value:.4f}",
-        *(short(trial.params[name]) if name in trial.params else "–" for name in matter),
+        *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
         left,
     ]
 

@@ -30,7 +30,9 @@ class View:
 class Progress:
     """Shows events and, when asked often, a table of trials."""
 
-    def __init__(self, log: Path, *, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: Path, *, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Append events to `log`."""
         self._log = log
         self.console = console or Console(file=sys.stdout)

@@ -1,8 +1,8 @@
 """Champions on disk: immutable versions, three aliases moved together in one rename, an append-only history.
 
-    models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
-    models/<name>/aliases.json     champion, challenger, previous: version numbers
-    models/<name>/history.jsonl    who moved which alias when, and why
+models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
+models/<name>/aliases.json     champion, challenger, previous: version numbers
+models/<name>/history.jsonl    who moved which alias when, and why
 """
 
 import getpass

@@ -59,13 +59,17 @@ def scene(rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[tuple[int, 
 
 def brushed_metal(rng: np.random.Generator) -> Gray:
     """Draw streaks along one axis under uneven light; values near 0..255."""
-    streaks = cv2.resize(normal(rng, (SIZE, SIZE // 12)), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-    streaks += 0.6 * normal(rng, (SIZE, 1))
+    streaks = enlarged(normal(rng, (SIZE, SIZE // 12))) + np.float32(0.6) * normal(rng, (SIZE, 1))
     if rng.random() < 0.5:
         streaks = np.ascontiguousarray(streaks.T)
-    light = cv2.resize(normal(rng, (3, 3)), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    light = enlarged(normal(rng, (3, 3)))
     metal: Gray = np.float32(rng.uniform(90, 170)) + np.float32(rng.uniform(4, 9)) * streaks
     return metal + np.float32(rng.uniform(5, 14)) * light
+
+
+def enlarged(noise: Gray) -> Gray:
+    """Stretch noise smoothly over the picture."""
+    return np.asarray(cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 
 def hole(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
@@ -80,7 +84,7 @@ def hole(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
     level = float(surface.mean())
     drilled = surface + (lit - inside).clip(0) * np.float32(rng.uniform(30, 60))
     drilled = drilled * (1 - inside) + inside * np.float32(level * rng.uniform(0.2, 0.5))
-    return drilled, outside
+    return drilled.astype(np.float32), outside
 
 
 def scratch(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
@@ -93,11 +97,12 @@ def scratch(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
     points = start + steps * way * length + (4 * steps * (1 - steps)) * bend
     mask = np.zeros((SIZE, SIZE), np.uint8)
     line = np.round(points * 2**SUBPIXEL).astype(np.int32)
-    cv2.polylines(mask, [line], isClosed=False, color=255, thickness=int(rng.integers(1, 3)), lineType=cv2.LINE_AA,
-                  shift=SUBPIXEL)
-    weight = mask.astype(np.float32) / 255
+    cv2.polylines(
+        mask, [line], isClosed=False, color=255, thickness=int(rng.integers(1, 3)), lineType=cv2.LINE_AA, shift=SUBPIXEL
+    )
+    weight: Gray = np.asarray(mask / 255, dtype=np.float32)
     depth = rng.uniform(40, 75) * (1 if rng.random() < 0.65 else -1)
-    return surface + weight * np.float32(depth), weight
+    return (surface + weight * np.float32(depth)).astype(np.float32), weight
 
 
 def spot(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
@@ -134,7 +139,7 @@ def ellipse(centre: NDArray[Any], axes: tuple[float, float], angle: float) -> Gr
     middle = (round(float(centre[0]) * scale), round(float(centre[1]) * scale))
     radii = (round(axes[0] * scale), round(axes[1] * scale))
     cv2.ellipse(mask, middle, radii, angle, 0, 360, 255, -1, cv2.LINE_AA, SUBPIXEL)
-    return mask.astype(np.float32) / 255
+    return np.asarray(mask / 255, dtype=np.float32)
 
 
 def bounding_box(mask: Gray) -> Box | None:
@@ -160,10 +165,10 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def label_line(kind: int, box: Box) -> str:
-    """Write one YOLO label: class, centre x, centre y, width, height, all relative to the picture.
+    r"""Write one YOLO label: class, centre x, centre y, width, height, all relative to the picture.
 
     >>> label_line(2, (0, 0, 64, 32))
-    '2 0.250000 0.125000 0.500000 0.250000\\n'
+    '2 0.250000 0.125000 0.500000 0.250000\n'
     """
     x0, y0, x1, y1 = (edge / SIZE for edge in box)
     return f"{kind} {(x0 + x1) / 2:.6f} {(y0 + y1) / 2:.6f} {x1 - x0:.6f} {y1 - y0:.6f}\n"

@@ -6,7 +6,7 @@ Trials that were stopped early are told as PRUNED with their values, those that 
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import optuna
@@ -16,7 +16,7 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from automl.records import ParamValue, State, Trial
-from automl.space import SearchSpace
+from automl.space import SearchSpace, Suggesting
 
 RANDOM_STARTS: Final = 6
 """Trials after the default that are drawn at random before a model is asked."""
@@ -62,7 +62,9 @@ class Sampler:
             self._study.sampler = _sampler("random", seed=0)
             self._draw()
             for measurement in trial.measurements:
-                self.observe(trial.number, epoch=measurement.epoch, best=trial.best(self._metric, until=measurement.epoch))
+                self.observe(
+                    trial.number, epoch=measurement.epoch, best=trial.best(self._metric, until=measurement.epoch)
+                )
             return
         self._study.add_trial(
             create_trial(
@@ -96,7 +98,7 @@ class Sampler:
     def _draw(self) -> dict[str, ParamValue]:
         trial = self._study.ask()
         self._running[trial.number] = trial
-        return self._space.suggest(trial)
+        return self._space.suggest(cast("Suggesting", trial))
 
 
 def importances(
@@ -129,5 +131,3 @@ def _sampler(origin: str, *, seed: int) -> optuna.samplers.BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=0)
-
-

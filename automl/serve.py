@@ -84,4 +84,3 @@ async def _in_thread(
             return yolo.predict(model, picture, confidence=confidence)
 
     return await run_in_threadpool(work)
-

@@ -62,7 +62,9 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage") from None
+        raise StudyError(
+            f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
+        ) from None
     with durable.locked(folder):
         claim(folder, spec)
         progress = Progress(folder / "study.log", console=console)
@@ -107,8 +109,9 @@ def check_data(spec: StudySpec, source: Path) -> DataSet:
 
 
 def default_storage() -> Path:
-    """Return where `runs` and `models` go: $AUTOML_STORAGE, else here; in a submitted job, whose folder is thrown away
-    with the job, the home folder.
+    """Return where `runs` and `models` go: $AUTOML_STORAGE, else here.
+
+    The folder of a submitted job is thrown away with the job, so there it is `automl` in the home folder.
     """
     if given := os.environ.get("AUTOML_STORAGE"):
         return Path(given).expanduser().absolute()
@@ -141,9 +144,11 @@ def plan(spec: StudySpec) -> Iterator[str]:
     for warning in data.warnings:
         yield f"data warning: {warning}"
     yield f"default params (trial 0): {shown(spec.search_space.defaults())}"
-    yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {spec.ladder.max_epochs}; one in {spec.ladder.reduction_factor} advances"
-    yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}, and {cost.confirming} to confirm"
+    steps = spec.ladder
+    yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
+    yield f"        and one in {steps.reduction_factor} advances"
+    yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}"
+    yield f"      and {cost.confirming} to confirm the winner against the default"
     limits = {"hours": spec.budget.hours, "GPU-hours": spec.budget.gpu_hours}
     told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
     yield f"limits: {', '.join(told) if told else 'none but the trials'}"
-

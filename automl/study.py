@@ -247,5 +247,7 @@ def best_trial(trials: list[Trial], metric: str) -> Trial:
     if not completed:
         causes = {trial.ending.cause for trial in trials if trial.ending and trial.ending.cause}
         why = f"; causes of failure: {' | '.join(sorted(causes))}" if causes else ""
-        raise StudyError(f"no trial reached its last epoch, so there is no best one{why}; see the log.txt of each trial")
+        raise StudyError(
+            f"no trial reached its last epoch, so there is no best one{why}; see the log.txt of each trial"
+        )
     return max(completed, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

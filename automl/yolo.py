@@ -168,8 +168,10 @@ def export_onnx(weights: Path, *, image_size: int) -> Path:
         ExportError: Ultralytics could not export.
     """
     try:
-        path = _ultralytics().YOLO(weights, task="detect").export(
-            format="onnx", imgsz=image_size, dynamic=False, simplify=True, device="cpu", verbose=False
+        path = (
+            _ultralytics()
+            .YOLO(weights, task="detect")
+            .export(format="onnx", imgsz=image_size, dynamic=False, simplify=True, device="cpu", verbose=False)
         )
     except (RuntimeError, ValueError, TypeError, ImportError, AssertionError) as error:
         raise ExportError(f"{weights}: ONNX export failed: {error}") from error
@@ -184,7 +186,7 @@ def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float3
 
     box = LetterBox((image_size, image_size), auto=False, scaleup=True)
     pictures = [box(image=cv2.imread(str(path)))[..., ::-1].transpose(2, 0, 1) for path in images]
-    return np.ascontiguousarray(np.stack(pictures), dtype=np.float32) / 255
+    return np.asarray(np.stack(pictures) / 255, dtype=np.float32)
 
 
 def raw_outputs(weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:

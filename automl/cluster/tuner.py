@@ -1,11 +1,6 @@
-"""Runs jobs on Ray: connects, looks what the nodes have, places trials through Ray Tune, and stops in an orderly way.
-
-The only file that knows Ray. What to run and when to stop a trial is asked of a `JobSource`; Ray Tune's own records
-are thrown away at the end, since the study's journal is the truth.
-"""
+"""Hands jobs to Ray Tune and passes what trials report to the source that decides."""
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -14,36 +9,22 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Protocol
 
-import ray
 from ray import tune
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from automl import trial
+from automl.cluster.nodes import Slots
 from automl.errors import StudyError
 from automl.records import Ending, Job, Measurement
 
 MESSAGE: Final = "message"
-PROBE_SECONDS: Final = 60
-ENVIRONMENT: Final = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
-    "TUNE_RESULT_BUFFER_LENGTH": "1",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
 
 
 class JobSource(Protocol):
@@ -82,99 +63,6 @@ class JobSource(Protocol):
     def tick(self) -> None:
         """Do what has to be done now and then."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """What each trial gets and how many run at a time."""
-
-    gpus: float
-    cpus: float
-    concurrent: int
-
-
-@contextmanager
-def connected(*, address: str | None, log: Path) -> Iterator[str]:
-    """Join the cluster this process was submitted to, or start an embedded one; yield where its dashboard is.
-
-    Ray's own messages go to `log`. Pass `address="auto"` to join a cluster that was started on this machine.
-    """
-    os.environ.update(ENVIRONMENT)
-    target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
-    with _noise_to(log):
-        started = {"num_cpus": os.cpu_count(), "include_dashboard": True, "dashboard_host": "127.0.0.1"}
-        try:
-            context = ray.init(
-                address=target,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-                **(started if target == "local" else {}),
-            )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
-        try:
-            yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
-        finally:
-            ray.shutdown()
-
-
-def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slots:
-    """Work out what a trial gets, from the shape of the nodes.
-
-    Raises:
-        StudyError: no node can hold a single trial.
-    """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    shapes = [(float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in nodes]
-    most_gpus = max(gpu for _, gpu in shapes)
-    wanted_gpus = (1.0 if most_gpus else 0.0) if gpus == "auto" else float(gpus)
-    if wanted_gpus > most_gpus:
-        raise StudyError(
-            f"resources.gpus: must be at most what one node has, but got {wanted_gpus:g} and the largest of "
-            f"{len(nodes)} nodes has {most_gpus:g}; set resources.gpus or add a node"
-        )
-    if cpus != "auto":
-        wanted_cpus = float(cpus)
-    elif wanted_gpus:
-        wanted_cpus = max(1.0, min(cpu // gpu * wanted_gpus for cpu, gpu in shapes if gpu) // 1)
-    else:
-        wanted_cpus = 1.0
-    held = sum(
-        int(min(cpu // wanted_cpus, gpu // wanted_gpus if wanted_gpus else cpu // wanted_cpus)) for cpu, gpu in shapes
-    )
-    if not held:
-        raise StudyError(
-            f"resources.cpus: must be at most what one node has, but got {wanted_cpus:g} and the nodes have "
-            f"{sorted({cpu for cpu, _ in shapes})}"
-        )
-    return Slots(wanted_gpus, wanted_cpus, held if concurrent == "auto" else min(held, int(concurrent)))
-
-
-def probe(folder: Path) -> None:
-    """Let every node write into the study's folder and read what the driver wrote there.
-
-    Raises:
-        StudyError: a node cannot; the message names it.
-    """
-    token = folder / f".probe-{os.getpid()}"
-    token.write_text("driver")
-    try:
-        asked = {
-            node["NodeManagerHostname"]: _probe.options(
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(str(token))
-            for node in ray.nodes()
-            if node["Alive"]
-        }
-        problems = [f"{name}: {problem}" for name, answer in asked.items() if (problem := _answer(answer))]
-    finally:
-        for path in folder.glob(f"{token.name}*"):
-            path.unlink(missing_ok=True)
-    if problems:
-        raise StudyError(
-            f"{folder}: every node must be able to write here, but not so on {'; '.join(problems)}; "
-            "pass --storage with a folder that all nodes mount at the same path"
-        )
 
 
 def run(source: JobSource, resources: Slots, *, retries: int) -> None:
@@ -233,25 +121,6 @@ def _print_to(path: Path) -> None:
     os.close(file)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-
-
-@ray.remote(num_cpus=0, max_retries=0)
-def _probe(token: str) -> str:
-    path = Path(token)
-    try:
-        if path.read_text() != "driver":
-            return "sees another folder under that path"
-        path.with_name(f"{path.name}-{socket.gethostname()}").write_text("worker")
-    except OSError as error:
-        return str(error.strerror)
-    return ""
-
-
-def _answer(reference: Any) -> str:  # noqa: ANN401
-    try:
-        return str(ray.get(reference, timeout=PROBE_SECONDS))
-    except ray.exceptions.RayError as error:
-        return f"no answer: {type(error).__name__}"
 
 
 class _Handle:
@@ -371,19 +240,3 @@ def _orderly_stop(source: JobSource) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
-@contextmanager
-def _noise_to(log: Path) -> Iterator[None]:
-    """Send what Ray logs, and all that is written to standard error, to a file."""
-    sys.stderr.flush()
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    kept = os.dup(2)
-    os.dup2(file, 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(file)

@@ -1,0 +1,11 @@
+"""Runs jobs on Ray: connects, looks what the nodes have, places trials through Ray Tune, stops in an orderly way.
+
+The only package that knows Ray. What to run and when to stop a trial is asked of a `JobSource`; Ray Tune's own records
+are thrown away at the end, since the study's journal is the truth.
+"""
+
+from automl.cluster.connection import connected
+from automl.cluster.nodes import Slots, probe, slots
+from automl.cluster.tuner import JobSource, run
+
+__all__ = ["JobSource", "Slots", "connected", "probe", "run", "slots"]

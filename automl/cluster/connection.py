@@ -1,0 +1,66 @@
+"""Joins a Ray cluster or starts an embedded one, and keeps Ray's own noise in a file."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import ray
+
+from automl.errors import StudyError
+
+ENVIRONMENT: Final = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+@contextmanager
+def connected(*, address: str | None, log: Path) -> Iterator[str]:
+    """Join the cluster this process was submitted to, or start an embedded one; yield where its dashboard is.
+
+    Ray's own messages go to `log`. Pass `address="auto"` to join a cluster that was started on this machine.
+    """
+    os.environ.update(ENVIRONMENT)
+    target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
+    with _noise_to(log):
+        started = {"num_cpus": os.cpu_count(), "include_dashboard": True, "dashboard_host": "127.0.0.1"}
+        try:
+            context = ray.init(
+                address=target,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                **(started if target == "local" else {}),
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
+        try:
+            yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _noise_to(log: Path) -> Iterator[None]:
+    """Send what Ray logs, and all that is written to standard error, to a file."""
+    sys.stderr.flush()
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    kept = os.dup(2)
+    os.dup2(file, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(file)

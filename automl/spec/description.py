@@ -1,0 +1,165 @@
+"""The nouns of a description: pydantic models with the law of each key, defaults filled in."""
+
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from automl.records import Gates, ParamValue
+from automl.rungs import Cost, cost, ladder
+from automl.space import Choice, Integer, Parameter, Real, SearchSpace
+
+SAMPLE: Final = "sample"
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+
+class RangeSpec(_Part):
+    """A number between `low` and `high`."""
+
+    low: float
+    high: float
+    default: float
+    type: Literal["float", "int"] = "float"
+    log: bool = False
+    when: dict[str, list[ParamValue]] = Field(default_factory=dict)
+
+
+class ChoiceSpec(_Part):
+    """One of `choices`."""
+
+    choices: Annotated[list[ParamValue], Field(min_length=1)]
+    default: ParamValue
+    when: dict[str, list[ParamValue]] = Field(default_factory=dict)
+
+
+def _shape(raw: object) -> str:
+    """Tell which of the two shapes of a parameter was meant."""
+    choice = isinstance(raw, ChoiceSpec) or (isinstance(raw, dict) and "choices" in raw)
+    return "ChoiceSpec" if choice else "RangeSpec"
+
+
+ParameterSpec = Annotated[
+    Annotated[RangeSpec, Tag("RangeSpec")] | Annotated[ChoiceSpec, Tag("ChoiceSpec")], Discriminator(_shape)
+]
+
+
+class BudgetSpec(_Part):
+    """When a study has had enough; whichever comes first."""
+
+    trials: Annotated[int, Field(ge=1)]
+    hours: Annotated[float, Field(gt=0)] | None = None
+    """Wall-clock hours of searching, interruptions not counted."""
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    """Hours of training times the share of a GPU that each trial holds."""
+
+
+class LadderSpec(_Part):
+    """When trials are compared."""
+
+    min_epochs: Annotated[int, Field(ge=1)]
+    max_epochs: Annotated[int, Field(ge=1)]
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+
+
+class ResourcesSpec(_Part):
+    """What a trial holds while it runs."""
+
+    gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    """`auto`: one GPU where the cluster has any, else none. Several trials share a GPU at a fraction."""
+    cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
+    """`auto`: the node's cores divided among its GPUs; one core without a GPU."""
+    concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Trials at a time; `auto`: as many as the cluster holds."""
+    retries: Annotated[int, Field(ge=0)] = 3
+    """How often a trial goes on elsewhere after its worker or node was lost."""
+
+
+class ConfirmSpec(_Part):
+    """How the winner is confirmed."""
+
+    seeds: Annotated[int, Field(ge=2)] = 3
+    split: Literal["test", "val"] = "test"
+
+
+class ExportSpec(_Part):
+    """What is built from the challenger."""
+
+    engine: Literal["auto", "tensorrt", "tensorrt_rtx", "none"] = "auto"
+    """`auto`: `tensorrt` on a CUDA machine, else `tensorrt_rtx` where installed."""
+
+
+class GatesSpec(_Part):
+    """The laws a challenger must pass."""
+
+    min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    max_export_loss: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    require_engine: bool = False
+
+
+class StudySpec(_Part):
+    """The whole description of a study, defaults filled in."""
+
+    name: Name
+    champion: Name | None = None
+    """The registry's name that a promoted model goes under; the study's own name unless given."""
+    model: str
+    data: str = SAMPLE
+    objective: Literal["map50_95", "map50", "precision", "recall"] = "map50_95"
+    budget: BudgetSpec
+    ladder: LadderSpec
+    space: Annotated[dict[str, ParameterSpec], Field(min_length=1)]
+    train: dict[str, Any] = Field(default_factory=dict)
+    resources: ResourcesSpec = ResourcesSpec()
+    confirm: ConfirmSpec = ConfirmSpec()
+    export: ExportSpec = ExportSpec()
+    gates: GatesSpec = GatesSpec()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @cached_property
+    def search_space(self) -> SearchSpace:
+        """Return the space as parameters."""
+        return SearchSpace({name: _parameter(part) for name, part in self.space.items()})
+
+    @cached_property
+    def rungs(self) -> tuple[int, ...]:
+        """Return the epochs at which trials are compared."""
+        return ladder(self.ladder.min_epochs, self.ladder.max_epochs, self.ladder.reduction_factor)
+
+    @property
+    def metric(self) -> str:
+        """Return the tag that is maximised."""
+        return f"val/{self.objective}"
+
+    @property
+    def champion_name(self) -> str:
+        """Return the name in the registry."""
+        return self.champion or self.name
+
+    @property
+    def laws(self) -> Gates:
+        """Return the gates as a record."""
+        return Gates(**self.gates.model_dump())
+
+    def cost(self) -> Cost:
+        """Return what the study can cost, in epochs."""
+        return cost(
+            self.budget.trials,
+            self.rungs,
+            max_epochs=self.ladder.max_epochs,
+            reduction_factor=self.ladder.reduction_factor,
+            retrainings=2 * self.confirm.seeds,
+        )
+
+
+def _parameter(part: RangeSpec | ChoiceSpec) -> Parameter:
+    when = {parent: tuple(values) for parent, values in part.when.items()}
+    if isinstance(part, ChoiceSpec):
+        return Choice(tuple(part.choices), part.default, when)
+    if part.type == "int":
+        return Integer(int(part.low), int(part.high), int(part.default), part.log, when)
+    return Real(part.low, part.high, part.default, part.log, when)
