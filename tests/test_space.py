@@ -38,7 +38,8 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
     for number in range(draw(st.integers(1, 6))):
         parents = {name: kind.choices for name, kind in parameters.items() if isinstance(kind, Choice)}
         when: dict[str, tuple[ParamValue, ...]] = {}
-        if parents and draw(st.booleans()):
+        conditional = draw(st.booleans())
+        if parents and conditional:
             name = draw(st.sampled_from(sorted(parents)))
             when = {name: tuple(draw(st.sets(st.sampled_from(parents[name]), min_size=1)))}
         parameters[f"p{number}"] = draw(parameter(when))
