@@ -155,13 +155,11 @@ def retrainings(folder: Path, ends: Ends, *, concurrent: int = 2) -> Retrainings
 def test_no_more_re_trainings_run_than_there_are_places(tmp_path: Path) -> None:
     source = retrainings(tmp_path, Ends())
     assert [bool(source.next_job()) for _ in range(3)] == [True, True, False]
-    source.ended(0, Ending(final=measurement(6, 0.5)))
-    assert source.next_job() is not None
-    assert not source.over
-    source.ended(1, Ending(cause="lost"))
-    assert source.next_job() is not None
-    assert source.over
-    assert source.next_job() is None
+    handed = []
+    for number, ending in enumerate([Ending(final=measurement(6, 0.5)), Ending(cause="lost"), Ending(cause="lost")]):
+        source.ended(number, ending)
+        handed.append((bool(source.next_job()), source.over))
+    assert handed == [(True, False), (True, True), (False, True)]
 
 
 def test_what_a_re_training_was_told_stands_in_its_folder(tmp_path: Path) -> None:
