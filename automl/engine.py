@@ -9,7 +9,6 @@ import importlib.util
 import json
 import shutil
 import struct
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from automl import durable, yolo
+from automl import durable, scratch, yolo
 from automl.errors import ExportError
 from automl.records import Engine, Job
 
@@ -38,8 +37,8 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
     """
     folder.mkdir(parents=True, exist_ok=True)
     size = int({**job.settings, **job.params}.get("imgsz", 640))
-    with tempfile.TemporaryDirectory(prefix="automl-export-") as scratch:
-        source = Path(scratch, "model.pt")
+    with scratch.folder() as place:
+        source = place / "model.pt"
         shutil.copyfile(weights, source)
         exported = yolo.export_onnx(source, image_size=size)
         durable.copy(exported, folder / "model.onnx")

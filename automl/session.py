@@ -1,7 +1,6 @@
 """One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from automl import dataset, durable, sample
+from automl import dataset, durable, sample, scratch
 from automl.dataset import DataSet
 from automl.errors import StudyError
 from automl.journal import Journal
@@ -132,8 +131,8 @@ def resumable(folder: Path) -> StudySpec:
 
 def plan(spec: StudySpec) -> Iterator[str]:
     """Look at the data and yield what a study will do and what it can cost."""
-    with tempfile.TemporaryDirectory(prefix="automl-plan-") as scratch:
-        source = sample.draw(Path(scratch)) if spec.data == SAMPLE else Path(spec.data)
+    with scratch.folder() as place:
+        source = sample.draw(place) if spec.data == SAMPLE else Path(spec.data)
         data = check_data(spec, source)
     cost = spec.cost()
     yield f"study {spec.name}: {spec.budget.trials} trials of {spec.model}"

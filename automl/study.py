@@ -218,7 +218,8 @@ class Search:
         verdict = self._ladder.judge(trial.number, epoch=measurement.epoch, value=value, loss=loss)
         if verdict and not verdict.advances:
             cut = self._ladder.cut(measurement.epoch)
-            return f"{spec.objective} {value:.4f} against {cut:.4f} at epoch {measurement.epoch} ({verdict.reason})"
+            tie = ", val loss decides" if value == cut else ""
+            return f"{spec.objective} {value:.4f} against {cut:.4f}{tie} ({verdict.reason})"
         return self.spent()
 
     def _restore_rungs(self, trial: Trial) -> None:

@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +17,13 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from automl import trial
+from automl import scratch, trial
 from automl.cluster.nodes import Slots
 from automl.errors import StudyError
 from automl.records import Ending, Job, Measurement
 
 MESSAGE: Final = "message"
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class JobSource(Protocol):
@@ -72,29 +71,25 @@ def run(source: JobSource, resources: Slots, *, retries: int) -> None:
     concern of Ray's: they arrive as an ending.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
-    scratch = Path(tempfile.mkdtemp(prefix="automl-ray-"))
-    try:
-        with _orderly_stop(source):
-            tune.Tuner(
-                tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
-                tune_config=tune.TuneConfig(
-                    search_alg=_Searcher(_Handle(source)),
-                    scheduler=_Scheduler(_Handle(source)),
-                    num_samples=-1,
-                    trial_name_creator=_name,
-                    trial_dirname_creator=_name,
-                ),
-                run_config=tune.RunConfig(
-                    name="jobs",
-                    storage_path=str(scratch),
-                    stop=_Stop(_Handle(source)),
-                    failure_config=tune.FailureConfig(max_failures=retries),
-                    callbacks=[_Callback(_Handle(source))],
-                    verbose=0,
-                ),
-            ).fit()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with scratch.folder() as records, _orderly_stop(source):
+        tune.Tuner(
+            tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=_Searcher(_Handle(source)),
+                scheduler=_Scheduler(_Handle(source)),
+                num_samples=-1,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
+            ),
+            run_config=tune.RunConfig(
+                name="jobs",
+                storage_path=str(records),
+                stop=_Stop(_Handle(source)),
+                failure_config=tune.FailureConfig(max_failures=retries),
+                callbacks=[_Callback(_Handle(source))],
+                verbose=0,
+            ),
+        ).fit()
 
 
 def _train(config: Mapping[str, Any]) -> None:
@@ -224,9 +219,10 @@ def _lost(trial: RayTrial) -> str:
 
 @contextmanager
 def _orderly_stop(source: JobSource) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into an orderly stop; a second one ends the process at once.
+    """Turn Ctrl-C, SIGTERM and a lost terminal into an orderly stop; a second one ends the process at once.
 
-    Ray puts its own SIGTERM handler in place, which would end the process without a word.
+    Ray puts its own SIGTERM handler in place, which would end the process without a word. A signal that is ignored,
+    as under nohup, stays ignored.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -234,7 +230,8 @@ def _orderly_stop(source: JobSource) -> Iterator[None]:
             os._exit(128 + number)
         source.stop(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield
     finally:
