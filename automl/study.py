@@ -112,14 +112,16 @@ class Search:
         """Return an unfinished trial of an earlier session, else a new one, None while all places are taken."""
         if len(self._live) >= self.frame.concurrent or self.over:
             return None
-        number = self._waiting.popleft() if self._waiting else self._suggest()
+        again = bool(self._waiting)
+        number = self._waiting.popleft() if again else self._suggest()
         trial = self._trials[number]
         job = self.job(trial)
         job.folder.mkdir(parents=True, exist_ok=True)
         durable.write_text(job.folder / training.PARAMS, dump_yaml(job.to_dict()))
         self.board.start(trial, job.folder)
         self._live.add(number)
-        went = f"goes on from epoch {trial.epoch}" if trial.measurements else "starts"
+        fresh = "starts again" if again else "starts"
+        went = f"goes on from epoch {trial.epoch}" if trial.measurements else fresh
         self.progress.event(f"trial {number} {went}: {shown(trial.params)}")
         return job
 

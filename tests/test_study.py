@@ -89,7 +89,12 @@ def test_a_spent_budget_stops_running_trials_and_starts_no_more(
     last = source.trials[-1]
     assert len(source.trials) < 50
     assert source.finished
-    assert last.ending is None or last.state is State.COMPLETED or named in last.ending.reason or "rank" in last.ending.reason
+    assert (
+        last.ending is None
+        or last.state is State.COMPLETED
+        or named in last.ending.reason
+        or "rank" in last.ending.reason
+    )
     assert clock.now <= 0.05 * 3600 + 9 * 10
 
 

@@ -42,7 +42,15 @@ def test_every_epoch_has_the_same_tags(trained: tuple[Job, Ending]) -> None:
     tags = [set(m.metrics) for m in trial.read_curves(trained[0].folder)]
 
     assert tags[0] == tags[1] == tags[2]
-    assert {"train/box_loss", "train/cls_loss", "train/dfl_loss", "val/box_loss", "val/loss", "lr/weights", "lr/bias"} <= tags[0]
+    assert {
+        "train/box_loss",
+        "train/cls_loss",
+        "train/dfl_loss",
+        "val/box_loss",
+        "val/loss",
+        "lr/weights",
+        "lr/bias",
+    } <= tags[0]
 
 
 def test_a_stopped_trial_goes_on_from_its_last_checkpoint(tmp_path: Path, data: Path) -> None:
