@@ -12,7 +12,7 @@ from rich.console import Console
 from automl import dataset, durable, sample, scratch
 from automl.dataset import DataSet
 from automl.errors import StudyError
-from automl.journal import Journal
+from automl.journal import FILE, Journal
 from automl.progress import Progress
 from automl.registry import Registry
 from automl.spec import SAMPLE, StudySpec, differences, dump, read_yaml, stored
@@ -77,9 +77,9 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
 
 
 def claim(folder: Path, spec: StudySpec) -> None:
-    """Write the description into a new study's folder, or see that it is the one already there."""
+    """See that a study that has begun here has this description; one that has not begun takes it."""
     path = folder / SPEC
-    if not path.exists():
+    if not path.exists() or not (folder / FILE).exists():
         durable.write_text(path, dump(spec))
         return
     if different := differences(spec, stored(path)):

@@ -25,6 +25,7 @@ from automl.wording import shown, trial_name
 
 TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
+NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
 """So many failures in a row, with no success before, end a study: the next would fail alike."""
 
@@ -60,6 +61,7 @@ class Search:
     _sampler: Sampler = field(init=False)
     _since: float = field(init=False)
     _spent_before: float = 0.0
+    _noted: float = 0.0
 
     def __post_init__(self) -> None:
         """Rebuild sampler, ladder and unfinished trials from the journal."""
@@ -137,6 +139,7 @@ class Search:
             self._trials[number] = trial
             self.board.measured(trial)
             self._sampler.observe(number, epoch=measurement.epoch, best=trial.best(metric))
+            self._note_time()
         reason = self._why_stop(trial, measurement)
         if reason:
             self.ended(number, Ending(pruned=reason))
@@ -202,6 +205,12 @@ class Search:
     def view(self) -> View:
         """Return the table of trials."""
         return overview.of_trials(self.frame.spec, self.trials, seconds=self.seconds(), waiting=self._waiting)
+
+    def _note_time(self) -> None:
+        """Write down the time spent now and then, so that a killed session still counts into the budget."""
+        if self.seconds() - self._noted >= NOTE_SECONDS:
+            self._noted = self.seconds()
+            self.journal.note("seconds", self._noted)
 
     def _suggest(self) -> int:
         spec = self.frame.spec

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from automl.dataset import DataSet
 from automl.report import write
@@ -76,8 +77,6 @@ def wait_for_runs(address: str, count: int, *, seconds: float = 90) -> None:
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
     """A page of headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser.new_page(viewport={"width": 1500, "height": 950})

@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import ray
 
 from automl import cluster
 from automl.cluster import nodes
@@ -174,7 +176,7 @@ def test_more_gpus_than_any_node_has_are_refused_instead_of_waited_for() -> None
 
 def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = [{"CPU": 32.0, "GPU": 8.0}, {"CPU": 16.0, "GPU": 2.0}, {"CPU": 4.0}]
-    monkeypatch.setattr(nodes.ray, "nodes", lambda: [{"Alive": True, "Resources": shape} for shape in shapes])
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": shape} for shape in shapes])
 
     assert nodes.slots(gpus="auto", cpus="auto", concurrent="auto") == nodes.Slots(1.0, 4.0, 10)
     assert nodes.slots(gpus=0.5, cpus="auto", concurrent="auto") == nodes.Slots(0.5, 2.0, 20)
@@ -193,7 +195,7 @@ def test_a_storage_that_workers_can_use_passes_and_leaves_nothing(tmp_path: Path
 def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @nodes.ray.remote(num_cpus=0)
+    @ray.remote(num_cpus=0)
     def blind(token: str) -> str:
         return nodes._problem(Path(token).with_name("elsewhere") / "token")
 
@@ -206,7 +208,7 @@ def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
 @pytest.mark.usefixtures("connection")
 def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, data: Path) -> None:
     class Full(Jobs):
-        def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
+        def measured(self, *_args: Any, **_kwargs: Any) -> bool:
             raise OSError(28, "No space left on device", str(tmp_path))
 
     source = Full([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])

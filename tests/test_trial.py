@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from automl import trial, yolo
 from automl.errors import TrialError
-from automl.records import Ending, Job, Measurement, State
+from automl.records import Ending, Job, Measurement, Report, State
 from tests.builders import METRIC, curve
 from tests.conftest import job_at
 
@@ -19,7 +20,7 @@ class Stopped(BaseException):
     """What a scheduler's stop looks like to a trial."""
 
 
-def stop_at(epoch: int, heard: list[Measurement]) -> trial.Report:
+def stop_at(epoch: int, heard: list[Measurement]) -> Report:
     def report(measurement: Measurement) -> None:
         heard.append(measurement)
         if measurement.epoch == epoch:
@@ -126,8 +127,6 @@ def test_a_failure_becomes_an_ending_with_its_cause(
 def test_a_loss_that_is_not_finite_names_epoch_and_component(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     def poisoned(watch: object, trainer: object) -> None:
         trainer.tloss["cls_loss"] = torch.tensor(float("nan"))  # type: ignore[attr-defined]
         original(watch, trainer)  # type: ignore[arg-type]
