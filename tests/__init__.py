@@ -1,0 +1,1 @@
+"""Tests of automl; each name states a law."""
