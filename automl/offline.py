@@ -7,10 +7,11 @@ Ultralytics 8.4.190: analytics, update checks, run-time pip installs, font and w
 import atexit
 import os
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from automl import scratch
 
 ENVIRONMENT: Final = {
     "YOLO_OFFLINE": "1",
@@ -32,7 +33,7 @@ def shut_doors() -> Path:
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.pop("ULTRALYTICS_API_KEY", None)
-    root = Path(tempfile.mkdtemp(prefix="automl-yolo-"))
+    root = scratch.make()
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     os.environ["YOLO_CONFIG_DIR"] = str(root)
     (root / "Ultralytics").mkdir()

@@ -175,7 +175,7 @@ class Engine:
 
     onnx: Path
     onnx_difference: float
-    """Largest absolute difference of raw outputs, ONNX Runtime against torch, boxes in pixels."""
+    """Largest difference of raw outputs, ONNX Runtime against torch, relative to one plus the magnitude."""
     onnx_score: float
     """The objective of the ONNX file on the judged split, by ONNX Runtime."""
     torch_score: float

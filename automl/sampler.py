@@ -33,7 +33,6 @@ class Sampler:
         self, space: SearchSpace, *, seed: int, metric: str, distributions: Mapping[str, BaseDistribution]
     ) -> None:
         """Start with an empty history."""
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space = space
         self._seed = seed
         self._metric = metric

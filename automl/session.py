@@ -1,7 +1,6 @@
 """One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from typing import Final
 
 from rich.console import Console
 
-from automl import dataset, durable, sample
+from automl import dataset, durable, sample, scratch
 from automl.dataset import DataSet
 from automl.errors import StudyError
-from automl.journal import Journal
+from automl.journal import FILE, Journal
 from automl.progress import Progress
 from automl.registry import Registry
 from automl.spec import SAMPLE, StudySpec, differences, dump, read_yaml, stored
@@ -78,9 +77,9 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
 
 
 def claim(folder: Path, spec: StudySpec) -> None:
-    """Write the description into a new study's folder, or see that it is the one already there."""
+    """See that a study that has begun here has this description; one that has not begun takes it."""
     path = folder / SPEC
-    if not path.exists():
+    if not path.exists() or not (folder / FILE).exists():
         durable.write_text(path, dump(spec))
         return
     if different := differences(spec, stored(path)):
@@ -132,8 +131,8 @@ def resumable(folder: Path) -> StudySpec:
 
 def plan(spec: StudySpec) -> Iterator[str]:
     """Look at the data and yield what a study will do and what it can cost."""
-    with tempfile.TemporaryDirectory(prefix="automl-plan-") as scratch:
-        source = sample.draw(Path(scratch)) if spec.data == SAMPLE else Path(spec.data)
+    with scratch.folder() as place:
+        source = sample.draw(place) if spec.data == SAMPLE else Path(spec.data)
         data = check_data(spec, source)
     cost = spec.cost()
     yield f"study {spec.name}: {spec.budget.trials} trials of {spec.model}"

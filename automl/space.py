@@ -158,7 +158,7 @@ class SearchSpace:
             elif name in MOSAIC_FAMILY and self._smallest("close_mosaic", settings) >= epochs:
                 closing = self._smallest("close_mosaic", settings)
                 yield (
-                    f"space.{name}: close_mosaic < max_epochs must hold, but got close_mosaic={closing}, "
+                    f"space.{name}: close_mosaic < max_epochs must hold, but got close_mosaic={closing:g}, "
                     f"max_epochs={epochs}: mosaic, mixup and cutmix would be off from the first epoch"
                 )
 

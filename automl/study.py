@@ -25,6 +25,7 @@ from automl.wording import shown, trial_name
 
 TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
+NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
 """So many failures in a row, with no success before, end a study: the next would fail alike."""
 
@@ -60,6 +61,7 @@ class Search:
     _sampler: Sampler = field(init=False)
     _since: float = field(init=False)
     _spent_before: float = 0.0
+    _noted: float = 0.0
 
     def __post_init__(self) -> None:
         """Rebuild sampler, ladder and unfinished trials from the journal."""
@@ -112,14 +114,16 @@ class Search:
         """Return an unfinished trial of an earlier session, else a new one, None while all places are taken."""
         if len(self._live) >= self.frame.concurrent or self.over:
             return None
-        number = self._waiting.popleft() if self._waiting else self._suggest()
+        again = bool(self._waiting)
+        number = self._waiting.popleft() if again else self._suggest()
         trial = self._trials[number]
         job = self.job(trial)
         job.folder.mkdir(parents=True, exist_ok=True)
         durable.write_text(job.folder / training.PARAMS, dump_yaml(job.to_dict()))
         self.board.start(trial, job.folder)
         self._live.add(number)
-        went = f"goes on from epoch {trial.epoch}" if trial.measurements else "starts"
+        fresh = "starts again" if again else "starts"
+        went = f"goes on from epoch {trial.epoch}" if trial.measurements else fresh
         self.progress.event(f"trial {number} {went}: {shown(trial.params)}")
         return job
 
@@ -135,6 +139,7 @@ class Search:
             self._trials[number] = trial
             self.board.measured(trial)
             self._sampler.observe(number, epoch=measurement.epoch, best=trial.best(metric))
+            self._note_time()
         reason = self._why_stop(trial, measurement)
         if reason:
             self.ended(number, Ending(pruned=reason))
@@ -201,6 +206,12 @@ class Search:
         """Return the table of trials."""
         return overview.of_trials(self.frame.spec, self.trials, seconds=self.seconds(), waiting=self._waiting)
 
+    def _note_time(self) -> None:
+        """Write down the time spent now and then, so that a killed session still counts into the budget."""
+        if self.seconds() - self._noted >= NOTE_SECONDS:
+            self._noted = self.seconds()
+            self.journal.note("seconds", self._noted)
+
     def _suggest(self) -> int:
         spec = self.frame.spec
         params, origin = self._sampler.ask()
@@ -218,7 +229,8 @@ class Search:
         verdict = self._ladder.judge(trial.number, epoch=measurement.epoch, value=value, loss=loss)
         if verdict and not verdict.advances:
             cut = self._ladder.cut(measurement.epoch)
-            return f"{spec.objective} {value:.4f} against {cut:.4f} at epoch {measurement.epoch} ({verdict.reason})"
+            tie = ", val loss decides" if value == cut else ""
+            return f"{spec.objective} {value:.4f} against {cut:.4f}{tie} ({verdict.reason})"
         return self.spent()
 
     def _restore_rungs(self, trial: Trial) -> None:

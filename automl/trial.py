@@ -7,16 +7,13 @@ again with the same arguments.
 
 import csv
 import io
-import os
 import shutil
-import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from automl import durable, yolo
+from automl import durable, scratch, yolo
 from automl.errors import AutomlError
 from automl.records import Ending, Job, Measurement, Report
 
@@ -24,7 +21,6 @@ LAST: Final = "last.pt"
 BEST: Final = "best.pt"
 CURVES: Final = "curves.csv"
 PARAMS: Final = "params.yaml"
-SCRATCH: Final = "automl-trial-"
 
 
 def run(job: Job, report: Report) -> Ending:
@@ -33,8 +29,8 @@ def run(job: Job, report: Report) -> Ending:
     Every epoch kept in the folder is reported, also those of an earlier attempt: the listener may have missed them.
     """
     try:
-        with _scratch() as scratch:
-            return Ending(final=_train(job, scratch, report))
+        with scratch.folder() as place:
+            return Ending(final=_train(job, place, report))
     except AutomlError as error:
         return Ending(cause=str(error))
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
@@ -51,10 +47,10 @@ def read_curves(folder: Path) -> tuple[Measurement, ...]:
         return tuple(_measurement(row) for row in csv.DictReader(file))
 
 
-def _train(job: Job, scratch: Path, report: Report) -> Measurement:
+def _train(job: Job, place: Path, report: Report) -> Measurement:
     curves = list(read_curves(job.folder))
     checkpoint = job.folder / LAST
-    done = _continue_from(job, scratch, curves) if checkpoint.is_file() else 0
+    done = _continue_from(job, place, curves) if checkpoint.is_file() else 0
     del curves[done:]
     for measurement in curves:
         report(measurement)
@@ -70,19 +66,19 @@ def _train(job: Job, scratch: Path, report: Report) -> Measurement:
         report(measurement)
 
     if done < job.epochs:
-        metrics = yolo.train(job, scratch, checkpoint=scratch / "weights" / LAST if done else None, on_epoch=on_epoch)
+        metrics = yolo.train(job, place, checkpoint=place / "weights" / LAST if done else None, on_epoch=on_epoch)
     else:
-        metrics = _evaluate_again(job, scratch)
+        metrics = _evaluate_again(job, place)
     if job.split != "val":
-        metrics = yolo.validate(scratch / "weights" / BEST, job, split=job.split)
+        metrics = yolo.validate(place / "weights" / BEST, job, split=job.split)
     for name in (LAST, BEST):
-        durable.copy(scratch / "weights" / name, job.folder / name)
+        durable.copy(place / "weights" / name, job.folder / name)
     return Measurement(epoch=job.epochs, metrics=metrics, seconds=sum(m.seconds for m in curves))
 
 
-def _continue_from(job: Job, scratch: Path, curves: Sequence[Measurement]) -> int:
-    """Bring the checkpoint to the scratch folder and return the epochs behind it."""
-    weights = scratch / "weights"
+def _continue_from(job: Job, place: Path, curves: Sequence[Measurement]) -> int:
+    """Bring the checkpoint to the worker's own folder and return the epochs behind it."""
+    weights = place / "weights"
     weights.mkdir(parents=True)
     shutil.copyfile(job.folder / LAST, weights / LAST)
     done = yolo.epochs_done(weights / LAST) or job.epochs  # stripped weights are those of a finished training
@@ -92,12 +88,12 @@ def _continue_from(job: Job, scratch: Path, curves: Sequence[Measurement]) -> in
     return done
 
 
-def _evaluate_again(job: Job, scratch: Path) -> dict[str, float]:
+def _evaluate_again(job: Job, place: Path) -> dict[str, float]:
     """Finish a training that was killed after its last epoch: strip the weights and evaluate the best."""
     for name in (LAST, BEST):
-        yolo.strip(scratch / "weights" / name)
+        yolo.strip(place / "weights" / name)
     yolo.set_threads(job.threads)
-    return yolo.validate(scratch / "weights" / BEST, job, split="val")
+    return yolo.validate(place / "weights" / BEST, job, split="val")
 
 
 def _best_epoch(curves: Sequence[Measurement], metric: str) -> int:
@@ -117,18 +113,3 @@ def _write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
 def _measurement(row: dict[str, str]) -> Measurement:
     epoch, seconds = int(row.pop("epoch")), float(row.pop("seconds"))
     return Measurement(epoch=epoch, metrics={name: float(value) for name, value in row.items()}, seconds=seconds)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """Give a folder on the worker's own disk, and sweep those that killed trials left."""
-    root = Path(tempfile.gettempdir())
-    for stale in root.glob(f"{SCRATCH}*"):
-        owner = stale.name.removeprefix(SCRATCH).partition("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists():
-            shutil.rmtree(stale, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

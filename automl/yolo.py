@@ -29,7 +29,9 @@ METRICS: Final = {
     "metrics/mAP50(B)": "val/map50",
     "metrics/mAP50-95(B)": "val/map50_95",
 }
-GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl", "l1_loss": "dfl"}
+GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
+L1_LOSS: Final = "l1_loss"
+"""What the edge loss is called in models without DFL; one tag serves both, so that model families can be compared."""
 MANAGED: Final = {
     "model": "set model at the top level or search it in space",
     "data": "set data at the top level",
@@ -265,8 +267,8 @@ class _Watch:
         now = time.monotonic()
         metrics = {
             **_named(trainer.metrics),
-            **{name: float(loss) for name, loss in trainer.label_loss_items(trainer.tloss, prefix="train").items()},
-            **{name: float(rate) for name, rate in trainer.lr.items()},
+            **_named(trainer.label_loss_items(trainer.tloss, prefix="train")),
+            **_rates(trainer.optimizer.param_groups),
         }
         metrics["val/loss"] = _gain_free(metrics, vars(trainer.args))
         epoch = trainer.epoch + 1
@@ -279,7 +281,17 @@ class _Watch:
 
 def _named(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Rename Ultralytics' metrics to our tags and leave out its `fitness`."""
-    return {METRICS.get(name, name): float(value) for name, value in metrics.items() if name != "fitness"}
+    return {
+        METRICS.get(name, name.replace(L1_LOSS, "dfl_loss")): float(value)
+        for name, value in metrics.items()
+        if name != "fitness"
+    }
+
+
+def _rates(groups: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the two learning rates that every optimizer has; how many groups share them differs by optimizer."""
+    rates = {"lr/bias" if group.get("param_group") == "bias" else "lr/weights": group["lr"] for group in groups[::-1]}
+    return {name: float(rate) for name, rate in sorted(rates.items())}
 
 
 def _gain_free(metrics: Mapping[str, float], arguments: Mapping[str, Any]) -> float:

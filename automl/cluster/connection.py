@@ -44,6 +44,8 @@ def connected(*, address: str | None, log: Path) -> Iterator[str]:
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
+        # It looks for the files of loggers that are switched off.
+        logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
         try:
             yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
         finally:

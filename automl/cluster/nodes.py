@@ -84,7 +84,11 @@ def probe(folder: Path) -> None:
 
 @ray.remote(num_cpus=0, max_retries=0)
 def _probe(token: str) -> str:
-    path = Path(token)
+    return _problem(Path(token))
+
+
+def _problem(path: Path) -> str:
+    """Return why a node cannot use the driver's folder, empty when it can."""
     try:
         if path.read_text() != "driver":
             return "sees another folder under that path"

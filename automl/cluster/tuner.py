@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +17,13 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from automl import trial
+from automl import scratch, trial
 from automl.cluster.nodes import Slots
-from automl.errors import StudyError
+from automl.errors import AutomlError, StudyError
 from automl.records import Ending, Job, Measurement
 
 MESSAGE: Final = "message"
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class JobSource(Protocol):
@@ -72,29 +71,28 @@ def run(source: JobSource, resources: Slots, *, retries: int) -> None:
     concern of Ray's: they arrive as an ending.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
-    scratch = Path(tempfile.mkdtemp(prefix="automl-ray-"))
-    try:
-        with _orderly_stop(source):
-            tune.Tuner(
-                tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
-                tune_config=tune.TuneConfig(
-                    search_alg=_Searcher(_Handle(source)),
-                    scheduler=_Scheduler(_Handle(source)),
-                    num_samples=-1,
-                    trial_name_creator=_name,
-                    trial_dirname_creator=_name,
-                ),
-                run_config=tune.RunConfig(
-                    name="jobs",
-                    storage_path=str(scratch),
-                    stop=_Stop(_Handle(source)),
-                    failure_config=tune.FailureConfig(max_failures=retries),
-                    callbacks=[_Callback(_Handle(source))],
-                    verbose=0,
-                ),
-            ).fit()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    handle = _Handle(source)
+    with scratch.folder() as records, _orderly_stop(source):
+        tune.Tuner(
+            tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=_Searcher(handle),
+                scheduler=_Scheduler(handle),
+                num_samples=-1,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
+            ),
+            run_config=tune.RunConfig(
+                name="jobs",
+                storage_path=str(records),
+                stop=_Stop(handle),
+                failure_config=tune.FailureConfig(max_failures=retries),
+                callbacks=[_Callback(handle)],
+                verbose=0,
+            ),
+        ).fit()
+    if handle.failure:
+        raise handle.failure
 
 
 def _train(config: Mapping[str, Any]) -> None:
@@ -128,6 +126,7 @@ class _Handle:
 
     def __init__(self, source: JobSource | None) -> None:
         self.source = source
+        self.failure: AutomlError | OSError | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Handle":
         return self
@@ -140,6 +139,19 @@ class _Handle:
             raise StudyError("a job source must not be restored from Ray's own files; use `automl resume`")
         return self.source
 
+    @property
+    def stopping(self) -> bool:
+        """Tell whether everything shall stop, asked for or after a failure of the source."""
+        return self().stopping or self.failure is not None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep a failure of the source (a full disk, say) for the caller of `run`; Ray Tune would only wrap it."""
+        try:
+            yield
+        except (AutomlError, OSError) as error:
+            self.failure = self.failure or error
+
 
 class _Searcher(Searcher):
     """Hands the source's jobs to Ray Tune."""
@@ -149,10 +161,11 @@ class _Searcher(Searcher):
         self._handle = handle
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002
-        source = self._handle()
-        if source.over or source.stopping:
+        source, job = self._handle(), None
+        if source.over or self._handle.stopping:
             return str(Searcher.FINISHED)
-        job = source.next_job()
+        with self._handle.kept():
+            job = source.next_job()
         return {"job": job.to_dict()} if job else None
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -173,13 +186,14 @@ class _Scheduler(FIFOScheduler):
         self._handle = handle
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401, ARG002
-        source = self._handle()
+        source, goes_on = self._handle(), True
         message = json.loads(result[MESSAGE])
-        if "ending" in message:
-            source.ended(_number(trial), Ending.from_dict(message["ending"]))
-            return str(TrialScheduler.CONTINUE)
-        measurement = Measurement.from_dict(message["measurement"])
-        goes_on = source.measured(_number(trial), measurement, node=message["node"])
+        with self._handle.kept():
+            if "ending" in message:
+                source.ended(_number(trial), Ending.from_dict(message["ending"]))
+            else:
+                measurement = Measurement.from_dict(message["measurement"])
+                goes_on = source.measured(_number(trial), measurement, node=message["node"])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
 
@@ -188,13 +202,16 @@ class _Callback(tune.Callback):
         self._handle = handle
 
     def on_step_end(self, iteration: int, trials: list[RayTrial], **info: Any) -> None:  # noqa: ANN401, ARG002
-        self._handle().tick()
+        with self._handle.kept():
+            self._handle().tick()
 
     def on_trial_recover(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
-        self._handle().retried(_number(trial), _lost(trial))
+        with self._handle.kept():
+            self._handle().retried(_number(trial), _lost(trial))
 
     def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
-        self._handle().ended(_number(trial), Ending(cause=_lost(trial)))
+        with self._handle.kept():
+            self._handle().ended(_number(trial), Ending(cause=_lost(trial)))
 
 
 class _Stop(Stopper):
@@ -205,7 +222,7 @@ class _Stop(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self._handle().stopping
+        return self._handle.stopping
 
 
 def _name(trial: RayTrial) -> str:
@@ -224,9 +241,10 @@ def _lost(trial: RayTrial) -> str:
 
 @contextmanager
 def _orderly_stop(source: JobSource) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into an orderly stop; a second one ends the process at once.
+    """Turn Ctrl-C, SIGTERM and a lost terminal into an orderly stop; a second one ends the process at once.
 
-    Ray puts its own SIGTERM handler in place, which would end the process without a word.
+    Ray puts its own SIGTERM handler in place, which would end the process without a word. A signal that is ignored,
+    as under nohup, stays ignored.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -234,7 +252,8 @@ def _orderly_stop(source: JobSource) -> Iterator[None]:
             os._exit(128 + number)
         source.stop(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield
     finally:

@@ -1,0 +1,35 @@
+# Two commands set everything up by themselves: make demo, make test.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test check chromium gpu clean
+
+demo: .venv/ready ## a small study on drawn data, from nothing to a champion
+	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
+
+test: .venv/ready chromium check ## every check that needs no GPU
+	$(BIN)/python -m pytest -m "not gpu" --durations=10
+
+check: .venv/ready ## lint, types, layers
+	$(BIN)/ruff check automl tests benchmarks
+	$(BIN)/ruff format --check automl tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+gpu: .venv/ready ## the tests that need a CUDA GPU
+	$(BIN)/python -m pytest -m gpu
+
+chromium: ## the browser of the page tests; where it cannot be installed, those tests say that they were skipped
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "no Chromium and no way to install it: the browser tests will be skipped"
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev,rtx]'
+	touch $@
+
+clean: ## the environment, not the studies
+	rm -rf .venv

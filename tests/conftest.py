@@ -1,0 +1,43 @@
+"""Fixtures that are dear to make: a small drawn data set and a trained micro YOLO, once for all tests."""
+
+from pathlib import Path
+
+import pytest
+
+from automl import dataset, sample, trial
+from automl.records import Ending, Job
+from automl.spec import read_yaml
+from tests.builders import METRIC
+
+MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `data.yaml` of a drawn and staged set of 24 + 12 + 12 images."""
+    root = tmp_path_factory.mktemp("data")
+    source = sample.draw(root / "drawn", splits={"train": 24, "val": 12, "test": 12})
+    checked = dataset.check(source, read_yaml(source), splits=("train", "val", "test"))
+    return dataset.stage(checked, root / "staged")
+
+
+def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
+    """Return a job of seconds: the micro YOLO on the drawn data."""
+    return Job(
+        folder=folder,
+        number=0,
+        params={"optimizer": "SGD", "lr0": 0.02, **params},
+        seed=0,
+        epochs=epochs,
+        model=str(MICRO),
+        data=str(data),
+        metric=METRIC,
+        settings={"imgsz": 128, "batch": 8, "nbs": 8, "warmup_epochs": 0.5, "close_mosaic": 1, "cache": "ram"},
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Job, Ending]:
+    """A job that was trained to its end, and how it ended."""
+    job = job_at(tmp_path_factory.mktemp("trained"), data)
+    return job, trial.run(job, lambda _measurement: None)

@@ -1,0 +1,152 @@
+"""What a person sees, in headless Chromium: TensorBoard's HParams table and curves, and the report.
+
+The pictures are kept in $AUTOML_SCREENSHOTS, when that is set, to be looked at.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from automl.dataset import DataSet
+from automl.report import write
+from automl.study import Search
+from tests.builders import spec_of
+from tests.simulation import Clock, open_search, saturating, simulate
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+SPEC = spec_of(budget={"trials": 9}, ladder={"min_epochs": 3, "max_epochs": 9}, confirm={"seeds": 2})
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    """A study of nine trials, two of them still running."""
+    folder = tmp_path_factory.mktemp("study")
+    clock = Clock()
+    search = open_search(folder, SPEC, workers=2, clock=clock)
+    simulate(search, saturating, clock=clock, until=lambda: len(search.trials) == 9)
+    return search
+
+
+@pytest.fixture(scope="module")
+def board(source: Search) -> Iterator[str]:
+    """The address of a TensorBoard that looks at the study."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(source.frame.folder), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for_runs(address, 10)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for_runs(address: str, count: int, *, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if len(json.load(urllib.request.urlopen(f"{address}/data/runs", timeout=5))) >= count:
+                return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.3)
+    pytest.fail(f"TensorBoard at {address} never showed {count} runs")
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    """A page of headless Chromium."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_page(viewport={"width": 1500, "height": 950})
+        browser.close()
+
+
+def keep(page: Any, name: str) -> bytes:
+    picture: bytes = page.screenshot()
+    if folder := os.environ.get("AUTOML_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder, f"{name}.png").write_bytes(picture)
+    return picture
+
+
+def hparams(address: str) -> dict[str, Any]:
+    """Ask TensorBoard's plugin for the experiment, as its page does."""
+    asked = urllib.parse.urlencode({"request": "{}"})
+    found: dict[str, Any] = json.load(
+        urllib.request.urlopen(f"{address}/data/plugin/hparams/experiment?{asked}", timeout=30)
+    )
+    return found
+
+
+def test_the_hparams_plugin_knows_types_and_ranges(board: str) -> None:
+    columns = {info["name"]: info for info in hparams(board)["hparamInfos"]}
+
+    assert columns["lr0"]["type"] == "DATA_TYPE_FLOAT64"
+    assert columns["lr0"]["domainInterval"] == {"minValue": 0.001, "maxValue": 0.1}
+    assert sorted(columns["optimizer"]["domainDiscrete"]) == ["AdamW", "SGD"]
+
+
+def test_the_hparams_table_has_a_row_for_each_trial_also_for_running_ones(
+    board: str, page: Any, source: Search
+) -> None:
+    page.goto(f"{board}/#hparams")
+    page.get_by_text("TABLE VIEW").wait_for(timeout=60_000)
+    page.get_by_text("0008_tiny").first.wait_for(timeout=60_000)
+
+    keep(page, "hparams")
+    assert sum(trial.ending is None for trial in source.trials) >= 1
+    for trial in source.trials:
+        assert page.get_by_text(f"{trial.number:04d}_tiny").count() >= 1
+    for column in ("lr0", "optimizer", "best map50_95"):
+        assert page.get_by_text(column).count() >= 1
+
+
+def test_the_curves_of_all_trials_are_shown_under_the_same_tags(board: str, page: Any) -> None:
+    tags = json.load(urllib.request.urlopen(f"{board}/data/plugin/scalars/tags", timeout=30))
+    per_trial = {frozenset(set(names) - {"trial/outcome"}) for run, names in tags.items() if run.startswith("trials/")}
+    assert len(per_trial) == 1
+
+    page.goto(f"{board}/#timeseries")
+    page.reload()
+    page.get_by_text("best/map50_95").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+
+    assert len(keep(page, "scalars")) > 20_000
+
+
+def test_the_report_opens_without_asking_for_anything(page: Any, source: Search, tmp_path: Path) -> None:
+    data = DataSet(Path("data.yaml"), {0: "hole"}, {}, {}, (), "0" * 64)
+    path = write(tmp_path, SPEC, source.trials, None, data=data)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.goto(path.as_uri())
+
+    keep(page, "report")
+    assert asked == [path.as_uri()]
+    assert page.locator("h1").inner_text() == "small"
+    assert page.locator("svg").count() >= 1
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert width == 0, "the page must not scroll sideways"

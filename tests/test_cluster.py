@@ -1,0 +1,218 @@
+"""The Ray bridge on a real embedded Ray, with real micro trainings."""
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import ray
+
+from automl import cluster
+from automl.cluster import nodes
+from automl.errors import StudyError
+from automl.records import Ending, Job, Measurement, State
+from tests.conftest import job_at
+
+pytestmark = [pytest.mark.ray, pytest.mark.yolo]
+
+TRAINABLE = "ray::ImplicitFunc"
+"""What Ray calls a process that trains."""
+
+
+class Jobs:
+    """A list of jobs as a source; does at a measurement what a test wants done."""
+
+    def __init__(self, jobs: list[Job], *, concurrent: int = 2) -> None:
+        self.jobs = deque(jobs)
+        self.concurrent = concurrent
+        self.live: set[int] = set()
+        self.heard: dict[int, list[Measurement]] = {}
+        self.endings: dict[int, Ending] = {}
+        self.retries: list[tuple[int, str]] = []
+        self.stopping = False
+        self.stop_trial_at: dict[int, int] = {}
+        self.on_first: list[int] = []
+
+    @property
+    def over(self) -> bool:
+        return not self.jobs
+
+    def next_job(self) -> Job | None:
+        if len(self.live) >= self.concurrent or not self.jobs:
+            return None
+        job = self.jobs.popleft()
+        self.live.add(job.number)
+        return job
+
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
+        assert node
+        self.heard.setdefault(number, []).append(measurement)
+        if measurement.epoch == 1 and number in self.on_first:
+            self.on_first.remove(number)
+            kill_a_worker()
+        goes_on = self.stop_trial_at.get(number) != measurement.epoch
+        if not goes_on:
+            self.live.discard(number)
+        return goes_on
+
+    def ended(self, number: int, ending: Ending) -> None:
+        self.live.discard(number)
+        self.endings[number] = ending
+
+    def retried(self, number: int, cause: str) -> None:
+        self.retries.append((number, cause))
+
+    def stop(self, why: str) -> None:
+        del why
+        self.stopping = True
+
+    def tick(self) -> None:
+        pass
+
+
+def workers() -> list[psutil.Process]:
+    """Return the processes that train, of this test's own cluster only."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or [])]
+
+
+def all_gone(*, seconds: float = 20) -> bool:
+    """Wait until no process trains any more."""
+    deadline = time.monotonic() + seconds
+    while workers() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not workers()
+
+
+def kill_a_worker() -> None:
+    os.kill(workers()[0].pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
+        yield dashboard
+
+
+@pytest.mark.usefixtures("connection")
+def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Path, data: Path) -> None:
+    jobs = [replace(job_at(tmp_path / str(number), data), number=number) for number in range(3)]
+    source = Jobs(jobs)
+    source.stop_trial_at = {1: 2}
+
+    cluster.run(source, cluster.slots(gpus="auto", cpus="auto", concurrent="auto"), retries=0)
+
+    assert {number: ending.state for number, ending in source.endings.items()} == {
+        0: State.COMPLETED,
+        2: State.COMPLETED,
+    }
+    assert [m.epoch for m in source.heard[1]] == [1, 2]
+    assert all_gone()
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Path, data: Path) -> None:
+    source = Jobs([replace(job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
+    source.on_first = [0]
+
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1), retries=1)
+
+    assert len(source.retries) == 1
+    assert "worker lost" in source.retries[0][1]
+    assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
+    log = (tmp_path / "0" / "log.txt").read_text()
+    assert "Resuming training" in log
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Path, data: Path) -> None:
+    source = Jobs([replace(job_at(tmp_path / "0", data), number=0)], concurrent=1)
+    source.on_first = [0]
+
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1), retries=0)
+
+    assert source.endings[0].state is State.FAILED
+    assert source.endings[0].cause.startswith("worker lost")
+
+
+@pytest.mark.usefixtures("connection")
+def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, data: Path) -> None:
+    source = Jobs([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+    killer = threading.Thread(target=terminate_when, args=(lambda: len(source.heard) == 2,))
+    killer.start()
+
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"), retries=3)
+    killer.join()
+
+    assert source.stopping
+    assert not source.endings
+    assert all_gone()
+    assert (tmp_path / "0" / "last.pt").exists()
+
+
+def terminate_when(ready: object, *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready() and time.monotonic() < deadline:  # type: ignore[operator]
+        time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("connection")
+def test_more_gpus_than_any_node_has_are_refused_instead_of_waited_for() -> None:
+    with pytest.raises(
+        StudyError, match=r"resources\.gpus: must be at most what one node has, but got 1 and the largest"
+    ):
+        cluster.slots(gpus=1, cpus="auto", concurrent="auto")
+    with pytest.raises(StudyError, match=r"resources\.cpus: must be at most what one node has, but got 1000"):
+        cluster.slots(gpus=0, cpus=1000, concurrent="auto")
+
+
+def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = [{"CPU": 32.0, "GPU": 8.0}, {"CPU": 16.0, "GPU": 2.0}, {"CPU": 4.0}]
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": shape} for shape in shapes])
+
+    assert nodes.slots(gpus="auto", cpus="auto", concurrent="auto") == nodes.Slots(1.0, 4.0, 10)
+    assert nodes.slots(gpus=0.5, cpus="auto", concurrent="auto") == nodes.Slots(0.5, 2.0, 20)
+    assert nodes.slots(gpus=1, cpus=16, concurrent="auto") == nodes.Slots(1.0, 16.0, 3)
+    assert nodes.slots(gpus=1, cpus="auto", concurrent=5) == nodes.Slots(1.0, 4.0, 5)
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_storage_that_workers_can_use_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    cluster.probe(tmp_path)
+
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @ray.remote(num_cpus=0)
+    def blind(token: str) -> str:
+        return nodes._problem(Path(token).with_name("elsewhere") / "token")
+
+    monkeypatch.setattr(nodes, "_probe", blind)
+
+    with pytest.raises(StudyError, match=r"every node must be able to write here, but not so on .*: No such file"):
+        cluster.probe(tmp_path)
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, data: Path) -> None:
+    class Full(Jobs):
+        def measured(self, *_args: Any, **_kwargs: Any) -> bool:
+            raise OSError(28, "No space left on device", str(tmp_path))
+
+    source = Full([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+
+    with pytest.raises(OSError, match="No space left on device"):
+        cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"), retries=3)
+    assert all_gone()

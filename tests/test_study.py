@@ -1,0 +1,242 @@
+"""The laws of a study, in virtual time."""
+
+from pathlib import Path
+from statistics import mean
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from automl.errors import StudyError
+from automl.journal import Journal
+from automl.records import Ending, Job, State
+from automl.study import best_trial
+from tests.builders import METRIC, completed, measurement, pruned, spec_of
+from tests.simulation import Clock, open_search, saturating, simulate
+
+SPEC = spec_of(budget={"trials": 12}, ladder={"min_epochs": 3, "max_epochs": 9})
+
+
+def test_the_default_params_are_trial_0(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+
+    simulate(source, saturating, clock=Clock())
+
+    assert source.trials[0].params == SPEC.search_space.defaults()
+
+
+def test_a_study_ends_with_all_its_trials(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC, workers=3)
+
+    simulate(source, saturating, clock=Clock())
+
+    assert source.finished
+    assert [trial.number for trial in source.trials] == list(range(12))
+    assert {trial.state for trial in source.trials} == {State.COMPLETED, State.PRUNED}
+
+
+def test_optunas_own_reader_sees_pruned_trials_with_their_values(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    simulate(source, saturating, clock=Clock())
+
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
+    study = optuna.load_study(study_name=SPEC.name, storage=storage)
+
+    states = {trial.number: trial.state for trial in study.trials}
+    stopped = [trial for trial in source.trials if trial.state is State.PRUNED]
+    assert stopped
+    for trial in stopped:
+        assert states[trial.number] is TrialState.PRUNED
+        kept = study.trials[trial.number].intermediate_values
+        assert kept == {m.epoch: m.metrics[METRIC] for m in trial.measurements}
+    assert study.trials[0].params == dict(SPEC.search_space.defaults())
+    assert [trial.user_attrs["seed"] for trial in study.trials] == list(range(12))
+
+
+def test_a_trial_is_never_stopped_at_its_last_epoch(tmp_path: Path) -> None:
+    spec = spec_of(budget={"trials": 6, "hours": 0.01}, ladder={"min_epochs": 4, "max_epochs": 4})
+    source = open_search(tmp_path, spec)
+
+    simulate(source, lambda _job, _epoch: 0.0, clock=(clock := Clock()), seconds=0.1)
+
+    assert clock.now > 0
+    assert {trial.state for trial in source.trials} == {State.COMPLETED}
+
+
+def test_a_row_of_zeros_does_not_pass_as_a_whole(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+
+    simulate(source, lambda _job, _epoch: 0.0, clock=Clock())
+
+    completed_trials = [trial for trial in source.trials if trial.state is State.COMPLETED]
+    assert len(completed_trials) <= len(source.trials) // 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "named"),
+    [({"trials": 50, "hours": 0.05}, "budget.hours"), ({"trials": 50, "gpu_hours": 0.05}, "budget.gpu_hours")],
+)
+def test_a_spent_budget_stops_running_trials_and_starts_no_more(
+    tmp_path: Path, budget: dict[str, float], named: str
+) -> None:
+    clock = Clock()
+    source = open_search(tmp_path, spec_of(budget=budget, ladder={"min_epochs": 3, "max_epochs": 9}), clock=clock)
+
+    simulate(source, saturating, clock=clock)
+
+    last = source.trials[-1]
+    assert len(source.trials) < 50
+    assert source.finished
+    assert (
+        last.ending is None
+        or last.state is State.COMPLETED
+        or named in last.ending.reason
+        or "rank" in last.ending.reason
+    )
+    assert clock.now <= 0.05 * 3600 + 9 * 10
+
+
+def test_time_of_an_earlier_session_counts_into_the_budget(tmp_path: Path) -> None:
+    spec = spec_of(budget={"trials": 50, "hours": 0.05}, ladder={"min_epochs": 3, "max_epochs": 9})
+    clock = Clock()
+    first = open_search(tmp_path, spec, clock=clock)
+    simulate(first, saturating, clock=clock, until=lambda: clock.now > 100)
+
+    killed = open_search(tmp_path, spec, clock=Clock())
+    first.close()
+    orderly = open_search(tmp_path, spec, clock=Clock())
+
+    assert clock.now - 60 <= killed.seconds() <= clock.now
+    assert orderly.seconds() == pytest.approx(clock.now)
+
+
+def test_a_resumed_study_suggests_what_the_uninterrupted_one_would(tmp_path: Path) -> None:
+    whole = open_search(tmp_path / "whole", SPEC)
+    simulate(whole, saturating, clock=Clock())
+
+    clock = Clock()
+    broken = open_search(tmp_path / "broken", SPEC)
+    simulate(broken, saturating, clock=clock, until=lambda: len(broken.trials) > 9)
+    resumed = open_search(tmp_path / "broken", SPEC)
+    simulate(resumed, saturating, clock=Clock())
+
+    assert [trial.params for trial in resumed.trials] == [trial.params for trial in whole.trials]
+    assert [trial.ending for trial in resumed.trials] == [trial.ending for trial in whole.trials]
+
+
+@pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.77, 0.99])
+def test_a_study_cut_at_any_byte_goes_on_and_runs_no_trial_twice(tmp_path: Path, share: float) -> None:
+    simulate(open_search(tmp_path, SPEC, workers=2), saturating, clock=Clock())
+    path = tmp_path / "journal.log"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    ended_before = {t.number for t in Journal.read(tmp_path, metric=METRIC).trials() if t.ending}
+
+    resumed = open_search(tmp_path, SPEC, workers=2)
+    handed = simulate(resumed, saturating, clock=Clock())
+
+    assert resumed.finished
+    assert [trial.number for trial in resumed.trials] == list(range(12))
+    assert not ended_before & {job.number for job in handed}
+    for trial in resumed.trials:
+        assert [m.epoch for m in trial.measurements] == list(range(1, trial.epoch + 1))
+
+
+def test_every_resume_knows_the_standings_at_the_rungs(tmp_path: Path) -> None:
+    simulate(open_search(tmp_path, SPEC), saturating, clock=Clock())
+    late = open_search(tmp_path, spec_of(budget={"trials": 13}, ladder={"min_epochs": 3, "max_epochs": 9}))
+
+    simulate(late, lambda _job, _epoch: 1e-9, clock=Clock())
+
+    ending = late.trials[12].ending
+    assert ending is not None
+    assert "rank 13 of 13" in ending.reason
+
+
+def test_failures_from_the_start_end_a_study_and_name_the_cause(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC, workers=2)
+    started = 0
+    while job := source.next_job():
+        started += 1
+        source.ended(job.number, Ending(cause="loss is not finite at epoch 1: train/box_loss"))
+
+    assert started == 5
+    assert "box_loss" in source.hopeless
+    assert source.over
+
+
+def test_one_success_keeps_a_study_alive(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    for position in range(8):
+        job = source.next_job()
+        assert job is not None
+        source.measured(job.number, measurement(1, 0.5), node="a")
+        source.ended(job.number, Ending(final=measurement(9, 0.5)) if position == 2 else Ending(cause="worker lost"))
+
+    assert not source.hopeless
+
+
+def test_a_measurement_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    job = source.next_job()
+    assert job is not None
+    source.measured(job.number, measurement(1, 0.1), node="a")
+    source.ended(job.number, Ending(cause="worker lost"))
+
+    assert source.measured(job.number, measurement(2, 0.9), node="b") is False
+    assert Journal.read(tmp_path, metric=METRIC).trials()[0].epoch == 1
+
+
+def test_a_repeated_measurement_is_recorded_once(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    job = source.next_job()
+    assert job is not None
+    for value in (0.1, 0.7):
+        assert source.measured(job.number, measurement(1, value), node="a")
+
+    assert [m.metrics[METRIC] for m in source.trials[0].measurements] == [0.1]
+
+
+def test_a_lost_worker_is_counted_and_not_held_against_the_params(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    job = source.next_job()
+    assert job is not None
+    source.retried(job.number, "worker lost: node died")
+
+    trial = Journal.read(tmp_path, metric=METRIC).trials()[0]
+    assert (trial.retries, trial.state) == (1, State.RUNNING)
+
+
+def test_a_pruned_trial_never_becomes_the_best() -> None:
+    trials = [completed(0, [0.1, 0.2]), pruned(1, [0.9])]
+
+    assert best_trial(trials, METRIC).number == 0
+    with pytest.raises(StudyError, match="no trial reached its last epoch"):
+        best_trial(trials[1:], METRIC)
+
+
+def test_the_log_alone_says_why_a_trial_was_pruned(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    simulate(source, saturating, clock=Clock())
+    stopped = next(trial for trial in source.trials if trial.state is State.PRUNED)
+
+    log = (tmp_path / "study.log").read_text()
+
+    line = next(line for line in log.splitlines() if f"trial {stopped.number} pruned" in line)
+    assert f"at epoch {stopped.epoch}" in line
+    assert "against" in line
+
+
+def test_trials_that_learn_well_are_found_more_often_than_by_chance(tmp_path: Path) -> None:
+    spec = spec_of(budget={"trials": 30}, ladder={"min_epochs": 3, "max_epochs": 9})
+    source = open_search(tmp_path, spec)
+
+    simulate(source, saturating, clock=Clock())
+
+    def height(trials: list[Job]) -> float:
+        return mean(saturating(job, 9) for job in trials)
+
+    jobs = [source.job(trial) for trial in source.trials]
+    assert height(jobs[20:]) > height(jobs[1:7])

@@ -1,0 +1,187 @@
+"""One trial, trained for real: what it leaves, how it goes on, how it fails."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from automl import trial, yolo
+from automl.errors import TrialError
+from automl.records import Ending, Job, Measurement, Report, State
+from tests.builders import METRIC, curve
+from tests.conftest import job_at
+
+pytestmark = pytest.mark.yolo
+
+
+class Stopped(BaseException):
+    """What a scheduler's stop looks like to a trial."""
+
+
+def stop_at(epoch: int, heard: list[Measurement]) -> Report:
+    def report(measurement: Measurement) -> None:
+        heard.append(measurement)
+        if measurement.epoch == epoch:
+            raise Stopped
+
+    return report
+
+
+def test_a_trial_that_reaches_its_last_epoch_is_completed_with_stripped_weights(trained: tuple[Job, Ending]) -> None:
+    job, ending = trained
+
+    assert ending.state is State.COMPLETED, ending.cause
+    assert ending.final is not None
+    assert {"val/map50", "val/map50_95", "val/precision", "val/recall"} <= set(ending.final.metrics)
+    assert [m.epoch for m in trial.read_curves(job.folder)] == [1, 2, 3]
+    assert yolo.epochs_done(job.folder / "last.pt") == yolo.epochs_done(job.folder / "best.pt") == 0
+
+
+def test_every_epoch_has_the_same_tags(trained: tuple[Job, Ending]) -> None:
+    tags = [set(m.metrics) for m in trial.read_curves(trained[0].folder)]
+
+    assert tags[0] == tags[1] == tags[2]
+    assert {
+        "train/box_loss",
+        "train/cls_loss",
+        "train/dfl_loss",
+        "val/box_loss",
+        "val/loss",
+        "lr/weights",
+        "lr/bias",
+    } <= tags[0]
+
+
+def test_a_stopped_trial_goes_on_from_its_last_checkpoint(tmp_path: Path, data: Path) -> None:
+    job, first, second = job_at(tmp_path, data), list[Measurement](), list[Measurement]()
+    with pytest.raises(Stopped):
+        trial.run(job, stop_at(2, first))
+
+    ending = trial.run(job, second.append)
+
+    assert ending.state is State.COMPLETED, ending.cause
+    assert [m.epoch for m in second] == [1, 2, 3]
+    assert second[:2] == first
+    log_of_epochs = trial.read_curves(tmp_path)
+    assert [m.epoch for m in log_of_epochs] == [1, 2, 3]
+
+
+def test_an_epoch_without_its_checkpoint_is_trained_again_and_reported_once(tmp_path: Path, data: Path) -> None:
+    job = job_at(tmp_path, data)
+    with pytest.raises(Stopped):
+        trial.run(job, stop_at(1, []))
+    kept = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(Stopped):
+        trial.run(job, stop_at(2, []))
+    (tmp_path / "last.pt").write_bytes(kept)  # as if killed between the curves and the checkpoint of epoch 2
+
+    heard: list[Measurement] = []
+    trial.run(job, heard.append)
+
+    assert [m.epoch for m in heard] == [1, 2, 3]
+
+
+def test_a_trial_killed_in_its_final_evaluation_only_evaluates_again(
+    trained: tuple[Job, Ending], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(trained[0].folder, folder)
+    monkeypatch.setattr(yolo, "train", lambda *_args, **_kwargs: pytest.fail("must not train again"))
+
+    ending = trial.run(replace(trained[0], folder=folder), lambda _measurement: None)
+
+    assert ending.state is State.COMPLETED, ending.cause
+
+
+def test_the_final_evaluation_is_on_the_wanted_split(trained: tuple[Job, Ending], tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(trained[0].folder, folder)
+
+    ending = trial.run(replace(trained[0], folder=folder, split="test"), lambda _measurement: None)
+
+    assert ending.final is not None
+    assert any(tag.startswith("class/") for tag in ending.final.metrics)
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"model": "nothing.yaml"}, "nothing.yaml"),
+        ({"data": "nothing.yaml"}, "nothing.yaml"),
+        ({"params": {"optimizer": "SGD", "lr0": float("inf")}}, "lr0|not finite|invalid"),
+    ],
+)
+def test_a_failure_becomes_an_ending_with_its_cause(
+    tmp_path: Path, data: Path, change: dict[str, object], cause: str
+) -> None:
+    job = replace(job_at(tmp_path, data), **change)  # type: ignore[arg-type]
+
+    ending = trial.run(job, lambda _measurement: None)
+
+    assert ending.state is State.FAILED
+    assert any(word in ending.cause for word in cause.split("|")), ending.cause
+
+
+def test_a_loss_that_is_not_finite_names_epoch_and_component(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poisoned(watch: object, trainer: object) -> None:
+        trainer.tloss["cls_loss"] = torch.tensor(float("nan"))  # type: ignore[attr-defined]
+        original(watch, trainer)  # type: ignore[arg-type]
+
+    original = yolo._Watch.check_losses
+    monkeypatch.setattr(yolo._Watch, "check_losses", poisoned)
+
+    ending = trial.run(job_at(tmp_path, data), lambda _measurement: None)
+
+    assert ending.cause == "loss is not finite at epoch 1: train/cls_loss"
+
+
+def test_a_batch_that_was_halved_is_a_failure_and_no_equal(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = yolo._Watch.check_losses
+
+    def halved(watch: object, trainer: object) -> None:
+        trainer.args.batch = 4  # type: ignore[attr-defined]
+        original(watch, trainer)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(yolo._Watch, "check_losses", halved)
+
+    ending = trial.run(job_at(tmp_path, data), lambda _measurement: None)
+
+    assert ending.cause == "out of memory: batch 8 did not fit and was halved to 4"
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"no checkpoint")
+
+    with pytest.raises(TrialError, match=r"last\.pt: cannot be read as a checkpoint"):
+        yolo.epochs_done(tmp_path / "last.pt")
+
+
+def test_best_weights_follow_the_studys_own_metric(tmp_path: Path, data: Path) -> None:
+    job = replace(job_at(tmp_path, data), metric="lr/weights")  # falls from the first epoch on
+    kept: list[bytes] = []
+
+    def report(_measurement: Measurement) -> None:
+        kept.append((tmp_path / "best.pt").read_bytes())
+        if len(kept) == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        trial.run(job, report)
+
+    rates = [m.metrics["lr/weights"] for m in trial.read_curves(tmp_path)]
+    assert (kept[0] == kept[1]) == (rates[0] >= rates[1])
+
+
+def test_curves_come_back_as_they_were_written(tmp_path: Path) -> None:
+    curves = curve([0.1, 0.25, 0.125])
+
+    trial._write_curves(tmp_path, curves)
+
+    assert trial.read_curves(tmp_path) == curves
+    assert trial._best_epoch(curves, METRIC) == 2
