@@ -41,7 +41,6 @@ class Journal:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._lines = lines
         self._metric = metric
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = JournalStorage(lines)
         studies = self._storage.get_all_studies()
         self._study = studies[0]._study_id if studies else -1
