@@ -96,7 +96,7 @@ def test_bad_data_is_named_by_file_and_line(
         ("train.imgs=128", "train.imgs: is not a setting of Ultralytics; did you mean imgsz?"),
         ("budgett={trials: 3}", "budgett: is not a known key; did you mean budget?"),
         ("name=../escape", "name: must be 1 to 64 letters, digits"),
-        ("model=nothing.pt", "nothing.pt: must be a file that is there"),
+        ("model=nothing.pt", "model: must be a file that is there"),
         ("resources.gpus=2", "resources.gpus: must be at most 1"),
         ("train.close_mosaic=12", "close_mosaic < max_epochs must hold, but got close_mosaic=12, max_epochs=12"),
     ],

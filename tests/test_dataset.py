@@ -36,7 +36,7 @@ def check(root: Path, **changes: Any) -> DataSet:
 
 
 def refused(root: Path, **changes: Any) -> str:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=r"data.yaml: ") as caught:
         check(root, **changes)
     return str(caught.value).replace(f"{root}/", "")
 

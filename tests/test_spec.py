@@ -114,7 +114,7 @@ def test_two_descriptions_differ_by_the_keys_that_differ() -> None:
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        ("format: 2", "format: must be 1 to 1, but got 2; a newer automl wrote it: update"),
+        ("format: 2", "format: must be 1 to 1, but got 2: a newer automl wrote it; update"),
         ("format: 0", "format: must be 1 to 1, but got 0"),
         ("format: one", "format: must be 1 to 1, but got one"),
         ("", "format: must be 1 to 1, but got None"),
@@ -123,7 +123,7 @@ def test_two_descriptions_differ_by_the_keys_that_differ() -> None:
 )
 def test_a_study_s_description_that_cannot_be_understood_is_refused(tmp_path: Path, found: str, told: str) -> None:
     path = written(tmp_path, "study.yaml", specs.dump(spec_of()).replace("format: 1", found))
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(SpecError, match=r"study.yaml: ") as caught:
         specs.stored(path)
     assert caught.value.mistakes == (f"{path}: {told}",)
 

@@ -65,7 +65,7 @@ def stored(path: Path) -> StudySpec:
     raw = read_yaml(path)
     version = raw.pop("format", None)
     if not isinstance(version, int) or not 1 <= version <= FORMAT:
-        hint = "; a newer automl wrote it: update" if isinstance(version, int) and version > FORMAT else ""
+        hint = ": a newer automl wrote it; update" if isinstance(version, int) and version > FORMAT else ""
         raise SpecError([f"{path}: format: must be 1 to {FORMAT}, but got {version}{hint}"])
     spec = _validated(raw, path)
     if found := [f"{path}: {mistake}" for mistake in own_mistakes(spec)]:

@@ -1,14 +1,17 @@
 """What a description must obey beyond the law of each single key: known settings, live parameters, files that exist."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from automl.records import ParamValue
 from automl.spec.description import ChoiceSpec, RangeSpec, StudySpec
 from automl.spec.messages import nearest, shown
+
+PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
 
 
 class Rules(Protocol):
@@ -123,7 +126,7 @@ def _setting_mistakes(
 
 
 def _model_mistake(name: str, rules: Rules) -> str:
-    if is_file(Path(name)) or rules.packaged_model(name):
+    if is_file(Path(name)) or (PACKAGED.fullmatch(name) and rules.packaged_model(name)):
         return ""
     return (
         "must be a file that is there (weights .pt or a model .yaml; nothing is downloaded), beside the spec or by its "

@@ -20,7 +20,7 @@ LAWS: Final = {
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "string_type": "must be text",
-    "too_short": "must have at least one item",
+    "too_short": "must have at least 1 item",
     "invalid_key": "must have keys that are text",
 }
 BARE: Final = frozenset({"extra_forbidden", "missing"})

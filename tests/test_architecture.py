@@ -1,0 +1,144 @@
+"""The house's laws on files, names, doors and faces: a new option or key is a decision, not an accident."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from automl.cli import app
+from automl.spec import StudySpec
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "automl").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+MOST_LINES = 300
+MOST_FUNCTION_LINES = 50
+VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
+
+OPTIONS = {
+    "check": ["--data", "--model", "--set", "spec"],
+    "export": ["--engine", "--version", "model", "target"],
+    "promote": ["--version", "--why", "model"],
+    "report": ["study"],
+    "resume": ["--address", "study"],
+    "rollback": ["--why", "model"],
+    "sample": ["--seed", "folder"],
+    "search": ["--address", "--data", "--model", "--name", "--plan", "--set", "--storage", "spec"],
+    "serve": ["--host", "--port", "--version", "model"],
+    "status": ["study"],
+    "verify": ["model"],
+}
+
+KEYS = {
+    "": ["champion", "data", "model", "name", "objective", "seed", "train"],
+    "budget.": ["gpu_hours", "hours", "trials"],
+    "confirm.": ["seeds", "split"],
+    "export.": ["engine"],
+    "gates.": ["confidence", "max_export_loss", "min_gain", "require_engine"],
+    "ladder.": ["max_epochs", "min_epochs", "reduction_factor"],
+    "resources.": ["concurrent", "cpus", "gpus", "retries"],
+    "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def options(command: Any) -> list[str]:
+    names = (max(option.opts, key=len) for option in command.params)
+    return sorted(name for name in names if name != "--help")
+
+
+def models_in(annotation: Any) -> set[type[BaseModel]]:
+    """Return the models that a field may hold, at any depth of its type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {model for part in get_args(annotation) for model in models_in(part)}
+
+
+def keys_of(model: type[BaseModel], prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        inner = models_in(field.annotation)
+        named = "*." if str(field.annotation).startswith("dict") else ""
+        found |= {key for part in inner for key in keys_of(part, f"{prefix}{name}.{named}")} or {prefix + name}
+    return found
+
+
+def test_the_command_line_has_these_options_and_no_others() -> None:
+    group: Any = typer.main.get_command(app)
+    assert {name: options(command) for name, command in group.commands.items()} == OPTIONS
+
+
+def test_a_description_has_these_keys_and_no_others() -> None:
+    assert keys_of(StudySpec) == {prefix + key for prefix, keys in KEYS.items() for key in keys}
+
+
+@pytest.mark.parametrize("path", [*FILES, *TESTS], ids=name_of)
+def test_a_file_is_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_function_fits_on_a_page(path: Path) -> None:
+    functions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {name: length for name, length in lengths.items() if length > MOST_FUNCTION_LINES} == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_program_never_asserts(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_module_is_named_after_a_noun_of_its_own(path: Path) -> None:
+    parts = path.relative_to(ROOT / "automl").with_suffix("").parts
+    assert VAGUE.isdisjoint(parts)
+    assert not any(re.search(r"\d$", part) for part in parts)
+
+
+def test_no_module_hides_another_when_search_py_runs_as_a_script() -> None:
+    """`automl/` is then first on the path: `automl/queue.py` or `automl/optuna.py` would break the program."""
+    ours = {path.stem for path in (ROOT / "automl").iterdir() if path.stem != "__init__" and path.name[0] != "."}
+    others = {*sys.stdlib_module_names, *sys.builtin_module_names, *packages_distributions()} - {"automl"}
+    assert ours & others == set()
+
+
+def test_search_py_defines_main_alone_and_nothing_imports_it() -> None:
+    tree = ast.parse((ROOT / "automl" / "search.py").read_text())
+    assert [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] == ["main"]
+    importing = re.compile(r"^\s*(from automl\.search|import automl\.search|from automl import .*\bsearch\b)", re.M)
+    assert [name_of(path) for path in FILES if importing.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("path", [path for path in TESTS if path.name.startswith("test_")], ids=name_of)
+def test_every_expected_error_has_a_message(path: Path) -> None:
+    """Only the exceptions that a test file makes for itself need no words."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    own = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+    raising = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises"]
+    wordless = [call for call in raising if "match" not in {keyword.arg for keyword in call.keywords}]
+    assert [call.lineno for call in wordless if ast.unparse(call.args[0]) not in own] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("importlinter") is None, reason="import-linter is not installed")
+def test_imports_point_down_and_each_vendor_has_one_door() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--config", str(ROOT / "pyproject.toml")]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
