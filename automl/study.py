@@ -25,6 +25,8 @@ from automl.wording import shown, trial_name
 
 TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
+DEFAULT: Final = 0
+"""The trial of the default params: the yardstick of the whole study, so no rung stops it."""
 NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
 """So many failures in a row, with no success before, end a study: the next would fail alike."""
@@ -227,7 +229,7 @@ class Search:
         value = trial.best(spec.metric, until=measurement.epoch) or 0.0
         loss = measurement.metrics.get("val/loss", float("inf"))
         verdict = self._ladder.judge(trial.number, epoch=measurement.epoch, value=value, loss=loss)
-        if verdict and not verdict.advances:
+        if verdict and not verdict.advances and trial.number != DEFAULT:
             cut = self._ladder.cut(measurement.epoch)
             tie = ", val loss decides" if value == cut else ""
             return f"{spec.objective} {value:.4f} against {cut:.4f}{tie} ({verdict.reason})"
