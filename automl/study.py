@@ -17,7 +17,7 @@ from automl.board import Board
 from automl.errors import StudyError
 from automl.journal import Journal, distribution
 from automl.progress import Progress, View
-from automl.records import Ending, Job, Measurement, State, Trial
+from automl.records import Ending, Job, Measurement, Params, State, Trial
 from automl.rungs import Ladder
 from automl.sampler import Sampler
 from automl.spec import StudySpec, dump_yaml
@@ -43,6 +43,22 @@ class Frame:
     gpus: float
     threads: int
     concurrent: int
+
+    def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
+        """Return a training of these params to the last epoch."""
+        return Job(
+            folder=folder,
+            number=number,
+            params=params,
+            seed=seed,
+            epochs=self.spec.ladder.max_epochs,
+            model=self.spec.model,
+            data=str(self.data),
+            metric=self.spec.metric,
+            settings=self.spec.train,
+            gpus=self.gpus,
+            threads=self.threads,
+        )
 
 
 @dataclass(slots=True)
@@ -185,20 +201,7 @@ class Search:
 
     def job(self, trial: Trial) -> Job:
         """Return what a worker needs for a trial."""
-        frame, spec = self.frame, self.frame.spec
-        return Job(
-            folder=self.folder_of(trial),
-            number=trial.number,
-            params=trial.params,
-            seed=trial.seed,
-            epochs=spec.ladder.max_epochs,
-            model=spec.model,
-            data=str(frame.data),
-            metric=spec.metric,
-            settings=spec.train,
-            gpus=frame.gpus,
-            threads=frame.threads,
-        )
+        return self.frame.job(self.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
 
     def folder_of(self, trial: Trial) -> Path:
         """Return the folder of a trial, named so that a person recognises it."""
