@@ -20,6 +20,7 @@ from automl.records import Ending, Measurement, Params, ParamValue, State, Trial
 from automl.space import Choice, Integer, Parameter, SearchSpace
 from automl.wording import label
 
+HEADER_BYTES: Final = 100
 BEST: Final = "best/"
 OUTCOME: Final = "trial/outcome"
 OUTCOMES: Final = {State.COMPLETED: 1.0, State.PRUNED: 0.0, State.FAILED: -1.0}
@@ -32,18 +33,19 @@ class Board:
         """Write the record of the searched parameters into `folder`, once for the study's whole life."""
         self._folder = folder
         self._metric = metric
+        self._space = space
         self._writers: dict[int, EventFileWriter] = {}
-        if not any(folder.glob("events.out.tfevents.*")):
+        if not _begun(folder):
             root = EventFileWriter(str(folder))
             _add(root, _space_record(space, metric))
             root.close()
 
     def start(self, trial: Trial, folder: Path) -> None:
         """Open the row of a trial; of one that goes on after an interruption, mend what its file may have lost."""
-        known = any(folder.glob("events.out.tfevents.*"))
+        known = _begun(folder)
         writer = self._writers[trial.number] = EventFileWriter(str(folder), flush_secs=10)
         if not known:
-            params = {name: label(value) for name, value in trial.params.items()}
+            params = {name: _shown(self._space.parameters.get(name), value) for name, value in trial.params.items()}
             _add(writer, summary_v2.hparams_pb(params, trial_id=folder.name))
             _add(writer, _text("params", _table(params | {"seed": trial.seed})))
         elif trial.measurements:
@@ -98,10 +100,23 @@ def _space_record(space: SearchSpace, metric: str) -> Summary:
 
 def _domain(parameter: Parameter) -> summary_v2.Domain:
     if isinstance(parameter, Choice):
-        return summary_v2.Discrete([label(choice) for choice in parameter.choices])
+        return summary_v2.Discrete([_shown(parameter, choice) for choice in parameter.choices])
     if isinstance(parameter, Integer):
         return summary_v2.IntInterval(parameter.low, parameter.high)
     return summary_v2.RealInterval(parameter.low, parameter.high)
+
+
+def _shown(parameter: Parameter | None, value: ParamValue) -> ParamValue:
+    """Return a value of the one kind that HParams wants in a column: `[0.5, 1]` are floats, `[1, "auto"]` texts."""
+    kinds = {type(choice) for choice in parameter.choices} if isinstance(parameter, Choice) else {type(value)}
+    if len(kinds) == 1:
+        return label(value)
+    return float(value) if kinds == {int, float} else str(label(value))
+
+
+def _begun(folder: Path) -> bool:
+    """Tell whether a folder's events go beyond the header: a writer may be killed before its first record."""
+    return any(path.stat().st_size > HEADER_BYTES for path in folder.glob("events.out.tfevents.*"))
 
 
 def _plugin(tag: str, content: plugin_data_pb2.HParamsPluginData) -> Summary:

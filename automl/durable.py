@@ -74,16 +74,22 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _lock_file(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the one writer's lock on `folder`; it is free again when this process ends, however it ends.
 
     Raises:
-        StudyError: another process holds it; the message names that process.
+        StudyError: another process holds it; the message names that process. Or the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    with path.open("a+") as file:
+    with _lock_file(folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

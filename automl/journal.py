@@ -19,6 +19,7 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from automl import durable
 from automl.errors import StudyError
 from automl.records import Ending, Measurement, Params, State, Trial
 from automl.space import Choice, Integer, Parameter, SearchSpace
@@ -37,9 +38,9 @@ class Journal:
 
     def __init__(self, lines: "_Lines", metric: str) -> None:
         """Take the lines as read; use `create` or `read`."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._lines = lines
         self._metric = metric
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = JournalStorage(lines)
         studies = self._storage.get_all_studies()
         self._study = studies[0]._study_id if studies else -1
@@ -173,26 +174,48 @@ class _Lines(BaseJournalBackend):
         self._path = path
         self._logs: list[dict[str, Any]] = []
         self.dropped = ""
-        good = self._read()
         self._file = None
-        if writable:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            os.ftruncate(self._file, good)
-            os.lseek(self._file, good, os.SEEK_SET)
+        try:
+            self._end = self._read()
+            if writable:
+                self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+                durable.sync_folder(path.parent)
+                self._cut()
+        except OSError as error:
+            raise StudyError(f"{path}: must be a file that can be read and written, but {error.strerror}") from None
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         """Return the lines from a number on."""
         return self._logs[log_number_from:]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append lines and wait until they are on the disk."""
+        """Append lines and wait until they are on the disk; lines that could not be written whole leave no trace."""
         if self._file is None:
             raise StudyError(f"{self._path}: was opened for reading only")
         text = "".join(_sealed(log) for log in logs)
-        os.write(self._file, text.encode())
-        os.fsync(self._file)
+        try:
+            self._write(self._file, text.encode())
+        except OSError as error:
+            self._cut()
+            raise StudyError(f"{self._path}: must be written to, but {error.strerror}; then resume the study") from None
+        except BaseException:
+            self._cut()
+            raise
         # Through JSON and back, so that this process sees what a later one will.
         self._logs += [json.loads(line) for line in text.splitlines()]
+
+    def _write(self, file: int, content: bytes) -> None:
+        done = 0
+        while done < len(content):  # a disk that fills up takes a part and says so only when asked again
+            done += os.write(file, content[done:])
+        os.fsync(file)
+        self._end += done
+
+    def _cut(self) -> None:
+        """Take away what stands after the last good line, so that the next one does not follow half a line."""
+        if self._file is not None:
+            os.ftruncate(self._file, self._end)
+            os.lseek(self._file, self._end, os.SEEK_SET)
 
     def _read(self) -> int:
         """Read all good lines and return where they end; a bad line is forgiven at the end of the file only."""

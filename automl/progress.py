@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
@@ -45,7 +46,7 @@ class Progress:
     def event(self, text: str) -> None:
         """Tell one thing that happened, subject first."""
         now = datetime.now(UTC)
-        with self._log.open("a") as file:
+        with self._log.open("a", encoding="utf-8") as file:
             file.write(f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n")
         self.console.print(f"{now:%H:%M:%S} {text}", markup=False, highlight=False, soft_wrap=True)
 
@@ -76,10 +77,10 @@ class Progress:
 
 def drawn(view: View, *, height: int | None = None) -> Table:
     """Return the table, the last rows only where it is higher than the screen."""
-    table = Table(title=view.title, title_justify="left", title_style="bold", pad_edge=False, box=None)
+    table = Table(title=Text(view.title), title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in view.columns:
-        table.add_column(column, justify="left" if column in {"state", "why"} else "right", no_wrap=True)
+        table.add_column(Text(column), justify="left" if column in {"state", "why"} else "right", no_wrap=True)
     room = len(view.rows) if height is None else max(3, height - 8)
     for row in view.rows[-room:]:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # plain text: a name may hold what rich takes for markup
     return table

@@ -23,6 +23,7 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
 MANIFEST: Final = "manifest.json"
+HISTORY: Final = "history.jsonl"
 
 
 class Registry:
@@ -36,11 +37,18 @@ class Registry:
     def aliases(self) -> dict[str, int]:
         """Return alias to version number; an alias that points nowhere is absent."""
         path = self.folder / "aliases.json"
-        return {alias: int(number) for alias, number in json.loads(path.read_text()).items()} if path.exists() else {}
+        found = _json(path) if path.exists() else {}
+        if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
+            raise RegistryError(f"{path}: must map aliases to version numbers, but got {found!r}; bring it back")
+        return found
 
     def versions(self) -> list[int]:
         """Return the numbers of all versions, oldest first."""
-        return sorted(int(path.name) for path in (self.folder / "versions").glob("[0-9]*"))
+        return sorted(
+            int(path.name)
+            for path in (self.folder / "versions").glob("[0-9]*")
+            if path.name.isdecimal() and path.is_dir()
+        )
 
     def path(self, version: int | str) -> Path:
         """Return the folder of a version, given its number or an alias.
@@ -94,8 +102,15 @@ class Registry:
             return aliases[PREVIOUS]
 
     def manifest(self, number: int) -> dict[str, Any]:
-        """Return the manifest of a version."""
-        manifest: dict[str, Any] = json.loads((self.path(number) / MANIFEST).read_text())
+        """Return the manifest of a version.
+
+        Raises:
+            RegistryError: it is missing or damaged.
+        """
+        path = self.path(number) / MANIFEST
+        manifest = _json(path)
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+            raise RegistryError(f"{path}: must list the files of the version, but does not; bring it back from a copy")
         return manifest
 
     def verify(self, number: int) -> list[str]:
@@ -106,18 +121,26 @@ class Registry:
         problems = [f"{folder / name}: is missing" for name in sorted(set(listed) - there)]
         problems += [f"{folder / name}: was added later" for name in sorted(there - set(listed))]
         for name in sorted(set(listed) & there):
-            if (found := durable.sha256(folder / name)) != listed[name]:
+            if not (folder / name).is_file():
+                problems.append(f"{folder / name}: is no file")
+            elif (found := durable.sha256(folder / name)) != listed[name]:
                 problems.append(f"{folder / name}: SHA-256 must be {listed[name]}, but is {found}")
         return problems
 
     def history(self) -> list[dict[str, Any]]:
-        """Return all moves, oldest first."""
-        path = self.folder / "history.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        """Return all moves, oldest first; half a line that a killed writer left at the end is no move."""
+        return [_entry(line, self.folder / HISTORY) for line in self._history().splitlines()]
+
+    def _history(self) -> bytes:
+        path = self.folder / HISTORY
+        content = path.read_bytes() if path.exists() else b""
+        return content[: content.rfind(b"\n") + 1]
 
     def _write(self, number: int, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
         versions = self.folder / "versions"
         versions.mkdir(parents=True, exist_ok=True)
+        for stale in versions.glob(".draft-*"):  # of a writer that was killed; we hold the lock
+            shutil.rmtree(stale, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
         try:
             for name, source in files.items():
@@ -139,12 +162,34 @@ class Registry:
         aliases = self.aliases() | dict(moves)
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": f"{getpass.getuser()}@{socket.gethostname()}",
+            "by": f"{_user()}@{socket.gethostname()}",
             "moves": dict(moves),
             "why": why,
         }
-        with (self.folder / "history.jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        durable.write_bytes(self.folder / HISTORY, self._history() + json.dumps(entry).encode() + b"\n")
         durable.write_json(self.folder / "aliases.json", aliases)
+
+
+def _json(path: Path) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RegistryError(
+            f"{path}: must be readable JSON, but {getattr(error, 'strerror', None) or error}; bring it back from a copy"
+        ) from None
+
+
+def _entry(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise RegistryError(f"{path}: each line must be JSON, but {error}; bring it back from a copy") from None
+    return entry
+
+
+def _user() -> str:
+    """Return who runs this; in a container the user's number may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

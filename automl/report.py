@@ -1,6 +1,7 @@
 """The page a study leaves behind: `report.html`, self-contained, pictures inside, readable without a network."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,10 @@ def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | N
 
 
 def _gain_words(facts: Mapping[str, Any]) -> str:
-    sure = f"with {facts['confidence']:.0%} confidence the gain is at least {facts['lower_bound']:+.4f}"
+    bound = facts["lower_bound"]
+    sure = f"with {facts['confidence']:.0%} confidence the gain is at least {bound or 0:+.4f}"
+    if bound is None or not math.isfinite(bound):
+        sure = "how sure that is cannot be told from fewer than two scores a side"
     return f"{facts['difference']:+.4f} {facts['objective']} on {facts['split']}; {sure}"
 
 

@@ -5,7 +5,7 @@ a rung compares the best value so far, and a tie is not progress.
 """
 
 from dataclasses import dataclass, field
-from math import ceil, inf
+from math import inf
 
 
 def ladder(min_epochs: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:
@@ -26,6 +26,15 @@ def ladder(min_epochs: int, max_epochs: int, reduction_factor: int) -> tuple[int
         epochs.append(epoch)
         epoch *= reduction_factor
     return tuple(epochs)
+
+
+def seats(standing: int, reduction_factor: int) -> int:
+    """Return how many of those that stand at a rung advance: one in `reduction_factor`, rounded up.
+
+    >>> seats(7, 3)
+    3
+    """
+    return -(-standing // reduction_factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ def cost(trials: int, rungs: tuple[int, ...], *, max_epochs: int, reduction_fact
     left, spent, before = trials, 0, 0
     for rung in rungs:
         spent += left * (rung - before)
-        before, left = rung, ceil(left / reduction_factor)
+        before, left = rung, seats(left, reduction_factor)
     first = rungs[0] if rungs else max_epochs
     return Cost(
         trials=trials,
@@ -94,8 +103,8 @@ class Ladder:
         standing = self._standing.setdefault(epoch, {})
         ahead = sum((other, -other_loss) >= (value, -loss) for other, other_loss in standing.values())
         standing[trial] = (value, loss)
-        seats = ceil(len(standing) / self.reduction_factor)
-        verdict = Verdict(ahead < seats, f"rank {ahead + 1} of {len(standing)}, {seats} advance")
+        places = seats(len(standing), self.reduction_factor)
+        verdict = Verdict(ahead < places, f"rank {ahead + 1} of {len(standing)}, {places} advance")
         self._verdicts[trial, epoch] = verdict
         return verdict
 
@@ -107,4 +116,4 @@ class Ladder:
     def cut(self, epoch: int) -> float | None:
         """Return the value of the last one that would advance at this rung, None while it is empty."""
         values = sorted((value for value, _ in self._standing.get(epoch, {}).values()), reverse=True)
-        return values[ceil(len(values) / self.reduction_factor) - 1] if values else None
+        return values[seats(len(values), self.reduction_factor) - 1] if values else None

@@ -23,6 +23,8 @@ RANDOM_STARTS: Final = 6
 RANDOM_SHARE: Final = 0.1
 """Share of later trials drawn at random: a cheap insurance where early ranks mislead."""
 
+HIDDEN_DRAWS: Final = "tpe:relative_params:0"
+
 
 class Sampler:
     """Draws params; told of every trial. Numbers are the study's trial numbers, without gaps."""
@@ -97,7 +99,10 @@ class Sampler:
     def _draw(self) -> dict[str, ParamValue]:
         trial = self._study.ask()
         self._running[trial.number] = trial
-        return self._space.suggest(cast("Suggesting", trial))
+        params = self._space.suggest(cast("Suggesting", trial))
+        # TPE keeps what it drew for parameters that do not exist under these params; a resumed study would not know it.
+        self._study._storage.set_trial_system_attr(trial._trial_id, HIDDEN_DRAWS, "")
+        return params
 
 
 def importances(
@@ -117,8 +122,10 @@ def importances(
     if len(study.trials) < 5:
         return {}
     try:
-        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=0.3))
-    except (RuntimeError, ValueError):  # all values equal
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Target and region quantiles select the same set")
+            found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=0.3))
+    except (RuntimeError, ValueError, UserWarning):  # too many equal values: nothing tells the good ones apart
         return {}
     total = sum(found.values())
     return {name: share / total for name, share in found.items()} if total > 0 else {}

@@ -3,20 +3,26 @@
 Reads the version once at start and checks its SHA-256; a damaged or foreign file is not loaded.
 """
 
+import io
 import threading
+import warnings
+from math import inf
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
+from PIL import Image
 
 from automl import yolo
 from automl.errors import RegistryError
 from automl.registry import Registry
 
+SERVED: Final = "model.onnx"
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_PIXELS: Final = 64_000_000
+NO_IMAGE: Final = "the body must be an image (JPEG, PNG, BMP, TIFF or WebP)"
 
 
 def app(registry: Registry, version: int | str) -> FastAPI:
@@ -29,7 +35,9 @@ def app(registry: Registry, version: int | str) -> FastAPI:
     number = int(folder.name)
     if problems := registry.verify(number):
         raise RegistryError("\n".join(problems))
-    model = yolo.load(folder / "model.onnx")
+    if SERVED not in registry.manifest(number)["files"]:
+        raise RegistryError(f"{folder}: must hold {SERVED}, which is what is served, but does not")
+    model = yolo.load(folder / SERVED)
     lock = threading.Lock()  # one model, many requests: a predictor keeps state
     service = FastAPI(title=f"{registry.name} version {number}")
     manifest = registry.manifest(number)
@@ -40,7 +48,7 @@ def app(registry: Registry, version: int | str) -> FastAPI:
 
     @service.get("/model")
     def model_card() -> dict[str, Any]:
-        return {**manifest, "served": "model.onnx"}
+        return {**manifest, "served": SERVED}
 
     @service.post("/predict")
     async def predict(request: Request, confidence: float = 0.25) -> dict[str, Any]:
@@ -65,12 +73,27 @@ async def _body(request: Request) -> bytes:
 
 
 def _picture(content: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if picture is None:
-        raise HTTPException(400, "the body must be an image (JPEG, PNG, BMP, TIFF or WebP)")
-    if picture.shape[0] * picture.shape[1] > MAX_PIXELS:
+    if _pixels(content) > MAX_PIXELS:
         raise HTTPException(413, f"an image must have at most {MAX_PIXELS} pixels")
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise HTTPException(400, NO_IMAGE)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _pixels(content: bytes) -> float:
+    """Return how many pixels the head of an image promises, before memory is taken for them."""
+    try:
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            width, height = Image.open(io.BytesIO(content)).size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return inf
+    except OSError:
+        raise HTTPException(400, NO_IMAGE) from None
+    return width * height
 
 
 async def _in_thread(

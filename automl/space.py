@@ -45,7 +45,7 @@ class Real:
 
     def holds(self, value: ParamValue) -> bool:
         """Tell whether the value lies in the range."""
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Integer:
 
     def holds(self, value: ParamValue) -> bool:
         """Tell whether the value is an integer in the range."""
-        return isinstance(value, int) and self.low <= value <= self.high
+        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,8 @@ class SearchSpace:
                 if not isinstance(owner, Choice):
                     earlier = [other for other, kind in seen.items() if isinstance(kind, Choice)]
                     yield f"{wanted}: must name a parameter with choices that stands earlier in space, one of {earlier}"
+                elif not values:
+                    yield f"{wanted}: must name at least one of the choices {list(owner.choices)}, but got none"
                 elif strangers := [value for value in values if value not in owner.choices]:
                     yield f"{wanted}: must be among the choices {list(owner.choices)}, but got {strangers}"
             seen[name] = parameter

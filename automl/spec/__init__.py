@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from automl.errors import SpecError
 from automl.spec.description import SAMPLE, ChoiceSpec, StudySpec
 from automl.spec.files import dump_yaml, read_value, read_yaml
-from automl.spec.laws import Rules, mistakes, readable
+from automl.spec.laws import Rules, is_file, mistakes, own_mistakes
+from automl.spec.messages import readable
 
 __all__ = [
     "FORMAT", "SAMPLE", "Rules", "StudySpec", "differences", "dump", "dump_yaml", "load", "read_value", "read_yaml",
@@ -33,11 +34,7 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     raw.pop("format", None)
     for key, value in (overrides or {}).items():
         _set(raw, key.split("."), value, where=path)
-    try:
-        spec = StudySpec.model_validate(raw)
-    except ValidationError as error:
-        raise SpecError(f"{path}: {line}" for line in readable(error)) from None
-    resolved = _resolve(spec, folder=path.parent)
+    resolved = _resolve(_validated(raw, path), folder=path.parent)
     if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules)]:
         raise SpecError(found)
     return resolved
@@ -67,10 +64,16 @@ def stored(path: Path) -> StudySpec:
     """
     raw = read_yaml(path)
     version = raw.pop("format", None)
-    if not isinstance(version, int) or version > FORMAT:
-        raise SpecError(
-            [f"{path}: format: must be at most {FORMAT}, but got {version}: a newer automl wrote it; update"]
-        )
+    if not isinstance(version, int) or not 1 <= version <= FORMAT:
+        hint = "; a newer automl wrote it: update" if isinstance(version, int) and version > FORMAT else ""
+        raise SpecError([f"{path}: format: must be 1 to {FORMAT}, but got {version}{hint}"])
+    spec = _validated(raw, path)
+    if found := [f"{path}: {mistake}" for mistake in own_mistakes(spec)]:
+        raise SpecError(found)
+    return spec
+
+
+def _validated(raw: Mapping[str, Any], path: Path) -> StudySpec:
     try:
         return StudySpec.model_validate(raw)
     except ValidationError as error:
@@ -82,7 +85,7 @@ def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
 
     def whole(name: str) -> str:
         places = (folder / name, Path(name))
-        return next((str(place.resolve()) for place in places if place.is_file()), name)
+        return next((str(place.resolve()) for place in places if is_file(place)), name)
 
     space = dict(spec.space)
     chosen = space.get("model")

@@ -13,8 +13,12 @@ SAMPLE: Final = "sample"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
+MOST: Final = 1_000_000
+"""Trials and epochs; a slip such as 1e30 is found at once, and confirming seeds stay apart from those of trials."""
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RangeSpec(_Part):
@@ -50,7 +54,7 @@ ParameterSpec = Annotated[
 class BudgetSpec(_Part):
     """When a study has had enough; whichever comes first."""
 
-    trials: Annotated[int, Field(ge=1)]
+    trials: Annotated[int, Field(ge=1, le=MOST)]
     hours: Annotated[float, Field(gt=0)] | None = None
     """Wall-clock hours of searching, interruptions not counted."""
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
@@ -60,8 +64,8 @@ class BudgetSpec(_Part):
 class LadderSpec(_Part):
     """When trials are compared."""
 
-    min_epochs: Annotated[int, Field(ge=1)]
-    max_epochs: Annotated[int, Field(ge=1)]
+    min_epochs: Annotated[int, Field(ge=1, le=MOST)]
+    max_epochs: Annotated[int, Field(ge=1, le=MOST)]
     reduction_factor: Annotated[int, Field(ge=2)] = 3
 
 
@@ -81,7 +85,7 @@ class ResourcesSpec(_Part):
 class ConfirmSpec(_Part):
     """How the winner is confirmed."""
 
-    seeds: Annotated[int, Field(ge=2)] = 3
+    seeds: Annotated[int, Field(ge=2, le=1000)] = 3
     split: Literal["test", "val"] = "test"
 
 

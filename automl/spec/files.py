@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from yaml.resolver import BaseResolver
@@ -18,13 +18,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SpecError: the file is missing, is no YAML, or holds no mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise SpecError([f"{path}: must be a readable file, but {_plain(error)}"]) from None
+    try:
+        content = _parsed(text)
     except yaml.YAMLError as error:
-        raise SpecError([f"{path}: must be YAML, but {' '.join(str(error).split())}"]) from None
+        raise SpecError([f"{path}: must be YAML, but {_told(error)}"]) from None
     if not isinstance(content, dict):
-        raise SpecError([f"{path}: must hold `key: value` lines, but holds {type(content).__name__}"])
+        held = "nothing" if content is None else f"a {type(content).__name__}"
+        raise SpecError([f"{path}: must hold `key: value` lines, but holds {held}"])
     return content
 
 
@@ -35,14 +38,25 @@ def read_value(text: str) -> Any:  # noqa: ANN401
         SpecError: it is no YAML.
     """
     try:
-        return yaml.load(text, Loader=_Loader)
+        return _parsed(text)
     except yaml.YAMLError:
         raise SpecError([f"--set: must be a YAML value, but got {text!r}"]) from None
 
 
 def dump_yaml(value: Mapping[str, Any]) -> str:
-    """Write a mapping of plain values as YAML."""
-    return yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True)
+    """Write a mapping of plain values as YAML that `read_yaml` reads as it was: the text `1e5` stays text."""
+    return yaml.dump(dict(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deep") from None
+
+
+def _told(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
 
 
 def _plain(error: Exception) -> str:
@@ -51,6 +65,17 @@ def _plain(error: Exception) -> str:
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML with two traps closed: a key that stands twice, and `1e-4` read as text."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002
+        """Give a place to the bare errors of PyYAML, such as those of `2024-13-45` and of a list as a key."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError) as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+
+
+class _Dumper(yaml.SafeDumper):
+    """The loader's counterpart: it quotes a text that the loader would read as a number."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -63,7 +88,11 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return dict(loader.construct_pairs(node, deep=True))
 
 
-_Loader.add_constructor(BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+EXPONENT: Final = (
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
 )
+_Loader.add_constructor(BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_implicit_resolver(*EXPONENT)
+_Dumper.add_implicit_resolver(*EXPONENT)

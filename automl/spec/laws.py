@@ -1,21 +1,14 @@
 """What a description must obey beyond the law of each single key: known settings, live parameters, files that exist."""
 
-import difflib
-import re
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import Any, Final, Protocol
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, Protocol
 
 from automl.records import ParamValue
 from automl.spec.description import ChoiceSpec, RangeSpec, StudySpec
-
-MESSAGES: Final = {
-    "extra_forbidden": "is not a known key",
-    "missing": "must be given",
-    "string_pattern_mismatch": "must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or a digit",
-}
+from automl.spec.messages import nearest, shown
 
 
 class Rules(Protocol):
@@ -39,8 +32,14 @@ class Rules(Protocol):
 def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
     """Yield `key: law, but got values` for each law broken."""
     known = rules.settings()
-    if mistake := _model_mistake(spec.model, rules):
-        yield f"model: {mistake}"
+    found = [*own_mistakes(spec), *_trainer_mistakes(spec, rules, known)]
+    yield from found
+    if not found:  # the values are sound, so what they lead to can be told
+        yield from spec.search_space.dead(known | spec.train, epochs=spec.ladder.max_epochs)
+
+
+def own_mistakes(spec: StudySpec) -> Iterator[str]:
+    """Yield the broken laws that can be told without asking the trainer."""
     if spec.ladder.min_epochs > spec.ladder.max_epochs:
         yield (
             f"ladder: min_epochs <= max_epochs must hold, but got min_epochs={spec.ladder.min_epochs}, "
@@ -51,21 +50,37 @@ def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
         yield f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}"
     for name, part in spec.space.items():
         yield from _parameter_mistakes(f"space.{name}", part)
-        yield from _value_mistakes(name, part, rules, known)
     for name, value in spec.train.items():
-        yield from _setting_mistakes("train", name, [value], rules, known)
+        if not _plain(value):
+            yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
         if name in spec.space:
             yield f"train.{name}: must not be fixed and searched at once, but stands in train and in space"
     yield from spec.search_space.mistakes()
-    yield from spec.search_space.dead(known | spec.train, epochs=spec.ladder.max_epochs)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; no for a name that no file can have, such as one of 300 letters."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _trainer_mistakes(spec: StudySpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
+    if mistake := _model_mistake(spec.model, rules):
+        yield f"model: {mistake}"
+    for name, part in spec.space.items():
+        yield from _value_mistakes(name, part, rules, known)
+    for name, value in spec.train.items():
+        yield from _setting_mistakes("train", name, [value], rules, known)
 
 
 def _parameter_mistakes(where: str, part: RangeSpec | ChoiceSpec) -> Iterator[str]:
     if isinstance(part, ChoiceSpec):
-        if len(set(map(str, part.choices))) < len(part.choices):
-            yield f"{where}: choices must differ, but got {part.choices}"
-        if part.default not in part.choices:
-            yield f"{where}: default must be one of the choices {part.choices}, but got {part.default}"
+        if any(_alike(one, other) for one, other in combinations(part.choices, 2)):
+            yield f"{where}: choices must differ (1, 1.0 and true are the same), but got {shown(part.choices)}"
+        if not any(choice == part.default and _same_kind(choice, part.default) for choice in part.choices):
+            yield f"{where}: default must be one of the choices {shown(part.choices)}, but got {shown(part.default)}"
         return
     if not part.low < part.high:
         yield f"{where}: low < high must hold, but got low={part.low:g}, high={part.high:g}"
@@ -77,7 +92,10 @@ def _parameter_mistakes(where: str, part: RangeSpec | ChoiceSpec) -> Iterator[st
     if part.log and part.low <= 0:
         yield f"{where}: low > 0 must hold on a log scale, but got low={part.low:g}"
     if part.type == "int" and any(not value.is_integer() for value in (part.low, part.high, part.default)):
-        yield f"{where}: low, high and default must be whole numbers for type int"
+        yield (
+            f"{where}: low, high and default must be whole numbers for type int, but got low={part.low:g}, "
+            f"high={part.high:g}, default={part.default:g}"
+        )
 
 
 def _value_mistakes(name: str, part: RangeSpec | ChoiceSpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
@@ -97,47 +115,35 @@ def _setting_mistakes(
     if name in rules.MANAGED:
         yield f"{section}.{name}: cannot be set here: {rules.MANAGED[name]}"
     elif name not in known:
-        yield f"{section}.{name}: is not a setting of Ultralytics{_nearest(name, known)}"
+        yield f"{section}.{name}: is not a setting of Ultralytics{nearest(name, known)}"
     else:
         for value in values:
             if mistake := rules.setting_mistake(name, value):
-                yield f"{section}.{name}: {mistake}, but got {value!r}"
+                yield f"{section}.{name}: {mistake}, but got {shown(value)}"
 
 
 def _model_mistake(name: str, rules: Rules) -> str:
-    if Path(name).is_file() or rules.packaged_model(name):
+    if is_file(Path(name)) or rules.packaged_model(name):
         return ""
     return (
-        f"{name}: must be a file that is there (weights .pt or a model .yaml; nothing is downloaded); "
-        "put it beside the spec or give its whole path"
+        "must be a file that is there (weights .pt or a model .yaml; nothing is downloaded), beside the spec or by its "
+        f"whole path, but got {shown(name)}"
     )
 
 
-def readable(error: ValidationError) -> Iterator[str]:
-    """Turn pydantic's findings into `key: law, but got value`."""
-    for finding in error.errors():
-        key = ".".join(str(part) for part in finding["loc"] if part not in {"RangeSpec", "ChoiceSpec"})
-        law = MESSAGES.get(finding["type"]) or re.sub(r"^(Input|\w+) should", "must", finding["msg"])
-        if finding["type"] == "extra_forbidden":
-            yield f"{key}: {law}{_nearest(str(finding['loc'][-1]), _keys_at(finding['loc'][:-1]))}"
-        elif finding["type"] == "missing":
-            yield f"{key}: {law}"
-        else:
-            yield f"{key}: {law}, but got {finding['input']!r}"
+def _alike(one: ParamValue, other: ParamValue) -> bool:
+    """Tell whether two choices are one to Python (1 and true) or to a reader (1 and '1')."""
+    return one == other or str(one) == str(other)
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """Return the known keys of the part of the description that a finding points into."""
-    parts: dict[str, type[BaseModel]] = {"RangeSpec": RangeSpec, "ChoiceSpec": ChoiceSpec}
-    if not location:
-        return list(StudySpec.model_fields)
-    if str(location[-1]) in parts:
-        return list(parts[str(location[-1])].model_fields)
-    owner = StudySpec.model_fields.get(str(location[0]))
-    kind = owner.annotation if owner else None
-    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+def _same_kind(one: ParamValue, other: ParamValue) -> bool:
+    return isinstance(one, bool) is isinstance(other, bool)
 
 
-def _nearest(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+def _plain(value: object) -> bool:
+    """Tell whether a train setting is a value that YAML, JSON and Ultralytics read alike."""
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, int | str)

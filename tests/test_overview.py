@@ -1,0 +1,90 @@
+"""A study at a glance: every trial a row, what matters a column, what is left a guess."""
+
+from dataclasses import replace
+
+import pytest
+
+from automl import overview
+from automl.records import Trial
+from tests.builders import SPEC, completed, failed, pruned, spec_of, trial_of
+
+TRIALS = [completed(0, [0.1, 0.2, 0.5, 0.4, 0.3, 0.3]), pruned(1, [0.0, 0.1]), failed(2), trial_of(3, [0.2])]
+
+
+def rows(trials: list[Trial], **changes: object) -> list[dict[str, str]]:
+    view = overview.of_trials(spec_of(**changes), trials, seconds=60)
+    return [dict(zip(view.columns, row, strict=True)) for row in view.rows]
+
+
+def test_every_trial_is_a_row_with_its_state_and_best_value() -> None:
+    found = rows(TRIALS)
+    assert [(row["trial"], row["state"], row["epoch"], row["map50_95"]) for row in found] == [
+        ("0", "COMPLETED", "6/6", "0.5000"),
+        ("1", "PRUNED", "2/6", "0.1000"),
+        ("2", "FAILED", "0/6", ""),
+        ("3", "RUNNING", "1/6", "0.2000"),
+    ]
+
+
+def test_only_a_trial_that_runs_has_time_left() -> None:
+    assert [row["time left"] for row in rows(TRIALS)] == ["", "", "", "10s"]
+
+
+def test_a_trial_of_an_earlier_session_waits() -> None:
+    view = overview.of_trials(spec_of(), TRIALS, seconds=1, waiting={3})
+    assert [row[1] for row in view.rows] == ["COMPLETED", "PRUNED", "FAILED", "WAITING"]
+
+
+def test_a_parameter_that_was_not_drawn_is_a_dash() -> None:
+    found = rows([trial_of(0, params={"lr0": 0.01})])
+    assert (found[0]["lr0"], found[0]["optimizer"]) == ("0.01", "-")
+
+
+@pytest.mark.parametrize(
+    ("trials", "title"),
+    [
+        ([], "small: 0 of 4 trials ended, 1m00s"),
+        ([trial_of(0)], "small: 0 of 4 trials ended, 1m00s"),
+        (TRIALS, "small: 3 of 4 trials ended, best map50_95 0.5000, 1m00s, about 20s left"),
+    ],
+)
+def test_the_title_tells_how_far_the_study_is(trials: list[Trial], title: str) -> None:
+    assert overview.of_trials(spec_of(), trials, seconds=60).title == title
+
+
+def test_of_a_large_space_the_parameters_that_matter_are_shown() -> None:
+    part = {"low": 0.0, "high": 1.0, "default": 0.5}
+    names = [f"p{number}" for number in range(8)]
+    spec = spec_of(space=dict.fromkeys(names, part))
+    assert overview.params_that_matter(spec, []) == names[:5]
+    trials = []
+    for number in range(30):
+        shuffled = dict.fromkeys(names, number * 11 % 30 / 30)
+        trials.append(completed(number, [number / 30] * 6, params={**shuffled, "p7": number / 30}))
+    found = overview.params_that_matter(spec, trials)
+    assert found[0] == "p7"
+    assert len(found) == 5
+
+
+def test_a_small_space_is_shown_as_a_whole() -> None:
+    assert overview.params_that_matter(spec_of(), TRIALS) == list(SPEC["space"])
+
+
+def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
+    notes = {
+        "seconds": 3.0,
+        "confirm:default_seed1": {},
+        "promotion": {"reasons": ["refused: too slow"], "accepted": False, "version": 3},
+    }
+    trials = [replace(trial_of(0), node="10.0.0.1", retries=2), trial_of(1), failed(2)]
+    assert overview.where(trials, notes) == [
+        "trial 0 was last heard from on 10.0.0.1, 2 retries",
+        "trial 1 was last heard from on no node yet, 0 retries",
+        "confirmed: default_seed1",
+        "gate refused: too slow",
+        "verdict: not promoted, version 3",
+    ]
+
+
+def test_a_study_that_has_just_begun_has_nothing_to_tell() -> None:
+    assert overview.where([], {}) == []
