@@ -5,7 +5,7 @@ Each step can be told again: a study that was interrupted goes on where it stood
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -109,25 +109,6 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
     )
 
 
-def pattern_job(session: Session, slots: cluster.Slots) -> Job:
-    """Return a job of the study without params, the pattern of the re-trainings."""
-    frame, spec = frame_of(session, slots), session.spec
-    return Job(
-        folder=session.folder,
-        number=0,
-        params={},
-        seed=spec.seed,
-        epochs=spec.ladder.max_epochs,
-        model=spec.model,
-        data=str(frame.data),
-        metric=spec.metric,
-        settings=spec.train,
-        split=spec.confirm.split,
-        gpus=frame.gpus,
-        threads=frame.threads,
-    )
-
-
 def confirm(session: Session, slots: cluster.Slots, trials: list[Trial], winner: Trial) -> Gain:
     """Train winner and default on fresh seeds, as far as not done in an earlier session, and compare them.
 
@@ -135,8 +116,9 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial], winner:
         StudyError: every re-training of a side failed.
     """
     spec, journal = session.spec, session.journal
+    pattern = frame_of(session, slots).job(session.folder, number=0, params={}, seed=spec.seed)
     jobs = finals.plan(
-        pattern_job(session, slots),
+        replace(pattern, split=spec.confirm.split),
         challenger=winner.params,
         default=trials[0].params,
         seeds=spec.confirm.seeds,

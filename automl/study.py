@@ -17,7 +17,7 @@ from automl.board import Board
 from automl.errors import StudyError
 from automl.journal import Journal, distribution
 from automl.progress import Progress, View
-from automl.records import Ending, Job, Measurement, State, Trial
+from automl.records import Ending, Job, Measurement, Params, State, Trial
 from automl.rungs import Ladder
 from automl.sampler import Sampler
 from automl.spec import StudySpec, dump_yaml
@@ -25,6 +25,8 @@ from automl.wording import shown, trial_name
 
 TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
+DEFAULT: Final = 0
+"""The trial of the default params: the yardstick of the whole study, so no rung stops it."""
 NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
 """So many failures in a row, with no success before, end a study: the next would fail alike."""
@@ -41,6 +43,22 @@ class Frame:
     gpus: float
     threads: int
     concurrent: int
+
+    def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
+        """Return a training of these params to the last epoch."""
+        return Job(
+            folder=folder,
+            number=number,
+            params=params,
+            seed=seed,
+            epochs=self.spec.ladder.max_epochs,
+            model=self.spec.model,
+            data=str(self.data),
+            metric=self.spec.metric,
+            settings=self.spec.train,
+            gpus=self.gpus,
+            threads=self.threads,
+        )
 
 
 @dataclass(slots=True)
@@ -183,20 +201,7 @@ class Search:
 
     def job(self, trial: Trial) -> Job:
         """Return what a worker needs for a trial."""
-        frame, spec = self.frame, self.frame.spec
-        return Job(
-            folder=self.folder_of(trial),
-            number=trial.number,
-            params=trial.params,
-            seed=trial.seed,
-            epochs=spec.ladder.max_epochs,
-            model=spec.model,
-            data=str(frame.data),
-            metric=spec.metric,
-            settings=spec.train,
-            gpus=frame.gpus,
-            threads=frame.threads,
-        )
+        return self.frame.job(self.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
 
     def folder_of(self, trial: Trial) -> Path:
         """Return the folder of a trial, named so that a person recognises it."""
@@ -227,7 +232,7 @@ class Search:
         value = trial.best(spec.metric, until=measurement.epoch) or 0.0
         loss = measurement.metrics.get("val/loss", float("inf"))
         verdict = self._ladder.judge(trial.number, epoch=measurement.epoch, value=value, loss=loss)
-        if verdict and not verdict.advances:
+        if verdict and not verdict.advances and trial.number != DEFAULT:
             cut = self._ladder.cut(measurement.epoch)
             tie = ", val loss decides" if value == cut else ""
             return f"{spec.objective} {value:.4f} against {cut:.4f}{tie} ({verdict.reason})"

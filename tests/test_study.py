@@ -240,3 +240,11 @@ def test_trials_that_learn_well_are_found_more_often_than_by_chance(tmp_path: Pa
 
     jobs = [source.job(trial) for trial in source.trials]
     assert height(jobs[20:]) > height(jobs[1:7])
+
+
+def test_the_default_params_are_never_stopped_at_a_rung(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC, workers=3)
+
+    simulate(source, lambda job, epoch: 0.0 if job.number == 0 else saturating(job, epoch), clock=Clock())
+
+    assert source.trials[0].state is State.COMPLETED

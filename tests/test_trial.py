@@ -10,6 +10,7 @@ import torch
 from automl import trial, yolo
 from automl.errors import TrialError
 from automl.records import Ending, Job, Measurement, Report, State
+from automl.yolo import training
 from tests.builders import METRIC, curve
 from tests.conftest import job_at
 
@@ -131,8 +132,8 @@ def test_a_loss_that_is_not_finite_names_epoch_and_component(
         trainer.tloss["cls_loss"] = torch.tensor(float("nan"))  # type: ignore[attr-defined]
         original(watch, trainer)  # type: ignore[arg-type]
 
-    original = yolo._Watch.check_losses
-    monkeypatch.setattr(yolo._Watch, "check_losses", poisoned)
+    original = training._Watch.check_losses
+    monkeypatch.setattr(training._Watch, "check_losses", poisoned)
 
     ending = trial.run(job_at(tmp_path, data), lambda _measurement: None)
 
@@ -142,13 +143,13 @@ def test_a_loss_that_is_not_finite_names_epoch_and_component(
 def test_a_batch_that_was_halved_is_a_failure_and_no_equal(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = yolo._Watch.check_losses
+    original = training._Watch.check_losses
 
     def halved(watch: object, trainer: object) -> None:
         trainer.args.batch = 4  # type: ignore[attr-defined]
         original(watch, trainer)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(yolo._Watch, "check_losses", halved)
+    monkeypatch.setattr(training._Watch, "check_losses", halved)
 
     ending = trial.run(job_at(tmp_path, data), lambda _measurement: None)
 

@@ -1,0 +1,26 @@
+"""Trains, validates and exports; the only package that knows Ultralytics and torch.
+
+Callbacks only, no patched source. Both vendors are imported when first used: they cost seconds and half a gigabyte,
+which `automl status` should not pay, and the doors to the network must be shut before (offline.py).
+"""
+
+from automl.yolo.settings import MANAGED, packaged_model, setting_mistake, settings
+from automl.yolo.training import OnEpoch, overrides, train
+from automl.yolo.vendor import set_threads
+from automl.yolo.weights import (
+    epochs_done,
+    export_onnx,
+    has_cuda,
+    letterboxed,
+    load,
+    predict,
+    raw_outputs,
+    strip,
+    validate,
+)
+
+__all__ = [
+    "MANAGED", "OnEpoch", "epochs_done", "export_onnx", "has_cuda", "letterboxed", "load", "overrides",
+    "packaged_model", "predict", "raw_outputs", "set_threads", "setting_mistake", "settings", "strip", "train",
+    "validate",
+]  # fmt: skip

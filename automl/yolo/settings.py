@@ -1,0 +1,55 @@
+"""What Ultralytics can be told: its settings, their laws, and those that are ours to set."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from automl.yolo.vendor import ultralytics
+
+MANAGED: Final = {
+    "model": "set model at the top level or search it in space",
+    "data": "set data at the top level",
+    "epochs": "set ladder.max_epochs",
+    "time": "set budget.hours",
+    "patience": "the ladder alone stops trials",
+    "seed": "set seed at the top level",
+    "device": "Ray places trials; set resources.gpus",
+    "workers": "set resources.cpus",
+    "resume": "a trial goes on from its own checkpoint",
+} | dict.fromkeys(
+    ("task", "mode", "project", "name", "exist_ok", "save", "save_period", "val", "split", "plots", "verbose", "cfg"),
+    "it is set for every trial alike",
+)
+
+
+def settings() -> dict[str, Any]:
+    """Return every setting of Ultralytics with its default."""
+    return dict(ultralytics().utils.DEFAULT_CFG_DICT)
+
+
+def setting_mistake(name: str, value: object) -> str:
+    """Return what Ultralytics says against a value of a setting, empty when it takes it."""
+    ultralytics()
+    from ultralytics.cfg import check_cfg
+
+    if name == "optimizer":
+        known = ("SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "auto")
+        return "" if str(value).lower() in {k.lower() for k in known} else f"must be one of {list(known)}"
+    if name in {"batch", "imgsz"}:
+        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        return "" if whole else "must be a positive whole number"
+    try:
+        check_cfg({name: value}, hard=True)
+    except (TypeError, ValueError) as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def packaged_model(name: str) -> bool:
+    """Tell whether Ultralytics ships a model description of that name, such as `yolo11n.yaml`.
+
+    It keeps one file for all scales: `yolo11n.yaml` is read from `yolo11.yaml`.
+    """
+    shipped = Path(ultralytics().__file__).parent / "cfg" / "models"
+    without_scale = re.sub(r"(\d+)[nslmx](\.yaml)$", r"\1\2", name)
+    return Path(name).name == name and any(shipped.rglob(without_scale))

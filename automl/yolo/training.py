@@ -1,0 +1,115 @@
+"""One training, watched by callbacks: each epoch's measurement, and what must end it."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from automl.errors import TrialError
+from automl.records import Job, Measurement
+from automl.yolo.vendor import named, set_threads, ultralytics
+
+OnEpoch = Callable[[Measurement, Path], None]
+"""Called after each epoch with what it gave and the checkpoint of its weights."""
+
+GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
+
+
+def train(job: Job, scratch: Path, *, checkpoint: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
+    """Train to the last epoch and return the metrics of the evaluated `best.pt`.
+
+    Leaves stripped `weights/last.pt` and `weights/best.pt` in `scratch`. With a `checkpoint` the training goes on
+    after the epoch it was taken at.
+
+    Raises:
+        TrialError: a loss or metric is not finite, memory ran out, or a setting did not arrive.
+    """
+    vendor = ultralytics()
+    wanted = overrides(job, scratch)
+    model = vendor.YOLO(checkpoint or wanted["model"], task="detect")
+    watch = _Watch(job=job, wanted=wanted, on_epoch=on_epoch)
+    model.add_callback("on_train_start", watch.started)
+    model.add_callback("on_train_epoch_end", watch.check_losses)
+    model.add_callback("on_model_save", watch.saved)
+    if checkpoint:
+        model.train(resume=True, **{key: wanted[key] for key in ("data", "device", "workers", "save_dir", "plots")})
+    else:
+        model.train(**wanted)
+    return named(model.trainer.metrics)
+
+
+def overrides(job: Job, scratch: Path) -> dict[str, Any]:
+    """Return all that is passed to Ultralytics for a job: fixed settings, then params, then what is ours to set."""
+    on_gpu = job.gpus > 0
+    ours = {
+        "data": job.data,
+        "epochs": job.epochs,
+        "seed": job.seed,
+        "device": 0 if on_gpu else "cpu",
+        "workers": min(8, job.threads) if on_gpu else 0,
+        "save_dir": str(scratch),
+        "exist_ok": True,
+        "patience": 0,
+        "plots": False,
+        "split": job.split,
+    }
+    return {"model": job.model, **job.settings, **job.params, **ours}
+
+
+@dataclass(slots=True)
+class _Watch:
+    """The callbacks of one training."""
+
+    job: Job
+    wanted: Mapping[str, Any]
+    on_epoch: OnEpoch
+    _since: float = 0.0
+
+    def started(self, trainer: Any) -> None:  # noqa: ANN401
+        set_threads(self.job.threads)
+        self._since = time.monotonic()
+        arrived = vars(trainer.args)
+        for name in self.job.params:
+            if name != "model" and arrived.get(name) != self.wanted[name]:
+                raise TrialError(f"{name}={self.wanted[name]} was asked for, but Ultralytics got {arrived.get(name)}")
+
+    def check_losses(self, trainer: Any) -> None:  # noqa: ANN401
+        epoch = trainer.epoch + 1
+        losses = trainer.label_loss_items(trainer.tloss, prefix="train")
+        if broken := [name for name, loss in losses.items() if not math.isfinite(loss)]:
+            raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
+        batch = self.wanted.get("batch", 16)
+        if trainer.args.batch != batch:
+            raise TrialError(f"out of memory: batch {batch} did not fit and was halved to {trainer.args.batch}")
+
+    def saved(self, trainer: Any) -> None:  # noqa: ANN401
+        now = time.monotonic()
+        metrics = {
+            **named(trainer.metrics),
+            **named(trainer.label_loss_items(trainer.tloss, prefix="train")),
+            **_rates(trainer.optimizer.param_groups),
+        }
+        metrics["val/loss"] = _gain_free(metrics, vars(trainer.args))
+        epoch = trainer.epoch + 1
+        if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise TrialError(f"not finite at epoch {epoch}: {', '.join(broken)}")
+        measurement = Measurement(epoch=epoch, metrics=metrics, seconds=now - self._since)
+        self._since = now
+        self.on_epoch(measurement, Path(trainer.last))
+
+
+def _rates(groups: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the two learning rates that every optimizer has; how many groups share them differs by optimizer."""
+    rates = {"lr/bias" if group.get("param_group") == "bias" else "lr/weights": group["lr"] for group in groups[::-1]}
+    return {name: float(rate) for name, rate in sorted(rates.items())}
+
+
+def _gain_free(metrics: Mapping[str, float], arguments: Mapping[str, Any]) -> float:
+    """Sum the validation losses divided by their gains, so that trials with other gains can be compared."""
+    total = 0.0
+    for name, gain in GAINS.items():
+        if f"val/{name}" in metrics and arguments[gain]:
+            total += metrics[f"val/{name}"] / arguments[gain]
+    return total

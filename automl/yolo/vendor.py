@@ -1,0 +1,41 @@
+"""Ultralytics itself, imported with the doors shut, and its metrics under our tags."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from automl import offline
+
+METRICS: Final = {
+    "metrics/precision(B)": "val/precision",
+    "metrics/recall(B)": "val/recall",
+    "metrics/mAP50(B)": "val/map50",
+    "metrics/mAP50-95(B)": "val/map50_95",
+}
+L1_LOSS: Final = "l1_loss"
+"""What the edge loss is called in models without DFL; one tag serves both, so that model families can be compared."""
+
+
+def ultralytics() -> Any:  # noqa: ANN401
+    """Import Ultralytics, or return it; its settings are this process's own and switch every integration off."""
+    offline.shut_doors()
+    import ultralytics
+
+    if ultralytics.settings["sync"]:
+        ultralytics.settings.update(offline.closed_integrations())
+    return ultralytics
+
+
+def named(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Rename Ultralytics' metrics to our tags and leave out its `fitness`."""
+    return {
+        METRICS.get(name, name.replace(L1_LOSS, "dfl_loss")): float(value)
+        for name, value in metrics.items()
+        if name != "fitness"
+    }
+
+
+def set_threads(count: int) -> None:
+    """Use that many CPU threads; Ultralytics sets a number of its own when it selects the device."""
+    import torch
+
+    torch.set_num_threads(count)

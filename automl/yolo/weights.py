@@ -1,0 +1,122 @@
+"""Weights of any format: measured, read, stripped, exported, run."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.errors import ExportError, TrialError
+from automl.records import Job
+from automl.yolo.training import overrides
+from automl.yolo.vendor import named, ultralytics
+
+
+def validate(weights: Path, job: Job, *, split: str) -> dict[str, float]:
+    """Measure weights (`.pt`, `.onnx` or `.engine`) on a split, square letterbox, one image size for all formats.
+
+    Returns:
+        Tag to value, such as `val/map50_95`, and `class/<name>` for the AP50-95 of each class.
+    """
+    vendor = ultralytics()
+    wanted = overrides(job, weights.parent)
+    found = vendor.YOLO(weights, task="detect").val(
+        data=job.data, split=split, imgsz=wanted["imgsz"], batch=wanted.get("batch", 16), rect=False, plots=False,
+        device=wanted["device"], workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
+    )  # fmt: skip
+    classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
+    shutil.rmtree(weights.parent / "val", ignore_errors=True)
+    return named(found.results_dict) | classes
+
+
+def epochs_done(checkpoint: Path) -> int:
+    """Return after how many epochs a checkpoint was taken; 0 for stripped weights, which cannot be trained on.
+
+    Raises:
+        TrialError: the file is no checkpoint.
+    """
+    ultralytics()
+    from ultralytics.nn.tasks import load_checkpoint
+
+    try:
+        _, content = load_checkpoint(checkpoint)
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise TrialError(f"{checkpoint}: cannot be read as a checkpoint: {error}") from error
+    return int(content.get("epoch", -1)) + 1
+
+
+def strip(weights: Path) -> None:
+    """Take the optimizer out of a checkpoint, in place."""
+    ultralytics()
+    from ultralytics.utils.torch_utils import strip_optimizer
+
+    strip_optimizer(weights)
+
+
+def export_onnx(weights: Path, *, image_size: int) -> Path:
+    """Write `<weights>.onnx`, fixed shape, batch 1, FP32, and return its path.
+
+    Raises:
+        ExportError: Ultralytics could not export.
+    """
+    try:
+        path = (
+            ultralytics()
+            .YOLO(weights, task="detect")
+            .export(format="onnx", imgsz=image_size, dynamic=False, simplify=True, device="cpu", verbose=False)
+        )
+    except (RuntimeError, ValueError, TypeError, ImportError, AssertionError) as error:
+        raise ExportError(f"{weights}: ONNX export failed: {error}") from error
+    return Path(path)
+
+
+def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
+    """Read images the way validation does: n x 3 x size x size, RGB, 0..1."""
+    ultralytics()
+    import cv2
+    from ultralytics.data.augment import LetterBox
+
+    box = LetterBox((image_size, image_size), auto=False, scaleup=True)
+    pictures = [box(image=cv2.imread(str(path)))[..., ::-1].transpose(2, 0, 1) for path in images]
+    return np.asarray(np.stack(pictures) / 255, dtype=np.float32)
+
+
+def raw_outputs(weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Run weights in torch on letterboxed pictures, one at a time; n x ... as the export's first output."""
+    ultralytics()
+    import torch
+    from ultralytics.nn.autobackend import AutoBackend
+
+    model = AutoBackend(str(weights), device=torch.device("cpu"), fp16=False, verbose=False)
+    with torch.inference_mode():
+        outputs = [model(torch.from_numpy(picture[None])) for picture in pictures]
+    firsts = [output[0] if isinstance(output, list | tuple) else output for output in outputs]
+    return np.concatenate([first.float().numpy() for first in firsts])
+
+
+def predict(model: Any, picture: NDArray[np.uint8], *, confidence: float) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Return the boxes that a loaded model finds: name, confidence, x0, y0, x1, y1 in pixels of the picture."""
+    result = model.predict(picture, conf=confidence, verbose=False)[0]
+    return [
+        {
+            "name": result.names[int(kind)],
+            "confidence": round(float(sure), 4),
+            "box": [round(float(edge), 1) for edge in edges],
+        }
+        for kind, sure, edges in zip(result.boxes.cls, result.boxes.conf, result.boxes.xyxy, strict=True)
+    ]
+
+
+def load(weights: Path) -> Any:  # noqa: ANN401
+    """Load weights of any format for `predict`."""
+    return ultralytics().YOLO(weights, task="detect")
+
+
+def has_cuda() -> bool:
+    """Tell whether this machine can run a CUDA engine."""
+    ultralytics()
+    import torch
+
+    return bool(torch.cuda.is_available())
