@@ -186,6 +186,13 @@ def test_rubbish_at_the_end_is_left_out_and_told(folder: Path, tail: bytes) -> N
     assert found.dropped.endswith(f"the last {len(tail)} bytes were half written and are left out")
 
 
+def test_a_writer_takes_the_rubbish_away(folder: Path) -> None:
+    before = (folder / FILE).read_bytes()
+    (folder / FILE).write_bytes(before + b"\xff" * 10_000)
+    create(folder)
+    assert (folder / FILE).read_bytes() == before
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_json_has_not_is_refused_before_it_is_written(folder: Path, value: float) -> None:
     journal, before = create(folder), (folder / FILE).read_bytes()

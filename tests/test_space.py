@@ -89,6 +89,12 @@ def test_a_value_outside_its_parameter_is_not_contained(name: str, value: ParamV
     assert not mixed_space().contains({**params, name: value})
 
 
+@pytest.mark.parametrize("kind", [Real(0.0, 2.0, 1.0), Integer(0, 2, 1)])
+def test_true_is_no_number(kind: Real | Integer) -> None:
+    assert space_of(a=kind).contains({"a": 1})
+    assert not space_of(a=kind).contains({"a": True})
+
+
 def test_a_conditional_parameter_exists_under_its_condition_only() -> None:
     params: Params = {"optimizer": "AdamW", "lr0": 0.01, "batch": 16}
     assert mixed_space().contains(params)
