@@ -5,33 +5,23 @@ Each step can be told again: a study that was interrupted goes on where it stood
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 
-from automl import cluster, durable, engine, finals, promotion, report, yolo
+from automl import cluster, engine, finals, settlement
 from automl.board import Board
 from automl.errors import StudyError
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
-from automl.session import SPEC, Place, Session, opened
+from automl.session import Place, Session, opened
 from automl.spec import StudySpec, read_yaml
 from automl.study import Frame, Search, best_trial
 from automl.trial import PARAMS
-from automl.wording import duration, shown
+from automl.wording import shown
 
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[1] / "search_spaces" / "smoke.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is laid before the judge."""
-
-    winner: Trial
-    challenger: Score
-    gain: Gain
-    engine: Engine
 
 
 class Interrupted(Exception):  # noqa: N818  (an event, no error)
@@ -46,9 +36,10 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
         AutomlError: a condition that the user can mend.
     """
     with opened(spec, place, console=console) as session:
+        settlement.check_champion(session)
         if done := session.journal.notes().get("promotion"):
             session.progress.event("study is finished: nothing to do")
-            return tell(session, done)
+            return settlement.tell(session, done)
 
         with cluster.connected(address=address, log=session.folder / "ray.log") as dashboard:
             session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
@@ -64,14 +55,13 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
 
             gain = confirm(session, slots, trials, winner)
 
-        challenger = finals.shipped(gain.challenger, metric=spec.metric)
-        case = Case(winner, challenger, gain, export(session, challenger))
+        side, candidate = settlement.candidate(session, gain)
+        built = export(session, candidate)
 
-        champion = champion_score(session, challenger)
-        verdict = promotion.judge(case.gain, case.engine, spec.laws, champion_score=champion)
+        case = settlement.Case(winner, side, candidate, gain, built)
+        verdict = settlement.judge(session, case)
 
-        done = settle(session, case, verdict)
-        return tell(session, done)
+        return settlement.tell(session, settlement.settle(session, case, verdict))
 
 
 def search(session: Session, slots: cluster.Slots) -> list[Trial]:
@@ -158,13 +148,13 @@ def gain_of(session: Session, jobs: Mapping[str, Job]) -> Gain:
     return finals.gain(won, default, confidence=session.spec.gates.confidence)
 
 
-def export(session: Session, challenger: Score) -> Engine:
-    """Export the challenger and measure what ships."""
-    session.progress.event(f"challenger is {challenger.weights}; exporting")
+def export(session: Session, candidate: Score) -> Engine:
+    """Export the candidate and measure what ships."""
+    session.progress.event(f"candidate is {candidate.weights}; exporting")
     images = session.data.images[session.spec.confirm.split]
-    job = Job.from_dict(read_yaml(challenger.weights.parent / PARAMS))
+    job = Job.from_dict(read_yaml(candidate.weights.parent / PARAMS))
     built = engine.build(
-        challenger.weights, job, session.folder / "export", images=images, engine=session.spec.export.engine
+        candidate.weights, job, session.folder / "export", images=images, engine=session.spec.export.engine
     )
     session.progress.event(
         f"ONNX differs from torch by {built.onnx_difference:.2g} at most, scores {built.onnx_score:.4f} "
@@ -173,98 +163,3 @@ def export(session: Session, challenger: Score) -> Engine:
     for note in built.notes:
         session.progress.event(f"note: {note}")
     return built
-
-
-def champion_score(session: Session, challenger: Score) -> float | None:
-    """Measure the serving champion on the split the challenger was judged on; None where there is none."""
-    registry = session.place.registry(session.spec)
-    number = registry.aliases().get("champion")
-    if number is None:
-        return None
-    weights = registry.path(number) / "best.pt"
-    card = read_yaml(registry.path(number) / "params.yaml")
-    if durable.sha256(weights) == durable.sha256(challenger.weights):
-        return None
-    job = Job.from_dict(read_yaml(challenger.weights.parent / PARAMS) | {"settings": card["settings"]})
-    scratch = session.folder / "export" / "champion"
-    durable.copy(weights, scratch / "best.pt")
-    value = yolo.validate(scratch / "best.pt", job, split=job.split)[job.metric]
-    session.progress.event(f"champion (version {number}) scores {value:.4f} on the same images")
-    return value
-
-
-def settle(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:
-    """Publish the challenger, move the alias if it was accepted, write it all down and report."""
-    registry = session.place.registry(session.spec)
-    facts = evidence(session, case, verdict)
-    files = {
-        "best.pt": case.challenger.weights,
-        "model.onnx": case.engine.onnx,
-        "params.yaml": case.challenger.weights.parent / PARAMS,
-        "study.yaml": session.folder / SPEC,
-    } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
-    version = registry.publish(files, {"promotion.json": facts})
-    if verdict.accepted:
-        registry.promote(version, why=f"study {session.spec.name}: {verdict.reasons[0]}")
-    facts |= {"version": version}
-    durable.write_json(session.folder / "promotion.json", facts)
-    report.write(session.folder, session.spec, session.journal.trials(), facts, data=session.data)
-    session.journal.note("promotion", facts)
-    return facts
-
-
-def evidence(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:
-    """Return the verdict and all it rests on, as plain values."""
-    challenger, gain, built = case.challenger, case.gain, case.engine
-    return {
-        "study": session.spec.name,
-        "accepted": verdict.accepted,
-        "reasons": list(verdict.reasons),
-        "notes": list(verdict.notes),
-        "trial": case.winner.number,
-        "params": dict(case.winner.params),
-        "seed": challenger.seed,
-        "objective": session.spec.objective,
-        "split": session.spec.confirm.split,
-        "challenger": [score.value for score in gain.challenger],
-        "default": [score.value for score in gain.default],
-        "difference": gain.difference,
-        "lower_bound": gain.low,
-        "confidence": gain.confidence,
-        "metrics": dict(challenger.metrics),
-        "torch_score": built.torch_score,
-        "onnx_score": built.onnx_score,
-        "onnx_difference": built.onnx_difference,
-        "engine": built.builder,
-        "engine_score": built.plan_score,
-        "data": session.data.fingerprint,
-        "names": dict(session.data.names),
-    }
-
-
-def tell(session: Session, facts: Mapping[str, Any]) -> Promotion:
-    """Say how the study ended and what to type next."""
-    say = session.progress.event
-    mean = sum(facts["challenger"]) / len(facts["challenger"])
-    default = sum(facts["default"]) / len(facts["default"])
-    for reason in facts["reasons"]:
-        say(f"gate {reason}")
-    registry = session.place.registry(session.spec)
-    against = f"{facts['objective']} {mean:.4f} against the default's {default:.4f} on {facts['split']}"
-    if facts["accepted"]:
-        say(f"champion {registry.name}: version {facts['version']}, {against}")
-    elif any("gain over the default" in reason and reason.startswith("refused") for reason in facts["reasons"]):
-        say(f"no significant gain over the default: {against}; nothing was promoted, which is a proper result")
-    else:
-        say(f"challenger refused: {against}; the champion stays as it was")
-    version = registry.path(facts["version"])
-    say(f"search took {duration(float(session.journal.notes().get('seconds', 0)))}; files of version {version.name}:")
-    for path in sorted(version.iterdir()):
-        say(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
-    say("next:")
-    say(f"  tensorboard --logdir {session.folder}")
-    say(f"  open {session.folder / 'report.html'}")
-    name = "champion" if facts["accepted"] else facts["version"]
-    say(f"  automl serve {registry.folder} --version {name}")
-    say("  curl --data-binary @image.jpg http://127.0.0.1:8000/predict")
-    return Promotion(facts["accepted"], tuple(facts["reasons"]), tuple(facts["notes"]))

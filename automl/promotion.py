@@ -24,8 +24,32 @@ def judge(gain: Gain, engine: Engine, gates: Gates, *, champion_score: float | N
     return Promotion(accepted=all(passed for passed, _ in checks), reasons=reasons, notes=engine.notes)
 
 
+def judge_first(gain: Gain, engine: Engine, gates: Gates) -> Promotion:
+    """Return the verdict on the default's own model, where no gain was shown and nothing serves yet.
+
+    >>> from pathlib import Path
+    >>> engine = Engine(Path("model.onnx"), 1e-4, onnx_score=0.5, torch_score=0.5)
+    >>> judge_first(Gain(0.01, -0.02, 0.9, (), ()), engine, Gates()).accepted
+    True
+    """
+    checks = sorted(_export(engine, gates), key=lambda check: check[0])
+    told = f"no significant gain over the default: {gain.difference:+.4f} with lower bound {gain.low:+.4f}"
+    reasons = [f"{'passed' if passed else 'refused'}: {law}" for passed, law in checks]
+    why = f"passed: {told}, so the default's own model is the first champion"
+    return Promotion(all(passed for passed, _ in checks), (*reasons, why), engine.notes)
+
+
+def convincing(gain: Gain, gates: Gates) -> bool:
+    """Tell whether the gain over the default is sure enough.
+
+    >>> convincing(Gain(0.1, 0.05, 0.9, (), ()), Gates(min_gain=0.02))
+    True
+    """
+    return gain.low > gates.min_gain
+
+
 def _gain(gain: Gain, gates: Gates) -> Iterator[tuple[bool, str]]:
-    passed = gain.low > gates.min_gain
+    passed = convincing(gain, gates)
     verb = "holds with" if passed else "must hold, but got"
     yield (
         passed,

@@ -28,6 +28,7 @@ TRIALS = [
 FACTS: dict[str, Any] = {
     "study": "small", "accepted": True, "reasons": ["passed: gain"], "notes": ["no engine was built"], "trial": 0,
     "params": {"lr0": 0.02, "optimizer": "SGD"}, "seed": 1_000_001, "objective": "map50_95", "split": "test",
+    "side": "challenger",
     "challenger": [0.5, 0.6], "default": [0.3, 0.2], "difference": 0.3, "lower_bound": 0.1, "confidence": 0.9,
     "metrics": {METRIC: 0.6, "class/hole": 0.61}, "torch_score": 0.6, "onnx_score": 0.599, "onnx_difference": 1e-4,
     "engine": "tensorrt_rtx 1.7", "engine_score": None, "version": 3, "data": "f" * 64, "names": {"0": "hole"},
