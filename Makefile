@@ -11,8 +11,8 @@ test: .venv/ready chromium check ## every check that needs no GPU
 	$(BIN)/python -m pytest -m "not gpu" --durations=10
 
 check: .venv/ready ## lint, types, layers
-	$(BIN)/ruff check automl tests benchmarks
-	$(BIN)/ruff format --check automl tests benchmarks
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -1,6 +1,7 @@
 """The `automl` command: the steps of a study by verb. A user's mistake is one message and exit code 2."""
 
 import functools
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -41,6 +42,8 @@ Address = Annotated[
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would do and cost, and stop.")]
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="A study's folder, runs/<study>.")]
 Model_ = Annotated[Path, typer.Argument(metavar="MODEL", help="A registry folder, models/<name>.")]
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="A version's number, or an alias: champion, challenger, previous.")]
 
 
@@ -123,12 +126,15 @@ def write_report(study: Study) -> None:
 @app.command(name="sample")
 @readable
 def draw_sample(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the data set.")], *, seed: int = 0
+    folder: Annotated[Path, typer.Argument(help="A new folder for the data set.")], *, seed: Seed = 0
 ) -> None:
     """Draw the sample data set: defects on brushed metal."""
-    if folder.exists() and any(folder.iterdir()):
-        raise StudyError(f"{folder}: must be new or empty, so that no file of yours is overwritten")
-    print(sample.draw(folder, seed=seed))
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise StudyError(f"{folder}: must be new or empty, so that no file of yours is overwritten")
+        print(sample.draw(folder, seed=seed))
+    except OSError as error:
+        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None
 
 
 @app.command()
@@ -181,7 +187,7 @@ def export(
 @app.command(name="serve")
 @readable
 def serve_model(
-    model: Model_, *, version: Version = registry.CHAMPION, host: str = "127.0.0.1", port: int = 8000
+    model: Model_, *, version: Version = registry.CHAMPION, host: str = "127.0.0.1", port: Port = 8000
 ) -> None:
     """Serve a version over HTTP: POST an image to /predict; on loopback unless told otherwise."""
     uvicorn.run(serve.app(_registry(model), _version(version)), host=host, port=port, log_level="warning")
@@ -189,13 +195,13 @@ def serve_model(
 
 def _described(spec: Path | None, given: dict[str, str | None], pairs: list[str] | None) -> specs.StudySpec:
     overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if overrides.get("data", specs.SAMPLE) != specs.SAMPLE:
+        overrides["data"] = str(Path(overrides["data"]).absolute())
     for pair in pairs or []:
         key, equals, value = pair.partition("=")
         if not equals:
             raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])
         overrides[key] = specs.read_value(value)
-    if overrides.get("data", specs.SAMPLE) != specs.SAMPLE:
-        overrides["data"] = str(Path(overrides["data"]).absolute())
     return specs.load(spec or job.DEFAULT_SPEC, rules=yolo, overrides=overrides)
 
 
@@ -216,4 +222,4 @@ def _registry(path: Path) -> registry.Registry:
 
 
 def _version(version: str) -> int | str:
-    return int(version) if version.isdigit() else version
+    return int(version) if re.fullmatch("[0-9]{1,9}", version) else version

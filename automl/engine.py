@@ -21,6 +21,7 @@ from automl import durable, scratch, yolo
 from automl.errors import ExportError
 from automl.records import Engine, Job
 
+BUILDERS: Final = ("auto", "tensorrt", "tensorrt_rtx")
 CHECKED_IMAGES: Final = 16
 RTX_CARDS: Final = ("SM80", "SM86", "SM89", "SM120")
 MAX_DIFFERENCE: Final = 1e-3
@@ -112,6 +113,8 @@ def _engine(
 
 def _builder(wanted: str) -> tuple[Any, str]:
     """Return the builder module for this machine, or None and why there is none."""
+    if wanted not in BUILDERS:
+        raise ExportError(f"engine: must be one of {list(BUILDERS)}, but got {wanted!r}")
     cuda = yolo.has_cuda()
     if wanted in {"auto", "tensorrt"} and cuda and importlib.util.find_spec("tensorrt"):
         return importlib.import_module("tensorrt"), ""

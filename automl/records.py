@@ -54,6 +54,11 @@ class Ending:
     final: Measurement | None = None
     """The evaluation of its `best.pt` after the last epoch."""
 
+    def __post_init__(self) -> None:
+        """See that exactly one fact is set."""
+        if bool(self.cause) + bool(self.pruned) + (self.final is not None) != 1:
+            raise ValueError(f"exactly one of cause, pruned and final must be given, but got {self}")
+
     @property
     def state(self) -> State:
         """Derive the state from the facts, so that the two cannot disagree."""

@@ -91,7 +91,7 @@ def _pixels(content: bytes) -> float:
             width, height = Image.open(io.BytesIO(content)).size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return inf
-    except OSError:
+    except (OSError, ImportError):  # Ultralytics puts an opener of its own in place, which wants one more package
         raise HTTPException(400, NO_IMAGE) from None
     return width * height
 

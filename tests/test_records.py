@@ -30,8 +30,10 @@ def test_a_state_follows_from_the_facts(ending: Ending, state: State, reason: st
     assert trial_of(0, ending=ending).state is state
 
 
-def test_a_cause_outweighs_every_other_fact() -> None:
-    assert Ending(cause="lost", pruned="slow", final=measurement(6, 0.5)).state is State.FAILED
+@pytest.mark.parametrize("facts", [{}, {"cause": ""}, {"cause": "lost", "pruned": "slow"}])
+def test_an_ending_has_exactly_one_fact(facts: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="exactly one of cause, pruned and final must be given"):
+        Ending(**facts)  # type: ignore[arg-type]
 
 
 def test_a_trial_without_an_ending_runs() -> None:

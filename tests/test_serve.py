@@ -167,3 +167,10 @@ def test_a_version_that_is_not_there_is_not_served(registry: Registry, fake: Fak
     with pytest.raises(RegistryError, match=rf"must hold {version!r}, but holds"):
         serve.app(registry, version)
     assert fake.loaded == []
+
+
+@pytest.mark.yolo
+def test_a_body_that_is_no_picture_is_refused_also_where_ultralytics_opens_pictures(client: TestClient) -> None:
+    yolo.settings()  # brings Ultralytics in, which replaces PIL's opener
+
+    assert client.post("/predict", content=b"no picture").status_code == 400

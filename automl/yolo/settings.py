@@ -46,10 +46,10 @@ def setting_mistake(name: str, value: object) -> str:
 
 
 def packaged_model(name: str) -> bool:
-    """Tell whether Ultralytics ships a model description of that name, such as `yolo11n.yaml`.
+    """Tell whether Ultralytics ships a detector's description of that name, such as `yolo11n.yaml`.
 
-    It keeps one file for all scales: `yolo11n.yaml` is read from `yolo11.yaml`.
+    It keeps one file for all scales: `yolo11n.yaml` is read from `yolo11.yaml`. Those of other tasks do not count.
     """
-    shipped = Path(ultralytics().__file__).parent / "cfg" / "models"
+    shipped = {path.name for path in (Path(ultralytics().__file__).parent / "cfg" / "models").rglob("*.yaml")}
     without_scale = re.sub(r"(\d+)[nslmx](\.yaml)$", r"\1\2", name)
-    return Path(name).name == name and any(shipped.rglob(without_scale))
+    return without_scale in shipped and not re.search(r"-(cls|depth|obb|pose|seg|sem)", name)
