@@ -211,6 +211,7 @@ def test_no_trial_runs_on_the_head() -> None:
 
 def test_the_workers_are_all_there_when_a_study_counts_them() -> None:
     cluster = documents("cluster.yaml")[0]
+    assert "RAY_enable_autoscaler_v2=0" in cluster["head_start_ray_commands"][-1]  # ray#59905
     assert cluster["max_workers"] == len(cluster["provider"]["worker_ips"])
     for group in ray_job()["spec"]["rayClusterSpec"]["workerGroupSpecs"]:
         assert group["minReplicas"] == group["replicas"] == group["maxReplicas"]
