@@ -64,6 +64,13 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
     )
 
 
+def score(weights: Path, job: Job) -> float:
+    """Measure weights on the job's split; they are copied first, since validation writes beside them."""
+    with scratch.folder() as place:
+        durable.copy(weights, place / weights.name)
+        return yolo.validate(place / weights.name, job, split=job.split)[job.metric]
+
+
 def compare(weights: Path, exported: Path, images: Sequence[Path], *, image_size: int) -> float:
     """Return the largest difference of raw outputs on letterboxed images, torch against ONNX Runtime.
 

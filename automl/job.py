@@ -6,6 +6,7 @@ Each step can be told again: a study that was interrupted goes on where it stood
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
         Interrupted: asked to stop by a signal; `resume` goes on.
         AutomlError: a condition that the user can mend.
     """
-    with opened(spec, place, console=console) as session:
+    with cluster.interruptible(), opened(spec, place, console=console) as session:
         settlement.check_champion(session)
         if done := session.journal.notes().get("promotion"):
             session.progress.event("study is finished: nothing to do")
@@ -55,11 +56,12 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
 
             gain = confirm(session, slots, trials, winner)
 
-        side, candidate = settlement.candidate(session, gain)
-        built = export(session, candidate)
+            side, candidate = settlement.candidate(session, gain)
+            case = settlement.Case(winner, side, candidate, gain, export(session, candidate, slots))
 
-        case = settlement.Case(winner, side, candidate, gain, built)
-        verdict = settlement.judge(session, case)
+            champion = champion_score(session, candidate, slots)
+
+        verdict = settlement.judge(session, case, champion_score=champion)
 
         return settlement.tell(session, settlement.settle(session, case, verdict))
 
@@ -122,7 +124,9 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial], winner:
         told = f"{spec.objective} {found.value:.4f} on {job.split}" if found else ending.reason
         session.progress.event(f"{name} {ending.state.lower()}: {told}")
 
-    left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in journal.notes())
+    # One that failed is tried again in the next session: its cause may have been a mount that was away.
+    done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
+    left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
     source = finals.Retrainings(left, names, slots.concurrent, session.progress, on_end)
     if left:
         with session.progress.live():
@@ -148,13 +152,15 @@ def gain_of(session: Session, jobs: Mapping[str, Job]) -> Gain:
     return finals.gain(won, default, confidence=session.spec.gates.confidence)
 
 
-def export(session: Session, candidate: Score) -> Engine:
-    """Export the candidate and measure what ships."""
+def export(session: Session, candidate: Score, slots: cluster.Slots) -> Engine:
+    """Export the candidate and measure what ships, on a node that holds what a trial holds: a GPU, if there is any."""
     session.progress.event(f"candidate is {candidate.weights}; exporting")
     images = session.data.images[session.spec.confirm.split]
     job = Job.from_dict(read_yaml(candidate.weights.parent / PARAMS))
-    built = engine.build(
-        candidate.weights, job, session.folder / "export", images=images, engine=session.spec.export.engine
+    built = cluster.call(
+        partial(engine.build, images=images, engine=session.spec.export.engine),
+        (candidate.weights, job, session.folder / "export"),
+        slots,
     )
     session.progress.event(
         f"ONNX differs from torch by {built.onnx_difference:.2g} at most, scores {built.onnx_score:.4f} "
@@ -163,3 +169,13 @@ def export(session: Session, candidate: Score) -> Engine:
     for note in built.notes:
         session.progress.event(f"note: {note}")
     return built
+
+
+def champion_score(session: Session, candidate: Score, slots: cluster.Slots) -> float | None:
+    """Measure the serving champion on the images its rival was judged on; None where there is none."""
+    serving = settlement.serving(session, candidate)
+    if serving is None:
+        return None
+    value = cluster.call(engine.score, serving, slots)
+    session.progress.event(f"the serving champion scores {value:.4f} on the same images")
+    return value

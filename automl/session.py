@@ -20,6 +20,7 @@ from automl.wording import shown
 
 SPEC: Final = "study.yaml"
 DATA: Final = "data"
+MODELS: Final = "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
             f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
         ) from None
     with durable.locked(folder):
+        spec = adopt(spec, folder)
         claim(folder, spec)
         progress = Progress(folder / "study.log", console=console)
         data, staged = prepare_data(spec, folder)
@@ -88,6 +90,34 @@ def claim(folder: Path, spec: StudySpec) -> None:
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
             f"choose another --name, or go on with the old one: automl resume {folder}"
         )
+
+
+def adopt(spec: StudySpec, folder: Path) -> StudySpec:
+    """Copy the model files into the study's folder and name them there.
+
+    A study submitted as a job comes from a folder that is thrown away with the cluster; its own copy stays, and the
+    same study submitted again is recognised by the content of the file.
+
+    Raises:
+        StudyError: a file of that name is there with other content.
+    """
+
+    def own(name: str) -> str:
+        source, target = Path(name), folder / MODELS / Path(name).name
+        if target.is_file() and (source == target or not source.is_file()):
+            return str(target)
+        if not source.is_file():
+            return name
+        if not target.exists():
+            durable.copy(source, target)
+        elif durable.sha256(source) != durable.sha256(target):
+            raise StudyError(
+                f"{target}: must be the model that the study began with, but {source} has other content; "
+                "choose another --name"
+            )
+        return str(target)
+
+    return spec.with_models(own)
 
 
 def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from automl import durable, finals, promotion, report, scratch, yolo
+from automl import durable, finals, promotion, report
 from automl.errors import StudyError
 from automl.finals import CHALLENGER, DEFAULT
 from automl.records import Engine, Gain, Job, Promotion, Score, Trial
@@ -57,16 +58,18 @@ def candidate(session: Session, gain: Gain) -> tuple[str, Score]:
     return side, finals.shipped(scores, metric=spec.metric)
 
 
-def judge(session: Session, case: Case) -> Promotion:
-    """Return the verdict on the candidate."""
+def judge(session: Session, case: Case, *, champion_score: float | None) -> Promotion:
+    """Return the verdict on the candidate; `champion_score` as in `promotion.judge`."""
     if case.side == DEFAULT:
         return promotion.judge_first(case.gain, case.engine, session.spec.laws)
-    score = champion_score(session, case.candidate)
-    return promotion.judge(case.gain, case.engine, session.spec.laws, champion_score=score)
+    return promotion.judge(case.gain, case.engine, session.spec.laws, champion_score=champion_score)
 
 
-def champion_score(session: Session, rival: Score) -> float | None:
-    """Measure the serving champion, at its own image size, on the images its rival was judged on; None without one."""
+def serving(session: Session, rival: Score) -> tuple[Path, Job] | None:
+    """Return the champion's weights and a job that judges them, at their own image size, on their rival's images.
+
+    None where there is no champion, or where the rival is the champion.
+    """
     registry = session.place.registry(session.spec)
     number = registry.aliases().get(CHAMPION)
     if number is None or durable.sha256(registry.path(number) / "best.pt") == durable.sha256(rival.weights):
@@ -74,11 +77,7 @@ def champion_score(session: Session, rival: Score) -> float | None:
     here = Job.from_dict(read_yaml(rival.weights.parent / PARAMS))
     card = read_yaml(registry.path(number) / "params.yaml")
     job = Job.from_dict(card | {"data": here.data, "split": here.split, "gpus": here.gpus, "threads": here.threads})
-    with scratch.folder() as place:
-        durable.copy(registry.path(number) / "best.pt", place / "best.pt")
-        value = yolo.validate(place / "best.pt", job, split=here.split)[here.metric]
-    session.progress.event(f"champion (version {number}) scores {value:.4f} on the same images")
-    return value
+    return registry.path(number) / "best.pt", job
 
 
 def settle(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """How a study is settled, with a real registry and without a real model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from automl import settlement, yolo
+from automl import settlement
 from automl.dataset import DataSet
 from automl.errors import StudyError
 from automl.finals import CHALLENGER, DEFAULT
@@ -57,14 +58,9 @@ def case_of(session: Session, *, low: float) -> Case:
     return Case(completed(1, [0.5]), side, candidate, gain, Engine(onnx, 1e-6, onnx_score=0.6, torch_score=0.6))
 
 
-def settled(session: Session, *, low: float) -> dict[str, object]:
+def settled(session: Session, *, low: float, champion: float | None = None) -> dict[str, object]:
     case = case_of(session, low=low)
-    return settlement.settle(session, case, settlement.judge(session, case))
-
-
-@pytest.fixture(autouse=True)
-def a_champion_that_scores_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yolo, "validate", lambda *_args, **_kwargs: {METRIC: 0.5})
+    return settlement.settle(session, case, settlement.judge(session, case, champion_score=champion))
 
 
 def test_a_sure_gain_makes_the_challenger_champion(tmp_path: Path) -> None:
@@ -104,12 +100,11 @@ def test_without_a_gain_a_serving_champion_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("champion", "accepted"), [(0.5, True), (0.7, False)])
 def test_a_challenger_must_beat_the_serving_champion_on_the_same_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, champion: float, *, accepted: bool
+    tmp_path: Path, champion: float, *, accepted: bool
 ) -> None:
     settled(session_at(tmp_path), low=-0.01)
-    monkeypatch.setattr(yolo, "validate", lambda *_args, **_kwargs: {METRIC: champion})
 
-    facts = settled(session_at(tmp_path), low=0.01)
+    facts = settled(session_at(tmp_path), low=0.01, champion=champion)
 
     assert facts["accepted"] is accepted
     assert any("challenger > champion" in str(reason) for reason in facts["reasons"])  # type: ignore[attr-defined]
@@ -125,3 +120,20 @@ def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path:
 
 def test_a_bound_that_is_not_there_is_written_as_none(tmp_path: Path) -> None:
     assert settled(session_at(tmp_path), low=float("-inf"))["lower_bound"] is None
+
+
+def test_the_champion_is_judged_at_its_own_image_size_on_its_rivals_images(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    assert settlement.serving(session, score_at(session, CHALLENGER, 3, 0.6)) is None
+    settled(session, low=0.01)
+    rival = score_at(session, CHALLENGER, 3, 0.6)
+    folder = rival.weights.parent
+    job = replace(job_at(folder, Path("other.yaml"), imgsz=640), split="test")
+    (folder / "params.yaml").write_text(dump_yaml(job.to_dict()))
+
+    found = settlement.serving(session, rival)
+
+    assert found is not None
+    assert found[0].read_text() == "challenger 2"
+    assert (found[1].data, found[1].split, found[1].params.get("imgsz")) == ("other.yaml", "test", None)
+    assert settlement.serving(session, score_at(session, CHALLENGER, 2, 0.6)) is None

@@ -4,8 +4,9 @@ The only package that knows Ray. What to run and when to stop a trial is asked o
 are thrown away at the end, since the study's journal is the truth.
 """
 
-from automl.cluster.connection import connected
+from automl.cluster.connection import connected, interruptible
 from automl.cluster.nodes import Slots, probe, slots
+from automl.cluster.tasks import call
 from automl.cluster.tuner import JobSource, run
 
-__all__ = ["JobSource", "Slots", "connected", "probe", "run", "slots"]
+__all__ = ["JobSource", "Slots", "call", "connected", "interruptible", "probe", "run", "slots"]

@@ -2,16 +2,19 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import ray
 
 from automl.errors import StudyError
 
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENVIRONMENT: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -34,6 +37,7 @@ def connected(*, address: str | None, log: Path) -> Iterator[str]:
     os.environ.update(ENVIRONMENT)
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
     with _noise_to(log):
+        before = {number: signal.getsignal(number) for number in heard_signals()}
         started = {"num_cpus": os.cpu_count(), "include_dashboard": True, "dashboard_host": "127.0.0.1"}
         try:
             context = ray.init(
@@ -44,12 +48,35 @@ def connected(*, address: str | None, log: Path) -> Iterator[str]:
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
+        # Ray's own handler, put in place by `ray.init`, would end the process without a word.
+        for number, handler in before.items():
+            signal.signal(number, handler)
         # It looks for the files of loggers that are switched off.
         logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
         try:
             yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
         finally:
             ray.shutdown()
+
+
+def heard_signals() -> list[signal.Signals]:
+    """Return the signals that ask for a stop; one that is ignored, as under nohup, stays ignored."""
+    return [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and a lost terminal end a block as Ctrl-C does, with KeyboardInterrupt."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in heard_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

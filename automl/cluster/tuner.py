@@ -18,12 +18,12 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from automl import scratch, trial
+from automl.cluster.connection import heard_signals
 from automl.cluster.nodes import Slots
 from automl.errors import AutomlError, StudyError
 from automl.records import Ending, Job, Measurement
 
 MESSAGE: Final = "message"
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class JobSource(Protocol):
@@ -252,8 +252,7 @@ def _orderly_stop(source: JobSource) -> Iterator[None]:
             os._exit(128 + number)
         source.stop(signal.Signals(number).name)
 
-    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in heard}
+    before = {number: signal.signal(number, ask) for number in heard_signals()}
     try:
         yield
     finally:

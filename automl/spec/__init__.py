@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from automl.errors import SpecError
-from automl.spec.description import SAMPLE, ChoiceSpec, StudySpec
+from automl.spec.description import SAMPLE, StudySpec
 from automl.spec.files import dump_yaml, read_value, read_yaml
 from automl.spec.laws import Rules, is_file, mistakes, own_mistakes
 from automl.spec.messages import readable
@@ -87,14 +87,8 @@ def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
         places = (folder / name, Path(name))
         return next((str(place.resolve()) for place in places if is_file(place)), name)
 
-    space = dict(spec.space)
-    chosen = space.get("model")
-    if isinstance(chosen, ChoiceSpec):
-        choices = [whole(str(choice)) for choice in chosen.choices]
-        space["model"] = chosen.model_copy(update={"choices": choices, "default": whole(str(chosen.default))})
-    model = whole(spec.model)
     data = spec.data if spec.data == SAMPLE else whole(spec.data)
-    return spec.model_copy(update={"model": model, "data": data, "space": space})
+    return spec.with_models(whole).model_copy(update={"data": data})
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -> None:  # noqa: ANN401

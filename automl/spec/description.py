@@ -1,7 +1,8 @@
 """The nouns of a description: pydantic models with the law of each key, defaults filled in."""
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -133,6 +134,17 @@ class StudySpec(_Part):
     def rungs(self) -> tuple[int, ...]:
         """Return the epochs at which trials are compared."""
         return ladder(self.ladder.min_epochs, self.ladder.max_epochs, self.ladder.reduction_factor)
+
+    def with_models(self, change: Callable[[str], str]) -> Self:
+        """Return this description with every name of a model changed."""
+        space = dict(self.space)
+        chosen = space.get("model")
+        if isinstance(chosen, ChoiceSpec):
+            choices = [change(str(choice)) for choice in chosen.choices]
+            space["model"] = chosen.model_copy(update={"choices": choices, "default": change(str(chosen.default))})
+        # Built anew: a copy would carry along the space that was worked out from the old names.
+        kept = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**kept, "model": change(self.model), "space": space})
 
     @property
     def metric(self) -> str:

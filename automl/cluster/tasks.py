@@ -1,0 +1,25 @@
+"""Runs a single piece of work on a node that holds what a trial holds."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import RayTaskError
+
+from automl.cluster.nodes import Slots
+
+Result = TypeVar("Result")
+
+
+def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slots) -> Result:
+    """Return what `work` returns, or raise what it raises; a lost node makes it start again."""
+    task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=3)(_run)
+    try:
+        result: Result = ray.get(task.remote(work, arguments))
+    except RayTaskError as error:
+        raise error.cause from None
+    return result
+
+
+def _run(work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    return work(*arguments)
