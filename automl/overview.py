@@ -11,9 +11,19 @@ from automl.spec import StudySpec
 from automl.wording import duration, short
 
 
-def of_trials(spec: StudySpec, trials: Sequence[Trial], *, seconds: float, waiting: Collection[int] = ()) -> View:
-    """Return the trials as rows; `waiting` are those of an earlier session that have not gone on yet."""
-    matter = params_that_matter(spec, trials)
+def of_trials(
+    spec: StudySpec,
+    trials: Sequence[Trial],
+    *,
+    seconds: float,
+    waiting: Collection[int] = (),
+    matter: Sequence[str] | None = None,
+) -> View:
+    """Return the trials as rows; `waiting` are those of an earlier session that have not gone on yet.
+
+    `matter` names the parameters to show; without it they are worked out, which takes a while in a large study.
+    """
+    matter = params_that_matter(spec, trials) if matter is None else matter
     columns = ["trial", "state", "epoch", spec.objective, *matter, "time left"]
     return View(_title(spec, trials, seconds), columns, [_row(spec, trial, matter, waiting) for trial in trials])
 

@@ -80,6 +80,8 @@ class Search:
     _since: float = field(init=False)
     _spent_before: float = 0.0
     _noted: float = 0.0
+    _trained: float = 0.0
+    _matter: tuple[int, list[str]] = (-1, [])
 
     def __post_init__(self) -> None:
         """Rebuild sampler, ladder and unfinished trials from the journal."""
@@ -93,6 +95,7 @@ class Search:
         self._spent_before = float(self.journal.notes().get("seconds", 0.0))
         for trial in self.journal.trials():
             self._trials[trial.number] = trial
+            self._trained += trial.seconds
             self._sampler.add(trial)
             self._restore_rungs(trial)
             if trial.state is State.RUNNING:
@@ -121,7 +124,7 @@ class Search:
     def spent(self) -> str:
         """Return which part of the budget is used up, empty while there is some left."""
         budget = self.frame.spec.budget
-        gpu_hours = sum(trial.seconds for trial in self._trials.values()) * self.frame.gpus / 3600
+        gpu_hours = self._trained * self.frame.gpus / 3600
         if budget.hours is not None and self.seconds() >= budget.hours * 3600:
             return f"budget.hours {budget.hours:g} spent"
         if budget.gpu_hours is not None and gpu_hours >= budget.gpu_hours:
@@ -155,6 +158,7 @@ class Search:
             self.journal.measured(number, measurement, node=node)
             trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
             self._trials[number] = trial
+            self._trained += measurement.seconds
             self.board.measured(trial)
             self._sampler.observe(number, epoch=measurement.epoch, best=trial.best(metric))
             self._note_time()
@@ -209,7 +213,11 @@ class Search:
 
     def view(self) -> View:
         """Return the table of trials."""
-        return overview.of_trials(self.frame.spec, self.trials, seconds=self.seconds(), waiting=self._waiting)
+        spec, trials = self.frame.spec, self.trials
+        ended = sum(trial.ending is not None for trial in trials)
+        if ended != self._matter[0]:
+            self._matter = ended, overview.params_that_matter(spec, trials)
+        return overview.of_trials(spec, trials, seconds=self.seconds(), waiting=self._waiting, matter=self._matter[1])
 
     def _note_time(self) -> None:
         """Write down the time spent now and then, so that a killed session still counts into the budget."""
