@@ -29,6 +29,10 @@ chromium: ## the browser of the page tests; where it cannot be installed, those 
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev,rtx]'
+	@# OpenCV's usual build wants the system's libGL; where that is missing, the build without windows serves.
+	$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	  $(BIN)/pip uninstall -q -y opencv-python && \
+	  $(BIN)/pip install -q --no-deps --no-cache-dir "opencv-python-headless$$(sed -n 's/^opencv-python==/==/p' constraints.txt)"; }
 	touch $@
 
 clean: ## the environment, not the studies

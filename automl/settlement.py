@@ -1,6 +1,9 @@
 """How a study is settled: the candidate, the judge's verdict, the registry, the report, the last words."""
 
 import math
+import os
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,12 +146,18 @@ def tell(session: Session, facts: Mapping[str, Any]) -> Promotion:
     for path in sorted(version.iterdir()):
         say(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
     say("next:")
-    say(f"  tensorboard --logdir {session.folder}")
+    say(f"  {typed('tensorboard')} --logdir {session.folder}")
     say(f"  open {session.folder / 'report.html'}")
     name = CHAMPION if facts["accepted"] else facts["version"]
-    say(f"  automl serve {registry.folder} --version {name}")
-    say("  curl --data-binary @image.jpg http://127.0.0.1:8000/predict")
+    image = session.data.images[facts["split"]][0]
+    say(f"  {typed('automl')} serve {registry.folder} --version {name}")
+    say(f"  curl --data-binary @{image} http://127.0.0.1:8000/predict")
     return Promotion(facts["accepted"], tuple(facts["reasons"]), tuple(facts["notes"]))
+
+
+def typed(command: str) -> str:
+    """Return how a command of this environment is typed here: by its path where it is not on PATH."""
+    return command if shutil.which(command) else os.path.relpath(Path(sys.executable).with_name(command))
 
 
 def outcome(facts: Mapping[str, Any], name: str) -> list[str]:
