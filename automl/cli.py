@@ -118,8 +118,8 @@ def write_report(study: Study) -> None:
     folder = study.absolute()
     described = session.resumable(folder)
     journal = Journal.read(folder, metric=described.metric)
-    data, _ = session.prepare_data(described, folder)
-    path = report.write(folder, described, journal.trials(), journal.notes().get("promotion"), data=data)
+    source, verdict = session.source_of(described, folder), journal.notes().get("promotion")
+    path = report.write(folder, described, journal.trials(), verdict, source=source)
     print(path)
 
 

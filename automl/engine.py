@@ -37,7 +37,7 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         ExportError: the export failed, or its outputs are not those of the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    size = int({**job.settings, **job.params}.get("imgsz", 640))
+    size = int(yolo.overrides(job, folder)["imgsz"])
     with scratch.folder() as place:
         source = place / "model.pt"
         shutil.copyfile(weights, source)
@@ -110,8 +110,8 @@ def _engine(
     builder = f"{module.__name__} {module.__version__}"
     if module.__name__ == "tensorrt_rtx":
         return target, builder, None, (
-            f"the engine was built by {builder} without a GPU: it serves RTX cards only (compute capability 8.0 up) "
-            "and was not measured here; build for other devices from model.onnx on the device",
+            f"the engine was built by {builder}, without tensorrt on a CUDA GPU: it serves RTX cards only "
+            "(compute capability 8.0 up) and was not measured; build for other devices from model.onnx on the device",
         )  # fmt: skip
     framed = exported.with_suffix(".engine")
     framed.write_bytes(_framed(plan, exported))
@@ -143,7 +143,7 @@ def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
         raise ExportError(f"{exported}: {module.__name__} could not read the graph: {problems}")
     plan = builder.build_serialized_network(network, _settings(module, builder))
     if plan is None:
-        raise ExportError(f"{exported}: {module.__name__} could not build an engine; its messages are in ray.log")
+        raise ExportError(f"{exported}: {module.__name__} could not build an engine; its log is that of the Ray worker")
     return bytes(plan)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
-from automl import cluster, engine, finals, settlement
+from automl import cluster, engine, finals, settlement, yolo
 from automl.board import Board
 from automl.errors import StudyError
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
@@ -42,28 +42,36 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
             session.progress.event("study is finished: nothing to do")
             return settlement.tell(session, done)
 
-        with cluster.connected(address=address, log=session.folder / "ray.log") as dashboard:
-            session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
-            slots = cluster.slots(
-                gpus=spec.resources.gpus, cpus=spec.resources.cpus, concurrent=spec.resources.concurrent
-            )
-            cluster.probe(session.folder)
+        facts = session.journal.notes().get("verdict") or decide(session, address=address)
 
-            trials = search(session, slots)
+        return settlement.tell(session, settlement.settle(session, facts))
 
-            winner = best_trial(trials, spec.metric)
-            session.progress.event(f"best trial is {winner.number}: {shown(winner.params)}")
 
-            gain = confirm(session, slots, trials, winner)
+def decide(session: Session, *, address: str | None) -> dict[str, Any]:
+    """Search, confirm, export and judge; return the verdict and all it rests on, as the journal holds it."""
+    spec = session.spec
+    with cluster.connected(address=address, log=session.folder / "ray.log") as dashboard:
+        session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
+        slots = cluster.slots(gpus=spec.resources.gpus, cpus=spec.resources.cpus, concurrent=spec.resources.concurrent)
+        cluster.probe(session.folder)
+        yolo.scan_labels(session.staged)
 
-            side, candidate = settlement.candidate(session, gain)
-            case = settlement.Case(winner, side, candidate, gain, export(session, candidate, slots))
+        trials = search(session, slots)
 
-            champion = champion_score(session, candidate, slots)
+        winner = best_trial(trials, spec.metric)
+        session.progress.event(f"best trial is {winner.number}, {winner.state.lower()}: {shown(winner.params)}")
 
-        verdict = settlement.judge(session, case, champion_score=champion)
+        gain = confirm(session, slots, trials, winner)
 
-        return settlement.tell(session, settlement.settle(session, case, verdict))
+        side, candidate = settlement.candidate(session, gain)
+        case = settlement.Case(winner, side, candidate, gain, export(session, candidate, slots))
+
+        champion = champion_score(session, candidate, slots)
+
+    verdict = settlement.judge(session, case, champion_score=champion)
+    facts = settlement.evidence(session, case, verdict)
+    session.journal.note("verdict", facts)
+    return facts
 
 
 def search(session: Session, slots: cluster.Slots) -> list[Trial]:
@@ -84,7 +92,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         source.close()
     if source.stopping:
         raise Interrupted
-    if source.hopeless:
+    if source.hopeless and not any(trial.measurements for trial in source.trials):
         raise StudyError(f"{session.folder}: {source.hopeless}; mend that and start again under another --name")
     return source.trials
 
@@ -108,11 +116,12 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial], winner:
         StudyError: every re-training of a side failed.
     """
     spec, journal = session.spec, session.journal
-    pattern = frame_of(session, slots).job(session.folder, number=0, params={}, seed=spec.seed)
+    frame = frame_of(session, slots)
+    pattern = frame.job(session.folder, number=0, params={}, seed=spec.seed)
     jobs = finals.plan(
         replace(pattern, split=spec.confirm.split),
-        challenger=winner.params,
-        default=trials[0].params,
+        challenger=frame.placed(winner.params),
+        default=frame.placed(trials[0].params),
         seeds=spec.confirm.seeds,
     )
     names = {job.number: name for name, job in jobs.items()}

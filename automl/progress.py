@@ -17,6 +17,7 @@ from rich.text import Text
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
 PLAIN_WIDTH: Final = 140
+PLAIN_HEIGHT: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,11 @@ class Progress:
         period = REFRESH_SECONDS if self._live else PLAIN_SECONDS
         if not now and self._clock() - self._shown < period:
             return
-        self._shown = self._clock()
         if self._live:
             self._live.update(Group("", drawn(view(), height=self.console.height)))
         else:
-            self.console.print(drawn(view()))
+            self.console.print(drawn(view(), height=PLAIN_HEIGHT))
+        self._shown = self._clock()
 
 
 def drawn(view: View, *, height: int | None = None) -> Table:

@@ -13,7 +13,6 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from automl import durable
-from automl.dataset import DataSet
 from automl.journal import distribution
 from automl.records import State, Trial
 from automl.sampler import importances
@@ -31,16 +30,16 @@ CURVES_SHOWN: Final = 60
 
 
 def write(
-    folder: Path, spec: StudySpec, trials: Sequence[Trial], facts: Mapping[str, Any] | None, *, data: DataSet
+    folder: Path, spec: StudySpec, trials: Sequence[Trial], facts: Mapping[str, Any] | None, *, source: Path
 ) -> Path:
-    """Write the report of a study; `facts` is its verdict, None while there is none yet."""
+    """Write the report of a study; `facts` is its verdict, None while there is none yet; `source` its data set."""
     rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
     distributions = {name: distribution(kind) for name, kind in spec.search_space.parameters.items()}
     shares = importances(trials, metric=spec.metric, epoch=rung, distributions=distributions)
     page = _environment().get_template("report.html.j2").render(
         spec=spec,
         facts=facts,
-        data=data,
+        source=source,
         folder=folder,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         rows=[_row(trial, spec) for trial in trials],

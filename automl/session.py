@@ -93,42 +93,49 @@ def claim(folder: Path, spec: StudySpec) -> None:
 
 
 def adopt(spec: StudySpec, folder: Path) -> StudySpec:
-    """Copy the model files into the study's folder and name them there.
+    """Copy the model files into the study's folder and name them by their place in it, `models/<digest>/<name>`.
 
     A study submitted as a job comes from a folder that is thrown away with the cluster; its own copy stays, and the
-    same study submitted again is recognised by the content of the file.
-
-    Raises:
-        StudyError: a file of that name is there with other content.
+    same study submitted again, or found under another path, is recognised by the content of the files.
     """
 
     def own(name: str) -> str:
-        source, target = Path(name), folder / MODELS / Path(name).name
-        if target.is_file() and (source == target or not source.is_file()):
-            return str(target)
+        source = Path(name)
+        if (folder / name).is_file() and not source.is_absolute():
+            return name
         if not source.is_file():
             return name
-        if not target.exists():
-            durable.copy(source, target)
-        elif durable.sha256(source) != durable.sha256(target):
-            raise StudyError(
-                f"{target}: must be the model that the study began with, but {source} has other content; "
-                "choose another --name"
-            )
+        target = Path(MODELS, durable.sha256(source)[:12], source.name)
+        if not (folder / target).exists():
+            durable.copy(source, folder / target)
         return str(target)
 
     return spec.with_models(own)
 
 
 def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
-    """Check the study's data, drawing the sample if it is asked for, and stage it in the study's folder."""
-    source = Path(spec.data)
-    if spec.data == SAMPLE:
-        source = folder / "sample" / "data.yaml"
-        if not source.exists():
-            sample.draw(source.parent)
+    """Check the study's data, drawing the sample if it is asked for, and stage it in the study's folder.
+
+    Raises:
+        StudyError: the study has begun, and its data set is not what it was.
+    """
+    source = source_of(spec, folder)
+    if spec.data == SAMPLE and not source.exists():
+        sample.draw(source.parent)
     data = check_data(spec, source)
+    marker = folder / DATA / "data.yaml"
+    begun = (folder / FILE).exists() and marker.is_file()
+    if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
+        raise StudyError(
+            f"{source}: must be the data set that the study began with, but images or labels have changed since; "
+            "bring them back, or search the new state under another --name"
+        )
     return data, dataset.stage(data, folder / DATA)
+
+
+def source_of(spec: StudySpec, folder: Path) -> Path:
+    """Return the `data.yaml` of a study's data set."""
+    return folder / "sample" / "data.yaml" if spec.data == SAMPLE else Path(spec.data)
 
 
 def check_data(spec: StudySpec, source: Path) -> DataSet:

@@ -83,24 +83,21 @@ def serving(session: Session, rival: Score) -> tuple[Path, Job] | None:
     return registry.path(number) / "best.pt", job
 
 
-def settle(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:
-    """Publish the candidate, move the alias if it was accepted, write it all down and report."""
-    registry = session.place.registry(session.spec)
-    facts = evidence(session, case, verdict)
-    files = {
-        "best.pt": case.candidate.weights,
-        "model.onnx": case.engine.onnx,
-        "params.yaml": case.candidate.weights.parent / PARAMS,
-        "study.yaml": session.folder / SPEC,
-    } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
+def settle(session: Session, facts: dict[str, Any]) -> dict[str, Any]:
+    """Publish the candidate, move the alias if it was accepted, report, and close the study.
+
+    `facts` were written to the journal before, so that a process killed in here does the same again and nothing else.
+    """
+    registry, folder = session.place.registry(session.spec), session.folder
+    files = {name: folder / path for name, path in facts["files"].items()}
     version = registry.publish(files, {"promotion.json": facts})
-    if verdict.accepted:
-        registry.promote(version, why=f"study {session.spec.name}: {'; '.join(verdict.reasons)}")
-    facts |= {"version": version}
-    durable.write_json(session.folder / "promotion.json", facts)
-    report.write(session.folder, session.spec, session.journal.trials(), facts, data=session.data)
-    session.journal.note("promotion", facts)
-    return facts
+    if facts["accepted"]:
+        registry.promote(version, why=f"study {session.spec.name}: {'; '.join(facts['reasons'])}")
+    done = facts | {"version": version}
+    durable.write_json(folder / "promotion.json", done)
+    report.write(folder, session.spec, session.journal.trials(), done, source=session.data.source)
+    session.journal.note("promotion", done)
+    return done
 
 
 def evidence(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:
@@ -128,9 +125,21 @@ def evidence(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]
         "onnx_difference": built.onnx_difference,
         "engine": built.builder,
         "engine_score": built.plan_score,
+        "files": _files(session.folder, case),
         "data": session.data.fingerprint,
         "names": {str(number): name for number, name in session.data.names.items()},
     }
+
+
+def _files(folder: Path, case: Case) -> dict[str, str]:
+    """Return what a version holds: name in the registry to path in the study's folder."""
+    files = {
+        "best.pt": case.candidate.weights,
+        "model.onnx": case.engine.onnx,
+        "params.yaml": case.candidate.weights.parent / PARAMS,
+        "study.yaml": folder / SPEC,
+    } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
+    return {name: str(path.relative_to(folder)) for name, path in files.items()}
 
 
 def tell(session: Session, facts: Mapping[str, Any]) -> Promotion:

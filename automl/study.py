@@ -29,7 +29,7 @@ DEFAULT: Final = 0
 """The trial of the default params: the yardstick of the whole study, so no rung stops it."""
 NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
-"""So many failures in a row, with no success before, end a study: the next would fail alike."""
+"""So many failures, before any trial ended an epoch, end a study: the next would fail alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,24 @@ class Frame:
     threads: int
     concurrent: int
 
+    def whole(self, model: str) -> str:
+        """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
+        kept = self.folder / model
+        return str(kept) if kept.is_file() else model
+
+    def placed(self, params: Params) -> Params:
+        """Return params for a worker: a model by its whole path."""
+        return {**params, "model": self.whole(str(params["model"]))} if "model" in params else params
+
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
-        """Return a training of these params to the last epoch."""
+        """Return a training of these params to the last epoch; models are named by their whole path."""
         return Job(
             folder=folder,
             number=number,
-            params=params,
+            params=self.placed(params),
             seed=seed,
             epochs=self.spec.ladder.max_epochs,
-            model=self.spec.model,
+            model=self.whole(self.spec.model),
             data=str(self.data),
             metric=self.spec.metric,
             settings=self.spec.train,
@@ -184,7 +193,9 @@ class Search:
         self._look_for_hope(ending)
 
     def retried(self, number: int, cause: str) -> None:
-        """Record that a trial lost its worker and goes on elsewhere."""
+        """Record that a trial lost its worker and goes on elsewhere; one that has ended has nothing to go on with."""
+        if self._trials[number].ending:
+            return
         self.journal.retried(number, cause)
         self._trials[number] = replace(self._trials[number], retries=self._trials[number].retries + 1)
         self.progress.event(f"trial {number} goes on from its checkpoint: {cause}")
@@ -257,7 +268,8 @@ class Search:
     def _look_for_hope(self, ending: Ending) -> None:
         ended = [trial for trial in self._trials.values() if trial.ending]
         needed = min(HOPELESS, self.frame.spec.budget.trials)
-        if len(ended) >= needed and all(trial.state is State.FAILED for trial in ended):
+        learned = any(trial.measurements for trial in self._trials.values())
+        if len(ended) >= needed and not learned and all(trial.state is State.FAILED for trial in ended):
             self.hopeless = f"the first {len(ended)} trials all failed, the last with: {ending.cause}"
             self.progress.event(f"study gives up: {self.hopeless}")
 
@@ -265,14 +277,17 @@ class Search:
 def best_trial(trials: list[Trial], metric: str) -> Trial:
     """Return the trial whose best weights score highest among those trained to the end.
 
+    Where the budget was spent before any got there, the best of those that were trained longest: it is confirmed by
+    whole trainings in any case.
+
     Raises:
-        StudyError: no trial completed.
+        StudyError: no trial ended an epoch.
     """
     completed = [trial for trial in trials if trial.state is State.COMPLETED]
-    if not completed:
+    longest = max((trial.epoch for trial in trials if trial.state is State.PRUNED), default=0)
+    pool = completed or [trial for trial in trials if trial.state is State.PRUNED and trial.epoch == longest > 0]
+    if not pool:
         causes = {trial.ending.cause for trial in trials if trial.ending and trial.ending.cause}
         why = f"; causes of failure: {' | '.join(sorted(causes))}" if causes else ""
-        raise StudyError(
-            f"no trial reached its last epoch, so there is no best one{why}; see the log.txt of each trial"
-        )
-    return max(completed, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))
+        raise StudyError(f"no trial ended an epoch, so there is no best one{why}; see the log.txt of each trial")
+    return max(pool, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

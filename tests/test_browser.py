@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from automl.dataset import DataSet
 from automl.report import write
 from automl.study import Search
 from tests.builders import spec_of
@@ -137,8 +136,7 @@ def test_the_curves_of_all_trials_are_shown_under_the_same_tags(board: str, page
 
 
 def test_the_report_opens_without_asking_for_anything(page: Any, source: Search, tmp_path: Path) -> None:
-    data = DataSet(Path("data.yaml"), {0: "hole"}, {}, {}, (), "0" * 64)
-    path = write(tmp_path, SPEC, source.trials, None, data=data)
+    path = write(tmp_path, SPEC, source.trials, None, source=Path("data.yaml"))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 

@@ -16,7 +16,7 @@ import ray
 
 from automl import cluster
 from automl.cluster import nodes
-from automl.errors import StudyError
+from automl.errors import ExportError, StudyError
 from automl.records import Ending, Job, Measurement, State
 from tests.conftest import job_at
 
@@ -182,6 +182,34 @@ def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch
     assert nodes.slots(gpus=0.5, cpus="auto", concurrent="auto") == nodes.Slots(0.5, 2.0, 20)
     assert nodes.slots(gpus=1, cpus=16, concurrent="auto") == nodes.Slots(1.0, 16.0, 3)
     assert nodes.slots(gpus=1, cpus="auto", concurrent=5) == nodes.Slots(1.0, 4.0, 5)
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.1, 10), (0.2, 5), (0.25, 4), (0.3, 3), (0.5, 2), (0.6, 1), (1, 1)])
+def test_a_share_of_a_gpu_is_never_made_of_two(share: float, held: int) -> None:
+    assert nodes._held(1000, 1, 1, share) == held
+    assert nodes._held(1000, 8, 1, share) == 8 * held
+    assert nodes._held(3, 8, 1, share) == 3
+
+
+@pytest.mark.usefixtures("connection")
+def test_work_on_the_cluster_returns_or_raises_what_it_would_here() -> None:
+    slots = nodes.Slots(0, 1, 1)
+
+    assert cluster.call(max, ([3, 5],), slots) == 5
+    with pytest.raises(ExportError, match="no such graph"):
+        cluster.call(broken, (), slots)
+
+
+def broken() -> None:
+    raise ExportError("no such graph")
+
+
+def test_ray_client_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StudyError, match="Ray Client cannot carry a study"),
+        cluster.connected(address="ray://head:10001", log=tmp_path / "ray.log"),
+    ):
+        pass
 
 
 @pytest.mark.usefixtures("connection")

@@ -55,3 +55,31 @@ def test_ultralytics_knows_every_door_that_is_shut() -> None:
     found = importlib.import_module("ultralytics").settings
     closed = offline.closed_integrations()
     assert {name: found[name] for name in closed} == closed
+
+
+@pytest.mark.yolo
+def test_no_download_gets_as_far_as_a_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    yolo.settings()
+    downloads = importlib.import_module("ultralytics.utils.downloads")
+    requests = importlib.import_module("requests")
+    monkeypatch.setattr(requests, "get", lambda *_args, **_kwargs: pytest.fail("a request was made"))
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConnectionError, match="nothing is downloaded"):
+        downloads.attempt_download_asset(str(tmp_path / "yolo26n.pt"))
+    weights = importlib.import_module("ultralytics.utils").WEIGHTS_DIR
+    assert not weights.is_relative_to(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.yolo
+def test_the_check_of_mixed_precision_is_skipped_as_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    yolo.settings()
+    checks = importlib.import_module("ultralytics.utils.checks")
+    torch = importlib.import_module("torch")
+    model = torch.nn.Linear(1, 1)
+    device = type("Device", (), {"type": "cuda", "index": 0})()
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _device: "NVIDIA H100")
+    monkeypatch.setattr(type(model), "parameters", lambda _self: iter([type("Parameter", (), {"device": device})()]))
+
+    assert checks.check_amp(model) is True

@@ -74,7 +74,7 @@ def page_of(
 ) -> tuple[str, str]:
     """Write the report, see that it is sound, and return its source and its words."""
     spec: StudySpec = spec_of(**changes)
-    path = report.write(folder, spec, trials, facts, data=DATA)
+    path = report.write(folder, spec, trials, facts, source=DATA.source)
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     assert path == folder / "report.html"

@@ -22,29 +22,59 @@ def with_models(folder: Path, *, content: str = "nc: 3") -> StudySpec:
 
 
 def test_a_study_keeps_its_own_copy_of_the_models(tmp_path: Path) -> None:
-    spec = adopt(with_models(tmp_path / "upload"), tmp_path / "study")
-
-    assert Path(spec.model) == tmp_path / "study" / "models" / "a.yaml"
-    assert Path(spec.model).read_text() == "nc: 3"
-    choices = spec.search_space.parameters["model"].choices  # type: ignore[union-attr]
-    assert choices == tuple(str(tmp_path / "study" / "models" / name) for name in ("a.yaml", "b.yaml"))
-
-
-def test_the_same_study_from_another_upload_is_the_same_study(tmp_path: Path) -> None:
     study = tmp_path / "study"
-    first = adopt(with_models(tmp_path / "upload1"), study)
-    claim(study, first)
+    spec = adopt(with_models(tmp_path / "upload"), study)
+
+    assert (study / spec.model).read_text() == "nc: 3"
+    choices = spec.search_space.parameters["model"].choices  # type: ignore[union-attr]
+    assert [Path(str(choice)).name for choice in choices] == ["a.yaml", "b.yaml"]
+    assert all((study / str(choice)).is_file() for choice in choices)
+
+
+def test_the_same_study_from_another_upload_or_under_another_path_is_the_same_study(tmp_path: Path) -> None:
+    study, link = tmp_path / "study", tmp_path / "link"
+    claim(study, adopt(with_models(tmp_path / "upload1"), study))
     Journal.create(study, name="small", metric=METRIC)
+    link.symlink_to(study)
 
     claim(study, adopt(with_models(tmp_path / "upload2"), study))
-    claim(study, adopt(stored(study / "study.yaml"), study))
+    claim(link, adopt(stored(link / "study.yaml"), link))
 
 
 def test_a_model_of_the_same_name_with_other_content_is_another_study(tmp_path: Path) -> None:
-    adopt(with_models(tmp_path / "upload1"), tmp_path / "study")
+    study = tmp_path / "study"
+    claim(study, adopt(with_models(tmp_path / "upload1"), study))
+    Journal.create(study, name="small", metric=METRIC)
 
-    with pytest.raises(StudyError, match=r"a\.yaml: must be the model that the study began with"):
-        adopt(with_models(tmp_path / "upload2", content="nc: 4"), tmp_path / "study")
+    with pytest.raises(StudyError, match=r"(?s)must belong to the same description.*model: "):
+        claim(study, adopt(with_models(tmp_path / "upload2", content="nc: 4"), study))
+
+
+def test_two_models_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    files = [tmp_path / run / "best.pt" for run in ("run1", "run2")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(str(file))
+    models = {"choices": [str(file) for file in files], "default": str(files[0])}
+
+    spec = adopt(spec_of(model=str(files[0]), space={"model": models}), tmp_path / "study")
+
+    choices = spec.search_space.parameters["model"].choices  # type: ignore[union-attr]
+    assert [(tmp_path / "study" / str(choice)).read_text() for choice in choices] == [str(file) for file in files]
+
+
+def test_data_that_changed_under_a_study_is_refused(tmp_path: Path) -> None:
+    data = sample.draw(tmp_path / "mine", splits={"train": 4, "val": 3, "test": 3})
+    storage, console = Place(tmp_path / "storage"), Console(quiet=True)
+    with opened(spec_of(data=str(data)), storage, console=console):
+        pass
+    (tmp_path / "mine" / "labels" / "train" / "0000.txt").write_text("0 0.5 0.5 0.25 0.25\n")
+
+    with (
+        pytest.raises(StudyError, match="must be the data set that the study began with"),
+        opened(spec_of(data=str(data)), storage, console=console),
+    ):
+        pass
 
 
 def test_a_model_that_ultralytics_ships_stays_a_name(tmp_path: Path) -> None:

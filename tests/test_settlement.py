@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from automl import settlement
+from automl import report, settlement
 from automl.dataset import DataSet
 from automl.errors import StudyError
 from automl.finals import CHALLENGER, DEFAULT
@@ -60,7 +60,8 @@ def case_of(session: Session, *, low: float) -> Case:
 
 def settled(session: Session, *, low: float, champion: float | None = None) -> dict[str, object]:
     case = case_of(session, low=low)
-    return settlement.settle(session, case, settlement.judge(session, case, champion_score=champion))
+    verdict = settlement.judge(session, case, champion_score=champion)
+    return settlement.settle(session, settlement.evidence(session, case, verdict))
 
 
 def test_a_sure_gain_makes_the_challenger_champion(tmp_path: Path) -> None:
@@ -137,3 +138,23 @@ def test_the_champion_is_judged_at_its_own_image_size_on_its_rivals_images(tmp_p
     assert found[0].read_text() == "challenger 2"
     assert (found[1].data, found[1].split, found[1].params.get("imgsz")) == ("other.yaml", "test", None)
     assert settlement.serving(session, score_at(session, CHALLENGER, 2, 0.6)) is None
+
+
+@pytest.mark.parametrize("low", [-0.01, 0.01])
+def test_a_study_killed_while_it_settles_settles_alike_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, low: float
+) -> None:
+    session = session_at(tmp_path)
+    case = case_of(session, low=low)
+    facts = settlement.evidence(session, case, settlement.judge(session, case, champion_score=None))
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "write", lambda *_args, **_kwargs: (_ for _ in ()).throw(KeyboardInterrupt("killed")))
+        with pytest.raises(KeyboardInterrupt, match="killed"):
+            settlement.settle(session, facts)
+
+    done = settlement.settle(session, facts)
+
+    registry = session.place.registry(SPEC)
+    assert (done["accepted"], done["version"]) == (True, 1)
+    assert registry.versions() == [1]
+    assert registry.aliases() == {"challenger": 1, "champion": 1}

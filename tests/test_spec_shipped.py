@@ -42,9 +42,14 @@ def test_a_shipped_space_names_no_file_of_this_machine(path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("train.imgsz", 0, "train.imgsz: must be a positive whole number, but got 0"),
-        ("train.imgsz", True, "train.imgsz: must be a positive whole number, but got True"),
-        ("train.imgsz", [128, 128], "train.imgsz: must be a positive whole number, but got [128, 128]"),
+        ("train.imgsz", 0, "train.imgsz: must be a positive whole number, a multiple of 32, but got 0"),
+        ("train.imgsz", 100, "train.imgsz: must be a positive whole number, a multiple of 32, but got 100"),
+        ("train.imgsz", True, "train.imgsz: must be a positive whole number, a multiple of 32, but got True"),
+        (
+            "train.imgsz",
+            [128, 128],
+            "train.imgsz: must be a positive whole number, a multiple of 32, but got [128, 128]",
+        ),
         ("train.batch", -1, "train.batch: must be a positive whole number, but got -1"),
         ("train.epochs", 3, "train.epochs: cannot be set here: set ladder.max_epochs"),
         ("train.device", 0, "train.device: cannot be set here: Ray places trials; set resources.gpus"),

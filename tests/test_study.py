@@ -13,7 +13,7 @@ from automl.errors import StudyError
 from automl.journal import Journal
 from automl.records import Ending, Job, State
 from automl.study import best_trial
-from tests.builders import METRIC, completed, measurement, pruned, spec_of
+from tests.builders import METRIC, completed, failed, measurement, pruned, spec_of
 from tests.simulation import Clock, open_search, saturating, simulate
 
 SPEC = spec_of(budget={"trials": 12}, ladder={"min_epochs": 3, "max_epochs": 9})
@@ -167,13 +167,13 @@ def test_failures_from_the_start_end_a_study_and_name_the_cause(tmp_path: Path) 
     assert source.over
 
 
-def test_one_success_keeps_a_study_alive(tmp_path: Path) -> None:
-    source = open_search(tmp_path, SPEC)
-    for position in range(8):
-        job = source.next_job()
+def test_trials_that_learn_keep_a_study_alive_whatever_fails_first(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC, workers=12)
+    jobs = [source.next_job() for _ in range(12)]
+    source.measured(11, measurement(1, 0.5), node="a")
+    for job in jobs[:8]:
         assert job is not None
-        source.measured(job.number, measurement(1, 0.5), node="a")
-        source.ended(job.number, Ending(final=measurement(9, 0.5)) if position == 2 else Ending(cause="worker lost"))
+        source.ended(job.number, Ending(cause="out of memory: batch 16 did not fit and was halved to 8"))
 
     assert not source.hopeless
 
@@ -207,14 +207,23 @@ def test_a_lost_worker_is_counted_and_not_held_against_the_params(tmp_path: Path
 
     trial = Journal.read(tmp_path, metric=METRIC).trials()[0]
     assert (trial.retries, trial.state) == (1, State.RUNNING)
+    source.measured(job.number, measurement(1, 0.5), node="a")
+    source.ended(job.number, Ending(final=measurement(9, 0.5)))
+    source.retried(job.number, "worker lost after its last word")
+    assert source.trials[0].state is State.COMPLETED
 
 
-def test_a_pruned_trial_never_becomes_the_best() -> None:
-    trials = [completed(0, [0.1, 0.2]), pruned(1, [0.9])]
+def test_a_pruned_trial_never_becomes_the_best_where_one_completed() -> None:
+    assert best_trial([completed(0, [0.1, 0.2]), pruned(1, [0.9])], METRIC).number == 0
 
-    assert best_trial(trials, METRIC).number == 0
-    with pytest.raises(StudyError, match="no trial reached its last epoch"):
-        best_trial(trials[1:], METRIC)
+
+def test_where_the_budget_ended_all_trials_the_longest_trained_best_one_is_confirmed() -> None:
+    assert best_trial([pruned(0, [0.1, 0.2]), pruned(1, [0.9]), pruned(2, [0.2, 0.3])], METRIC).number == 2
+
+
+def test_without_a_single_epoch_there_is_no_best_trial() -> None:
+    with pytest.raises(StudyError, match=r"no trial ended an epoch.*out of memory"):
+        best_trial([failed(0)], METRIC)
 
 
 def test_the_log_alone_says_why_a_trial_was_pruned(tmp_path: Path) -> None:

@@ -96,14 +96,31 @@ def test_a_trial_killed_in_its_final_evaluation_only_evaluates_again(
     assert ending.state is State.COMPLETED, ending.cause
 
 
-def test_the_final_evaluation_is_on_the_wanted_split(trained: tuple[Job, Ending], tmp_path: Path) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(trained[0].folder, folder)
+def test_the_judged_split_is_opened_after_the_last_epoch_and_chooses_nothing(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    real = yolo.validate
 
-    ending = trial.run(replace(trained[0], folder=folder, split="test"), lambda _measurement: None)
+    def watched(weights: Path, job: Job, *, split: str) -> dict[str, float]:
+        opened.append(split)
+        return real(weights, job, split=split)
 
+    monkeypatch.setattr(yolo, "validate", watched)
+    job = replace(job_at(tmp_path, data, epochs=2), split="test")
+    assert "split" not in yolo.overrides(job, tmp_path)
+
+    ending = trial.run(job, lambda _measurement: None)
+
+    assert opened == ["test"]
     assert ending.final is not None
     assert any(tag.startswith("class/") for tag in ending.final.metrics)
+
+
+def test_an_image_size_that_is_not_given_is_the_usual_one(tmp_path: Path, data: Path) -> None:
+    job = replace(job_at(tmp_path, data), settings={})
+
+    assert (yolo.overrides(job, tmp_path)["imgsz"], yolo.overrides(job, tmp_path)["batch"]) == (640, 16)
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,11 @@ def connected(*, address: str | None, log: Path) -> Iterator[str]:
     """
     os.environ.update(ENVIRONMENT)
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
+    if target.startswith("ray://"):
+        raise StudyError(f"{target}: Ray Client cannot carry a study; submit it as a job: launch/submit.sh")
     with _noise_to(log):
         before = {number: signal.getsignal(number) for number in heard_signals()}
-        started = {"num_cpus": os.cpu_count(), "include_dashboard": True, "dashboard_host": "127.0.0.1"}
+        started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
         try:
             context = ray.init(
                 address=target,

@@ -12,6 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from automl.errors import StudyError
 
 PROBE_SECONDS: Final = 60
+ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,19 @@ def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slo
         wanted_cpus = max(1.0, min(cpu // gpu * wanted_gpus for cpu, gpu in shapes if gpu) // 1)
     else:
         wanted_cpus = 1.0
-    held = sum(
-        int(min(cpu // wanted_cpus, gpu // wanted_gpus if wanted_gpus else cpu // wanted_cpus)) for cpu, gpu in shapes
-    )
+    held = sum(_held(cpu, gpu, wanted_cpus, wanted_gpus) for cpu, gpu in shapes)
     if not held:
         raise StudyError(
             f"resources.cpus: must be at most what one node has, but got {wanted_cpus:g} and the nodes have "
             f"{sorted({cpu for cpu, _ in shapes})}"
         )
     return Slots(wanted_gpus, wanted_cpus, held if concurrent == "auto" else min(held, int(concurrent)))
+
+
+def _held(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
+    """Return how many trials a node holds; a share of a GPU is never made of two GPUs."""
+    by_cpu = int(cpu / wanted_cpu + ROUNDING)
+    return min(by_cpu, int(gpu) * int(1 / wanted_gpu + ROUNDING)) if wanted_gpu else by_cpu
 
 
 def probe(folder: Path) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from automl.cluster.nodes import Slots
+from automl.errors import ExportError
 
 Result = TypeVar("Result")
 
@@ -18,6 +19,9 @@ def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slo
         result: Result = ray.get(task.remote(work, arguments))
     except RayTaskError as error:
         raise error.cause from None
+    except RayError as error:
+        first = str(error).strip().splitlines()[0]
+        raise ExportError(f"the worker that exports and measures was lost: {type(error).__name__}: {first}") from None
     return result
 
 

@@ -106,7 +106,9 @@ def _value_mistakes(name: str, part: RangeSpec | ChoiceSpec, rules: Rules, known
         values: Sequence[ParamValue] = part.choices
     else:
         values = [int(end) if part.type == "int" and end.is_integer() else end for end in (part.low, part.high)]
-    if name != "model":
+    if name == "imgsz" and isinstance(part, RangeSpec):
+        yield "space.imgsz: must be choices, such as {choices: [480, 640], default: 640}: not every size is possible"
+    elif name != "model":
         yield from _setting_mistakes("space", name, values, rules, known)
     else:
         yield from (f"space.model: {mistake}" for value in values if (mistake := _model_mistake(str(value), rules)))

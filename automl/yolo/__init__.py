@@ -15,12 +15,13 @@ from automl.yolo.weights import (
     load,
     predict,
     raw_outputs,
+    scan_labels,
     strip,
     validate,
 )
 
 __all__ = [
     "MANAGED", "OnEpoch", "epochs_done", "export_onnx", "has_cuda", "letterboxed", "load", "overrides",
-    "packaged_model", "predict", "raw_outputs", "set_threads", "setting_mistake", "settings", "strip", "train",
-    "validate",
+    "packaged_model", "predict", "raw_outputs", "scan_labels", "set_threads", "setting_mistake", "settings", "strip",
+    "train", "validate",
 ]  # fmt: skip

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from automl.yolo.vendor import ultralytics
 
+STRIDE: Final = 32
+"""Other image sizes are trained at the next multiple, but exported as they are."""
 MANAGED: Final = {
     "model": "set model at the top level or search it in space",
     "data": "set data at the top level",
@@ -36,8 +38,9 @@ def setting_mistake(name: str, value: object) -> str:
         known = ("SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "auto")
         return "" if str(value).lower() in {k.lower() for k in known} else f"must be one of {list(known)}"
     if name in {"batch", "imgsz"}:
-        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        return "" if whole else "must be a positive whole number"
+        step = STRIDE if name == "imgsz" else 1
+        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0 and value % step == 0
+        return "" if whole else f"must be a positive whole number{f', a multiple of {step}' if step > 1 else ''}"
     try:
         check_cfg({name: value}, hard=True)
     except (TypeError, ValueError) as error:

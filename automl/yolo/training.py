@@ -14,6 +14,8 @@ from automl.yolo.vendor import named, set_threads, ultralytics
 OnEpoch = Callable[[Measurement, Path], None]
 """Called after each epoch with what it gave and the checkpoint of its weights."""
 
+IMAGE_SIZE: Final = 640
+BATCH: Final = 16
 GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
 
 
@@ -41,7 +43,10 @@ def train(job: Job, scratch: Path, *, checkpoint: Path | None, on_epoch: OnEpoch
 
 
 def overrides(job: Job, scratch: Path) -> dict[str, Any]:
-    """Return all that is passed to Ultralytics for a job: fixed settings, then params, then what is ours to set."""
+    """Return all that is passed to Ultralytics for a job: fixed settings, then params, then what is ours to set.
+
+    The judged split is not among them: a trainer validates on the split it is told, and picks `best.pt` by that.
+    """
     on_gpu = job.gpus > 0
     ours = {
         "data": job.data,
@@ -53,9 +58,8 @@ def overrides(job: Job, scratch: Path) -> dict[str, Any]:
         "exist_ok": True,
         "patience": 0,
         "plots": False,
-        "split": job.split,
     }
-    return {"model": job.model, **job.settings, **job.params, **ours}
+    return {"imgsz": IMAGE_SIZE, "batch": BATCH, "model": job.model, **job.settings, **job.params, **ours}
 
 
 @dataclass(slots=True)
@@ -80,7 +84,7 @@ class _Watch:
         losses = trainer.label_loss_items(trainer.tloss, prefix="train")
         if broken := [name for name, loss in losses.items() if not math.isfinite(loss)]:
             raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
-        batch = self.wanted.get("batch", 16)
+        batch = self.wanted["batch"]
         if trainer.args.batch != batch:
             raise TrialError(f"out of memory: batch {batch} did not fit and was halved to {trainer.args.batch}")
 

@@ -1,7 +1,7 @@
 """Ultralytics itself, imported with the doors shut, and its metrics under our tags."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from automl import offline
 
@@ -17,12 +17,21 @@ L1_LOSS: Final = "l1_loss"
 
 def ultralytics() -> Any:  # noqa: ANN401
     """Import Ultralytics, or return it; its settings are this process's own and switch every integration off."""
-    offline.shut_doors()
+    folder = offline.shut_doors()
     import ultralytics
 
     if ultralytics.settings["sync"]:
-        ultralytics.settings.update(offline.closed_integrations())
+        own = {name: str(folder / name) for name in ("weights_dir", "runs_dir", "datasets_dir")}
+        ultralytics.settings.update(offline.closed_integrations() | own)
+        # The one door that no setting shuts: on a GPU the check of mixed precision asks for weights of its own. It
+        # takes a failed download for "offline" and goes on.
+        ultralytics.utils.downloads.safe_download = _refuse
+        ultralytics.utils.WEIGHTS_DIR = folder / "weights_dir"  # was fixed at the import, in the working folder
     return ultralytics
+
+
+def _refuse(*arguments: object, **_more: object) -> NoReturn:
+    raise ConnectionError(f"nothing is downloaded, but {arguments or 'something'} was asked for")
 
 
 def named(metrics: Mapping[str, Any]) -> dict[str, float]:

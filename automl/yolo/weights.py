@@ -23,12 +23,24 @@ def validate(weights: Path, job: Job, *, split: str) -> dict[str, float]:
     vendor = ultralytics()
     wanted = overrides(job, weights.parent)
     found = vendor.YOLO(weights, task="detect").val(
-        data=job.data, split=split, imgsz=wanted["imgsz"], batch=wanted.get("batch", 16), rect=False, plots=False,
+        data=job.data, split=split, imgsz=wanted["imgsz"], batch=wanted["batch"], rect=False, plots=False,
         device=wanted["device"], workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
     )  # fmt: skip
     classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
     shutil.rmtree(weights.parent / "val", ignore_errors=True)
     return named(found.results_dict) | classes
+
+
+def scan_labels(data: Path) -> None:
+    """Let Ultralytics write its label caches for all splits, so that trials which start together do not race for it."""
+    vendor = ultralytics()
+    from ultralytics.data.dataset import YOLODataset
+    from ultralytics.data.utils import check_det_dataset
+
+    found = check_det_dataset(str(data), autodownload=False)
+    for split in ("train", "val", "test"):
+        if found.get(split):
+            YOLODataset(found[split], data=found, task="detect", augment=False, hyp=vendor.cfg.get_cfg(), imgsz=32)
 
 
 def epochs_done(checkpoint: Path) -> int:
