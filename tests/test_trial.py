@@ -203,3 +203,14 @@ def test_curves_come_back_as_they_were_written(tmp_path: Path) -> None:
 
     assert trial.read_curves(tmp_path) == curves
     assert trial._best_epoch(curves, METRIC) == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
+def test_on_a_gpu_a_trial_trains_there_with_mixed_precision_and_without_a_download(tmp_path: Path, data: Path) -> None:
+    torch.cuda.reset_peak_memory_stats()
+
+    ending = trial.run(replace(job_at(tmp_path, data), gpus=1.0, threads=2), lambda _measurement: None)
+
+    assert ending.state is State.COMPLETED, ending.cause
+    assert torch.cuda.max_memory_allocated() > 10_000_000
