@@ -91,7 +91,7 @@ def resume(study: Study, *, address: Address = None) -> None:
     """Go on with an interrupted study."""
     folder = study.absolute()
     described = session.resumable(folder)
-    if folder != session.Place(folder.parents[1]).study(described.name):
+    if (folder.parent.name, folder.name) != ("runs", described.name):
         raise StudyError(f"{folder}: must be named runs/{described.name}, as its study is; move it back")
     _run(described, session.Place(folder.parents[1]), address)
 

@@ -185,3 +185,12 @@ def test_a_mistake_before_the_first_trial_does_not_take_the_name(tmp_path: Path,
 
     assert "val: must hold images" in again
     assert "same description" not in again
+
+
+@pytest.mark.parametrize("place", ["smoke", "runs/renamed", "deep/smoke"])
+def test_a_study_that_was_moved_out_of_its_place_is_not_resumed(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("format: 1\n" + SMOKE)
+
+    assert f"{folder}: must be named runs/smoke" in refused("resume", folder)
