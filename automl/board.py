@@ -31,7 +31,6 @@ class Board:
 
     def __init__(self, folder: Path, space: SearchSpace, *, metric: str) -> None:
         """Write the record of the searched parameters into `folder`, once for the study's whole life."""
-        self._folder = folder
         self._metric = metric
         self._space = space
         self._writers: dict[int, EventFileWriter] = {}

@@ -160,10 +160,12 @@ def rollback(model: Model_, *, why: Annotated[str, typer.Option(help="The reason
 @app.command()
 @readable
 def verify(model: Model_) -> None:
-    """Check every byte of all versions against their manifests."""
+    """Check every byte of all versions against their manifests, and show who moved which alias, when and why."""
     held = _registry(model)
     if problems := [problem for number in held.versions() for problem in held.verify(number)]:
         raise RegistryError("\n".join(problems))
+    for move in held.history():
+        print(f"{move['at']} {move['by']} {move['moves']}: {move['why']}")
     print(f"{len(held.versions())} versions of {held.name} are as published; {held.aliases()}")
 
 

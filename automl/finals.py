@@ -85,7 +85,7 @@ class Retrainings:
     on_end: Callable[[Job, Ending], None]
     stopping: bool = False
     _all: dict[int, Job] = field(default_factory=dict)
-    _live: dict[int, str] = field(default_factory=dict)
+    _live: set[int] = field(default_factory=set)
     _rows: dict[int, tuple[int, float]] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
 
@@ -102,20 +102,19 @@ class Retrainings:
         job.folder.mkdir(parents=True, exist_ok=True)
         durable.write_text(job.folder / trial.PARAMS, dump_yaml(job.to_dict()))
         self._all[job.number] = job
-        self._live[job.number] = ""
+        self._live.add(job.number)
         self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
         return job
 
-    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:  # noqa: ARG002
         """Note the epoch; nothing is stopped here."""
         value = measurement.metrics[self._all[number].metric]
         self._rows[number] = (measurement.epoch, max(value, self._rows.get(number, (0, 0.0))[1]))
-        self._live[number] = node
         return True
 
     def ended(self, number: int, ending: Ending) -> None:
         """Hand the ending on, once."""
-        self._live.pop(number, None)
+        self._live.discard(number)
         if number not in self._ended:
             self._ended.add(number)
             self.on_end(self._all[number], ending)

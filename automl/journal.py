@@ -120,11 +120,6 @@ class Journal:
             return []
         return [_trial(frozen) for frozen in self._storage.get_all_trials(self._study, deepcopy=False)]
 
-    def optuna_study(self) -> optuna.Study:
-        """Return the journal as Optuna's own study, for importances and dashboards."""
-        name = self._storage.get_study_name_from_id(self._study)
-        return optuna.load_study(study_name=name, storage=self._storage)
-
     def _settle(self, key: int) -> None:
         frozen = self._storage.get_trial(key)
         trial = _trial(frozen)

@@ -87,7 +87,6 @@ def test_a_completed_trial_counts_with_its_best_and_a_pruned_one_with_its_last_v
     trials = stock(folder).get_trials()
     assert [trial.value for trial in trials[:4]] == [0.4, 0.05, None, None]
     assert stock(folder).best_trial.number == 0
-    assert read(folder).optuna_study().best_trial.number == 0
 
 
 def test_where_params_come_from_and_their_seed_are_kept(folder: Path) -> None:
