@@ -14,7 +14,7 @@ from scipy.stats import t
 
 from automl import durable, trial
 from automl.progress import Progress, View
-from automl.records import Ending, Gain, Job, Measurement, Params, Score
+from automl.records import Answer, Ending, Gain, Job, Measurement, Params, Score
 from automl.spec import dump_yaml
 
 FOLDER: Final = "confirm"
@@ -106,11 +106,11 @@ class Retrainings:
         self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
         return job
 
-    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:  # noqa: ARG002
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
         """Note the epoch; nothing is stopped here."""
         value = measurement.metrics[self._all[number].metric]
         self._rows[number] = (measurement.epoch, max(value, self._rows.get(number, (0, 0.0))[1]))
-        return True
+        return Answer.GO_ON
 
     def ended(self, number: int, ending: Ending) -> None:
         """Hand the ending on, once."""

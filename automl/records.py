@@ -22,6 +22,15 @@ class State(StrEnum):
     FAILED = "FAILED"
 
 
+class Answer(StrEnum):
+    """What a trial is told when it has reported an epoch."""
+
+    GO_ON = "GO_ON"
+    PAUSE = "PAUSE"
+    """Leave the worker; the checkpoint stays, and the trial may go on later."""
+    STOP = "STOP"
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one epoch gave."""

@@ -17,7 +17,7 @@ from automl.board import Board
 from automl.errors import StudyError
 from automl.journal import Journal, distribution
 from automl.progress import Progress, View
-from automl.records import Ending, Job, Measurement, Params, State, Trial
+from automl.records import Answer, Ending, Job, Measurement, Params, State, Trial
 from automl.rungs import Ladder
 from automl.sampler import Sampler
 from automl.spec import StudySpec, dump_yaml
@@ -157,11 +157,11 @@ class Search:
         self.progress.event(f"trial {number} {went}: {shown(trial.params)}")
         return job
 
-    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
-        """Record an epoch and answer whether the trial goes on."""
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
+        """Record an epoch and answer what the trial does next."""
         trial = self._trials[number]
         if trial.ending:
-            return False
+            return Answer.STOP
         metric = self.frame.spec.metric
         if measurement.epoch > trial.epoch:
             self.journal.measured(number, measurement, node=node)
@@ -174,7 +174,7 @@ class Search:
         reason = self._why_stop(trial, measurement)
         if reason:
             self.ended(number, Ending(pruned=reason))
-        return not reason
+        return Answer.STOP if reason else Answer.GO_ON
 
     def ended(self, number: int, ending: Ending) -> None:
         """Record how a trial ended; said twice, the first holds."""

@@ -14,7 +14,7 @@ from rich.console import Console
 from automl.board import Board
 from automl.journal import Journal
 from automl.progress import Progress
-from automl.records import Ending, Job, Measurement, ParamValue
+from automl.records import Answer, Ending, Job, Measurement, ParamValue
 from automl.spec import StudySpec
 from automl.study import Frame, Search
 
@@ -61,7 +61,8 @@ def simulate(
             handed.append(job)
             done = known.get(job.number, 0)
             for epoch in range(1, done + 1):
-                if not source.measured(job.number, _measured(curve, job, epoch, seconds), node="node"):
+                answer = source.measured(job.number, _measured(curve, job, epoch, seconds), node="node")
+                if answer is not Answer.GO_ON:
                     return fill()
             heapq.heappush(events, (clock.now + seconds, job.number, done + 1, job))
         return None
@@ -69,7 +70,7 @@ def simulate(
     fill()
     while events and not until() and not source.stopping:
         clock.now, number, epoch, job = heapq.heappop(events)
-        goes_on = source.measured(number, _measured(curve, job, epoch, seconds), node="node")
+        goes_on = source.measured(number, _measured(curve, job, epoch, seconds), node="node") is Answer.GO_ON
         if goes_on and epoch < job.epochs:
             heapq.heappush(events, (clock.now + seconds, number, epoch + 1, job))
         elif goes_on:

@@ -17,7 +17,7 @@ import ray
 from automl import cluster
 from automl.cluster import nodes
 from automl.errors import ExportError, StudyError
-from automl.records import Ending, Job, Measurement, State
+from automl.records import Answer, Ending, Job, Measurement, State
 from tests.conftest import job_at
 
 pytestmark = [pytest.mark.ray, pytest.mark.yolo]
@@ -51,7 +51,7 @@ class Jobs:
         self.live.add(job.number)
         return job
 
-    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
         assert node
         self.heard.setdefault(number, []).append(measurement)
         if measurement.epoch == 1 and number in self.on_first:
@@ -60,7 +60,7 @@ class Jobs:
         goes_on = self.stop_trial_at.get(number) != measurement.epoch
         if not goes_on:
             self.live.discard(number)
-        return goes_on
+        return Answer.GO_ON if goes_on else Answer.STOP
 
     def ended(self, number: int, ending: Ending) -> None:
         self.live.discard(number)
@@ -236,7 +236,7 @@ def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
 @pytest.mark.usefixtures("connection")
 def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, data: Path) -> None:
     class Full(Jobs):
-        def measured(self, *_args: Any, **_kwargs: Any) -> bool:
+        def measured(self, *_args: Any, **_kwargs: Any) -> Answer:
             raise OSError(28, "No space left on device", str(tmp_path))
 
     source = Full([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])

@@ -16,7 +16,7 @@ from scipy import stats
 from automl import finals, trial
 from automl.finals import CHALLENGER, DEFAULT, Retrainings
 from automl.progress import Progress
-from automl.records import Ending, Job, Params, Score
+from automl.records import Answer, Ending, Job, Params, Score
 from automl.spec import read_yaml
 from tests.builders import METRIC, measurement, written
 
@@ -180,7 +180,7 @@ def test_an_ending_said_twice_is_handed_on_once(tmp_path: Path) -> None:
 def test_a_re_training_is_never_stopped_early(tmp_path: Path) -> None:
     source = retrainings(tmp_path, Ends())
     source.next_job()
-    assert all(source.measured(0, measurement(epoch, 0.0), node="n") for epoch in range(1, 7))
+    assert all(source.measured(0, measurement(epoch, 0.0), node="n") is Answer.GO_ON for epoch in range(1, 7))
 
 
 def test_the_table_shows_the_best_so_far_and_what_runs(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from automl.errors import StudyError
 from automl.journal import Journal
-from automl.records import Ending, Job, State
+from automl.records import Answer, Ending, Job, State
 from automl.study import best_trial
 from tests.builders import METRIC, completed, failed, measurement, pruned, spec_of
 from tests.simulation import Clock, open_search, saturating, simulate
@@ -185,7 +185,7 @@ def test_a_measurement_after_the_end_changes_nothing(tmp_path: Path) -> None:
     source.measured(job.number, measurement(1, 0.1), node="a")
     source.ended(job.number, Ending(cause="worker lost"))
 
-    assert source.measured(job.number, measurement(2, 0.9), node="b") is False
+    assert source.measured(job.number, measurement(2, 0.9), node="b") is Answer.STOP
     assert Journal.read(tmp_path, metric=METRIC).trials()[0].epoch == 1
 
 
@@ -194,7 +194,7 @@ def test_a_repeated_measurement_is_recorded_once(tmp_path: Path) -> None:
     job = source.next_job()
     assert job is not None
     for value in (0.1, 0.7):
-        assert source.measured(job.number, measurement(1, value), node="a")
+        assert source.measured(job.number, measurement(1, value), node="a") is Answer.GO_ON
 
     assert [m.metrics[METRIC] for m in source.trials[0].measurements] == [0.1]
 

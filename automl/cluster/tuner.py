@@ -21,7 +21,7 @@ from automl import scratch, trial
 from automl.cluster.connection import heard_signals
 from automl.cluster.nodes import Slots
 from automl.errors import AutomlError, StudyError
-from automl.records import Ending, Job, Measurement
+from automl.records import Answer, Ending, Job, Measurement
 
 MESSAGE: Final = "message"
 
@@ -43,8 +43,8 @@ class JobSource(Protocol):
         """Return the next job, None while there is none to start."""
         ...
 
-    def measured(self, number: int, measurement: Measurement, *, node: str) -> bool:
-        """Take in what an epoch gave; False stops the trial."""
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
+        """Take in what an epoch gave, and say what the trial does next."""
         ...
 
     def ended(self, number: int, ending: Ending) -> None:
@@ -186,15 +186,15 @@ class _Scheduler(FIFOScheduler):
         self._handle = handle
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401, ARG002
-        source, goes_on = self._handle(), True
+        source, answer = self._handle(), Answer.GO_ON
         message = json.loads(result[MESSAGE])
         with self._handle.kept():
             if "ending" in message:
                 source.ended(_number(trial), Ending.from_dict(message["ending"]))
             else:
                 measurement = Measurement.from_dict(message["measurement"])
-                goes_on = source.measured(_number(trial), measurement, node=message["node"])
-        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+                answer = source.measured(_number(trial), measurement, node=message["node"])
+        return str(TrialScheduler.CONTINUE if answer is Answer.GO_ON else TrialScheduler.STOP)
 
 
 class _Callback(tune.Callback):
