@@ -15,10 +15,11 @@ from rich.console import Console
 from automl import cluster, engine, finals, settlement, yolo
 from automl.board import Board
 from automl.errors import StudyError
+from automl.frame import Frame
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
 from automl.session import Place, Session, opened
 from automl.spec import StudySpec, read_yaml
-from automl.study import Frame, Search, best_trial
+from automl.study import Search, best_trial
 from automl.trial import PARAMS
 from automl.wording import shown
 
@@ -87,6 +88,8 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         if not source.finished:
             with session.progress.live():
                 cluster.run(source, slots, retries=spec.resources.retries)
+            if source.over:
+                source.finish()
             session.progress.show(source.view, now=True)
     finally:
         source.close()

@@ -1,6 +1,6 @@
 """A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automl.journal import distribution
@@ -16,16 +16,16 @@ def of_trials(
     trials: Sequence[Trial],
     *,
     seconds: float,
-    waiting: Collection[int] = (),
+    standing: Mapping[int, str] | None = None,
     matter: Sequence[str] | None = None,
 ) -> View:
-    """Return the trials as rows; `waiting` are those of an earlier session that have not gone on yet.
+    """Return the trials as rows; `standing` tells of unended trials that do not run now, WAITING or PAUSED.
 
     `matter` names the parameters to show; without it they are worked out, which takes a while in a large study.
     """
     matter = params_that_matter(spec, trials) if matter is None else matter
     columns = ["trial", "state", "epoch", spec.objective, *matter, "time left"]
-    return View(_title(spec, trials, seconds), columns, [_row(spec, trial, matter, waiting) for trial in trials])
+    return View(_title(spec, trials, seconds), columns, [_row(spec, trial, matter, standing or {}) for trial in trials])
 
 
 def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
@@ -55,14 +55,14 @@ def where(trials: Sequence[Trial], notes: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], waiting: Collection[int]) -> list[str]:
+def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str]) -> list[str]:
     value = trial.best(spec.metric)
     left = ""
     if trial.state is State.RUNNING and trial.epoch:
         left = duration((spec.ladder.max_epochs - trial.epoch) * trial.seconds / trial.epoch)
     return [
         str(trial.number),
-        "WAITING" if trial.number in waiting else str(trial.state),
+        standing.get(trial.number, str(trial.state)),
         f"{trial.epoch}/{spec.ladder.max_epochs}",
         "" if value is None else f"{value:.4f}",
         *(short(trial.params[name]) if name in trial.params else "-" for name in matter),

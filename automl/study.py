@@ -15,59 +15,20 @@ from automl import durable, overview
 from automl import trial as training
 from automl.board import Board
 from automl.errors import StudyError
-from automl.journal import Journal, distribution
+from automl.frame import Frame, course_of
+from automl.journal import Journal
 from automl.progress import Progress, View
-from automl.records import Answer, Ending, Job, Measurement, Params, State, Trial
-from automl.rungs import Ladder
-from automl.sampler import Sampler
-from automl.spec import StudySpec, dump_yaml
+from automl.records import Answer, EarlierEvidence, Ending, Job, Measurement, State, Trial
+from automl.scheduler import Verdict
+from automl.spec import dump_yaml
+from automl.strategy import Strategy
 from automl.wording import shown, trial_name
 
 TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
-DEFAULT: Final = 0
-"""The trial of the default params: the yardstick of the whole study, so no rung stops it."""
 NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
 """So many failures, before any trial ended an epoch, end a study: the next would fail alike."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What is fixed while a study runs."""
-
-    folder: Path
-    spec: StudySpec
-    data: Path
-    """The staged `data.yaml`."""
-    gpus: float
-    threads: int
-    concurrent: int
-
-    def whole(self, model: str) -> str:
-        """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
-        kept = self.folder / model
-        return str(kept) if kept.is_file() else model
-
-    def placed(self, params: Params) -> Params:
-        """Return params for a worker: a model by its whole path."""
-        return {**params, "model": self.whole(str(params["model"]))} if "model" in params else params
-
-    def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
-        """Return a training of these params to the last epoch; models are named by their whole path."""
-        return Job(
-            folder=folder,
-            number=number,
-            params=self.placed(params),
-            seed=seed,
-            epochs=self.spec.ladder.max_epochs,
-            model=self.whole(self.spec.model),
-            data=str(self.data),
-            metric=self.spec.metric,
-            settings=self.spec.train,
-            gpus=self.gpus,
-            threads=self.threads,
-        )
 
 
 @dataclass(slots=True)
@@ -81,11 +42,13 @@ class Search:
     clock: Callable[[], float] = time.monotonic
     stopping: bool = False
     hopeless: str = ""
+    earlier: tuple[EarlierEvidence, ...] = ()
+    """What earlier studies tell the sampler."""
     _trials: dict[int, Trial] = field(default_factory=dict)
     _waiting: deque[int] = field(default_factory=deque)
     _live: set[int] = field(default_factory=set)
-    _ladder: Ladder = field(init=False)
-    _sampler: Sampler = field(init=False)
+    _paused: set[int] = field(default_factory=set)
+    _strategy: Strategy = field(init=False)
     _since: float = field(init=False)
     _spent_before: float = 0.0
     _noted: float = 0.0
@@ -93,21 +56,18 @@ class Search:
     _matter: tuple[int, list[str]] = (-1, [])
 
     def __post_init__(self) -> None:
-        """Rebuild sampler, ladder and unfinished trials from the journal."""
-        spec = self.frame.spec
-        space = spec.search_space
+        """Rebuild the strategy and the unfinished trials from the journal."""
         self._since = self.clock()
-        self._ladder = Ladder(spec.rungs, spec.ladder.reduction_factor)
-        distributions = {name: distribution(parameter) for name, parameter in space.parameters.items()}
-        self._sampler = Sampler(space, seed=spec.seed, metric=spec.metric, distributions=distributions)
+        self._strategy = Strategy(course_of(self.frame.spec, self.earlier))
         self.journal.settle()
         self._spent_before = float(self.journal.notes().get("seconds", 0.0))
         for trial in self.journal.trials():
             self._trials[trial.number] = trial
             self._trained += trial.seconds
-            self._sampler.add(trial)
-            self._restore_rungs(trial)
-            if trial.state is State.RUNNING:
+            self._strategy.add(trial)
+            if self._strategy.pauses(trial):
+                self._paused.add(trial.number)
+            elif trial.state is State.RUNNING:
                 self._waiting.append(trial.number)
 
     @property
@@ -117,9 +77,10 @@ class Search:
 
     @property
     def over(self) -> bool:
-        """Tell whether no further job will come."""
-        full = len(self._trials) >= self.frame.spec.budget.trials
-        return not self._waiting and (full or bool(self.spent()) or bool(self.hopeless))
+        """Tell whether no further job will come: none waits, and none that runs may make way for a paused one."""
+        if self._waiting:
+            return False
+        return self._closed or (self._full and not self._live and not self._strategy.waits())
 
     @property
     def finished(self) -> bool:
@@ -141,11 +102,16 @@ class Search:
         return ""
 
     def next_job(self) -> Job | None:
-        """Return an unfinished trial of an earlier session, else a new one, None while all places are taken."""
+        """Return a job, None while all places are taken or none is to be had.
+
+        An unfinished trial of an earlier session comes first, then a paused one that may go on, then a new one.
+        """
         if len(self._live) >= self.frame.concurrent or self.over:
             return None
         again = bool(self._waiting)
-        number = self._waiting.popleft() if again else self._suggest()
+        number = self._waiting.popleft() if again else self._next_trial()
+        if number is None:
+            return None
         trial = self._trials[number]
         job = self.job(trial)
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -162,29 +128,35 @@ class Search:
         trial = self._trials[number]
         if trial.ending:
             return Answer.STOP
-        metric = self.frame.spec.metric
         if measurement.epoch > trial.epoch:
             self.journal.measured(number, measurement, node=node)
             trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
             self._trials[number] = trial
             self._trained += measurement.seconds
             self.board.measured(trial)
-            self._sampler.observe(number, epoch=measurement.epoch, best=trial.best(metric))
+            self._strategy.measured(trial)
             self._note_time()
-        reason = self._why_stop(trial, measurement)
-        if reason:
-            self.ended(number, Ending(pruned=reason))
-        return Answer.STOP if reason else Answer.GO_ON
+        if measurement.epoch >= self.frame.spec.ladder.max_epochs:
+            return Answer.GO_ON  # the training ends by itself, with the evaluation of its best weights
+        verdict = self._strategy.judge(trial, epoch=measurement.epoch)
+        if reason := self.spent():
+            verdict = Verdict(Answer.STOP, reason)
+        if verdict and verdict.answer is Answer.STOP:
+            self.ended(number, Ending(pruned=self._told(trial, verdict)))
+        elif verdict and verdict.answer is Answer.PAUSE:
+            self._pause(trial, verdict)
+        return verdict.answer if verdict else Answer.GO_ON
 
     def ended(self, number: int, ending: Ending) -> None:
         """Record how a trial ended; said twice, the first holds."""
         trial = self._trials[number]
         self._live.discard(number)
+        self._paused.discard(number)
         if trial.ending:
             return
         self.journal.ended(number, ending)
         trial = self._trials[number] = replace(trial, ending=ending)
-        self._sampler.tell(trial)
+        self._strategy.ended(trial)
         self.board.ended(trial, ending)
         durable.write_json(self.folder_of(trial) / OUTCOME, {"state": ending.state, **ending.to_dict()})
         value = trial.best(self.frame.spec.metric)
@@ -199,6 +171,13 @@ class Search:
         self.journal.retried(number, cause)
         self._trials[number] = replace(self._trials[number], retries=self._trials[number].retries + 1)
         self.progress.event(f"trial {number} goes on from its checkpoint: {cause}")
+
+    def finish(self) -> None:
+        """End the trials that are paused for good, once the search is over."""
+        for number in sorted(self._paused):
+            trial = self._trials[number]
+            why = self.spent() or f"not among those that advanced from epoch {trial.epoch}"
+            self.ended(number, Ending(pruned=why))
 
     def stop(self, why: str) -> None:
         """Stop everything in an orderly way; a later session goes on."""
@@ -228,7 +207,8 @@ class Search:
         ended = sum(trial.ending is not None for trial in trials)
         if ended != self._matter[0]:
             self._matter = ended, overview.params_that_matter(spec, trials)
-        return overview.of_trials(spec, trials, seconds=self.seconds(), waiting=self._waiting, matter=self._matter[1])
+        still = self._standing_still()
+        return overview.of_trials(spec, trials, seconds=self.seconds(), standing=still, matter=self._matter[1])
 
     def _note_time(self) -> None:
         """Write down the time spent now and then, so that a killed session still counts into the budget."""
@@ -236,34 +216,45 @@ class Search:
             self._noted = self.seconds()
             self.journal.note("seconds", self._noted)
 
+    @property
+    def _full(self) -> bool:
+        return len(self._trials) >= self.frame.spec.budget.trials
+
+    @property
+    def _closed(self) -> bool:
+        return bool(self.spent()) or bool(self.hopeless)
+
+    def _standing_still(self) -> dict[int, str]:
+        """Return the state, in a word, of trials that have not ended and do not run."""
+        return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, "PAUSED")}
+
+    def _next_trial(self) -> int | None:
+        if self._closed:
+            return None
+        number = self._strategy.resumes()
+        if number is not None:
+            self._paused.discard(number)
+            return number
+        return None if self._full else self._suggest()
+
     def _suggest(self) -> int:
         spec = self.frame.spec
-        params, origin = self._sampler.ask()
+        params, origin = self._strategy.draw()
         seed = spec.seed + len(self._trials)
         number = self.journal.suggested(params, spec.search_space, seed=seed, origin=origin)
-        self._trials[number] = Trial(number=number, params=params, seed=seed)
+        trial = self._trials[number] = Trial(number=number, params=params, seed=seed)
+        self._strategy.add(trial)
         return number
 
-    def _why_stop(self, trial: Trial, measurement: Measurement) -> str:
-        spec = self.frame.spec
-        if measurement.epoch >= spec.ladder.max_epochs:
-            return ""  # the training ends by itself, with the evaluation of its best weights
-        value = trial.best(spec.metric, until=measurement.epoch) or 0.0
-        loss = measurement.metrics.get("val/loss", float("inf"))
-        verdict = self._ladder.judge(trial.number, epoch=measurement.epoch, value=value, loss=loss)
-        if verdict and not verdict.advances and trial.number != DEFAULT:
-            cut = self._ladder.cut(measurement.epoch)
-            tie = ", val loss decides" if value == cut else ""
-            return f"{spec.objective} {value:.4f} against {cut:.4f}{tie} ({verdict.reason})"
-        return self.spent()
+    def _pause(self, trial: Trial, verdict: Verdict) -> None:
+        self._live.discard(trial.number)
+        self._paused.add(trial.number)
+        self.progress.event(f"trial {trial.number} pauses: {self._told(trial, verdict)}")
 
-    def _restore_rungs(self, trial: Trial) -> None:
-        for rung in self._ladder.rungs:
-            stopped_here = trial.state is State.PRUNED and trial.epoch == rung
-            if trial.epoch > rung or stopped_here:
-                loss = trial.measurements[rung - 1].metrics.get("val/loss", float("inf"))
-                standing = (trial.best(self.frame.spec.metric, until=rung) or 0.0, loss)
-                self._ladder.restore(trial.number, epoch=rung, standing=standing, advanced=not stopped_here)
+    def _told(self, trial: Trial, verdict: Verdict) -> str:
+        value = trial.best(self.frame.spec.metric)
+        best = "" if value is None else f"{self.frame.spec.objective} {value:.4f}, "
+        return f"{best}{verdict.reason}"
 
     def _look_for_hope(self, ending: Ending) -> None:
         ended = [trial for trial in self._trials.values() if trial.ending]

@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.console import Console
 
 from automl.board import Board
+from automl.frame import Frame
 from automl.journal import Journal
 from automl.progress import Progress
 from automl.records import Answer, Ending, Job, Measurement, ParamValue
 from automl.spec import StudySpec
-from automl.study import Frame, Search
+from automl.study import Search
 
 Curve = Callable[[Job, int], float]
 """Job and epoch to the metric."""

@@ -31,7 +31,7 @@ def test_only_a_trial_that_runs_has_time_left() -> None:
 
 
 def test_a_trial_of_an_earlier_session_waits() -> None:
-    view = overview.of_trials(spec_of(), TRIALS, seconds=1, waiting={3})
+    view = overview.of_trials(spec_of(), TRIALS, seconds=1, standing={3: "PAUSED"})
     assert [row[1] for row in view.rows] == ["COMPLETED", "PRUNED", "FAILED", "WAITING"]
 
 

@@ -68,6 +68,8 @@ class LadderSpec(_Part):
     min_epochs: Annotated[int, Field(ge=1, le=MOST)]
     max_epochs: Annotated[int, Field(ge=1, le=MOST)]
     reduction_factor: Annotated[int, Field(ge=2)] = 3
+    scheduler: Literal["promotion", "stopping"] = "promotion"
+    """`promotion`: a trial pauses at each rung and the best go on; `stopping`: it goes on or is stopped for good."""
 
 
 class ResourcesSpec(_Part):

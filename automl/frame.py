@@ -1,0 +1,60 @@
+"""What is fixed while a study runs: its folder, its description, what each trial holds; and the jobs made from that."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl.records import EarlierEvidence, Job, Params
+from automl.spec import StudySpec
+from automl.strategy import Course
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is fixed while a study runs."""
+
+    folder: Path
+    spec: StudySpec
+    data: Path
+    """The staged `data.yaml`."""
+    gpus: float
+    threads: int
+    concurrent: int
+
+    def whole(self, model: str) -> str:
+        """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
+        kept = self.folder / model
+        return str(kept) if kept.is_file() else model
+
+    def placed(self, params: Params) -> Params:
+        """Return params for a worker: a model by its whole path."""
+        return {**params, "model": self.whole(str(params["model"]))} if "model" in params else params
+
+    def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
+        """Return a training of these params to the last epoch; models are named by their whole path."""
+        return Job(
+            folder=folder,
+            number=number,
+            params=self.placed(params),
+            seed=seed,
+            epochs=self.spec.ladder.max_epochs,
+            model=self.whole(self.spec.model),
+            data=str(self.data),
+            metric=self.spec.metric,
+            settings=self.spec.train,
+            gpus=self.gpus,
+            threads=self.threads,
+        )
+
+
+def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = ()) -> Course:
+    """Return what a study's search is about."""
+    return Course(
+        space=spec.search_space,
+        metric=spec.metric,
+        max_epochs=spec.ladder.max_epochs,
+        rungs=spec.rungs,
+        reduction_factor=spec.ladder.reduction_factor,
+        scheduler=spec.ladder.scheduler,
+        seed=spec.seed,
+        earlier=earlier,
+    )

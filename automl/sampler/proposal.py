@@ -1,0 +1,133 @@
+"""Where to try next, given what a study has seen: candidates, and the model's opinion of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from scipy.stats import norm, rankdata
+
+from automl.curves import forecast
+from automl.records import Measurement
+from automl.sampler.cost import Cost
+from automl.sampler.encoding import Encoding, Points, Vector
+from automl.sampler.experience import Experience
+from automl.sampler.model import Model, log_improvement
+
+COST_POWER: Final = 0.5
+"""Expected improvement is divided by the price of an epoch to this power."""
+CANDIDATES: Final = 400
+"""Half of them drawn over the whole space, half near the best trials."""
+TOP: Final = 5
+"""The trials near which candidates lie."""
+NEAR: Final = (0.2, 0.04)
+"""How near, in shares of a parameter's range: one quarter of the candidates each."""
+TOLD: Final = 60
+"""Candidates that earlier studies put forward."""
+UNSURE: Final = 0.3
+"""The spread of the noise on earlier studies' opinion while this study has shown nothing: the first trials differ."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the sampler remembers of a trial."""
+
+    point: Points
+    values: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    runs: bool = True
+    infeasible: bool = False
+
+    def take(self, measurement: Measurement, metric: str) -> None:
+        """Take in an epoch; one that was not validated has no value."""
+        self.values.append(measurement.metrics.get(metric, np.nan))
+        self.seconds.append(measurement.seconds)
+
+    @property
+    def shows(self) -> bool:
+        """Tell whether there is a value to go by."""
+        return not self.infeasible and bool(np.isfinite(self.values).any())
+
+
+class Proposal:
+    """The model of one state of a study; it serves until a trial reaches a rung or ends."""
+
+    def __init__(self, encoding: Encoding, seen: Sequence[Seen], experience: Experience, max_epochs: int) -> None:
+        """Fit what the trials show. Targets are normal quantiles of the ranks of their expected final values."""
+        self._encoding = encoding
+        self._experience = experience
+        told = [trial for trial in seen if trial.shows]
+        self._points = self._stack([trial.point for trial in told])
+        self._infeasible = self._stack([trial.point for trial in seen if trial.infeasible])
+        self._running = self._stack([trial.point for trial in seen if trial.runs and not trial.shows])
+        self._all = self._stack([trial.point for trial in seen])
+        finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
+        self._targets: Vector = norm.ppf((rankdata(finals) - 0.5) / max(len(finals), 1))
+        self._model: Model | None = None
+        if len(told) >= 3:
+            if experience:
+                experience.agree(self._points, self._targets)
+            rest = self._targets - self._expected(self._points)
+            self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
+            self._model.believe(self._running)
+            self._cost = Cost.fit(encoding, self._points, np.array([_epoch_seconds(trial) for trial in told]))
+            self._incumbent = self._best_mean()
+
+    def runs(self, point: Points) -> None:
+        """Take in that a trial has begun here."""
+        self._all = np.vstack([self._all, point])
+        self._running = np.vstack([self._running, point])
+        if self._model:
+            self._model.believe(self._running)
+
+    def best(self, generator: np.random.Generator) -> Points:
+        """Return the candidate that promises most for its price."""
+        candidates = self._candidates(generator)
+        fresh = ~(np.abs(candidates[:, None] - self._all[None]).max(axis=2) < 1e-9).any(axis=1)
+        if fresh.any():
+            candidates = candidates[fresh]
+        return np.asarray(candidates[int(np.argmax(self._promise(candidates, generator)))])
+
+    def _promise(self, candidates: Points, generator: np.random.Generator) -> Vector:
+        expected = self._expected(candidates)
+        if self._model is None:
+            return expected + generator.normal(0, UNSURE, len(candidates))
+        mean, deviation = self._model.predict(candidates)
+        promise = log_improvement(mean + expected, deviation, over=self._incumbent)
+        return promise - COST_POWER * self._cost.log(candidates) + self._log_feasible(candidates)
+
+    def _log_feasible(self, candidates: Points) -> Vector:
+        """Return the log share of trials alike that did not fail, one that did not being taken for granted."""
+        if self._model is None or not len(self._infeasible):
+            return np.zeros(len(candidates))
+        failed = self._model.likeness(candidates, self._infeasible).sum(axis=1)
+        fine = self._model.likeness(candidates, self._points).sum(axis=1)
+        return np.asarray(np.log((fine + 1) / (fine + failed + 1)))
+
+    def _best_mean(self) -> float:
+        """Return the highest expected target among the trials: a noisy one does not count at its face value."""
+        if self._model is None:
+            return 0.0
+        mean, _ = self._model.predict(self._points)
+        return float((mean + self._expected(self._points)).max())
+
+    def _expected(self, points: Points) -> Vector:
+        return self._experience.expected(points) if self._experience else np.zeros(len(points))
+
+    def _candidates(self, generator: np.random.Generator) -> Points:
+        parts = [self._encoding.draw(CANDIDATES // 2, generator)]
+        if len(self._points):
+            tops = self._points[np.argsort(-self._targets, kind="stable")[:TOP]]
+            for width in NEAR:
+                centers = tops[generator.integers(len(tops), size=CANDIDATES // 4)]
+                parts.append(self._encoding.near(centers, generator, width=width))
+        if self._experience:
+            parts.append(self._experience.candidates(TOLD, generator))
+        return np.concatenate(parts)
+
+    def _stack(self, points: Sequence[Points]) -> Points:
+        return np.array(points, dtype=float).reshape(len(points), len(self._encoding.space.parameters))
+
+
+def _epoch_seconds(trial: Seen) -> float:
+    return max(float(np.mean(trial.seconds)), 1e-6)

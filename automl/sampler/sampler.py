@@ -1,0 +1,109 @@
+"""Draws params: the default first, a few points near it or at random, then where the model expects most for its price.
+
+Each trial counts with the final value that it is expected to reach, whether it has ended, was stopped, is paused or
+runs, so a stopped trial's low value does not pass for a bad end (docs/decisions tells what that brings).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from automl.records import EarlierEvidence, ParamValue, State, Trial
+from automl.sampler.encoding import Encoding
+from automl.sampler.experience import Experience
+from automl.sampler.proposal import Proposal, Seen
+from automl.space import SearchSpace
+
+STARTS: Final = 6
+"""Trials after the default before a model is asked; with earlier studies there is one from the start."""
+NEAR_DEFAULT: Final = 0.5
+"""Share of these that are drawn near the default params."""
+WIDTH: Final = 0.3
+"""How near, in shares of a parameter's range."""
+RANDOM_SHARE: Final = 0.05
+"""Share of all trials drawn at random: a cheap insurance where early ranks mislead."""
+LOST: Final = "worker lost"
+"""How a cause begins that says nothing about the params."""
+
+
+class Sampler:
+    """Draws params; told of every trial. Numbers are the study's trial numbers, without gaps."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int,
+        metric: str,
+        max_epochs: int,
+        earlier: Sequence[EarlierEvidence] = (),
+    ) -> None:
+        """Start with an empty history."""
+        self._encoding = Encoding(space)
+        self._seed = seed
+        self._metric = metric
+        self._max_epochs = max_epochs
+        self._seen: dict[int, Seen] = {}
+        self._experience = Experience(self._encoding, earlier)
+        self._proposal: Proposal | None = None
+
+    def draw(self) -> tuple[dict[str, ParamValue], str]:
+        """Return params and where they come from: `default`, `near default`, `random`, `earlier` or `model`.
+
+        They depend on the seed, the number of trials and the history only, so a resumed study goes on as it would
+        have. Nothing is remembered until the trial is added.
+        """
+        number = len(self._seen)
+        generator = np.random.default_rng([self._seed, number])
+        origin = self._origin(number, generator)
+        if origin == "default":
+            point = self._encoding.default
+        elif origin == "near default":
+            point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
+        elif origin == "random":
+            point = self._encoding.draw(1, generator)[0]
+        else:
+            self._proposal = self._proposal or Proposal(
+                self._encoding, list(self._seen.values()), self._experience, self._max_epochs
+            )
+            point = self._proposal.best(generator)
+        return self._encoding.decode(point), origin
+
+    def add(self, trial: Trial) -> None:
+        """Take in a trial that begins, or one of an earlier session as it stands."""
+        seen = self._seen[trial.number] = Seen(self._encoding.encode([trial.params])[0])
+        for measurement in trial.measurements:
+            seen.take(measurement, self._metric)
+        if trial.ending:
+            self.tell(trial)
+        elif trial.measurements:
+            self.settle()
+        elif self._proposal:
+            self._proposal.runs(seen.point)
+
+    def observe(self, trial: Trial) -> None:
+        """Take in the last measurement of a trial."""
+        self._seen[trial.number].take(trial.measurements[-1], self._metric)
+
+    def settle(self) -> None:
+        """Have the model fitted anew before the next draw: a trial has reached a rung."""
+        self._proposal = None
+
+    def tell(self, trial: Trial) -> None:
+        """Take in how a trial ended; a failure of its own makes its params infeasible, not merely bad."""
+        lost = trial.ending is not None and trial.ending.cause.startswith(LOST)
+        self._seen[trial.number].infeasible = trial.state is State.FAILED and not lost
+        self._seen[trial.number].runs = False
+        self._proposal = None
+
+    def _origin(self, number: int, generator: np.random.Generator) -> str:
+        if number == 0:
+            return "default"
+        if generator.random() < RANDOM_SHARE:
+            return "random"
+        if self._experience:
+            return "earlier"
+        if number <= STARTS or sum(seen.shows for seen in self._seen.values()) < 3:
+            return "near default" if generator.random() < NEAR_DEFAULT else "random"
+        return "model"

@@ -1,0 +1,72 @@
+"""The project's own search as a strategy in virtual time: `automl.strategy`, driven as `automl.study` drives it."""
+
+from dataclasses import replace
+
+from automl.records import Answer, EarlierEvidence, Ending, Measurement, Params, Trial
+from automl.rungs import ladder
+from automl.strategy import Course, Strategy
+from benchmarks.tables import Task
+
+METRIC = "val/value"
+FIRST_RUNG = 2
+REDUCTION = 3
+
+
+class Ours:
+    """Sampler and scheduler of the project."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        seed: int,
+        scheduler: str = "promotion",
+        reduction: int = REDUCTION,
+        first: int = FIRST_RUNG,
+        earlier: tuple[EarlierEvidence, ...] = (),
+    ) -> None:
+        self.trials: dict[int, Trial] = {}
+        self._strategy = Strategy(
+            Course(
+                space=task.space,
+                metric=METRIC,
+                max_epochs=task.max_epochs,
+                rungs=ladder(first, task.max_epochs, reduction),
+                reduction_factor=reduction,
+                scheduler=scheduler,
+                seed=seed,
+                earlier=earlier,
+            )
+        )
+
+    def next(self) -> tuple[int, Params] | None:
+        """Let a paused trial go on, else draw new params."""
+        number = self._strategy.resumes()
+        if number is not None:
+            return number, self.trials[number].params
+        params, _ = self._strategy.draw()
+        return len(self.trials), params
+
+    def told(self, number: int, params: Params) -> None:
+        """Take in the params that a new trial is trained with."""
+        self.trials[number] = Trial(number=number, params=params, seed=0)
+        self._strategy.add(self.trials[number])
+
+    def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:
+        """Ask the strategy."""
+        trial = self.trials[number]
+        measurement = Measurement(epoch, {METRIC: value}, seconds)
+        trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
+        self._strategy.measured(trial)
+        verdict = self._strategy.judge(trial, epoch=epoch)
+        if verdict and verdict.answer is Answer.STOP:
+            self._end(number, Ending(pruned=verdict.reason))
+        return verdict.answer if verdict else Answer.GO_ON
+
+    def ended(self, number: int) -> None:
+        """Take in that a trial has reached its last epoch."""
+        self._end(number, Ending(final=self.trials[number].measurements[-1]))
+
+    def _end(self, number: int, ending: Ending) -> None:
+        trial = self.trials[number] = replace(self.trials[number], ending=ending)
+        self._strategy.ended(trial)
