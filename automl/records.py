@@ -222,5 +222,25 @@ class Promotion:
     notes: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One trial of an earlier study, in the terms of the present one."""
+
+    params: Params
+    """Valid in the present study's space."""
+    score: float
+    """Normal quantile of its rank in its own study: mean 0, spread about 1, higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierEvidence:
+    """What one earlier study brings to a warm start."""
+
+    name: str
+    similarity: float
+    """Of its data set to the present one: 1 for the same, 0 for nothing in common."""
+    trials: tuple[Evidence, ...]
+
+
 Report = Callable[[Measurement], None]
 """What a trial calls after each epoch; it does not return when the scheduler stops the trial."""
