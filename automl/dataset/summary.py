@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from automl.dataset.labels import BOX, label_lines
 from automl.dataset.places import image_problem
@@ -161,5 +161,6 @@ def _size(image: Path) -> int:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(image) as opened:
                 return opened.width * opened.height
-    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, ImportError, Image.DecompressionBombError):
+        # ImportError: once imported, Ultralytics looks for a package of HEIC pictures when it does not know one.
         return 0
