@@ -12,7 +12,7 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from automl import engine, job, overview, registry, report, sample, serve, session, yolo
+from automl import earlier, engine, job, overview, registry, report, sample, serve, session, yolo
 from automl import spec as specs
 from automl.errors import AutomlError, RegistryError, SpecError, StudyError
 from automl.journal import Journal
@@ -73,16 +73,18 @@ def search(
     """Search, confirm, export and promote; the same study again goes on where it stood."""
     described = _described(spec, {"data": data, "model": model, "name": name}, set_)
     if plan:
-        _print_plan(described)
+        _print_plan(described, storage)
         return
-    _run(described, session.Place((storage or session.default_storage()).absolute()), address)
+    _run(described, _place(storage), address)
 
 
 @app.command()
 @readable
-def check(spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None) -> None:
-    """Look at a spec and its data without starting anything."""
-    _print_plan(_described(spec, {"data": data, "model": model}, set_))
+def check(
+    spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None, storage: Storage = None
+) -> None:
+    """Look at a spec, its data and the earlier studies it learns from, without starting anything."""
+    _print_plan(_described(spec, {"data": data, "model": model}, set_), storage)
 
 
 @app.command()
@@ -109,6 +111,22 @@ def status(study: Study) -> None:
     console.print(drawn(overview.of_trials(described, trials, seconds=seconds)))
     for line in overview.where(trials, notes):
         print(line)
+
+
+@app.command()
+@readable
+def studies(
+    *,
+    storage: Storage = None,
+    data: Annotated[str | None, typer.Option(help="A data.yaml, or `sample`: the most similar data first.")] = None,
+) -> None:
+    """List past studies; with a data set, by how much theirs is like it: candidates for warm_start."""
+    view, problems = earlier.listing(_place(storage).storage, data=session.summary_at(data) if data else None)
+    console = Console()
+    console.width = max(console.width, PLAIN_WIDTH)
+    console.print(drawn(view))
+    for problem in problems:
+        print(problem, file=sys.stderr)
 
 
 @app.command(name="report")
@@ -211,8 +229,12 @@ def _run(described: specs.StudySpec, place: session.Place, address: str | None) 
     job.run(described, place, address=address, console=Console())
 
 
-def _print_plan(described: specs.StudySpec) -> None:
-    for line in session.plan(described):
+def _place(storage: Path | None) -> session.Place:
+    return session.Place((storage or session.default_storage()).absolute())
+
+
+def _print_plan(described: specs.StudySpec, storage: Path | None) -> None:
+    for line in session.plan(described, _place(storage)):
         print(line)
 
 

@@ -83,6 +83,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         journal=session.journal,
         board=Board(session.folder, spec.search_space, metric=spec.metric),
         progress=session.progress,
+        earlier=session.earlier,
     )
     try:
         if not source.finished:

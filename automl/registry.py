@@ -22,6 +22,7 @@ from automl.errors import RegistryError
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
+ALIASES: Final = "aliases.json"
 MANIFEST: Final = "manifest.json"
 HISTORY: Final = "history.jsonl"
 
@@ -36,7 +37,7 @@ class Registry:
 
     def aliases(self) -> dict[str, int]:
         """Return alias to version number; an alias that points nowhere is absent."""
-        path = self.folder / "aliases.json"
+        path = self.folder / ALIASES
         found = _json(path) if path.exists() else {}
         if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
             raise RegistryError(f"{path}: must map aliases to version numbers, but got {found!r}; bring it back")
@@ -167,7 +168,7 @@ class Registry:
             "why": why,
         }
         durable.write_bytes(self.folder / HISTORY, self._history() + json.dumps(entry).encode() + b"\n")
-        durable.write_json(self.folder / "aliases.json", aliases)
+        durable.write_json(self.folder / ALIASES, aliases)
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401

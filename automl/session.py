@@ -9,11 +9,12 @@ from typing import Final
 
 from rich.console import Console
 
-from automl import dataset, durable, sample, scratch
-from automl.dataset import DataSet
+from automl import dataset, durable, earlier, sample, scratch, yolo
+from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
 from automl.progress import Progress
+from automl.records import EarlierEvidence
 from automl.registry import Registry
 from automl.spec import SAMPLE, StudySpec, differences, dump, read_yaml, stored
 from automl.wording import shown
@@ -49,6 +50,8 @@ class Session:
     staged: Path
     journal: Journal
     progress: Progress
+    earlier: tuple[EarlierEvidence, ...] = ()
+    """What earlier studies tell the sampler."""
 
 
 @contextmanager
@@ -66,16 +69,20 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
             f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
         ) from None
     with durable.locked(folder):
-        spec = adopt(spec, folder)
+        spec = named_from(place.storage, adopt(spec, folder))
         claim(folder, spec)
         progress = Progress(folder / "study.log", console=console)
         data, staged = prepare_data(spec, folder)
         for warning in data.warnings:
             progress.event(f"data warning: {warning}")
+        lessons = warm_start(spec, place, data)
+        for lesson in lessons:
+            progress.event(lesson.told())
         journal = Journal.create(folder, name=spec.name, metric=spec.metric)
         if journal.dropped:
             progress.event(f"journal mended: {journal.dropped}")
-        yield Session(spec, place, folder, data, staged, journal, progress)
+        taught = earlier.evidence(lessons)
+        yield Session(spec, place, folder, data, staged, journal, progress, taught)
 
 
 def claim(folder: Path, spec: StudySpec) -> None:
@@ -103,14 +110,49 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
         source = Path(name)
         if (folder / name).is_file() and not source.is_absolute():
             return name
-        if not source.is_file():
-            return name
-        target = Path(MODELS, durable.sha256(source)[:12], source.name)
-        if not (folder / target).exists():
+        target = kept_name(name)
+        if source.is_file() and not (folder / target).exists():
             durable.copy(source, folder / target)
-        return str(target)
+        return target
 
     return spec.with_models(own)
+
+
+def kept_name(name: str) -> str:
+    """Return the name under which a study keeps a model file; one that Ultralytics ships stays a name."""
+    source = Path(name)
+    return str(Path(MODELS, durable.sha256(source)[:12], source.name)) if source.is_file() else name
+
+
+def named_from(storage: Path, spec: StudySpec) -> StudySpec:
+    """Name earlier studies below the storage from there, so that they are the same wherever the storage is mounted."""
+    root = storage.resolve()
+    names = [os.path.relpath(name, root) if Path(name).is_relative_to(root) else name for name in spec.warm_start]
+    return spec.model_copy(update={"warm_start": names})
+
+
+def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[earlier.Transfer, ...]:
+    """Return what earlier studies bring: read at the first start, from then on as the study keeps it.
+
+    Raises:
+        StudyError: an earlier study cannot be learnt from, or what was kept is gone.
+    """
+    folder = place.study(spec.name)
+    summary = summary_of(data)
+    if summary:
+        durable.write_json(folder / earlier.DATASET, summary.to_dict())
+    if (folder / FILE).exists():
+        return earlier.kept(folder, spec)
+    lessons = lessons_of(spec, place, summary)
+    earlier.keep(folder, lessons)
+    return lessons
+
+
+def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[earlier.Transfer, ...]:
+    """Read the earlier studies that a description names."""
+    if not spec.warm_start:
+        return ()
+    return earlier.gather(spec, place.storage, data=data, settings=yolo.settings())
 
 
 def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
@@ -144,6 +186,18 @@ def check_data(spec: StudySpec, source: Path) -> DataSet:
     return dataset.check(source.absolute(), read_yaml(source), splits=splits)
 
 
+def summary_of(data: DataSet) -> Summary | None:
+    """Return what the training split looks like."""
+    return dataset.summarise(data.images["train"], classes=len(data.names), fingerprint=data.fingerprint)
+
+
+def summary_at(source: str) -> Summary | None:
+    """Return what the training split of a data set of the user's, or of the sample, looks like."""
+    with scratch.folder() as folder:
+        path = sample.draw(folder) if source == SAMPLE else Path(source).absolute()
+        return summary_of(dataset.check(path, read_yaml(path), splits=("train",)))
+
+
 def default_storage() -> Path:
     """Return where `runs` and `models` go: $AUTOML_STORAGE, else here.
 
@@ -166,11 +220,13 @@ def resumable(folder: Path) -> StudySpec:
     return stored(folder / SPEC)
 
 
-def plan(spec: StudySpec) -> Iterator[str]:
+def plan(spec: StudySpec, place: Place) -> Iterator[str]:
     """Look at the data and yield what a study will do and what it can cost."""
-    with scratch.folder() as place:
-        source = sample.draw(place) if spec.data == SAMPLE else Path(spec.data)
+    with scratch.folder() as drawn:
+        source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
         data = check_data(spec, source)
+        summary = summary_of(data)
+    lessons = lessons_of(named_from(place.storage, spec.with_models(kept_name)), place, summary)
     cost = spec.cost()
     yield f"study {spec.name}: {spec.budget.trials} trials of {spec.model}"
     for split, images in data.images.items():
@@ -180,6 +236,7 @@ def plan(spec: StudySpec) -> Iterator[str]:
     for warning in data.warnings:
         yield f"data warning: {warning}"
     yield f"default params (trial 0): {shown(spec.search_space.defaults())}"
+    yield from (lesson.told() for lesson in lessons)
     steps = spec.ladder
     yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
     yield f"        and one in {steps.reduction_factor} advances"

@@ -11,6 +11,7 @@ from statistics import mean
 from typing import Any
 
 from automl import durable, finals, promotion, report
+from automl.earlier import DATASET
 from automl.errors import StudyError
 from automl.finals import CHALLENGER, DEFAULT
 from automl.records import Engine, Gain, Job, Promotion, Score, Trial
@@ -139,6 +140,8 @@ def _files(folder: Path, case: Case) -> dict[str, str]:
         "params.yaml": case.candidate.weights.parent / PARAMS,
         "study.yaml": folder / SPEC,
     } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
+    if (folder / DATASET).is_file():
+        files[DATASET] = folder / DATASET
     return {name: str(path.relative_to(folder)) for name, path in files.items()}
 
 

@@ -24,7 +24,7 @@ MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
 OPTIONS = {
-    "check": ["--data", "--model", "--set", "spec"],
+    "check": ["--data", "--model", "--set", "--storage", "spec"],
     "export": ["--engine", "--version", "model", "target"],
     "promote": ["--version", "--why", "model"],
     "report": ["study"],
@@ -34,11 +34,12 @@ OPTIONS = {
     "search": ["--address", "--data", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": ["--host", "--port", "--version", "model"],
     "status": ["study"],
+    "studies": ["--data", "--storage"],
     "verify": ["model"],
 }
 
 KEYS = {
-    "": ["champion", "data", "model", "name", "objective", "seed", "train"],
+    "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "trials"],
     "confirm.": ["seeds", "split"],
     "export.": ["engine"],

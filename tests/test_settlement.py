@@ -158,3 +158,12 @@ def test_a_study_killed_while_it_settles_settles_alike_again(
     assert (done["accepted"], done["version"]) == (True, 1)
     assert registry.versions() == [1]
     assert registry.aliases() == {"challenger": 1, "champion": 1}
+
+
+def test_a_version_keeps_what_its_data_looked_like_where_the_study_knows(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    (session.folder / "dataset.json").write_text("{}")
+    settled(session, low=0.01)
+    held = session.place.registry(SPEC)
+    assert (held.path(1) / "dataset.json").read_text() == "{}"
+    assert held.verify(1) == []

@@ -12,9 +12,10 @@ from automl.dataset.labels import label_lines, label_of
 from automl.dataset.places import IMAGES, folder_of, image_problem, images_of, names_of, resolved, yaml_mistakes
 from automl.dataset.record import DataSet
 from automl.dataset.staging import stage
+from automl.dataset.summary import Summary, similarity, summarise
 from automl.errors import DataError
 
-__all__ = ["DataSet", "check", "label_of", "stage"]
+__all__ = ["DataSet", "Summary", "check", "label_of", "similarity", "stage", "summarise"]
 
 FEW: Final = 0.01
 """Bad label lines up to this share are warned about and counted; more stop the study."""

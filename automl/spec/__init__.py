@@ -4,7 +4,7 @@ Called by the command line before anything is started. What the trainer accepts 
 package knows no trainer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from automl.errors import SpecError
 from automl.spec.description import SAMPLE, StudySpec
 from automl.spec.files import dump_yaml, read_value, read_yaml
-from automl.spec.laws import Rules, is_file, mistakes, own_mistakes
+from automl.spec.laws import Rules, is_file, is_folder, mistakes, own_mistakes
 from automl.spec.messages import readable
 
 __all__ = [
@@ -81,14 +81,18 @@ def _validated(raw: Mapping[str, Any], path: Path) -> StudySpec:
 
 
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
-    """Make relative paths whole: beside the spec first, then in the working folder."""
+    """Make relative paths whole: beside the spec first, then in the working folder.
 
-    def whole(name: str) -> str:
+    What stands in neither keeps its name; an earlier study is then looked for in the storage, when that is known.
+    """
+
+    def whole(name: str, *, there: Callable[[Path], bool] = is_file) -> str:
         places = (folder / name, Path(name))
-        return next((str(place.resolve()) for place in places if is_file(place)), name)
+        return next((str(place.resolve()) for place in places if there(place)), name)
 
     data = spec.data if spec.data == SAMPLE else whole(spec.data)
-    return spec.with_models(whole).model_copy(update={"data": data})
+    earlier = [whole(name, there=is_folder) for name in spec.warm_start]
+    return spec.with_models(whole).model_copy(update={"data": data, "warm_start": earlier})
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -> None:  # noqa: ANN401

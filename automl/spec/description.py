@@ -121,6 +121,8 @@ class StudySpec(_Part):
     ladder: LadderSpec
     space: Annotated[dict[str, ParameterSpec], Field(min_length=1)]
     train: dict[str, Any] = Field(default_factory=dict)
+    warm_start: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    """Earlier studies to learn from: folders `runs/<study>`, or `models/<name>` for the study of its champion."""
     resources: ResourcesSpec = ResourcesSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     export: ExportSpec = ExportSpec()

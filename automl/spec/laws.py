@@ -58,6 +58,8 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
         if name in spec.space:
             yield f"train.{name}: must not be fixed and searched at once, but stands in train and in space"
+    if twice := sorted({path for path in spec.warm_start if spec.warm_start.count(path) > 1}):
+        yield f"warm_start: must name each study once, but names {shown(twice)} again"
     yield from spec.search_space.mistakes()
 
 
@@ -65,6 +67,14 @@ def is_file(path: Path) -> bool:
     """Tell whether a file is there; no for a name that no file can have, such as one of 300 letters."""
     try:
         return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder is there; no for a name that no folder can have."""
+    try:
+        return path.is_dir()
     except OSError:
         return False
 
