@@ -1,0 +1,1 @@
+"""Measures what the program is worth: figures, not laws; those are in tests/."""

@@ -1,0 +1,75 @@
+"""Optuna's own: its TPE with each of its pruners, through ask, report, should_prune and tell."""
+
+import warnings
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, SuccessiveHalvingPruner
+from optuna.samplers import TPESampler
+from optuna.trial import TrialState
+
+from automl.records import Answer, Params
+from automl.space import Choice, Integer, Parameter, SearchSpace
+from benchmarks.rivals.course import Course, existing
+
+
+class Pruned:
+    """An Optuna study in memory; a trial that its pruner stops is told as PRUNED."""
+
+    def __init__(self, course: Course, pruner: BasePruner) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = TPESampler(multivariate=True, constant_liar=True, seed=course.seed)
+        self._space = course.space
+        self._distributions = distributions(course.space)
+        # The Hyperband pruner draws a trial's bracket from the study's name.
+        self.study = optuna.create_study(
+            direction="maximize", sampler=sampler, pruner=pruner, study_name=f"seed {course.seed}"
+        )
+        for params in course.first:
+            self.study.enqueue_trial(params)
+        self._running: dict[int, optuna.Trial] = {}
+        self._last: dict[int, float] = {}
+
+    def next(self) -> tuple[int, Params] | None:
+        """Ask the study."""
+        trial = self.study.ask(self._distributions)
+        self._running[trial.number] = trial
+        return trial.number, existing(self._space, trial.params)
+
+    def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:  # noqa: ARG002
+        """Ask the pruner; PAUSE does not occur."""
+        trial = self._running[number]
+        trial.report(value, epoch)
+        self._last[number] = value
+        if trial.should_prune():
+            self.study.tell(self._running.pop(number), state=TrialState.PRUNED)
+            return Answer.STOP
+        return Answer.GO_ON
+
+    def ended(self, number: int) -> None:
+        """Tell the value of the last epoch; a trial that was pruned before is known already."""
+        if trial := self._running.pop(number, None):
+            last = self._last.get(number)
+            self.study.tell(trial, last, state=TrialState.FAIL if last is None else TrialState.COMPLETE)
+
+
+def make(name: str, course: Course) -> Pruned:
+    """Return `optuna_hyperband`, `optuna_median` or `optuna_halving`, each with Optuna's own settings."""
+    if name == "optuna_hyperband":
+        return Pruned(course, HyperbandPruner(min_resource=1, max_resource=course.max_epochs, reduction_factor=3))
+    return Pruned(course, MedianPruner() if name == "optuna_median" else SuccessiveHalvingPruner())
+
+
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Return the space in Optuna's words."""
+    return {name: _distribution(parameter) for name, parameter in space.parameters.items()}
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.choices)
+    if isinstance(parameter, Integer):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
