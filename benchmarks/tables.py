@@ -18,8 +18,8 @@ from typing import Final
 
 import numpy as np
 
-from automl.sampler.encoding import Encoding
 from automl.records import Params, ParamValue
+from automl.sampler.encoding import Encoding
 from automl.space import Choice, Integer, Parameter, Real, SearchSpace
 
 Matrix = np.ndarray

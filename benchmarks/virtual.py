@@ -56,12 +56,12 @@ def run(strategy, task: Task, *, workers: int, budget: float, startup: float) ->
             times.append(now)
             bests.append(v)
         answer = strategy.measured(number, epoch=e, value=v, seconds=float(task.seconds[row][e - 1]))
-        if answer is Answer.GO_ON and e < len(task.values[row]):
+        if e == len(task.values[row]) and answer is not Answer.STOP:
+            strategy.ended(number)
+        elif answer is Answer.GO_ON:
             seq += 1
             heapq.heappush(heap, (now + task.seconds[row][e], seq, number))
             continue
-        if answer is Answer.GO_ON:
-            strategy.ended(number)
         idle += 1
     return Trace(np.array(times), np.array(bests), len(rows), epochs)
 

@@ -32,12 +32,23 @@ class Experience:
         ]
         self._credit = BELIEF * np.array([study.similarity for study in told])
         best = [at[np.argsort(-score, kind="stable")[:TOP]] for at, score in zip(points, scores, strict=True)]
+        turn = np.argsort(-self._credit, kind="stable")
+        self._firsts = [best[study][place] for place in range(TOP) for study in turn if place < len(best[study])]
         self._tops = np.concatenate(best) if best else np.empty((0, len(encoding.space.parameters)))
         self._weights = self._shares(self._credit)
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to go by."""
         return bool(self._models)
+
+    def best(self, place: int) -> Points:
+        """Return the `place`-th of the earlier studies' best trials, in turn, 0 for the best of the most similar."""
+        return np.asarray(self._firsts[place])
+
+    @property
+    def places(self) -> int:
+        """Return how many such trials there are."""
+        return len(self._firsts)
 
     def agree(self, points: Points, scores: Vector) -> None:
         """Weigh the earlier studies anew by the rank correlation of their predictions with this study's scores."""

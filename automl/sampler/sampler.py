@@ -23,6 +23,8 @@ WIDTH: Final = 0.3
 """How near, in shares of a parameter's range."""
 RANDOM_SHARE: Final = 0.05
 """Share of all trials drawn at random: a cheap insurance where early ranks mislead."""
+SEEDED: Final = 3
+"""Trials after the default that are the best of earlier studies."""
 LOST: Final = "worker lost"
 """How a cause begins that says nothing about the params."""
 
@@ -61,6 +63,8 @@ class Sampler:
             point = self._encoding.default
         elif origin == "near default":
             point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
+        elif origin == "earlier":
+            point = self._experience.best(number - 1)
         elif origin == "random":
             point = self._encoding.draw(1, generator)[0]
         else:
@@ -102,7 +106,7 @@ class Sampler:
             return "default"
         if generator.random() < RANDOM_SHARE:
             return "random"
-        if self._experience:
+        if number <= SEEDED and number <= self._experience.places:
             return "earlier"
         if number <= STARTS or sum(seen.shows for seen in self._seen.values()) < 3:
             return "near default" if generator.random() < NEAR_DEFAULT else "random"

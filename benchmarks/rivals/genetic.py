@@ -41,6 +41,10 @@ class Genetic:
         self._tried.append(tried)
         return number, existing(self._space, flat_defaults(self._space) | tried)
 
+    def told(self, number: int, params: Params) -> None:
+        """Put the numbers in the place of those mutated."""
+        self._tried[number] = {name: params.get(name, value) for name, value in self._tried[number].items()}
+
     def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:  # noqa: ARG002
         """Always go on."""
         self._best[number] = max(value, self._best.get(number, 0.0))

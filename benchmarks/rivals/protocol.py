@@ -16,6 +16,10 @@ class Strategy(Protocol):
         """
         ...
 
+    def told(self, number: int, params: Params) -> None:
+        """Take in the params that a new trial is really trained with: those of the row that answers."""
+        ...
+
     def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:
         """Take in an epoch's value (higher is better; the raw value of that epoch, 0..1) and answer."""
         ...

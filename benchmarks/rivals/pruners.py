@@ -38,6 +38,10 @@ class Pruned:
         self._running[trial.number] = trial
         return trial.number, existing(self._space, trial.params)
 
+    def told(self, number: int, params: Params) -> None:
+        """Put the params in the place of those asked."""
+        rewrite(self.study, self._running[number], params)
+
     def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:  # noqa: ARG002
         """Ask the pruner; PAUSE does not occur."""
         trial = self._running[number]
@@ -60,6 +64,15 @@ def make(name: str, course: Course) -> Pruned:
     if name == "optuna_hyperband":
         return Pruned(course, HyperbandPruner(min_resource=1, max_resource=course.max_epochs, reduction_factor=3))
     return Pruned(course, MedianPruner() if name == "optuna_median" else SuccessiveHalvingPruner())
+
+
+def rewrite(study: optuna.Study, trial: optuna.Trial, params: Params) -> None:
+    """Replace the params of a running trial in its study, whose sampler learns from them."""
+    drawn = study._storage.get_trial(trial._trial_id).distributions
+    for name, distribution in drawn.items():
+        if name in params:
+            internal = distribution.to_internal_repr(params[name])
+            study._storage.set_trial_param(trial._trial_id, name, internal, distribution)
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:

@@ -20,6 +20,7 @@ from ray.tune.search.variant_generator import generate_variants
 from automl.records import Answer, Params
 from automl.space import Choice, Integer, Parameter, SearchSpace
 from benchmarks.rivals.course import Course, existing
+from benchmarks.rivals.pruners import rewrite
 
 METRIC: Final = "metrics/mAP50-95(B)"
 STOCK_GRACE: Final = 10
@@ -86,6 +87,11 @@ class Tuned:
         self._last[started[0]] = {}
         self._waiting = self._suggest()
         return started
+
+    def told(self, number: int, params: Params) -> None:
+        """Put the params in the place of those suggested, where the searcher remembers them."""
+        if isinstance(self.searcher, OptunaSearch):
+            rewrite(self.searcher._ot_study, self.searcher._ot_trials[str(number)], params)
 
     def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:
         """Ask the scheduler; PAUSE does not occur."""

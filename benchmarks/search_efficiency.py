@@ -1,0 +1,163 @@
+"""How much compute a search needs: the project's own sampler and scheduler against what users would pick instead.
+
+Tabulated learning curves, virtual time, one run for all strategies. The tasks are those that no constant was chosen on.
+Prints tables, writes a picture, and one JSON object on the last line; benchmarks/README.md tells how to read them.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: a worker process takes one core
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from automl.records import EarlierEvidence
+from benchmarks import efficiency, past, rivals, tables, virtual
+from benchmarks.ours import Ours
+from benchmarks.rivals.protocol import Strategy
+from benchmarks.tables import Task
+
+WORKERS = (4, 16, 64)
+FULL = {
+    "lcbench": {4: 8.0, 16: 2.0, 64: 1.0},
+    "taskset": {4: 8.0, 16: 2.0, 64: 1.0},
+    "quicktune": {4: 2.0, 16: 0.5, 64: 0.25},
+}
+"""The budget in whole trainings a worker; Quick-Tune's tables hold some 120 rows each, which more would use up."""
+STARTUP = 0.2
+"""What each start of a training costs, also after a pause, in mean epochs."""
+GRID = np.linspace(0, 1, 101)[1:]
+OURS = {
+    "ours": {},
+    "ours_warm": {"warm": True},
+    "ours_misled": {"misled": True},
+    "ours_stopping": {"scheduler": "stopping"},
+}
+CORE = ("stock", "stock_default", "random_asha", "ours", "ours_warm")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One simulated study."""
+
+    family: str
+    task: str
+    strategy: str
+    workers: int
+    seed: int
+
+
+def main() -> None:
+    """Run what is asked for, go on where an earlier call stood, and print."""
+    options = _options()
+    place = tables.folder(options.data)
+    seeds = 1 if options.quick else options.seeds
+    if options.data is None and place is None:
+        print(f"synthetic curves: neither --data nor ${tables.ENVIRONMENT} names the tables")
+    cells = list(_cells(place, options, seeds))
+    kept = _kept(options.out, place)
+    todo = [cell for cell in cells if json.dumps(asdict(cell)) not in kept]
+    began = time.monotonic()
+    with ProcessPoolExecutor(options.jobs, initializer=_quiet) as pool, options.out.open("a") as file:
+        for number, (cell, found) in enumerate(pool.map(partial(_run, place), todo), 1):
+            key = json.dumps(asdict(cell))
+            kept[key] = found
+            file.write(json.dumps({"cell": key, "place": str(place), **found}) + "\n")
+            file.flush()
+            if number % 50 == 0:
+                print(f"{number} of {len(todo)} studies, {time.monotonic() - began:.0f} s", flush=True)
+    results = [(cell, kept[json.dumps(asdict(cell))]) for cell in cells]
+    table = efficiency.Table.of((asdict(cell), np.array(found["regret"])) for cell, found in results)
+    print(efficiency.told(table))
+    if options.picture:
+        efficiency.draw(table, options.picture)
+    print(json.dumps(efficiency.figures(table, seeds=seeds)))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help=f"folder of the tables; else ${tables.ENVIRONMENT}, else synthetic curves")
+    parser.add_argument("--quick", action="store_true", help="every second held-out task, one seed each")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds a task")
+    parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, choices=WORKERS)
+    parser.add_argument("--families", nargs="+", default=list(FULL), choices=list(FULL))
+    parser.add_argument("--strategies", nargs="+", default=CORE, choices=(*OURS, *rivals.NAMES))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--out", type=Path, default=Path("search_efficiency.jsonl"), help="results so far, kept")
+    parser.add_argument("--picture", type=Path, help="where the picture goes")
+    parser.add_argument("--open", action="store_true", help="the tasks that constants were chosen on, not the others")
+    return parser.parse_args()
+
+
+def _cells(place: Path | None, options: argparse.Namespace, seeds: int) -> Iterator[Cell]:
+    """Yield the studies to run, short ones first."""
+    for workers in options.workers:
+        for family in options.families:
+            every = tables.families(place)[family]
+            tasks = tables.open_to_all(every) if options.open else tables.held_out(every)
+            for task in tasks[:: 2 if options.quick else 1]:
+                for seed in range(seeds):
+                    for strategy in options.strategies:
+                        yield Cell(family, task.name, strategy, workers, seed)
+
+
+def _kept(path: Path, place: Path | None) -> dict[str, dict[str, list[float]]]:
+    if not path.exists():
+        return {}
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {line.pop("cell"): line for line in lines if line.pop("place") == str(place)}
+
+
+def _quiet() -> None:
+    import optuna
+    import torch
+
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
+    every = tables.families(place)[cell.family]
+    task = next(task for task in every if task.name == cell.task)
+    budget = FULL[cell.family][cell.workers] * task.full
+    strategy = _strategy(place, cell, task)
+    trace = virtual.run(strategy, task, workers=cell.workers, budget=budget, startup=STARTUP * task.epoch)
+    regret = virtual.regret(trace, task, GRID * budget)
+    return cell, {"regret": [round(float(value), 5) for value in regret], "trials": [trace.trials]}
+
+
+def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
+    if cell.strategy not in OURS:
+        return rivals.make(cell.strategy, task.space, max_epochs=task.max_epochs, seed=cell.seed, workers=cell.workers)
+    asked = dict(OURS[cell.strategy])
+    earlier: Sequence[EarlierEvidence] = ()
+    if asked.pop("warm", False):
+        earlier = _earlier(place, task, cell.seed)
+    elif asked.pop("misled", False):
+        earlier = [past.misleading(study) for study in _earlier(place, task, cell.seed)]
+    return Ours(task, seed=cell.seed, earlier=tuple(earlier), **asked)
+
+
+def _earlier(place: Path | None, task: Task, seed: int) -> list[EarlierEvidence]:
+    others = tables.open_to_all(tables.families(place)[task.family])
+    found = past.alike(task, [other for other in others if other.name != task.name], seed)
+    return [past.weighed(_study(place, task.family, other.name), similar) for other, similar in found]
+
+
+@cache
+def _study(place: Path | None, family: str, name: str) -> EarlierEvidence:
+    task = next(task for task in tables.families(place)[family] if task.name == name)
+    return past.study(task, full=FULL[family][4])
+
+
+if __name__ == "__main__":
+    main()
