@@ -26,7 +26,8 @@ SPACE = SearchSpace({
     "warmup": Integer(0, 5, default=3),
 })  # fmt: skip
 EPOCHS = 27
-SLOW = {"optuna_halving", "mobster", "hypertune", "dyhpo", "syne_bohb", "syne_bore"}
+THINKING = {"mobster", "hypertune", "dyhpo", "syne_bore"}
+SLOW = THINKING | {"optuna_halving", "syne_bohb"}
 
 
 @dataclass
@@ -102,6 +103,11 @@ def is_slow(name: str) -> bool:
     return name.removesuffix("_default") in SLOW
 
 
+def short(name: str) -> float:
+    """Return seconds enough to start, to compare and, where a rival does, to pause."""
+    return 20 if name.removesuffix("_default") in THINKING else 2 * EPOCHS
+
+
 @pytest.fixture(scope="module")
 def luck() -> float:
     """What full-length random search finds in the same time, on average."""
@@ -110,12 +116,14 @@ def luck() -> float:
 
 @pytest.mark.parametrize("name", marked(*(name for name in PLAIN if name not in {"random", "genetic"})))
 def test_a_rival_beats_full_length_random_search(name: str, luck: float) -> None:
-    assert race(rival(name, seed=3)).best > luck
+    budget = 2 * EPOCHS if name in THINKING else 6 * EPOCHS
+
+    assert race(rival(name, seed=3), budget=budget).best > luck
 
 
 @pytest.mark.parametrize("name", marked(*NAMES))
 def test_all_params_of_a_rival_lie_in_the_space(name: str) -> None:
-    starts = race(rival(name), budget=2 * EPOCHS).starts
+    starts = race(rival(name), budget=short(name)).starts
 
     assert len(starts) > 4
     assert [params for _, params in starts if not SPACE.contains(params)] == []
@@ -123,7 +131,7 @@ def test_all_params_of_a_rival_lie_in_the_space(name: str) -> None:
 
 @pytest.mark.parametrize("name", marked(*PLAIN))
 def test_a_seed_repeats_a_run_and_another_does_not(name: str) -> None:
-    first, again, other = (race(rival(name, seed=seed), budget=2 * EPOCHS) for seed in (1, 1, 2))
+    first, again, other = (race(rival(name, seed=seed), budget=short(name)) for seed in (1, 1, 2))
 
     assert (first.starts, first.answers) == (again.starts, again.answers)
     assert first.starts != other.starts
@@ -136,7 +144,7 @@ def test_a_rival_given_the_defaults_tries_them_first(name: str) -> None:
 
 @pytest.mark.parametrize("name", marked("mobster", "hypertune", "dyhpo"))
 def test_a_paused_trial_goes_on_after_its_epoch_with_its_params(name: str) -> None:
-    done = race(rival(name), budget=4 * EPOCHS)
+    done = race(rival(name), budget=short(name))
     paused = {number for number, _, answer in done.answers if answer is Answer.PAUSE}
     params = dict(done.starts)
 
@@ -147,7 +155,7 @@ def test_a_paused_trial_goes_on_after_its_epoch_with_its_params(name: str) -> No
 
 @pytest.mark.parametrize("name", marked(*PLAIN))
 def test_a_trial_whose_curve_ends_early_is_no_mistake(name: str) -> None:
-    assert race(rival(name), budget=2 * EPOCHS, epochs=5).starts
+    assert race(rival(name), budget=short(name), epochs=5).starts
 
 
 def test_stock_stops_at_the_milestones_of_asha_and_nowhere_else() -> None:
