@@ -40,7 +40,7 @@ OPTIONS = {
 KEYS = {
     "": ["champion", "data", "model", "name", "objective", "seed", "train"],
     "budget.": ["gpu_hours", "hours", "trials"],
-    "confirm.": ["seeds", "split"],
+    "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "export.": ["engine"],
     "gates.": ["confidence", "max_export_loss", "min_gain", "require_engine"],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor"],

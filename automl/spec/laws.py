@@ -48,6 +48,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             f"ladder: min_epochs <= max_epochs must hold, but got min_epochs={spec.ladder.min_epochs}, "
             f"max_epochs={spec.ladder.max_epochs}"
         )
+    yield from _confirm_mistakes(spec)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}"
@@ -59,6 +60,13 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         if name in spec.space:
             yield f"train.{name}: must not be fixed and searched at once, but stands in train and in space"
     yield from spec.search_space.mistakes()
+
+
+def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
+    given = spec.confirm
+    for key, value in (("finalists", given.finalists), ("retrainings", given.retrainings)):
+        if "auto" not in (given.seeds, value):
+            yield f"confirm: {key} can be given where seeds is auto, but got seeds={given.seeds}, {key}={value}"
 
 
 def is_file(path: Path) -> bool:
