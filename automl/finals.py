@@ -4,7 +4,7 @@ Pure but for the folders it names; the study hands the jobs to the cluster and t
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, sqrt
 from statistics import mean, variance
@@ -24,20 +24,30 @@ SEED_DISTANCE: Final = 1_000_000
 """Added to a study's seed, so that no confirming seed was one of a trial."""
 
 
-def plan(pattern: Job, *, challenger: Params, default: Params, seeds: int) -> dict[str, Job]:
-    """Return name to job: `seeds` trainings of both params, or of the default alone when it won.
+def plan(
+    pattern: Job, params: Mapping[str, Params], wanted: Mapping[str, Sequence[int]], *, before: int = 0
+) -> dict[str, Job]:
+    """Return name to job: the trainings of each side's params that a round wants, by the offsets of their seeds.
 
-    `pattern` is a job in the study's folder with the split to judge on; both params meet the same seeds.
+    `pattern` is a job in the study's folder with the split to judge on; equal offsets are equal seeds on all sides.
+    Jobs are numbered on from `before`.
     """
-    sides = {DEFAULT: default} if dict(challenger) == dict(default) else {CHALLENGER: challenger, DEFAULT: default}
     jobs: dict[str, Job] = {}
-    for offset in range(seeds):
-        for side, params in sides.items():
-            seed = pattern.seed + SEED_DISTANCE + offset
-            name = f"{side}_seed{seed}"
-            place = pattern.folder / FOLDER / name
-            jobs[name] = replace(pattern, folder=place, number=len(jobs), params=params, seed=seed)
+    for offset, side in sorted((offset, side) for side, offsets in wanted.items() for offset in offsets):
+        seed = pattern.seed + SEED_DISTANCE + offset
+        name = named(side, offset, seed=pattern.seed)
+        place, number = pattern.folder / FOLDER / name, before + len(jobs)
+        jobs[name] = replace(pattern, folder=place, number=number, params=params[side], seed=seed)
     return jobs
+
+
+def named(side: str, offset: int, *, seed: int) -> str:
+    """Return the name of a re-training in a study of this seed, in the journal and as a folder.
+
+    >>> named("trial7", 2, seed=0)
+    'trial7_seed1000002'
+    """
+    return f"{side}_seed{seed + SEED_DISTANCE + offset}"
 
 
 def score(job: Job, ending: Ending) -> Score | None:
@@ -48,35 +58,62 @@ def score(job: Job, ending: Ending) -> Score | None:
     return Score(seed=job.seed, value=metrics[job.metric], metrics=metrics, weights=job.folder / trial.BEST)
 
 
-def gain(challenger: Sequence[Score], default: Sequence[Score], *, confidence: float) -> Gain:
+def gain(challenger: Sequence[Score], default: Sequence[Score], *, confidence: float, share: float = 1.0) -> Gain:
     """Return the difference of the means and its one-sided lower bound (Welch's t; unequal variances).
 
-    With fewer than two scores on a side there is no bound: it is minus infinity.
+    Who looks more than once spends a `share` of the error, 1 - `confidence`, at each look; the bounds then hold all
+    together (Bonferroni). With fewer than two scores on a side there is no bound: it is minus infinity.
     """
     ours, theirs = [s.value for s in challenger], [s.value for s in default]
     difference = mean(ours) - mean(theirs) if ours and theirs else 0.0
-    low = difference - _margin(ours, theirs, confidence) if min(len(ours), len(theirs)) >= 2 else -inf
+    level = 1 - (1 - confidence) * share
+    low = difference - _margin(ours, theirs, level) if min(len(ours), len(theirs)) >= 2 else -inf
     return Gain(difference, low, confidence, tuple(challenger), tuple(default))
+
+
+def spread(groups: Iterable[Sequence[float]]) -> float:
+    """Return the standard deviation within groups, pooled; 0 where no group has two values.
+
+    >>> round(spread([[1.0, 3.0], [7.0, 5.0], [9.0]]), 3)
+    1.414
+    """
+    parts = [(variance(group) * (len(group) - 1), len(group) - 1) for group in groups if len(group) >= 2]
+    freedom = sum(free for _, free in parts)
+    return sqrt(sum(squares for squares, _ in parts) / freedom) if freedom else 0.0
+
+
+def quantile(level: float, freedom: float) -> float:
+    """Return Student's t that is not exceeded with probability `level`.
+
+    >>> round(quantile(0.95, 4), 3)
+    2.132
+    """
+    return float(t.ppf(level, freedom))
 
 
 def _margin(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> float:
     """Return how far the true difference may lie below the one found (Welch 1947)."""
     parts = [(variance(side) / len(side), len(side) - 1) for side in (ours, theirs)]
-    spread = sum(part for part, _ in parts)
-    if not spread:
+    total = sum(part for part, _ in parts)
+    if not total:
         return 0.0
-    freedom = spread**2 / sum(part**2 / free for part, free in parts)
-    return float(t.ppf(confidence, freedom)) * sqrt(spread)
+    freedom = total**2 / sum(part**2 / free for part, free in parts)
+    return quantile(confidence, freedom) * sqrt(total)
+
+
+def on_val(score: Score, *, metric: str) -> float:
+    """Return the best value of a re-training on the validation split."""
+    return max((m.metrics[metric] for m in trial.read_curves(score.weights.parent)), default=0.0)
 
 
 def shipped(scores: Sequence[Score], *, metric: str) -> Score:
     """Return the re-training whose weights go out: the best on the validation split, never on the judged one."""
-    return max(scores, key=lambda s: max((m.metrics[metric] for m in trial.read_curves(s.weights.parent)), default=0.0))
+    return max(scores, key=lambda score: on_val(score, metric=metric))
 
 
 @dataclass(slots=True)
 class Retrainings:
-    """A fixed list of jobs, each trained to its last epoch: the confirmation of a winner."""
+    """A fixed list of jobs, each trained to its last epoch: one round of a confirmation."""
 
     jobs: deque[Job]
     names: dict[int, str]

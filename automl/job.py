@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from automl import cluster, engine, finals, settlement, yolo
+from automl import cluster, contest, engine, finals, settlement, yolo
 from automl.board import Board
+from automl.contest import Round
 from automl.errors import StudyError
 from automl.frame import Frame
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
@@ -24,6 +25,9 @@ from automl.trial import PARAMS
 from automl.wording import shown
 
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[1] / "search_spaces" / "smoke.yaml"
+
+ROUNDS: Final = "rounds"
+"""The journal's note of the rounds of the confirmation so far."""
 
 
 class Interrupted(Exception):  # noqa: N818  (an event, no error)
@@ -59,10 +63,10 @@ def decide(session: Session, *, address: str | None) -> dict[str, Any]:
 
         trials = search(session, slots)
 
-        winner = best_trial(trials, spec.metric)
-        session.progress.event(f"best trial is {winner.number}, {winner.state.lower()}: {shown(winner.params)}")
+        best = best_trial(trials, spec.metric)
+        session.progress.event(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
 
-        gain = confirm(session, slots, trials, winner)
+        winner, gain = confirm(session, slots, trials)
 
         side, candidate = settlement.candidate(session, gain)
         case = settlement.Case(winner, side, candidate, gain, export(session, candidate, slots))
@@ -113,28 +117,55 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
     )
 
 
-def confirm(session: Session, slots: cluster.Slots, trials: list[Trial], winner: Trial) -> Gain:
-    """Train winner and default on fresh seeds, as far as not done in an earlier session, and compare them.
+def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> tuple[Trial, Gain]:
+    """Train finalists and default on fresh seeds, round by round, and return the winner and how sure its gain is.
+
+    Each round is in the journal before it starts: a later session ends the last one and goes on from there.
 
     Raises:
         StudyError: every re-training of a side failed.
     """
-    spec, journal = session.spec, session.journal
-    frame = frame_of(session, slots)
-    pattern = frame.job(session.folder, number=0, params={}, seed=spec.seed)
-    jobs = finals.plan(
-        replace(pattern, split=spec.confirm.split),
-        challenger=frame.placed(winner.params),
-        default=frame.placed(trials[0].params),
-        seeds=spec.confirm.seeds,
-    )
-    names = {job.number: name for name, job in jobs.items()}
+    opened = contest.opened(session.spec, trials)
+    rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
+    jobs: dict[str, Job] = {}
+    last: dict[str, Job] = {}
+    for played in rounds:
+        last = planned(session, slots, trials, played, before=len(jobs))
+        jobs |= last
+    retrain(session, slots, last)
+    while following := opened.next_round(rounds, results_of(session, jobs)):
+        rounds.append(following)
+        session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
+        session.progress.event(contest.told(following))
+        last = planned(session, slots, trials, following, before=len(jobs))
+        jobs |= last
+        retrain(session, slots, last)
+    looked = contest.last_look(rounds)
+    gain = opened.gain(looked, results_of(session, jobs))
+    if not gain.challenger or not gain.default:
+        raise StudyError(f"{session.folder / finals.FOLDER}: every re-training of a side failed; see their log.txt")
+    return {contest.side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0]), gain
+
+
+def planned(
+    session: Session, slots: cluster.Slots, trials: list[Trial], played: Round, *, before: int
+) -> dict[str, Job]:
+    """Return name to job of a round; numbered on from `before`."""
+    spec, frame = session.spec, frame_of(session, slots)
+    pattern = replace(frame.job(session.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
+    params = {contest.side_of(trial.number): frame.placed(trial.params) for trial in trials}
+    return finals.plan(pattern, params | {finals.DEFAULT: frame.placed(trials[0].params)}, played.wanted, before=before)
+
+
+def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> None:
+    """Run the jobs of a round as far as not done; one that failed in an earlier session is tried again."""
+    journal, names = session.journal, {job.number: name for name, job in jobs.items()}
 
     def on_end(job: Job, ending: Ending) -> None:
         name = names[job.number]
         journal.note(f"confirm:{name}", ending.to_dict())
         found = finals.score(job, ending)
-        told = f"{spec.objective} {found.value:.4f} on {job.split}" if found else ending.reason
+        told = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.reason
         session.progress.event(f"{name} {ending.state.lower()}: {told}")
 
     # One that failed is tried again in the next session: its cause may have been a mount that was away.
@@ -143,26 +174,20 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial], winner:
     source = finals.Retrainings(left, names, slots.concurrent, session.progress, on_end)
     if left:
         with session.progress.live():
-            cluster.run(source, slots, retries=spec.resources.retries)
+            cluster.run(source, slots, retries=session.spec.resources.retries)
     if source.stopping:
         raise Interrupted
-    return gain_of(session, jobs)
 
 
-def gain_of(session: Session, jobs: Mapping[str, Job]) -> Gain:
-    """Compare what the journal holds of the re-trainings."""
-    notes = session.journal.notes()
-    scores: dict[str, list[Score]] = {finals.CHALLENGER: [], finals.DEFAULT: []}
+def results_of(session: Session, jobs: Mapping[str, Job]) -> contest.Results:
+    """Return what was reached, by what the journal holds of the re-trainings and by their curves on val."""
+    notes, first = session.journal.notes(), session.spec.seed + finals.SEED_DISTANCE
+    found: dict[str, dict[int, contest.Retraining]] = {}
     for name, job in jobs.items():
-        found = finals.score(job, Ending.from_dict(notes[f"confirm:{name}"]))
-        if found:
-            scores[name.partition("_")[0]].append(found)
-    default = scores[finals.DEFAULT]
-    # Where the default itself won, it is the challenger: the gain is nought and it is judged as such.
-    won = scores[finals.CHALLENGER] or ([] if any(name.startswith(finals.CHALLENGER) for name in jobs) else default)
-    if not won or not default:
-        raise StudyError(f"{session.folder / finals.FOLDER}: every re-training of a side failed; see their log.txt")
-    return finals.gain(won, default, confidence=session.spec.gates.confidence)
+        if score := finals.score(job, Ending.from_dict(notes[f"confirm:{name}"])):
+            on_val = finals.on_val(score, metric=job.metric)
+            found.setdefault(name.rpartition("_")[0], {})[job.seed - first] = contest.Retraining(on_val, score)
+    return found
 
 
 def export(session: Session, candidate: Score, slots: cluster.Slots) -> Engine:

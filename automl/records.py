@@ -208,7 +208,7 @@ class Gates:
     """The laws that a challenger must pass."""
 
     min_gain: float = 0.0
-    confidence: float = 0.9
+    confidence: float = 0.95
     max_export_loss: float = 0.005
     require_engine: bool = False
 

@@ -87,7 +87,7 @@ def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | N
         "training time, summed over trials": duration(sum(trial.seconds for trial in trials)),
     }
     if facts:
-        retrained = len(facts["challenger"]) + len(facts["default"])
+        retrained = facts.get("retrainings", len(facts["challenger"]) + len(facts["default"]))
         cost["re-trainings to confirm"] = f"{retrained} of {spec.ladder.max_epochs} epochs"
     return cost
 

@@ -241,7 +241,9 @@ def plan(spec: StudySpec, place: Place) -> Iterator[str]:
     yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
     yield f"        and one in {steps.reduction_factor} advances"
     yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}"
-    yield f"      and {cost.confirming} to confirm the winner against the default"
+    fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
+    span = f"{fewest} to {most}" if fewest < most else str(most)
+    yield f"      and {span} to confirm the winner against the default"
     limits = {"hours": spec.budget.hours, "GPU-hours": spec.budget.gpu_hours}
     told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
     yield f"limits: {', '.join(told) if told else 'none but the trials'}"

@@ -27,7 +27,7 @@ class Case:
     """What is laid before the judge."""
 
     winner: Trial
-    """The best trial of the search."""
+    """The trial that was judged."""
     side: str
     """Whose model the candidate is: `challenger` or `default`."""
     candidate: Score
@@ -120,6 +120,7 @@ def evidence(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]
         "difference": gain.difference,
         "lower_bound": gain.low if math.isfinite(gain.low) else None,
         "confidence": gain.confidence,
+        "retrainings": sum(key.startswith("confirm:") for key in session.journal.notes()),
         "metrics": dict(case.candidate.metrics),
         "torch_score": built.torch_score,
         "onnx_score": built.onnx_score,

@@ -41,7 +41,7 @@ OPTIONS = {
 KEYS = {
     "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "trials"],
-    "confirm.": ["seeds", "split"],
+    "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "export.": ["engine"],
     "gates.": ["confidence", "max_export_loss", "min_gain", "require_engine"],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor"],

@@ -1,7 +1,7 @@
 """The confirmation: same seeds for both sides, a bound that is honest, weights chosen without the judged split."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.console import Console
 from scipy import stats
 
 from automl import finals, trial
-from automl.finals import CHALLENGER, DEFAULT, Retrainings
+from automl.finals import DEFAULT, Retrainings
 from automl.progress import Progress
 from automl.records import Answer, Ending, Job, Params, Score
 from automl.spec import read_yaml
@@ -39,28 +39,37 @@ def lower(ours: Sequence[float], theirs: Sequence[float], *, confidence: float =
     return finals.gain(scores(ours), scores(theirs), confidence=confidence).low
 
 
+PARAMS: Mapping[str, Params] = {"trial1": WINNER, DEFAULT: DEFAULTS}
+
+
+def both(seeds: int) -> dict[str, range]:
+    return {"trial1": range(seeds), DEFAULT: range(seeds)}
+
+
 def test_both_sides_meet_the_same_fresh_seeds(tmp_path: Path) -> None:
-    jobs = finals.plan(pattern(tmp_path, seed=5), challenger=WINNER, default=DEFAULTS, seeds=3)
-    seeds = {side: [job.seed for name, job in jobs.items() if name.startswith(side)] for side in (CHALLENGER, DEFAULT)}
-    assert seeds[CHALLENGER] == seeds[DEFAULT] == [1_000_005, 1_000_006, 1_000_007]
+    jobs = finals.plan(pattern(tmp_path, seed=5), PARAMS, both(3))
+    seeds = {side: [job.seed for name, job in jobs.items() if name.startswith(side)] for side in PARAMS}
+    assert seeds["trial1"] == seeds[DEFAULT] == [1_000_005, 1_000_006, 1_000_007]
     assert {name: dict(job.params) for name, job in jobs.items()} == {
-        f"{side}_seed{seed}": dict(params)
-        for seed in seeds[DEFAULT]
-        for side, params in ((CHALLENGER, WINNER), (DEFAULT, DEFAULTS))
+        f"{side}_seed{seed}": dict(params) for seed in seeds[DEFAULT] for side, params in PARAMS.items()
     }
 
 
 def test_every_re_training_has_its_own_number_and_folder_and_the_judged_split(tmp_path: Path) -> None:
-    jobs = finals.plan(pattern(tmp_path), challenger=WINNER, default=DEFAULTS, seeds=3).values()
-    assert sorted(job.number for job in jobs) == list(range(6))
-    assert len({job.folder for job in jobs}) == 6
+    first = finals.plan(pattern(tmp_path), PARAMS, both(3))
+    second = finals.plan(pattern(tmp_path), PARAMS, {"trial1": (3, 4)}, before=len(first))
+    jobs = [*first.values(), *second.values()]
+    assert sorted(job.number for job in jobs) == list(range(8))
+    assert len({job.folder for job in jobs}) == 8
     assert all(job.folder.is_relative_to(tmp_path / "confirm") for job in jobs)
     assert {(job.split, job.epochs) for job in jobs} == {("test", 6)}
 
 
-def test_a_default_that_won_is_trained_alone(tmp_path: Path) -> None:
-    jobs = finals.plan(pattern(tmp_path), challenger=dict(DEFAULTS), default=DEFAULTS, seeds=2)
-    assert list(jobs) == ["default_seed1000000", "default_seed1000001"]
+def test_bounds_that_share_the_error_are_those_of_the_smaller_error() -> None:
+    ours, theirs = scores([0.52, 0.55, 0.50]), scores([0.40, 0.48, 0.45])
+    shared = finals.gain(ours, theirs, confidence=0.9, share=0.2)
+    assert shared.low == pytest.approx(finals.gain(ours, theirs, confidence=0.98).low)
+    assert shared.confidence == 0.9
 
 
 def test_a_failed_re_training_has_no_score(tmp_path: Path) -> None:
@@ -145,7 +154,7 @@ class Ends:
 
 
 def retrainings(folder: Path, ends: Ends, *, concurrent: int = 2) -> Retrainings:
-    jobs = finals.plan(pattern(folder), challenger=WINNER, default=DEFAULTS, seeds=2)
+    jobs = finals.plan(pattern(folder), PARAMS, both(2))
     progress = Progress(folder / "study.log", console=Console(quiet=True))
     return Retrainings(
         deque(jobs.values()), {job.number: name for name, job in jobs.items()}, concurrent, progress, ends
@@ -191,8 +200,8 @@ def test_the_table_shows_the_best_so_far_and_what_runs(tmp_path: Path) -> None:
             source.measured(number, measurement(epoch, value), node="n")
     source.ended(1, Ending(cause="x"))
     assert [list(row) for row in source.view().rows] == [
-        ["challenger_seed1000000", "RUNNING", "3/6", "0.4000"],
-        ["default_seed1000000", "ENDED", "3/6", "0.4000"],
+        ["default_seed1000000", "RUNNING", "3/6", "0.4000"],
+        ["trial1_seed1000000", "ENDED", "3/6", "0.4000"],
     ]
 
 
@@ -204,5 +213,5 @@ def test_a_stop_and_a_retry_are_told(tmp_path: Path) -> None:
     source.stop("SIGTERM")
     assert (before, source.stopping) == (False, True)
     log = (tmp_path / "study.log").read_text()
-    assert "challenger_seed1000000 goes on from its checkpoint: node lost" in log
+    assert "default_seed1000000 goes on from its checkpoint: node lost" in log
     assert "study stops: SIGTERM; 1 re-trainings go on when it is resumed" in log

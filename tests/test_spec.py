@@ -81,6 +81,25 @@ def test_the_ladder_and_the_cost_follow_the_description() -> None:
 
 
 @pytest.mark.parametrize(
+    ("trials", "confirm", "retrainings"),
+    [
+        (4, {}, (6, 6)),
+        (12, {}, (6, 13)),
+        (60, {}, (6, 20)),
+        (60, {"retrainings": 31}, (6, 31)),
+        (60, {"retrainings": 5}, (4, 5)),
+        (60, {"seeds": 7}, (14, 14)),
+    ],
+)
+def test_confirming_costs_what_its_description_and_the_search_allow(
+    trials: int, confirm: dict[str, int], retrainings: tuple[int, int]
+) -> None:
+    found = spec_of(budget={"trials": trials}, ladder={"min_epochs": 4, "max_epochs": 12}, confirm=confirm)
+    assert found.retrainings == retrainings
+    assert found.cost().confirming == retrainings[1] * 12
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {},

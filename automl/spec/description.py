@@ -17,6 +17,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 MOST: Final = 1_000_000
 """Trials and epochs; a slip such as 1e30 is found at once, and confirming seeds stay apart from those of trials."""
 
+LEAST_RETRAININGS: Final = 6
+"""Three seeds for the best trial and for the default."""
+MOST_RETRAININGS: Final = 20
+"""Enough to find a gain of twice the noise nine times in ten (`benchmarks/winners.py`)."""
+SEARCHES_WORTH: Final = 2
+"""Confirming may cost so many times the expected cost of the search."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -86,9 +93,14 @@ class ResourcesSpec(_Part):
 
 
 class ConfirmSpec(_Part):
-    """How the winner is confirmed."""
+    """How the winner is confirmed; `auto`: as the noise measured on the way asks for."""
 
-    seeds: Annotated[int, Field(ge=2, le=1000)] = 3
+    seeds: Literal["auto"] | Annotated[int, Field(ge=2, le=1000)] = "auto"
+    """A number: the best trial and the default on so many seeds each, and one look."""
+    finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
+    """The most trials to choose among by re-training; `auto`: those within the noise of the best one."""
+    retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
+    """The most whole trainings to spend; `auto`: twice what the search is expected to cost, 6 to 20."""
     split: Literal["test", "val"] = "test"
 
 
@@ -103,7 +115,7 @@ class GatesSpec(_Part):
     """The laws a challenger must pass."""
 
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     max_export_loss: Annotated[float, Field(ge=0, lt=1)] = 0.005
     require_engine: bool = False
 
@@ -172,8 +184,26 @@ class StudySpec(_Part):
             self.rungs,
             max_epochs=self.ladder.max_epochs,
             reduction_factor=self.ladder.reduction_factor,
-            retrainings=2 * self.confirm.seeds,
+            retrainings=self.retrainings[1],
         )
+
+    @property
+    def retrainings(self) -> tuple[int, int]:
+        """Return how many whole trainings confirming can take, at best and at worst."""
+        given = self.confirm
+        if given.seeds != "auto":
+            return 2 * given.seeds, 2 * given.seeds
+        if given.retrainings != "auto":
+            return min(LEAST_RETRAININGS, given.retrainings // 2 * 2), given.retrainings
+        searching = cost(
+            self.budget.trials,
+            self.rungs,
+            max_epochs=self.ladder.max_epochs,
+            reduction_factor=self.ladder.reduction_factor,
+            retrainings=0,
+        )
+        most = round(SEARCHES_WORTH * searching.expected / self.ladder.max_epochs)
+        return LEAST_RETRAININGS, min(max(most, LEAST_RETRAININGS), MOST_RETRAININGS)
 
 
 def _parameter(part: RangeSpec | ChoiceSpec) -> Parameter:

@@ -48,6 +48,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             f"ladder: min_epochs <= max_epochs must hold, but got min_epochs={spec.ladder.min_epochs}, "
             f"max_epochs={spec.ladder.max_epochs}"
         )
+    yield from _confirm_mistakes(spec)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}"
@@ -61,6 +62,13 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     if twice := sorted({path for path in spec.warm_start if spec.warm_start.count(path) > 1}):
         yield f"warm_start: must name each study once, but names {shown(twice)} again"
     yield from spec.search_space.mistakes()
+
+
+def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
+    given = spec.confirm
+    for key, value in (("finalists", given.finalists), ("retrainings", given.retrainings)):
+        if "auto" not in (given.seeds, value):
+            yield f"confirm: {key} can be given where seeds is auto, but got seeds={given.seeds}, {key}={value}"
 
 
 def is_file(path: Path) -> bool:

@@ -1,0 +1,289 @@
+"""What a confirmation trains next: the opening, the choice among finalists, the judging. Pure, round by round.
+
+The job runs a round, notes it in the journal, and asks again; `docs/decisions/0013` tells why each rule is as it is.
+Trials are chosen on val alone, and the seeds that chose a trial never judge it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from math import sqrt
+from statistics import mean
+from typing import Any, Final, Self
+
+from automl import finals
+from automl.finals import DEFAULT
+from automl.promotion import convincing
+from automl.records import Gain, Gates, Score, State, Trial
+from automl.spec import StudySpec
+from automl.study import best_trial
+
+OPENING_SEEDS: Final = 3
+"""Seeds of the best trial and of the default in the first round: the fewest whose spread says something."""
+CHOOSING_SEEDS: Final = 2
+"""Seeds of each further finalist; what it reached in the search counts as one more."""
+JUDGING_KEPT: Final = 12
+"""Re-trainings kept for judging, before any goes into choosing: fewer would miss a gain of twice the noise."""
+REACH: Final = 1.5
+"""A trial is a finalist if the search saw it at most so many times the noise below the best one."""
+EARLY_SHARE: Final = 0.2
+"""Part of the allowed error that a look before the last one spends; the last one has all that is left."""
+MOST_FINALISTS: Final = 4
+"""Trials to choose among, where the description leaves it open."""
+HOPE: Final = 1.28
+"""How many standard errors above what was seen the gain is taken to be before it is given up (a 90% bound)."""
+
+
+class Stage(StrEnum):
+    """What a round is for."""
+
+    OPENING = "opening"
+    CHOOSING = "choosing"
+    JUDGING = "judging"
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """What one re-training reached: on val, by which trials are chosen, and on the judged split."""
+
+    on_val: float
+    score: Score
+
+
+Results = Mapping[str, Mapping[int, Retraining]]
+"""Side (`default`, `trial7`) to offset of the seed to what was reached; a failed re-training is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Re-trainings that run together, and the look at the judged split that follows them."""
+
+    stage: Stage
+    wanted: Mapping[str, Sequence[int]]
+    """Side to offsets of its seeds."""
+    side: str
+    """Whose gain is looked at after the round."""
+    since: int = 0
+    """The first of its seeds that judges; those before chose it."""
+    share: float = 0.0
+    """The part of the allowed error that the look spends; 0 where nobody looks."""
+    why: str = ""
+
+    @property
+    def size(self) -> int:
+        """Return the number of re-trainings."""
+        return sum(len(offsets) for offsets in self.wanted.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return asdict(self) | {"wanted": {side: list(offsets) for side, offsets in self.wanted.items()}}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**{**plain, "stage": Stage(plain["stage"])})
+
+
+def side_of(number: int) -> str:
+    """Return the name of a trial's side.
+
+    >>> side_of(7)
+    'trial7'
+    """
+    return f"trial{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Who may win, and within which limits."""
+
+    ranking: tuple[tuple[int, float], ...]
+    """Trials of params other than the default's, number and best value on val, best first."""
+    default: float | None
+    """What the default's trial reached on val in the search."""
+    gates: Gates
+    retrainings: int
+    """The most that may be spent."""
+    finalists: int
+    seeds: int | None = None
+    """So many for winner and default and one look; None: as the noise asks for."""
+
+    def next_round(self, rounds: Sequence[Round], results: Results) -> Round | None:
+        """Return what to train after `rounds`, whose results are given; None when no more is needed."""
+        if not rounds:
+            return self._opening()
+        last = rounds[-1]
+        if not results.get(DEFAULT):  # nothing to compare with; a later session tries this round again
+            return None
+        if self.seeds is not None or not self.ranking or (last.share and self.sure(last, results)):
+            return None
+        left = self.retrainings - sum(played.size for played in rounds)
+        if last.stage is Stage.OPENING:
+            return self._choosing(last, results, left) or self._judging(last, rounds, results)
+        if last.stage is Stage.CHOOSING:
+            last = self._choice(rounds, results)
+        return self._judging(last, rounds, results)
+
+    def gain(self, played: Round, results: Results) -> Gain:
+        """Return what the look after a round sees: a bound that holds for all looks together."""
+        ours = [found.score for offset, found in sorted(results.get(played.side, {}).items()) if offset >= played.since]
+        theirs = [found.score for _, found in sorted(results.get(DEFAULT, {}).items())]
+        return finals.gain(ours, theirs, confidence=self.gates.confidence, share=played.share)
+
+    def sure(self, played: Round, results: Results) -> bool:
+        """Tell whether the gain is sure after a round."""
+        return convincing(self.gain(played, results), self.gates)
+
+    def noise(self, results: Results) -> float:
+        """Return the standard deviation over seeds of what params reach on val, pooled over all that were re-trained.
+
+        The default's trial of the search counts: nobody picked it for its value. The finalists' do not.
+        """
+        own = {DEFAULT: [self.default]} if self.default is not None else {}
+        groups = [[*own.get(side, []), *(found.on_val for found in seen.values())] for side, seen in results.items()]
+        return finals.spread(groups)
+
+    def _opening(self) -> Round:
+        count = self.seeds or max(2, min(OPENING_SEEDS, self.retrainings // 2))
+        offsets = tuple(range(count))
+        if not self.ranking:
+            return Round(Stage.OPENING, {DEFAULT: offsets}, DEFAULT, share=1.0, why="the default params won")
+        side = side_of(self.ranking[0][0])
+        last = self.seeds is not None or self.retrainings < 2 * count + 2
+        share = 1.0 if last else EARLY_SHARE
+        return Round(Stage.OPENING, {side: offsets, DEFAULT: offsets}, side, share=share)
+
+    def _choosing(self, opening: Round, results: Results, left: int) -> Round | None:
+        """Return the round in which the other finalists are trained, None where there is none."""
+        noise = self.noise(results)
+        best = self.ranking[0][1]
+        places = min(self.finalists - 1, (left - JUDGING_KEPT) // CHOOSING_SEEDS)
+        near = [number for number, value in self.ranking[1:] if best - value <= REACH * noise][: max(0, places)]
+        if not near:
+            return None
+        why = f"noise {noise:.4f}: trials {', '.join(map(str, near))} are within {REACH:g} times of {opening.side}"
+        wanted = {side_of(number): tuple(range(CHOOSING_SEEDS)) for number in near}
+        return Round(Stage.CHOOSING, wanted, opening.side, why=why)
+
+    def _choice(self, rounds: Sequence[Round], results: Results) -> Round:
+        """Return the finalist that is best on val, to be judged on seeds that did not choose it."""
+        seen = dict(self.ranking)
+        sides = {side_of(number): number for number in seen if side_of(number) in results}
+        if not sides:
+            return rounds[-1]
+
+        def height(side: str) -> float:
+            again = [found.on_val for offset, found in results[side].items() if offset < CHOOSING_SEEDS]
+            return mean([seen[sides[side]], *again])
+
+        return replace(rounds[-1], side=max(sides, key=height), since=CHOOSING_SEEDS)
+
+    def _judging(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
+        """Return as many seeds as would show the gain seen, all that is left if so many, none if all were in vain."""
+        left = self.retrainings - sum(played.size for played in rounds)
+        share = 1 - sum(played.share for played in rounds)
+        have = {side: _next_offset(rounds, side) for side in (last.side, DEFAULT)}
+        judged = have[last.side] - last.since
+        plans = _plans(judged, have[DEFAULT], left)
+        difference, noise, error = self._seen(last, results)
+        if not plans or self._bound(difference + HOPE * error, noise, plans[-1], share) <= self.gates.min_gain:
+            return None
+        early = min(EARLY_SHARE, share / 2)
+        enough = [plan for plan in plans[:-1] if self._likely(difference, noise, plan, early)]
+        plan, part = (enough[0], early) if enough else (plans[-1], share)
+        wanted = {
+            last.side: tuple(range(have[last.side], last.since + plan[0])),
+            DEFAULT: tuple(range(have[DEFAULT], plan[1])),
+        }
+        why = f"{last.side} is {difference:+.4f} above the default so far, the noise is {noise:.4f}"
+        return Round(Stage.JUDGING, wanted, last.side, last.since, part, why)
+
+    def _likely(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> bool:
+        """Tell whether a look after a plan would show this difference nine times in ten."""
+        return self._bound(difference - HOPE * noise * _width(plan), noise, plan, share) > self.gates.min_gain
+
+    def _seen(self, last: Round, results: Results) -> tuple[float, float, float]:
+        """Return the difference to the default, the noise and the standard error: judged, or on val before that."""
+        judged = {DEFAULT: 0, last.side: last.since}
+        values = {
+            side: [found.score.value for offset, found in seen.items() if offset >= judged.get(side, 0)]
+            for side, seen in results.items()
+        }
+        if not values.get(last.side):  # a finalist just chosen: only val can tell
+            values = {side: [found.on_val for found in seen.values()] for side, seen in results.items()}
+        ours, theirs = values.get(last.side, []), values.get(DEFAULT, [])
+        noise = finals.spread(values.values())
+        if not ours or not theirs:
+            return 0.0, noise, 0.0
+        return mean(ours) - mean(theirs), noise, noise * _width((len(ours), len(theirs)))
+
+    def _bound(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> float:
+        """Return the lower bound that a look after a plan would have if it saw this difference."""
+        level = 1 - (1 - self.gates.confidence) * share
+        return difference - finals.quantile(level, sum(plan) - 2) * noise * _width(plan)
+
+
+def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
+    """Return the contest of a study's trials against its default params, which are those of trial 0.
+
+    Where no trial was trained to the end, the one trained best and longest stands alone.
+    """
+    given, metric = spec.confirm, spec.metric
+    default = dict(trials[0].params)
+    whole = [trial for trial in trials if trial.state is State.COMPLETED] or [best_trial(list(trials), metric)]
+    ranking: dict[str, tuple[int, float]] = {}
+    for trial in sorted(whole, key=lambda trial: (-(trial.best(metric) or 0.0), trial.number)):
+        if dict(trial.params) != default:
+            ranking.setdefault(str(sorted(trial.params.items())), (trial.number, trial.best(metric) or 0.0))
+    return Contest(
+        ranking=tuple(ranking.values()),
+        default=trials[0].best(metric) if trials[0].state is State.COMPLETED else None,
+        gates=spec.laws,
+        retrainings=spec.retrainings[1],
+        finalists=MOST_FINALISTS if given.finalists == "auto" else given.finalists,
+        seeds=None if given.seeds == "auto" else given.seeds,
+    )
+
+
+def told(played: Round) -> str:
+    """Return a round in words.
+
+    >>> told(Round(Stage.OPENING, {"trial7": (0, 1, 2), "default": (0, 1, 2)}, "trial7"))
+    'confirming, opening: 3 seeds of trial7, 3 seeds of default'
+    """
+    seeds = ", ".join(f"{len(offsets)} seeds of {side}" for side, offsets in played.wanted.items() if offsets)
+    return f"confirming, {played.stage}: {seeds}" + (f"; {played.why}" if played.why else "")
+
+
+def last_look(rounds: Sequence[Round]) -> Round:
+    """Return the round after which the judged split was looked at last: the opening at least."""
+    return [played for played in rounds if played.share][-1]
+
+
+def _width(plan: tuple[int, int]) -> float:
+    """Return the standard error of a difference of means in units of the noise."""
+    return sqrt(sum(1 / count for count in plan))
+
+
+def _next_offset(rounds: Sequence[Round], side: str) -> int:
+    return 1 + max((offset for played in rounds for offset in played.wanted.get(side, ())), default=-1)
+
+
+def _plans(judged: int, default: int, left: int) -> list[tuple[int, int]]:
+    """Return the seeds of both sides on which a look makes sense, for up to `left` further re-trainings.
+
+    Both have the same number, unless the default is ahead and all that is left cannot make that up.
+
+    >>> _plans(3, 3, 4)
+    [(4, 4), (5, 5)]
+    >>> _plans(0, 3, 5)
+    [(3, 3), (4, 4)]
+    >>> _plans(1, 6, 3)
+    [(4, 6)]
+    """
+    plans, plan = [], (judged, default)
+    for _ in range(left):
+        plan = (plan[0] + 1, plan[1]) if plan[0] < plan[1] else (plan[0], plan[1] + 1)
+        plans.append(plan)
+    sound = [plan for plan in plans if min(plan) >= OPENING_SEEDS]
+    return [plan for plan in sound if plan[0] == plan[1]] or sound[-1:]

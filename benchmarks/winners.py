@@ -1,0 +1,236 @@
+"""How honest a study's verdict is: an A/A study must find no gain, a planted gain must be found.
+
+Simulated detection curves go through the project's own code: the ladder stops trials, `contest` chooses finalists and
+seeds round by round, `finals` works out the bound, `promotion` judges. No GPU, no Ray, no files:
+
+    python benchmarks/winners.py [--runs 1000]
+
+Noise is what a seed alone does to the final mAP50-95: its standard deviation (`NOISE`), the unit of every gain below.
+The last line is one JSON object.
+"""
+
+import argparse
+import json
+import math
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from automl import contest, promotion  # noqa: E402
+from automl.contest import Contest, Results, Retraining, Round  # noqa: E402
+from automl.finals import DEFAULT  # noqa: E402
+from automl.records import Ending, Engine, Measurement, Score, Trial  # noqa: E402
+from automl.rungs import Ladder  # noqa: E402
+from automl.spec import StudySpec  # noqa: E402
+
+METRIC: Final = "val/map50_95"
+NOISE: Final = 0.02
+"""Two seeds of the shipped smoke study differ by 0.026 (winner) and 0.037 (default): 0.022 pooled."""
+BASE: Final = 0.40
+HEADLINE: Final = 2.0
+"""The planted gain of the last line, in units of the noise."""
+EXPORTED: Final = Engine(Path("model.onnx"), 0.0, onnx_score=0.5, torch_score=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is true in a simulated study; gains in units of the noise."""
+
+    gain: float = 0.0
+    share: float = 0.2
+    """The part of the space that has the gain."""
+    shared_noise: float = 0.6
+    """How much of a seed's noise val and the judged split have in common (the weights), 0 to 1."""
+    ratio: float = 1.0
+    """The noise of the tried params relative to the default's."""
+    alike: bool = False
+    """All trials have the default's own params, not only its mAP."""
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Study:
+    """One study: searched, confirmed and judged."""
+
+    world: World
+    spec: StudySpec
+    rng: random.Random
+    good: set[int] = field(default_factory=set)
+
+    def search(self) -> list[Trial]:
+        """Return trials of random params after the ladder."""
+        ladder = Ladder(self.spec.rungs, self.spec.ladder.reduction_factor)
+        return [self._trial(number, ladder) for number in range(self.spec.budget.trials)]
+
+    def confirm(self, trials: Sequence[Trial]) -> tuple[Contest, list[Round], Results]:
+        """Play rounds until the contest wants no more."""
+        contestants = contest.opened(self.spec, trials)
+        rounds: list[Round] = []
+        results: dict[str, dict[int, Retraining]] = {}
+        while played := contestants.next_round(rounds, results):
+            rounds.append(played)
+            for side, offsets in played.wanted.items():
+                results.setdefault(side, {}).update({offset: self._retrained(side, offset) for offset in offsets})
+        return contestants, rounds, results
+
+    def _trial(self, number: int, ladder: Ladder) -> Trial:
+        if number and self.rng.random() < self.world.share:
+            self.good.add(number)
+        final = self._values(number)[0]
+        measurements: list[Measurement] = []
+        for epoch in (*ladder.rungs, self.spec.ladder.max_epochs):
+            grown = 1 - math.exp(-4 * epoch / self.spec.ladder.max_epochs)
+            jitter = self.rng.gauss(0, NOISE / 2) if epoch < self.spec.ladder.max_epochs else 0.0
+            measurements.append(Measurement(epoch, {METRIC: final * grown + jitter}, 1.0))
+            value = max(m.metrics[METRIC] for m in measurements)
+            verdict = ladder.judge(number, epoch=epoch, value=value)
+            if verdict and not verdict.advances and number:
+                return self._ended(number, measurements, Ending(pruned=verdict.reason))
+        return self._ended(number, measurements, Ending(final=measurements[-1]))
+
+    def _ended(self, number: int, measurements: list[Measurement], ending: Ending) -> Trial:
+        params = {"lr0": 0.01 if self.world.alike else 0.01 + number * 1e-4}
+        return Trial(number, params, number, tuple(measurements), ending)
+
+    def _values(self, number: int) -> tuple[float, float]:
+        """Return what a training reaches on val and on the judged split."""
+        height = BASE + NOISE * (self.world.gain if number in self.good else 0.0)
+        noise = NOISE * (self.world.ratio if number else 1.0)
+        common = math.sqrt(self.world.shared_noise) * self.rng.gauss(0, 1)
+        own = math.sqrt(1 - self.world.shared_noise)
+        val, judged = (height + noise * (common + own * self.rng.gauss(0, 1)) for _ in range(2))
+        return val, judged
+
+    def _retrained(self, side: str, offset: int) -> Retraining:
+        val, judged = self._values(0 if side == DEFAULT else int(side.removeprefix("trial")))
+        return Retraining(val, Score(offset, judged, {}, Path("best.pt")))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What many runs of one world gave."""
+
+    runs: int
+    found: int
+    right: int
+    """The judged trial really had the gain."""
+    spent: float
+    finalists: float
+
+    @property
+    def rate(self) -> float:
+        """Return the part of runs in which a gain was found."""
+        return self.found / self.runs
+
+
+def tally(world: World, spec: StudySpec, runs: int) -> Tally:
+    """Play a world many times, each run with a seed of its own."""
+    found, right, spent, finalists = 0, 0, [], []
+    for number in range(runs):
+        study = Study(world, spec, random.Random(world.seed * 1_000_003 + number))
+        contestants, rounds, results = study.confirm(study.search())
+        looked = contest.last_look(rounds)
+        verdict = promotion.judge(contestants.gain(looked, results), EXPORTED, spec.laws)
+        found += verdict.accepted
+        right += looked.side != DEFAULT and int(looked.side.removeprefix("trial")) in study.good
+        spent.append(sum(played.size for played in rounds))
+        finalists.append(len(results) - 1)
+    return Tally(runs, found, right, mean(spent), mean(finalists))
+
+
+def wilson(hits: int, runs: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95% interval of a share (Wilson 1927).
+
+    >>> [round(end, 3) for end in wilson(95, 100)]
+    [0.888, 0.978]
+    """
+    share, extra = hits / runs, z * z / runs
+    middle = (share + extra / 2) / (1 + extra)
+    half = z / (1 + extra) * math.sqrt(share * (1 - share) / runs + extra / (4 * runs))
+    return middle - half, middle + half
+
+
+def description(**confirm: int) -> StudySpec:
+    """Return the study that is played: trials and ladder of `search_spaces/yolo_small.yaml`, gates as by default."""
+    return StudySpec.model_validate({
+        "name": "winners", "model": "m.yaml", "budget": {"trials": 40},
+        "ladder": {"min_epochs": 10, "max_epochs": 100},
+        "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}},
+        "confirm": confirm,
+    })  # fmt: skip
+
+
+def line(label: str, world: World, spec: StudySpec, runs: int) -> Tally:
+    """Play a world, print its line of the table and return what it gave."""
+    found = tally(world, spec, runs)
+    low, high = wilson(found.found, runs)
+    print(
+        f"{label:<52} {found.rate:6.3f} [{low:.3f}, {high:.3f}] {found.right / runs:8.3f} {found.spent:10.1f}"
+        f" {found.finalists:9.2f}",
+        flush=True,
+    )
+    return found
+
+
+def table(runs: int) -> dict[str, Any]:
+    """Print the tables and return the last line's figures."""
+    print(
+        f"noise {NOISE} mAP50-95; confirm: auto, at most {description().retrainings[1]} re-trainings; {runs} runs each"
+    )
+    print(f"{'':<52} {'found':>6} {'95% interval':>14} {'right':>9} {'trainings':>10} {'finalists':>9}")
+    none = line("A/A: nothing to find", World(), description(), runs)
+    planted = line(f"planted {HEADLINE:g}x noise in a fifth of the space", World(HEADLINE, seed=1), description(), runs)
+    for gain in (1.0, 1.5, 2.5, 3.0, 4.0, 6.0):
+        line(f"planted {gain:g}x noise in a fifth of the space", World(gain, seed=2), description(), runs)
+    for gain in (2.0, 3.0, 4.0):
+        line(
+            f"planted {gain:g}x noise in a twentieth of the space", World(gain, share=0.05, seed=3), description(), runs
+        )
+    line("A/A, all trials the default's own params", World(alike=True), description(), min(runs, 100))
+    for shared in (0.0, 1.0):
+        line(
+            f"A/A, val and judged split share {shared:g} of the noise", World(shared_noise=shared), description(), runs
+        )
+    for ratio in (0.5, 2.0):
+        line(f"A/A, tried params {ratio:g}x as noisy as the default", World(ratio=ratio, seed=4), description(), runs)
+    designs: list[dict[str, int]] = [
+        {"retrainings": 6}, {"retrainings": 10}, {"retrainings": 14}, {"retrainings": 30}, {"finalists": 1},
+        {"seeds": 2}, {"seeds": 3}, {"seeds": 10},
+    ]  # fmt: skip
+    for confirm in designs:
+        words = ", ".join(f"{key}: {value}" for key, value in confirm.items())
+        for gain in (0.0, 2.0, 3.0):
+            label = f"confirm: {{{words}}}, {'A/A' if not gain else f'planted {gain:g}x noise'}"
+            line(label, World(gain, seed=5), description(**confirm), runs)
+    return {
+        "aa_no_gain": round(1 - none.rate, 4),
+        "aa_interval": [round(1 - end, 4) for end in reversed(wilson(none.found, runs))],
+        "planted_found": round(planted.rate, 4),
+        "planted_interval": [round(end, 4) for end in wilson(planted.found, runs)],
+        "planted_gain_in_noise": HEADLINE,
+        "runs": runs,
+    }
+
+
+def main() -> None:
+    """Read the command line and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=2000, help="simulated studies a line of the table")
+    runs = parser.parse_args().runs
+    if runs < 1:
+        parser.error(f"--runs: must be at least 1, but got {runs}")
+    figures = table(runs)
+    print(f"{time.process_time():.0f} s of one core")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
