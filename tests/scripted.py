@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import psutil
 
-from automl.records import Answer, Ending, Job, Measurement
+from automl.records import Answer, Ending, Job, Measurement, Trial
 
 TRAINABLE = "ray::ImplicitFunc"
 """What Ray calls a process that trains."""
@@ -29,13 +29,17 @@ class Jobs:
         self.retries: list[tuple[int, str]] = []
         self.stopping = False
         self.stop_trial_at: dict[int, int] = {}
-        self.pause_at: dict[int, int] = {}
+        self.pause_at: set[tuple[int, int]] = set()
         self.resume: deque[int] = deque()
         """Numbers to go on with, once all jobs have been handed out."""
         self.kill_at: set[tuple[int, int]] = set()
         self.patience = 0
         """How often it has to be asked in vain for each job."""
         self._asked = 0
+
+    @property
+    def trials(self) -> list[Trial]:
+        return []
 
     @property
     def over(self) -> bool:
@@ -67,8 +71,8 @@ class Jobs:
         answer = Answer.GO_ON
         if self.stop_trial_at.get(number) == epoch:
             answer = Answer.STOP
-        if self.pause_at.get(number) == epoch:
-            del self.pause_at[number]
+        if (number, epoch) in self.pause_at:
+            self.pause_at.remove((number, epoch))
             answer = Answer.PAUSE
         if answer is not Answer.GO_ON:
             self.live.discard(number)

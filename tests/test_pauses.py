@@ -35,7 +35,7 @@ def epochs_kept(job: Job) -> list[int]:
 def test_paused_trials_leave_the_only_place_and_go_on_in_the_order_of_the_source(tmp_path: Path, data: Path) -> None:
     jobs = jobs_at(tmp_path, data, epochs=[2, 2, 2])
     source = Jobs(jobs, concurrent=1)
-    source.pause_at = {0: 1, 1: 1, 2: 1}
+    source.pause_at = {(0, 1), (1, 1), (2, 1)}
     source.resume = deque([2, 0])
     source.patience = 3
 
@@ -56,7 +56,7 @@ def test_paused_trials_leave_the_only_place_and_go_on_in_the_order_of_the_source
 
 def test_a_worker_lost_at_the_moment_of_the_pause_is_not_replaced(tmp_path: Path, data: Path) -> None:
     source = Jobs(jobs_at(tmp_path, data, epochs=[50]), concurrent=1)
-    source.pause_at = {0: 1}
+    source.pause_at = {(0, 1)}
     source.kill_at = {(0, 1)}
 
     cluster.run(source, the_only_place(), retries=3)
@@ -68,7 +68,7 @@ def test_a_worker_lost_at_the_moment_of_the_pause_is_not_replaced(tmp_path: Path
 
 def test_a_worker_killed_after_a_pause_is_replaced_and_the_trial_goes_on(tmp_path: Path, data: Path) -> None:
     source = Jobs(jobs_at(tmp_path, data, epochs=[3]), concurrent=1)
-    source.pause_at = {0: 1}
+    source.pause_at = {(0, 1)}
     source.resume = deque([0])
     source.kill_at = {(0, 2)}
 
@@ -81,7 +81,7 @@ def test_a_worker_killed_after_a_pause_is_replaced_and_the_trial_goes_on(tmp_pat
 
 def test_workers_lost_before_and_after_a_pause_count_together(tmp_path: Path, data: Path) -> None:
     source = Jobs(jobs_at(tmp_path, data, epochs=[4]), concurrent=1)
-    source.pause_at = {0: 2}
+    source.pause_at = {(0, 2)}
     source.resume = deque([0])
     source.kill_at = {(0, 1), (0, 3)}
 
@@ -94,7 +94,7 @@ def test_workers_lost_before_and_after_a_pause_count_together(tmp_path: Path, da
 def test_an_orderly_stop_with_paused_trials_leaves_no_process(tmp_path: Path, data: Path) -> None:
     jobs = jobs_at(tmp_path, data, epochs=[50, 50])
     source = Jobs(jobs, concurrent=1)
-    source.pause_at = {0: 1}
+    source.pause_at = {(0, 1)}
     source.resume = deque([0])
     killer = threading.Thread(target=terminate_when, args=(lambda: 1 in source.heard,))
     killer.start()
@@ -116,7 +116,7 @@ def test_a_failure_of_the_source_ends_the_run_while_all_trials_are_paused(tmp_pa
             return super().next_job()
 
     source = Full(jobs_at(tmp_path, data, epochs=[50]), concurrent=1)
-    source.pause_at = {0: 1}
+    source.pause_at = {(0, 1)}
     source.resume = deque([0])
 
     with pytest.raises(OSError, match="No space left on device"):

@@ -78,7 +78,7 @@ def no_breath(monkeypatch: pytest.MonkeyPatch) -> None:
 def source(tmp_path: Path) -> Jobs:
     """Four jobs for two places, each to be paused at epoch 1."""
     made = Jobs([replace(job_at(tmp_path / str(n), tmp_path), number=n) for n in range(4)])
-    made.pause_at = dict.fromkeys(range(4), 1)
+    made.pause_at = {(number, 1) for number in range(4)}
     return made
 
 
@@ -137,7 +137,7 @@ def test_a_trial_that_pauses_twice_goes_on_twice(source: Jobs) -> None:
     tune = all_paused(source)
 
     tune.step()
-    source.pause_at = {1: 2}
+    source.pause_at = {(1, 2)}
     assert tune.step() is None
     assert tune.report(1, 2) == "NOOP"
     assert tune.step() is tune.trials[1]
@@ -170,7 +170,7 @@ def test_new_jobs_are_asked_for_behind_paused_ones(source: Jobs) -> None:
             return super().next_job()
 
     mixed = Eager(list(source.jobs))
-    mixed.pause_at = {0: 1}
+    mixed.pause_at = {(0, 1)}
     tune = Tune(mixed)
     tune.step()
     tune.report(0, 1)
