@@ -1,5 +1,6 @@
 """Fixtures that are dear to make: a small drawn data set and a trained micro YOLO, once for all tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Job, 
     """A job that was trained to its end, and how it ended."""
     job = job_at(tmp_path_factory.mktemp("trained"), data)
     return job, trial.run(job, lambda _measurement: None)
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The dashboard of a local Ray, one for all tests of a file."""
+    from automl import cluster  # noqa: PLC0415  (few tests need Ray, and it takes seconds to import)
+
+    with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
+        yield dashboard

@@ -8,6 +8,7 @@ import heapq
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
@@ -15,7 +16,7 @@ from automl.board import Board
 from automl.frame import Frame
 from automl.journal import Journal
 from automl.progress import Progress
-from automl.records import Answer, Ending, Job, Measurement, ParamValue
+from automl.records import Answer, Ending, Job, Measurement, ParamValue, Trial
 from automl.spec import StudySpec
 from automl.study import Search
 
@@ -45,33 +46,45 @@ def open_search(folder: Path, spec: StudySpec, *, workers: int = 1, clock: Clock
     )
 
 
+class Source(Protocol):
+    """What a simulation asks of a study; less than Ray's bridge does."""
+
+    @property
+    def trials(self) -> list[Trial]: ...
+    @property
+    def stopping(self) -> bool: ...
+    def next_job(self) -> Job | None: ...
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer: ...
+    def ended(self, number: int, ending: Ending) -> None: ...
+
+
 def simulate(
-    source: Search, curve: Curve, *, clock: Clock, seconds: float = 10.0, until: Callable[[], bool] = lambda: False
+    source: Source, curve: Curve, *, clock: Clock, seconds: float = 10.0, until: Callable[[], bool] = lambda: False
 ) -> list[Job]:
     """Run all jobs of a source, an epoch of each lasting `seconds` on the clock; return the jobs handed out.
 
-    A worker that goes on after an interruption repeats its known epochs first, as a real trial does. `until` ends the
-    simulation at once, the way a killed driver ends.
+    A worker that goes on after a pause or an interruption repeats its known epochs first, as a real trial does. `until`
+    ends the simulation at once, the way a killed driver ends.
     """
     events: list[tuple[float, int, int, Job]] = []
     handed: list[Job] = []
     known = {trial.number: trial.epoch for trial in source.trials}
 
+    def told(job: Job, epoch: int) -> Answer:
+        known[job.number] = max(epoch, known.get(job.number, 0))
+        return source.measured(job.number, _measured(curve, job, epoch, seconds), node="node")
+
     def fill() -> None:
         while not source.stopping and (job := source.next_job()):
             handed.append(job)
             done = known.get(job.number, 0)
-            for epoch in range(1, done + 1):
-                answer = source.measured(job.number, _measured(curve, job, epoch, seconds), node="node")
-                if answer is not Answer.GO_ON:
-                    return fill()
-            heapq.heappush(events, (clock.now + seconds, job.number, done + 1, job))
-        return None
+            if all(told(job, epoch) is Answer.GO_ON for epoch in range(1, done + 1)):
+                heapq.heappush(events, (clock.now + seconds, job.number, done + 1, job))
 
     fill()
     while events and not until() and not source.stopping:
         clock.now, number, epoch, job = heapq.heappop(events)
-        goes_on = source.measured(number, _measured(curve, job, epoch, seconds), node="node") is Answer.GO_ON
+        goes_on = told(job, epoch) is Answer.GO_ON
         if goes_on and epoch < job.epochs:
             heapq.heappush(events, (clock.now + seconds, number, epoch + 1, job))
         elif goes_on:

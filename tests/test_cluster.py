@@ -1,104 +1,21 @@
 """The Ray bridge on a real embedded Ray, with real micro trainings."""
 
-import os
-import signal
 import threading
-import time
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import ray
 
 from automl import cluster
 from automl.cluster import nodes
 from automl.errors import ExportError, StudyError
-from automl.records import Answer, Ending, Job, Measurement, State
+from automl.records import Answer, State
 from tests.conftest import job_at
+from tests.scripted import Jobs, all_gone, terminate_when
 
 pytestmark = [pytest.mark.ray, pytest.mark.yolo]
-
-TRAINABLE = "ray::ImplicitFunc"
-"""What Ray calls a process that trains."""
-
-
-class Jobs:
-    """A list of jobs as a source; does at a measurement what a test wants done."""
-
-    def __init__(self, jobs: list[Job], *, concurrent: int = 2) -> None:
-        self.jobs = deque(jobs)
-        self.concurrent = concurrent
-        self.live: set[int] = set()
-        self.heard: dict[int, list[Measurement]] = {}
-        self.endings: dict[int, Ending] = {}
-        self.retries: list[tuple[int, str]] = []
-        self.stopping = False
-        self.stop_trial_at: dict[int, int] = {}
-        self.on_first: list[int] = []
-
-    @property
-    def over(self) -> bool:
-        return not self.jobs
-
-    def next_job(self) -> Job | None:
-        if len(self.live) >= self.concurrent or not self.jobs:
-            return None
-        job = self.jobs.popleft()
-        self.live.add(job.number)
-        return job
-
-    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
-        assert node
-        self.heard.setdefault(number, []).append(measurement)
-        if measurement.epoch == 1 and number in self.on_first:
-            self.on_first.remove(number)
-            kill_a_worker()
-        goes_on = self.stop_trial_at.get(number) != measurement.epoch
-        if not goes_on:
-            self.live.discard(number)
-        return Answer.GO_ON if goes_on else Answer.STOP
-
-    def ended(self, number: int, ending: Ending) -> None:
-        self.live.discard(number)
-        self.endings[number] = ending
-
-    def retried(self, number: int, cause: str) -> None:
-        self.retries.append((number, cause))
-
-    def stop(self, why: str) -> None:
-        del why
-        self.stopping = True
-
-    def tick(self) -> None:
-        pass
-
-
-def workers() -> list[psutil.Process]:
-    """Return the processes that train, of this test's own cluster only."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or [])]
-
-
-def all_gone(*, seconds: float = 20) -> bool:
-    """Wait until no process trains any more."""
-    deadline = time.monotonic() + seconds
-    while workers() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not workers()
-
-
-def kill_a_worker() -> None:
-    os.kill(workers()[0].pid, signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
-        yield dashboard
 
 
 @pytest.mark.usefixtures("connection")
@@ -106,6 +23,7 @@ def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Pa
     jobs = [replace(job_at(tmp_path / str(number), data), number=number) for number in range(3)]
     source = Jobs(jobs)
     source.stop_trial_at = {1: 2}
+    source.patience = 2
 
     cluster.run(source, cluster.slots(gpus="auto", cpus="auto", concurrent="auto"), retries=0)
 
@@ -120,7 +38,7 @@ def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Pa
 @pytest.mark.usefixtures("connection")
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Path, data: Path) -> None:
     source = Jobs([replace(job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
-    source.on_first = [0]
+    source.kill_at = {(0, 1)}
 
     cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1), retries=1)
 
@@ -134,7 +52,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Pa
 @pytest.mark.usefixtures("connection")
 def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Path, data: Path) -> None:
     source = Jobs([replace(job_at(tmp_path / "0", data), number=0)], concurrent=1)
-    source.on_first = [0]
+    source.kill_at = {(0, 1)}
 
     cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1), retries=0)
 
@@ -155,13 +73,6 @@ def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, d
     assert not source.endings
     assert all_gone()
     assert (tmp_path / "0" / "last.pt").exists()
-
-
-def terminate_when(ready: object, *, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready() and time.monotonic() < deadline:  # type: ignore[operator]
-        time.sleep(0.1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.usefixtures("connection")

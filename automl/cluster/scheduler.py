@@ -1,0 +1,150 @@
+"""What Ray Tune asks and tells while it runs: each question goes to the job source, each answer back to Tune."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ray import tune
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher as RaySearcher
+from ray.tune.stopper import Stopper
+
+from automl.cluster.source import Handle
+from automl.records import Answer, Ending, Measurement
+
+MESSAGE: Final = "message"
+BREATH: Final = 0.1
+"""Seconds until the source is asked again when nothing runs; Tune's loop would turn without a pause."""
+
+
+class Searcher(RaySearcher):
+    """Hands the source's jobs to Ray Tune: a new number as a new trial, that of a paused trial to the scheduler."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Ask this source."""
+        super().__init__(metric=None, mode=None)
+        self._handle = handle
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002
+        """Return the next new job; None while there is none."""
+        source = self._handle()
+        if self._handle.stopping or source.over:
+            return str(RaySearcher.FINISHED)
+        with self._handle.kept():
+            while job := source.next_job():
+                if not self._handle.paused.call(job):
+                    return {"job": job.to_dict()}
+        return None
+
+    def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Nothing to learn: the scheduler heard of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the journal is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+class Scheduler(FIFOScheduler):
+    """Passes every message of a trial on, and the source's answer back; only the source makes a paused trial go on."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Ask this source."""
+        super().__init__()
+        self._handle = handle
+
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401
+        """Pass a message on and return what the trial does next."""
+        answer = self._answer(trial, json.loads(result[MESSAGE]))
+        if answer is Answer.PAUSE:
+            # Returned as a decision, PAUSE would have Tune ask the worker for a checkpoint first: were the worker lost
+            # just then, Tune would start the trial again, while the source counts it as paused.
+            tune_controller.pause_trial(trial, should_checkpoint=False)
+            self._handle.paused.add(number(trial), trial)
+            return str(TrialScheduler.NOOP)
+        return str(TrialScheduler.CONTINUE if answer is Answer.GO_ON else TrialScheduler.STOP)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:  # noqa: ANN401
+        """Return a paused trial that shall go on; pending ones start without being chosen.
+
+        Trials left paused when the source is over would keep Tune from ending, so they are taken off its list.
+        """
+        if self._handle().over:
+            for trial in self._handle.paused.empty():
+                tune_controller.stop_trial(trial)
+        chosen = self._handle.paused.next()
+        if chosen is None and not any(_busy(trial) for trial in tune_controller.get_live_trials()):
+            time.sleep(BREATH)
+        return chosen
+
+    def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
+        source, answer = self._handle(), Answer.GO_ON
+        with self._handle.kept():
+            if "ending" in message:
+                source.ended(number(trial), Ending.from_dict(message["ending"]))
+            else:
+                measurement = Measurement.from_dict(message["measurement"])
+                answer = source.measured(number(trial), measurement, node=message["node"])
+        return answer
+
+
+class Callback(tune.Callback):
+    """Tells the source of time that passes and of workers that are lost."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Tell this source."""
+        self._handle = handle
+
+    def on_step_end(self, iteration: int, trials: list[RayTrial], **info: Any) -> None:  # noqa: ANN401, ARG002
+        """Let the source do what has to be done now and then."""
+        with self._handle.kept():
+            self._handle().tick()
+
+    def on_trial_recover(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
+        """Tell of a worker that is lost and will be replaced."""
+        with self._handle.kept():
+            self._handle().retried(number(trial), _lost(trial))
+
+    def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
+        """Tell of a worker that is lost for good."""
+        with self._handle.kept():
+            self._handle().ended(number(trial), Ending(cause=_lost(trial)))
+
+
+class Stop(Stopper):
+    """Stops all trials when the source asks for it or has failed."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Ask this source."""
+        self._handle = handle
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Stop no trial by its results: that is the scheduler's."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Tell whether everything shall stop."""
+        return self._handle.stopping
+
+
+def name(trial: RayTrial) -> str:
+    """Return what Ray calls a trial."""
+    return f"trial-{number(trial):04d}"
+
+
+def number(trial: RayTrial) -> int:
+    """Return the number of the job that a trial of Ray's runs."""
+    return int(trial.config["job"]["number"])
+
+
+def _busy(trial: RayTrial) -> bool:
+    return trial.status in {RayTrial.PENDING, RayTrial.RUNNING}
+
+
+def _lost(trial: RayTrial) -> str:
+    error = trial.get_error()
+    first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+    return f"worker lost: {type(error).__name__}: {first}"

@@ -1,0 +1,98 @@
+"""Who decides what runs: the protocol of a job source, and what carries it past Ray Tune's copying."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from automl.cluster.paused import Paused
+from automl.errors import AutomlError, StudyError
+from automl.records import Answer, Ending, Job, Measurement
+
+
+class JobSource(Protocol):
+    """What decides: the study, or a list of re-trainings.
+
+    A trial whose measurement is answered with PAUSE leaves its worker; what it trained is in the job's folder. It goes
+    on when `next_job` gives its number again, and first reports the epochs of its folder once more: they are known.
+    """
+
+    @property
+    def over(self) -> bool:
+        """Tell whether no further job will come, whatever the running trials still report.
+
+        While this is False, `next_job` is asked again and again, also when no trial runs. Once it is True, trials left
+        paused never go on in this run: what becomes of them is for the source to record.
+        """
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether everything shall stop now, to be resumed later."""
+        ...
+
+    def next_job(self) -> Job | None:
+        """Return the next job, None while there is none to start.
+
+        The number of a paused trial makes that trial go on; any other number starts a trial. The source counts the
+        places: each job returned is started, and a trial that is paused or has ended leaves its place at once.
+        """
+        ...
+
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
+        """Take in what an epoch gave, known or new, and say what the trial does next."""
+        ...
+
+    def ended(self, number: int, ending: Ending) -> None:
+        """Take in how a trial ended by itself or by the loss of its worker."""
+        ...
+
+    def retried(self, number: int, cause: str) -> None:
+        """Take in that a trial lost its worker and starts again; a paused trial has none to lose."""
+        ...
+
+    def stop(self, why: str) -> None:
+        """Ask for an orderly stop."""
+        ...
+
+    def tick(self) -> None:
+        """Do what has to be done now and then."""
+        ...
+
+
+class Handle:
+    """Carries the source past Ray Tune's copying and pickling, which no open journal would survive."""
+
+    def __init__(self, source: JobSource | None) -> None:
+        """Hold a source; None is what comes out of a pickle."""
+        self.source = source
+        self.paused = Paused()
+        self.failure: AutomlError | OSError | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Handle":
+        return self
+
+    def __reduce__(self) -> tuple[type["Handle"], tuple[None]]:
+        return (Handle, (None,))
+
+    def __call__(self) -> JobSource:
+        """Return the source.
+
+        Raises:
+            StudyError: this handle came out of a pickle.
+        """
+        if self.source is None:
+            raise StudyError("a job source must not be restored from Ray's own files; use `automl resume`")
+        return self.source
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether everything shall stop, asked for or after a failure of the source."""
+        return self().stopping or self.failure is not None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep a failure of the source (a full disk, say) for the caller of `run`; Ray Tune would only wrap it."""
+        try:
+            yield
+        except (AutomlError, OSError) as error:
+            self.failure = self.failure or error
