@@ -222,13 +222,15 @@ def _watched(order: Order, process: subprocess.Popen[bytes], meter: Meter) -> Ge
 
 def _stop(process: subprocess.Popen[bytes], meter: Meter) -> None:
     """Ask for an orderly end, and kill what is left after a while: Ray's own processes too."""
-    if process.poll() is None:
-        # Not SIGINT: what is started in the background of a script ignores it, and so would Ray's driver.
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE_SECONDS)
-    meter.end()
-    process.wait()
+    try:
+        if process.poll() is None:
+            # Not SIGINT: what is started in the background of a script ignores it, and so would Ray's driver.
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_SECONDS)
+    finally:
+        meter.end()
+        process.wait()
 
 
 def _number(text: str | None) -> float | None:
