@@ -1,0 +1,241 @@
+"""The sides of `real_trainings.py`: how a search is started, watched while it runs, and stopped.
+
+What runs inside the child process of a stock search is in `real_stock.py`.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import yaml
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+MODEL: Final = ROOT / "search_spaces" / "models" / "micro.yaml"
+OURS: Final = "ours"
+STOCK: Final = "stock"
+STOCK_DEFAULTS: Final = "stock-defaults"
+SIDES: Final = (STOCK, OURS, STOCK_DEFAULTS)
+METRIC: Final = "metrics/mAP50-95(B)"
+TEST: Final = "test"
+CURVES: Final = {
+    True: ("runs/search/trials/*/curves.csv", "val/map50_95"),
+    False: (f"{STOCK}_*/results.csv", METRIC),
+}
+"""Where the trials of ours, and of the others, write their curves, and the column of the mAP."""
+CHILD: Final = Path(__file__).resolve().with_name("real_stock.py")
+SPACE: Final[dict[str, dict[str, Any]]] = {
+    "optimizer": {"choices": ["AdamW", "SGD", "MuSGD"], "default": "AdamW"},
+    "lr0": {"low": 1e-4, "high": 0.1, "log": True, "default": 0.001},
+    "momentum": {"low": 0.7, "high": 0.98, "default": 0.937},
+    "mosaic": {"low": 0.0, "high": 1.0, "default": 1.0},
+    "scale": {"low": 0.0, "high": 0.9, "default": 0.5},
+}
+TRAIN: Final = {"nbs": 8, "warmup_epochs": 0.5, "close_mosaic": 3, "cache": "ram"}
+"""Settings of every training; image size and batch depend on the data set."""
+ENVIRONMENT: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "YOLO_OFFLINE": "1",
+    "YOLO_AUTOINSTALL": "false",
+    "YOLO_VERBOSE": "false",
+}
+"""The same for all sides: one thread a trial, no network. Ours sets the rest by itself."""
+POLL_SECONDS: Final = 0.5
+PATIENCE_SECONDS: Final = 60
+
+Values = Mapping[str, Mapping[int, float | None]]
+"""The validation mAP by trial and epoch; None where an epoch was not validated."""
+
+
+class BenchmarkError(Exception):
+    """A condition that whoever runs the benchmark can mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One search by one side."""
+
+    side: str
+    dataset: str
+    seed: int
+    folder: str
+    data: str
+    train: dict[str, Any]
+    epochs: int
+    min_epochs: int
+    trials: int
+    concurrent: int
+    cpu_seconds: float
+    settings: tuple[str, ...] = ()
+    """KEY=VALUE for our spec, beyond what both sides share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One epoch of some trial, and what the whole side had spent when it was seen."""
+
+    cpu: float
+    wall: float
+    trial: str
+    epoch: int
+    value: float | None
+
+
+class Meter:
+    """CPU-seconds of a process and all its descendants, those that have ended included.
+
+    A process that lives for less than the time between two readings is missed, and the last moments of each other one.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._root = psutil.Process(pid)
+        self._spent: dict[psutil.Process, float] = {self._root: 0.0}
+
+    def read(self) -> float:
+        """Return the CPU-seconds so far, user and system."""
+        with suppress(psutil.NoSuchProcess):
+            for child in self._root.children(recursive=True):
+                self._spent.setdefault(child, 0.0)
+        for process in self._spent:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                self._spent[process] = times.user + times.system
+        return sum(self._spent.values())
+
+    def end(self) -> None:
+        """Kill what is left of these processes."""
+        self.read()
+        for process in self._spent:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def command(order: Order) -> list[str]:
+    """Write what the side needs into its folder and return the command that searches."""
+    folder = Path(order.folder)
+    if order.side == OURS:
+        (folder / "spec.yaml").write_text(yaml.safe_dump(described(order), sort_keys=False))
+        changes = [word for pair in order.settings for word in ("--set", pair)]
+        program = str(ROOT / "automl" / "search.py")
+        return [sys.executable, program, str(folder / "spec.yaml"), "--storage", str(folder), *changes]
+    (folder / "order.json").write_text(json.dumps(asdict(order)))
+    return [sys.executable, str(CHILD), order.side, str(folder / "order.json")]
+
+
+def described(order: Order) -> dict[str, Any]:
+    """Return the order as a spec of ours."""
+    return {
+        "name": "search",
+        "model": str(MODEL),
+        "data": order.data,
+        "objective": "map50_95",
+        "budget": {"trials": order.trials},
+        "ladder": {"min_epochs": order.min_epochs, "max_epochs": order.epochs, "reduction_factor": 3},
+        "space": SPACE,
+        "train": order.train,
+        "resources": {"gpus": 0, "cpus": 1, "concurrent": order.concurrent},
+        "seed": order.seed,
+    }
+
+
+def read(order: Order) -> Values:
+    """Return what the trials of a side measured so far, by the file that each writes at the end of an epoch.
+
+    Ray Tune's own `result.json` would not do: it reaches the storage up to ten seconds late.
+    """
+    pattern, column = CURVES[order.side == OURS]
+    found = {}
+    for path in sorted(Path(order.folder).glob(pattern)):
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]  # none half written
+        found[path.parent.name] = {int(row["epoch"]): _number(row.get(column)) for row in rows}
+    return found
+
+
+def weights_of(order: Order, trial: str) -> Path:
+    """Return the best weights of a trial."""
+    folder = Path(order.folder)
+    if order.side == OURS:
+        return folder / "runs" / "search" / "trials" / trial / "best.pt"
+    return folder / trial / "weights" / "best.pt"
+
+
+def search(order: Order) -> Generator[Point, None, None]:
+    """Run one search until it has spent its CPU-seconds or its trials, and yield its epochs as they come.
+
+    Raises:
+        BenchmarkError: the side ended without a measurement, or with an error.
+    """
+    folder = Path(order.folder)
+    folder.mkdir(parents=True)
+    environment = {**os.environ, **ENVIRONMENT, "YOLO_CONFIG_DIR": str(folder), "PYTHONPATH": _path()}
+    environment.pop("RAY_ADDRESS", None)
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            command(order), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    meter = Meter(process.pid)
+    try:
+        yield from _watched(order, process, meter)
+    finally:
+        _stop(process, meter)
+
+
+def judge(order: Order, trial: str) -> float:
+    """Return the test mAP of a trial's best weights."""
+    words = [sys.executable, str(CHILD), TEST, str(weights_of(order, trial)), json.dumps(asdict(order))]
+    done = subprocess.run(
+        words, env={**os.environ, **ENVIRONMENT, "PYTHONPATH": _path()}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BenchmarkError(f"{weights_of(order, trial)}: must be judged on the test split, but {done.stderr[-800:]}")
+    return float(done.stdout.split()[-1])
+
+
+def _watched(order: Order, process: subprocess.Popen[bytes], meter: Meter) -> Generator[Point, None, None]:
+    folder, began, known = Path(order.folder), time.monotonic(), set()
+    running, cpu = True, 0.0
+    while running and cpu < order.cpu_seconds:
+        time.sleep(POLL_SECONDS)
+        confirming = (folder / "runs" / "search" / "confirm").exists()
+        running = process.poll() is None and not confirming
+        cpu, wall = meter.read(), time.monotonic() - began
+        for trial, values in read(order).items():
+            for epoch, value in values.items():
+                if (trial, epoch) not in known and epoch <= order.epochs:
+                    known.add((trial, epoch))
+                    yield Point(cpu, wall, trial, epoch, value)
+    if process.poll() or not known:
+        said = (folder / "log.txt").read_text(errors="replace")[-2000:]
+        raise BenchmarkError(f"{folder / 'log.txt'}: the search must measure something, but it ended with\n{said}")
+
+
+def _stop(process: subprocess.Popen[bytes], meter: Meter) -> None:
+    """Ask for an orderly end, and kill what is left after a while: Ray's own processes too."""
+    try:
+        if process.poll() is None:
+            # Not SIGINT: what is started in the background of a script ignores it, and so would Ray's driver.
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_SECONDS)
+    finally:
+        meter.end()
+        process.wait()
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
+
+
+def _path() -> str:
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
