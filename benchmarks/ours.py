@@ -1,38 +1,34 @@
 """The project's own search as a strategy in virtual time: `automl.strategy`, driven as `automl.study` drives it."""
 
 from dataclasses import replace
+from typing import Final, Literal
 
 from automl.records import Answer, EarlierEvidence, Ending, Measurement, Params, Trial
 from automl.rungs import ladder
 from automl.strategy import Course, Strategy
 from benchmarks.tables import Task
 
-METRIC = "val/value"
-FIRST_RUNG = 2
-REDUCTION = 3
+METRIC: Final = "val/value"
+FIRST_RUNG: Final = 2
+REDUCTION: Final = 3
+Kind = Literal["promotion", "stopping"]
 
 
 class Ours:
     """Sampler and scheduler of the project."""
 
     def __init__(
-        self,
-        task: Task,
-        *,
-        seed: int,
-        scheduler: str = "promotion",
-        reduction: int = REDUCTION,
-        first: int = FIRST_RUNG,
-        earlier: tuple[EarlierEvidence, ...] = (),
+        self, task: Task, *, seed: int, scheduler: Kind = "promotion", earlier: tuple[EarlierEvidence, ...] = ()
     ) -> None:
+        """Start with an empty history."""
         self.trials: dict[int, Trial] = {}
         self._strategy = Strategy(
             Course(
                 space=task.space,
                 metric=METRIC,
                 max_epochs=task.max_epochs,
-                rungs=ladder(first, task.max_epochs, reduction),
-                reduction_factor=reduction,
+                rungs=ladder(FIRST_RUNG, task.max_epochs, REDUCTION),
+                reduction_factor=REDUCTION,
                 scheduler=scheduler,
                 seed=seed,
                 earlier=earlier,

@@ -1,4 +1,4 @@
-"""Earlier studies for the warm start: the project's own search on tasks that are not held out, ranked by its own code."""
+"""Earlier studies for the warm start: the project's own search on tasks that are not held out, by its own code."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -24,9 +24,9 @@ def _two_cores() -> None:
 def _stock(order: Order) -> None:
     """Search as Ultralytics does: its own call, on a Ray of its own."""
     _two_cores()
-    import ray  # noqa: PLC0415
-    from ray import tune  # noqa: PLC0415
-    from ultralytics import YOLO, settings  # noqa: PLC0415
+    import ray
+    from ray import tune
+    from ultralytics import YOLO, settings
 
     ray.init(address="local", num_cpus=order.concurrent, runtime_env={"worker_process_setup_hook": _two_cores})
     # Its Ray callback stays on: without it ASHA would see one result a trial.
@@ -50,8 +50,8 @@ def _domain(tune: Any, part: Mapping[str, Any]) -> Any:  # noqa: ANN401
 
 def _defaults_first() -> Any:  # noqa: ANN401
     """Return stock's own searcher, told to try the default params first."""
-    from optuna.samplers import TPESampler  # noqa: PLC0415
-    from ray.tune.search.optuna import OptunaSearch  # noqa: PLC0415
+    from optuna.samplers import TPESampler
+    from ray.tune.search.optuna import OptunaSearch
 
     sampler = TPESampler(multivariate=True, constant_liar=True)
     defaults = {name: part["default"] for name, part in SPACE.items()}
@@ -59,7 +59,7 @@ def _defaults_first() -> Any:  # noqa: ANN401
 
 
 def _test(weights: str, order: Order) -> None:
-    from automl.yolo.vendor import ultralytics  # noqa: PLC0415
+    from automl.yolo.vendor import ultralytics
 
     model = ultralytics().YOLO(weights, task="detect")
     kept = {name: order.train[name] for name in ("imgsz", "batch")}

@@ -1,75 +1,93 @@
 """Runs a search in virtual time: workers train rows of a table, the strategy decides."""
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from automl.records import Answer
+from benchmarks.rivals.protocol import Strategy
 from benchmarks.tables import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
+    """What a search had found when."""
+
     times: np.ndarray
+    """Seconds on the clock at which the best value rose."""
     best: np.ndarray
+    """The best value of any epoch so far, at these times."""
     trials: int
-    epochs: int
 
 
-def run(strategy, task: Task, *, workers: int, budget: float, startup: float) -> Trace:
-    """Run until `budget` seconds on the clock; each start of a training costs `startup` seconds."""
-    now, seq, best = 0.0, 0, -np.inf
-    times, bests = [], []
-    rows, at = {}, {}
-    heap: list = []
-    idle = workers
-    epochs = 0
-    while True:
-        while idle:
-            work = strategy.next()
-            if work is None:
-                break
+@dataclass(slots=True)
+class _Cluster:
+    """Workers on one clock. A trial holds one of them from a start to a pause or its end."""
+
+    strategy: Strategy
+    task: Task
+    workers: int
+    startup: float
+    now: float = 0.0
+    rows: dict[int, int] = field(default_factory=dict)
+    done: dict[int, int] = field(default_factory=dict)
+    """Trial to the epochs behind it."""
+    events: list[tuple[float, int, int]] = field(default_factory=list)
+    starts: int = 0
+
+    def fill(self) -> None:
+        """Give each free worker something to do, as long as the strategy and the table have it."""
+        while len(self.events) < self.workers and (work := self.strategy.next()):
             number, params = work
-            if number not in rows and len(rows) == len(task.values):
-                idle = 0  # the table is used up
-                break
-            if number not in rows:
-                rows[number], at[number] = task.row(params, taken=set(rows.values())), 0
-                strategy.told(number, task.params[rows[number]])
-            first = task.seconds[rows[number]][at[number]]
-            seq += 1
-            heapq.heappush(heap, (now + startup + first, seq, number))
-            idle -= 1
-        if not heap:
-            break
-        now, _, number = heapq.heappop(heap)
-        if now > budget:
-            break
-        row = rows[number]
-        at[number] += 1
-        epochs += 1
-        e = at[number]
-        v = float(task.values[row][e - 1])
-        if v > best:
-            best = v
-            times.append(now)
-            bests.append(v)
-        answer = strategy.measured(number, epoch=e, value=v, seconds=float(task.seconds[row][e - 1]))
-        if e == len(task.values[row]) and answer is not Answer.STOP:
-            strategy.ended(number)
+            if number not in self.rows:
+                if len(self.rows) == len(self.task.values):
+                    return
+                self.rows[number] = self.task.row(params, taken=set(self.rows.values()))
+                self.done[number] = 0
+                self.strategy.told(number, self.task.params[self.rows[number]])
+            self._train(number, self.startup)
+
+    def step(self) -> float:
+        """Pass the next epoch to the strategy, and return its value."""
+        self.now, _, number = heapq.heappop(self.events)
+        values = self.task.values[self.rows[number]]
+        seconds = float(self.task.seconds[self.rows[number]][self.done[number]])
+        self.done[number] += 1
+        epoch = self.done[number]
+        value = float(values[epoch - 1])
+        answer = self.strategy.measured(number, epoch=epoch, value=value, seconds=seconds)
+        if epoch == len(values) and answer is not Answer.STOP:
+            self.strategy.ended(number)
         elif answer is Answer.GO_ON:
-            seq += 1
-            heapq.heappush(heap, (now + task.seconds[row][e], seq, number))
-            continue
-        idle += 1
-    return Trace(np.array(times), np.array(bests), len(rows), epochs)
+            self._train(number, 0.0)
+        return value
+
+    def _train(self, number: int, before: float) -> None:
+        """Train one more epoch; of those that end at the same time, the one that began first is heard first."""
+        self.starts += 1
+        seconds = float(self.task.seconds[self.rows[number]][self.done[number]])
+        heapq.heappush(self.events, (self.now + before + seconds, self.starts, number))
+
+
+def run(strategy: Strategy, task: Task, *, workers: int, budget: float, startup: float) -> Trace:
+    """Run until `budget` seconds on the clock; each start of a training, after a pause too, costs `startup` seconds."""
+    cluster = _Cluster(strategy, task, workers, startup)
+    times: list[float] = []
+    best: list[float] = []
+    cluster.fill()
+    while cluster.events and cluster.events[0][0] <= budget:
+        value = cluster.step()
+        if not best or value > best[-1]:
+            times.append(cluster.now)
+            best.append(value)
+        cluster.fill()
+    return Trace(np.array(times), np.array(best), len(cluster.rows))
 
 
 def regret(trace: Trace, task: Task, times: np.ndarray) -> np.ndarray:
-    """Normalised regret at times: 0 = best of the table, 1 = its median row (also before the first epoch)."""
-    f = task.finals
-    top, med = f.max(), np.median(f)
-    idx = np.searchsorted(trace.times, times, side="right") - 1
-    vals = np.where(idx >= 0, trace.best[np.maximum(idx, 0)], -np.inf)
-    return np.clip((top - vals) / (top - med), 0, 1)
+    """Return the regret at times: 0 for the best row of the table, 1 for its median row and before the first epoch."""
+    top, median = task.finals.max(), np.median(task.finals)
+    known = np.searchsorted(trace.times, times, side="right")
+    found = np.concatenate([[median], trace.best])[known]
+    return np.clip((top - found) / (top - median), 0, 1)

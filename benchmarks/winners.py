@@ -16,7 +16,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final
@@ -24,12 +24,12 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from automl import contest, promotion  # noqa: E402
-from automl.contest import Contest, Results, Retraining, Round  # noqa: E402
-from automl.finals import DEFAULT  # noqa: E402
-from automl.records import Ending, Engine, Measurement, Score, Trial  # noqa: E402
-from automl.rungs import Ladder  # noqa: E402
-from automl.spec import StudySpec  # noqa: E402
+from automl import contest, promotion
+from automl.contest import Contest, Results, Retraining, Round
+from automl.finals import DEFAULT
+from automl.records import Answer, Ending, Engine, Measurement, Score, Trial
+from automl.scheduler import Promotion
+from automl.spec import StudySpec
 
 METRIC: Final = "val/map50_95"
 NOISE: Final = 0.02
@@ -64,11 +64,25 @@ class Study:
     spec: StudySpec
     rng: random.Random
     good: set[int] = field(default_factory=set)
+    finals: dict[int, float] = field(default_factory=dict)
+    """Trial to the value on val that its training ends with."""
 
     def search(self) -> list[Trial]:
-        """Return trials of random params after the ladder."""
-        ladder = Ladder(self.spec.rungs, self.spec.ladder.reduction_factor)
-        return [self._trial(number, ladder) for number in range(self.spec.budget.trials)]
+        """Return trials of random params after the ladder: one worker, which goes on with paused trials first."""
+        ladder = Promotion(self.spec.rungs, self.spec.ladder.reduction_factor)
+        trials: dict[int, Trial] = {}
+        for number in range(self.spec.budget.trials):
+            if number and self.rng.random() < self.world.share:
+                self.good.add(number)
+            trials[number] = Trial(number, self._params(number), number)
+            final = self._values(number)[0]
+            self.finals[number] = final
+            onward: int | None = number
+            while onward is not None:
+                trials[onward] = self._trained(trials[onward], ladder)
+                onward = ladder.next()
+        stopped = Ending(pruned="never advanced")
+        return [trial if trial.ending else replace(trial, ending=stopped) for trial in trials.values()]
 
     def confirm(self, trials: Sequence[Trial]) -> tuple[Contest, list[Round], Results]:
         """Play rounds until the contest wants no more."""
@@ -81,24 +95,26 @@ class Study:
                 results.setdefault(side, {}).update({offset: self._retrained(side, offset) for offset in offsets})
         return contestants, rounds, results
 
-    def _trial(self, number: int, ladder: Ladder) -> Trial:
-        if number and self.rng.random() < self.world.share:
-            self.good.add(number)
-        final = self._values(number)[0]
-        measurements: list[Measurement] = []
-        for epoch in (*ladder.rungs, self.spec.ladder.max_epochs):
-            grown = 1 - math.exp(-4 * epoch / self.spec.ladder.max_epochs)
-            jitter = self.rng.gauss(0, NOISE / 2) if epoch < self.spec.ladder.max_epochs else 0.0
-            measurements.append(Measurement(epoch, {METRIC: final * grown + jitter}, 1.0))
-            value = max(m.metrics[METRIC] for m in measurements)
-            verdict = ladder.judge(number, epoch=epoch, value=value)
-            if verdict and not verdict.advances and number:
-                return self._ended(number, measurements, Ending(pruned=verdict.reason))
-        return self._ended(number, measurements, Ending(final=measurements[-1]))
+    def _trained(self, trial: Trial, ladder: Promotion) -> Trial:
+        """Return a trial after the rungs that it climbs before it pauses, or after its last epoch."""
+        last = self.spec.ladder.max_epochs
+        for epoch in (*self.spec.rungs, last):
+            if epoch <= trial.epoch:
+                continue
+            grown = 1 - math.exp(-4 * epoch / last)
+            jitter = self.rng.gauss(0, NOISE / 2) if epoch < last else 0.0
+            measured = Measurement(epoch, {METRIC: self.finals[trial.number] * grown + jitter}, 1.0)
+            trial = replace(trial, measurements=(*trial.measurements, measured))
+            if epoch == last:
+                ladder.drop(trial.number)
+                return replace(trial, ending=Ending(final=measured))
+            value = max(m.metrics[METRIC] for m in trial.measurements)
+            if ladder.judge(trial.number, epoch=epoch, value=value).answer is Answer.PAUSE:
+                return trial
+        return trial
 
-    def _ended(self, number: int, measurements: list[Measurement], ending: Ending) -> Trial:
-        params = {"lr0": 0.01 if self.world.alike else 0.01 + number * 1e-4}
-        return Trial(number, params, number, tuple(measurements), ending)
+    def _params(self, number: int) -> dict[str, float | int | str | bool]:
+        return {"lr0": 0.01 if self.world.alike else 0.01 + number * 1e-4}
 
     def _values(self, number: int) -> tuple[float, float]:
         """Return what a training reaches on val and on the judged split."""
