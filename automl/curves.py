@@ -35,7 +35,7 @@ LIKENESS: Final = ((3, 0.67), (4, 1.17), (5, 0.73))
 """By which columns of `features` two trials are alike: column and distance."""
 NOISE: Final = 0.7
 """The prior variance within a study, in squared widths; it weighs as much as `NOISE_WEIGHT` trials."""
-NOISE_WEIGHT: Final = 40.0
+NOISE_WEIGHT: Final = 6.0
 SMALLEST: Final = 0.3
 """The least weight of a trial whose end is itself a forecast."""
 FLAT: Final = 0.01
@@ -60,7 +60,7 @@ class Forecast:
     """The best value a trial will have shown at the last epoch."""
 
     final: float
-    """As likely exceeded as missed."""
+    """As likely exceeded as not reached."""
     low: float
     high: float
     """The ends of the 80% interval; where `low` is what the trial has already, the 20% lie above `high`."""
@@ -227,6 +227,4 @@ def _newcomer(known: Known, centres: Vector, widths: Vector, ceiling: float) -> 
         return Forecast(known.median, -inf, ceiling)
     finals = known.last[:, None] + known.scale * _gain(centres[:, None] + widths[:, None] * NODES)
     low, final, high = np.quantile(finals, (0.1, 0.5, 0.9)).tolist()
-    wider = 1 + 1 / len(known.last)
-    low, high = final + wider * (low - final), final + wider * (high - final)
     return Forecast(min(final, ceiling), min(low, ceiling), min(high, ceiling))

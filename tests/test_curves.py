@@ -1,10 +1,11 @@
 """The laws of a forecast, and how often its intervals hold on curves drawn here."""
 
 from math import inf, isnan, nan
+from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl import curves
@@ -14,6 +15,7 @@ EPOCHS = 20
 values = st.integers(0, 1000).map(lambda value: value / 1000) | st.just(nan)
 studies = st.lists(st.lists(values, max_size=EPOCHS), min_size=1, max_size=8)
 positions = st.integers(0, 7)
+few = settings(max_examples=50, deadline=None)
 
 
 def best(curve: list[float]) -> float:
@@ -48,6 +50,7 @@ def seen(whole: np.ndarray, ends: list[int]) -> list[list[float]]:
     return [row[:end].tolist() for row, end in zip(whole, ends, strict=True)]
 
 
+@few
 @given(studies)
 def test_a_forecast_lies_in_its_interval_and_not_below_what_was_reached(study: list[list[float]]) -> None:
     for found, curve in zip(forecast(study, EPOCHS), study, strict=True):
@@ -56,22 +59,25 @@ def test_a_forecast_lies_in_its_interval_and_not_below_what_was_reached(study: l
         assert not found.low < best(curve)
 
 
+@few
 @given(studies)
 def test_a_finished_curve_forecasts_its_own_best(study: list[list[float]]) -> None:
     study.append([0.25, nan, 0.5, *([0.125] * (EPOCHS - 3))])
     assert forecast(study, EPOCHS)[-1] == Forecast(0.5, 0.5, 0.5)
 
 
+@few
 @given(studies, st.randoms(use_true_random=False))
-def test_the_order_of_trials_does_not_matter(study: list[list[float]], random: object) -> None:
+def test_the_order_of_trials_does_not_matter(study: list[list[float]], random: Random) -> None:
     order = list(range(len(study)))
-    getattr(random, "shuffle")(order)  # noqa: B009
+    random.shuffle(order)
     found = forecast(study, EPOCHS)
     shuffled = forecast([study[index] for index in order], EPOCHS)
     for place, index in enumerate(order):
         assert numbers(shuffled[place]) == pytest.approx(numbers(found[index]), rel=1e-6, abs=1e-6, nan_ok=True)
 
 
+@few
 @given(studies, st.sampled_from([0.01, 100.0]), st.sampled_from([-7.0, 0.0, 3.0]))
 def test_a_metric_in_another_unit_is_forecast_in_that_unit(study: list[list[float]], unit: float, zero: float) -> None:
     plain = forecast(study, EPOCHS)
@@ -81,12 +87,14 @@ def test_a_metric_in_another_unit_is_forecast_in_that_unit(study: list[list[floa
         assert numbers(found) == pytest.approx(expected, rel=1e-5, abs=1e-5 * unit, nan_ok=True)
 
 
+@few
 @given(studies, st.floats(0.3, 1.0))
 def test_no_forecast_is_above_the_ceiling_nor_below_what_was_reached(study: list[list[float]], ceiling: float) -> None:
     for found, curve in zip(forecast(study, EPOCHS, ceiling=ceiling), study, strict=True):
         assert not found.high > max(ceiling, best(curve))
 
 
+@few
 @given(studies, positions)
 def test_an_epoch_without_a_value_changes_nothing_that_was_reached(study: list[list[float]], at: int) -> None:
     curve = study[at % len(study)]
@@ -114,10 +122,9 @@ def test_where_all_values_are_the_same_any_rise_is_possible() -> None:
 def test_a_trial_to_come_may_reach_what_the_study_reached() -> None:
     whole = table("smooth", 40, seed=1)
     *_, found = forecast([*seen(whole, promoted(whole)), []], 50)
-    low, middle, high = np.quantile(whole.max(axis=1), (0.25, 0.5, 0.75))
+    low, high = np.quantile(whole.max(axis=1), (0.25, 0.75))
     assert found.low < low < high < found.high
     assert low / 2 < found.final < high * 1.5
-    assert low < middle < high
 
 
 def test_the_longer_a_trial_was_trained_the_narrower_is_its_interval() -> None:
@@ -125,11 +132,11 @@ def test_the_longer_a_trial_was_trained_the_narrower_is_its_interval() -> None:
     ends = promoted(whole)
     middling = int(np.argsort(whole[:, -1])[30])
     widths = []
-    for end in (2, 6, 18, 40):
+    for end in (2, 18, 40):
         ends[middling] = end
         found = forecast(seen(whole, ends), 50)[middling]
         widths.append(found.high - found.low)
-    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 1.5 * widths[1] > 3 * widths[2]
 
 
 def test_a_study_whose_trials_rise_late_teaches_that_others_will() -> None:
@@ -177,7 +184,9 @@ def check(kind: str, trials: int, studies: int) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("kind", ["smooth", "noisy", "chance"])
 @pytest.mark.parametrize("trials", [6, 30, 100])
-def test_intervals_hold_on_curves_of_another_kind_than_the_prior_was_fitted_to(kind: str, trials: int) -> None:
+def test_intervals_hold_and_err_to_the_wide_side_on_curves_of_another_kind_than_the_prior_was_fitted_to(
+    kind: str, trials: int
+) -> None:
     held, error, naive = check(kind, trials, studies=20)
-    assert 0.65 <= held <= 0.95
-    assert error < naive
+    assert 0.75 <= held <= 0.99
+    assert error < 0.75 * naive
