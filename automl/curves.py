@@ -3,7 +3,7 @@
 Called by whoever imputes finals, shows them or stops by them; it knows epochs and values, nothing else. Pure.
 
 The gain still to come, as a share of the study's spread, is log-normal. Its centre and width come from a linear prior
-over shape (fitted once on public curves, `benchmarks/curve_prior.py`), corrected by the study's own longer curves:
+over shape (fitted once to public curves, `benchmarks/curve_prior.py`), corrected by the study's own longer curves:
 those that stood alike at the same epoch. Epochs are done from the last to the first, so that a trial which stopped
 later speaks with its own forecast: only good trials go on, and a mean over those that finished would overrate the rest.
 """
@@ -17,28 +17,40 @@ import numpy as np
 import numpy.typing as npt
 
 Vector: TypeAlias = npt.NDArray[np.float64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 OFFSET: Final = 0.003
 """Added to a gain before the logarithm: below this share of the study's spread, gains are alike."""
 MOST: Final = 6.0
 """The largest log gain that is told from a larger one."""
-CENTRE: Final = np.array([-0.124, -0.974, -0.193, -0.19, -0.391, 1.337, 1.743, -0.103, -0.191, -0.236, -0.298, 0.374])
-WIDTH: Final = np.array([0.177, -0.061, -0.141, 0.172, 0.297, -0.293, -0.059, 0.039, -0.091, 0.069, 0.157, -0.022])
+CENTRE: Final = (
+    0.105, 0.067, 0.093, -0.033, 0.355, 0.431, 1.601,
+    -0.11, -0.2, 2.261, 0.74, -0.214, -0.047, 0.129,
+)  # fmt: skip
+WIDTH: Final = (
+    0.255, 0.196, -0.016, 0.109, 0.305, -0.27, -0.541,
+    0.347, -0.101, 0.88, 0.122, 0.017, 0.152, -0.016,
+)  # fmt: skip
 """The prior's centre and log width of the log gain, one coefficient a column of `features`."""
 LIKENESS: Final = ((3, 0.67), (4, 1.17), (5, 0.73))
 """By which columns of `features` two trials are alike: column and distance."""
 NOISE: Final = 0.7
 """The prior variance within a study, in squared widths; it weighs as much as `NOISE_WEIGHT` trials."""
-NOISE_WEIGHT: Final = 40.0
+NOISE_WEIGHT: Final = 6.0
+SMALLEST: Final = 0.3
+"""The least weight of a trial whose end is itself a forecast."""
+FLAT: Final = 0.01
+"""A trial that moved by less than this share of the spread has learnt nothing; how many have tells studies apart."""
+CROWD: Final = 1000
+"""Of more trials that have gone further, every second, third … is heard."""
 SHARED: Final = 0.05
 """The prior variance of what all trials of a study have in common."""
 LOCAL: Final = 0.5
 """The prior variance of what trials that are alike have in common."""
-REACH: Final = 1.18
-"""An end of the interval in standard deviations; chosen for 80% where the prior was fitted."""
-ONE_SIDED: Final = 0.78
-"""The upper end where the interval's lower end is the value that the trial has already."""
+LOWER: Final = 1.2
+UPPER: Final = 1.8
+ONE_SIDED: Final = 0.5
+"""How many widths below and above the centre the interval ends, and where its upper end lies when its lower one is the
+value that the trial has already. Chosen for 80% on the tasks of the prior: the ends of a normal variable hold less."""
 NODES: Final = np.array([-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645])
 """Ten equally likely values of a standard normal variable."""
 
@@ -48,7 +60,7 @@ class Forecast:
     """The best value a trial will have shown at the last epoch."""
 
     final: float
-    """As likely exceeded as missed."""
+    """As likely exceeded as not reached."""
     low: float
     high: float
     """The ends of the 80% interval; where `low` is what the trial has already, the 20% lie above `high`."""
@@ -61,6 +73,7 @@ class Known:
     best: Vector
     """(trials, epochs): the best value so far; NaN before the first, the last one carried on after the end."""
     epochs: npt.NDArray[np.int64]
+    first: Vector
     last: Vector
     rival: Vector
     """The best value of the other trials."""
@@ -113,7 +126,7 @@ def study_of(curves: Sequence[Sequence[float]], max_epochs: int) -> Known:
     ranked = np.sort(last)
     rival = np.where(last == ranked[-1], ranked[-2:][0], ranked[-1])
     scale = _spread(ranked, last - first)
-    return Known(best, np.minimum(lengths, max_epochs), last, rival, float(np.median(last)), scale)
+    return Known(best, np.minimum(lengths, max_epochs), first, last, rival, float(np.median(last)), scale)
 
 
 def _spread(ranked: Vector, moved: Vector) -> float:
@@ -130,19 +143,21 @@ def predict(known: Known, max_epochs: int) -> tuple[Vector, Vector]:
     if not known.scale:
         return centres, widths
     for epoch in np.unique(known.epochs[known.epochs < max_epochs])[::-1].tolist():
-        rows = np.flatnonzero((known.epochs >= epoch) & np.isfinite(known.best[:, epoch - 1]))
-        asks = known.epochs[rows] == epoch
+        there = np.isfinite(known.best[:, epoch - 1])
+        asking, ahead = np.flatnonzero(there & (known.epochs == epoch)), np.flatnonzero(there & (known.epochs > epoch))
+        ahead = ahead[:: 1 + len(ahead) // CROWD]
+        rows = np.concatenate([asking, ahead])
+        asks = np.arange(len(rows)) < len(asking)
         shape = features(known, rows, epoch, max_epochs)
-        centre, width = shape @ CENTRE, np.exp(np.clip(shape @ WIDTH, -3.0, 1.5))
-        ahead = rows[~asks]
+        centre, width = shape @ np.array(CENTRE), np.exp(np.clip(shape @ np.array(WIDTH), -3.0, 1.5))
         gains = (known.last[ahead] - known.best[ahead, epoch - 1])[:, None] / known.scale
         gains = gains + _gain(centres[ahead, None] + widths[ahead, None] * NODES)
         told = np.log(np.minimum(gains, np.exp(MOST)) + OFFSET)
         off = (told.mean(axis=1) - centre[~asks]) / width[~asks]
         doubt = told.var(axis=1) / width[~asks] ** 2
         shift, variance = correction(_places(shape[asks]), _places(shape[~asks]), off, doubt)
-        centres[rows[asks]] = centre[asks] + width[asks] * shift
-        widths[rows[asks]] = width[asks] * np.sqrt(variance)
+        centres[asking] = centre[asks] + width[asks] * shift
+        widths[asking] = width[asks] * np.sqrt(variance)
     return centres, widths
 
 
@@ -157,9 +172,16 @@ def features(known: Known, rows: npt.NDArray[np.intp], epoch: int, max_epochs: i
     third = np.where(np.isnan(third), now, third)
     half = np.where(np.isnan(half), third, half)
     one = np.ones(len(rows))
+    flat = np.mean(known.last - known.first <= FLAT * known.scale)
     late = np.log(epoch / max_epochs)
     moving = [log(known.rival[rows] - now, 0.03), log(now - third), log(now - half)]
-    place = [one * (epoch == 1), log(now - known.median, 0.1), one * np.log(len(known.last))]
+    place = [
+        one * (epoch == 1),
+        log(now - known.median, 0.1),
+        one * np.log(len(known.last)),
+        flat * one,
+        flat * moving[2],
+    ]
     return np.column_stack([one, one * late, one * late**2, *moving, *place, *(late * column for column in moving)])
 
 
@@ -172,7 +194,7 @@ def correction(asked: Vector, known: Vector, off: Vector, doubt: Vector) -> tupl
         off: how far the prior was off for each of these.
         doubt: the variance of `off`, not 0 where its end is itself a forecast: such a trial counts for less.
     """
-    weight = np.clip(1 - doubt / (NOISE + SHARED), 0.02, 1)
+    weight = np.clip(1 - doubt / (NOISE + SHARED), SMALLEST, 1)
     total = weight.sum() + NOISE / SHARED
     shared = float((weight * off).sum() / total)
     apart = (asked**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * asked @ known.T
@@ -187,10 +209,8 @@ def correction(asked: Vector, known: Vector, off: Vector, doubt: Vector) -> tupl
 
 def interval(centres: Vector, widths: Vector) -> tuple[Vector, Vector, Vector]:
     """Return lower end, median and upper end of the gains, as shares of the study's spread."""
-    low, high = _gain(centres - REACH * widths), _gain(centres + REACH * widths)
-    still = low <= OFFSET / 2
-    final = _gain(centres)
-    return np.where(still, 0, low), final, np.where(still, _gain(centres + ONE_SIDED * widths), high)
+    low, high = _gain(centres - LOWER * widths), _gain(centres + UPPER * widths)
+    return low, _gain(centres), np.where(low > 0, high, _gain(centres + ONE_SIDED * widths))
 
 
 def _places(shape: Vector) -> Vector:
@@ -207,6 +227,4 @@ def _newcomer(known: Known, centres: Vector, widths: Vector, ceiling: float) -> 
         return Forecast(known.median, -inf, ceiling)
     finals = known.last[:, None] + known.scale * _gain(centres[:, None] + widths[:, None] * NODES)
     low, final, high = np.quantile(finals, (0.1, 0.5, 0.9)).tolist()
-    wider = 1 + 1 / len(known.last)
-    low, high = final + wider * (low - final), final + wider * (high - final)
     return Forecast(min(final, ceiling), min(low, ceiling), min(high, ceiling))
