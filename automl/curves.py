@@ -2,10 +2,11 @@
 
 Called by whoever imputes finals, shows them or stops by them; it knows epochs and values, nothing else. Pure.
 
-The gain still to come, as a share of the study's spread, is log-normal. Its centre and width come from a linear prior
-over shape (fitted once to public curves, `benchmarks/curve_prior.py`), corrected by the study's own longer curves:
-those that stood alike at the same epoch. Epochs are done from the last to the first, so that a trial which stopped
-later speaks with its own forecast: only good trials go on, and a mean over those that finished would overrate the rest.
+The gain still to come, as a share of the study's spread and of the epochs left, is log-normal. Its centre and width
+come from a linear prior over shape (fitted once to public curves, `benchmarks/curve_prior.py`), corrected by the
+study's own longer curves: those that stood alike at the same epoch. Epochs are done from the last to the first, so that
+a trial which stopped later speaks with its own forecast: only good trials go on, and a mean over those that finished
+would overrate the rest.
 """
 
 from collections.abc import Sequence
@@ -23,12 +24,12 @@ OFFSET: Final = 0.003
 MOST: Final = 6.0
 """The largest log gain that is told from a larger one."""
 CENTRE: Final = (
-    0.105, 0.067, 0.093, -0.033, 0.355, 0.431, 1.601,
-    -0.11, -0.2, 2.261, 0.74, -0.214, -0.047, 0.129,
+    1.534, 0.8, 0.16, -0.054, 0.522, 0.463, 1.366,
+    -0.14, -0.203, 2.333, 0.78, -0.223, 0.012, 0.152,
 )  # fmt: skip
 WIDTH: Final = (
-    0.255, 0.196, -0.016, 0.109, 0.305, -0.27, -0.541,
-    0.347, -0.101, 0.88, 0.122, 0.017, 0.152, -0.016,
+    -0.159, 0.077, -0.011, 0.092, 0.254, -0.332, -0.506,
+    0.349, -0.099, 1.038, 0.141, 0.011, 0.137, -0.038,
 )  # fmt: skip
 """The prior's centre and log width of the log gain, one coefficient a column of `features`."""
 LIKENESS: Final = ((3, 0.67), (4, 1.17), (5, 0.73))
@@ -102,12 +103,14 @@ def forecast(curves: Sequence[Sequence[float]], max_epochs: int, *, ceiling: flo
     known = study_of([curves[index] for index in shown], max_epochs)
     centres, widths = predict(known, max_epochs)
     open_ended = known.epochs < max_epochs
-    found = np.stack([known.last + known.scale * gain for gain in interval(centres, widths)], axis=1)
-    found[~open_ended] = known.last[~open_ended, None]
+    unit = known.scale * _ahead(known, max_epochs)
+    found = np.stack([known.last + unit * gain for gain in interval(centres, widths)], axis=1)
     if not known.scale:
         found[open_ended, 2] = inf
     found = np.clip(found, known.last[:, None], np.maximum(ceiling, known.last)[:, None])
-    answers = [_newcomer(known, centres, widths, ceiling)] * len(curves)
+    answers = [_newcomer(known, unit[:, None] * _gain(centres[:, None] + widths[:, None] * NODES), ceiling)] * len(
+        curves
+    )
     for index, (low, final, high) in zip(shown, found.tolist(), strict=True):
         answers[index] = Forecast(final, low, high)
     return answers
@@ -138,7 +141,8 @@ def _spread(ranked: Vector, moved: Vector) -> float:
 
 
 def predict(known: Known, max_epochs: int) -> tuple[Vector, Vector]:
-    """Return centre and width of the log gain that each trial has still before it."""
+    """Return centre and width of the log gain that each trial has still before it, had it all epochs for it."""
+    share = _ahead(known, max_epochs)
     centres, widths = np.full(len(known.last), np.log(OFFSET)), np.zeros(len(known.last))
     if not known.scale:
         return centres, widths
@@ -151,8 +155,8 @@ def predict(known: Known, max_epochs: int) -> tuple[Vector, Vector]:
         shape = features(known, rows, epoch, max_epochs)
         centre, width = shape @ np.array(CENTRE), np.exp(np.clip(shape @ np.array(WIDTH), -3.0, 1.5))
         gains = (known.last[ahead] - known.best[ahead, epoch - 1])[:, None] / known.scale
-        gains = gains + _gain(centres[ahead, None] + widths[ahead, None] * NODES)
-        told = np.log(np.minimum(gains, np.exp(MOST)) + OFFSET)
+        gains = gains + share[ahead, None] * _gain(centres[ahead, None] + widths[ahead, None] * NODES)
+        told = np.log(np.minimum(gains / (1 - epoch / max_epochs), np.exp(MOST)) + OFFSET)
         off = (told.mean(axis=1) - centre[~asks]) / width[~asks]
         doubt = told.var(axis=1) / width[~asks] ** 2
         shift, variance = correction(_places(shape[asks]), _places(shape[~asks]), off, doubt)
@@ -213,6 +217,11 @@ def interval(centres: Vector, widths: Vector) -> tuple[Vector, Vector, Vector]:
     return low, _gain(centres), np.where(low > 0, high, _gain(centres + ONE_SIDED * widths))
 
 
+def _ahead(known: Known, max_epochs: int) -> Vector:
+    """Return the share of the epochs that each trial has before it: with none left, nothing can be gained."""
+    return np.asarray(1 - known.epochs / max_epochs)
+
+
 def _places(shape: Vector) -> Vector:
     return np.column_stack([shape[:, column] / distance for column, distance in LIKENESS])
 
@@ -221,10 +230,9 @@ def _gain(logs: Vector) -> Vector:
     return np.asarray(np.maximum(np.exp(np.minimum(logs, MOST)) - OFFSET, 0))
 
 
-def _newcomer(known: Known, centres: Vector, widths: Vector, ceiling: float) -> Forecast:
+def _newcomer(known: Known, gains: Vector, ceiling: float) -> Forecast:
     """Return what a trial would reach of which nothing is known: anything that the study's trials will."""
     if not known.scale:
         return Forecast(known.median, -inf, ceiling)
-    finals = known.last[:, None] + known.scale * _gain(centres[:, None] + widths[:, None] * NODES)
-    low, final, high = np.quantile(finals, (0.1, 0.5, 0.9)).tolist()
+    low, final, high = np.quantile(known.last[:, None] + gains, (0.1, 0.5, 0.9)).tolist()
     return Forecast(min(final, ceiling), min(low, ceiling), min(high, ceiling))

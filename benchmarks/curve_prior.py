@@ -31,7 +31,8 @@ def examples(of: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         for epoch in np.unique(known.epochs[known.epochs < EPOCHS]).tolist() if known.scale else []:
             rows = np.flatnonzero(known.epochs == epoch)
             shapes.append(curves.features(known, rows, epoch, EPOCHS))
-            gains.append(np.log((ends[rows] - known.last[rows]) / known.scale + curves.OFFSET))
+            share = known.scale * (1 - epoch / EPOCHS)
+            gains.append(np.log((ends[rows] - known.last[rows]) / share + curves.OFFSET))
             # The trials of a study are alike: a hundred of them do not say a hundred times as much as one.
             weights.append(np.full(len(rows), len(rows) ** -0.5))
     weight = np.concatenate(weights)

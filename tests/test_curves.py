@@ -139,6 +139,14 @@ def test_the_longer_a_trial_was_trained_the_narrower_is_its_interval() -> None:
     assert widths[0] > 1.5 * widths[1] > 3 * widths[2]
 
 
+def test_one_epoch_before_the_end_hardly_anything_is_left_to_gain() -> None:
+    whole = table("smooth", 60, seed=2)
+    ends = promoted(whole)
+    ends[0] = 49
+    found = forecast(seen(whole, ends), 50)[0]
+    assert found.high - whole[0, :49].max() < 0.05
+
+
 def test_a_study_whose_trials_rise_late_teaches_that_others_will() -> None:
     """The same two epochs, once among trials that stay where they are, once among trials that double."""
     rng = np.random.default_rng(3)
