@@ -111,7 +111,7 @@ def kill_a_worker() -> None:
     os.kill(workers()[0].pid, signal.SIGKILL)
 
 
-def terminate_when(ready: Callable[[], bool], *, seconds: float = 60) -> None:
+def terminate_when(ready: Callable[[], bool], *, seconds: float = 240) -> None:
     """Ask this process to stop as soon as something holds."""
     deadline = time.monotonic() + seconds
     while not ready() and time.monotonic() < deadline:

@@ -14,7 +14,7 @@ from automl.records import Job, State
 from tests.conftest import job_at
 from tests.scripted import Jobs, all_gone, terminate_when
 
-pytestmark = [pytest.mark.ray, pytest.mark.yolo, pytest.mark.usefixtures("connection")]
+pytestmark = [pytest.mark.ray, pytest.mark.yolo, pytest.mark.usefixtures("connection"), pytest.mark.timeout(900)]
 
 
 def jobs_at(folder: Path, data: Path, *, epochs: list[int]) -> list[Job]:
