@@ -27,7 +27,8 @@ SEED_DISTANCE: Final = 1_000_000
 def plan(pattern: Job, *, challenger: Params, default: Params, seeds: int) -> dict[str, Job]:
     """Return name to job: `seeds` trainings of both params, or of the default alone when it won.
 
-    `pattern` is a job in the study's folder with the split to judge on; both params meet the same seeds.
+    `pattern` is a job in the study's folder with the split to judge on; both params meet the same seeds. Each epoch is
+    validated, whatever the trials did: these are the weights that may ship, and validation chooses among their epochs.
     """
     sides = {DEFAULT: default} if dict(challenger) == dict(default) else {CHALLENGER: challenger, DEFAULT: default}
     jobs: dict[str, Job] = {}
@@ -36,7 +37,8 @@ def plan(pattern: Job, *, challenger: Params, default: Params, seeds: int) -> di
             seed = pattern.seed + SEED_DISTANCE + offset
             name = f"{side}_seed{seed}"
             place = pattern.folder / FOLDER / name
-            jobs[name] = replace(pattern, folder=place, number=len(jobs), params=params, seed=seed)
+            job = replace(pattern, folder=place, number=len(jobs), params=params, seed=seed)
+            jobs[name] = replace(job, validate_every=1)
     return jobs
 
 
@@ -71,7 +73,12 @@ def _margin(ours: Sequence[float], theirs: Sequence[float], confidence: float) -
 
 def shipped(scores: Sequence[Score], *, metric: str) -> Score:
     """Return the re-training whose weights go out: the best on the validation split, never on the judged one."""
-    return max(scores, key=lambda s: max((m.metrics[metric] for m in trial.read_curves(s.weights.parent)), default=0.0))
+
+    def on_val(score: Score) -> float:
+        curves = trial.read_curves(score.weights.parent)
+        return max((measurement.metrics.get(metric, 0.0) for measurement in curves), default=0.0)
+
+    return max(scores, key=on_val)
 
 
 @dataclass(slots=True)
@@ -108,7 +115,7 @@ class Retrainings:
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
         """Note the epoch; nothing is stopped here."""
-        value = measurement.metrics[self._all[number].metric]
+        value = measurement.metrics.get(self._all[number].metric, 0.0)
         self._rows[number] = (measurement.epoch, max(value, self._rows.get(number, (0, 0.0))[1]))
         return Answer.GO_ON
 

@@ -76,7 +76,9 @@ class Sampler:
                 params=dict(trial.params),
                 distributions={name: self._distributions[name] for name in trial.params},
                 intermediate_values={
-                    m.epoch: trial.best(self._metric, until=m.epoch) or 0.0 for m in trial.measurements
+                    m.epoch: best
+                    for m in trial.measurements
+                    if (best := trial.best(self._metric, until=m.epoch)) is not None
                 },
             )
         )
