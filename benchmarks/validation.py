@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean, quantiles, stdev
+from statistics import mean, median, quantiles, stdev
 from typing import Any, Final
 
 from automl import dataset, sample, scratch, trial, yolo
@@ -40,6 +40,7 @@ EVERY: Final = (2, 3, 4, 5, 1_000)
 PAIRED: Final = 3
 ORDERS: Final = 20
 """Orders of arrival in which the tabulated curves meet the ladder."""
+TRIALS: Final = 60
 SHORTEST: Final = 10
 
 
@@ -121,11 +122,17 @@ def pairs(wanted: Sequence[Job]) -> list[tuple[Run, Run]]:
             found.append((trained(dense, watched=(1, *EVERY)), few))
         else:
             found.append((trained(dense, watched=(1, *EVERY)), trained(sparse)))
-        full, few = found[-1]
-        print(
-            f"  {job.number}: {full.seconds:.1f} s against {few.seconds:.1f} s, best {full.kept[1][1]:.4f}", flush=True
-        )
+        print(f"  {job.number}: {told(*found[-1])}", flush=True)
     return found
+
+
+def told(full: Run, few: Run) -> str:
+    """Return a pair in one line."""
+    lost = full.kept[1][1] - full.kept[PAIRED][1]
+    share = median(shares([(full, few)]))
+    return (
+        f"{full.seconds:.1f} s against {few.seconds:.1f} s, share {share:.3f}, best {full.kept[1][1]:.4f} - {lost:.4f}"
+    )
 
 
 def shares(found: Sequence[tuple[Run, Run]]) -> list[float]:
@@ -210,20 +217,24 @@ def climbed(curves: Sequence[Sequence[float]], every: int, rungs: tuple[int, ...
 
 
 def ladder_losses(path: Path) -> dict[str, Any]:
-    """Return what a study loses by sparser validation, in points of accuracy, and what the best weights lose."""
+    """Return what a study's winner loses by sparser validation, paired by order of arrival, and what weights lose."""
     tables, rungs, found = tabulated(path), ladder(2, 50, 3), {}
-    for every in (1, *EVERY):
-        gaps, weights = [], []
-        for task, curves in tables.items():
-            top = max(max(curve) for curve in curves)
-            for order in range(ORDERS):
-                mixed = random.Random(f"{task} {order}").sample(curves, k=min(60, len(curves)))
-                gaps.append(top - climbed(mixed, every, rungs))
-            pattern = Job(Path(), 0, {}, 0, 1, "", "", METRIC, {}, validate_every=every, rungs=rungs)
-            for curve in curves:
-                kept = best_so_far(curve, len(curve), replace(pattern, epochs=len(curve)))
-                weights.append(max(curve) - kept)
-        found[name(every)] = {"regret": spread(gaps), "loss_of_best": spread(weights)}
+    orders = [
+        random.Random(f"{task} {order}").sample(curves, k=min(TRIALS, len(curves)))
+        for task, curves in tables.items()
+        for order in range(ORDERS)
+    ]
+    pattern = Job(Path(), 0, {}, 0, 1, "", "", METRIC, {}, rungs=rungs)
+    full = [climbed(order, 1, rungs) for order in orders]
+    for every in EVERY:
+        winners = [climbed(order, every, rungs) for order in orders]
+        weights = [
+            max(curve) - best_so_far(curve, len(curve), replace(pattern, epochs=len(curve), validate_every=every))
+            for curves in tables.values()
+            for curve in curves
+        ]
+        lost = [one - other for one, other in zip(full, winners, strict=True)]
+        found[name(every)] = {"winner": spread(lost), "weights": spread(weights)}
     return {"rungs": list(rungs), "tasks": len(tables), "orders": ORDERS, "by_every": found}
 
 
