@@ -77,7 +77,7 @@ class Board:
 
     def _scalars(self, writer: EventFileWriter, measurement: Measurement, *, best: float | None) -> None:
         values: dict[str, float] = {**measurement.metrics, "time/seconds_per_epoch": measurement.seconds}
-        if best is not None:
+        if best is not None and self._metric in measurement.metrics:
             values[BEST + self._metric.removeprefix("val/")] = best
         summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
         _add(writer, summary, measurement.epoch)

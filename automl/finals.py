@@ -30,14 +30,16 @@ def plan(
     """Return name to job: the trainings of each side's params that a round wants, by the offsets of their seeds.
 
     `pattern` is a job in the study's folder with the split to judge on; equal offsets are equal seeds on all sides.
-    Jobs are numbered on from `before`.
+    Jobs are numbered on from `before`. Each
+    epoch is validated, whatever the trials did: these weights may ship, and validation chooses among their epochs.
     """
     jobs: dict[str, Job] = {}
     for offset, side in sorted((offset, side) for side, offsets in wanted.items() for offset in offsets):
         seed = pattern.seed + SEED_DISTANCE + offset
         name = named(side, offset, seed=pattern.seed)
         place, number = pattern.folder / FOLDER / name, before + len(jobs)
-        jobs[name] = replace(pattern, folder=place, number=number, params=params[side], seed=seed)
+        job = replace(pattern, folder=place, number=number, params=params[side], seed=seed)
+        jobs[name] = replace(job, validate_every=1)
     return jobs
 
 
@@ -103,7 +105,7 @@ def _margin(ours: Sequence[float], theirs: Sequence[float], confidence: float) -
 
 def on_val(score: Score, *, metric: str) -> float:
     """Return the best value of a re-training on the validation split."""
-    return max((m.metrics[metric] for m in trial.read_curves(score.weights.parent)), default=0.0)
+    return max((m.metrics.get(metric, 0.0) for m in trial.read_curves(score.weights.parent)), default=0.0)
 
 
 def shipped(scores: Sequence[Score], *, metric: str) -> Score:
@@ -145,7 +147,7 @@ class Retrainings:
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
         """Note the epoch; nothing is stopped here."""
-        value = measurement.metrics[self._all[number].metric]
+        value = measurement.metrics.get(self._all[number].metric, 0.0)
         self._rows[number] = (measurement.epoch, max(value, self._rows.get(number, (0, 0.0))[1]))
         return Answer.GO_ON
 

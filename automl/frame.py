@@ -43,6 +43,8 @@ class Frame:
             settings=self.spec.train,
             gpus=self.gpus,
             threads=self.threads,
+            validate_every=self.spec.ladder.validate_every,
+            rungs=self.spec.rungs,
         )
 
 

@@ -25,6 +25,7 @@ from automl.records import Ending, Measurement, Params, State, Trial
 from automl.space import Choice, Integer, Parameter, SearchSpace
 
 FILE: Final = "journal.log"
+EPOCH: Final = "epoch:"
 STATES: Final = {
     State.COMPLETED: TrialState.COMPLETE,
     State.PRUNED: TrialState.PRUNED,
@@ -81,13 +82,17 @@ class Journal:
         return self._storage.get_trial(key).number
 
     def measured(self, number: int, measurement: Measurement, *, node: str = "") -> None:
-        """Record what an epoch gave; an epoch recorded before is left as it was."""
+        """Record what an epoch gave; an epoch recorded before is left as it was.
+
+        One that was not validated has no intermediate value, for Optuna as for us.
+        """
         key = self._key(number)
-        if str(measurement.epoch) in _epochs(self._storage.get_trial(key)):
+        if measurement.epoch in _epochs(self._storage.get_trial(key), self._metric):
             return
         attr = {"metrics": dict(measurement.metrics), "seconds": measurement.seconds, "node": node}
-        self._storage.set_trial_user_attr(key, f"epoch:{measurement.epoch}", attr)
-        self._storage.set_trial_intermediate_value(key, measurement.epoch, measurement.metrics[self._metric])
+        self._storage.set_trial_user_attr(key, f"{EPOCH}{measurement.epoch}", attr)
+        if self._metric in measurement.metrics:
+            self._storage.set_trial_intermediate_value(key, measurement.epoch, measurement.metrics[self._metric])
 
     def retried(self, number: int, cause: str) -> None:
         """Record that a trial lost its worker and goes on elsewhere."""
@@ -95,7 +100,7 @@ class Journal:
         self._storage.set_trial_user_attr(self._key(number), "retries", [*retries, cause])
 
     def ended(self, number: int, ending: Ending) -> None:
-        """Record how a trial ended: PRUNED with its last value, COMPLETED with its best, FAILED without one."""
+        """Record how a trial ended: PRUNED with the last value it has, COMPLETED with its best, FAILED without one."""
         key = self._key(number)
         self._storage.set_trial_user_attr(key, "ending", ending.to_dict())
         self._settle(key)
@@ -118,12 +123,12 @@ class Journal:
         """Return all trials by number."""
         if self._study < 0:
             return []
-        return [_trial(frozen) for frozen in self._storage.get_all_trials(self._study, deepcopy=False)]
+        return [_trial(frozen, self._metric) for frozen in self._storage.get_all_trials(self._study, deepcopy=False)]
 
     def _settle(self, key: int) -> None:
         frozen = self._storage.get_trial(key)
-        trial = _trial(frozen)
-        last = frozen.intermediate_values.get(trial.epoch)
+        trial = _trial(frozen, self._metric)
+        last = frozen.intermediate_values.get(max(frozen.intermediate_values, default=0))
         value = {State.COMPLETED: trial.best(self._metric), State.PRUNED: last}.get(trial.state)
         self._storage.set_trial_state_values(key, STATES[trial.state], None if value is None else [value])
 
@@ -140,16 +145,18 @@ def distribution(parameter: Parameter) -> BaseDistribution:
     return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
 
 
-def _epochs(frozen: FrozenTrial) -> set[str]:
-    """Return the epochs whose measurement is whole: both of its lines were written."""
-    return {str(step) for step in frozen.intermediate_values}
+def _epochs(frozen: FrozenTrial, metric: str) -> list[int]:
+    """Return the epochs whose measurement is whole: both of its lines were written, or it has one line only."""
+    told = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
+    values = frozen.intermediate_values
+    return sorted(epoch for epoch, attr in told.items() if epoch in values or metric not in attr["metrics"])
 
 
-def _trial(frozen: FrozenTrial) -> Trial:
+def _trial(frozen: FrozenTrial, metric: str) -> Trial:
     attrs = frozen.user_attrs
     measurements = tuple(
-        Measurement(epoch=step, metrics=attrs[f"epoch:{step}"]["metrics"], seconds=attrs[f"epoch:{step}"]["seconds"])
-        for step in sorted(frozen.intermediate_values)
+        Measurement(epoch=step, metrics=attrs[f"{EPOCH}{step}"]["metrics"], seconds=attrs[f"{EPOCH}{step}"]["seconds"])
+        for step in _epochs(frozen, metric)
     )
     return Trial(
         number=frozen.number,
@@ -158,7 +165,7 @@ def _trial(frozen: FrozenTrial) -> Trial:
         measurements=measurements,
         ending=Ending.from_dict(attrs["ending"]) if "ending" in attrs else None,
         retries=len(attrs.get("retries", [])),
-        node=attrs[f"epoch:{measurements[-1].epoch}"].get("node", "") if measurements else "",
+        node=attrs[f"{EPOCH}{measurements[-1].epoch}"].get("node", "") if measurements else "",
     )
 
 

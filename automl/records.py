@@ -38,9 +38,10 @@ class Measurement:
     epoch: int
     """1 for the first epoch."""
     metrics: Mapping[str, float]
-    """Tag, such as `val/map50_95`, to value; finite numbers only."""
+    """Tag, such as `val/map50_95`, to value; finite numbers only. After an epoch that was not validated there is no
+    tag of validation, so ask with `get`."""
     seconds: float
-    """Wall-clock seconds of the epoch, validation included."""
+    """Wall-clock seconds of the epoch, its validation, if any, included."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -125,9 +126,12 @@ class Trial:
         return sum(measurement.seconds for measurement in self.measurements)
 
     def best(self, metric: str, *, until: int | None = None) -> float | None:
-        """Return the highest `metric` up to epoch `until`: what its `best.pt` would score; None before any."""
-        values = [m.metrics[metric] for m in self.measurements if until is None or m.epoch <= until]
-        return max(values, default=None)
+        """Return the highest `metric` up to epoch `until`: what its `best.pt` would score; None before any.
+
+        Epochs that were not validated have none and do not count.
+        """
+        measured = [m for m in self.measurements if until is None or m.epoch <= until]
+        return max((m.metrics[metric] for m in measured if metric in m.metrics), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +154,28 @@ class Job:
     """The split of the final evaluation."""
     gpus: float = 0.0
     threads: int = 1
+    validate_every: int = 1
+    """Validated are every so many epochs, the rungs and the last epoch."""
+    rungs: tuple[int, ...] = ()
+    """The epochs at which it is compared with others."""
+
+    def validates(self, epoch: int) -> bool:
+        """Tell whether the training validates after an epoch."""
+        return epoch % self.validate_every == 0 or epoch in self.rungs or epoch == self.epochs
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that YAML can hold."""
-        return asdict(self) | {"folder": str(self.folder), "params": dict(self.params), "settings": dict(self.settings)}
+        return asdict(self) | {
+            "folder": str(self.folder),
+            "params": dict(self.params),
+            "settings": dict(self.settings),
+            "rungs": list(self.rungs),
+        }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        return cls(**{**plain, "folder": Path(plain["folder"])})
+        return cls(**{**plain, "folder": Path(plain["folder"]), "rungs": tuple(plain.get("rungs", ()))})
 
 
 @dataclass(frozen=True, slots=True)

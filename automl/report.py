@@ -104,25 +104,29 @@ def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
     figure, axes = _figure(7.6, 3.4)
     ranked = sorted(trials, key=lambda trial: trial.best(spec.metric) or 0.0)
     for trial in ranked[-CURVES_SHOWN:]:
-        values = [measurement.metrics[spec.metric] for measurement in trial.measurements]
+        epochs, values = _points(trial, spec.metric)
         best = trial is ranked[-1]
         axes.plot(
-            range(1, len(values) + 1), values, color=COLOURS[trial.state], linewidth=2.4 if best else 1.1,
+            epochs, values, color=COLOURS[trial.state], linewidth=2.4 if best else 1.1,
             alpha=1.0 if best else 0.65, marker="o" if len(values) == 1 else None, markersize=3,
         )  # fmt: skip
         if best and values:
-            axes.annotate(f"trial {trial.number}", (len(values), values[-1]), xytext=(4, 0), textcoords="offset points")
-    if trials and trials[0].measurements:
-        values = [measurement.metrics[spec.metric] for measurement in trials[0].measurements]
-        axes.plot(
-            range(1, len(values) + 1), values, color="#d98200", linewidth=2, linestyle="--", label="default params"
-        )
+            axes.annotate(f"trial {trial.number}", (epochs[-1], values[-1]), xytext=(4, 0), textcoords="offset points")
+    if trials and trials[0].best(spec.metric) is not None:
+        epochs, values = _points(trials[0], spec.metric)
+        axes.plot(epochs, values, color="#d98200", linewidth=2, linestyle="--", label="default params")
         axes.legend(frameon=False, loc="upper left")
     for rung in spec.rungs:
         axes.axvline(rung, color="#c8ced6", linewidth=1, linestyle=":")
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"{spec.objective} on val")
     return figure
+
+
+def _points(trial: Trial, metric: str) -> tuple[list[int], list[float]]:
+    """Return the epochs that were validated and what they gave."""
+    measured = [m for m in trial.measurements if metric in m.metrics]
+    return [m.epoch for m in measured], [m.metrics[metric] for m in measured]
 
 
 def _bars(shares: Mapping[str, float]) -> Figure:

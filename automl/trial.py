@@ -10,6 +10,7 @@ import io
 import shutil
 import traceback
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,7 @@ def run(job: Job, report: Report) -> Ending:
 
 
 def read_curves(folder: Path) -> tuple[Measurement, ...]:
-    """Return what a trial measured so far, by its own file."""
+    """Return what a trial measured so far, by its own file; an empty cell is a metric that the epoch has not."""
     path = folder / CURVES
     if not path.is_file():
         return ()
@@ -62,7 +63,7 @@ def _train(job: Job, place: Path, report: Report) -> Measurement:
         if _best_epoch(curves, job.metric) == measurement.epoch:
             durable.copy(weights, job.folder / BEST)
         # Ultralytics evaluates this file at the end; ours follows the study's own metric.
-        shutil.copyfile(job.folder / BEST, weights.with_name(BEST))
+        _bring_best(job, weights.parent)
         report(measurement)
 
     if done < job.epochs:
@@ -81,11 +82,19 @@ def _continue_from(job: Job, place: Path, curves: Sequence[Measurement]) -> int:
     weights = place / "weights"
     weights.mkdir(parents=True)
     shutil.copyfile(job.folder / LAST, weights / LAST)
-    done = yolo.epochs_done(weights / LAST) or job.epochs  # stripped weights are those of a finished training
-    if done < job.epochs and _best_epoch(curves[:done], job.metric) == done:
+    done = yolo.epochs_done(weights / LAST)
+    if done and _best_epoch(curves[:done], job.metric) == done:
         durable.copy(job.folder / LAST, job.folder / BEST)  # the process may have died between the two copies
-    shutil.copyfile(job.folder / BEST, weights / BEST)
-    return done
+    _bring_best(job, weights)
+    return done or job.epochs  # stripped weights are those of a finished training
+
+
+def _bring_best(job: Job, weights: Path) -> None:
+    """Put the best weights so far where Ultralytics keeps its own; before the first validation there are none."""
+    if (job.folder / BEST).is_file():
+        shutil.copyfile(job.folder / BEST, weights / BEST)
+    else:
+        (weights / BEST).unlink(missing_ok=True)
 
 
 def _evaluate_again(job: Job, place: Path) -> dict[str, float]:
@@ -97,13 +106,15 @@ def _evaluate_again(job: Job, place: Path) -> dict[str, float]:
 
 
 def _best_epoch(curves: Sequence[Measurement], metric: str) -> int:
-    """Return the first epoch with the highest value."""
-    return max(curves, key=lambda measurement: (measurement.metrics[metric], -measurement.epoch)).epoch
+    """Return the first epoch with the highest value, 0 before any was validated."""
+    measured = [measurement for measurement in curves if metric in measurement.metrics]
+    return max(measured, key=lambda m: (m.metrics[metric], -m.epoch)).epoch if measured else 0
 
 
 def _write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["epoch", "seconds", *curves[0].metrics])
+    fullest_first = sorted((measurement.metrics for measurement in curves), key=len, reverse=True)
+    writer = csv.DictWriter(text, ["epoch", "seconds", *dict.fromkeys(chain.from_iterable(fullest_first))])
     writer.writeheader()
     for measurement in curves:
         writer.writerow({"epoch": measurement.epoch, "seconds": measurement.seconds, **measurement.metrics})
@@ -112,4 +123,5 @@ def _write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
 
 def _measurement(row: dict[str, str]) -> Measurement:
     epoch, seconds = int(row.pop("epoch")), float(row.pop("seconds"))
-    return Measurement(epoch=epoch, metrics={name: float(value) for name, value in row.items()}, seconds=seconds)
+    metrics = {name: float(value) for name, value in row.items() if value}
+    return Measurement(epoch=epoch, metrics=metrics, seconds=seconds)

@@ -106,5 +106,7 @@ def number(value: ParamValue) -> float:
 
 
 def _measured(curve: Curve, job: Job, epoch: int, seconds: float) -> Measurement:
+    if not job.validates(epoch):
+        return Measurement(epoch, {"train/box_loss": 1.0}, seconds)
     value = curve(job, epoch)
     return Measurement(epoch, {job.metric: value, "val/map50": value, "val/loss": 1.0 - value}, seconds)

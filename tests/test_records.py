@@ -14,6 +14,7 @@ from tests.builders import METRIC, curve, measurement, trial_of
 JOB = Job(
     folder=Path("trials/0001"), number=1, params={"lr0": 0.1, "optimizer": "SGD"}, seed=3, epochs=6, model="m.yaml",
     data="data.yaml", metric=METRIC, settings={"imgsz": 64, "freeze": [0, 1]}, split="test", gpus=0.5, threads=2,
+    validate_every=3, rungs=(2,),
 )  # fmt: skip
 
 

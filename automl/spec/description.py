@@ -77,6 +77,8 @@ class LadderSpec(_Part):
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     scheduler: Literal["promotion", "stopping"] = "promotion"
     """`promotion`: a trial pauses at each rung and the best go on; `stopping`: it goes on or is stopped for good."""
+    validate_every: Annotated[int, Field(ge=1, le=MOST)] = 3
+    """A trial validates every so many epochs, at its rungs and at the last epoch; re-trainings at every epoch."""
 
 
 class ResourcesSpec(_Part):

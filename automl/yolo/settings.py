@@ -18,8 +18,9 @@ MANAGED: Final = {
     "device": "Ray places trials; set resources.gpus",
     "workers": "set resources.cpus",
     "resume": "a trial goes on from its own checkpoint",
+    "val": "set ladder.validate_every",
 } | dict.fromkeys(
-    ("task", "mode", "project", "name", "exist_ok", "save", "save_period", "val", "split", "plots", "verbose", "cfg"),
+    ("task", "mode", "project", "name", "exist_ok", "save", "save_period", "split", "plots", "verbose", "cfg"),
     "it is set for every trial alike",
 )
 

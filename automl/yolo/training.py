@@ -22,6 +22,7 @@ GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
 def train(job: Job, scratch: Path, *, checkpoint: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
     """Train to the last epoch and return the metrics of the evaluated `best.pt`.
 
+    Validates after the epochs that the job names; between them `on_epoch` gets the training's losses and rates alone.
     Leaves stripped `weights/last.pt` and `weights/best.pt` in `scratch`. With a `checkpoint` the training goes on
     after the epoch it was taken at.
 
@@ -34,6 +35,7 @@ def train(job: Job, scratch: Path, *, checkpoint: Path | None, on_epoch: OnEpoch
     watch = _Watch(job=job, wanted=wanted, on_epoch=on_epoch)
     model.add_callback("on_train_start", watch.started)
     model.add_callback("on_train_epoch_end", watch.check_losses)
+    model.add_callback("on_train_epoch_end", watch.choose_validation)
     model.add_callback("on_model_save", watch.saved)
     if checkpoint:
         model.train(resume=True, **{key: wanted[key] for key in ("data", "device", "workers", "save_dir", "plots")})
@@ -88,14 +90,27 @@ class _Watch:
         if trainer.args.batch != batch:
             raise TrialError(f"out of memory: batch {batch} did not fit and was halved to {trainer.args.batch}")
 
+    def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
+        """Let Ultralytics validate this epoch, or not; it asks its setting `val` anew each time.
+
+        It does not forget the epoch validated last: an epoch without validation would get that one's metrics, and, as
+        its fitness equals the best so far, become `best.pt`.
+        """
+        trainer.args.val = self.job.validates(trainer.epoch + 1)
+        if not trainer.args.val:
+            trainer.fitness = None
+            trainer.metrics = dict.fromkeys(trainer.metrics, math.nan)
+
     def saved(self, trainer: Any) -> None:  # noqa: ANN401
         now = time.monotonic()
+        validated = trainer.fitness is not None
         metrics = {
-            **named(trainer.metrics),
+            **(named(trainer.metrics) if validated else {}),
             **named(trainer.label_loss_items(trainer.tloss, prefix="train")),
             **_rates(trainer.optimizer.param_groups),
         }
-        metrics["val/loss"] = _gain_free(metrics, vars(trainer.args))
+        if validated:
+            metrics["val/loss"] = _gain_free(metrics, vars(trainer.args))
         epoch = trainer.epoch + 1
         if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise TrialError(f"not finite at epoch {epoch}: {', '.join(broken)}")
