@@ -15,7 +15,7 @@ from automl import finals, overview, report, trial, yolo
 from automl import spec as specs
 from automl.board import Board
 from automl.errors import SpecError
-from automl.journal import Journal, distribution
+from automl.journal import Journal
 from automl.progress import Progress
 from automl.records import Ending, Job, Measurement, Score, State, Trial
 from automl.sampler import Sampler
@@ -75,7 +75,8 @@ def test_a_rhythm_of_less_than_an_epoch_is_refused(tmp_path: Path, value: float,
 def test_a_job_of_a_study_validates_as_described_and_a_re_training_always(tmp_path: Path) -> None:
     spec = spec_of(ladder={"min_epochs": 2, "max_epochs": 6, "validate_every": 4})
     job = open_search(tmp_path, spec).job(trial_of(0))
-    again = finals.plan(job, challenger={"lr0": 0.1}, default={"lr0": 0.2}, seeds=2).values()
+    sides = {"trial1": {"lr0": 0.1}, "default": {"lr0": 0.2}}
+    again = finals.plan(job, sides, {"trial1": [0, 1], "default": [0]}).values()
     assert [epoch for epoch in range(1, 7) if job.validates(epoch)] == [2, 4, 6]
     assert all(one.validates(epoch) for one in again for epoch in range(1, 7))
 
@@ -152,18 +153,18 @@ def test_a_table_shows_the_epoch_and_the_best_so_far() -> None:
 
 
 def test_a_resumed_sampler_invents_no_value_for_an_epoch_before_the_first_validation() -> None:
-    distributions = {name: distribution(kind) for name, kind in SPACE.parameters.items()}
-    lived, resumed = (Sampler(SPACE, seed=1, metric=METRIC, distributions=distributions) for _ in range(2))
+    lived, resumed = (Sampler(SPACE, seed=1, metric=METRIC, max_epochs=6) for _ in range(2))
     endings = [Ending(final=measurement(5, 0.4)), Ending(pruned="low"), Ending(pruned="spent")]
     for number in range(12):
-        params, _ = lived.ask()
+        params, _ = lived.draw()
         values = [LATE, [None, -0.1 * number], NOTHING][number % 3]
         found = replace(sparse(number, values, ending=endings[number % 3]), params=params)
+        lived.add(replace(found, measurements=(), ending=None))
         for epoch in range(1, found.epoch + 1):
-            lived.observe(number, epoch=epoch, best=found.best(METRIC, until=epoch))
+            lived.observe(replace(found, measurements=found.measurements[:epoch], ending=None))
         lived.tell(found)
         resumed.add(found)
-    assert [lived.ask() for _ in range(3)] == [resumed.ask() for _ in range(3)]
+    assert lived.draw() == resumed.draw()
 
 
 def test_a_study_that_validates_seldom_judges_at_its_rungs_and_goes_on_after_a_cut(tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_the_weights_that_ship_are_chosen_by_what_was_measured(tmp_path: Path) -
 
 
 def test_a_table_of_re_trainings_keeps_the_best_over_an_epoch_without_a_value(tmp_path: Path) -> None:
-    jobs = finals.plan(job_of(tmp_path, epochs=6, every=1), challenger={}, default={}, seeds=1)
+    jobs = finals.plan(job_of(tmp_path, epochs=6, every=1), {"default": {}}, {"default": [0]})
     progress = Progress(tmp_path / "study.log", console=Console(quiet=True))
     source = finals.Retrainings(deque(jobs.values()), {0: "default"}, 1, progress, lambda _job, _ending: None)
     source.next_job()
