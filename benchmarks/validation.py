@@ -128,11 +128,8 @@ def pairs(wanted: Sequence[Job]) -> list[tuple[Run, Run]]:
 
 def told(full: Run, few: Run) -> str:
     """Return a pair in one line."""
-    lost = full.kept[1][1] - full.kept[PAIRED][1]
-    share = median(shares([(full, few)]))
-    return (
-        f"{full.seconds:.1f} s against {few.seconds:.1f} s, share {share:.3f}, best {full.kept[1][1]:.4f} - {lost:.4f}"
-    )
+    share, best, kept = median(shares([(full, few)])), full.kept[1][1], full.kept[PAIRED][1]
+    return f"{full.seconds:.1f} s against {few.seconds:.1f} s, share {share:.3f}, best {best:.4f} against {kept:.4f}"
 
 
 def shares(found: Sequence[tuple[Run, Run]]) -> list[float]:

@@ -28,11 +28,14 @@ from tests.test_board import read
 from tests.test_journal import record, stock
 from tests.test_report import page_of
 from tests.test_spec import TEXT
-from tests.test_trial import Stopped, stop_at
 
 SPACE = mixed_space()
 NOTHING: Sequence[float | None] = [None, None]
 LATE: Sequence[float | None] = [None, 0.4, None, 0.3, None]
+
+
+class Killed(BaseException):
+    """What the loss of its worker looks like to a trial."""
 
 
 def skipped(epoch: int) -> Measurement:
@@ -259,8 +262,13 @@ def test_a_real_training_validates_only_when_asked_and_goes_on_after_an_epoch_wi
 
     monkeypatch.setattr(vendors, "__call__", counted)
     job = replace(job_at(tmp_path, data, epochs=7), validate_every=3, rungs=(2,))
-    with pytest.raises(Stopped):
-        trial.run(job, stop_at(5, []))
+
+    def killed_at_5(found: Measurement) -> None:
+        if found.epoch == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trial.run(job, killed_at_5)
     last = torch.load(tmp_path / "last.pt", weights_only=False)
     assert (yolo.epochs_done(tmp_path / "last.pt"), last["train_metrics"]["fitness"]) == (5, None)
     assert math.isnan(last["train_metrics"]["metrics/mAP50-95(B)"])

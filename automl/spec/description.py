@@ -68,7 +68,7 @@ class LadderSpec(_Part):
     min_epochs: Annotated[int, Field(ge=1, le=MOST)]
     max_epochs: Annotated[int, Field(ge=1, le=MOST)]
     reduction_factor: Annotated[int, Field(ge=2)] = 3
-    validate_every: Annotated[int, Field(ge=1, le=MOST)] = 1
+    validate_every: Annotated[int, Field(ge=1, le=MOST)] = 3
     """A trial validates every so many epochs, at its rungs and at the last epoch; re-trainings at every epoch."""
 
 
