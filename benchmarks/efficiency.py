@@ -42,14 +42,15 @@ class Table:
 
     def mean(self, key: tuple[str, int, str]) -> np.ndarray:
         """Return the mean curve: tasks count alike."""
-        return np.mean([curves.mean(axis=0) for curves in self.cells[key].values()], axis=0)
+        return np.asarray(np.mean([curves.mean(axis=0) for curves in self.cells[key].values()], axis=0))
 
     def drawn(self, key: tuple[str, int, str], generator: np.random.Generator) -> np.ndarray:
         """Return the mean curve of a bootstrap draw: tasks, and within them seeds, with replacement."""
         tasks = self.cells[key]
         names = list(tasks)
         chosen = [tasks[names[index]] for index in generator.integers(len(names), size=len(names))]
-        return np.mean([runs[generator.integers(len(runs), size=len(runs))].mean(axis=0) for runs in chosen], axis=0)
+        drawn = [runs[generator.integers(len(runs), size=len(runs))].mean(axis=0) for runs in chosen]
+        return np.asarray(np.mean(drawn, axis=0))
 
 
 def ratio(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -90,4 +90,4 @@ def regret(trace: Trace, task: Task, times: np.ndarray) -> np.ndarray:
     top, median = task.finals.max(), np.median(task.finals)
     known = np.searchsorted(trace.times, times, side="right")
     found = np.concatenate([[median], trace.best])[known]
-    return np.clip((top - found) / (top - median), 0, 1)
+    return np.asarray(np.clip((top - found) / (top - median), 0, 1))
