@@ -121,9 +121,13 @@ def _worse(table: Table, family: str, workers: int, pair: tuple[str, str]) -> di
     return {task: round(value, 2) for task, value in found.items() if value < WORSE}
 
 
-def figures(table: Table, *, seeds: int) -> dict[str, Any]:
-    """Return what a machine checks: ratios against stock, without and with a warm start, and their lower ends."""
-    answer: dict[str, Any] = {"seeds": seeds}
+def figures(table: Table) -> dict[str, Any]:
+    """Return what a machine checks: ratios against stock, without and with a warm start, and their lower ends.
+
+    `seeds` is the smallest number of studies (tasks times seeds) behind a mean.
+    """
+    studies = [sum(len(curves) for curves in tasks.values()) for tasks in table.cells.values()]
+    answer: dict[str, Any] = {"ratio": {}, "low": {}, "seeds": min(studies)}
     for name, pair in {
         "": (OURS, STOCK),
         "warm_": (WARM, STOCK),
@@ -137,8 +141,7 @@ def figures(table: Table, *, seeds: int) -> dict[str, Any]:
                 answer.setdefault(f"{name}low", {}).setdefault(family, {})[str(workers)] = round(low, 2)
                 worse = _worse(table, family, workers, pair)
                 answer.setdefault(f"{name}tasks_worse", {}).setdefault(family, {})[str(workers)] = worse
-    studies = [sum(len(curves) for curves in tasks.values()) for tasks in table.cells.values()]
-    return answer | {"studies_a_cell": [min(studies), max(studies)]}
+    return answer
 
 
 def draw(table: Table, path: Path) -> None:

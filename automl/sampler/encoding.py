@@ -55,15 +55,19 @@ class Encoding:
         return self._settled(points)
 
     def near(self, centers: Points, generator: np.random.Generator, *, width: float) -> Points:
-        """Return one point near each center: some of its parameters moved, numbers by about `width` of their range."""
+        """Return one point near each center: some of its parameters moved, numbers by about `width` of their range.
+
+        At least one number is moved; choices, the less near the less often, are drawn anew.
+        """
         count, columns = centers.shape
         moved = generator.random((count, columns)) < max(0.3, 1 / columns)
-        moved[np.arange(count), generator.integers(columns, size=count)] = True
+        moved &= ~self.categorical | (generator.random((count, columns)) < 2 * width)
+        numbers = np.flatnonzero(~self.categorical)
+        surely = numbers if len(numbers) else np.arange(columns)
+        moved[np.arange(count), generator.choice(surely, size=count)] = True
         steps = generator.normal(0, width, (count, columns))
         points = np.where(moved, _reflected(centers + steps), centers)
-        drawn = self.draw(count, generator)
-        stays = self.categorical & (generator.random((count, columns)) > 2 * width)
-        points[:, self.categorical] = np.where(moved & ~stays, drawn, centers)[:, self.categorical]
+        points[:, self.categorical] = np.where(moved, self.draw(count, generator), centers)[:, self.categorical]
         return self._settled(points)
 
     def _choices(self) -> Iterator[tuple[int, Choice]]:

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from automl.records import EarlierEvidence
 from automl.sampler.encoding import Encoding, Points, Vector
-from automl.sampler.model import Model
+from automl.sampler.model import FITTED, Model
 
 BELIEF: Final = 0.5
 """The rank correlation with this study that an earlier one on a data set just alike is credited with at first."""
@@ -27,9 +27,9 @@ class Experience:
         told = [study for study in earlier if len(study.trials) >= 3]
         points = [encoding.encode([trial.params for trial in study.trials]) for study in told]
         scores = [np.array([trial.score for trial in study.trials]) for study in told]
-        self._models = [
-            Model.fit(at, score, categorical=encoding.categorical) for at, score in zip(points, scores, strict=True)
-        ]
+        kinds = encoding.categorical
+        pairs = zip(points, scores, strict=True)
+        self._models = [Model.fit(at, score, categorical=kinds, most=FITTED) for at, score in pairs]
         self._credit = BELIEF * np.array([study.similarity for study in told])
         best = [at[np.argsort(-score, kind="stable")[:TOP]] for at, score in zip(points, scores, strict=True)]
         turn = np.argsort(-self._credit, kind="stable")

@@ -33,15 +33,15 @@ class Model:
     """The fitted process with the points that run."""
 
     @classmethod
-    def fit(cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_]) -> Self:
+    def fit(cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = HELD) -> Self:
         """Fit a Matern 5/2 kernel with a length scale a parameter and Hamming distance between choices, and the noise.
 
-        Of more than `HELD` observations the best half of that number is kept, and of the others as many evenly by
+        Of more than `most` observations the best half of that number is kept, and of the others as many evenly by
         rank.
         """
         from optuna._gp import gp, prior
 
-        kept = _representative(targets, HELD)
+        kept = _representative(targets, most)
         points, targets = points[kept], targets[kept]
         mean, spread = float(targets.mean()), float(targets.std()) or 1.0
         scaled = (targets - mean) / spread

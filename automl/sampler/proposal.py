@@ -22,6 +22,10 @@ TOP: Final = 5
 """The trials near which candidates lie."""
 NEAR: Final = (0.2, 0.04)
 """How near, in shares of a parameter's range: one quarter of the candidates each."""
+CLIMB: Final = (0.1, 0.03)
+"""How near to the most promising candidates further ones are drawn, round by round."""
+STEPS: Final = 20
+"""How many near each of them."""
 TOLD: Final = 60
 """Candidates that earlier studies put forward."""
 UNSURE: Final = 0.3
@@ -53,7 +57,11 @@ class Proposal:
     """The model of one state of a study; it serves until a trial reaches a rung or ends."""
 
     def __init__(self, encoding: Encoding, seen: Sequence[Seen], experience: Experience, max_epochs: int) -> None:
-        """Fit what the trials show. Targets are normal quantiles of the ranks of their expected final values."""
+        """Fit what the trials show.
+
+        Targets are normal quantiles of ranks: half by the final value that a trial is forecast to reach, half by its
+        best so far. Each alone orders the trials of a study worse than both together.
+        """
         self._encoding = encoding
         self._experience = experience
         told = [trial for trial in seen if trial.shows]
@@ -62,7 +70,7 @@ class Proposal:
         self._running = self._stack([trial.point for trial in seen if trial.runs and not trial.shows])
         self._all = self._stack([trial.point for trial in seen])
         finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
-        self._targets: Vector = norm.ppf((rankdata(finals) - 0.5) / max(len(finals), 1))
+        self._targets = (_quantiles(finals) + _quantiles([np.nanmax(trial.values) for trial in told])) / 2
         self._model: Model | None = None
         if len(told) >= 3:
             if experience:
@@ -82,11 +90,19 @@ class Proposal:
 
     def best(self, generator: np.random.Generator) -> Points:
         """Return the candidate that promises most for its price."""
-        candidates = self._candidates(generator)
-        fresh = ~(np.abs(candidates[:, None] - self._all[None]).max(axis=2) < 1e-9).any(axis=1)
-        if fresh.any():
-            candidates = candidates[fresh]
-        return np.asarray(candidates[int(np.argmax(self._promise(candidates, generator)))])
+        candidates = self._fresh(self._candidates(generator))
+        promise = self._promise(candidates, generator)
+        for width in CLIMB:
+            leading = candidates[np.argsort(-promise, kind="stable")[:TOP]]
+            around = self._fresh(self._encoding.near(np.repeat(leading, STEPS, axis=0), generator, width=width))
+            candidates = np.concatenate([leading, around])
+            promise = self._promise(candidates, generator)
+        return np.asarray(candidates[int(np.argmax(promise))])
+
+    def _fresh(self, candidates: Points) -> Points:
+        """Return the candidates that have not been tried; all, where all have been."""
+        tried = (np.abs(candidates[:, None] - self._all[None]).max(axis=2) < 1e-9).any(axis=1)
+        return candidates if tried.all() else candidates[~tried]
 
     def _promise(self, candidates: Points, generator: np.random.Generator) -> Vector:
         expected = self._expected(candidates)
@@ -127,6 +143,11 @@ class Proposal:
 
     def _stack(self, points: Sequence[Points]) -> Points:
         return np.array(points, dtype=float).reshape(len(points), len(self._encoding.space.parameters))
+
+
+def _quantiles(values: Sequence[float]) -> Vector:
+    """Return the normal quantile of each value's rank."""
+    return np.asarray(norm.ppf((rankdata(values) - 0.5) / max(len(values), 1)))
 
 
 def _epoch_seconds(trial: Seen) -> float:
