@@ -102,8 +102,10 @@ class Sampler:
             return "default"
         if generator.random() < RANDOM_SHARE:
             return "random"
-        if self._experience:
+        few = sum(seen.shows for seen in self._seen.values()) < 3
+        fails = sum(seen.infeasible for seen in self._seen.values()) >= 3
+        if self._experience and not (few and fails):
             return "earlier"
-        if number <= STARTS or sum(seen.shows for seen in self._seen.values()) < 3:
+        if number <= STARTS or few:
             return "near default" if generator.random() < NEAR_DEFAULT else "random"
         return "model"
