@@ -50,33 +50,34 @@ def simulate(
 ) -> list[Job]:
     """Run all jobs of a source, an epoch of each lasting `seconds` on the clock; return the jobs handed out.
 
-    A worker that goes on after an interruption repeats its known epochs first, as a real trial does. `until` ends the
-    simulation at once, the way a killed driver ends.
+    A worker that goes on after a pause or an interruption repeats its known epochs first, as a real trial does. `until`
+    ends the simulation at once, the way a killed driver ends.
     """
     events: list[tuple[float, int, int, Job]] = []
     handed: list[Job] = []
     known = {trial.number: trial.epoch for trial in source.trials}
 
+    def told(job: Job, epoch: int) -> Answer:
+        known[job.number] = max(epoch, known.get(job.number, 0))
+        return source.measured(job.number, _measured(curve, job, epoch, seconds), node="node")
+
     def fill() -> None:
         while not source.stopping and (job := source.next_job()):
             handed.append(job)
             done = known.get(job.number, 0)
-            for epoch in range(1, done + 1):
-                answer = source.measured(job.number, _measured(curve, job, epoch, seconds), node="node")
-                if answer is not Answer.GO_ON:
-                    return fill()
-            heapq.heappush(events, (clock.now + seconds, job.number, done + 1, job))
-        return None
+            if all(told(job, epoch) is Answer.GO_ON for epoch in range(1, done + 1)):
+                heapq.heappush(events, (clock.now + seconds, job.number, done + 1, job))
 
     fill()
     while events and not until() and not source.stopping:
         clock.now, number, epoch, job = heapq.heappop(events)
-        goes_on = source.measured(number, _measured(curve, job, epoch, seconds), node="node") is Answer.GO_ON
+        goes_on = told(job, epoch) is Answer.GO_ON
         if goes_on and epoch < job.epochs:
             heapq.heappush(events, (clock.now + seconds, number, epoch + 1, job))
         elif goes_on:
             source.ended(number, Ending(final=_measured(curve, job, epoch, seconds)))
         fill()
+    _settle(source, killed=until())
     return handed
 
 
@@ -90,6 +91,12 @@ def number(value: ParamValue) -> float:
     """Return a param that is a number."""
     assert isinstance(value, int | float)
     return value
+
+
+def _settle(source: Search, *, killed: bool) -> None:
+    """End what is paused for good, as a session does when its search is over."""
+    if source.over and not killed:
+        source.finish()
 
 
 def _measured(curve: Curve, job: Job, epoch: int, seconds: float) -> Measurement:
