@@ -59,6 +59,10 @@ class Board:
         """Show the last measurement of a trial."""
         self._scalars(self._writers[trial.number], trial.measurements[-1], best=trial.best(self._metric))
 
+    def paused(self, trial: Trial) -> None:
+        """Close the file of a trial until it goes on: a large study has more paused trials than files may be open."""
+        self._writers.pop(trial.number).close()
+
     def ended(self, trial: Trial, ending: Ending) -> None:
         """Show how a trial ended and close its file."""
         writer = self._writers.pop(trial.number)

@@ -109,7 +109,7 @@ def status(study: Study) -> None:
     console = Console()
     console.width = max(console.width, PLAIN_WIDTH)
     console.print(drawn(overview.of_trials(described, trials, seconds=seconds)))
-    for line in overview.where(trials, notes):
+    for line in overview.where(described, trials, notes):
         print(line)
 
 

@@ -1,14 +1,17 @@
 """A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from automl.journal import distribution
 from automl.progress import View
 from automl.records import State, Trial
 from automl.sampler import importances
 from automl.spec import StudySpec
+from automl.strategy import paused
 from automl.wording import duration, short
+
+PAUSED: Final = "PAUSED"
 
 
 def of_trials(
@@ -21,11 +24,20 @@ def of_trials(
 ) -> View:
     """Return the trials as rows; `standing` tells of unended trials that do not run now, WAITING or PAUSED.
 
-    `matter` names the parameters to show; without it they are worked out, which takes a while in a large study.
+    Without it, in another process, those that stand at a rung are taken for paused. `matter` names the parameters to
+    show; without it they are worked out, which takes a while in a large study.
     """
+    standing = standing_still(spec, trials) if standing is None else standing
     matter = params_that_matter(spec, trials) if matter is None else matter
     columns = ["trial", "state", "epoch", spec.objective, *matter, "time left"]
-    return View(_title(spec, trials, seconds), columns, [_row(spec, trial, matter, standing or {}) for trial in trials])
+    rows = [_row(spec, trial, matter, standing) for trial in trials]
+    return View(_title(spec, trials, standing, seconds), columns, rows)
+
+
+def standing_still(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
+    """Return the trials that are paused, as far as the journal tells."""
+    rungs, scheduler = spec.rungs, spec.ladder.scheduler
+    return {trial.number: PAUSED for trial in trials if paused(trial, rungs=rungs, scheduler=scheduler)}
 
 
 def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
@@ -39,12 +51,13 @@ def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 
     return (list(ranked) or names)[:most]
 
 
-def where(trials: Sequence[Trial], notes: Mapping[str, Any]) -> list[str]:
+def where(spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any]) -> list[str]:
     """Return a line on each running trial's node and on how far the study is."""
+    standing = standing_still(spec, trials)
     lines = [
         f"trial {trial.number} was last heard from on {trial.node or 'no node yet'}, {trial.retries} retries"
         for trial in trials
-        if trial.state is State.RUNNING
+        if trial.state is State.RUNNING and trial.number not in standing
     ]
     confirmed = [key.partition(":")[2] for key in notes if key.startswith("confirm:")]
     if confirmed:
@@ -58,7 +71,7 @@ def where(trials: Sequence[Trial], notes: Mapping[str, Any]) -> list[str]:
 def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str]) -> list[str]:
     value = trial.best(spec.metric)
     left = ""
-    if trial.state is State.RUNNING and trial.epoch:
+    if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != PAUSED:
         left = duration((spec.ladder.max_epochs - trial.epoch) * trial.seconds / trial.epoch)
     return [
         str(trial.number),
@@ -70,9 +83,12 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping
     ]
 
 
-def _title(spec: StudySpec, trials: Sequence[Trial], seconds: float) -> str:
+def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], seconds: float) -> str:
     ended = sum(trial.ending is not None for trial in trials)
+    held = sum(state == PAUSED for state in standing.values())
+    done = ended + held  # most that pause never go on
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     best = f", best {spec.objective} {max(values):.4f}" if values else ""
-    left = f", about {duration(seconds / ended * (spec.budget.trials - ended))} left" if ended else ""
-    return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{best}, {duration(seconds)}{left}"
+    waits = f", {held} paused" if held else ""
+    left = f", about {duration(seconds / done * (spec.budget.trials - done))} left" if done else ""
+    return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{waits}{best}, {duration(seconds)}{left}"

@@ -17,9 +17,11 @@ from automl.journal import distribution
 from automl.records import State, Trial
 from automl.sampler import importances
 from automl.spec import StudySpec
+from automl.strategy import paused
 from automl.wording import duration, short, trial_name
 
 FILE: Final = "report.html"
+PAUSED: Final = "PAUSED"
 COLOURS: Final = {
     State.COMPLETED: "#1b7f4d",
     State.PRUNED: "#9aa5b1",
@@ -35,6 +37,7 @@ def write(
     """Write the report of a study; `facts` is its verdict, None while there is none yet; `source` its data set."""
     rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
     distributions = {name: distribution(kind) for name, kind in spec.search_space.parameters.items()}
+    rows = [_row(trial, spec) for trial in trials]
     shares = importances(trials, metric=spec.metric, epoch=rung, distributions=distributions)
     page = _environment().get_template("report.html.j2").render(
         spec=spec,
@@ -42,8 +45,8 @@ def write(
         source=source,
         folder=folder,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        rows=[_row(trial, spec) for trial in trials],
-        counts={state: sum(trial.state is state for trial in trials) for state in State},
+        rows=rows,
+        counts={state: sum(row["state"] == state for row in rows) for state in (*State, PAUSED)},
         cost=_cost(trials, spec, facts),
         rung=rung,
         importances=shares,
@@ -67,7 +70,7 @@ def _environment() -> Environment:
 def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
     return {
         "number": trial.number,
-        "state": trial.state,
+        "state": PAUSED if paused(trial, rungs=spec.rungs, scheduler=spec.ladder.scheduler) else trial.state,
         "epoch": trial.epoch,
         "best": trial.best(spec.metric),
         "params": trial.params,

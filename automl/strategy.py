@@ -32,6 +32,14 @@ class Course:
     earlier: tuple[EarlierEvidence, ...] = ()
 
 
+def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
+    """Tell from its record alone whether a trial stands at a rung until it may go on.
+
+    One that has just been let go on looks the same until its next epoch.
+    """
+    return scheduler == "promotion" and trial.state is State.RUNNING and trial.epoch in rungs
+
+
 class Strategy:
     """Sampler and scheduler of one study, told the same facts in the same order."""
 
@@ -59,8 +67,7 @@ class Strategy:
 
     def pauses(self, trial: Trial) -> bool:
         """Tell whether a trial of an earlier session stands at a rung until it may go on."""
-        running = trial.state is State.RUNNING
-        return running and self._course.scheduler == "promotion" and trial.epoch in self._course.rungs
+        return paused(trial, rungs=self._course.rungs, scheduler=self._course.scheduler)
 
     def resumes(self) -> int | None:
         """Return the paused trial that goes on now; None while none may."""

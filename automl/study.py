@@ -128,6 +128,8 @@ class Search:
         trial = self._trials[number]
         if trial.ending:
             return Answer.STOP
+        if number in self._paused:
+            return Answer.PAUSE  # a worker that did not hear it is told again
         if measurement.epoch > trial.epoch:
             self.journal.measured(number, measurement, node=node)
             trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
@@ -151,9 +153,11 @@ class Search:
         """Record how a trial ended; said twice, the first holds."""
         trial = self._trials[number]
         self._live.discard(number)
-        self._paused.discard(number)
         if trial.ending:
             return
+        if number in self._paused:
+            self._paused.discard(number)
+            self.board.start(trial, self.folder_of(trial))
         self.journal.ended(number, ending)
         trial = self._trials[number] = replace(trial, ending=ending)
         self._strategy.ended(trial)
@@ -204,9 +208,9 @@ class Search:
     def view(self) -> View:
         """Return the table of trials."""
         spec, trials = self.frame.spec, self.trials
-        ended = sum(trial.ending is not None for trial in trials)
-        if ended != self._matter[0]:
-            self._matter = ended, overview.params_that_matter(spec, trials)
+        seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
+        if seen != self._matter[0]:
+            self._matter = seen, overview.params_that_matter(spec, trials)
         still = self._standing_still()
         return overview.of_trials(spec, trials, seconds=self.seconds(), standing=still, matter=self._matter[1])
 
@@ -226,7 +230,7 @@ class Search:
 
     def _standing_still(self) -> dict[int, str]:
         """Return the state, in a word, of trials that have not ended and do not run."""
-        return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, "PAUSED")}
+        return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, overview.PAUSED)}
 
     def _next_trial(self) -> int | None:
         if self._closed:
@@ -249,6 +253,7 @@ class Search:
     def _pause(self, trial: Trial, verdict: Verdict) -> None:
         self._live.discard(trial.number)
         self._paused.add(trial.number)
+        self.board.paused(trial)
         self.progress.event(f"trial {trial.number} pauses: {self._told(trial, verdict)}")
 
     def _told(self, trial: Trial, verdict: Verdict) -> str:

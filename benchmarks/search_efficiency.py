@@ -92,7 +92,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--families", nargs="+", default=list(FULL), choices=list(FULL))
     parser.add_argument("--strategies", nargs="+", default=CORE, choices=(*OURS, *rivals.NAMES))
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
-    parser.add_argument("--out", type=Path, default=Path("search_efficiency.jsonl"), help="results, kept; the tables are of all in it")
+    parser.add_argument(
+        "--out", type=Path, default=Path("search_efficiency.jsonl"), help="results, kept; the tables are of all in it"
+    )
     parser.add_argument("--picture", type=Path, help="where the picture goes")
     parser.add_argument("--open", action="store_true", help="the tasks that constants were chosen on, not the others")
     return parser.parse_args()

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from automl import dataset, sample, trial
 from automl.records import Ending, Job
 from automl.spec import read_yaml
 from tests.builders import METRIC
+
+settings.register_profile("automl", deadline=None)  # a law does not depend on how busy the machine is
+settings.load_profile("automl")
 
 MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
 

@@ -90,6 +90,7 @@ def simulate(
         elif goes_on:
             source.ended(number, Ending(final=_measured(curve, job, epoch, seconds)))
         fill()
+    _settle(source, killed=until())
     return handed
 
 
@@ -103,6 +104,12 @@ def number(value: ParamValue) -> float:
     """Return a param that is a number."""
     assert isinstance(value, int | float)
     return value
+
+
+def _settle(source: Source, *, killed: bool) -> None:
+    """End what is paused for good, as a session does when its search is over."""
+    if source.over and not killed:
+        source.finish()
 
 
 def _measured(curve: Curve, job: Job, epoch: int, seconds: float) -> Measurement:

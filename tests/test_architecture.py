@@ -44,7 +44,7 @@ KEYS = {
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "export.": ["engine"],
     "gates.": ["confidence", "max_export_loss", "min_gain", "require_engine"],
-    "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "validate_every"],
+    "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "resources.": ["concurrent", "cpus", "gpus", "retries"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
 }

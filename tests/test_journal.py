@@ -40,7 +40,7 @@ def read(folder: Path) -> Journal:
 
 def record(journal: Journal, trial: Trial) -> None:
     """Tell the journal of a trial as a running study does."""
-    number = journal.suggested(trial.params, SPACE, seed=trial.seed, origin="tpe")
+    number = journal.suggested(trial.params, SPACE, seed=trial.seed, origin="model")
     assert number == trial.number
     for found in trial.measurements:
         journal.measured(number, found, node=trial.node)
@@ -91,7 +91,7 @@ def test_a_completed_trial_counts_with_its_best_and_a_pruned_one_with_its_last_v
 
 def test_where_params_come_from_and_their_seed_are_kept(folder: Path) -> None:
     attrs = stock(folder).get_trials()[1].user_attrs
-    assert (attrs["origin"], attrs["seed"]) == ("tpe", 1)
+    assert (attrs["origin"], attrs["seed"]) == ("model", 1)
 
 
 def test_an_epoch_recorded_again_is_left_as_it_was(folder: Path) -> None:

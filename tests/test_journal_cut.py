@@ -32,7 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("whole")
     journal = Journal.create(folder, name="small", metric=METRIC)
     for trial in STORY:
-        journal.suggested(PARAMS, SPACE, seed=trial.number, origin="tpe")
+        journal.suggested(PARAMS, SPACE, seed=trial.number, origin="model")
         for found in trial.measurements:
             journal.measured(trial.number, found)
         if trial.ending:
@@ -73,7 +73,7 @@ def test_a_writer_goes_on_after_a_cut_at_any_byte(whole: bytes, tmp_path: Path, 
     journal = Journal.create(tmp_path, name="small", metric=METRIC)
     journal.settle()
     before = journal.trials()
-    number = journal.suggested(PARAMS, SPACE, seed=7, origin="tpe")
+    number = journal.suggested(PARAMS, SPACE, seed=7, origin="model")
     journal.measured(number, measurement(1, 0.5))
     journal.note("seconds", 9.0)
     found = Journal.read(tmp_path, metric=METRIC)

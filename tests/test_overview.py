@@ -30,9 +30,23 @@ def test_only_a_trial_that_runs_has_time_left() -> None:
     assert [row["time left"] for row in rows(TRIALS)] == ["", "", "", "10s"]
 
 
-def test_a_trial_of_an_earlier_session_waits() -> None:
-    view = overview.of_trials(spec_of(), TRIALS, seconds=1, standing={3: "PAUSED"})
-    assert [row[1] for row in view.rows] == ["COMPLETED", "PRUNED", "FAILED", "WAITING"]
+@pytest.mark.parametrize(("standing", "left"), [("WAITING", "10s"), ("PAUSED", "")])
+def test_a_trial_that_does_not_run_now_says_so(standing: str, left: str) -> None:
+    view = overview.of_trials(spec_of(), TRIALS, seconds=1, standing={3: standing})
+    assert [row[1] for row in view.rows] == ["COMPLETED", "PRUNED", "FAILED", standing]
+    assert view.rows[3][-1] == left
+
+
+@pytest.mark.parametrize(("scheduler", "state"), [("promotion", "PAUSED"), ("stopping", "RUNNING")])
+def test_a_reader_of_the_journal_takes_a_trial_at_a_rung_for_paused(scheduler: str, state: str) -> None:
+    ladder = {"min_epochs": 2, "max_epochs": 6, "scheduler": scheduler}
+    trials = [trial_of(0, [0.1]), trial_of(1, [0.1, 0.2]), trial_of(2, [0.1, 0.2, 0.3]), pruned(3, [0.1, 0.2])]
+    assert [row["state"] for row in rows(trials, ladder=ladder)] == ["RUNNING", state, "RUNNING", "PRUNED"]
+
+
+def test_paused_trials_count_as_done_in_the_guess_of_what_is_left() -> None:
+    view = overview.of_trials(spec_of(), [trial_of(0, [0.1, 0.2]), trial_of(1, [0.1, 0.2]), trial_of(2)], seconds=60)
+    assert view.title == "small: 0 of 4 trials ended, 2 paused, best map50_95 0.2000, 1m00s, about 1m00s left"
 
 
 def test_a_parameter_that_was_not_drawn_is_a_dash() -> None:
@@ -76,8 +90,8 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
         "confirm:default_seed1": {},
         "promotion": {"reasons": ["refused: too slow"], "accepted": False, "version": 3},
     }
-    trials = [replace(trial_of(0), node="10.0.0.1", retries=2), trial_of(1), failed(2)]
-    assert overview.where(trials, notes) == [
+    trials = [replace(trial_of(0), node="10.0.0.1", retries=2), trial_of(1), failed(2), trial_of(3, [0.1, 0.2])]
+    assert overview.where(spec_of(), trials, notes) == [
         "trial 0 was last heard from on 10.0.0.1, 2 retries",
         "trial 1 was last heard from on no node yet, 0 retries",
         "confirmed: default_seed1",
@@ -87,4 +101,4 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
 
 
 def test_a_study_that_has_just_begun_has_nothing_to_tell() -> None:
-    assert overview.where([], {}) == []
+    assert overview.where(spec_of(), [], {}) == []

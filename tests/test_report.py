@@ -104,6 +104,15 @@ def test_every_trial_is_a_row_with_its_state_and_why_it_ended(tmp_path: Path) ->
     ]  # fmt: skip
 
 
+def test_a_trial_that_waits_at_a_rung_is_told_as_paused(tmp_path: Path) -> None:
+    stood = [trial_of(0, [0.2, 0.3]), trial_of(1, [0.2, 0.3, 0.4])]
+    for scheduler, told in {"promotion": ("PAUSED", "1 PAUSED"), "stopping": ("RUNNING", "2 RUNNING")}.items():
+        ladder = {"min_epochs": 2, "max_epochs": 6, "scheduler": scheduler}
+        source, words = page_of(tmp_path, stood, ladder=ladder)
+        assert f'class="{told[0]}">{told[0]}<' in source
+        assert told[1] in words
+
+
 def test_a_verdict_is_told_with_its_gates_numbers_and_notes(tmp_path: Path) -> None:
     _, words = page_of(tmp_path, facts=FACTS)
     assert "New champion: small version 3" in words

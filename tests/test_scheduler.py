@@ -1,216 +1,243 @@
-"""What Ray Tune is told, by the classes it calls and without a running Ray."""
+"""Who goes on at a rung: the laws of both kinds, and what a tie means."""
 
-import copy
-import json
-import pickle
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from math import ceil, inf
 
 import pytest
-from ray.tune.experiment import Trial as RayTrial
+from hypothesis import given
+from hypothesis import strategies as st
 
-from automl.cluster import scheduler
-from automl.cluster.scheduler import MESSAGE, Scheduler, Searcher
-from automl.cluster.source import Handle
-from automl.errors import StudyError
-from automl.records import Answer, Job
-from tests.builders import measurement
-from tests.conftest import job_at
-from tests.scripted import Jobs
+from automl.records import Answer
+from automl.scheduler import KINDS, Promotion, Scheduler, Stopping
 
-
-class Trial:
-    """As much of a trial of Ray's as is asked of it."""
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self.config = config
-        self.status = RayTrial.RUNNING
-
-    def set_config(self, config: Mapping[str, Any]) -> None:
-        self.config = config
+factors = st.integers(2, 6)
+values = st.floats(0, 1)
+standings = st.tuples(values, st.one_of(values, st.just(inf)))
+KIND = pytest.mark.parametrize("kind", KINDS)
 
 
-class Tune:
-    """Stands where Tune's controller stands: asks the searcher and the scheduler in its order, one step at a time."""
-
-    def __init__(self, source: Jobs) -> None:
-        self.handle = Handle(source)
-        self.searcher, self.scheduler = Searcher(self.handle), Scheduler(self.handle)
-        self.trials: list[Trial] = []
-        self.finished = False
-
-    def step(self) -> Trial | None:
-        """Ask for a new trial, then for a paused one to go on, and start both."""
-        answer = None if self.finished else self.searcher.suggest("id")
-        self.finished = self.finished or answer == Searcher.FINISHED
-        if isinstance(answer, dict):
-            self.trials.append(Trial(answer))
-        chosen = self.scheduler.choose_trial_to_run(self)
-        assert chosen is self.scheduler.choose_trial_to_run(self), "the choice must not depend on being asked twice"
-        if chosen:
-            assert chosen.status == RayTrial.PAUSED
-            chosen.status = RayTrial.RUNNING
-        return chosen
-
-    def report(self, number: int, epoch: int) -> str:
-        message = {"measurement": measurement(epoch, 0.5).to_dict(), "node": "node"}
-        return self.scheduler.on_trial_result(self, self.trials[number], {MESSAGE: json.dumps(message)})
-
-    def pause_trial(self, trial: Trial, *, should_checkpoint: bool) -> None:
-        assert not should_checkpoint
-        trial.status = RayTrial.PAUSED
-
-    def stop_trial(self, trial: Trial) -> None:
-        trial.status = RayTrial.TERMINATED
-
-    def get_live_trials(self) -> list[Trial]:
-        return [trial for trial in self.trials if trial.status != RayTrial.TERMINATED]
+def answers(scheduler: Scheduler, found: Sequence[float], *, epoch: int) -> list[Answer]:
+    """Let trials 0, 1, … arrive at a rung with these values."""
+    return [scheduler.judge(number, epoch=epoch, value=value).answer for number, value in enumerate(found)]
 
 
-@pytest.fixture(autouse=True)
-def no_breath(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "BREATH", 0.0)
+def promoted(scheduler: Scheduler) -> list[int]:
+    """Return the paused trials that go on now, in their order."""
+    found = []
+    while (number := scheduler.next()) is not None:
+        found.append(number)
+    return found
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Jobs:
-    """Four jobs for two places, each to be paused at epoch 1."""
-    made = Jobs([replace(job_at(tmp_path / str(n), tmp_path), number=n) for n in range(4)])
-    made.pause_at = {(number, 1) for number in range(4)}
-    return made
+class Played:
+    """A promotion-type scheduler, and the same facts as a journal holds them."""
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+        self.rungs = (1, 3, 9)
+        self.scheduler = Promotion(self.rungs, factor)
+        self.at: dict[int, int] = {}
+        """Trial to the rung on which it stands."""
+        self.gone: set[tuple[int, int]] = set()
+        """Trial and rung from which it went on."""
+        self.arrivals: list[tuple[int, int, tuple[float, float]]] = []
+        self.ended: set[int] = set()
+
+    def climb(self, trial: int, standing: tuple[float, float]) -> None:
+        """Train a trial up to its next rung, or to the end."""
+        if trial in self.at:
+            self.gone.add((trial, self.at[trial]))
+        self.at[trial] = next((rung for rung in self.rungs if rung > self.at.get(trial, 0)), 0)
+        if not self.at[trial]:
+            return self.end(trial)
+        value, loss = standing
+        self.arrivals.append((trial, self.at[trial], standing))
+        verdict = self.scheduler.judge(trial, epoch=self.at[trial], value=value, loss=loss)
+        return self.climb(trial, standing) if verdict.answer is Answer.GO_ON else None
+
+    def end(self, trial: int) -> None:
+        self.ended.add(trial)
+        self.scheduler.drop(trial)
+
+    def again(self) -> Promotion:
+        """Return a scheduler that was told what the journal would tell."""
+        restored = Promotion(self.rungs, self.factor)
+        for trial, rung, standing in self.arrivals:
+            restored.restore(trial, epoch=rung, standing=standing, advanced=(trial, rung) in self.gone)
+        for trial in self.ended:
+            restored.drop(trial)
+        return restored
 
 
-def all_paused(source: Jobs) -> Tune:
-    tune = Tune(source)
-    for number in range(4):
-        assert tune.step() is None
-        assert tune.report(number, 1) == "NOOP"
-    assert [trial.status for trial in tune.trials] == [RayTrial.PAUSED] * 4
-    return tune
+@given(st.lists(values, min_size=1, max_size=30), factors)
+def test_of_n_paused_trials_the_best_nth_part_goes_on_the_best_first(found: list[float], factor: int) -> None:
+    scheduler = Promotion((2,), factor)
+    given_on = [number for number, answer in enumerate(answers(scheduler, found, epoch=2)) if answer is Answer.GO_ON]
+
+    ranked = sorted(range(len(found)), key=lambda number: (-found[number], number))
+    seated = [number for number in ranked[: len(found) // factor] if number not in given_on]
+
+    assert scheduler.waits() is bool(seated)
+    assert promoted(scheduler) == seated
+    assert not scheduler.waits()
 
 
-@pytest.mark.parametrize(
-    ("answer", "told", "status"),
-    [
-        (Answer.GO_ON, "CONTINUE", RayTrial.RUNNING),
-        (Answer.PAUSE, "NOOP", RayTrial.PAUSED),
-        (Answer.STOP, "STOP", RayTrial.RUNNING),
-    ],
-)
-def test_each_answer_of_the_source_reaches_ray(
-    source: Jobs, monkeypatch: pytest.MonkeyPatch, answer: Answer, told: str, status: str
+@given(st.lists(values, min_size=1, max_size=30), factors)
+def test_a_trial_is_paused_unless_it_is_the_next_to_go_on(found: list[float], factor: int) -> None:
+    scheduler = Promotion((2,), factor)
+    advanced: set[int] = set()
+    for number, value in enumerate(found):
+        ranked = sorted(range(number + 1), key=lambda other: (-found[other], other))
+        seated = [other for other in ranked[: (number + 1) // factor] if other not in advanced]
+        answer = scheduler.judge(number, epoch=2, value=value).answer
+        assert answer is (Answer.GO_ON if seated[:1] == [number] else Answer.PAUSE)
+        advanced |= {number} if answer is Answer.GO_ON else set()
+
+
+def test_a_trial_goes_on_only_behind_those_that_wait_above_it() -> None:
+    scheduler = Promotion((1, 3), 2)
+    assert answers(scheduler, [0.5, 0.6, 0.4], epoch=1) == [Answer.PAUSE, Answer.GO_ON, Answer.PAUSE]
+    assert scheduler.judge(1, epoch=3, value=0.9).answer is Answer.PAUSE
+    assert scheduler.judge(0, epoch=3, value=0.2).answer is Answer.PAUSE  # trial 1 is the better one and waits
+    assert scheduler.judge(3, epoch=1, value=0.7).answer is Answer.PAUSE  # a seat is free, but trial 1 comes first
+
+    assert promoted(scheduler) == [1, 3]
+
+
+def test_the_highest_rung_is_served_first() -> None:
+    scheduler = Promotion((1, 3, 9), 2)
+    for epoch, trials in {1: [0, 1, 2, 3], 3: [4, 5], 9: [6, 7]}.items():
+        for trial in trials:
+            scheduler.restore(trial, epoch=epoch, standing=(trial / 10, 1.0), advanced=False)
+
+    assert promoted(scheduler) == [7, 5, 3, 2]
+
+
+@KIND
+def test_equal_values_are_ranked_by_loss_and_then_by_arrival(kind: str) -> None:
+    scheduler = KINDS[kind]((4,), 2)
+    for trial, loss in enumerate([2.0, 3.0, 1.0, 1.0]):
+        scheduler.judge(trial, epoch=4, value=0.0, loss=loss)
+
+    told = [scheduler.judge(trial, epoch=4, value=0.0).reason for trial in range(4)]
+
+    assert told == [f"rank {place} of 4 at epoch 4" for place in (3, 4, 1, 2)]
+
+
+@KIND
+def test_a_higher_value_beats_any_loss(kind: str) -> None:
+    scheduler = KINDS[kind]((4,), 2)
+    scheduler.judge(0, epoch=4, value=0.1, loss=0.1)
+    assert scheduler.judge(1, epoch=4, value=0.2, loss=99.0).answer is Answer.GO_ON
+
+
+def test_without_a_loss_the_earlier_of_equal_trials_goes_on() -> None:
+    scheduler = Promotion((4,), 2)
+    assert answers(scheduler, [0.3, 0.3, 0.3, 0.3], epoch=4) == [Answer.PAUSE] * 4
+    assert promoted(scheduler) == [0, 1]
+
+
+def test_one_that_has_ended_never_goes_on_and_keeps_its_place() -> None:
+    scheduler = Promotion((2,), 2)
+    for trial, value in enumerate([0.1, 0.2, 0.3, 0.4]):
+        scheduler.restore(trial, epoch=2, standing=(value, 1.0), advanced=False)
+    scheduler.drop(3)
+
+    assert scheduler.waits()
+    assert promoted(scheduler) == [2]
+    assert scheduler.judge(1, epoch=2, value=0.2).reason == "rank 3 of 4 at epoch 2"
+
+
+def test_one_that_ended_at_its_rung_makes_no_room_for_the_next_best() -> None:
+    scheduler = Promotion((2,), 2)
+    for trial, value in enumerate([0.1, 0.9]):
+        scheduler.restore(trial, epoch=2, standing=(value, 1.0), advanced=False)
+    scheduler.drop(1)
+    assert not scheduler.waits()
+    assert scheduler.next() is None
+
+
+@KIND
+@given(found=st.lists(values, min_size=2, max_size=20), factor=factors, other=values)
+def test_a_question_asked_twice_gets_the_first_answer(kind: str, found: list[float], factor: int, other: float) -> None:
+    asked = KINDS[kind]((2,), factor)
+    for number, value in enumerate(found):
+        first = asked.judge(number, epoch=2, value=value)
+        assert asked.judge(number, epoch=2, value=other) == first
+
+
+@given(st.lists(values, min_size=1, max_size=20), factors)
+def test_one_that_went_on_is_told_so_for_ever(found: list[float], factor: int) -> None:
+    scheduler = Promotion((2,), factor)
+    gone = {number for number, answer in enumerate(answers(scheduler, found, epoch=2)) if answer is Answer.GO_ON}
+    gone |= set(promoted(scheduler))
+    assert answers(scheduler, found, epoch=2) == [
+        Answer.GO_ON if number in gone else Answer.PAUSE for number in range(len(found))
+    ]
+
+
+@given(st.lists(st.tuples(standings, st.integers(0, 3)), min_size=1, max_size=40), factors)
+def test_a_restored_scheduler_goes_on_as_the_old_one_would(
+    steps: list[tuple[tuple[float, float], int]], factor: int
 ) -> None:
-    monkeypatch.setattr(source, "_answer", lambda _number, _epoch: answer)
-    tune = Tune(source)
-    tune.step()
-
-    assert tune.report(0, 1) == told
-    assert tune.trials[0].status == status
-
-
-def test_paused_trials_go_on_one_by_one_in_the_order_of_the_source(source: Jobs) -> None:
-    source.resume.extend([3, 0, 2])
-    tune = all_paused(source)
-
-    assert [tune.step(), tune.step()] == [tune.trials[3], tune.trials[0]]
-    assert tune.step() is None, "both places are taken"
-    source.live.remove(3)
-    assert tune.step() is tune.trials[2]
-    assert len(tune.trials) == 4
-
-
-def test_a_paused_trial_that_the_source_does_not_name_stays_paused(source: Jobs) -> None:
-    source.resume.append(0)
-    tune = all_paused(source)
-    source.patience = 5
-
-    assert [tune.step() for _ in range(5)] == [None] * 5
-    assert {trial.status for trial in tune.trials} == {RayTrial.PAUSED}
-    assert tune.step() is tune.trials[0]
+    played, new = Played(factor), 0
+    for standing, what in steps:
+        resumed = played.scheduler.next() if what == 1 else None
+        if resumed is not None:
+            played.climb(resumed, standing)
+        elif what == 3 and played.at:
+            played.end(max(played.at))
+        else:
+            played.climb(new, standing)
+            new += 1
+    restored = played.again()
+    assert restored.waits() is played.scheduler.waits()
+    for trial, rung, _ in played.arrivals:
+        told = [scheduler.judge(trial, epoch=rung, value=0.0) for scheduler in (played.scheduler, restored)]
+        assert told[0] == told[1]
+    judged = [scheduler.judge(new, epoch=1, value=0.5, loss=0.5) for scheduler in (played.scheduler, restored)]
+    assert judged[0] == judged[1]
+    assert promoted(restored) == promoted(played.scheduler)
 
 
-def test_a_trial_that_pauses_twice_goes_on_twice(source: Jobs) -> None:
-    source.resume.extend([1, 1])
-    source.concurrent = 1
-    tune = all_paused(source)
-
-    tune.step()
-    source.pause_at = {(1, 2)}
-    assert tune.step() is None
-    assert tune.report(1, 2) == "NOOP"
-    assert tune.step() is tune.trials[1]
+@given(st.lists(values, min_size=1, max_size=30), factors)
+def test_stopping_lets_a_trial_go_on_that_is_among_the_best_of_those_before(found: list[float], factor: int) -> None:
+    scheduler = Stopping((1,), factor)
+    for number, value in enumerate(found):
+        verdict = scheduler.judge(number, epoch=1, value=value)
+        ahead = sum(other >= value for other in found[:number])
+        assert verdict.answer is (Answer.GO_ON if ahead < ceil((number + 1) / factor) else Answer.STOP)
+        assert verdict.reason == f"rank {ahead + 1} of {number + 1} at epoch 1"
 
 
-def test_a_trial_goes_on_with_the_job_as_it_is_now(source: Jobs) -> None:
-    source.resume.append(2)
-    tune = all_paused(source)
-    source.all[2] = replace(source.all[2], epochs=9)
-
-    tune.step()
-
-    assert tune.trials[2].config["job"]["epochs"] == 9
+@given(st.integers(1, 40), factors)
+def test_stopping_takes_a_tie_for_no_progress(trials: int, factor: int) -> None:
+    assert answers(Stopping((4,), factor), [0.0] * trials, epoch=4).count(Answer.GO_ON) == 1
 
 
-def test_a_number_that_this_run_did_not_pause_becomes_a_new_trial(source: Jobs) -> None:
-    tune = Tune(source)
-    source.jobs[0] = replace(source.jobs[0], number=17)
-
-    assert tune.step() is None
-    assert tune.trials[0].config["job"]["number"] == 17
-
-
-def test_new_jobs_are_asked_for_behind_paused_ones(source: Jobs) -> None:
-    class Eager(Jobs):
-        def next_job(self) -> Job | None:
-            if not self.resume:
-                return super().next_job()
-            self.jobs.appendleft(self.all[self.resume.popleft()])
-            return super().next_job()
-
-    mixed = Eager(list(source.jobs))
-    mixed.pause_at = {(0, 1)}
-    tune = Tune(mixed)
-    tune.step()
-    tune.report(0, 1)
-    mixed.resume.append(0)
-
-    assert tune.step() is tune.trials[0]
-    assert len(tune.trials) == 2
+def test_stopping_of_equal_values_lets_the_smaller_loss_go_on() -> None:
+    scheduler = Stopping((4,), 3)
+    losses = enumerate([2.0, 3.0, 1.0, 1.5])
+    told = [scheduler.judge(number, epoch=4, value=0.0, loss=loss).answer for number, loss in losses]
+    assert told == [Answer.GO_ON, Answer.STOP, Answer.GO_ON, Answer.GO_ON]
 
 
-def test_trials_left_paused_are_let_go_once_the_source_is_over_but_not_those_it_named(source: Jobs) -> None:
-    source.resume.extend([2, 1])
-    tune = all_paused(source)
-    assert tune.searcher.suggest("id") is None
-    assert source.over
-
-    assert tune.step() is tune.trials[2]
-
-    assert tune.step() is tune.trials[1]
-    assert [trial.status for trial in tune.trials] == ["TERMINATED", "RUNNING", "RUNNING", "TERMINATED"]
-    assert tune.finished
+def test_stopping_pauses_nothing() -> None:
+    scheduler = Stopping((4,), 2)
+    answers(scheduler, [0.1, 0.2, 0.3, 0.05], epoch=4)
+    scheduler.drop(0)
+    assert not scheduler.waits()
+    assert scheduler.next() is None
 
 
-def test_waiting_for_the_source_with_nothing_running_does_not_spin(
-    source: Jobs, monkeypatch: pytest.MonkeyPatch
+@given(st.lists(standings, min_size=1, max_size=20), factors, values, values)
+def test_stopping_brought_back_judges_the_next_as_the_old_one_would(
+    found: list[tuple[float, float]], factor: int, value: float, loss: float
 ) -> None:
-    source.resume.append(0)
-    tune = all_paused(source)
-    slept: list[float] = []
-    monkeypatch.setattr("automl.cluster.scheduler.time.sleep", slept.append)
-
-    assert tune.scheduler.choose_trial_to_run(tune) is None
-    assert len(slept) == 1
-    tune.trials[1].status = RayTrial.RUNNING
-    assert tune.scheduler.choose_trial_to_run(tune) is None
-    assert len(slept) == 1
-
-
-def test_a_handle_is_shared_when_copied_and_empty_when_pickled(source: Jobs) -> None:
-    handle = Handle(source)
-
-    assert copy.deepcopy(handle) is handle
-    with pytest.raises(StudyError, match="must not be restored from Ray's own files"):
-        pickle.loads(pickle.dumps(handle))()
+    old, new = Stopping((3,), factor), Stopping((3,), factor)
+    for number, standing in enumerate(found):
+        verdict = old.judge(number, epoch=3, value=standing[0], loss=standing[1])
+        new.restore(number, epoch=3, standing=standing, advanced=verdict.answer is Answer.GO_ON)
+    assert new.judge(99, epoch=3, value=value, loss=loss) == old.judge(99, epoch=3, value=value, loss=loss)
+    for number in range(len(found)):
+        assert old.judge(number, epoch=3, value=0) == new.judge(number, epoch=3, value=0)

@@ -77,8 +77,9 @@ class Encoding:
 
     def _settled(self, points: Points) -> Points:
         """Put parameters that do not exist at a point at their default, integers on their nearest value."""
+        there: dict[str, NDArray[np.bool_]] = {}
         names = list(self.space.parameters)
-        for column, parameter in enumerate(self.space.parameters.values()):
+        for column, (name, parameter) in enumerate(self.space.parameters.items()):
             if isinstance(parameter, Integer):
                 points[:, column] = _rounded(parameter, points[:, column])
             exists = np.ones(len(points), dtype=bool)
@@ -86,7 +87,8 @@ class Encoding:
                 owner = self.space.parameters[parent]
                 choices = owner.choices if isinstance(owner, Choice) else ()
                 held = [index for index, value in enumerate(choices) if value in values]
-                exists &= np.isin(points[:, names.index(parent)], held)
+                exists &= there[parent] & np.isin(points[:, names.index(parent)], held)
+            there[name] = exists
             points[~exists, column] = _share(parameter, parameter.default)
         return points
 

@@ -67,11 +67,16 @@ class Model:
             process._cache_matrix()
         return cls(process, mean, spread, process)
 
-    def believe(self, points: Points) -> None:
-        """Take the expected values of all points that run for granted, so that the next is looked for elsewhere."""
-        if len(points):
-            at = _tensor(points)
+    def believe(self, points: Points, *, failed: Points | None = None, worst: Vector | None = None) -> None:
+        """Take the expected values of all points that run for granted, so that the next is looked for elsewhere.
+
+        Points that `failed` are taken to have reached `worst`, a value each.
+        """
+        at = _tensor(points if failed is None else np.concatenate([points, failed]))
+        if len(at):
             expected, _ = self._fitted.posterior(at)
+            if worst is not None:
+                expected[len(points) :] = _tensor((worst - self._mean) / self._spread)
             self._process = copy(self._fitted)
             self._process.append_running_data(at, expected)
 

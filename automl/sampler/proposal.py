@@ -77,7 +77,7 @@ class Proposal:
                 experience.agree(self._points, self._targets)
             rest = self._targets - self._expected(self._points)
             self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
-            self._model.believe(self._running)
+            self._believe(self._model)
             self._cost = Cost.fit(encoding, self._points, np.array([_epoch_seconds(trial) for trial in told]))
             self._incumbent = self._best_mean()
 
@@ -86,7 +86,7 @@ class Proposal:
         self._all = np.vstack([self._all, point])
         self._running = np.vstack([self._running, point])
         if self._model:
-            self._model.believe(self._running)
+            self._believe(self._model)
 
     def best(self, generator: np.random.Generator) -> Points:
         """Return the candidate that promises most for its price."""
@@ -103,6 +103,11 @@ class Proposal:
         """Return the candidates that have not been tried; all, where all have been."""
         tried = (np.abs(candidates[:, None] - self._all[None]).max(axis=2) < 1e-9).any(axis=1)
         return candidates if tried.all() else candidates[~tried]
+
+    def _believe(self, model: Model) -> None:
+        """Have the model take trials without a value into account; where one failed, unknown is not promising."""
+        worst = self._targets.min() - self._expected(self._infeasible)
+        model.believe(self._running, failed=self._infeasible, worst=worst)
 
     def _promise(self, candidates: Points, generator: np.random.Generator) -> Vector:
         expected = self._expected(candidates)

@@ -60,8 +60,8 @@ class Sampler:
         generator = np.random.default_rng([self._seed, number])
         origin = self._origin(number, generator)
         if origin == "default":
-            point = self._encoding.default
-        elif origin == "near default":
+            return self._encoding.space.defaults(), origin  # by way of a point they would be rounded
+        if origin == "near default":
             point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
         elif origin == "earlier":
             point = self._experience.best(number - 1)

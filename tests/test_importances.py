@@ -1,0 +1,43 @@
+"""Which parameters made the difference: compared at an epoch that all reached, and never made up."""
+
+import pytest
+
+from automl.journal import distribution
+from automl.records import Params, Trial
+from automl.sampler import importances
+from tests.builders import METRIC, completed, mixed_space, pruned
+
+DISTRIBUTIONS = {name: distribution(kind) for name, kind in mixed_space().parameters.items()}
+
+
+def test_the_parameter_that_decides_is_the_most_important() -> None:
+    trials = []
+    for number in range(40):
+        params: Params = {"optimizer": "AdamW", "lr0": 0.1 * (number + 1) / 41, "batch": 4 + number * 17 % 40}
+        trials.append(completed(number, [number / 40] * 6, params=params))
+    found = importances(trials, metric=METRIC, epoch=2, distributions=DISTRIBUTIONS)
+    assert next(iter(found)) == "lr0"
+    assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_importance_counts_stopped_trials_at_the_epoch_they_share() -> None:
+    params: list[Params] = [{"optimizer": "AdamW", "lr0": 0.002 * (number + 1), "batch": 8} for number in range(12)]
+    at_rung = [[value / 12] * 2 for value in range(12)]
+    stopped = [pruned(number, at_rung[number], params=params[number]) for number in range(12)]
+    finished = [completed(number, [*at_rung[number], 1.0], params=params[number]) for number in range(12)]
+    found = [importances(trials, metric=METRIC, epoch=2, distributions=DISTRIBUTIONS) for trials in (stopped, finished)]
+    assert found[0] == found[1] != {}
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        [],
+        [completed(number, [number / 4] * 3) for number in range(4)],
+        [completed(number, [0.0] * 3) for number in range(10)],
+        [pruned(number, [number / 10]) for number in range(10)],
+    ],
+    ids=["none", "too few", "all equal", "none so far"],
+)
+def test_importance_is_not_made_up(trials: list[Trial]) -> None:
+    assert importances(trials, metric=METRIC, epoch=3, distributions=DISTRIBUTIONS) == {}
