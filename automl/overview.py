@@ -1,8 +1,10 @@
 """A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any, Final
 
+from automl.curves import forecast
 from automl.journal import distribution
 from automl.progress import View
 from automl.records import State, Trial
@@ -29,9 +31,22 @@ def of_trials(
     """
     standing = standing_still(spec, trials) if standing is None else standing
     matter = params_that_matter(spec, trials) if matter is None else matter
-    columns = ["trial", "state", "epoch", spec.objective, *matter, "time left"]
-    rows = [_row(spec, trial, matter, standing) for trial in trials]
+    columns = ["trial", "state", "epoch", spec.objective, f"by epoch {spec.ladder.max_epochs}", *matter, "time left"]
+    coming = expected(spec, trials)
+    rows = [_row(spec, trial, matter, standing, coming.get(trial.number, "")) for trial in trials]
     return View(_title(spec, trials, standing, seconds), columns, rows)
+
+
+def expected(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
+    """Return what unended trials will reach, with the interval that holds in about 80 of 100: `0.41 (0.38..0.47)`."""
+    shown = [trial for trial in trials if trial.state is not State.FAILED and trial.best(spec.metric) is not None]
+    curves = [[m.metrics.get(spec.metric, nan) for m in trial.measurements] for trial in shown]
+    told = forecast(curves, spec.ladder.max_epochs, ceiling=1.0)
+    return {
+        trial.number: f"{found.final:.2f} ({found.low:.2f}..{found.high:.2f})"
+        for trial, found in zip(shown, told, strict=True)
+        if trial.ending is None
+    }
 
 
 def standing_still(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
@@ -68,7 +83,7 @@ def where(spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any]) ->
     return lines
 
 
-def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str]) -> list[str]:
+def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:
     value = trial.best(spec.metric)
     left = ""
     if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != PAUSED:
@@ -78,6 +93,7 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping
         standing.get(trial.number, str(trial.state)),
         f"{trial.epoch}/{spec.ladder.max_epochs}",
         "" if value is None else f"{value:.4f}",
+        coming,
         *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
         left,
     ]

@@ -108,7 +108,7 @@ def number(value: ParamValue) -> float:
 
 def _settle(source: Source, *, killed: bool) -> None:
     """End what is paused for good, as a session does when its search is over."""
-    if source.over and not killed:
+    if isinstance(source, Search) and source.over and not killed:
         source.finish()
 
 

@@ -26,6 +26,14 @@ def test_every_trial_is_a_row_with_its_state_and_best_value() -> None:
     ]
 
 
+def test_an_unended_trial_shows_what_it_will_reach_and_an_ended_one_what_it_did() -> None:
+    trials = [completed(0, [0.1, 0.2, 0.3, 0.4, 0.4, 0.5]), pruned(1, [0.0, 0.1]), failed(2), trial_of(3, [0.2])]
+    column = [row["by epoch 6"] for row in rows([*trials, trial_of(4)])]
+    assert column[:3] == ["", "", ""] == [*column[4:], "", ""]
+    final, low, high = map(float, column[3].replace("(", "").replace(")", "").replace("..", " ").split())
+    assert 0.2 <= low <= final <= high <= 1.0
+
+
 def test_only_a_trial_that_runs_has_time_left() -> None:
     assert [row["time left"] for row in rows(TRIALS)] == ["", "", "", "10s"]
 
