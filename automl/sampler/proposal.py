@@ -14,8 +14,8 @@ from automl.sampler.encoding import Encoding, Points, Vector
 from automl.sampler.experience import Experience
 from automl.sampler.model import Model, log_improvement
 
-COST_POWER: Final = 0.5
-"""Expected improvement is divided by the price of an epoch to this power."""
+COST_POWER: Final = 1.0
+"""Expected improvement is divided by the price of an epoch to this power (Snoek et al. 2012, arXiv:1206.2944)."""
 CANDIDATES: Final = 400
 """Half of them drawn over the whole space, half near the best trials."""
 TOP: Final = 5
