@@ -161,8 +161,9 @@ def test_a_center_on_a_border_is_not_stuck_to_it() -> None:
 
 
 def test_near_changes_a_choice_now_and_then() -> None:
-    encoding = Encoding(space_of(optimizer=Choice(("SGD", "AdamW", "Adam"), "SGD")))
+    encoding = Encoding(space_of(optimizer=Choice(("SGD", "AdamW", "Adam"), "SGD"), lr0=Real(0.0, 1.0, default=0.5)))
     shares = [
-        (encoding.near(np.zeros((500, 1)), np.random.default_rng(4), width=width) != 0).mean() for width in (0.02, 0.3)
+        (encoding.near(np.zeros((500, 2)), np.random.default_rng(4), width=width)[:, 0] != 0).mean()
+        for width in (0.02, 0.3)
     ]
     assert 0 < shares[0] < 0.1 < shares[1]

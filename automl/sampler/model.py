@@ -4,6 +4,8 @@ The only place that touches Optuna's private `_gp`; the version is pinned to its
 contract. Fitted from a fixed start each time, so that the same history gives the same model in every session.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -22,6 +24,19 @@ TOLERANCE: Final = 0.05
 """Of the gradient where the fit of the kernel ends."""
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have torch use one thread: these matrices are small, and the other cores train."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @dataclass(slots=True)
 class Model:
     """A fitted process; predictions are in the unit of the targets."""
@@ -33,6 +48,7 @@ class Model:
     """The fitted process with the points that run."""
 
     @classmethod
+    @_one_thread()
     def fit(cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = HELD) -> Self:
         """Fit a Matern 5/2 kernel with a length scale a parameter and Hamming distance between choices, and the noise.
 
@@ -67,6 +83,7 @@ class Model:
             process._cache_matrix()
         return cls(process, mean, spread, process)
 
+    @_one_thread()
     def believe(self, points: Points, *, failed: Points | None = None, worst: Vector | None = None) -> None:
         """Take the expected values of all points that run for granted, so that the next is looked for elsewhere.
 
@@ -80,11 +97,13 @@ class Model:
             self._process = copy(self._fitted)
             self._process.append_running_data(at, expected)
 
+    @_one_thread()
     def predict(self, points: Points) -> tuple[Vector, Vector]:
         """Return means and standard deviations."""
         mean, variance = self._process.posterior(_tensor(points))
         return mean.numpy() * self._spread + self._mean, np.sqrt(variance.numpy()) * self._spread
 
+    @_one_thread()
     def likeness(self, points: Points, others: Points) -> NDArray[np.float64]:
         """Return (points, others): the correlation that the kernel sees between them, 0..1."""
         covariance = self._process.kernel(_tensor(points), _tensor(others))
