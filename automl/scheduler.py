@@ -39,6 +39,10 @@ class Scheduler(Protocol):
         """Tell whether a paused trial may go on."""
         ...
 
+    def lead(self) -> int | None:
+        """Return the paused trial that got furthest, the best of these, and let it go on though no law does."""
+        ...
+
     def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
         """Take in what a trial stood with (value, loss) in an earlier session, and whether it went on."""
         ...
@@ -106,6 +110,15 @@ class Promotion:
         """Tell whether a paused trial may advance."""
         return any(True for _ in self._promotable())
 
+    def lead(self) -> int | None:
+        """Return the best paused trial of the highest rung that has any: a small study completes one all the same."""
+        for rung in reversed(self._rungs.values()):
+            for trial in rung.ranked():
+                if trial not in rung.advanced and trial not in self._ended:
+                    rung.advanced.add(trial)
+                    return trial
+        return None
+
     def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
         """Take in a standing of an earlier session."""
         value, loss = standing
@@ -148,6 +161,10 @@ class Stopping:
     def waits(self) -> bool:
         """Return False: nothing is paused."""
         return False
+
+    def lead(self) -> int | None:
+        """Return None: nothing is paused."""
+        return None
 
     def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
         """Take in a standing of an earlier session."""

@@ -77,6 +77,10 @@ class Strategy:
         """Tell whether a paused trial may go on."""
         return self._scheduler.waits()
 
+    def lead(self) -> int | None:
+        """Return the paused trial that got furthest, which goes on because no trial completed."""
+        return self._scheduler.lead()
+
     def measured(self, trial: Trial) -> None:
         """Take in a trial's last measurement."""
         self._sampler.observe(trial)

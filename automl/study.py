@@ -78,9 +78,9 @@ class Search:
     @property
     def over(self) -> bool:
         """Tell whether no further job will come: none waits, and none that runs may make way for a paused one."""
-        if self._waiting:
-            return False
-        return self._closed or (self._full and not self._live and not self._strategy.waits())
+        if self._waiting or self._closed:
+            return not self._waiting
+        return self._full and not (self._live or self._strategy.waits() or self._none_completed)
 
     @property
     def finished(self) -> bool:
@@ -225,6 +225,12 @@ class Search:
         return len(self._trials) >= self.frame.spec.budget.trials
 
     @property
+    def _none_completed(self) -> bool:
+        """Tell whether all that is left are paused trials: the best of these then goes on to the last epoch."""
+        completed = any(trial.state is State.COMPLETED for trial in self._trials.values())
+        return bool(self._paused) and not completed
+
+    @property
     def _closed(self) -> bool:
         return bool(self.spent()) or bool(self.hopeless)
 
@@ -239,7 +245,12 @@ class Search:
         if number is not None:
             self._paused.discard(number)
             return number
-        return None if self._full else self._suggest()
+        if not self._full:
+            return self._suggest()
+        if not self._live and self._none_completed and (leader := self._strategy.lead()) is not None:
+            self._paused.discard(leader)
+            return leader
+        return None
 
     def _suggest(self) -> int:
         spec = self.frame.spec

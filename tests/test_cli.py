@@ -161,7 +161,7 @@ def test_a_plan_tells_data_ladder_and_cost_and_starts_nothing(tmp_path: Path) ->
     told = automl("search", "--plan", "--storage", tmp_path).output
 
     assert "data test: 128 images; boxes: hole" in told
-    assert "trials are compared at epochs [4] of 12" in told
+    assert "trials are compared at epochs [6] of 12" in told
     assert "epochs of training" in told
     assert not list(tmp_path.iterdir())
 

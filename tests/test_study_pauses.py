@@ -51,6 +51,19 @@ def paused_at(source: Search, value: float, *, epoch: int = 1) -> int:
     return number
 
 
+def test_of_a_study_too_small_for_its_ladder_the_best_trial_is_completed_all_the_same(tmp_path: Path) -> None:
+    spec = spec_of(budget={"trials": 4}, ladder={"min_epochs": 1, "max_epochs": 6, "reduction_factor": 3})
+    source = open_search(tmp_path, spec)
+
+    simulate(source, rising, clock=Clock())
+
+    completed = [trial for trial in source.trials if trial.state is State.COMPLETED]
+    assert [trial.number for trial in completed] == [
+        max(source.trials, key=lambda trial: trial.best(METRIC) or 0).number
+    ]
+    assert source.finished
+
+
 @pytest.mark.parametrize("workers", [1, 3, 20])
 def test_the_budget_of_trials_is_used_exactly_and_every_trial_ends(tmp_path: Path, workers: int) -> None:
     source = open_search(tmp_path, SPEC, workers=workers)
@@ -141,11 +154,11 @@ def test_a_study_that_waits_for_its_running_trials_is_not_over(tmp_path: Path) -
         job_of(source)
     assert source.measured(0, measurement(1, 0.5), node="a") is Answer.PAUSE
     assert (source.next_job(), source.over) == (None, False)
+    source.ended(2, Ending(cause="out of memory"))
     assert source.measured(1, measurement(1, 0.4), node="a") is Answer.PAUSE
-    assert not source.over, "trial 0 may go on"
+    assert not source.over, "none runs, but trial 0 may go on"
     assert job_of(source).number == 0
     source.ended(0, Ending(final=measurement(6, 0.5)))
-    source.ended(2, Ending(cause="out of memory"))
     assert (source.over, source.finished) == (True, False)
     source.finish()
     assert source.finished
@@ -202,8 +215,10 @@ def test_paused_trials_are_known_again_and_take_no_place(tmp_path: Path) -> None
 
 
 def test_trials_paused_in_an_earlier_session_end_though_they_never_ran_in_this_one(tmp_path: Path) -> None:
-    spec = spec_of(**{**SPEC.model_dump(), "budget": {"trials": 1}})
-    paused_at(open_search(tmp_path, spec), 0.5)
+    spec = spec_of(**{**SPEC.model_dump(), "budget": {"trials": 1, "hours": 0.001}})
+    early = open_search(tmp_path, spec)
+    paused_at(early, 0.5)
+    early.journal.note("seconds", 3.6)  # all of the budget
 
     late = open_search(tmp_path, spec)
     assert (late.over, late.finished) == (True, False)

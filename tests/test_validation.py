@@ -149,7 +149,7 @@ def test_a_report_draws_measured_points_at_their_epochs(tmp_path: Path) -> None:
 
 def test_a_table_shows_the_epoch_and_the_best_so_far() -> None:
     view = overview.of_trials(spec_of(), [sparse(0, LATE), sparse(1, NOTHING)], seconds=1)
-    assert [list(row[1:4]) for row in view.rows] == [["RUNNING", "5/6", "0.4000"], ["RUNNING", "2/6", ""]]
+    assert [list(row[1:4]) for row in view.rows] == [["RUNNING", "5/6", "0.4000"], ["PAUSED", "2/6", ""]]
 
 
 def test_a_resumed_sampler_invents_no_value_for_an_epoch_before_the_first_validation() -> None:

@@ -101,8 +101,9 @@ class Proposal:
 
     def _fresh(self, candidates: Points) -> Points:
         """Return the candidates that have not been tried; all, where all have been."""
-        tried = (np.abs(candidates[:, None] - self._all[None]).max(axis=2) < 1e-9).any(axis=1)
-        return candidates if tried.all() else candidates[~tried]
+        known = set(_keys(self._all))
+        fresh = np.array([key not in known for key in _keys(candidates)])
+        return candidates[fresh] if fresh.any() else candidates
 
     def _believe(self, model: Model) -> None:
         """Have the model take trials without a value into account; where one failed, unknown is not promising."""
@@ -148,6 +149,11 @@ class Proposal:
 
     def _stack(self, points: Sequence[Points]) -> Points:
         return np.array(points, dtype=float).reshape(len(points), len(self._encoding.space.parameters))
+
+
+def _keys(points: Points) -> list[bytes]:
+    """Return what equal points have in common; the sum takes the sign off a zero."""
+    return [row.tobytes() for row in np.round(points, 9) + 0.0]
 
 
 def _quantiles(values: Sequence[float]) -> Vector:
