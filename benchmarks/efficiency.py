@@ -170,8 +170,9 @@ def draw(table: Table, path: Path) -> None:
     for axis in axes[-1]:
         axis.set_xlabel("share of the budget")
     handles = {line.get_label(): line for axis in axes.flat for line in axis.get_lines()}
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=5, fontsize=9, frameon=False)
-    figure.tight_layout(rect=(0, 0.02 + 0.03 * (1 + len(handles) // 5), 1, 1))
+    columns = 2 * len(counts)
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=columns, fontsize=9, frameon=False)
+    figure.tight_layout(rect=(0, 0.02 * -(-len(handles) // columns), 1, 1))
     figure.savefig(path, dpi=110)
 
 
