@@ -20,7 +20,7 @@ def ultralytics() -> Any:  # noqa: ANN401
     folder = offline.shut_doors()
     import ultralytics
 
-    if ultralytics.settings["sync"]:
+    if ultralytics.utils.downloads.safe_download is not _refuse:
         own = {name: str(folder / name) for name in ("weights_dir", "runs_dir", "datasets_dir")}
         ultralytics.settings.update(offline.closed_integrations() | own)
         # The one door that no setting shuts: on a GPU the check of mixed precision asks for weights of its own. It

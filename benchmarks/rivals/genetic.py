@@ -5,16 +5,20 @@ its fitness the one of its best epoch, numbers only (a choice stays at its defau
 while none has ended, others mutate the default at fitness 0, as its workers do that share a database.
 """
 
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import numpy as np
-from ultralytics.engine.tuner import Tuner
 
 from automl.records import Answer, Params
 from automl.space import Choice, Integer, SearchSpace
+from automl.yolo.vendor import ultralytics
 from benchmarks.rivals.course import Course, existing, flat_defaults
+
+ultralytics()  # by the project's door, which shuts those to the network
+Tuner = import_module("ultralytics.engine.tuner").Tuner
 
 
 class Genetic:
