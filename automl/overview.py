@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import nan
-from typing import Any, Final
+from typing import Any
 
 from automl.curves import forecast
 from automl.journal import distribution
@@ -10,10 +10,8 @@ from automl.progress import View
 from automl.records import State, Trial
 from automl.sampler import importances
 from automl.spec import StudySpec
-from automl.strategy import paused
+from automl.strategy import PAUSED, paused
 from automl.wording import duration, short
-
-PAUSED: Final = "PAUSED"
 
 
 def of_trials(

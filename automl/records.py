@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 ParamValue = float | int | str | bool
 Params = Mapping[str, ParamValue]
+
+
+LOST: Final = "worker lost"
+"""How the cause of a failure begins that says nothing about the params."""
 
 
 class State(StrEnum):

@@ -17,11 +17,10 @@ from automl.journal import distribution
 from automl.records import State, Trial
 from automl.sampler import importances
 from automl.spec import StudySpec
-from automl.strategy import paused
+from automl.strategy import PAUSED, paused
 from automl.wording import duration, short, trial_name
 
 FILE: Final = "report.html"
-PAUSED: Final = "PAUSED"
 COLOURS: Final = {
     State.COMPLETED: "#1b7f4d",
     State.PRUNED: "#9aa5b1",

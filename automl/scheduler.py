@@ -4,10 +4,11 @@ Li et al. 2018, arXiv:1810.05934. Both compare the best value so far, and rank e
 arrival. Pure: facts in, answers out; rebuilt from a journal by `restore`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from automl.records import Answer
 from automl.rungs import seats
@@ -19,37 +20,6 @@ class Verdict:
 
     answer: Answer
     reason: str
-
-
-class Scheduler(Protocol):
-    """What both kinds offer."""
-
-    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Verdict:
-        """Judge a trial that stands at the rung of `epoch` with `value`: best so far, higher is better.
-
-        Asked again, it gives the first answer.
-        """
-        ...
-
-    def next(self) -> int | None:
-        """Return the paused trial that goes on now, None while none may."""
-        ...
-
-    def waits(self) -> bool:
-        """Tell whether a paused trial may go on."""
-        ...
-
-    def lead(self) -> int | None:
-        """Return the paused trial that got furthest, the best of these, and let it go on though no law does."""
-        ...
-
-    def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
-        """Take in what a trial stood with (value, loss) in an earlier session, and whether it went on."""
-        ...
-
-    def drop(self, trial: int) -> None:
-        """Take in that a trial has ended."""
-        ...
 
 
 @dataclass(slots=True)
@@ -70,15 +40,49 @@ class Rung:
         return self.ranked().index(trial) + 1
 
     def told(self, trial: int) -> str:
-        """Return a trial's standing against the last one that advances, in words."""
+        """Return a trial's place in words."""
         return f"rank {self.place(trial)} of {len(self.standing)} at epoch {self.epoch}"
 
 
-def _rungs(epochs: tuple[int, ...]) -> dict[int, Rung]:
-    return {epoch: Rung(epoch) for epoch in epochs}
+class Scheduler(ABC):
+    """The rungs of a study. What only one kind does, the other answers with nothing: none is paused."""
+
+    def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
+        """Open the rungs at `epochs`, in rising order."""
+        self._rungs = {epoch: Rung(epoch) for epoch in epochs}
+        self._factor = reduction_factor
+
+    @abstractmethod
+    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Verdict:
+        """Judge a trial that stands at the rung of `epoch` with `value`: best so far, higher is better.
+
+        Asked again, it gives the first answer.
+        """
+
+    def next(self) -> int | None:
+        """Return the paused trial that goes on now, None while none may."""
+        return None
+
+    def waits(self) -> bool:
+        """Tell whether a paused trial may go on."""
+        return False
+
+    def lead(self) -> int | None:
+        """Return the paused trial that got furthest, the best of these, and let it go on though no law does."""
+        return None
+
+    def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
+        """Take in what a trial stood with (value, loss) in an earlier session, and whether it went on."""
+        value, loss = standing
+        self._rungs[epoch].standing[trial] = (value, -loss)
+        if advanced:
+            self._rungs[epoch].advanced.add(trial)
+
+    def drop(self, trial: int) -> None:  # noqa: B027
+        """Take in that a trial has ended."""
 
 
-class Promotion:
+class Promotion(Scheduler):
     """Each trial pauses at each rung; the best of the top 1 / `reduction_factor` goes on when there is room.
 
     Of n trials at a rung, the best floor(n / reduction_factor) may advance, each when a worker is free. The one that is
@@ -87,8 +91,7 @@ class Promotion:
 
     def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
         """Open the rungs at `epochs`, in rising order."""
-        self._rungs = _rungs(epochs)
-        self._factor = reduction_factor
+        super().__init__(epochs, reduction_factor)
         self._ended: set[int] = set()
 
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Verdict:
@@ -119,13 +122,6 @@ class Promotion:
                     return trial
         return None
 
-    def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
-        """Take in a standing of an earlier session."""
-        value, loss = standing
-        self._rungs[epoch].standing[trial] = (value, -loss)
-        if advanced:
-            self._rungs[epoch].advanced.add(trial)
-
     def drop(self, trial: int) -> None:
         """Never let it go on."""
         self._ended.add(trial)
@@ -137,13 +133,8 @@ class Promotion:
                     yield rung, trial
 
 
-class Stopping:
+class Stopping(Scheduler):
     """A trial that is not among the best ceil(n / `reduction_factor`) when it reaches a rung is stopped for good."""
-
-    def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
-        """Open the rungs at `epochs`, in rising order."""
-        self._rungs = _rungs(epochs)
-        self._factor = reduction_factor
 
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Verdict:
         """Answer GO_ON or STOP. A tie is no progress: an earlier trial of the same standing stays ahead."""
@@ -154,27 +145,5 @@ class Stopping:
                 rung.advanced.add(trial)
         return Verdict(Answer.GO_ON if trial in rung.advanced else Answer.STOP, rung.told(trial))
 
-    def next(self) -> int | None:
-        """Return None: nothing is paused."""
-        return None
 
-    def waits(self) -> bool:
-        """Return False: nothing is paused."""
-        return False
-
-    def lead(self) -> int | None:
-        """Return None: nothing is paused."""
-        return None
-
-    def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
-        """Take in a standing of an earlier session."""
-        value, loss = standing
-        self._rungs[epoch].standing[trial] = (value, -loss)
-        if advanced:
-            self._rungs[epoch].advanced.add(trial)
-
-    def drop(self, trial: int) -> None:
-        """Nothing to do: its standing stays what it is."""
-
-
-KINDS: Final[Mapping[str, Callable[[tuple[int, ...], int], Scheduler]]] = {"promotion": Promotion, "stopping": Stopping}
+KINDS: Final[Mapping[str, type[Scheduler]]] = {"promotion": Promotion, "stopping": Stopping}

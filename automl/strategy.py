@@ -15,6 +15,8 @@ from automl.space import SearchSpace
 DEFAULT: Final = 0
 """The trial of the default params: the yardstick of the study, so stopping never ends it."""
 LOSS: Final = "val/loss"
+PAUSED: Final = "PAUSED"
+"""What a running trial is called that stands at a rung until it may go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from automl.progress import Progress, View
 from automl.records import Answer, EarlierEvidence, Ending, Job, Measurement, State, Trial
 from automl.scheduler import Verdict
 from automl.spec import dump_yaml
-from automl.strategy import Strategy
+from automl.strategy import PAUSED, Strategy
 from automl.wording import shown, trial_name
 
 TRIALS: Final = "trials"
@@ -236,7 +236,7 @@ class Search:
 
     def _standing_still(self) -> dict[int, str]:
         """Return the state, in a word, of trials that have not ended and do not run."""
-        return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, overview.PAUSED)}
+        return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
 
     def _next_trial(self) -> int | None:
         if self._closed:

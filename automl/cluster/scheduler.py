@@ -12,7 +12,7 @@ from ray.tune.search import Searcher as RaySearcher
 from ray.tune.stopper import Stopper
 
 from automl.cluster.source import Handle
-from automl.records import Answer, Ending, Measurement
+from automl.records import LOST, Answer, Ending, Measurement
 
 MESSAGE: Final = "message"
 BREATH: Final = 0.1
@@ -147,4 +147,4 @@ def _busy(trial: RayTrial) -> bool:
 def _lost(trial: RayTrial) -> str:
     error = trial.get_error()
     first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-    return f"worker lost: {type(error).__name__}: {first}"
+    return f"{LOST}: {type(error).__name__}: {first}"

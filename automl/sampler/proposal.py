@@ -14,8 +14,6 @@ from automl.sampler.encoding import Encoding, Points, Vector
 from automl.sampler.experience import Experience
 from automl.sampler.model import Model, log_improvement
 
-COST_POWER: Final = 1.0
-"""Expected improvement is divided by the price of an epoch to this power (Snoek et al. 2012, arXiv:1206.2944)."""
 CANDIDATES: Final = 400
 """Half of them drawn over the whole space, half near the best trials."""
 TOP: Final = 5
@@ -28,8 +26,6 @@ STEPS: Final = 20
 """How many near each of them."""
 TOLD: Final = 60
 """Candidates that earlier studies put forward."""
-UNSURE: Final = 0.3
-"""The spread of the noise on earlier studies' opinion while this study has shown nothing: the first trials differ."""
 
 
 @dataclass(slots=True)
@@ -57,7 +53,7 @@ class Proposal:
     """The model of one state of a study; it serves until a trial reaches a rung or ends."""
 
     def __init__(self, encoding: Encoding, seen: Sequence[Seen], experience: Experience, max_epochs: int) -> None:
-        """Fit what the trials show.
+        """Fit what the trials show; three at least must show a value.
 
         Targets are normal quantiles of ranks: half by the final value that a trial is forecast to reach, half by its
         best so far. Each alone orders the trials of a study worse than both together.
@@ -71,32 +67,29 @@ class Proposal:
         self._all = self._stack([trial.point for trial in seen])
         finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
         self._targets = (_quantiles(finals) + _quantiles([np.nanmax(trial.values) for trial in told])) / 2
-        self._model: Model | None = None
-        if len(told) >= 3:
-            if experience:
-                experience.agree(self._points, self._targets)
-            rest = self._targets - self._expected(self._points)
-            self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
-            self._believe(self._model)
-            self._cost = Cost.fit(encoding, self._points, np.array([_epoch_seconds(trial) for trial in told]))
-            self._incumbent = self._best_mean()
+        if experience:
+            experience.agree(self._points, self._targets)
+        rest = self._targets - self._expected(self._points)
+        self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
+        self._believe()
+        self._cost = Cost.fit(encoding, self._points, np.array([_epoch_seconds(trial) for trial in told]))
+        self._incumbent = self._best_mean()
 
     def runs(self, point: Points) -> None:
         """Take in that a trial has begun here."""
         self._all = np.vstack([self._all, point])
         self._running = np.vstack([self._running, point])
-        if self._model:
-            self._believe(self._model)
+        self._believe()
 
     def best(self, generator: np.random.Generator) -> Points:
         """Return the candidate that promises most for its price."""
         candidates = self._fresh(self._candidates(generator))
-        promise = self._promise(candidates, generator)
+        promise = self._promise(candidates)
         for width in CLIMB:
             leading = candidates[np.argsort(-promise, kind="stable")[:TOP]]
             around = self._fresh(self._encoding.near(np.repeat(leading, STEPS, axis=0), generator, width=width))
             candidates = np.concatenate([leading, around])
-            promise = self._promise(candidates, generator)
+            promise = self._promise(candidates)
         return np.asarray(candidates[int(np.argmax(promise))])
 
     def _fresh(self, candidates: Points) -> Points:
@@ -105,22 +98,20 @@ class Proposal:
         fresh = np.array([key not in known for key in _keys(candidates)])
         return candidates[fresh] if fresh.any() else candidates
 
-    def _believe(self, model: Model) -> None:
+    def _believe(self) -> None:
         """Have the model take trials without a value into account; where one failed, unknown is not promising."""
         worst = self._targets.min() - self._expected(self._infeasible)
-        model.believe(self._running, failed=self._infeasible, worst=worst)
+        self._model.believe(self._running, failed=self._infeasible, worst=worst)
 
-    def _promise(self, candidates: Points, generator: np.random.Generator) -> Vector:
-        expected = self._expected(candidates)
-        if self._model is None:
-            return expected + generator.normal(0, UNSURE, len(candidates))
+    def _promise(self, candidates: Points) -> Vector:
+        """Return the log of the expected improvement per second (Snoek et al. 2012, arXiv:1206.2944)."""
         mean, deviation = self._model.predict(candidates)
-        promise = log_improvement(mean + expected, deviation, over=self._incumbent)
-        return promise - COST_POWER * self._cost.log(candidates) + self._log_feasible(candidates)
+        promise = log_improvement(mean + self._expected(candidates), deviation, over=self._incumbent)
+        return promise - self._cost.log(candidates) + self._log_feasible(candidates)
 
     def _log_feasible(self, candidates: Points) -> Vector:
         """Return the log share of trials alike that did not fail, one that did not being taken for granted."""
-        if self._model is None or not len(self._infeasible):
+        if not len(self._infeasible):
             return np.zeros(len(candidates))
         failed = self._model.likeness(candidates, self._infeasible).sum(axis=1)
         fine = self._model.likeness(candidates, self._points).sum(axis=1)
@@ -128,8 +119,6 @@ class Proposal:
 
     def _best_mean(self) -> float:
         """Return the highest expected target among the trials: a noisy one does not count at its face value."""
-        if self._model is None:
-            return 0.0
         mean, _ = self._model.predict(self._points)
         return float((mean + self._expected(self._points)).max())
 
@@ -138,11 +127,10 @@ class Proposal:
 
     def _candidates(self, generator: np.random.Generator) -> Points:
         parts = [self._encoding.draw(CANDIDATES // 2, generator)]
-        if len(self._points):
-            tops = self._points[np.argsort(-self._targets, kind="stable")[:TOP]]
-            for width in NEAR:
-                centers = tops[generator.integers(len(tops), size=CANDIDATES // 4)]
-                parts.append(self._encoding.near(centers, generator, width=width))
+        tops = self._points[np.argsort(-self._targets, kind="stable")[:TOP]]
+        for width in NEAR:
+            centers = tops[generator.integers(len(tops), size=CANDIDATES // 4)]
+            parts.append(self._encoding.near(centers, generator, width=width))
         if self._experience:
             parts.append(self._experience.candidates(TOLD, generator))
         return np.concatenate(parts)
@@ -158,7 +146,7 @@ def _keys(points: Points) -> list[bytes]:
 
 def _quantiles(values: Sequence[float]) -> Vector:
     """Return the normal quantile of each value's rank."""
-    return np.asarray(norm.ppf((rankdata(values) - 0.5) / max(len(values), 1)))
+    return np.asarray(norm.ppf((rankdata(values) - 0.5) / len(values)))
 
 
 def _epoch_seconds(trial: Seen) -> float:

@@ -9,14 +9,14 @@ from typing import Final
 
 import numpy as np
 
-from automl.records import EarlierEvidence, ParamValue, State, Trial
+from automl.records import LOST, EarlierEvidence, ParamValue, State, Trial
 from automl.sampler.encoding import Encoding
 from automl.sampler.experience import Experience
 from automl.sampler.proposal import Proposal, Seen
 from automl.space import SearchSpace
 
 STARTS: Final = 6
-"""Trials after the default before a model is asked; with earlier studies there is one from the start."""
+"""Trials after the default before a model is asked; the best of earlier studies, where named, are the first of them."""
 NEAR_DEFAULT: Final = 0.5
 """Share of these that are drawn near the default params."""
 WIDTH: Final = 0.3
@@ -25,8 +25,6 @@ RANDOM_SHARE: Final = 0.05
 """Share of all trials drawn at random: a cheap insurance where early ranks mislead."""
 SEEDED: Final = 3
 """Trials after the default that are the best of earlier studies."""
-LOST: Final = "worker lost"
-"""How a cause begins that says nothing about the params."""
 
 
 class Sampler:
