@@ -89,7 +89,7 @@ class Journal:
         key = self._key(number)
         if measurement.epoch in _epochs(self._storage.get_trial(key), self._metric):
             return
-        attr = {"metrics": dict(measurement.metrics), "seconds": measurement.seconds, "node": node}
+        attr = measurement.to_dict() | {"node": node}
         self._storage.set_trial_user_attr(key, f"{EPOCH}{measurement.epoch}", attr)
         if self._metric in measurement.metrics:
             self._storage.set_trial_intermediate_value(key, measurement.epoch, measurement.metrics[self._metric])
@@ -155,8 +155,7 @@ def _epochs(frozen: FrozenTrial, metric: str) -> list[int]:
 def _trial(frozen: FrozenTrial, metric: str) -> Trial:
     attrs = frozen.user_attrs
     measurements = tuple(
-        Measurement(epoch=step, metrics=attrs[f"{EPOCH}{step}"]["metrics"], seconds=attrs[f"{EPOCH}{step}"]["seconds"])
-        for step in _epochs(frozen, metric)
+        Measurement.from_dict(attrs[f"{EPOCH}{step}"] | {"epoch": step}) for step in _epochs(frozen, metric)
     )
     return Trial(
         number=frozen.number,

@@ -46,15 +46,23 @@ class Measurement:
     tag of validation, so ask with `get`."""
     seconds: float
     """Wall-clock seconds of the epoch, its validation, if any, included."""
+    changed: str = ""
+    """What was not as asked, such as a batch that did not fit and was halved; empty when all was."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"epoch": self.epoch, "metrics": dict(self.metrics), "seconds": self.seconds}
+        plain = {"epoch": self.epoch, "metrics": dict(self.metrics), "seconds": self.seconds}
+        return plain | ({"changed": self.changed} if self.changed else {})
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        return cls(epoch=int(plain["epoch"]), metrics=dict(plain["metrics"]), seconds=float(plain["seconds"]))
+        return cls(
+            epoch=int(plain["epoch"]),
+            metrics=dict(plain["metrics"]),
+            seconds=float(plain["seconds"]),
+            changed=str(plain.get("changed", "")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,8 @@ class Job:
     """Validated are every so many epochs, the rungs and the last epoch."""
     rungs: tuple[int, ...] = ()
     """The epochs at which it is compared with others."""
+    attempt: int = 1
+    """How often the trial was given to a worker, this time included; earlier attempts must not write any more."""
 
     def validates(self, epoch: int) -> bool:
         """Tell whether the training validates after an epoch."""
