@@ -1,25 +1,55 @@
-"""Who may write in a trial's folder: the attempt that was given out last, and no earlier one.
+"""Who may write in a trial's folder, and what is heard of it: attempts and heartbeats, a small file each.
 
-The driver gives an attempt out; its number is in the folder before a worker starts. A worker that hung, was given up
-and woke again finds a later number there and must not write.
+The driver gives an attempt out before a worker starts; a worker that hung, was given up and woke again finds a later
+number in the folder and must not write. The worker in turn says every few seconds that it lives, so that the driver
+can tell one that hangs, and that anyone who reads the folder sees where a trial is.
 """
 
 import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from automl import durable
 
 FILE: Final = "attempt.json"
+BEAT: Final = "heartbeat.json"
+SECONDS: Final = 10.0
+"""Between two heartbeats."""
 
 
 class Superseded(Exception):  # noqa: N818  (no fault of the trial's: its work goes on elsewhere)
     """A later attempt has taken this one's place."""
 
 
-def give(folder: Path, attempt: int) -> None:
-    """Make `attempt` the one that may write in a trial's folder."""
-    durable.write_json(folder / FILE, {"attempt": attempt})
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a process said of itself when it was last heard."""
+
+    attempt: int
+    node: str
+    process: int
+    since: str
+    """When the attempt began on its worker: UTC, ISO 8601."""
+    at: str
+    """When it was last heard, by its node's clock."""
+    memory: str = ""
+    """The file in which its node counts processes that were ended for want of memory."""
+    kills: int = 0
+    """What that file counted when the attempt began."""
+
+
+def give(folder: Path) -> int:
+    """Give out the next attempt at a trial, and return its number: 1 for the first. Earlier ones may not write."""
+    attempt = latest(folder) + 1
+    durable.write_json(folder / FILE, {"attempt": attempt, "given": _now()})
+    return attempt
 
 
 def check(folder: Path, attempt: int) -> None:
@@ -34,7 +64,80 @@ def check(folder: Path, attempt: int) -> None:
 
 def latest(folder: Path) -> int:
     """Return the attempt given out last, 0 where none was."""
+    return int(_read(folder / FILE).get("attempt", 0))
+
+
+def heard(folder: Path) -> Beat | None:
+    """Return the last heartbeat in a folder; None where there is none that can be read."""
+    with suppress(TypeError):
+        return Beat(**_read(folder / BEAT))
+    return None
+
+
+@contextmanager
+def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
+    """Say every few seconds that this process lives, until the block ends or a later attempt has taken its place.
+
+    The driver of a study says so in the study's folder, as attempt 0.
+    """
+    over, since = threading.Event(), _now()
+    memory = memory_file()
+    counted = kills(memory)
+
+    def beat() -> None:
+        while latest(folder) <= attempt:
+            now = Beat(attempt, socket.gethostname(), os.getpid(), since, _now(), memory, counted)
+            _write(folder / BEAT, now)
+            if over.wait(seconds):
+                return
+
+    speaker = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    speaker.start()
     try:
-        return int(json.loads((folder / FILE).read_text(encoding="utf-8"))["attempt"])
-    except FileNotFoundError:
-        return 0
+        yield
+    finally:
+        over.set()
+        speaker.join(timeout=seconds)
+        if latest(folder) <= attempt:
+            (folder / BEAT).unlink(missing_ok=True)
+
+
+def memory_file() -> str:
+    """Return the file in which the kernel counts the processes of this one's control group that it ended for memory."""
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, place = line.split(":", 2)
+            if controllers == "memory":
+                return f"/sys/fs/cgroup/memory{place.rstrip('/')}/memory.oom_control"
+            if not controllers and Path(f"/sys/fs/cgroup{place.rstrip('/')}/memory.events").exists():
+                return f"/sys/fs/cgroup{place.rstrip('/')}/memory.events"
+    return "/proc/vmstat"
+
+
+def kills(file: str) -> int:
+    """Return what such a file counts, 0 where it cannot be read."""
+    with suppress(OSError, ValueError):
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return 0
+
+
+def _write(path: Path, beat: Beat) -> None:
+    """Write a heartbeat without waiting for the disk: the next one comes soon; one that cannot be written is missed."""
+    fresh = path.with_name(f".{path.name}.{beat.process}")
+    with suppress(OSError):
+        fresh.write_text(json.dumps(asdict(beat)), encoding="utf-8")
+        fresh.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a file holds, nothing where there is none or half of one."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -12,11 +12,13 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from automl import earlier, engine, job, overview, registry, report, sample, serve, session, yolo
+from automl import attempts, earlier, engine, job, overview, registry, report, sample, serve, session, yolo
 from automl import spec as specs
 from automl.errors import AutomlError, RegistryError, SpecError, StudyError
 from automl.journal import Journal
 from automl.progress import PLAIN_WIDTH, drawn
+from automl.study import TRIALS
+from automl.wording import trial_name
 
 USER_ERROR: Final = 2
 app = typer.Typer(
@@ -102,14 +104,17 @@ def resume(study: Study, *, address: Address = None) -> None:
 @readable
 def status(study: Study) -> None:
     """Show a study's trials, also while it runs and from another machine."""
-    described = session.resumable(study.absolute())
-    journal = Journal.read(study, metric=described.metric)
+    folder = study.absolute()
+    described = session.resumable(folder)
+    journal = Journal.read(folder, metric=described.metric)
     trials, notes = journal.trials(), journal.notes()
     seconds = max(float(notes.get("seconds", 0.0)), sum(trial.seconds for trial in trials))
     console = Console()
     console.width = max(console.width, PLAIN_WIDTH)
     console.print(drawn(overview.of_trials(described, trials, seconds=seconds)))
-    for line in overview.where(described, trials, notes):
+    beats = {t.number: attempts.heard(folder / TRIALS / trial_name(t, described.model)) for t in trials if not t.ending}
+    print(overview.driver(attempts.heard(folder), finished="promotion" in notes, folder=str(study)))
+    for line in overview.where(described, trials, notes, beats):
         print(line)
 
 

@@ -16,7 +16,7 @@ from automl.finals import DEFAULT
 from automl.promotion import convincing
 from automl.records import Gain, Gates, Score, State, Trial
 from automl.spec import StudySpec
-from automl.study import best_trial
+from automl.strategy import best_trial
 
 OPENING_SEEDS: Final = 3
 """Seeds of the best trial and of the default in the first round: the fewest whose spread says something."""
@@ -230,7 +230,8 @@ def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
     """
     given, metric = spec.confirm, spec.metric
     default = dict(trials[0].params)
-    whole = [trial for trial in trials if trial.state is State.COMPLETED] or [best_trial(list(trials), metric)]
+    equals = [trial for trial in trials if trial.state is State.COMPLETED and not trial.changed]
+    whole = equals or [best_trial(trials, metric)]
     ranking: dict[str, tuple[int, float]] = {}
     for trial in sorted(whole, key=lambda trial: (-(trial.best(metric) or 0.0), trial.number)):
         if dict(trial.params) != default:

@@ -3,6 +3,7 @@
 Pure but for the folders it names; the study hands the jobs to the cluster and the scores come back as records.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,12 @@ from typing import Final
 
 from scipy.stats import t
 
-from automl import durable, trial
+from automl import retries, trial
 from automl.progress import Progress, View
-from automl.records import Answer, Ending, Gain, Job, Measurement, Params, Score
-from automl.spec import dump_yaml
+from automl.records import Answer, Ending, Gain, Job, Kind, Loss, Measurement, Params, Score
+from automl.retries import Budget
+from automl.running import Running
+from automl.spec import ResourcesSpec
 
 FOLDER: Final = "confirm"
 CHALLENGER: Final = "challenger"
@@ -121,46 +124,68 @@ class Retrainings:
     names: dict[int, str]
     concurrent: int
     progress: Progress
+    resources: ResourcesSpec
     on_end: Callable[[Job, Ending], None]
     stopping: bool = False
     _all: dict[int, Job] = field(default_factory=dict)
-    _live: set[int] = field(default_factory=set)
+    _live: Running = field(init=False)
+    _losses: dict[int, tuple[Loss, ...]] = field(default_factory=dict)
     _rows: dict[int, tuple[int, float]] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        """Start with none at work."""
+        self._live = Running(hung_minutes=self.resources.hung_minutes, clock=time.monotonic)
+
     @property
     def over(self) -> bool:
-        """Tell whether all have been handed out."""
-        return not self.jobs
+        """Tell whether all have ended."""
+        return not self.jobs and not self._live
 
     def next_job(self) -> Job | None:
         """Return the next one, None while all places are taken."""
         if len(self._live) >= self.concurrent or not self.jobs:
             return None
-        job = self.jobs.popleft()
-        job.folder.mkdir(parents=True, exist_ok=True)
-        durable.write_text(job.folder / trial.PARAMS, dump_yaml(job.to_dict()))
+        job = self._live.give(self.jobs.popleft())
         self._all[job.number] = job
-        self._live.add(job.number)
         self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
         return job
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
-        """Note the epoch; nothing is stopped here."""
+        """Note the epoch; only a training that is not as asked is stopped here."""
+        self._live.measured(number, measurement.seconds)
+        if measurement.changed:
+            self.ended(number, Ending(cause=measurement.changed))
+            return Answer.STOP
         value = measurement.metrics.get(self._all[number].metric, 0.0)
         self._rows[number] = (measurement.epoch, max(value, self._rows.get(number, (0, 0.0))[1]))
         return Answer.GO_ON
 
     def ended(self, number: int, ending: Ending) -> None:
-        """Hand the ending on, once."""
-        self._live.discard(number)
-        if number not in self._ended:
+        """Hand the ending on, once; a failure that may be one of chance is a loss."""
+        self._live.leave(number)
+        if ending.again:
+            self.lost(number, Loss(Kind.OWN, ending.cause))
+        elif number not in self._ended:
             self._ended.add(number)
             self.on_end(self._all[number], ending)
 
-    def retried(self, number: int, cause: str) -> None:
-        """Say that it goes on from its checkpoint."""
-        self.progress.event(f"{self.names[number]} goes on from its checkpoint: {cause}")
+    def lost(self, number: int, loss: Loss) -> None:
+        """Give it out again, unless its losses are its own fault."""
+        self._live.leave(number)
+        if number in self._ended:
+            return
+        loss = replace(loss, epoch=self._rows.get(number, (0, 0.0))[0])
+        losses = self._losses[number] = (*self._losses.get(number, ()), loss)
+        if cause := retries.verdict(losses, Budget(lost=self.resources.retries, own=self.resources.own_retries)):
+            self.ended(number, Ending(cause=cause))
+            return
+        self.jobs.append(self._all[number])
+        self.progress.event(f"{self.names[number]} lost its worker and goes on: {loss.cause}")
+
+    def hung(self) -> Mapping[int, str]:
+        """Return which re-trainings hang, and why."""
+        return self._live.hung()
 
     def stop(self, why: str) -> None:
         """Stop; a later session goes on."""

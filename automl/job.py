@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from automl import cluster, contest, engine, finals, settlement, yolo
+from automl import attempts, cluster, contest, engine, finals, settlement, yolo
 from automl.board import Board
 from automl.contest import Round
 from automl.errors import StudyError
@@ -20,7 +20,8 @@ from automl.frame import Frame
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
 from automl.session import Place, Session, opened
 from automl.spec import StudySpec, read_yaml
-from automl.study import Search, best_trial
+from automl.strategy import best_trial
+from automl.study import Search
 from automl.trial import PARAMS
 from automl.wording import shown
 
@@ -41,7 +42,11 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
         Interrupted: asked to stop by a signal; `resume` goes on.
         AutomlError: a condition that the user can mend.
     """
-    with cluster.interruptible(), opened(spec, place, console=console) as session:
+    with (
+        cluster.interruptible(),
+        opened(spec, place, console=console) as session,
+        attempts.beating(session.folder, attempt=0),
+    ):
         settlement.check_champion(session)
         if done := session.journal.notes().get("promotion"):
             session.progress.event("study is finished: nothing to do")
@@ -92,7 +97,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     try:
         if not source.finished:
             with session.progress.live():
-                cluster.run(source, slots, retries=spec.resources.retries)
+                cluster.run(source, slots)
             if source.over:
                 source.finish()
             session.progress.show(source.view, now=True)
@@ -171,10 +176,10 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     # One that failed is tried again in the next session: its cause may have been a mount that was away.
     done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
     left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
-    source = finals.Retrainings(left, names, slots.concurrent, session.progress, on_end)
+    source = finals.Retrainings(left, names, slots.concurrent, session.progress, session.spec.resources, on_end)
     if left:
         with session.progress.live():
-            cluster.run(source, slots, retries=session.spec.resources.retries)
+            cluster.run(source, slots)
     if source.stopping:
         raise Interrupted
 

@@ -21,11 +21,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import durable
 from automl.errors import StudyError
-from automl.records import Ending, Measurement, Params, State, Trial
+from automl.records import Ending, Loss, Measurement, Params, State, Trial
 from automl.space import Choice, Integer, Parameter, SearchSpace
 
 FILE: Final = "journal.log"
 EPOCH: Final = "epoch:"
+LOSSES: Final = "losses"
 STATES: Final = {
     State.COMPLETED: TrialState.COMPLETE,
     State.PRUNED: TrialState.PRUNED,
@@ -94,10 +95,11 @@ class Journal:
         if self._metric in measurement.metrics:
             self._storage.set_trial_intermediate_value(key, measurement.epoch, measurement.metrics[self._metric])
 
-    def retried(self, number: int, cause: str) -> None:
-        """Record that a trial lost its worker and goes on elsewhere."""
-        retries = self._storage.get_trial(self._key(number)).user_attrs.get("retries", [])
-        self._storage.set_trial_user_attr(self._key(number), "retries", [*retries, cause])
+    def lost(self, number: int, loss: Loss) -> None:
+        """Record that a trial lost its worker."""
+        key = self._key(number)
+        losses = self._storage.get_trial(key).user_attrs.get(LOSSES, [])
+        self._storage.set_trial_user_attr(key, LOSSES, [*losses, loss.to_dict()])
 
     def ended(self, number: int, ending: Ending) -> None:
         """Record how a trial ended: PRUNED with the last value it has, COMPLETED with its best, FAILED without one."""
@@ -163,7 +165,7 @@ def _trial(frozen: FrozenTrial, metric: str) -> Trial:
         seed=attrs["seed"],
         measurements=measurements,
         ending=Ending.from_dict(attrs["ending"]) if "ending" in attrs else None,
-        retries=len(attrs.get("retries", [])),
+        losses=tuple(Loss.from_dict(plain) for plain in attrs.get(LOSSES, [])),
         node=attrs[f"{EPOCH}{measurements[-1].epoch}"].get("node", "") if measurements else "",
     )
 

@@ -1,9 +1,11 @@
 """A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from math import nan
-from typing import Any
+from typing import Any, Final
 
+from automl.attempts import Beat
 from automl.curves import forecast
 from automl.journal import distribution
 from automl.progress import View
@@ -12,6 +14,9 @@ from automl.sampler import importances
 from automl.spec import StudySpec
 from automl.strategy import PAUSED, paused
 from automl.wording import duration, short
+
+SILENT_SECONDS: Final = 60.0
+"""A process not heard for so long is told to be silent."""
 
 
 def of_trials(
@@ -64,14 +69,17 @@ def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 
     return (list(ranked) or names)[:most]
 
 
-def where(spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any]) -> list[str]:
-    """Return a line on each running trial's node and on how far the study is."""
+def where(
+    spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
+) -> list[str]:
+    """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
     standing = standing_still(spec, trials)
     lines = [
-        f"trial {trial.number} was last heard from on {trial.node or 'no node yet'}, {trial.retries} retries"
+        f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"
         for trial in trials
         if trial.state is State.RUNNING and trial.number not in standing
     ]
+    lines += [f"trial {trial.number} conditions changed: {trial.changed}" for trial in trials if trial.changed]
     confirmed = [key.partition(":")[2] for key in notes if key.startswith("confirm:")]
     if confirmed:
         lines.append(f"confirmed: {', '.join(confirmed)}")
@@ -79,6 +87,39 @@ def where(spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any]) ->
         lines += [f"gate {reason}" for reason in verdict["reasons"]]
         lines.append(f"verdict: {'promoted' if verdict['accepted'] else 'not promoted'}, version {verdict['version']}")
     return lines
+
+
+def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
+    """Return a line on the process that runs the study, as far as its folder tells."""
+    if beat and _silence(beat) <= SILENT_SECONDS:
+        return f"driver {_heard(beat)}"
+    if finished:
+        return "study is finished"
+    last = f"; the last one {_heard(beat)}" if beat else ""
+    return f"no driver runs: go on with automl resume {folder}{last}"
+
+
+def _place(trial: Trial, beat: Beat | None) -> str:
+    if beat is None:
+        return f"waits for a worker{f', was last heard from on {trial.node}' if trial.node else ''}"
+    silent = "does not answer, " if _silence(beat) > SILENT_SECONDS else ""
+    return f"{silent}{_heard(beat)}, attempt {beat.attempt}"
+
+
+def _heard(beat: Beat) -> str:
+    return f"on {beat.node}, process {beat.process}, since {beat.since[:19]}Z, heard {duration(_silence(beat))} ago"
+
+
+def _silence(beat: Beat) -> float:
+    """Return the seconds since a process was heard, by two clocks that may differ a little."""
+    return max((datetime.now(UTC) - datetime.fromisoformat(beat.at)).total_seconds(), 0.0)
+
+
+def _lost(trial: Trial) -> str:
+    if not trial.losses:
+        return ""
+    last = trial.losses[-1]
+    return f"; lost its worker {trial.retries} times, last after epoch {last.epoch}, {last.kind}: {last.cause}"
 
 
 def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:

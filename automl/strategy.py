@@ -3,10 +3,12 @@
 `study` asks it and writes down what it answers; a benchmark in virtual time drives the very same code.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
+from automl.errors import StudyError
 from automl.records import Answer, EarlierEvidence, ParamValue, State, Trial
 from automl.sampler import Sampler
 from automl.scheduler import KINDS, Scheduler, Verdict
@@ -61,7 +63,8 @@ class Strategy:
         """Take in a trial that begins, or one of an earlier session as it stands."""
         self._sampler.add(trial)
         for rung in self._course.rungs:
-            if trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial))):
+            there = trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial)))
+            if there and not trial.measurements[rung - 1].changed:
                 standing = self._standing(trial, rung)
                 self._scheduler.restore(trial.number, epoch=rung, standing=standing, advanced=trial.epoch > rung)
         if trial.ending:
@@ -90,9 +93,15 @@ class Strategy:
             self._sampler.settle()
 
     def judge(self, trial: Trial, *, epoch: int) -> Verdict | None:
-        """Judge a trial at an epoch that it has measured, None between rungs; asked again, the answer is the same."""
+        """Judge a trial at an epoch that it has measured, None between rungs; asked again, the answer is the same.
+
+        One that was not trained as asked is no equal of the others: it stands at no rung, and goes no further.
+        """
         if epoch not in self._course.rungs:
             return None
+        if trial.changed:
+            answer = Answer.GO_ON if trial.number == DEFAULT else Answer.STOP
+            return Verdict(answer, f"conditions changed: {trial.changed}")
         value, loss = self._standing(trial, epoch)
         verdict = self._scheduler.judge(trial.number, epoch=epoch, value=value, loss=loss)
         if verdict.answer is Answer.STOP and trial.number == DEFAULT:
@@ -106,3 +115,23 @@ class Strategy:
 
     def _standing(self, trial: Trial, epoch: int) -> tuple[float, float]:
         return trial.best(self._course.metric, until=epoch) or 0.0, trial.measurements[epoch - 1].metrics.get(LOSS, inf)
+
+
+def best_trial(trials: Sequence[Trial], metric: str) -> Trial:
+    """Return the trial whose best weights score highest among those trained to the end as asked.
+
+    Where the budget was spent before any got there, the best of those that were trained longest: it is confirmed by
+    whole trainings in any case.
+
+    Raises:
+        StudyError: no trial ended an epoch as asked.
+    """
+    equals = [trial for trial in trials if not trial.changed]
+    completed = [trial for trial in equals if trial.state is State.COMPLETED]
+    longest = max((trial.epoch for trial in equals if trial.state is State.PRUNED), default=0)
+    pool = completed or [trial for trial in equals if trial.state is State.PRUNED and trial.epoch == longest > 0]
+    if not pool:
+        causes = {trial.ending.cause or trial.changed for trial in trials if trial.ending} - {""}
+        why = f"; causes: {' | '.join(sorted(causes))}" if causes else ""
+        raise StudyError(f"no trial ended an epoch as asked, so there is no best one{why}; see the log.txt of each")
+    return max(pool, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

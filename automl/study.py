@@ -6,21 +6,20 @@ study is resumed.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from automl import durable, overview
-from automl import trial as training
+from automl import durable, overview, retries
 from automl.board import Board
-from automl.errors import StudyError
 from automl.frame import Frame, course_of
 from automl.journal import Journal
 from automl.progress import Progress, View
-from automl.records import Answer, EarlierEvidence, Ending, Job, Measurement, State, Trial
+from automl.records import Answer, EarlierEvidence, Ending, Job, Kind, Loss, Measurement, State, Trial
+from automl.retries import Budget
+from automl.running import Running
 from automl.scheduler import Verdict
-from automl.spec import dump_yaml
 from automl.strategy import PAUSED, Strategy
 from automl.wording import shown, trial_name
 
@@ -46,7 +45,7 @@ class Search:
     """What earlier studies tell the sampler."""
     _trials: dict[int, Trial] = field(default_factory=dict)
     _waiting: deque[int] = field(default_factory=deque)
-    _live: set[int] = field(default_factory=set)
+    _live: Running = field(init=False)
     _paused: set[int] = field(default_factory=set)
     _strategy: Strategy = field(init=False)
     _since: float = field(init=False)
@@ -58,6 +57,7 @@ class Search:
     def __post_init__(self) -> None:
         """Rebuild the strategy and the unfinished trials from the journal."""
         self._since = self.clock()
+        self._live = Running(hung_minutes=self.frame.spec.resources.hung_minutes, clock=self.clock)
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier))
         self.journal.settle()
         self._spent_before = float(self.journal.notes().get("seconds", 0.0))
@@ -77,10 +77,10 @@ class Search:
 
     @property
     def over(self) -> bool:
-        """Tell whether no further job will come: none waits, and none that runs may make way for a paused one."""
-        if self._waiting or self._closed:
-            return not self._waiting
-        return self._full and not (self._live or self._strategy.waits() or self._none_completed)
+        """Tell whether no further job will come: none waits, and none runs that may be lost or make way."""
+        if self._waiting or self._live:
+            return False
+        return self._closed or (self._full and not (self._strategy.waits() or self._none_completed))
 
     @property
     def finished(self) -> bool:
@@ -113,11 +113,8 @@ class Search:
         if number is None:
             return None
         trial = self._trials[number]
-        job = self.job(trial)
-        job.folder.mkdir(parents=True, exist_ok=True)
-        durable.write_text(job.folder / training.PARAMS, dump_yaml(job.to_dict()))
+        job = self._live.give(self.job(trial))
         self.board.start(trial, job.folder)
-        self._live.add(number)
         fresh = "starts again" if again else "starts"
         went = f"goes on from epoch {trial.epoch}" if trial.measurements else fresh
         self.progress.event(f"trial {number} {went}: {shown(trial.params)}")
@@ -135,6 +132,7 @@ class Search:
             trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
             self._trials[number] = trial
             self._trained += measurement.seconds
+            self._live.measured(number, measurement.seconds)
             self.board.measured(trial)
             self._strategy.measured(trial)
             self._note_time()
@@ -150,10 +148,13 @@ class Search:
         return verdict.answer if verdict else Answer.GO_ON
 
     def ended(self, number: int, ending: Ending) -> None:
-        """Record how a trial ended; said twice, the first holds."""
+        """Record how a trial ended; said twice, the first holds. A failure that may be one of chance is a loss."""
         trial = self._trials[number]
-        self._live.discard(number)
+        self._live.leave(number)
         if trial.ending:
+            return
+        if ending.again:
+            self.lost(number, Loss(Kind.OWN, ending.cause, node=trial.node))
             return
         if number in self._paused:
             self._paused.discard(number)
@@ -168,13 +169,28 @@ class Search:
         self.progress.event(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.reason}")
         self._look_for_hope(ending)
 
-    def retried(self, number: int, cause: str) -> None:
-        """Record that a trial lost its worker and goes on elsewhere; one that has ended has nothing to go on with."""
-        if self._trials[number].ending:
+    def lost(self, number: int, loss: Loss) -> None:
+        """Record that a trial lost its worker, and give it out again unless its losses are its own fault.
+
+        One that is paused or has ended had none to lose.
+        """
+        self._live.leave(number)
+        trial = self._trials[number]
+        if trial.ending or number in self._paused:
             return
-        self.journal.retried(number, cause)
-        self._trials[number] = replace(self._trials[number], retries=self._trials[number].retries + 1)
-        self.progress.event(f"trial {number} goes on from its checkpoint: {cause}")
+        loss = replace(loss, epoch=trial.epoch)
+        self.journal.lost(number, loss)
+        trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
+        resources = self.frame.spec.resources
+        if cause := retries.verdict(trial.losses, Budget(lost=resources.retries, own=resources.own_retries)):
+            self.ended(number, Ending(cause=cause))
+            return
+        self._waiting.append(number)
+        self.progress.event(f"trial {number} lost its worker after epoch {trial.epoch} and goes on: {loss.cause}")
+
+    def hung(self) -> Mapping[int, str]:
+        """Return which running trials hang, and why."""
+        return self._live.hung()
 
     def finish(self) -> None:
         """End the trials that are paused for good, once the search is over."""
@@ -262,7 +278,7 @@ class Search:
         return number
 
     def _pause(self, trial: Trial, verdict: Verdict) -> None:
-        self._live.discard(trial.number)
+        self._live.leave(trial.number)
         self._paused.add(trial.number)
         self.board.paused(trial)
         self.progress.event(f"trial {trial.number} pauses: {self._told(trial, verdict)}")
@@ -279,22 +295,3 @@ class Search:
         if len(ended) >= needed and not learned and all(trial.state is State.FAILED for trial in ended):
             self.hopeless = f"the first {len(ended)} trials all failed, the last with: {ending.cause}"
             self.progress.event(f"study gives up: {self.hopeless}")
-
-
-def best_trial(trials: list[Trial], metric: str) -> Trial:
-    """Return the trial whose best weights score highest among those trained to the end.
-
-    Where the budget was spent before any got there, the best of those that were trained longest: it is confirmed by
-    whole trainings in any case.
-
-    Raises:
-        StudyError: no trial ended an epoch.
-    """
-    completed = [trial for trial in trials if trial.state is State.COMPLETED]
-    longest = max((trial.epoch for trial in trials if trial.state is State.PRUNED), default=0)
-    pool = completed or [trial for trial in trials if trial.state is State.PRUNED and trial.epoch == longest > 0]
-    if not pool:
-        causes = {trial.ending.cause for trial in trials if trial.ending and trial.ending.cause}
-        why = f"; causes of failure: {' | '.join(sorted(causes))}" if causes else ""
-        raise StudyError(f"no trial ended an epoch, so there is no best one{why}; see the log.txt of each trial")
-    return max(pool, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

@@ -36,7 +36,7 @@ def run(job: Job, report: Report) -> Ending:
         return Ending(cause=str(error))
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
         traceback.print_exc()
-        return Ending(cause=f"{type(error).__name__}: {error}"[:1000])
+        return Ending(cause=f"{type(error).__name__}: {error}"[:1000], again=True)
 
 
 def read_curves(folder: Path) -> tuple[Measurement, ...]:

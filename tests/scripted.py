@@ -4,11 +4,13 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import psutil
 
-from automl.records import Answer, Ending, Job, Measurement, Trial
+from automl import attempts
+from automl.records import Answer, Ending, Job, Loss, Measurement, Trial
 
 TRAINABLE = "ray::ImplicitFunc"
 """What Ray calls a process that trains."""
@@ -26,7 +28,10 @@ class Jobs:
         self.story: list[tuple[int, int]] = []
         """Number and epoch of all that was trained, in the order it became known."""
         self.endings: dict[int, Ending] = {}
-        self.retries: list[tuple[int, str]] = []
+        self.losses: list[tuple[int, Loss]] = []
+        self.retries = 0
+        """How many losses in all are followed by another try."""
+        self.hangs: dict[int, str] = {}
         self.stopping = False
         self.stop_trial_at: dict[int, int] = {}
         self.pause_at: set[tuple[int, int]] = set()
@@ -43,10 +48,10 @@ class Jobs:
 
     @property
     def over(self) -> bool:
-        return not self.jobs and not self.resume
+        return not self.jobs and not self.resume and not self.live
 
     def next_job(self) -> Job | None:
-        if len(self.live) >= self.concurrent or self.over:
+        if len(self.live) >= self.concurrent or not (self.jobs or self.resume):
             return None
         self._asked += 1
         if self._asked <= self.patience:
@@ -54,7 +59,7 @@ class Jobs:
         self._asked = 0
         job = self.jobs.popleft() if self.jobs else self.all[self.resume.popleft()]
         self.live.add(job.number)
-        return job
+        return replace(job, attempt=attempts.give(job.folder))
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
         assert node
@@ -82,8 +87,19 @@ class Jobs:
         self.live.discard(number)
         self.endings[number] = ending
 
-    def retried(self, number: int, cause: str) -> None:
-        self.retries.append((number, cause))
+    def lost(self, number: int, loss: Loss) -> None:
+        if number not in self.live:
+            return
+        self.live.discard(number)
+        self.losses.append((number, loss))
+        if len(self.losses) <= self.retries:
+            self.jobs.appendleft(self.all[number])
+        else:
+            self.endings[number] = Ending(cause=loss.cause)
+
+    def hung(self) -> Mapping[int, str]:
+        hangs, self.hangs = self.hangs, {}
+        return hangs
 
     def stop(self, why: str) -> None:
         del why

@@ -45,7 +45,7 @@ KEYS = {
     "export.": ["engine"],
     "gates.": ["confidence", "max_export_loss", "min_gain", "require_engine"],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
-    "resources.": ["concurrent", "cpus", "gpus", "retries"],
+    "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
 }
 

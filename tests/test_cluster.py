@@ -11,7 +11,7 @@ import ray
 from automl import cluster
 from automl.cluster import nodes
 from automl.errors import ExportError, StudyError
-from automl.records import Answer, State
+from automl.records import Answer, Kind, State
 from tests.conftest import job_at
 from tests.scripted import Jobs, all_gone, terminate_when
 
@@ -25,7 +25,7 @@ def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Pa
     source.stop_trial_at = {1: 2}
     source.patience = 2
 
-    cluster.run(source, cluster.slots(gpus="auto", cpus="auto", concurrent="auto"), retries=0)
+    cluster.run(source, cluster.slots(gpus="auto", cpus="auto", concurrent="auto"))
 
     assert {number: ending.state for number, ending in source.endings.items()} == {
         0: State.COMPLETED,
@@ -40,10 +40,11 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Pa
     source = Jobs([replace(job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
     source.kill_at = {(0, 1)}
 
-    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1), retries=1)
+    source.retries = 1
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
 
-    assert len(source.retries) == 1
-    assert "worker lost" in source.retries[0][1]
+    assert len(source.losses) == 1
+    assert source.losses[0][1].kind is Kind.WORKER
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
     log = (tmp_path / "0" / "log.txt").read_text()
     assert "Resuming training" in log
@@ -54,7 +55,7 @@ def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Pa
     source = Jobs([replace(job_at(tmp_path / "0", data), number=0)], concurrent=1)
     source.kill_at = {(0, 1)}
 
-    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1), retries=0)
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
 
     assert source.endings[0].state is State.FAILED
     assert source.endings[0].cause.startswith("worker lost")
@@ -66,7 +67,8 @@ def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, d
     killer = threading.Thread(target=terminate_when, args=(lambda: len(source.heard) == 2,))
     killer.start()
 
-    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"), retries=3)
+    source.retries = 3
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"))
     killer.join()
 
     assert source.stopping
@@ -152,6 +154,7 @@ def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, dat
 
     source = Full([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
 
+    source.retries = 3
     with pytest.raises(OSError, match="No space left on device"):
-        cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"), retries=3)
+        cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"))
     assert all_gone()

@@ -184,11 +184,13 @@ def test_trials_left_paused_are_let_go_once_the_source_is_over_but_not_those_it_
     source.resume.extend([2, 1])
     tune = all_paused(source)
     assert tune.searcher.suggest("id") is None
-    assert source.over
-
     assert tune.step() is tune.trials[2]
-
     assert tune.step() is tune.trials[1]
+    assert not source.over
+
+    source.live.clear()
+
+    assert tune.step() is None
     assert [trial.status for trial in tune.trials] == ["TERMINATED", "RUNNING", "RUNNING", "TERMINATED"]
     assert tune.finished
 

@@ -16,8 +16,8 @@ from scipy import stats
 from automl import finals, trial
 from automl.finals import DEFAULT, Retrainings
 from automl.progress import Progress
-from automl.records import Answer, Ending, Job, Params, Score
-from automl.spec import read_yaml
+from automl.records import Answer, Ending, Job, Kind, Loss, Params, Score
+from automl.spec import ResourcesSpec, read_yaml
 from tests.builders import METRIC, measurement, written
 
 WINNER: Params = {"lr0": 0.02, "optimizer": "SGD"}
@@ -157,7 +157,12 @@ def retrainings(folder: Path, ends: Ends, *, concurrent: int = 2) -> Retrainings
     jobs = finals.plan(pattern(folder), PARAMS, both(2))
     progress = Progress(folder / "study.log", console=Console(quiet=True))
     return Retrainings(
-        deque(jobs.values()), {job.number: name for name, job in jobs.items()}, concurrent, progress, ends
+        deque(jobs.values()),
+        {job.number: name for name, job in jobs.items()},
+        concurrent,
+        progress,
+        ResourcesSpec(),
+        ends,
     )
 
 
@@ -168,7 +173,9 @@ def test_no_more_re_trainings_run_than_there_are_places(tmp_path: Path) -> None:
     for number, ending in enumerate([Ending(final=measurement(6, 0.5)), Ending(cause="lost"), Ending(cause="lost")]):
         source.ended(number, ending)
         handed.append((bool(source.next_job()), source.over))
-    assert handed == [(True, False), (True, True), (False, True)]
+    assert handed == [(True, False), (True, False), (False, False)]
+    source.ended(3, Ending(cause="lost"))
+    assert source.over
 
 
 def test_what_a_re_training_was_told_stands_in_its_folder(tmp_path: Path) -> None:
@@ -205,13 +212,14 @@ def test_the_table_shows_the_best_so_far_and_what_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_a_stop_and_a_retry_are_told(tmp_path: Path) -> None:
+def test_a_stop_and_a_loss_are_told(tmp_path: Path) -> None:
     source = retrainings(tmp_path, Ends())
     source.next_job()
-    source.retried(0, "node lost")
+    source.lost(0, Loss(Kind.NODE, "node lost"))
+    assert source.next_job() is not None
     before = source.stopping
     source.stop("SIGTERM")
     assert (before, source.stopping) == (False, True)
     log = (tmp_path / "study.log").read_text()
-    assert "default_seed1000000 goes on from its checkpoint: node lost" in log
+    assert "default_seed1000000 lost its worker and goes on: node lost" in log
     assert "study stops: SIGTERM; 1 re-trainings go on when it is resumed" in log

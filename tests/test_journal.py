@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from automl.errors import StudyError
 from automl.journal import FILE, Journal, distribution
-from automl.records import Ending, Trial
+from automl.records import Ending, Kind, Loss, Trial
 from automl.space import Choice, Integer, Real
 from tests.builders import METRIC, completed, failed, measurement, mixed_space, pruned, trial_of
 
@@ -121,16 +121,19 @@ def test_an_ending_that_was_half_recorded_is_settled(tmp_path: Path) -> None:
     assert read(tmp_path).trials() == TRIALS[:1]
 
 
-def test_retries_and_the_last_node_are_kept(tmp_path: Path) -> None:
+def test_losses_and_the_last_node_are_kept(tmp_path: Path) -> None:
+    losses = (Loss(Kind.NODE, "node lost", epoch=1, node="a"), Loss(Kind.OWN, "killed", epoch=1))
     journal = create(tmp_path)
     journal.suggested(DEFAULTS, SPACE, seed=0, origin="default")
     journal.measured(0, measurement(1, 0.1), node="a")
-    for cause in ("node lost", "killed"):
-        journal.retried(0, cause)
-    journal.measured(0, measurement(2, 0.2), node="b")
+    for loss in losses:
+        journal.lost(0, loss)
+    journal.measured(0, replace(measurement(2, 0.2), changed="batch halved"), node="b")
     (trial,) = read(tmp_path).trials()
-    assert (trial.retries, trial.node) == (2, "b")
-    assert stock(tmp_path).get_trials()[0].user_attrs["retries"] == ["node lost", "killed"]
+    assert (trial.losses, trial.retries, trial.node) == (losses, 2, "b")
+    assert [m.changed for m in trial.measurements] == ["", "batch halved"]
+    assert trial.changed == "batch halved"
+    assert [loss["cause"] for loss in stock(tmp_path).get_trials()[0].user_attrs["losses"]] == ["node lost", "killed"]
 
 
 def test_the_last_note_of_a_key_holds(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """A study at a glance: every trial a row, what matters a column, what is left a guess."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from automl import overview
-from automl.records import Trial
+from automl.attempts import Beat
+from automl.records import Kind, Loss, Trial
 from tests.builders import SPEC, completed, failed, pruned, spec_of, trial_of
 
 TRIALS = [completed(0, [0.1, 0.2, 0.5, 0.4, 0.3, 0.3]), pruned(1, [0.0, 0.1]), failed(2), trial_of(3, [0.2])]
@@ -92,16 +94,34 @@ def test_a_small_space_is_shown_as_a_whole() -> None:
     assert overview.params_that_matter(spec_of(), TRIALS) == list(SPEC["space"])
 
 
+def test_a_driver_that_runs_is_told_and_so_is_what_to_do_where_none_does() -> None:
+    now = datetime.now(UTC)
+    beat = Beat(0, "a", 7, "2026-01-02T03:04:05.000+00:00", now.isoformat())
+    old = replace(beat, at=(now - timedelta(hours=2)).isoformat())
+
+    assert overview.driver(beat, finished=False, folder="runs/x").startswith(
+        "driver on a, process 7, since 2026-01-02T"
+    )
+    assert overview.driver(None, finished=True, folder="runs/x") == "study is finished"
+    told = overview.driver(old, finished=False, folder="runs/x")
+    assert told.startswith("no driver runs: go on with automl resume runs/x; the last one on a, process 7")
+    assert told.endswith("heard 2h00m ago")
+
+
 def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
     notes = {
         "seconds": 3.0,
         "confirm:default_seed1": {},
         "promotion": {"reasons": ["refused: too slow"], "accepted": False, "version": 3},
     }
-    trials = [replace(trial_of(0), node="10.0.0.1", retries=2), trial_of(1), failed(2), trial_of(3, [0.1, 0.2])]
-    assert overview.where(spec_of(), trials, notes) == [
-        "trial 0 was last heard from on 10.0.0.1, 2 retries",
-        "trial 1 was last heard from on no node yet, 0 retries",
+    lost = (Loss(Kind.NODE, "its node died", epoch=0),)
+    trials = [replace(trial_of(0), node="10.0.0.1", losses=lost), trial_of(1), failed(2), trial_of(3, [0.1, 0.2])]
+    now = datetime.now(UTC)
+    beat = Beat(2, "b", 77, "2026-01-02T03:04:05.000+00:00", (now - timedelta(seconds=200)).isoformat())
+    assert overview.where(spec_of(), trials, notes, {1: beat}) == [
+        "trial 0 waits for a worker, was last heard from on 10.0.0.1; lost its worker 1 times, last after epoch 0, "
+        "node: its node died",
+        "trial 1 does not answer, on b, process 77, since 2026-01-02T03:04:05Z, heard 3m20s ago, attempt 2",
         "confirmed: default_seed1",
         "gate refused: too slow",
         "verdict: not promoted, version 3",
@@ -109,4 +129,4 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
 
 
 def test_a_study_that_has_just_begun_has_nothing_to_tell() -> None:
-    assert overview.where(spec_of(), [], {}) == []
+    assert overview.where(spec_of(), [], {}, {}) == []

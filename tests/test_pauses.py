@@ -39,7 +39,7 @@ def test_paused_trials_leave_the_only_place_and_go_on_in_the_order_of_the_source
     source.resume = deque([2, 0])
     source.patience = 3
 
-    cluster.run(source, the_only_place(), retries=0)
+    cluster.run(source, the_only_place())
 
     assert source.story == [(0, 1), (1, 1), (2, 1), (2, 2), (0, 2)]
     assert {number: ending.state for number, ending in source.endings.items()} == {
@@ -61,9 +61,9 @@ def test_a_worker_lost_at_the_moment_of_the_pause_costs_the_trial_nothing(tmp_pa
     source.resume = deque([0])
     source.patience = 9
 
-    cluster.run(source, the_only_place(), retries=0)
+    cluster.run(source, the_only_place())
 
-    assert source.retries == []
+    assert source.losses == []
     assert source.story == [(0, 1), (0, 2)]
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
 
@@ -74,9 +74,10 @@ def test_a_worker_killed_after_a_pause_is_replaced_and_the_trial_goes_on(tmp_pat
     source.resume = deque([0])
     source.kill_at = {(0, 2)}
 
-    cluster.run(source, the_only_place(), retries=1)
+    source.retries = 1
+    cluster.run(source, the_only_place())
 
-    assert [number for number, _ in source.retries] == [0]
+    assert [number for number, _ in source.losses] == [0]
     assert source.story == [(0, 1), (0, 2), (0, 3)]
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
 
@@ -87,9 +88,10 @@ def test_workers_lost_before_and_after_a_pause_count_together(tmp_path: Path, da
     source.resume = deque([0])
     source.kill_at = {(0, 1), (0, 3)}
 
-    cluster.run(source, the_only_place(), retries=1)
+    source.retries = 1
+    cluster.run(source, the_only_place())
 
-    assert len(source.retries) == 1
+    assert len(source.losses) == 1
     assert source.endings[0].cause.startswith("worker lost")
 
 
@@ -101,7 +103,8 @@ def test_an_orderly_stop_with_paused_trials_leaves_no_process(tmp_path: Path, da
     killer = threading.Thread(target=terminate_when, args=(lambda: 1 in source.heard,))
     killer.start()
 
-    cluster.run(source, the_only_place(), retries=3)
+    source.retries = 3
+    cluster.run(source, the_only_place())
     killer.join()
 
     assert source.stopping
@@ -121,6 +124,7 @@ def test_a_failure_of_the_source_ends_the_run_while_all_trials_are_paused(tmp_pa
     source.pause_at = {(0, 1)}
     source.resume = deque([0])
 
+    source.retries = 3
     with pytest.raises(OSError, match="No space left on device"):
-        cluster.run(source, the_only_place(), retries=3)
+        cluster.run(source, the_only_place())
     assert all_gone()

@@ -16,7 +16,7 @@ from automl.journal import Journal
 from automl.records import Answer, Ending, Job, State
 from automl.scheduler import KINDS
 from automl.spec import StudySpec
-from automl.study import best_trial
+from automl.strategy import best_trial
 from tests.builders import METRIC, completed, failed, measurement, pruned, spec_of
 from tests.simulation import Clock, open_search, saturating, simulate
 
@@ -206,20 +206,6 @@ def test_a_repeated_measurement_is_recorded_once(tmp_path: Path) -> None:
         assert source.measured(job.number, measurement(1, value), node="a") is Answer.GO_ON
 
     assert [m.metrics[METRIC] for m in source.trials[0].measurements] == [0.1]
-
-
-def test_a_lost_worker_is_counted_and_not_held_against_the_params(tmp_path: Path) -> None:
-    source = open_search(tmp_path, SPEC)
-    job = source.next_job()
-    assert job is not None
-    source.retried(job.number, "worker lost: node died")
-
-    trial = Journal.read(tmp_path, metric=METRIC).trials()[0]
-    assert (trial.retries, trial.state) == (1, State.RUNNING)
-    source.measured(job.number, measurement(1, 0.5), node="a")
-    source.ended(job.number, Ending(final=measurement(9, 0.5)))
-    source.retried(job.number, "worker lost after its last word")
-    assert source.trials[0].state is State.COMPLETED
 
 
 def test_a_pruned_trial_never_becomes_the_best_where_one_completed() -> None:

@@ -19,7 +19,8 @@ from automl.journal import Journal
 from automl.progress import Progress
 from automl.records import Ending, Job, Measurement, Score, State, Trial
 from automl.sampler import Sampler
-from automl.study import best_trial
+from automl.spec import ResourcesSpec
+from automl.strategy import best_trial
 from automl.yolo.vendor import ultralytics
 from tests.builders import METRIC, FakeRules, measurement, mixed_space, spec_of, trial_of, written
 from tests.conftest import job_at
@@ -207,7 +208,9 @@ def test_the_weights_that_ship_are_chosen_by_what_was_measured(tmp_path: Path) -
 def test_a_table_of_re_trainings_keeps_the_best_over_an_epoch_without_a_value(tmp_path: Path) -> None:
     jobs = finals.plan(job_of(tmp_path, epochs=6, every=1), {"default": {}}, {"default": [0]})
     progress = Progress(tmp_path / "study.log", console=Console(quiet=True))
-    source = finals.Retrainings(deque(jobs.values()), {0: "default"}, 1, progress, lambda _job, _ending: None)
+    source = finals.Retrainings(
+        deque(jobs.values()), {0: "default"}, 1, progress, ResourcesSpec(), lambda _job, _ending: None
+    )
     source.next_job()
     for found in sparse(0, LATE).measurements:
         source.measured(0, found, node="n")

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from ray import tune
@@ -11,8 +12,9 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 from ray.tune.stopper import Stopper
 
+from automl.cluster import losses
 from automl.cluster.source import Handle
-from automl.records import LOST, Answer, Ending, Measurement
+from automl.records import Answer, Ending, Kind, Loss, Measurement
 
 MESSAGE: Final = "message"
 BREATH: Final = 0.1
@@ -72,6 +74,7 @@ class Scheduler(FIFOScheduler):
 
         Trials left paused when the source is over would keep Tune from ending, so they are taken off its list.
         """
+        self._end_the_hung(tune_controller)
         if self._handle().over:
             for trial in self._handle.paused.empty():
                 tune_controller.stop_trial(trial)
@@ -79,6 +82,17 @@ class Scheduler(FIFOScheduler):
         if chosen is None and not any(_busy(trial) for trial in tune_controller.get_live_trials()):
             time.sleep(BREATH)
         return chosen
+
+    def _end_the_hung(self, tune_controller: Any) -> None:  # noqa: ANN401
+        """Take trials that hang from their workers. These may not hear of it, so their processes are ended by Ray."""
+        with self._handle.kept():
+            hung = self._handle().hung()
+            for trial in [one for one in tune_controller.get_live_trials() if hung and number(one) in hung]:
+                if trial.status == RayTrial.RUNNING:
+                    loss = Loss(Kind.HUNG, hung[number(trial)])
+                    losses.end(trial.temporary_state.ray_actor)
+                    tune_controller.stop_trial(trial)
+                    self._handle().lost(number(trial), loss)
 
     def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
         source, answer = self._handle(), Answer.GO_ON
@@ -103,15 +117,10 @@ class Callback(tune.Callback):
         with self._handle.kept():
             self._handle().tick()
 
-    def on_trial_recover(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
-        """Tell of a worker that is lost and will be replaced."""
-        with self._handle.kept():
-            self._handle().retried(number(trial), _lost(trial))
-
     def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
-        """Tell of a worker that is lost for good."""
+        """Tell of a worker that is lost; the source gives the trial out again as it sees fit."""
         with self._handle.kept():
-            self._handle().ended(number(trial), Ending(cause=_lost(trial)))
+            self._handle().lost(number(trial), losses.loss_of(trial.get_error(), folder_of(trial)))
 
 
 class Stop(Stopper):
@@ -131,8 +140,13 @@ class Stop(Stopper):
 
 
 def name(trial: RayTrial) -> str:
-    """Return what Ray calls a trial."""
-    return f"trial-{number(trial):04d}"
+    """Return what Ray calls a trial; each attempt after a loss is another one to Ray."""
+    return f"trial-{number(trial):04d}-{trial.config['job']['attempt']}"
+
+
+def folder_of(trial: RayTrial) -> Path:
+    """Return the folder of the job that a trial of Ray's runs."""
+    return Path(trial.config["job"]["folder"])
 
 
 def number(trial: RayTrial) -> int:
@@ -142,9 +156,3 @@ def number(trial: RayTrial) -> int:
 
 def _busy(trial: RayTrial) -> bool:
     return trial.status in {RayTrial.PENDING, RayTrial.RUNNING}
-
-
-def _lost(trial: RayTrial) -> str:
-    error = trial.get_error()
-    first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-    return f"{LOST}: {type(error).__name__}: {first}"

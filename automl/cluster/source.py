@@ -1,12 +1,12 @@
 """Who decides what runs: the protocol of a job source, and what carries it past Ray Tune's copying."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from automl.cluster.paused import Paused
 from automl.errors import AutomlError, StudyError
-from automl.records import Answer, Ending, Job, Measurement
+from automl.records import Answer, Ending, Job, Loss, Measurement
 
 
 class JobSource(Protocol):
@@ -18,10 +18,10 @@ class JobSource(Protocol):
 
     @property
     def over(self) -> bool:
-        """Tell whether no further job will come, whatever the running trials still report.
+        """Tell whether no trial runs and no further job will come.
 
-        While this is False, `next_job` is asked again and again, also when no trial runs. Once it is True, trials left
-        paused never go on in this run: what becomes of them is for the source to record.
+        While this is False, `next_job` is asked again and again. Once it is True, trials left paused never go on in
+        this run: what becomes of them is for the source to record.
         """
         ...
 
@@ -34,7 +34,7 @@ class JobSource(Protocol):
         """Return the next job, None while there is none to start.
 
         The number of a paused trial makes that trial go on; any other number starts a trial. The source counts the
-        places: each job returned is started, and a trial that is paused or has ended leaves its place at once.
+        places: each job returned is started, and a trial that is paused, lost or has ended leaves its place at once.
         """
         ...
 
@@ -43,11 +43,15 @@ class JobSource(Protocol):
         ...
 
     def ended(self, number: int, ending: Ending) -> None:
-        """Take in how a trial ended by itself or by the loss of its worker."""
+        """Take in how a trial ended by itself."""
         ...
 
-    def retried(self, number: int, cause: str) -> None:
-        """Take in that a trial lost its worker and starts again; a paused trial has none to lose."""
+    def lost(self, number: int, loss: Loss) -> None:
+        """Take in that a trial lost its worker: it is the source's to give it out again, or to end it."""
+        ...
+
+    def hung(self) -> Mapping[int, str]:
+        """Return which running trials hang, and why; their workers are ended, and `lost` tells of each."""
         ...
 
     def stop(self, why: str) -> None:

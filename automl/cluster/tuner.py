@@ -13,7 +13,7 @@ from typing import Any
 
 from ray import tune
 
-from automl import scratch, trial
+from automl import attempts, scratch, trial
 from automl.cluster.connection import heard_signals
 from automl.cluster.nodes import Slots
 from automl.cluster.scheduler import MESSAGE, Callback, Scheduler, Searcher, Stop, name
@@ -21,11 +21,11 @@ from automl.cluster.source import Handle, JobSource
 from automl.records import Job, Measurement
 
 
-def run(source: JobSource, resources: Slots, *, retries: int) -> None:
+def run(source: JobSource, resources: Slots) -> None:
     """Run all jobs that the source gives, until it is over or stopping.
 
-    A trial whose worker or node is lost goes on from its checkpoint, up to `retries` times, pauses between them or
-    not. Its own failures are no concern of Ray's: they arrive as an ending. A paused trial holds no process and no
+    Ray Tune tries nothing again by itself: the source hears of each worker that is lost and gives the trial out anew.
+    A trial's own failures are no concern of Ray's: they arrive as an ending. A paused trial holds no process and no
     resource, and is none of Ray's concern after the run.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
@@ -44,7 +44,6 @@ def run(source: JobSource, resources: Slots, *, retries: int) -> None:
                 name="jobs",
                 storage_path=str(records),
                 stop=Stop(handle),
-                failure_config=tune.FailureConfig(max_failures=retries),
                 callbacks=[Callback(handle)],
                 verbose=0,
             ),
@@ -63,7 +62,12 @@ def _train(config: Mapping[str, Any]) -> None:
     def report(measurement: Measurement) -> None:
         tune.report({MESSAGE: json.dumps({"measurement": measurement.to_dict(), "node": node})})
 
-    ending = trial.run(job, report)
+    try:
+        with attempts.beating(job.folder, job.attempt):
+            ending = trial.run(job, report)
+    except attempts.Superseded as superseded:
+        sys.stdout.write(f"{superseded}\n")
+        return
     tune.report({MESSAGE: json.dumps({"ending": ending.to_dict(), "node": node})})
 
 

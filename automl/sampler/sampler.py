@@ -93,9 +93,9 @@ class Sampler:
         self._proposal = None
 
     def tell(self, trial: Trial) -> None:
-        """Take in how a trial ended; a failure of its own makes its params infeasible, not merely bad."""
+        """Take in how a trial ended; a failure of its own, or memory too small, makes its params infeasible."""
         lost = trial.ending is not None and trial.ending.cause.startswith(LOST)
-        self._seen[trial.number].infeasible = trial.state is State.FAILED and not lost
+        self._seen[trial.number].infeasible = bool(trial.changed) or (trial.state is State.FAILED and not lost)
         self._seen[trial.number].runs = False
         self._proposal = None
 

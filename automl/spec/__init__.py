@@ -11,14 +11,14 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from automl.errors import SpecError
-from automl.spec.description import SAMPLE, StudySpec
+from automl.spec.description import SAMPLE, ResourcesSpec, StudySpec
 from automl.spec.files import dump_yaml, read_value, read_yaml
 from automl.spec.laws import Rules, is_file, is_folder, mistakes, own_mistakes
 from automl.spec.messages import readable
 
 __all__ = [
-    "FORMAT", "SAMPLE", "Rules", "StudySpec", "differences", "dump", "dump_yaml", "load", "read_value", "read_yaml",
-    "stored",
+    "FORMAT", "SAMPLE", "ResourcesSpec", "Rules", "StudySpec", "differences", "dump", "dump_yaml", "load", "read_value",
+    "read_yaml", "stored",
 ]  # fmt: skip
 
 FORMAT: Final = 1

@@ -90,8 +90,13 @@ class ResourcesSpec(_Part):
     """`auto`: the node's cores divided among its GPUs; one core without a GPU."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials at a time; `auto`: as many as the cluster holds."""
-    retries: Annotated[int, Field(ge=0)] = 3
-    """How often a trial goes on elsewhere after its worker or node was lost."""
+    retries: Annotated[int, Field(ge=0)] = 5
+    """How often in a row, without an epoch finished in between, a trial goes on after its process died or hung; the
+    loss of a node does not count."""
+    own_retries: Annotated[int, Field(ge=0)] = 1
+    """How often a trial goes on after its training failed in a way that may be one of chance."""
+    hung_minutes: Annotated[float, Field(gt=0)] = 10.0
+    """After so many minutes without a sign of life a trial goes on elsewhere; also the least time an epoch may take."""
 
 
 class ConfirmSpec(_Part):

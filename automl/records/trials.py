@@ -1,10 +1,7 @@
-"""The nouns of a study: frozen dataclasses and enums, nothing that acts.
-
-Every other module speaks in these. Facts are stored, conclusions (a trial's state, its value) are derived from them.
-"""
+"""The nouns of a search: trials, what they measured, how they ended, what a worker is given."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,6 +12,41 @@ Params = Mapping[str, ParamValue]
 
 LOST: Final = "worker lost"
 """How the cause of a failure begins that says nothing about the params."""
+
+
+class Kind(StrEnum):
+    """What took a trial from its worker."""
+
+    NODE = "node"
+    """Its node is gone or was taken back."""
+    WORKER = "worker"
+    """Its process died, of nothing that is known."""
+    HUNG = "hung"
+    """Nothing was heard of it for too long."""
+    MEMORY = "memory"
+    """Its process was ended because the node's memory ran out."""
+    OWN = "own"
+    """Its training failed by itself, in a way that says nothing about the params."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One time that a trial lost its worker."""
+
+    kind: Kind
+    cause: str
+    epoch: int = 0
+    """The last epoch measured before."""
+    node: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**{**plain, "kind": Kind(plain["kind"])})
 
 
 class State(StrEnum):
@@ -75,6 +107,8 @@ class Ending:
     """Why it was stopped early."""
     final: Measurement | None = None
     """The evaluation of its `best.pt` after the last epoch."""
+    again: bool = False
+    """The cause may be one of chance, so that another try is worth while."""
 
     def __post_init__(self) -> None:
         """See that exactly one fact is set."""
@@ -95,7 +129,8 @@ class Ending:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"cause": self.cause, "pruned": self.pruned, "final": self.final and self.final.to_dict()}
+        plain = {"cause": self.cause, "pruned": self.pruned, "final": self.final and self.final.to_dict()}
+        return plain | ({"again": True} if self.again else {})
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
@@ -105,6 +140,7 @@ class Ending:
             cause=plain.get("cause", ""),
             pruned=plain.get("pruned", ""),
             final=Measurement.from_dict(final) if final else None,
+            again=bool(plain.get("again", False)),
         )
 
 
@@ -117,8 +153,8 @@ class Trial:
     seed: int
     measurements: tuple[Measurement, ...] = ()
     ending: Ending | None = None
-    retries: int = 0
-    """How often its worker was lost and it went on elsewhere."""
+    losses: tuple[Loss, ...] = ()
+    """Each time that its worker was lost, oldest first."""
     node: str = ""
     """The node it was last heard from."""
 
@@ -131,6 +167,16 @@ class Trial:
     def epoch(self) -> int:
         """Return the last epoch measured, 0 before the first."""
         return self.measurements[-1].epoch if self.measurements else 0
+
+    @property
+    def retries(self) -> int:
+        """Return how often its worker was lost."""
+        return len(self.losses)
+
+    @property
+    def changed(self) -> str:
+        """Return what was not as asked when it was last measured: such a trial is no equal of others."""
+        return self.measurements[-1].changed if self.measurements else ""
 
     @property
     def seconds(self) -> float:
@@ -190,87 +236,6 @@ class Job:
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
         return cls(**{**plain, "folder": Path(plain["folder"]), "rungs": tuple(plain.get("rungs", ()))})
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One confirmed training, judged on a split that no trial saw."""
-
-    seed: int
-    value: float
-    metrics: Mapping[str, float]
-    weights: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """The difference between two sets of scores, and how sure it is."""
-
-    difference: float
-    low: float
-    """The one-sided lower bound of the difference at the wanted confidence."""
-    confidence: float
-    challenger: tuple[Score, ...]
-    default: tuple[Score, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What an export left behind, and what was measured on it."""
-
-    onnx: Path
-    onnx_difference: float
-    """Largest difference of raw outputs, ONNX Runtime against torch, relative to one plus the magnitude."""
-    onnx_score: float
-    """The objective of the ONNX file on the judged split, by ONNX Runtime."""
-    torch_score: float
-    """The objective of the weights on the same split with the same letterbox."""
-    plan: Path | None = None
-    builder: str = ""
-    """`tensorrt 11.4.0` or `tensorrt_rtx 1.7.1`; empty when no engine was built."""
-    plan_score: float | None = None
-    """The objective of the engine itself; None where this machine cannot run it."""
-    notes: tuple[str, ...] = ()
-    """What was asked for and could not be done here, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """The laws that a challenger must pass."""
-
-    min_gain: float = 0.0
-    confidence: float = 0.95
-    max_export_loss: float = 0.005
-    require_engine: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """The verdict on a challenger, gate by gate."""
-
-    accepted: bool
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One trial of an earlier study, in the terms of the present one."""
-
-    params: Params
-    """Valid in the present study's space."""
-    score: float
-    """Normal quantile of its rank in its own study: mean 0, spread about 1, higher is better."""
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierEvidence:
-    """What one earlier study brings to a warm start."""
-
-    name: str
-    similarity: float
-    """Of its data set to the present one: 1 for the same, 0 for nothing in common."""
-    trials: tuple[Evidence, ...]
 
 
 Report = Callable[[Measurement], None]

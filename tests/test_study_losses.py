@@ -1,0 +1,81 @@
+"""What a study does when trials lose their workers, fail by chance or are not trained as asked; in virtual time."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from automl.journal import Journal
+from automl.records import Answer, Ending, Kind, Loss, State
+from automl.strategy import best_trial
+from tests.builders import METRIC, completed, measurement, spec_of
+from tests.simulation import open_search
+
+LADDER = {"min_epochs": 3, "max_epochs": 9, "scheduler": "stopping"}
+SPEC = spec_of(budget={"trials": 12}, ladder=LADDER)
+ONE = spec_of(budget={"trials": 1}, ladder=LADDER)
+
+
+def test_a_lost_worker_is_counted_and_not_held_against_the_params(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    job = source.next_job()
+    assert job is not None
+    source.lost(job.number, Loss(Kind.NODE, "node died"))
+
+    trial = Journal.read(tmp_path, metric=METRIC).trials()[0]
+    assert (trial.retries, trial.state) == (1, State.RUNNING)
+    again = source.next_job()
+    assert again is not None
+    assert (again.number, again.attempt) == (job.number, job.attempt + 1)
+    source.measured(job.number, measurement(1, 0.5), node="a")
+    source.ended(job.number, Ending(final=measurement(9, 0.5)))
+    source.lost(job.number, Loss(Kind.WORKER, "after its last word"))
+    assert source.trials[0].state is State.COMPLETED
+    assert source.trials[0].retries == 1
+
+
+def test_a_failure_of_chance_is_tried_again_as_often_as_agreed(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    for attempt in (1, 2):
+        job = source.next_job()
+        assert job is not None
+        assert (job.number, job.attempt) == (0, attempt)
+        source.ended(0, Ending(cause="RuntimeError: cuDNN", again=True))
+
+    assert source.trials[0].state is State.FAILED
+    assert source.trials[0].losses[0].kind is Kind.OWN
+
+
+def test_the_search_is_not_over_while_a_trial_may_still_be_lost(tmp_path: Path) -> None:
+    source = open_search(tmp_path, ONE)
+    job = source.next_job()
+    assert job is not None
+    assert not source.over
+    source.lost(0, Loss(Kind.WORKER, "killed"))
+    assert not source.over
+    assert source.next_job() is not None
+    source.ended(0, Ending(final=measurement(9, 0.5)))
+    assert source.over
+
+
+def test_a_trial_that_was_not_trained_as_asked_is_stopped_at_its_rung_and_never_best(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC, workers=2)
+    for number in range(2):
+        assert source.next_job() is not None
+        value = replace(measurement(1, 0.1 + number), changed="batch halved" if number else "")
+        source.measured(number, value, node="a")
+    rung = SPEC.rungs[0]
+    for epoch in range(2, rung + 1):
+        answers = [
+            source.measured(n, replace(measurement(epoch, 0.1 + n), changed="batch halved" if n else ""), node="a")
+            for n in range(2)
+        ]
+
+    assert answers[1] is Answer.STOP
+    ending = source.trials[1].ending
+    assert ending is not None
+    assert ending.pruned.endswith("conditions changed: batch halved")
+    assert (
+        best_trial(
+            [completed(0, [0.1]), replace(completed(1, [0.9]), measurements=source.trials[1].measurements)], METRIC
+        ).number
+        == 0
+    )
