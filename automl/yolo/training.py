@@ -1,6 +1,7 @@
 """One training, watched by callbacks: each epoch's measurement, and what must end it."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ def train(job: Job, scratch: Path, *, checkpoint: Path | None, on_epoch: OnEpoch
     model = vendor.YOLO(checkpoint or wanted["model"], task="detect")
     watch = _Watch(job=job, wanted=wanted, on_epoch=on_epoch)
     model.add_callback("on_train_start", watch.started)
+    model.add_callback("on_train_epoch_start", watch.began)
     model.add_callback("on_train_epoch_end", watch.check_losses)
     model.add_callback("on_train_epoch_end", watch.choose_validation)
     model.add_callback("on_model_save", watch.saved)
@@ -80,6 +82,9 @@ class _Watch:
         for name in self.job.params:
             if name != "model" and arrived.get(name) != self.wanted[name]:
                 raise TrialError(f"{name}={self.wanted[name]} was asked for, but Ultralytics got {arrived.get(name)}")
+
+    def began(self, trainer: Any) -> None:  # noqa: ANN401
+        sys.stdout.write(f"attempt {self.job.attempt}: epoch {trainer.epoch + 1} of {self.job.epochs} begins\n")
 
     def check_losses(self, trainer: Any) -> None:  # noqa: ANN401
         epoch = trainer.epoch + 1

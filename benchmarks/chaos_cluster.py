@@ -1,0 +1,151 @@
+"""A small Ray cluster of one machine with a study on it, and the ways to hurt them: by process id, never by name."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+
+TRAINABLE = "ray::ImplicitFunc"
+"""What Ray calls a process that trains."""
+NODES = 2
+
+
+@dataclass
+class Machines:
+    """A head without work and nodes of one core each, as raylets on this machine."""
+
+    cluster: Any
+    nodes: list[Any]
+    chance: Random
+
+    @property
+    def address(self) -> str:
+        """Return where a driver joins."""
+        return str(self.cluster.address)
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the processes that train."""
+        return [worker for node in self.nodes for worker in _trainers(node)]
+
+    def kill_worker(self) -> set[int]:
+        """Kill a process that trains; return the ids of what was killed, nothing where none trains."""
+        found = self.workers()
+        return _kill(self.chance.choice(found)) if found else set()
+
+    def kill_node(self) -> set[int]:
+        """Kill a raylet, its workers with it, and start another node in its place."""
+        node = self.chance.choice(self.nodes)
+        gone = {worker.pid for worker in _trainers(node)}
+        os.kill(_raylet(node), signal.SIGKILL)
+        self.cluster.remove_node(node, allow_graceful=False)
+        self.nodes.remove(node)
+        self.nodes.append(self.cluster.add_node(num_cpus=1))
+        return gone
+
+
+@contextmanager
+def machines(folder: Path, chance: Random) -> Iterator[Machines]:
+    """Start a cluster with a token of its own; sockets lie in `folder`, whose path must be short."""
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32), RAY_TMPDIR=str(folder))
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        yield Machines(cluster, [cluster.add_node(num_cpus=1) for _ in range(NODES)], chance)
+    finally:
+        cluster.shutdown()
+
+
+@dataclass
+class Driver:
+    """The process of a study; started again by `automl resume` when it is gone."""
+
+    study: Path
+    spec: Path
+    address: str
+    log: Path
+    starts: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether it runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        """Begin the study, or go on with it."""
+        begun = (self.study / "study.yaml").exists()
+        search = ["search", str(self.spec), "--name", self.study.name, "--storage", str(self.study.parents[1])]
+        verb = ["resume", str(self.study)] if begun else search
+        line = [sys.executable, "-c", "from automl.cli import app; app()", *verb, "--address", self.address]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
+        self.starts += 1
+
+    def kill(self) -> set[int]:
+        """Kill it; its workers end by Ray's hand."""
+        if not self.alive or self.process is None:
+            return set()
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        return {beat["process"] for beat in beats(self.study).values()}
+
+    def stop(self) -> None:
+        """End it for good."""
+        if self.alive and self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=60)
+
+
+def beats(study: Path) -> dict[Path, dict[str, Any]]:
+    """Return the last heartbeat of each trial and re-training that has one."""
+    found = {}
+    for path in [*study.glob("trials/*/heartbeat.json"), *study.glob("confirm/*/heartbeat.json")]:
+        try:
+            found[path.parent] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def _raylet(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
+
+
+def _trainers(node: Any) -> list[psutil.Process]:
+    try:
+        children = psutil.Process(_raylet(node)).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    named = [(child, child.as_dict(["cmdline"])["cmdline"] or []) for child in children if child.is_running()]
+    return [child for child, line in named if TRAINABLE in " ".join(line)]
+
+
+def _kill(process: psutil.Process) -> set[int]:
+    try:
+        process.kill()
+        process.wait(timeout=10)
+    except psutil.NoSuchProcess:
+        return set()
+    return {process.pid}
+
+
+def wait(ready: Any, *, seconds: float) -> bool:
+    """Wait until something holds; tell whether it does."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
