@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,11 +119,11 @@ def beats(study: Path) -> dict[Path, dict[str, Any]]:
     return found
 
 
-def _raylet(node: Any) -> int:
+def _raylet(node: Any) -> int:  # noqa: ANN401
     return int(node.all_processes["raylet"][0].process.pid)
 
 
-def _trainers(node: Any) -> list[psutil.Process]:
+def _trainers(node: Any) -> list[psutil.Process]:  # noqa: ANN401
     try:
         children = psutil.Process(_raylet(node)).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -141,7 +141,7 @@ def _kill(process: psutil.Process) -> set[int]:
     return {process.pid}
 
 
-def wait(ready: Any, *, seconds: float) -> bool:
+def wait(ready: Callable[[], bool], *, seconds: float) -> bool:
     """Wait until something holds; tell whether it does."""
     deadline = time.monotonic() + seconds
     while not ready():

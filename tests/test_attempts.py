@@ -84,7 +84,12 @@ def test_a_heartbeat_that_cannot_be_written_is_missed_and_nothing_else(tmp_path:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", 3), ("low 0\noom 1\noom_kill 2\n", 2), ("", 0), ("oom_kill x", 0)],
+    [
+        ("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", 3),
+        ("low 0\noom 1\noom_kill 2\n", 2),
+        ("", 0),
+        ("oom_kill x", 0),
+    ],
 )
 def test_processes_ended_for_want_of_memory_are_counted(tmp_path: Path, text: str, count: int) -> None:
     (tmp_path / "file").write_text(text)

@@ -45,6 +45,8 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Pa
 
     assert len(source.losses) == 1
     assert source.losses[0][1].kind is Kind.WORKER
+    assert source.losses[0][1].cause.startswith("ActorDiedError: The actor died unexpectedly")
+    assert source.losses[0][1].node
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
     log = (tmp_path / "0" / "log.txt").read_text()
     assert "Resuming training" in log
@@ -58,7 +60,7 @@ def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Pa
     cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
 
     assert source.endings[0].state is State.FAILED
-    assert source.endings[0].cause.startswith("worker lost")
+    assert source.endings[0].cause.startswith("ActorDiedError: ")
 
 
 @pytest.mark.usefixtures("connection")

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import ray
+from ray import cloudpickle
 from ray.exceptions import ActorDiedError, GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError
+from ray.tune.experiment import Trial as RayTrial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from automl import attempts
@@ -19,11 +21,24 @@ MEMORY: Final = ("running low on memory", "memory usage threshold")
 
 
 def loss_of(error: Exception | None, folder: Path) -> Loss:
-    """Return what took the trial of a folder from its worker, given the error that Ray reports."""
-    text = str(error).strip()
+    """Return what took the trial of a folder from its worker, given the error that Ray reports, if any."""
+    text = str(error).strip() if error else ""
     beat = attempts.heard(folder)
     told = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
     return Loss(_kind(error, text, beat), told, node=beat.node if beat else "")
+
+
+def error_of(trial: RayTrial) -> Exception | None:
+    """Return the error that took a trial from its worker, as this process wrote it down a moment ago.
+
+    `Trial.get_pickled_error` would look in the storage, where it is copied at the end of the run only.
+    """
+    path = trial.pickled_error_file if trial.run_metadata.pickled_error_filename else None
+    if not path or not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        error: Exception = cloudpickle.load(file)
+    return error
 
 
 def end(actor: Any) -> None:  # noqa: ANN401

@@ -120,7 +120,7 @@ class Callback(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
         """Tell of a worker that is lost; the source gives the trial out again as it sees fit."""
         with self._handle.kept():
-            self._handle().lost(number(trial), losses.loss_of(trial.get_error(), folder_of(trial)))
+            self._handle().lost(number(trial), losses.loss_of(losses.error_of(trial), folder_of(trial)))
 
 
 class Stop(Stopper):
