@@ -215,9 +215,12 @@ def serve_model(
 
 def _described(spec: Path | None, given: dict[str, str | None], pairs: list[str] | None) -> specs.StudySpec:
     overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    for key, value in overrides.items():
+        specs.refuse_secrets(value, where=f"--{key}")
     if overrides.get("data", specs.SAMPLE) != specs.SAMPLE:
         overrides["data"] = str(Path(overrides["data"]).absolute())
     for pair in pairs or []:
+        specs.refuse_secrets(pair, where="--set")
         key, equals, value = pair.partition("=")
         if not equals:
             raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])

@@ -12,10 +12,9 @@ from typing import Final
 
 from scipy.stats import t
 
-from automl import durable, trial
+from automl import card, trial
 from automl.progress import Progress, View
 from automl.records import Answer, Ending, Gain, Job, Measurement, Params, Score
-from automl.spec import dump_yaml
 
 FOLDER: Final = "confirm"
 CHALLENGER: Final = "challenger"
@@ -138,8 +137,7 @@ class Retrainings:
         if len(self._live) >= self.concurrent or not self.jobs:
             return None
         job = self.jobs.popleft()
-        job.folder.mkdir(parents=True, exist_ok=True)
-        durable.write_text(job.folder / trial.PARAMS, dump_yaml(job.to_dict()))
+        card.write(job)
         self._all[job.number] = job
         self._live.add(job.number)
         self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
@@ -161,6 +159,10 @@ class Retrainings:
     def retried(self, number: int, cause: str) -> None:
         """Say that it goes on from its checkpoint."""
         self.progress.event(f"{self.names[number]} goes on from its checkpoint: {cause}")
+
+    def troubled(self, number: int, what: str) -> None:
+        """Say what keeps it waiting."""
+        self.progress.event(f"{self.names[number]} {what}")
 
     def stop(self, why: str) -> None:
         """Stop; a later session goes on."""

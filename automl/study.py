@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from automl import durable, overview
-from automl import trial as training
+from automl import card, durable, overview
 from automl.board import Board
 from automl.errors import StudyError
 from automl.frame import Frame, course_of
@@ -20,7 +19,6 @@ from automl.journal import Journal
 from automl.progress import Progress, View
 from automl.records import Answer, EarlierEvidence, Ending, Job, Measurement, State, Trial
 from automl.scheduler import Verdict
-from automl.spec import dump_yaml
 from automl.strategy import PAUSED, Strategy
 from automl.wording import shown, trial_name
 
@@ -114,8 +112,7 @@ class Search:
             return None
         trial = self._trials[number]
         job = self.job(trial)
-        job.folder.mkdir(parents=True, exist_ok=True)
-        durable.write_text(job.folder / training.PARAMS, dump_yaml(job.to_dict()))
+        card.write(job)
         self.board.start(trial, job.folder)
         self._live.add(number)
         fresh = "starts again" if again else "starts"
@@ -176,6 +173,10 @@ class Search:
         self._trials[number] = replace(self._trials[number], retries=self._trials[number].retries + 1)
         self.progress.event(f"trial {number} goes on from its checkpoint: {cause}")
 
+    def troubled(self, number: int, what: str) -> None:
+        """Say what keeps a trial waiting."""
+        self.progress.event(f"trial {number} {what}")
+
     def finish(self) -> None:
         """End the trials that are paused for good, once the search is over."""
         for number in sorted(self._paused):
@@ -193,9 +194,9 @@ class Search:
         self.progress.show(self.view)
 
     def close(self) -> None:
-        """Write down the time spent and close the event files."""
-        self.journal.note("seconds", self.seconds())
+        """Close the event files and write down the time spent."""
         self.board.close()
+        self.journal.note("seconds", self.seconds())
 
     def job(self, trial: Trial) -> Job:
         """Return what a worker needs for a trial."""
@@ -241,8 +242,7 @@ class Search:
     def _next_trial(self) -> int | None:
         if self._closed:
             return None
-        number = self._strategy.resumes()
-        if number is not None:
+        if (number := self._strategy.resumes()) is not None:
             self._paused.discard(number)
             return number
         if not self._full:

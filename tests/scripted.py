@@ -27,6 +27,7 @@ class Jobs:
         """Number and epoch of all that was trained, in the order it became known."""
         self.endings: dict[int, Ending] = {}
         self.retries: list[tuple[int, str]] = []
+        self.troubles: list[tuple[int, str]] = []
         self.stopping = False
         self.stop_trial_at: dict[int, int] = {}
         self.pause_at: set[tuple[int, int]] = set()
@@ -84,6 +85,9 @@ class Jobs:
 
     def retried(self, number: int, cause: str) -> None:
         self.retries.append((number, cause))
+
+    def troubled(self, number: int, what: str) -> None:
+        self.troubles.append((number, what))
 
     def stop(self, why: str) -> None:
         del why

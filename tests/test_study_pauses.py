@@ -265,9 +265,9 @@ def test_files_are_held_open_for_running_trials_only(tmp_path: Path, monkeypatch
     def counted(*given: object) -> None:
         nonlocal most
         start(*given)
-        most = max(most, len(source.board._writers))
+        most = max(most, len(source.board._files))
 
     monkeypatch.setattr(source.board, "start", counted)
     simulate(source, rising, clock=Clock())
     assert most == 2
-    assert not source.board._writers
+    assert not source.board._files

@@ -50,6 +50,10 @@ class JobSource(Protocol):
         """Take in that a trial lost its worker and starts again; a paused trial has none to lose."""
         ...
 
+    def troubled(self, number: int, what: str) -> None:
+        """Take in what keeps a trial from going on for the time being, or that it goes on."""
+        ...
+
     def stop(self, why: str) -> None:
         """Ask for an orderly stop."""
         ...
