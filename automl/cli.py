@@ -16,6 +16,7 @@ from automl import earlier, engine, job, overview, registry, report, sample, ser
 from automl import spec as specs
 from automl.errors import AutomlError, RegistryError, SpecError, StudyError
 from automl.journal import Journal
+from automl.patience import PASSING
 from automl.progress import PLAIN_WIDTH, drawn
 
 USER_ERROR: Final = 2
@@ -56,6 +57,13 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except AutomlError as error:
             print(f"automl: {error}", file=sys.stderr)
+            raise typer.Exit(USER_ERROR) from None
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            print(
+                f"automl: {error.filename or 'storage'}: {error.strerror}; mend that, then once more", file=sys.stderr
+            )
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, job.Interrupted):
             print("automl: stopped; nothing is lost", file=sys.stderr)

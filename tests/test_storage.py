@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from automl import trial
+from automl.cli import app
 from automl.errors import StudyError
 from automl.journal import Journal
 from automl.patience import held
 from automl.progress import Progress
 from automl.records import Ending, Job, State, Trial
-from tests.builders import METRIC, spec_of
+from automl.registry import Registry
+from tests.builders import METRIC, spec_of, written
 from tests.conftest import job_at
 from tests.simulation import Clock, Curve, open_search, saturating, simulate
 from tests.storage import Storage, Voice, mounted
@@ -134,6 +137,18 @@ def test_what_the_log_cannot_take_is_on_the_console_and_added_later(storage: Sto
     console.file.close()
     lines = (storage.folder / "study.log").read_text().splitlines()
     assert [line.split()[1] for line in lines] == ["before", "during", "after"]
+
+
+@pytest.mark.parametrize(("mode", "told"), [("full", "No space left on device"), ("ro", "Read-only file system")])
+def test_a_command_that_runs_no_study_does_not_wait(storage: Storage, tmp_path: Path, mode: str, told: str) -> None:
+    held_there = Registry(storage.folder / "models", "boards")
+    number = held_there.publish({"best.pt": written(tmp_path, "best.pt", "weights")}, {})
+    storage.fill() if mode == "full" else storage.remount("ro")
+    found = CliRunner().invoke(app, ["promote", str(held_there.folder), "--version", str(number), "--why", "x"])
+    assert found.exit_code == 2
+    assert told in found.stderr
+    assert "Traceback" not in found.output
+    assert held_there.aliases() == {"challenger": number}
 
 
 @pytest.mark.yolo
