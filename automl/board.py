@@ -5,7 +5,7 @@ ranges; a trial's row appears when it starts and gets its end state when that is
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from automl.events import EventFile
 from automl.records import Ending, Measurement, Params, ParamValue, State, Trial
 from automl.space import Choice, Integer, Parameter, SearchSpace
 from automl.wording import label
@@ -26,66 +26,79 @@ OUTCOME: Final = "trial/outcome"
 OUTCOMES: Final = {State.COMPLETED: 1.0, State.PRUNED: 0.0, State.FAILED: -1.0}
 
 
-class Board:
-    """The event files of one study."""
+def unheard(text: str) -> None:
+    """Stand for a board whose troubles nobody wants to hear of."""
 
-    def __init__(self, folder: Path, space: SearchSpace, *, metric: str) -> None:
+
+class Board:
+    """The event files of one study. A file that cannot be written now is told of once and written later."""
+
+    def __init__(self, folder: Path, space: SearchSpace, *, metric: str, say: Callable[[str], None] = unheard) -> None:
         """Write the record of the searched parameters into `folder`, once for the study's whole life."""
         self._metric = metric
         self._space = space
-        self._writers: dict[int, EventFileWriter] = {}
+        self._say = say
+        self._files: dict[int, EventFile] = {}
+        self._late: dict[Path, EventFile] = {}
         if not _begun(folder):
-            root = EventFileWriter(str(folder))
+            root = EventFile(folder)
             _add(root, _space_record(space, metric))
-            root.close()
+            self._flush(root)
 
     def start(self, trial: Trial, folder: Path) -> None:
         """Open the row of a trial; of one that goes on after an interruption, mend what its file may have lost."""
         known = _begun(folder)
-        writer = self._writers[trial.number] = EventFileWriter(str(folder), flush_secs=10)
+        file = self._files[trial.number] = EventFile(folder)
         if not known:
             params = {name: _shown(self._space.parameters.get(name), value) for name, value in trial.params.items()}
-            _add(writer, summary_v2.hparams_pb(params, trial_id=folder.name))
-            _add(writer, _text("params", _table(params | {"seed": trial.seed})))
+            _add(file, summary_v2.hparams_pb(params, trial_id=folder.name))
+            _add(file, _text("params", _table(params | {"seed": trial.seed})))
         elif trial.measurements:
             last = trial.measurements[-1]
-            writer.add_event(
-                Event(wall_time=time.time(), step=last.epoch, session_log=SessionLog(status=SessionLog.START))
-            )
-            self._scalars(writer, last, best=trial.best(self._metric))
-        writer.flush()
+            file.add(Event(wall_time=time.time(), step=last.epoch, session_log=SessionLog(status=SessionLog.START)))
+            self._scalars(file, last, best=trial.best(self._metric))
+        self._flush(file)
 
     def measured(self, trial: Trial) -> None:
         """Show the last measurement of a trial."""
-        self._scalars(self._writers[trial.number], trial.measurements[-1], best=trial.best(self._metric))
+        file = self._files[trial.number]
+        self._scalars(file, trial.measurements[-1], best=trial.best(self._metric))
+        self._flush(file)
 
     def paused(self, trial: Trial) -> None:
-        """Close the file of a trial until it goes on: a large study has more paused trials than files may be open."""
-        self._writers.pop(trial.number).close()
+        """Be done with the file of a trial until it goes on, with a file of its own."""
+        del self._files[trial.number]
 
     def ended(self, trial: Trial, ending: Ending) -> None:
-        """Show how a trial ended and close its file."""
-        writer = self._writers.pop(trial.number)
+        """Show how a trial ended and be done with its file."""
+        file = self._files.pop(trial.number)
         status = api_pb2.STATUS_FAILURE if ending.state is State.FAILED else api_pb2.STATUS_SUCCESS
         end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
-        _add(writer, _plugin(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end)))
-        _add(writer, Summary(value=[Summary.Value(tag=OUTCOME, simple_value=OUTCOMES[ending.state])]), trial.epoch)
-        _add(writer, _text("ending", f"**{ending.state}**: {ending.reason}"))
-        writer.close()
+        _add(file, _plugin(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end)))
+        _add(file, Summary(value=[Summary.Value(tag=OUTCOME, simple_value=OUTCOMES[ending.state])]), trial.epoch)
+        _add(file, _text("ending", f"**{ending.state}**: {ending.reason}"))
+        self._flush(file)
 
     def close(self) -> None:
-        """Close the files of trials that are left unfinished."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers.clear()
+        """Write what is left over, as far as that can be done now."""
+        for file in [*self._late.values()]:
+            self._flush(file)
+        self._files.clear()
 
-    def _scalars(self, writer: EventFileWriter, measurement: Measurement, *, best: float | None) -> None:
+    def _flush(self, file: EventFile) -> None:
+        """Write a file, and with it those that could not be written before."""
+        unwritten = {**self._late, file.path: file}
+        troubles = {path: trouble for path, late in unwritten.items() if (trouble := late.flush())}
+        if troubles and not self._late:
+            self._say(f"TensorBoard waits: {next(iter(troubles.values()))}; its events are kept and written later")
+        self._late = {path: unwritten[path] for path in troubles}
+
+    def _scalars(self, file: EventFile, measurement: Measurement, *, best: float | None) -> None:
         values: dict[str, float] = {**measurement.metrics, "time/seconds_per_epoch": measurement.seconds}
         if best is not None and self._metric in measurement.metrics:
             values[BEST + self._metric.removeprefix("val/")] = best
         summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
-        _add(writer, summary, measurement.epoch)
-        writer.flush()
+        _add(file, summary, measurement.epoch)
 
 
 def _space_record(space: SearchSpace, metric: str) -> Summary:
@@ -145,5 +158,5 @@ def _table(values: Mapping[str, ParamValue] | Params) -> str:
     return f"| param | value |\n| --- | --- |\n{rows}"
 
 
-def _add(writer: EventFileWriter, summary: Summary, step: int = 0) -> None:
-    writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+def _add(file: EventFile, summary: Summary, step: int = 0) -> None:
+    file.add(Event(wall_time=time.time(), step=step, summary=summary))

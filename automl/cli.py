@@ -16,6 +16,7 @@ from automl import attempts, earlier, engine, job, overview, registry, report, s
 from automl import spec as specs
 from automl.errors import AutomlError, RegistryError, SpecError, StudyError
 from automl.journal import Journal
+from automl.patience import PASSING
 from automl.progress import PLAIN_WIDTH, drawn
 from automl.study import TRIALS
 from automl.wording import trial_name
@@ -58,6 +59,13 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except AutomlError as error:
             print(f"automl: {error}", file=sys.stderr)
+            raise typer.Exit(USER_ERROR) from None
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            print(
+                f"automl: {error.filename or 'storage'}: {error.strerror}; mend that, then once more", file=sys.stderr
+            )
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, job.Interrupted):
             print("automl: stopped; nothing is lost", file=sys.stderr)
@@ -220,9 +228,12 @@ def serve_model(
 
 def _described(spec: Path | None, given: dict[str, str | None], pairs: list[str] | None) -> specs.StudySpec:
     overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    for key, value in overrides.items():
+        specs.refuse_secrets(value, where=f"--{key}")
     if overrides.get("data", specs.SAMPLE) != specs.SAMPLE:
         overrides["data"] = str(Path(overrides["data"]).absolute())
     for pair in pairs or []:
+        specs.refuse_secrets(pair, where="--set")
         key, equals, value = pair.partition("=")
         if not equals:
             raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])

@@ -1,6 +1,7 @@
 """Writes that survive a pulled plug: temporary name, fsync, rename. And the lock that keeps a second writer out.
 
-Called by everything that leaves files behind. Paths are on the study's storage, which may be a network mount.
+Called by everything that leaves files behind. Paths are on the study's storage, which may be a network mount; where
+patience is held, whole files wait for a storage that is full or away.
 """
 
 import fcntl
@@ -11,12 +12,13 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from automl.errors import StudyError
+from automl.patience import patiently
 
 
 def write_text(path: Path, text: str) -> None:
@@ -44,7 +46,48 @@ def copy(source: Path, target: Path) -> None:
     _replace(target, fill)
 
 
+def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = True) -> int:
+    """Add to a file as a whole or not at all, and return where it then ends; waits for nothing.
+
+    `end` is where it ended when the caller last wrote; what stands after that is taken away first. Nobody holds the
+    file open in between, so a mount that went and came back is met as it is.
+
+    Raises:
+        StudyError: the file is shorter than `end`.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(file).st_size
+        start = size if end is None else end
+        if size < start:
+            raise StudyError(f"{path}: must hold the {start} bytes written so far, but holds {size}; see who cut it")
+        _extend(file, content, start, sync=sync)
+    finally:
+        os.close(file)
+    return start + len(content)
+
+
+def _extend(file: int, content: bytes, start: int, *, sync: bool) -> None:
+    """Write from `start` on, and cut back what a failure leaves half done."""
+    done = 0
+    try:
+        os.ftruncate(file, start)
+        os.lseek(file, start, os.SEEK_SET)
+        while done < len(content):  # a disk that fills up takes a part and says so only when asked again
+            done += os.write(file, content[done:])
+        if sync:
+            os.fsync(file)
+    except BaseException:
+        with suppress(OSError):
+            os.ftruncate(file, start)
+        raise
+
+
 def _replace(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    patiently(path.parent, lambda: _replace_once(path, fill))
+
+
+def _replace_once(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
@@ -75,9 +118,12 @@ def sha256(path: Path) -> str:
 
 
 def _lock_file(folder: Path) -> IO[str]:
-    try:
+    def take() -> IO[str]:
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / ".lock").open("a+", encoding="utf-8")
+
+    try:
+        return patiently(folder, take)
     except OSError as error:
         raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None
 
@@ -98,7 +144,8 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} holds it;"
                 " wait for it, stop it, or choose another --name"
             ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
-        file.flush()
+        holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
+        with suppress(OSError):  # the lock holds whether or not there is room for a note of who has it
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), holder.encode())
         yield

@@ -187,6 +187,11 @@ class Retrainings:
         """Return which re-trainings hang, and why."""
         return self._live.hung()
 
+    def troubled(self, number: int, what: str) -> None:
+        """Say what keeps it waiting."""
+        self._live.troubled(number)
+        self.progress.event(f"{self.names[number]} {what}")
+
     def stop(self, why: str) -> None:
         """Stop; a later session goes on."""
         self.stopping = True

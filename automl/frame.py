@@ -22,8 +22,9 @@ class Frame:
 
     def whole(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
-        kept = self.folder / model
-        return str(kept) if kept.is_file() else model
+        kept = (self.folder / model).resolve()
+        own = kept.is_file() and kept.is_relative_to(self.folder.resolve())
+        return str(self.folder / model) if own else model
 
     def placed(self, params: Params) -> Params:
         """Return params for a worker: a model by its whole path."""

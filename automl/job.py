@@ -4,7 +4,7 @@ Each step can be told again: a study that was interrupted goes on where it stood
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from automl import attempts, cluster, contest, engine, finals, settlement, yolo
+from automl import attempts, card, cluster, contest, engine, finals, settlement, yolo
 from automl.board import Board
 from automl.contest import Round
 from automl.errors import StudyError
 from automl.frame import Frame
+from automl.patience import patiently
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
 from automl.session import Place, Session, opened
-from automl.spec import StudySpec, read_yaml
+from automl.spec import StudySpec
 from automl.strategy import best_trial
 from automl.study import Search
-from automl.trial import PARAMS
 from automl.wording import shown
 
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[1] / "search_spaces" / "smoke.yaml"
@@ -63,8 +63,8 @@ def decide(session: Session, *, address: str | None) -> dict[str, Any]:
     with cluster.connected(address=address, log=session.folder / "ray.log") as dashboard:
         session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
         slots = cluster.slots(gpus=spec.resources.gpus, cpus=spec.resources.cpus, concurrent=spec.resources.concurrent)
-        cluster.probe(session.folder)
-        yolo.scan_labels(session.staged)
+        patiently(session.folder, lambda: cluster.probe(session.folder))
+        patiently(session.folder, lambda: yolo.scan_labels(session.staged))
 
         trials = search(session, slots)
 
@@ -90,10 +90,11 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     source = Search(
         frame=frame_of(session, slots),
         journal=session.journal,
-        board=Board(session.folder, spec.search_space, metric=spec.metric),
+        board=Board(session.folder, spec.search_space, metric=spec.metric, say=session.progress.event),
         progress=session.progress,
         earlier=session.earlier,
     )
+    mend_cards(session, map(source.job, source.trials))
     try:
         if not source.finished:
             with session.progress.live():
@@ -108,6 +109,13 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     if source.hopeless and not any(trial.measurements for trial in source.trials):
         raise StudyError(f"{session.folder}: {source.hopeless}; mend that and start again under another --name")
     return source.trials
+
+
+def mend_cards(session: Session, jobs: Iterable[Job]) -> None:
+    """Write the cards anew, from what the journal says, that were damaged since they were written."""
+    for job in jobs:
+        if card.mend(job):
+            session.progress.event(f"{job.folder / card.FILE} could not be read and is written anew from the journal")
 
 
 def frame_of(session: Session, slots: cluster.Slots) -> Frame:
@@ -137,6 +145,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> tupl
     for played in rounds:
         last = planned(session, slots, trials, played, before=len(jobs))
         jobs |= last
+    mend_cards(session, jobs.values())
     retrain(session, slots, last)
     while following := opened.next_round(rounds, results_of(session, jobs)):
         rounds.append(following)
@@ -199,7 +208,7 @@ def export(session: Session, candidate: Score, slots: cluster.Slots) -> Engine:
     """Export the candidate and measure what ships, on a node that holds what a trial holds: a GPU, if there is any."""
     session.progress.event(f"candidate is {candidate.weights}; exporting")
     images = session.data.images[session.spec.confirm.split]
-    job = Job.from_dict(read_yaml(candidate.weights.parent / PARAMS))
+    job = card.read(candidate.weights.parent)
     built = cluster.call(
         partial(engine.build, images=images, engine=session.spec.export.engine),
         (candidate.weights, job, session.folder / "export"),

@@ -6,7 +6,6 @@ resumed study are rebuilt from here and from nothing else.
 """
 
 import json
-import os
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import durable
 from automl.errors import StudyError
+from automl.patience import patiently
 from automl.records import Ending, Loss, Measurement, Params, State, Trial
 from automl.space import Choice, Integer, Parameter, SearchSpace
 
@@ -176,14 +176,13 @@ class _Lines(BaseJournalBackend):
     def __init__(self, path: Path, *, writable: bool) -> None:
         self._path = path
         self._logs: list[dict[str, Any]] = []
+        self._writable = writable
         self.dropped = ""
-        self._file = None
         try:
             self._end = self._read()
             if writable:
-                self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+                self._add(b"")
                 durable.sync_folder(path.parent)
-                self._cut()
         except OSError as error:
             raise StudyError(f"{path}: must be a file that can be read and written, but {error.strerror}") from None
 
@@ -193,32 +192,19 @@ class _Lines(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append lines and wait until they are on the disk; lines that could not be written whole leave no trace."""
-        if self._file is None:
+        if not self._writable:
             raise StudyError(f"{self._path}: was opened for reading only")
         text = "".join(_sealed(log) for log in logs)
         try:
-            self._write(self._file, text.encode())
+            self._add(text.encode())
         except OSError as error:
-            self._cut()
             raise StudyError(f"{self._path}: must be written to, but {error.strerror}; then resume the study") from None
-        except BaseException:
-            self._cut()
-            raise
         # Through JSON and back, so that this process sees what a later one will.
         self._logs += [json.loads(line) for line in text.splitlines()]
 
-    def _write(self, file: int, content: bytes) -> None:
-        done = 0
-        while done < len(content):  # a disk that fills up takes a part and says so only when asked again
-            done += os.write(file, content[done:])
-        os.fsync(file)
-        self._end += done
-
-    def _cut(self) -> None:
-        """Take away what stands after the last good line, so that the next one does not follow half a line."""
-        if self._file is not None:
-            os.ftruncate(self._file, self._end)
-            os.lseek(self._file, self._end, os.SEEK_SET)
+    def _add(self, content: bytes) -> None:
+        """Write after the last good line; half a line that stands there, of whatever attempt, is cut off first."""
+        self._end = patiently(self._path.parent, lambda: durable.append(self._path, content, end=self._end))
 
     def _read(self) -> int:
         """Read all good lines and return where they end; a bad line is forgiven at the end of the file only."""

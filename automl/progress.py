@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from automl import durable
 
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
@@ -43,13 +45,17 @@ class Progress:
         self._clock = clock
         self._live: Live | None = None
         self._shown = -PLAIN_SECONDS
+        self._unwritten = ""
 
     def event(self, text: str) -> None:
-        """Tell one thing that happened, subject first."""
+        """Tell one thing that happened, subject first; what a full disk does not take is added to the log later."""
         now = datetime.now(UTC)
-        with self._log.open("a", encoding="utf-8") as file:
-            file.write(f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n")
-        self.console.print(f"{now:%H:%M:%S} {text}", markup=False, highlight=False, soft_wrap=True)
+        self._unwritten += f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n"
+        with suppress(OSError):
+            durable.append(self._log, self._unwritten.encode(), sync=False)
+            self._unwritten = ""
+        with suppress(OSError):  # standard output may be a file on a full disk as well
+            self.console.print(f"{now:%H:%M:%S} {text}", markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -72,7 +78,8 @@ class Progress:
         if self._live:
             self._live.update(Group("", drawn(view(), height=self.console.height)))
         else:
-            self.console.print(drawn(view(), height=PLAIN_HEIGHT))
+            with suppress(OSError):
+                self.console.print(drawn(view(), height=PLAIN_HEIGHT))
         self._shown = self._clock()
 
 

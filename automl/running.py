@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from automl import attempts, durable, trial
+from automl import attempts, card
 from automl.records import Job
-from automl.spec import dump_yaml
 from automl.watch import Watch
 
 
@@ -28,14 +27,17 @@ class Running:
 
     def give(self, job: Job) -> Job:
         """Return the job as the next attempt at it; its folder knows of it, so that no earlier one writes any more."""
-        job.folder.mkdir(parents=True, exist_ok=True)
         given = self._jobs[job.number] = replace(job, attempt=attempts.give(job.folder))
-        durable.write_text(job.folder / trial.PARAMS, dump_yaml(given.to_dict()))
+        card.write(given)
         return given
 
     def leave(self, number: int) -> None:
         """Take in that a job has no worker any more."""
         self._jobs.pop(number, None)
+        self._watch.forget(number)
+
+    def troubled(self, number: int) -> None:
+        """Take in that a job waits for its storage: it cannot write that it lives, and says so in another way."""
         self._watch.forget(number)
 
     def measured(self, number: int, seconds: float) -> None:

@@ -9,10 +9,11 @@ from typing import Final
 
 from rich.console import Console
 
-from automl import dataset, durable, earlier, sample, scratch, yolo
+from automl import bounds, dataset, durable, earlier, sample, scratch, yolo
 from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
+from automl.patience import Patience, held, patiently
 from automl.progress import Progress
 from automl.records import EarlierEvidence
 from automl.registry import Registry
@@ -22,6 +23,8 @@ from automl.wording import shown
 SPEC: Final = "study.yaml"
 DATA: Final = "data"
 MODELS: Final = "models"
+WRITTEN: Final = ("trials", "confirm", "export", MODELS, DATA)
+"""The folders of a study's own in which it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,12 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         raise StudyError(
             f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
         ) from None
-    with durable.locked(folder):
+    bounds.check(folder, inner=WRITTEN)
+    bounds.check(place.registry(spec).folder)
+    progress = Progress(folder / "study.log", console=console)
+    with durable.locked(folder), held(Patience(progress.event)):
         spec = named_from(place.storage, adopt(spec, folder))
         claim(folder, spec)
-        progress = Progress(folder / "study.log", console=console)
         data, staged = prepare_data(spec, folder)
         for warning in data.warnings:
             progress.event(f"data warning: {warning}")
@@ -108,7 +113,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
 
     def own(name: str) -> str:
         source = Path(name)
-        if (folder / name).is_file() and not source.is_absolute():
+        if keeps(folder, name):
             return name
         target = kept_name(name)
         if source.is_file() and not (folder / target).exists():
@@ -116,6 +121,12 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
         return target
 
     return spec.with_models(own)
+
+
+def keeps(folder: Path, name: str) -> bool:
+    """Tell whether a model's name is that of a file in the study's own folder, and leads nowhere else."""
+    whole = (folder / name).resolve()
+    return whole.is_file() and whole.is_relative_to(folder.resolve()) and not Path(name).is_absolute()
 
 
 def kept_name(name: str) -> str:
@@ -163,7 +174,7 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
     """
     source = source_of(spec, folder)
     if spec.data == SAMPLE and not source.exists():
-        sample.draw(source.parent)
+        patiently(folder, lambda: sample.draw(source.parent))
     data = check_data(spec, source)
     marker = folder / DATA / "data.yaml"
     begun = (folder / FILE).exists() and marker.is_file()
@@ -172,7 +183,7 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
             f"{source}: must be the data set that the study began with, but images or labels have changed since; "
             "bring them back, or search the new state under another --name"
         )
-    return data, dataset.stage(data, folder / DATA)
+    return data, patiently(folder, lambda: dataset.stage(data, folder / DATA))
 
 
 def source_of(spec: StudySpec, folder: Path) -> Path:

@@ -5,20 +5,20 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from automl import durable, finals, promotion, report
+from automl import card, durable, finals, promotion, report
 from automl.earlier import DATASET
 from automl.errors import StudyError
 from automl.finals import CHALLENGER, DEFAULT
+from automl.patience import patiently
 from automl.records import Engine, Gain, Job, Promotion, Score, Trial
 from automl.registry import CHAMPION
 from automl.session import SPEC, Session
 from automl.spec import read_yaml
-from automl.trial import PARAMS
 from automl.wording import duration
 
 
@@ -78,9 +78,9 @@ def serving(session: Session, rival: Score) -> tuple[Path, Job] | None:
     number = registry.aliases().get(CHAMPION)
     if number is None or durable.sha256(registry.path(number) / "best.pt") == durable.sha256(rival.weights):
         return None
-    here = Job.from_dict(read_yaml(rival.weights.parent / PARAMS))
-    card = read_yaml(registry.path(number) / "params.yaml")
-    job = Job.from_dict(card | {"data": here.data, "split": here.split, "gpus": here.gpus, "threads": here.threads})
+    here = card.read(rival.weights.parent)
+    theirs = card.read(registry.path(number))
+    job = replace(theirs, data=here.data, split=here.split, gpus=here.gpus, threads=here.threads)
     return registry.path(number) / "best.pt", job
 
 
@@ -91,7 +91,7 @@ def settle(session: Session, facts: dict[str, Any]) -> dict[str, Any]:
     """
     registry, folder = session.place.registry(session.spec), session.folder
     files = {name: folder / path for name, path in facts["files"].items()}
-    version = registry.publish(files, {"promotion.json": facts})
+    version = patiently(registry.folder, lambda: registry.publish(files, {"promotion.json": facts}))
     if facts["accepted"]:
         registry.promote(version, why=f"study {session.spec.name}: {'; '.join(facts['reasons'])}")
     done = facts | {"version": version}
@@ -138,7 +138,7 @@ def _files(folder: Path, case: Case) -> dict[str, str]:
     files = {
         "best.pt": case.candidate.weights,
         "model.onnx": case.engine.onnx,
-        "params.yaml": case.candidate.weights.parent / PARAMS,
+        card.FILE: case.candidate.weights.parent / card.FILE,
         "study.yaml": folder / SPEC,
     } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
     if (folder / DATASET).is_file():

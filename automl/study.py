@@ -20,12 +20,12 @@ from automl.records import Answer, EarlierEvidence, Ending, Job, Kind, Loss, Mea
 from automl.retries import Budget
 from automl.running import Running
 from automl.scheduler import Verdict
+from automl.spending import Spending
 from automl.strategy import PAUSED, Strategy
 from automl.wording import shown, trial_name
 
 TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
-NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
 """So many failures, before any trial ended an epoch, end a study: the next would fail alike."""
 
@@ -48,22 +48,18 @@ class Search:
     _live: Running = field(init=False)
     _paused: set[int] = field(default_factory=set)
     _strategy: Strategy = field(init=False)
-    _since: float = field(init=False)
-    _spent_before: float = 0.0
-    _noted: float = 0.0
-    _trained: float = 0.0
+    spending: Spending = field(init=False)
     _matter: tuple[int, list[str]] = (-1, [])
 
     def __post_init__(self) -> None:
         """Rebuild the strategy and the unfinished trials from the journal."""
-        self._since = self.clock()
         self._live = Running(hung_minutes=self.frame.spec.resources.hung_minutes, clock=self.clock)
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier))
         self.journal.settle()
-        self._spent_before = float(self.journal.notes().get("seconds", 0.0))
+        self.spending = Spending(self.journal, self.frame.spec, gpus=self.frame.gpus, clock=self.clock)
         for trial in self.journal.trials():
             self._trials[trial.number] = trial
-            self._trained += trial.seconds
+            self.spending.trained(trial.seconds)
             self._strategy.add(trial)
             if self._strategy.pauses(trial):
                 self._paused.add(trial.number)
@@ -86,20 +82,6 @@ class Search:
     def finished(self) -> bool:
         """Tell whether the search needs no further session."""
         return self.over and all(trial.ending for trial in self._trials.values())
-
-    def seconds(self) -> float:
-        """Return the wall-clock seconds of searching in all sessions."""
-        return self._spent_before + self.clock() - self._since
-
-    def spent(self) -> str:
-        """Return which part of the budget is used up, empty while there is some left."""
-        budget = self.frame.spec.budget
-        gpu_hours = self._trained * self.frame.gpus / 3600
-        if budget.hours is not None and self.seconds() >= budget.hours * 3600:
-            return f"budget.hours {budget.hours:g} spent"
-        if budget.gpu_hours is not None and gpu_hours >= budget.gpu_hours:
-            return f"budget.gpu_hours {budget.gpu_hours:g} spent"
-        return ""
 
     def next_job(self) -> Job | None:
         """Return a job, None while all places are taken or none is to be had.
@@ -131,15 +113,14 @@ class Search:
             self.journal.measured(number, measurement, node=node)
             trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
             self._trials[number] = trial
-            self._trained += measurement.seconds
             self._live.measured(number, measurement.seconds)
+            self.spending.trained(measurement.seconds)
             self.board.measured(trial)
             self._strategy.measured(trial)
-            self._note_time()
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.GO_ON  # the training ends by itself, with the evaluation of its best weights
         verdict = self._strategy.judge(trial, epoch=measurement.epoch)
-        if reason := self.spent():
+        if reason := self.spending.spent():
             verdict = Verdict(Answer.STOP, reason)
         if verdict and verdict.answer is Answer.STOP:
             self.ended(number, Ending(pruned=self._told(trial, verdict)))
@@ -192,11 +173,16 @@ class Search:
         """Return which running trials hang, and why."""
         return self._live.hung()
 
+    def troubled(self, number: int, what: str) -> None:
+        """Say what keeps a trial waiting."""
+        self._live.troubled(number)
+        self.progress.event(f"trial {number} {what}")
+
     def finish(self) -> None:
         """End the trials that are paused for good, once the search is over."""
         for number in sorted(self._paused):
             trial = self._trials[number]
-            why = self.spent() or f"not among those that advanced from epoch {trial.epoch}"
+            why = self.spending.spent() or f"not among those that advanced from epoch {trial.epoch}"
             self.ended(number, Ending(pruned=why))
 
     def stop(self, why: str) -> None:
@@ -209,9 +195,9 @@ class Search:
         self.progress.show(self.view)
 
     def close(self) -> None:
-        """Write down the time spent and close the event files."""
-        self.journal.note("seconds", self.seconds())
+        """Close the event files and write down the time spent."""
         self.board.close()
+        self.spending.note()
 
     def job(self, trial: Trial) -> Job:
         """Return what a worker needs for a trial."""
@@ -228,13 +214,9 @@ class Search:
         if seen != self._matter[0]:
             self._matter = seen, overview.params_that_matter(spec, trials)
         still = self._standing_still()
-        return overview.of_trials(spec, trials, seconds=self.seconds(), standing=still, matter=self._matter[1])
-
-    def _note_time(self) -> None:
-        """Write down the time spent now and then, so that a killed session still counts into the budget."""
-        if self.seconds() - self._noted >= NOTE_SECONDS:
-            self._noted = self.seconds()
-            self.journal.note("seconds", self._noted)
+        return overview.of_trials(
+            spec, trials, seconds=self.spending.seconds(), standing=still, matter=self._matter[1]
+        )
 
     @property
     def _full(self) -> bool:
@@ -248,7 +230,7 @@ class Search:
 
     @property
     def _closed(self) -> bool:
-        return bool(self.spent()) or bool(self.hopeless)
+        return bool(self.spending.spent()) or bool(self.hopeless)
 
     def _standing_still(self) -> dict[int, str]:
         """Return the state, in a word, of trials that have not ended and do not run."""
@@ -257,8 +239,7 @@ class Search:
     def _next_trial(self) -> int | None:
         if self._closed:
             return None
-        number = self._strategy.resumes()
-        if number is not None:
+        if (number := self._strategy.resumes()) is not None:
             self._paused.discard(number)
             return number
         if not self._full:

@@ -21,7 +21,6 @@ from automl.records import Ending, Job, Measurement, Report
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
 CURVES: Final = "curves.csv"
-PARAMS: Final = "params.yaml"
 
 
 def run(job: Job, report: Report) -> Ending:

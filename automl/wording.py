@@ -1,8 +1,14 @@
 """How params, times and trials are put into words: one way in tables, logs, folder names and reports."""
 
+import re
 from pathlib import Path
+from typing import Final
 
 from automl.records import Params, ParamValue, Trial
+
+UNFIT: Final = re.compile(r"[^A-Za-z0-9._+-]")
+"""What a folder's name shall not hold: a choice may be any text, and must lead nowhere."""
+LONGEST: Final = 64
 
 
 def label(value: ParamValue) -> ParamValue:
@@ -53,6 +59,6 @@ def trial_name(trial: Trial, model: str) -> str:
     parts = [f"{trial.number:04d}", Path(str(trial.params.get("model", model))).stem]
     if "optimizer" in trial.params:
         parts.append(str(trial.params["optimizer"]).lower())
-    if "lr0" in trial.params:
-        parts.append("lr" + f"{trial.params['lr0']:.0e}".replace("e-0", "e-").replace("e+0", "e"))
-    return "_".join(parts)
+    if isinstance(rate := trial.params.get("lr0"), int | float):
+        parts.append("lr" + f"{rate:.0e}".replace("e-0", "e-").replace("e+0", "e"))
+    return "_".join(UNFIT.sub("-", part)[:LONGEST] for part in parts)

@@ -32,6 +32,7 @@ class Jobs:
         self.retries = 0
         """How many losses in all are followed by another try."""
         self.hangs: dict[int, str] = {}
+        self.troubles: list[tuple[int, str]] = []
         self.stopping = False
         self.stop_trial_at: dict[int, int] = {}
         self.pause_at: set[tuple[int, int]] = set()
@@ -100,6 +101,9 @@ class Jobs:
     def hung(self) -> Mapping[int, str]:
         hangs, self.hangs = self.hangs, {}
         return hangs
+
+    def troubled(self, number: int, what: str) -> None:
+        self.troubles.append((number, what))
 
     def stop(self, why: str) -> None:
         del why

@@ -110,6 +110,14 @@ def test_each_answer_of_the_source_reaches_ray(
     assert tune.trials[0].status == status
 
 
+def test_what_keeps_a_worker_waiting_reaches_the_source_and_stops_nothing(source: Jobs) -> None:
+    tune = Tune(source)
+    tune.step()
+    message = json.dumps({"trouble": "storage: /s: No space left on device", "node": "here"})
+    assert tune.scheduler.on_trial_result(tune, tune.trials[0], {MESSAGE: message}) == "CONTINUE"
+    assert source.troubles == [(0, "on here: storage: /s: No space left on device")]
+
+
 def test_paused_trials_go_on_one_by_one_in_the_order_of_the_source(source: Jobs) -> None:
     source.resume.extend([3, 0, 2])
     tune = all_paused(source)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from scipy import stats
 
-from automl import finals, trial
+from automl import card, finals, trial
 from automl.finals import DEFAULT, Retrainings
 from automl.progress import Progress
 from automl.records import Answer, Ending, Job, Kind, Loss, Params, Score
-from automl.spec import ResourcesSpec, read_yaml
+from automl.spec import ResourcesSpec
 from tests.builders import METRIC, measurement, written
 
 WINNER: Params = {"lr0": 0.02, "optimizer": "SGD"}
@@ -181,7 +181,7 @@ def test_no_more_re_trainings_run_than_there_are_places(tmp_path: Path) -> None:
 def test_what_a_re_training_was_told_stands_in_its_folder(tmp_path: Path) -> None:
     job = retrainings(tmp_path, Ends()).next_job()
     assert job is not None
-    assert Job.from_dict(read_yaml(job.folder / trial.PARAMS)) == job
+    assert card.read(job.folder) == job
 
 
 def test_an_ending_said_twice_is_handed_on_once(tmp_path: Path) -> None:

@@ -22,6 +22,14 @@ space:
 """
 
 
+NEWER = "a newer automl wrote it; update this one, or go on with that one"
+
+
+def unsealed(spec: specs.StudySpec) -> str:
+    """Return a description as a person edits it, or as a study of before the checksums has it."""
+    return specs.dump(spec).partition("\n")[2]
+
+
 def load(folder: Path, text: str = TEXT, **overrides: Any) -> specs.StudySpec:
     return specs.load(written(folder, "spec.yaml", text), rules=FakeRules(), overrides=overrides)
 
@@ -133,22 +141,23 @@ def test_two_descriptions_differ_by_the_keys_that_differ() -> None:
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        ("format: 2", "format: must be 1 to 1, but got 2: a newer automl wrote it; update"),
+        ("format: 2", f"format: must be 1 to 1, but got 2: {NEWER}"),
+        ("format: 99\nkeys: [we, know, nothing, of]", f"format: must be 1 to 1, but got 99: {NEWER}"),
         ("format: 0", "format: must be 1 to 1, but got 0"),
-        ("format: one", "format: must be 1 to 1, but got one"),
-        ("", "format: must be 1 to 1, but got None"),
+        ("format: true", "format: must be 1 to 1, but got True"),
+        ("format: one", "format: must be 1 to 1, but got 'one'"),
         ("format: 1\nnew_key: 3", "new_key: is not a known key"),
     ],
 )
 def test_a_study_s_description_that_cannot_be_understood_is_refused(tmp_path: Path, found: str, told: str) -> None:
-    path = written(tmp_path, "study.yaml", specs.dump(spec_of()).replace("format: 1", found))
+    path = written(tmp_path, "study.yaml", unsealed(spec_of()).replace("format: 1", found))
     with pytest.raises(SpecError, match=r"study.yaml: ") as caught:
         specs.stored(path)
     assert caught.value.mistakes == (f"{path}: {told}",)
 
 
 def test_a_study_s_description_that_was_made_senseless_by_hand_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, "study.yaml", specs.dump(spec_of()).replace("high: 0.1", "high: 0.0001"))
+    path = written(tmp_path, "study.yaml", unsealed(spec_of()).replace("high: 0.1", "high: 0.0001"))
     with pytest.raises(SpecError, match=r"space.lr0: low < high must hold, but got low=0.001, high=0.0001"):
         specs.stored(path)
 
@@ -156,6 +165,73 @@ def test_a_study_s_description_that_was_made_senseless_by_hand_is_refused(tmp_pa
 @pytest.mark.parametrize(("text", "value"), [("6", 6), ("1e-4", 1e-4), ("[a, 1]", ["a", 1]), ("yes", True), ("", None)])
 def test_a_value_on_the_command_line_reads_as_in_the_file(text: str, value: object) -> None:
     assert specs.read_value(text) == value
+
+
+def test_a_description_of_before_the_format_had_a_number_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "study.yaml", unsealed(spec_of()).replace("format: 1\n", ""))
+    assert specs.stored(path) == spec_of()
+
+
+def test_a_user_s_description_may_name_the_present_format_and_no_other(tmp_path: Path) -> None:
+    assert load(tmp_path, TEXT + "format: 1\n") == load(tmp_path)
+    with pytest.raises(SpecError, match=rf"spec.yaml: format: must be 1 to 1, but got 2: {NEWER}"):
+        load(tmp_path, TEXT + "format: 2\n")
+
+
+@pytest.mark.parametrize("position", range(0, 700, 9))
+def test_a_byte_that_was_damaged_in_a_study_s_description_is_one_message(tmp_path: Path, position: int) -> None:
+    content = bytearray(specs.dump(spec_of()).encode())
+    content[position] ^= 5
+    path = tmp_path / "study.yaml"
+    path.write_bytes(content)
+    if 0 < position < len("# crc32 "):  # the mark of the checksum itself: what stands below it is as it was
+        assert specs.stored(path) == spec_of()
+        return
+    with pytest.raises(SpecError, match=r"study.yaml") as caught:
+        specs.stored(path)
+    assert len(caught.value.mistakes) == 1
+
+
+def test_a_study_s_description_with_a_broken_checksum_says_what_to_do(tmp_path: Path) -> None:
+    path = written(tmp_path, "study.yaml", specs.dump(spec_of()).replace("trials: 4", "trials: 5"))
+    with pytest.raises(SpecError, match=r"study.yaml:1: the checksum must hold.*bring it back from a copy.*on purpose"):
+        specs.stored(path)
+
+
+SECRET = "postgresql://user:hunter2@host/db"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT + f"data: {SECRET}\n",
+        TEXT + f"storage: {SECRET}\n",
+        TEXT + f"train: {{project: '{SECRET}'}}\n",
+        TEXT + f"? [{SECRET}]\n: 1\n",
+        f"name: [unclosed {SECRET}",
+        f"# {SECRET}\n{TEXT}",
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SpecError, match=r"spec.yaml:\d+: must not hold an address with a password") as caught:
+        load(tmp_path, text)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_with_a_password_in_an_override_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    for call in (
+        lambda: load(tmp_path, data=SECRET),
+        lambda: specs.read_value(SECRET),
+        lambda: load(tmp_path, **{SECRET: "1"}),
+    ):
+        with pytest.raises(SpecError, match="must not hold an address with a password") as caught:
+            call()
+        assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/a@b", "http://host:8080/x", "user:pass@host", "http://user@host/"])
+def test_an_address_without_a_password_is_none_of_that(tmp_path: Path, address: str) -> None:
+    assert load(tmp_path, data=address).data == address
 
 
 def test_a_value_on_the_command_line_that_is_no_yaml_is_named() -> None:

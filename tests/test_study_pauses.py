@@ -251,7 +251,7 @@ def test_a_paused_trial_is_shown_as_such_here_and_in_another_process(tmp_path: P
     source.measured(jobs[0].number, measurement(1, 0.5), node="a")
 
     trials = Journal.read(tmp_path, metric=METRIC).trials()
-    other = overview.of_trials(SPEC, trials, seconds=source.seconds())
+    other = overview.of_trials(SPEC, trials, seconds=source.spending.seconds())
 
     assert source.view() == other
     assert [(row[1], row[-1]) for row in other.rows] == [("PAUSED", ""), ("RUNNING", "")]
@@ -265,9 +265,9 @@ def test_files_are_held_open_for_running_trials_only(tmp_path: Path, monkeypatch
     def counted(*given: object) -> None:
         nonlocal most
         start(*given)
-        most = max(most, len(source.board._writers))
+        most = max(most, len(source.board._files))
 
     monkeypatch.setattr(source.board, "start", counted)
     simulate(source, rising, clock=Clock())
     assert most == 2
-    assert not source.board._writers
+    assert not source.board._files

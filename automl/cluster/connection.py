@@ -13,6 +13,7 @@ from typing import Final
 import ray
 
 from automl.errors import StudyError
+from automl.patience import patiently
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENVIRONMENT: Final = {
@@ -85,7 +86,7 @@ def interruptible() -> Iterator[None]:
 def _noise_to(log: Path) -> Iterator[None]:
     """Send what Ray logs, and all that is written to standard error, to a file."""
     sys.stderr.flush()
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    file = patiently(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
     kept = os.dup(2)
     os.dup2(file, 2)
     try:

@@ -97,7 +97,9 @@ class Scheduler(FIFOScheduler):
     def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
         source, answer = self._handle(), Answer.GO_ON
         with self._handle.kept():
-            if "ending" in message:
+            if "trouble" in message:
+                source.troubled(number(trial), f"on {message['node']}: {message['trouble']}")
+            elif "ending" in message:
                 source.ended(number(trial), Ending.from_dict(message["ending"]))
             else:
                 measurement = Measurement.from_dict(message["measurement"])

@@ -54,6 +54,10 @@ class JobSource(Protocol):
         """Return which running trials hang, and why; their workers are ended, and `lost` tells of each."""
         ...
 
+    def troubled(self, number: int, what: str) -> None:
+        """Take in what keeps a trial from going on for the time being, or that it goes on."""
+        ...
+
     def stop(self, why: str) -> None:
         """Ask for an orderly stop."""
         ...

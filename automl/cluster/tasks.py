@@ -8,6 +8,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from automl.cluster.nodes import Slots
 from automl.errors import ExportError
+from automl.patience import Patience, held
 
 Result = TypeVar("Result")
 
@@ -26,4 +27,5 @@ def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slo
 
 
 def _run(work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-    return work(*arguments)
+    with held(Patience()):
+        return work(*arguments)

@@ -1,5 +1,6 @@
 """Hands jobs to Ray Tune and passes what trials report to the source that decides."""
 
+import io
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 
 from ray import tune
 
-from automl import attempts, scratch, trial
+from automl import attempts, patience, scratch, trial
 from automl.cluster.connection import heard_signals
 from automl.cluster.nodes import Slots
 from automl.cluster.scheduler import MESSAGE, Callback, Scheduler, Searcher, Stop, name
@@ -30,7 +31,7 @@ def run(source: JobSource, resources: Slots) -> None:
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
     handle = Handle(source)
-    with scratch.folder() as records, _orderly_stop(source):
+    with scratch.folder() as records, _orderly_stop(source), patience.ended_by(lambda: source.stopping):
         tune.Tuner(
             tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
@@ -62,8 +63,14 @@ def _train(config: Mapping[str, Any]) -> None:
     def report(measurement: Measurement) -> None:
         tune.report({MESSAGE: json.dumps({"measurement": measurement.to_dict(), "node": node})})
 
+    def say(text: str) -> None:
+        """Tell the driver as well: the log is on the storage that fails, and nobody looks into it."""
+        patience.aloud(text)
+        tune.report({MESSAGE: json.dumps({"trouble": text, "node": node})})
+
     try:
-        with attempts.beating(job.folder, job.attempt):
+        # Nobody asks a worker to stop waiting: its process is ended.
+        with patience.held(patience.Patience(say)), attempts.beating(job.folder, job.attempt):
             ending = trial.run(job, report)
     except attempts.Superseded as superseded:
         sys.stdout.write(f"{superseded}\n")
@@ -71,16 +78,32 @@ def _train(config: Mapping[str, Any]) -> None:
     tune.report({MESSAGE: json.dumps({"ending": ending.to_dict(), "node": node})})
 
 
+class _Log(io.FileIO):
+    """A log whose lines are lost, and nothing else, while its disk is full."""
+
+    def write(self, content: Any, /) -> int:  # noqa: ANN401
+        try:
+            return super().write(content) or 0
+        except OSError:
+            return len(content)
+
+
 def _print_to(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    with patience.held(patience.Patience()):
+        file = patience.patiently(path.parent, lambda: _opened(path))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(_Log(number, "w", closefd=False), write_through=True) for number in (1, 2)
+    )
+
+
+def _opened(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
 
 @contextmanager

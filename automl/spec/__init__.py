@@ -11,17 +11,22 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from automl.errors import SpecError
+from automl.sealed import damaged, seal
 from automl.spec.description import SAMPLE, ResourcesSpec, StudySpec
-from automl.spec.files import dump_yaml, read_value, read_yaml
+from automl.spec.files import dump_yaml, read_value, read_yaml, refuse_secrets
 from automl.spec.laws import Rules, is_file, is_folder, mistakes, own_mistakes
-from automl.spec.messages import readable
+from automl.spec.messages import readable, shown
 
 __all__ = [
     "FORMAT", "SAMPLE", "ResourcesSpec", "Rules", "StudySpec", "differences", "dump", "dump_yaml", "load", "read_value",
-    "read_yaml", "stored",
+    "read_yaml", "refuse_secrets", "stored",
 ]  # fmt: skip
 
 FORMAT: Final = 1
+COPIES: Final = (
+    "bring it back from a copy (a version in models/<name> has one), or, if you changed it on purpose, take its first "
+    "line away"
+)
 
 
 def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None) -> StudySpec:
@@ -30,8 +35,10 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     Raises:
         SpecError: one line a mistake, each `file: key: law, but got values`.
     """
+    for key, value in (overrides or {}).items():
+        refuse_secrets(f"{key}={value}", where="an override")
     raw = read_yaml(path)
-    raw.pop("format", None)
+    _take_format(raw, path)
     for key, value in (overrides or {}).items():
         _set(raw, key.split("."), value, where=path)
     resolved = _resolve(_validated(raw, path), folder=path.parent)
@@ -41,8 +48,8 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
 
 
 def dump(spec: StudySpec) -> str:
-    """Write a description with every default, for the study's own folder."""
-    return dump_yaml({"format": FORMAT} | spec.model_dump(mode="json"))
+    """Write a description with every default and a checksum, for the study's own folder."""
+    return seal(dump_yaml({"format": FORMAT} | spec.model_dump(mode="json")))
 
 
 def differences(one: StudySpec, other: StudySpec) -> list[str]:
@@ -60,17 +67,30 @@ def stored(path: Path) -> StudySpec:
     """Read the description a study left in its folder, without asking the trainer again.
 
     Raises:
-        SpecError: it was written by a newer version, or was changed into something that is no description.
+        SpecError: it was written by a newer version, is damaged, or was changed.
     """
-    raw = read_yaml(path)
-    version = raw.pop("format", None)
-    if not isinstance(version, int) or not 1 <= version <= FORMAT:
-        hint = ": a newer automl wrote it; update" if isinstance(version, int) and version > FORMAT else ""
-        raise SpecError([f"{path}: format: must be 1 to {FORMAT}, but got {version}{hint}"])
+    try:
+        raw = read_yaml(path)
+    except SpecError as error:
+        raise SpecError([f"{error}; {COPIES}"]) from None
+    _take_format(raw, path)
+    if damaged(path.read_text(encoding="utf-8")):
+        raise SpecError(
+            [f"{path}:1: the checksum must hold, but the lines below are not those it was taken of; {COPIES}"]
+        )
     spec = _validated(raw, path)
     if found := [f"{path}: {mistake}" for mistake in own_mistakes(spec)]:
         raise SpecError(found)
     return spec
+
+
+def _take_format(raw: dict[str, Any], path: Path) -> None:
+    """Take the format out of a description; where none stands, it is the first or a user's own."""
+    version = raw.pop("format", FORMAT)
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        newer = type(version) is int and version > FORMAT
+        hint = ": a newer automl wrote it; update this one, or go on with that one" if newer else ""
+        raise SpecError([f"{path}: format: must be 1 to {FORMAT}, but got {shown(version)}{hint}"])
 
 
 def _validated(raw: Mapping[str, Any], path: Path) -> StudySpec:

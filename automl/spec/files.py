@@ -10,6 +10,14 @@ from yaml.resolver import BaseResolver
 
 from automl.errors import SpecError
 
+CREDENTIALS: Final = re.compile(r"\w://[^/\s@]*:[^\s@]*@")
+"""An address with a password in it, `scheme://user:password@host`."""
+
+NO_SECRETS: Final = (
+    "must not hold an address with a password (scheme://user:password@host), since all that describes a study is kept "
+    "in its folder; name a local path, or let the environment hold the password"
+)
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; a key that stands twice is a mistake, and `1e-4` is a number.
@@ -21,6 +29,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SpecError([f"{path}: must be a readable file, but {_plain(error)}"]) from None
+    if secret := CREDENTIALS.search(text):
+        raise SpecError([f"{path}:{text.count(chr(10), 0, secret.start()) + 1}: {NO_SECRETS}"])
     try:
         content = _parsed(text)
     except yaml.YAMLError as error:
@@ -35,12 +45,23 @@ def read_value(text: str) -> Any:  # noqa: ANN401
     """Read a value as it would stand in a YAML file.
 
     Raises:
-        SpecError: it is no YAML.
+        SpecError: it is no YAML, or holds a password.
     """
+    refuse_secrets(text, where="--set")
     try:
         return _parsed(text)
     except yaml.YAMLError:
         raise SpecError([f"--set: must be a YAML value, but got {text!r}"]) from None
+
+
+def refuse_secrets(text: str, *, where: str) -> None:
+    """See that a text holds no password: what describes a study is copied to its folder, its report and its champion.
+
+    Raises:
+        SpecError: it does; the message does not repeat it.
+    """
+    if CREDENTIALS.search(text):
+        raise SpecError([f"{where}: {NO_SECRETS}"])
 
 
 def dump_yaml(value: Mapping[str, Any]) -> str:

@@ -1,0 +1,178 @@
+"""What a file from elsewhere may not do, what of the environment stays there, and who may connect."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+import yaml
+from rich.console import Console
+from typer.testing import CliRunner
+
+from automl import cli, report, sample, serve, trial
+from automl.cli import app
+from automl.errors import SpecError
+from automl.records import Ending
+from automl.session import Place, opened
+from automl.spec import files, load
+from tests.builders import FakeRules, spec_of, written
+from tests.conftest import job_at
+from tests.simulation import Clock, open_search, saturating, simulate
+from tests.test_spec import TEXT
+
+ROOT = Path(__file__).parents[1]
+OURS = sorted((ROOT / "automl").rglob("*.py"))
+SECRETS = {
+    "RAY_AUTH_TOKEN": "token-5f2e9c",
+    "AWS_SECRET_ACCESS_KEY": "aws-8d41b7",
+    "AUTOML_DATABASE": "postgresql://user:pass-77ac3e@host/db",
+}
+EXECUTED = "!!python/object/apply:os.system ['touch {}']"
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+
+
+def named(call: ast.Call) -> dict[str | None, str]:
+    return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_yaml_is_read_by_a_loader_that_makes_plain_values_only(path: Path) -> None:
+    """PyYAML's own `load` with our loader, a `SafeLoader`, is the one way."""
+    for call in calls(path):
+        name = ast.unparse(call.func)
+        if name.startswith("yaml.") and "load" in name:
+            assert (name, named(call)) == ("yaml.load", {"Loader": "_Loader"}), ast.unparse(call)
+    assert issubclass(files._Loader, yaml.SafeLoader)
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_of_ours_opens_a_pickle(path: Path) -> None:
+    """Weights are opened by Ultralytics alone, in `automl/yolo`, with ULTRALYTICS_SAFE_LOAD set (`offline`)."""
+    for call in calls(path):
+        name = ast.unparse(call.func)
+        assert name not in {"pickle.load", "pickle.loads", "eval", "exec"}, ast.unparse(call)
+        if name == "torch.load" and path.parent.name != "yolo":
+            assert named(call).get("weights_only") == "True", ast.unparse(call)
+
+
+@pytest.mark.parametrize("place", ["name: {}", "model: {}", "train: {{imgsz: {}}}", "? {}\n: 1", "- {}"])
+def test_a_description_that_asks_for_an_object_is_refused_and_nothing_runs(tmp_path: Path, place: str) -> None:
+    trace = tmp_path / "trace"
+    path = written(tmp_path, "spec.yaml", TEXT + place.format(EXECUTED.format(trace)))
+    with pytest.raises(SpecError, match=r"spec.yaml: must be YAML, but ") as caught:
+        load(path, rules=FakeRules())
+    assert len(caught.value.mistakes) == 1
+    assert not trace.exists()
+
+
+@pytest.mark.yolo
+@pytest.mark.parametrize("target", ["spec", "data", "set", "study"])
+def test_an_object_in_any_file_of_a_user_is_one_message_and_exit_2(tmp_path: Path, target: str) -> None:
+    trace = tmp_path / "trace"
+    evil = EXECUTED.format(trace)
+    spec = written(tmp_path, "spec.yaml", f"name: {evil}\n")
+    data = written(tmp_path, "data.yaml", f"train: images\nval: images\nnames: {evil}\n")
+    study = written(tmp_path / "runs" / "x", "study.yaml", f"format: 1\nname: {evil}\n").parent
+    arguments = {
+        "spec": ["check", str(spec)],
+        "data": ["check", "--data", str(data)],
+        "set": ["check", "--set", f"train.imgsz={evil}"],
+        "study": ["status", str(study)],
+    }
+    found = CliRunner().invoke(app, arguments[target])
+    assert found.exit_code == 2, found.output
+    assert found.stderr.startswith("automl: ")
+    assert "Traceback" not in found.output
+    assert not trace.exists()
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return what must not be found anywhere, and set it in the environment."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return [value.encode() for value in (*SECRETS.values(), "pass-77ac3e")]
+
+
+def holding(folder: Path, secrets: list[bytes]) -> list[Path]:
+    """Return the files that hold a secret."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    assert found
+    return [path for path in found if any(secret in path.read_bytes() for secret in secrets)]
+
+
+def test_a_study_keeps_nothing_of_the_environment(tmp_path: Path, secrets: list[bytes]) -> None:
+    with opened(spec_of(), Place(tmp_path), console=Console(quiet=True)) as session:
+        source = open_search(session.folder, session.spec)
+        simulate(source, saturating, clock=Clock())
+        source.close()
+        report.write(session.folder, session.spec, source.trials, None, source=session.data.source)
+    kinds = {path.name.split(".")[0] for path in session.folder.rglob("*") if path.is_file()}
+    assert {"study", "journal", "report", "events", "params", "outcome", "data"} <= kinds
+    assert holding(tmp_path, secrets) == []
+
+
+@pytest.mark.yolo
+def test_a_training_keeps_nothing_of_the_environment(tmp_path: Path, data: Path, secrets: list[bytes]) -> None:
+    job = job_at(tmp_path / "trial", data, epochs=1)
+    ending = trial.run(job, lambda _measurement: None)
+    assert isinstance(ending, Ending)
+    assert ending.final, ending
+    assert holding(job.folder, secrets) == []
+
+
+@pytest.mark.yolo
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--data", "https://user:pass-77ac3e@host/data.yaml"],
+        ["--model", "https://user:pass-77ac3e@host/model.pt"],
+        ["--set", "train.project=s3://key:pass-77ac3e@bucket"],
+        ["--set", "s3://key:pass-77ac3e@bucket"],
+    ],
+)
+def test_a_password_on_the_command_line_is_refused_and_not_repeated(tmp_path: Path, arguments: list[str]) -> None:
+    found = CliRunner().invoke(app, ["search", "--storage", str(tmp_path), *arguments])
+    assert found.exit_code == 2
+    assert "must not hold an address with a password" in found.stderr
+    assert "pass-77ac3e" not in found.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_in_the_description_of_data_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    path = sample.draw(tmp_path, splits={"train": 1, "val": 1, "test": 1})
+    path.write_text(path.read_text() + "download: https://user:pass-77ac3e@host/x.zip\n")
+    with pytest.raises(SpecError, match="must not hold an address with a password") as caught:
+        files.read_yaml(path)
+    assert "pass-77ac3e" not in str(caught.value)
+
+
+def test_a_model_is_served_to_this_machine_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr(uvicorn, "run", lambda _app, **given: heard.append(given["host"]))
+    monkeypatch.setattr(serve, "app", lambda *_given: None)
+    monkeypatch.setattr(cli, "_registry", lambda _path: None)
+    for more in ([], ["--host", "0.0.0.0"]):
+        assert CliRunner().invoke(app, ["serve", str(tmp_path), *more]).exit_code == 0
+    assert heard == ["127.0.0.1", "0.0.0.0"]
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "launch/README.md", "CONTRIBUTING.md", "Makefile", "benchmarks/README.md"]
+)
+def test_no_command_that_is_shown_opens_a_port_to_others(name: str) -> None:
+    text = (ROOT / name).read_text()
+    for opening in ("--bind_all", "0.0.0.0", "--host=", "dashboard-host=0"):
+        assert opening not in text
+
+
+def test_an_embedded_ray_shows_its_dashboard_to_this_machine_only() -> None:
+    source = inspect.getsource(__import__("automl.cluster.connection", fromlist=["connected"]).connected)
+    assert '"dashboard_host": "127.0.0.1"' in source
