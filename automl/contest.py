@@ -12,11 +12,10 @@ from statistics import mean
 from typing import Any, Final, Self
 
 from automl import finals
-from automl.finals import DEFAULT
+from automl.finals import DEFAULT, best_trial
 from automl.promotion import convincing
 from automl.records import Gain, Gates, Score, State, Trial
 from automl.spec import StudySpec
-from automl.study import best_trial
 
 OPENING_SEEDS: Final = 3
 """Seeds of the best trial and of the default in the first round: the fewest whose spread says something."""

@@ -4,7 +4,7 @@ Pure but for the folders it names; the study hands the jobs to the cluster and t
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, sqrt
 from statistics import mean, variance
@@ -13,8 +13,9 @@ from typing import Final
 from scipy.stats import t
 
 from automl import durable, trial
+from automl.errors import StudyError
 from automl.progress import Progress, View
-from automl.records import Answer, Ending, Gain, Job, Measurement, Params, Score
+from automl.records import Answer, Ending, Gain, Job, Measurement, Params, Score, State, Trial
 from automl.spec import dump_yaml
 
 FOLDER: Final = "confirm"
@@ -22,6 +23,25 @@ CHALLENGER: Final = "challenger"
 DEFAULT: Final = "default"
 SEED_DISTANCE: Final = 1_000_000
 """Added to a study's seed, so that no confirming seed was one of a trial."""
+
+
+def best_trial(trials: list[Trial], metric: str) -> Trial:
+    """Return the trial whose best weights score highest among those trained to the end.
+
+    Where the budget was spent before any got there, the best of those that were trained longest: it is confirmed by
+    whole trainings in any case.
+
+    Raises:
+        StudyError: no trial ended an epoch.
+    """
+    completed = [trial for trial in trials if trial.state is State.COMPLETED]
+    longest = max((trial.epoch for trial in trials if trial.state is State.PRUNED), default=0)
+    pool = completed or [trial for trial in trials if trial.state is State.PRUNED and trial.epoch == longest > 0]
+    if not pool:
+        causes = {trial.ending.cause for trial in trials if trial.ending and trial.ending.cause}
+        why = f"; causes of failure: {' | '.join(sorted(causes))}" if causes else ""
+        raise StudyError(f"no trial ended an epoch, so there is no best one{why}; see the log.txt of each trial")
+    return max(pool, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))
 
 
 def plan(
@@ -122,6 +142,8 @@ class Retrainings:
     concurrent: int
     progress: Progress
     on_end: Callable[[Job, Ending], None]
+    admits: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
+    """Tells whether there is room for a job beside those that run."""
     stopping: bool = False
     _all: dict[int, Job] = field(default_factory=dict)
     _live: set[int] = field(default_factory=set)
@@ -136,6 +158,8 @@ class Retrainings:
     def next_job(self) -> Job | None:
         """Return the next one, None while all places are taken."""
         if len(self._live) >= self.concurrent or not self.jobs:
+            return None
+        if not self.admits(self.jobs[0], [self._all[number] for number in self._live]):
             return None
         job = self.jobs.popleft()
         job.folder.mkdir(parents=True, exist_ok=True)

@@ -6,15 +6,13 @@ study is resumed.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
-from automl import durable, overview
+from automl import durable, overview, retention
 from automl import trial as training
 from automl.board import Board
-from automl.errors import StudyError
 from automl.frame import Frame, course_of
 from automl.journal import Journal
 from automl.progress import Progress, View
@@ -22,9 +20,8 @@ from automl.records import Answer, EarlierEvidence, Ending, Job, Measurement, St
 from automl.scheduler import Verdict
 from automl.spec import dump_yaml
 from automl.strategy import PAUSED, Strategy
-from automl.wording import shown, trial_name
+from automl.wording import shown
 
-TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
 NOTE_SECONDS: Final = 60.0
 HOPELESS: Final = 5
@@ -44,11 +41,14 @@ class Search:
     hopeless: str = ""
     earlier: tuple[EarlierEvidence, ...] = ()
     """What earlier studies tell the sampler."""
+    needs: Mapping[str, int] = field(default_factory=dict)
+    """As in `retention.Keeper`; asked for where there is a quota."""
     _trials: dict[int, Trial] = field(default_factory=dict)
     _waiting: deque[int] = field(default_factory=deque)
     _live: set[int] = field(default_factory=set)
     _paused: set[int] = field(default_factory=set)
     _strategy: Strategy = field(init=False)
+    _keeper: retention.Keeper = field(init=False)
     _since: float = field(init=False)
     _spent_before: float = 0.0
     _noted: float = 0.0
@@ -69,6 +69,8 @@ class Search:
                 self._paused.add(trial.number)
             elif trial.state is State.RUNNING:
                 self._waiting.append(trial.number)
+        self._keeper = retention.Keeper(self.frame, self.progress.event, self.clock, self.needs)
+        self._keeper.open((trial, self.job(trial)) for trial in self._trials.values())
 
     @property
     def trials(self) -> list[Trial]:
@@ -106,7 +108,7 @@ class Search:
 
         An unfinished trial of an earlier session comes first, then a paused one that may go on, then a new one.
         """
-        if len(self._live) >= self.frame.concurrent or self.over:
+        if len(self._live) >= self.frame.concurrent or self.over or not self._has_room():
             return None
         again = bool(self._waiting)
         number = self._waiting.popleft() if again else self._next_trial()
@@ -137,6 +139,7 @@ class Search:
             self._trained += measurement.seconds
             self.board.measured(trial)
             self._strategy.measured(trial)
+            self._keeper.looked(self.job(trial))
             self._note_time()
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.GO_ON  # the training ends by itself, with the evaluation of its best weights
@@ -157,15 +160,16 @@ class Search:
             return
         if number in self._paused:
             self._paused.discard(number)
-            self.board.start(trial, self.folder_of(trial))
+            self.board.start(trial, self.frame.folder_of(trial))
         self.journal.ended(number, ending)
         trial = self._trials[number] = replace(trial, ending=ending)
         self._strategy.ended(trial)
         self.board.ended(trial, ending)
-        durable.write_json(self.folder_of(trial) / OUTCOME, {"state": ending.state, **ending.to_dict()})
+        durable.write_json(self.frame.folder_of(trial) / OUTCOME, {"state": ending.state, **ending.to_dict()})
         value = trial.best(self.frame.spec.metric)
         best = "" if value is None else f", best {self.frame.spec.objective} {value:.4f}"
         self.progress.event(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.reason}")
+        self._keeper.ended(trial, self.job(trial))
         self._look_for_hope(ending)
 
     def retried(self, number: int, cause: str) -> None:
@@ -195,15 +199,12 @@ class Search:
     def close(self) -> None:
         """Write down the time spent and close the event files."""
         self.journal.note("seconds", self.seconds())
+        self._keeper.tell(now=True)
         self.board.close()
 
     def job(self, trial: Trial) -> Job:
         """Return what a worker needs for a trial."""
-        return self.frame.job(self.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
-
-    def folder_of(self, trial: Trial) -> Path:
-        """Return the folder of a trial, named so that a person recognises it."""
-        return self.frame.folder / TRIALS / trial_name(trial, self.frame.spec.model)
+        return self.frame.job(self.frame.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
 
     def view(self) -> View:
         """Return the table of trials."""
@@ -237,6 +238,22 @@ class Search:
     def _standing_still(self) -> dict[int, str]:
         """Return the state, in a word, of trials that have not ended and do not run."""
         return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
+
+    def _has_room(self) -> bool:
+        """Tell whether the quota has room for the next job; paused trials end, from the worst on, to make some."""
+        none_comes = self._full and self._live and not (self._waiting or self._strategy.waits())
+        if not self._keeper.quota or none_comes:
+            return True
+        live = [self.job(self._trials[number]) for number in self._live]
+        number = self._waiting[0] if self._waiting else self._strategy.upcoming()
+        queue = retention.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
+        if number is None and self._full:
+            number = queue.pop().number  # no trial completed, so this one goes on
+        coming = None if number is None else self.job(self._trials[number])
+        for trial in queue:
+            if short := self._keeper.short(coming, live):
+                self.ended(trial.number, Ending(pruned=short))
+        return self._keeper.admits(coming, live)
 
     def _next_trial(self) -> int | None:
         if self._closed:
@@ -279,22 +296,3 @@ class Search:
         if len(ended) >= needed and not learned and all(trial.state is State.FAILED for trial in ended):
             self.hopeless = f"the first {len(ended)} trials all failed, the last with: {ending.cause}"
             self.progress.event(f"study gives up: {self.hopeless}")
-
-
-def best_trial(trials: list[Trial], metric: str) -> Trial:
-    """Return the trial whose best weights score highest among those trained to the end.
-
-    Where the budget was spent before any got there, the best of those that were trained longest: it is confirmed by
-    whole trainings in any case.
-
-    Raises:
-        StudyError: no trial ended an epoch.
-    """
-    completed = [trial for trial in trials if trial.state is State.COMPLETED]
-    longest = max((trial.epoch for trial in trials if trial.state is State.PRUNED), default=0)
-    pool = completed or [trial for trial in trials if trial.state is State.PRUNED and trial.epoch == longest > 0]
-    if not pool:
-        causes = {trial.ending.cause for trial in trials if trial.ending and trial.ending.cause}
-        why = f"; causes of failure: {' | '.join(sorted(causes))}" if causes else ""
-        raise StudyError(f"no trial ended an epoch, so there is no best one{why}; see the log.txt of each trial")
-    return max(pool, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

@@ -12,11 +12,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from automl.errors import StudyError
+from automl.finals import best_trial
 from automl.journal import Journal
 from automl.records import Answer, Ending, Job, State
 from automl.scheduler import KINDS
 from automl.spec import StudySpec
-from automl.study import best_trial
 from tests.builders import METRIC, completed, failed, measurement, pruned, spec_of
 from tests.simulation import Clock, open_search, saturating, simulate
 

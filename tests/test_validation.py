@@ -15,11 +15,11 @@ from automl import finals, overview, report, trial, yolo
 from automl import spec as specs
 from automl.board import Board
 from automl.errors import SpecError
+from automl.finals import best_trial
 from automl.journal import Journal
 from automl.progress import Progress
 from automl.records import Ending, Job, Measurement, Score, State, Trial
 from automl.sampler import Sampler
-from automl.study import best_trial
 from automl.yolo.vendor import ultralytics
 from tests.builders import METRIC, FakeRules, measurement, mixed_space, spec_of, trial_of, written
 from tests.conftest import job_at
