@@ -18,30 +18,48 @@ BEST: Final = 10
 """In `best.pt` of a trial that was not trained to the end: model in half precision, and two moments."""
 SHIPPED: Final = 10
 """In what ships: weights in half precision, ONNX in single, an engine of at most as much."""
-BESIDE: Final = 1_000_000
-"""Bytes of a trial beside its parameters: what describes the model in each checkpoint, its log, curves, events."""
+DESCRIPTION: Final = 150_000
+"""Bytes in each checkpoint that describe the model, whatever its size."""
+RECORDS: Final = 50_000
+"""Bytes of a trial's params, outcome, curves, log and events, and its lines in the journal, before its first epoch."""
+EPOCH: Final = 5_000
+"""And for each epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What one trial of a model holds."""
+    """What one trial of a model holds, in bytes."""
 
     parameters: int
+    epochs: int
 
     @property
     def paused(self) -> int:
-        """Return what a trial holds between two epochs, or while it is paused."""
-        return (2 * STATE + BEST) * self.parameters + BESIDE
+        """Return what a trial holds between two epochs, or while it is paused: two states and its best weights."""
+        return 2 * self._file(STATE) + self._file(BEST) + self.records
 
     @property
     def running(self) -> int:
-        """Return the most that a trial holds: while it writes a checkpoint, that is there twice."""
-        return self.paused + STATE * self.parameters
+        """Return the most that a trial holds: a state more, that is being written."""
+        return self.paused + self._file(STATE)
 
     @property
     def kept(self) -> int:
         """Return what an ended trial holds that keeps its weights."""
-        return (STATE + BEST) * self.parameters + BESIDE
+        return self._file(STATE) + self._file(BEST) + self.records
+
+    @property
+    def retrained(self) -> int:
+        """Return what a re-training holds until the verdict."""
+        return self._file(BEST) + self.records
+
+    @property
+    def records(self) -> int:
+        """Return what every trial leaves."""
+        return RECORDS + EPOCH * self.epochs
+
+    def _file(self, each: int) -> int:
+        return each * self.parameters + DESCRIPTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,12 @@ def needs(frame: Frame) -> dict[str, int]:
     if frame.spec.retention.quota_gb is None:
         return {}
     models = map(frame.whole, models_of(frame.spec))
-    return {model: Footprint(yolo.parameters(model)).running for model in models}
+    return {model: footprint(model, frame.spec).running for model in models}
+
+
+def footprint(model: str, spec: StudySpec) -> Footprint:
+    """Return what a whole training of a model holds."""
+    return Footprint(yolo.parameters(model), spec.ladder.max_epochs)
 
 
 def models_of(spec: StudySpec) -> list[str]:
@@ -78,9 +101,9 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
     given, trials = spec.resources.concurrent, spec.budget.trials
     places = min(trials, 1 if given == "auto" else given)
     alive = trials if spec.ladder.scheduler == "promotion" and spec.rungs else places
-    ended = min(spec.retention.keep, trials) * largest.kept + trials * BESIDE
+    ended = min(spec.retention.keep, trials) * largest.kept + RECORDS * trials + EPOCH * spec.cost().expected
     searching = places * largest.running + (alive - places) * largest.paused + ended
-    confirming = places * largest.running + spec.retrainings[1] * largest.kept + ended
+    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + ended
     return Forecast(alive, largest.running, max(searching, confirming), ended + SHIPPED * largest.parameters)
 
 
@@ -90,7 +113,7 @@ def forecast(spec: StudySpec, storage: Path) -> Iterator[str]:
     Raises:
         StudyError: the quota is too small for a single trial.
     """
-    largest = max((Footprint(yolo.parameters(model)) for model in models_of(spec)), key=lambda one: one.parameters)
+    largest = max((footprint(model, spec) for model in models_of(spec)), key=lambda one: one.parameters)
     found, free = expected(spec, largest), _free(storage)
     quota = spec.retention.quota_gb
     if quota is not None and quota * GB < largest.running + largest.kept:
@@ -100,7 +123,8 @@ def forecast(spec: StudySpec, storage: Path) -> Iterator[str]:
         )
     most = found.running if quota is None else min(found.running, round(quota * GB))
     yield (
-        f"disk: at most {amount(most)} while it runs ({_alive(spec, found)}), {amount(found.kept)} kept at the end; "
+        f"disk: at most {amount(most)} while it runs ({_alive(spec, found)}), "
+        f"{amount(min(most, found.kept))} kept at the end; "
         f"{amount(free)} free in {storage}"
     )
     if quota is not None and found.running > quota * GB:
