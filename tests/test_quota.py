@@ -17,6 +17,7 @@ from tests.disk import MB, Disk, best, opened, sized, study_of, weights
 from tests.simulation import Clock, simulate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "workers", "quota"),
     [("promotion", 1, 9), ("promotion", 3, 19), ("promotion", 4, 40), ("stopping", 3, 18), ("promotion", 3, 12)],
