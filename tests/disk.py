@@ -15,10 +15,6 @@ RECORDS = 150_000
 """What a simulated trial writes beside its weights: events, params, lines in the journal."""
 
 
-class Killed(BaseException):
-    """Stands for a SIGKILL."""
-
-
 def study_of(kind: str, *, trials: int = 12, keep: int = 3, quota: float | None = None) -> StudySpec:
     """Return a study with rungs at epochs 1 and 2 of 6; `quota` in GB."""
     return spec_of(

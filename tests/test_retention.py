@@ -6,16 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from automl import retention
+from automl import retention, settlement
 from automl.journal import Journal
 from automl.records import Ending
 from automl.retention.weights import OURS, give_up, merit
 from automl.scheduler import KINDS
 from tests.builders import METRIC, completed, failed, measurement, pruned
-from tests.disk import Disk, Killed, best, opened, sized, study_of, weights
+from tests.disk import Disk, best, opened, sized, study_of, weights
 from tests.simulation import Clock, simulate
+from tests.test_settlement import case_of, session_at
 
 KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL."""
 
 
 @KIND
@@ -154,6 +159,24 @@ def test_after_the_verdict_what_ships_keeps_its_weights_and_the_other_re_trainin
     }  # fmt: skip
     assert all("curves.csv" in files for files in now().values())
     assert said == ["retention: 2 re-trainings that do not ship gave up their weights, 0.0 MB"]
+
+
+def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    case = case_of(session, low=0.01)
+    verdict = settlement.judge(session, case, champion_score=None)
+    session.journal.note("verdict", settlement.evidence(session, case, verdict))
+
+    again = session_at(tmp_path)
+    facts = again.journal.notes()["verdict"]
+    for _ in range(2):
+        retention.settled(again.folder, again.folder / facts["files"]["best.pt"], say=again.progress.event)
+    done = settlement.settle(again, facts)
+
+    kept = list((again.folder / "confirm").glob("*/*.pt"))
+    assert kept == [case.candidate.weights]
+    published = again.place.registry(again.spec).path(done["version"])
+    assert (published / "best.pt").read_bytes() == kept[0].read_bytes()
 
 
 def killed_at_once(*_given: object, **_named: object) -> None:
