@@ -1,5 +1,6 @@
 """How a study stays below its quota, and what it says where it cannot."""
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 
 from automl import retention
 from automl.errors import StudyError
+from automl.finals import Retrainings
 from automl.journal import Journal
 from automl.records import Ending, State
 from automl.retention.keeper import model_of
 from automl.session import claim
 from automl.spec import stored
-from tests.builders import METRIC, spec_of, trial_of
+from tests.builders import METRIC, measurement, spec_of, trial_of
 from tests.disk import MB, Disk, best, opened, sized, study_of, weights
 from tests.simulation import Clock, simulate
 
@@ -45,6 +47,22 @@ def test_of_the_paused_trials_the_worst_of_the_lowest_rung_ends_first() -> None:
     assert [trial.number for trial in retention.worst_first(paused, METRIC)] == [3, 4, 2, 0, 1]
 
 
+def test_a_paused_trial_that_ends_to_make_room_keeps_no_weights_though_no_other_has_any(tmp_path: Path) -> None:
+    source = opened(tmp_path, study_of("promotion", quota=0.006), workers=1, need=(disk := Disk(tmp_path)).needed)
+    first = source.next_job()
+    assert first is not None
+    source.measured(0, measurement(1, disk.curve(first, 1)), node="a")
+    assert weights(source) == {0: {"last.pt", "best.pt"}}
+
+    second = source.next_job()
+
+    assert second is not None
+    assert second.number == 1
+    assert source.trials[0].state is State.PRUNED
+    assert weights(source) == {}
+
+
+@pytest.mark.slow
 def test_a_quota_killed_and_resumed_is_kept_all_the_same(tmp_path: Path) -> None:
     spec, disk = study_of("promotion", trials=30, quota=0.014), Disk(tmp_path)
     for count in (5, 9, 17, 99):
@@ -131,3 +149,25 @@ def test_a_quota_may_change_while_a_study_is_under_way_and_nothing_else_may(tmp_
     assert stored(tmp_path / "study.yaml").retention.model_dump() == changed
     with pytest.raises(StudyError, match=r"(?s)same description.*seed: 0 there, 1 here\nchoose"):
         claim(tmp_path, spec_of(seed=1, retention={"keep": 9}))
+
+
+def test_a_re_training_waits_for_room_and_those_that_ended_in_the_search_make_way(tmp_path: Path) -> None:
+    spec, disk = study_of("stopping", quota=0.01), Disk(tmp_path)
+    search = opened(tmp_path, spec, need=disk.needed)
+    simulate(search, disk.curve, clock=Clock())
+    assert len(weights(search)) == 3
+    keeper = retention.opened(search.frame, search.trials, say=search.progress.event, needs={spec.model: disk.needed})
+    jobs = [
+        search.frame.job(tmp_path / "confirm" / name, number=n, params={"lr0": 0.01}, seed=n)
+        for n, name in enumerate("ab")
+    ]
+    source = Retrainings(deque(jobs), {0: "a", 1: "b"}, 2, search.progress, keeper.retrained, keeper.admits)
+
+    assert source.next_job() == jobs[0]
+    assert source.next_job() is None
+    assert len(weights(search)) == 1, "the best one keeps its weights"
+    for epoch in (1, 2):
+        disk.curve(jobs[0], epoch)
+    source.ended(0, Ending(final=measurement(6, 0.5)))
+    assert source.next_job() == jobs[1]
+    assert disk.most <= 10 * MB

@@ -38,7 +38,9 @@ def test_of_the_trials_that_ended_the_best_alone_keep_weights_and_all_keep_their
         names = {path.name for path in source.frame.folder_of(trial).iterdir()}
         assert names >= {"curves.csv", "params.yaml", "outcome.json"}
         assert any("tfevents" in name for name in names)
-    told = re.findall(r"retention: trials ([\d, ]+?)(?: and (\d+) more)? gave up", (tmp_path / "study.log").read_text())
+    told = re.findall(
+        r"retention: trials? ([\d, ]+?)(?: and (\d+) more)? gave up", (tmp_path / "study.log").read_text()
+    )
     assert sum(len(named.split(",")) + int(more or 0) for named, more in told) == 9
     assert len(told) <= 4, "a line now and then, not one a trial"
 

@@ -16,7 +16,7 @@ from automl.errors import StudyError
 from automl.finals import FOLDER as CONFIRM
 from automl.frame import TRIALS, Frame
 from automl.records import Ending, Job, Trial
-from automl.retention.weights import KEPT, OURS, Merit, Say, give_up, merit
+from automl.retention.weights import KEPT, OURS, QUOTA, Merit, Say, give_up, merit
 from automl.trial import BEST
 from automl.wording import GB, amount
 
@@ -114,7 +114,7 @@ class Keeper:
         while (used := self.used()) + growing + need > self.quota:
             if not self._thin(len(self._kept) - 1):
                 return (
-                    f"storage quota: {amount(used)} in use, the {len(live)} that run may need {amount(growing)} more, "
+                    f"{QUOTA}: {amount(used)} in use, the {len(live)} that run may need {amount(growing)} more, "
                     f"the next one {amount(need)}, and retention.quota_gb is {self.frame.spec.retention.quota_gb:g}"
                 )
         self._waiting = False
@@ -142,7 +142,8 @@ class Keeper:
         if self._given and (now or self.clock() - self._told >= TELL_SECONDS):
             named = ", ".join(map(str, self._given[:NAMED]))
             more = f" and {len(self._given) - NAMED} more" if len(self._given) > NAMED else ""
-            self.say(f"retention: trials {named}{more} gave up their weights, {amount(self._freed)}")
+            trials = "trial" if len(self._given) == 1 else "trials"
+            self.say(f"retention: {trials} {named}{more} gave up weights, {amount(self._freed)}")
             self._given, self._freed, self._told = [], 0, self.clock()
 
     def _thin(self, most: int) -> bool:

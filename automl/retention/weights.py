@@ -18,6 +18,9 @@ OURS: Final = re.compile(r"(last|previous|best)\.pt|damaged-.*\.pt|\.(last|previ
 KEPT: Final = frozenset({LAST, BEST})
 """What an ended trial keeps that is among the best; the checkpoint before the last is of use to live ones only."""
 
+QUOTA: Final = "storage quota"
+"""How the reason begins of a paused trial that ended to make room."""
+
 Merit = tuple[bool, float, int]
 Say = Callable[[str], None]
 
@@ -25,10 +28,12 @@ Say = Callable[[str], None]
 def merit(trial: Trial, metric: str) -> Merit | None:
     """Return by what ended trials are ranked, higher is better: trained to the end first, then the best value.
 
-    Of equal ones the earlier is ahead. None for a trial without a value: its weights are worth nothing.
+    Of equal ones the earlier is ahead. None for a trial whose weights go in any case: it has no value, or it ended to
+    make room.
     """
     value = trial.best(metric)
-    return None if value is None else (trial.state is State.COMPLETED, value, -trial.number)
+    made_room = trial.ending is not None and trial.ending.pruned.startswith(QUOTA)
+    return None if value is None or made_room else (trial.state is State.COMPLETED, value, -trial.number)
 
 
 def give_up(folder: Path, *, say: Say, keep: Collection[str] = ()) -> int:
