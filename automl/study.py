@@ -250,8 +250,9 @@ class Search:
         if number is None and self._full:
             number = queue.pop().number  # no trial completed, so this one goes on
         coming = None if number is None else self.job(self._trials[number])
-        for trial in queue:
-            if short := self._keeper.short(coming, live):
+        jobs = [self.job(trial) for trial in queue]
+        for trial in queue if self._keeper.reachable(coming, live, jobs) else []:
+            if short := self._keeper.short(coming, live, jobs):
                 self.ended(trial.number, Ending(pruned=short))
         return self._keeper.admits(coming, live)
 

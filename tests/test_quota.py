@@ -62,6 +62,19 @@ def test_a_paused_trial_that_ends_to_make_room_keeps_no_weights_though_no_other_
     assert weights(source) == {}
 
 
+def test_no_trial_ends_and_none_gives_up_weights_in_vain(tmp_path: Path) -> None:
+    source = opened(tmp_path, study_of("promotion", quota=0.0069), need=(disk := Disk(tmp_path)).needed)
+    first = source.next_job()
+    assert first is not None
+    source.measured(0, measurement(1, disk.curve(first, 1)), node="a")
+
+    assert source.next_job() is not None
+    assert source.next_job() is None, "one trial runs; with the paused one gone there were no room for another yet"
+
+    assert source.trials[0].state is State.RUNNING
+    assert weights(source) == {0: {"last.pt", "best.pt"}}
+
+
 @pytest.mark.slow
 def test_a_quota_killed_and_resumed_is_kept_all_the_same(tmp_path: Path) -> None:
     spec, disk = study_of("promotion", trials=30, quota=0.014), Disk(tmp_path)
@@ -78,7 +91,9 @@ def test_a_study_that_cannot_go_on_below_its_quota_says_what_to_do_and_goes_on_w
 ) -> None:
     disk = Disk(tmp_path)
     source = opened(tmp_path, study_of("promotion", quota=0.003), need=disk.needed)
-    law = r"storage quota: .* in use.*next one 4.* MB.*retention.quota_gb is 0.003.*nothing runs.*higher.*resume"
+    law = (
+        r"storage quota: .* in use, 0 running.* 4.* MB more.*retention.quota_gb is 0.003.*nothing runs.*higher.*resume"
+    )
     with pytest.raises(StudyError, match=law):
         simulate(source, disk.curve, clock=Clock())
 
@@ -165,7 +180,7 @@ def test_a_re_training_waits_for_room_and_those_that_ended_in_the_search_make_wa
 
     assert source.next_job() == jobs[0]
     assert source.next_job() is None
-    assert len(weights(search)) == 1, "the best one keeps its weights"
+    assert len(weights(search)) == 2, "no more make way than must, and none in vain"
     for epoch in (1, 2):
         disk.curve(jobs[0], epoch)
     source.ended(0, Ending(final=measurement(6, 0.5)))

@@ -39,6 +39,7 @@ class Keeper:
     """Model to the bytes that a trial of it is forecast to hold at most."""
     _kept: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
     _held: dict[Path, int] = field(default_factory=dict)
+    _weights: dict[Path, int] = field(default_factory=dict)
     _most: dict[str, int] = field(default_factory=dict)
     _base: int = 0
     _given: list[int] = field(default_factory=list)
@@ -73,11 +74,11 @@ class Keeper:
         if not self.quota:
             return
         sizes = _sizes(job.folder)
-        self._held[job.folder] = sum(sizes.values())
-        if sizes.keys() >= KEPT:
-            half_written = max(size for name, size in sizes.items() if OURS.fullmatch(name))
-            model = model_of(job)
-            self._most[model] = max(self._most.get(model, 0), self._held[job.folder] + half_written)
+        weights = {name: size for name, size in sizes.items() if OURS.fullmatch(name)}
+        self._held[job.folder], self._weights[job.folder] = sum(sizes.values()), sum(weights.values())
+        if weights.keys() >= KEPT:  # a checkpoint that is being written comes on top
+            model, most = model_of(job), self._held[job.folder] + max(weights.values())
+            self._most[model] = max(self._most.get(model, 0), most)
 
     def ended(self, trial: Trial, job: Job) -> None:
         """Let a trial that has ended keep its weights while it is among the best of these."""
@@ -102,20 +103,25 @@ class Keeper:
         """Return the bytes in the study's folder."""
         return self._base + sum(_sizes(self.frame.folder).values()) + sum(self._held.values())
 
-    def short(self, coming: Job | None, live: Collection[Job]) -> str:
+    def reachable(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> bool:
+        """Tell whether there would be room for a job if trials that ended, but the best one, and `others` made way."""
+        if not self.quota:
+            return True
+        ended = sorted(self._kept.values(), key=lambda kept: kept[0])[:-1]
+        spare = sum(self._weights.get(job.folder, 0) for job in (*(job for _, job in ended), *others))
+        return self.used() + self._wanted(coming, live) - spare <= self.quota
+
+    def short(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> str:
         """Tell why the quota has no room for a job beside the live ones, empty where it has; None is a new trial.
 
-        Trials that ended make way, down to the best one.
+        Trials that ended make way, down to the best one, but not in vain; `others` may do so after them.
         """
-        if not self.quota:
-            return ""
-        growing = sum(self._growth(job) for job in live)
-        need = self._growth(coming) if coming else max(map(self._need, {*self.needs, *self._most}), default=0)
-        while (used := self.used()) + growing + need > self.quota:
-            if not self._thin(len(self._kept) - 1):
+        possible = self.reachable(coming, live, others)
+        while self.quota and (used := self.used()) + (wanted := self._wanted(coming, live)) > self.quota:
+            if not (possible and self._thin(len(self._kept) - 1)):
                 return (
-                    f"{QUOTA}: {amount(used)} in use, the {len(live)} that run may need {amount(growing)} more, "
-                    f"the next one {amount(need)}, and retention.quota_gb is {self.frame.spec.retention.quota_gb:g}"
+                    f"{QUOTA}: {amount(used)} in use, {len(live)} running and the next one may need "
+                    f"{amount(wanted)} more, and retention.quota_gb is {self.frame.spec.retention.quota_gb:g}"
                 )
         self._waiting = False
         return ""
@@ -160,6 +166,11 @@ class Keeper:
             self._given.append(number)
             self._freed += freed
         self.looked(job)
+
+    def _wanted(self, coming: Job | None, live: Collection[Job]) -> int:
+        """Return what a job that may start, and those that run, may yet need."""
+        need = self._growth(coming) if coming else max(map(self._need, {*self.needs, *self._most}), default=0)
+        return need + sum(map(self._growth, live))
 
     def _growth(self, job: Job) -> int:
         return max(0, self._need(model_of(job)) - self._held.get(job.folder, 0))
