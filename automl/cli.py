@@ -15,10 +15,10 @@ from rich.console import Console
 from automl import attempts, earlier, engine, job, overview, registry, report, sample, serve, session, yolo
 from automl import spec as specs
 from automl.errors import AutomlError, RegistryError, SpecError, StudyError
+from automl.frame import TRIALS
 from automl.journal import Journal
 from automl.patience import PASSING
 from automl.progress import PLAIN_WIDTH, drawn
-from automl.study import TRIALS
 from automl.wording import trial_name
 
 USER_ERROR: Final = 2

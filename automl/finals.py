@@ -5,7 +5,7 @@ Pure but for the folders it names; the study hands the jobs to the cluster and t
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, sqrt
 from statistics import mean, variance
@@ -126,6 +126,8 @@ class Retrainings:
     progress: Progress
     resources: ResourcesSpec
     on_end: Callable[[Job, Ending], None]
+    admits: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
+    """Tells whether there is room for a job beside those that run."""
     stopping: bool = False
     _all: dict[int, Job] = field(default_factory=dict)
     _live: Running = field(init=False)
@@ -145,6 +147,8 @@ class Retrainings:
     def next_job(self) -> Job | None:
         """Return the next one, None while all places are taken."""
         if len(self._live) >= self.concurrent or not self.jobs:
+            return None
+        if not self.admits(self.jobs[0], self._live.jobs):
             return None
         job = self._live.give(self.jobs.popleft())
         self._all[job.number] = job

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from automl.records import EarlierEvidence, Job, Params
+from automl.records import EarlierEvidence, Job, Params, Trial
 from automl.spec import StudySpec
 from automl.strategy import Course
+from automl.wording import trial_name
+
+TRIALS: Final = "trials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,10 @@ class Frame:
     def placed(self, params: Params) -> Params:
         """Return params for a worker: a model by its whole path."""
         return {**params, "model": self.whole(str(params["model"]))} if "model" in params else params
+
+    def folder_of(self, trial: Trial) -> Path:
+        """Return the folder of a trial, named so that a person recognises it."""
+        return self.folder / TRIALS / trial_name(trial, self.spec.model)
 
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
         """Return a training of these params to the last epoch; models are named by their whole path."""

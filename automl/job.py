@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from automl import attempts, card, cluster, contest, engine, finals, settlement, yolo
+from automl import attempts, card, cluster, contest, engine, finals, retention, settlement, yolo
 from automl.board import Board
 from automl.contest import Round
 from automl.errors import StudyError
@@ -21,7 +21,6 @@ from automl.patience import patiently
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
 from automl.session import Place, Session, opened
 from automl.spec import StudySpec
-from automl.strategy import best_trial
 from automl.study import Search
 from automl.wording import shown
 
@@ -53,6 +52,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
             return settlement.tell(session, done)
 
         facts = session.journal.notes().get("verdict") or decide(session, address=address)
+        retention.settled(session.folder, session.folder / facts["files"]["best.pt"], say=session.progress.event)
 
         return settlement.tell(session, settlement.settle(session, facts))
 
@@ -86,13 +86,14 @@ def decide(session: Session, *, address: str | None) -> dict[str, Any]:
 
 def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     """Run trials until the budget is spent, and return them."""
-    spec = session.spec
+    spec, frame = session.spec, frame_of(session, slots)
     source = Search(
-        frame=frame_of(session, slots),
+        frame=frame,
         journal=session.journal,
         board=Board(session.folder, spec.search_space, metric=spec.metric, say=session.progress.event),
         progress=session.progress,
         earlier=session.earlier,
+        needs=retention.needs(frame),
     )
     mend_cards(session, map(source.job, source.trials))
     try:
@@ -175,9 +176,13 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     """Run the jobs of a round as far as not done; one that failed in an earlier session is tried again."""
     journal, names = session.journal, {job.number: name for name, job in jobs.items()}
 
+    frame = frame_of(session, slots)
+    keeper = retention.opened(frame, journal.trials(), say=session.progress.event, needs=retention.needs(frame))
+
     def on_end(job: Job, ending: Ending) -> None:
         name = names[job.number]
         journal.note(f"confirm:{name}", ending.to_dict())
+        keeper.retrained(job, ending)
         found = finals.score(job, ending)
         told = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.reason
         session.progress.event(f"{name} {ending.state.lower()}: {told}")
@@ -185,7 +190,9 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     # One that failed is tried again in the next session: its cause may have been a mount that was away.
     done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
     left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
-    source = finals.Retrainings(left, names, slots.concurrent, session.progress, session.spec.resources, on_end)
+    source = finals.Retrainings(
+        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits
+    )
     if left:
         with session.progress.live():
             cluster.run(source, slots)

@@ -1,6 +1,6 @@
 """The jobs that are with workers: given out as attempts, listened to, given up when they hang."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,11 @@ class Running:
     def __contains__(self, number: object) -> bool:
         """Tell whether a job is with a worker."""
         return number in self._jobs
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        """Return them."""
+        return self._jobs.values()
 
     def give(self, job: Job) -> Job:
         """Return the job as the next attempt at it; its folder knows of it, so that no earlier one writes any more."""

@@ -63,9 +63,13 @@ class Scheduler(ABC):
         """Return the paused trial that goes on now, None while none may."""
         return None
 
+    def upcoming(self) -> int | None:
+        """Return the paused trial that goes on next, and leave it as it is."""
+        return None
+
     def waits(self) -> bool:
         """Tell whether a paused trial may go on."""
-        return False
+        return self.upcoming() is not None
 
     def lead(self) -> int | None:
         """Return the paused trial that got furthest, the best of these, and let it go on though no law does."""
@@ -109,9 +113,9 @@ class Promotion(Scheduler):
             return trial
         return None
 
-    def waits(self) -> bool:
-        """Tell whether a paused trial may advance."""
-        return any(True for _ in self._promotable())
+    def upcoming(self) -> int | None:
+        """Return the best paused trial that may advance."""
+        return next((trial for _, trial in self._promotable()), None)
 
     def lead(self) -> int | None:
         """Return the best paused trial of the highest rung that has any: a small study completes one all the same."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from automl import bounds, dataset, durable, earlier, sample, scratch, yolo
+from automl import bounds, dataset, durable, earlier, retention, sample, scratch, yolo
 from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
@@ -91,17 +91,23 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
 
 
 def claim(folder: Path, spec: StudySpec) -> None:
-    """See that a study that has begun here has this description; one that has not begun takes it."""
+    """See that a study that has begun here has this description; one that has not begun takes it.
+
+    What is kept on disk is no part of what was searched, so `retention` may change on the way.
+    """
     path = folder / SPEC
     if not path.exists() or not (folder / FILE).exists():
         durable.write_text(path, dump(spec))
         return
-    if different := differences(spec, stored(path)):
+    kept = stored(path)
+    if different := differences(spec.model_copy(update={"retention": kept.retention}), kept):
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
             f"choose another --name, or go on with the old one: automl resume {folder}"
         )
+    if spec.retention != kept.retention:
+        durable.write_text(path, dump(spec))
 
 
 def adopt(spec: StudySpec, folder: Path) -> StudySpec:
@@ -258,3 +264,4 @@ def plan(spec: StudySpec, place: Place) -> Iterator[str]:
     limits = {"hours": spec.budget.hours, "GPU-hours": spec.budget.gpu_hours}
     told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
     yield f"limits: {', '.join(told) if told else 'none but the trials'}"
+    yield from retention.forecast(spec, place.storage)

@@ -78,6 +78,10 @@ class Strategy:
         """Return the paused trial that goes on now; None while none may."""
         return self._scheduler.next()
 
+    def upcoming(self) -> int | None:
+        """Return the paused trial that `resumes` would let go on now."""
+        return self._scheduler.upcoming()
+
     def waits(self) -> bool:
         """Tell whether a paused trial may go on."""
         return self._scheduler.waits()

@@ -8,10 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
-from automl import durable, overview, retries
+from automl import durable, overview, retention, retries
 from automl.board import Board
 from automl.frame import Frame, course_of
 from automl.journal import Journal
@@ -22,9 +21,8 @@ from automl.running import Running
 from automl.scheduler import Verdict
 from automl.spending import Spending
 from automl.strategy import PAUSED, Strategy
-from automl.wording import shown, trial_name
+from automl.wording import shown
 
-TRIALS: Final = "trials"
 OUTCOME: Final = "outcome.json"
 HOPELESS: Final = 5
 """So many failures, before any trial ended an epoch, end a study: the next would fail alike."""
@@ -43,12 +41,15 @@ class Search:
     hopeless: str = ""
     earlier: tuple[EarlierEvidence, ...] = ()
     """What earlier studies tell the sampler."""
+    needs: Mapping[str, int] = field(default_factory=dict)
+    """As in `retention.Keeper`; asked for where there is a quota."""
     _trials: dict[int, Trial] = field(default_factory=dict)
     _waiting: deque[int] = field(default_factory=deque)
     _live: Running = field(init=False)
     _paused: set[int] = field(default_factory=set)
     _strategy: Strategy = field(init=False)
     spending: Spending = field(init=False)
+    _keeper: retention.Keeper = field(init=False)
     _matter: tuple[int, list[str]] = (-1, [])
 
     def __post_init__(self) -> None:
@@ -65,6 +66,8 @@ class Search:
                 self._paused.add(trial.number)
             elif trial.state is State.RUNNING:
                 self._waiting.append(trial.number)
+        self._keeper = retention.Keeper(self.frame, self.progress.event, self.clock, self.needs)
+        self._keeper.open((trial, self.job(trial)) for trial in self._trials.values())
 
     @property
     def trials(self) -> list[Trial]:
@@ -88,7 +91,7 @@ class Search:
 
         An unfinished trial of an earlier session comes first, then a paused one that may go on, then a new one.
         """
-        if len(self._live) >= self.frame.concurrent or self.over:
+        if len(self._live) >= self.frame.concurrent or self.over or not self._has_room():
             return None
         again = bool(self._waiting)
         number = self._waiting.popleft() if again else self._next_trial()
@@ -117,6 +120,7 @@ class Search:
             self.spending.trained(measurement.seconds)
             self.board.measured(trial)
             self._strategy.measured(trial)
+            self._keeper.looked(self.job(trial))
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.GO_ON  # the training ends by itself, with the evaluation of its best weights
         verdict = self._strategy.judge(trial, epoch=measurement.epoch)
@@ -139,15 +143,16 @@ class Search:
             return
         if number in self._paused:
             self._paused.discard(number)
-            self.board.start(trial, self.folder_of(trial))
+            self.board.start(trial, self.frame.folder_of(trial))
         self.journal.ended(number, ending)
         trial = self._trials[number] = replace(trial, ending=ending)
         self._strategy.ended(trial)
         self.board.ended(trial, ending)
-        durable.write_json(self.folder_of(trial) / OUTCOME, {"state": ending.state, **ending.to_dict()})
+        durable.write_json(self.frame.folder_of(trial) / OUTCOME, {"state": ending.state, **ending.to_dict()})
         value = trial.best(self.frame.spec.metric)
         best = "" if value is None else f", best {self.frame.spec.objective} {value:.4f}"
         self.progress.event(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.reason}")
+        self._keeper.ended(trial, self.job(trial))
         self._look_for_hope(ending)
 
     def lost(self, number: int, loss: Loss) -> None:
@@ -196,16 +201,13 @@ class Search:
 
     def close(self) -> None:
         """Close the event files and write down the time spent."""
+        self._keeper.tell(now=True)
         self.board.close()
         self.spending.note()
 
     def job(self, trial: Trial) -> Job:
         """Return what a worker needs for a trial."""
-        return self.frame.job(self.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
-
-    def folder_of(self, trial: Trial) -> Path:
-        """Return the folder of a trial, named so that a person recognises it."""
-        return self.frame.folder / TRIALS / trial_name(trial, self.frame.spec.model)
+        return self.frame.job(self.frame.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
 
     def view(self) -> View:
         """Return the table of trials."""
@@ -214,9 +216,7 @@ class Search:
         if seen != self._matter[0]:
             self._matter = seen, overview.params_that_matter(spec, trials)
         still = self._standing_still()
-        return overview.of_trials(
-            spec, trials, seconds=self.spending.seconds(), standing=still, matter=self._matter[1]
-        )
+        return overview.of_trials(spec, trials, seconds=self.spending.seconds(), standing=still, matter=self._matter[1])
 
     @property
     def _full(self) -> bool:
@@ -235,6 +235,23 @@ class Search:
     def _standing_still(self) -> dict[int, str]:
         """Return the state, in a word, of trials that have not ended and do not run."""
         return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
+
+    def _has_room(self) -> bool:
+        """Tell whether the quota has room for the next job; paused trials end, from the worst on, to make some."""
+        none_comes = self._full and self._live and not (self._waiting or self._strategy.waits())
+        if not self._keeper.quota or none_comes:
+            return True
+        live = self._live.jobs
+        number = self._waiting[0] if self._waiting else self._strategy.upcoming()
+        queue = retention.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
+        if number is None and self._full:
+            number = queue.pop().number  # no trial completed, so this one goes on
+        coming = None if number is None else self.job(self._trials[number])
+        jobs = [self.job(trial) for trial in queue]
+        for trial in queue if self._keeper.reachable(coming, live, jobs) else []:
+            if short := self._keeper.short(coming, live, jobs):
+                self.ended(trial.number, Ending(pruned=short))
+        return self._keeper.admits(coming, live)
 
     def _next_trial(self) -> int | None:
         if self._closed:

@@ -9,6 +9,8 @@ from automl.records import Params, ParamValue, Trial
 UNFIT: Final = re.compile(r"[^A-Za-z0-9._+-]")
 """What a folder's name shall not hold: a choice may be any text, and must lead nowhere."""
 LONGEST: Final = 64
+GB: Final = 10**9
+"""What is meant wherever sizes are told or given."""
 
 
 def label(value: ParamValue) -> ParamValue:
@@ -48,6 +50,16 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole}s"
     return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def amount(size: int) -> str:
+    """Return a number of bytes in the largest fitting unit.
+
+    >>> amount(900), amount(34_100_000), amount(2_400_000_000)
+    ('0.0 MB', '34 MB', '2.4 GB')
+    """
+    unit, name = (GB, "GB") if size >= GB else (10**6, "MB")
+    return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:.0f} {name}"
 
 
 def trial_name(trial: Trial, model: str) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from automl.frame import TRIALS
 from automl.journal import Journal
 from automl.records import State, Trial
 from automl.session import resumable
-from automl.study import TRIALS
 from automl.trial import read_curves
 from automl.wording import trial_name
 

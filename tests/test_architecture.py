@@ -46,6 +46,7 @@ KEYS = {
     "gates.": ["confidence", "max_export_loss", "min_gain", "require_engine"],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
+    "retention.": ["keep", "quota_gb"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
 }
 

@@ -1,5 +1,6 @@
 """A user's mistakes at the command line: one message with the law and the values, exit 2, nothing started or lost."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from typer.testing import CliRunner, Result
 
 from automl import cluster, durable, sample
 from automl.cli import app
+from automl.yolo.vendor import ultralytics
+from tests.conftest import MICRO
 
 pytestmark = pytest.mark.yolo
 HERE = Path(__file__).parents[1]
@@ -163,13 +166,25 @@ def test_a_plan_tells_data_ladder_and_cost_and_starts_nothing(tmp_path: Path) ->
     assert "data test: 128 images; boxes: hole" in told
     assert "trials are compared at epochs [6] of 12" in told
     assert "epochs of training" in told
+    assert re.search(r"disk: at most [\d.]+ MB while it runs \(16 trials alive x ", told)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_quota_that_cannot_hold_one_trial_is_refused_and_the_law_is_told(tmp_path: Path) -> None:
+    told = refused("check", "--storage", tmp_path, "--set", "retention.quota_gb=0.005")
+    assert "retention.quota_gb: must hold one trial that runs and the best one, about 0.01" in told
+    assert told.endswith("GB, but got 0.005")
+
+
+def test_weights_that_are_none_are_found_before_a_trial_runs(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "bad.pt").write_bytes(b"no weights")
+    assert "bad.pt: cannot be read as a model" in refused("check", "--data", data, "--model", tmp_path / "bad.pt")
 
 
 @pytest.mark.parametrize("name", ["yolo_small.yaml", "yolo_family.yaml"])
 def test_the_shipped_spaces_hold_with_data_and_weights_in_place(tmp_path: Path, data: Path, name: str) -> None:
     for size in "nsm":
-        (tmp_path / f"yolo11{size}.pt").write_bytes(b"looked at by the trainer only")
+        ultralytics().YOLO(str(MICRO)).save(tmp_path / f"yolo11{size}.pt")
     (tmp_path / name).write_text((HERE / "search_spaces" / name).read_text())
 
     result = automl("check", tmp_path / name, "--data", data)

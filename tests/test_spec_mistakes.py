@@ -77,6 +77,8 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str) ->
     [
         ("budget", "{trials: true}", "budget.trials: must be a whole number, but got True"),
         ("budget", "{trials: '12'}", "budget.trials: must be a whole number, but got '12'"),
+        ("retention", "{keep: 0}", "retention.keep: must be greater than or equal to 1, but got 0"),
+        ("retention", "{quota_gb: 0}", "retention.quota_gb: must be greater than 0, but got 0"),
         ("budget", "{trials: 0}", "budget.trials: must be greater than or equal to 1, but got 0"),
         ("budget", "{trials: .nan}", "budget.trials: must be a whole number, but got nan"),
         ("budget", "{trials: 1, hours: .inf}", "budget.hours: must be a finite number, but got inf"),

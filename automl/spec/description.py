@@ -111,6 +111,15 @@ class ConfirmSpec(_Part):
     split: Literal["test", "val"] = "test"
 
 
+class RetentionSpec(_Part):
+    """Which weights are kept; the only part of a description that may change while a study is under way."""
+
+    keep: Annotated[int, Field(ge=1, le=MOST)] = 5
+    """Of the trials that ended, so many of the best keep their weights; the others keep curves, params and log."""
+    quota_gb: Annotated[float, Field(gt=0)] | None = None
+    """The study's folder stays below so many GB (10^9 bytes); near it, the worst paused trials end."""
+
+
 class ExportSpec(_Part):
     """What is built from the challenger."""
 
@@ -144,6 +153,7 @@ class StudySpec(_Part):
     """Earlier studies to learn from: folders `runs/<study>`, or `models/<name>` for the study of its champion."""
     resources: ResourcesSpec = ResourcesSpec()
     confirm: ConfirmSpec = ConfirmSpec()
+    retention: RetentionSpec = RetentionSpec()
     export: ExportSpec = ExportSpec()
     gates: GatesSpec = GatesSpec()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -13,6 +13,7 @@ from automl.yolo.weights import (
     has_cuda,
     letterboxed,
     load,
+    parameters,
     predict,
     raw_outputs,
     scan_labels,
@@ -22,6 +23,6 @@ from automl.yolo.weights import (
 
 __all__ = [
     "MANAGED", "OnEpoch", "epochs_done", "export_onnx", "has_cuda", "letterboxed", "load", "overrides",
-    "packaged_model", "predict", "raw_outputs", "scan_labels", "set_threads", "setting_mistake", "settings", "strip",
-    "train", "validate",
+    "packaged_model", "parameters", "predict", "raw_outputs", "scan_labels", "set_threads", "setting_mistake",
+    "settings", "strip", "train", "validate",
 ]  # fmt: skip

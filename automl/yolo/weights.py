@@ -43,6 +43,19 @@ def scan_labels(data: Path) -> None:
             YOLODataset(found[split], data=found, task="detect", augment=False, hyp=vendor.cfg.get_cfg(), imgsz=32)
 
 
+def parameters(model: str) -> int:
+    """Return how many numbers a model learns, by its weights or its description.
+
+    Raises:
+        TrialError: the file is no model.
+    """
+    try:
+        built = ultralytics().YOLO(model, task="detect").model
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrialError(f"{model}: cannot be read as a model: {error}") from error
+    return sum(part.numel() for part in built.parameters())
+
+
 def epochs_done(checkpoint: Path) -> int:
     """Return after how many epochs a checkpoint was taken; 0 for stripped weights, which cannot be trained on.
 
