@@ -21,6 +21,7 @@ from automl.patience import patiently
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
 from automl.session import Place, Session, opened
 from automl.spec import StudySpec
+from automl.strategy import best_trial
 from automl.study import Search
 from automl.wording import shown
 
