@@ -11,7 +11,7 @@ import torch
 from automl import trial, yolo
 from automl.errors import TrialError
 from automl.records import Job, Measurement, State
-from tests.conftest import job_at
+from tests.conftest import MICRO, job_at
 
 pytestmark = pytest.mark.yolo
 
@@ -191,7 +191,22 @@ def test_a_finished_training_leaves_no_state_behind(tmp_path: Path, stopped: Job
     assert [yolo.epochs_done(job.folder / name) for name in ("last.pt", "best.pt")] == [0, 0]
 
 
-def test_the_weights_in_a_state_are_those_that_the_vendor_keeps(tmp_path: Path, data: Path) -> None:
+def weights_of_classes(count: int, path: Path) -> str:
+    """Write untrained weights of the micro model for so many classes."""
+    yolo.settings()
+    from ultralytics.nn.tasks import DetectionModel  # noqa: PLC0415  (the doors must be shut before)
+
+    torch.save({"epoch": -1, "model": DetectionModel(str(MICRO), nc=count, verbose=False), "train_args": {}}, path)
+    return str(path)
+
+
+@pytest.mark.parametrize("classes", [0, 3, 80])
+def test_the_weights_in_a_state_are_those_that_the_vendor_keeps(tmp_path: Path, data: Path, classes: int) -> None:
+    """Also those of a training from weights of other classes, which keeps the width of their head."""
+    job = job_at(tmp_path, data)
+    if classes:
+        job = replace(job, model=weights_of_classes(classes, tmp_path / "first.pt"))
+
     def compare(_measurement: Measurement, made: Path, state: Path) -> None:
         yolo.write_weights(state, tmp_path / "ours.pt")
         shutil.copyfile(made, tmp_path / "theirs.pt")
@@ -199,7 +214,7 @@ def test_the_weights_in_a_state_are_those_that_the_vendor_keeps(tmp_path: Path, 
         raise Killed
 
     with pytest.raises(Killed):
-        yolo.train(job_at(tmp_path, data), tmp_path / "scratch", state=None, on_epoch=compare)
+        yolo.train(job, tmp_path / "scratch", state=None, on_epoch=compare)
 
     ours, theirs = (yolo.load(tmp_path / name).model for name in ("ours.pt", "theirs.pt"))
     assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in ours.state_dict().items())

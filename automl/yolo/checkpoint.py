@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,11 +71,10 @@ def write_weights(state: Path, target: Path) -> None:
     """Write the averaged weights of a state as Ultralytics writes stripped weights."""
     vendor = ultralytics()
     import torch
-    from ultralytics.nn import tasks
 
     kept = load(state)
     made = kept["structure"]
-    model = getattr(tasks, made["class"])(made["yaml"], ch=made["channels"], nc=made["classes"], verbose=False)
+    model = _built(made)
     model.load_state_dict(kept["ema"])
     model.names, model.args, model.task = made["names"], made["args"], "detect"
     for parameter in model.parameters():
@@ -83,6 +83,30 @@ def write_weights(state: Path, target: Path) -> None:
         {"epoch": -1, "model": model.half(), "ema": None, "train_args": made["args"], "version": vendor.__version__},
         target,
     )
+
+
+def class_width(model: Any) -> int:  # noqa: ANN401
+    """Return how wide the branch of a detector's head is that tells classes; 0 where it has none of that name."""
+    branch = getattr(model.model[-1], "cv3", None)
+    return int(branch[0][-1].in_channels) if branch is not None else 0
+
+
+def _built(made: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Build a model of the same layers.
+
+    One that was trained from weights of more classes kept the width of their class branch, which its YAML does not
+    tell. Ultralytics makes that when it loads such weights, so some of that width are loaded.
+    """
+    from ultralytics.nn import tasks
+
+    def of(classes: int) -> Any:  # noqa: ANN401
+        kind = getattr(tasks, made["class"])
+        return kind(deepcopy(made["yaml"]), ch=made["channels"], nc=classes, verbose=False)
+
+    model = of(made["classes"])
+    if class_width(model) != made["class_width"]:
+        model.load(of(made["class_width"]), verbose=False)
+    return model
 
 
 def _content(path: Path) -> dict[str, Any]:

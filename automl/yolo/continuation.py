@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from automl.yolo.checkpoint import load
+from automl.yolo.checkpoint import class_width, load
 
 PLAIN: Final = (int, float, str, bool, type(None))
 
@@ -147,6 +147,7 @@ def _structure(trainer: Any) -> dict[str, Any]:  # noqa: ANN401
         "yaml": _plain(model.yaml),
         "channels": int(trainer.data["channels"]),
         "classes": int(trainer.data["nc"]),
+        "class_width": class_width(model),
         "names": _plain(model.names),
         "args": _plain(vars(trainer.args)),
     }
@@ -169,7 +170,7 @@ def _random() -> dict[str, Any]:
         "python": [version, list(words), gauss],
         "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
     }
 
 
