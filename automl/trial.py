@@ -8,17 +8,24 @@ again with the same arguments.
 import csv
 import io
 import shutil
+import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from automl import durable, scratch, yolo
-from automl.errors import AutomlError
+from automl import attempts, durable, scratch, yolo
+from automl.errors import AutomlError, TrialError
 from automl.records import Ending, Job, Measurement, Report
 
 LAST: Final = "last.pt"
+"""What a training goes on from; after its end, stripped weights."""
+PREVIOUS: Final = "previous.pt"
+"""The same of the epoch before, should `last.pt` be damaged."""
+NEXT: Final = "next.pt"
 BEST: Final = "best.pt"
 CURVES: Final = "curves.csv"
 
@@ -27,10 +34,15 @@ def run(job: Job, report: Report) -> Ending:
     """Train a job from its last checkpoint on, or from the start, and say how it ended.
 
     Every epoch kept in the folder is reported, also those of an earlier attempt: the listener may have missed them.
+
+    Raises:
+        Superseded: a later attempt was given out; this one left the folder as it was.
     """
     try:
         with scratch.folder() as place:
-            return Ending(final=_train(job, place, report))
+            return Ending(final=_train(_Folder(job), place, report))
+    except attempts.Superseded:
+        raise
     except AutomlError as error:
         return Ending(cause=str(error))
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
@@ -47,45 +59,122 @@ def read_curves(folder: Path) -> tuple[Measurement, ...]:
         return tuple(_measurement(row) for row in csv.DictReader(file))
 
 
-def _train(job: Job, place: Path, report: Report) -> Measurement:
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A trial's folder; whatever changes it sees first that this attempt still may."""
+
+    job: Job
+
+    def at(self, name: str) -> Path:
+        return self.job.folder / name
+
+    def check(self) -> None:
+        attempts.check(self.job.folder, self.job.attempt)
+
+    def copy(self, source: Path, name: str) -> None:
+        self.check()
+        durable.copy(source, self.at(name))
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a file another name, if it is there."""
+        self.check()
+        if self.at(name).is_file():
+            self.at(name).replace(self.at(new))
+            durable.sync_folder(self.job.folder)
+
+    def remove(self, name: str) -> None:
+        self.check()
+        self.at(name).unlink(missing_ok=True)
+
+    def keep_state(self, state: Path) -> None:
+        """Make a state the last one; killed anywhere between, a whole one is left."""
+        self.copy(state, NEXT)
+        self.rename(LAST, PREVIOUS)
+        self.rename(NEXT, LAST)
+
+    def set_aside(self, name: str, reason: str) -> None:
+        """Keep a file that cannot be used under another name, and say so."""
+        self.rename(name, f"damaged-{name}")
+        _say(f"{reason}; it is kept as damaged-{name}")
+
+
+def _train(folder: _Folder, place: Path, report: Report) -> Measurement:
+    job, weights = folder.job, place / "weights"
+    weights.mkdir(parents=True)
     curves = list(read_curves(job.folder))
-    checkpoint = job.folder / LAST
-    done = _continue_from(job, place, curves) if checkpoint.is_file() else 0
+    checkpoint, done = _checkpoint(folder)
     del curves[done:]
+    counted = _mend_best(folder, curves, unpack=partial(_unpack, checkpoint, weights / LAST)) if checkpoint else 1
     for measurement in curves:
         report(measurement)
 
-    def on_epoch(measurement: Measurement, weights: Path) -> None:
+    def on_epoch(measurement: Measurement, made: Path, state: Path) -> None:
         curves.append(measurement)
+        folder.check()
         _write_curves(job.folder, curves)
-        durable.copy(weights, checkpoint)
-        if _best_epoch(curves, job.metric) == measurement.epoch:
-            durable.copy(weights, job.folder / BEST)
+        folder.keep_state(state)
+        if _best_epoch(curves[counted - 1 :], job.metric) == measurement.epoch:
+            folder.copy(made, BEST)
         # Ultralytics evaluates this file at the end; ours follows the study's own metric.
-        _bring_best(job, weights.parent)
+        _bring_best(job, made.parent)
         report(measurement)
 
-    if done < job.epochs:
-        metrics = yolo.train(job, place, checkpoint=place / "weights" / LAST if done else None, on_epoch=on_epoch)
+    if checkpoint and done >= job.epochs:
+        metrics = _evaluate_again(job, _unpack(checkpoint, weights / LAST).parent)
     else:
-        metrics = _evaluate_again(job, place)
+        metrics = yolo.train(job, place, state=checkpoint, on_epoch=on_epoch)
     if job.split != "val":
-        metrics = yolo.validate(place / "weights" / BEST, job, split=job.split)
-    for name in (LAST, BEST):
-        durable.copy(place / "weights" / name, job.folder / name)
-    return Measurement(epoch=job.epochs, metrics=metrics, seconds=sum(m.seconds for m in curves))
+        metrics = yolo.validate(weights / BEST, job, split=job.split)
+    _finish(folder, weights)
+    changed = curves[-1].changed if curves else ""
+    return Measurement(job.epochs, metrics, seconds=sum(m.seconds for m in curves), changed=changed)
 
 
-def _continue_from(job: Job, place: Path, curves: Sequence[Measurement]) -> int:
-    """Bring the checkpoint to the worker's own folder and return the epochs behind it."""
-    weights = place / "weights"
-    weights.mkdir(parents=True)
-    shutil.copyfile(job.folder / LAST, weights / LAST)
-    done = yolo.epochs_done(weights / LAST)
-    if done and _best_epoch(curves[:done], job.metric) == done:
-        durable.copy(job.folder / LAST, job.folder / BEST)  # the process may have died between the two copies
-    _bring_best(job, weights)
-    return done or job.epochs  # stripped weights are those of a finished training
+def _checkpoint(folder: _Folder) -> tuple[Path | None, int]:
+    """Return the newest file that can be gone on from, and the epochs behind it.
+
+    Stripped weights are those of a finished training.
+    """
+    for name in (LAST, PREVIOUS):
+        if not folder.at(name).is_file():
+            continue
+        try:
+            done = yolo.epochs_done(folder.at(name)) or folder.job.epochs
+            _say(f"goes on after epoch {done}, from {name}")
+            return folder.at(name), done
+        except TrialError as error:
+            folder.set_aside(name, str(error))
+    return None, 0
+
+
+def _unpack(checkpoint: Path, target: Path) -> Path:
+    """Write the weights in a checkpoint as Ultralytics writes those of a finished training."""
+    if yolo.epochs_done(checkpoint):
+        yolo.write_weights(checkpoint, target)
+    else:
+        shutil.copyfile(checkpoint, target)
+    return target
+
+
+def _mend_best(folder: _Folder, curves: Sequence[Measurement], *, unpack: Callable[[], Path]) -> int:
+    """See that the best weights so far are there, and return the first epoch that they can be of.
+
+    The process may have died after an epoch's checkpoint and before its best weights: then they are those of the
+    checkpoint. Damaged ones are gone for good; those of the checkpoint are the only ones left.
+    """
+    best, path = _best_epoch(curves, folder.job.metric), folder.at(BEST)
+    if not best:
+        return 1
+    damage = yolo.damage(path) if path.is_file() else "is not there"
+    if path.is_file() and damage:
+        folder.set_aside(BEST, f"{path}: cannot be read as weights: {damage}")
+    if best == len(curves):
+        folder.copy(unpack(), BEST)
+    elif damage:
+        _say(f"the best weights, those of epoch {best}, are lost; those of epoch {len(curves)} take their place")
+        folder.copy(unpack(), BEST)
+        return len(curves)
+    return 1
 
 
 def _bring_best(job: Job, weights: Path) -> None:
@@ -96,12 +185,20 @@ def _bring_best(job: Job, weights: Path) -> None:
         (weights / BEST).unlink(missing_ok=True)
 
 
-def _evaluate_again(job: Job, place: Path) -> dict[str, float]:
-    """Finish a training that was killed after its last epoch: strip the weights and evaluate the best."""
-    for name in (LAST, BEST):
-        yolo.strip(place / "weights" / name)
+def _evaluate_again(job: Job, weights: Path) -> dict[str, float]:
+    """Finish a training that was killed after its last epoch: strip the best weights and evaluate them."""
+    _bring_best(job, weights)
+    yolo.strip(weights / BEST)
     yolo.set_threads(job.threads)
-    return yolo.validate(place / "weights" / BEST, job, split="val")
+    return yolo.validate(weights / BEST, job, split="val", as_trained=True)
+
+
+def _finish(folder: _Folder, weights: Path) -> None:
+    """Leave stripped weights; `last.pt` comes after `best.pt`, since it tells a finished training."""
+    folder.copy(weights / BEST, BEST)
+    folder.copy(weights / LAST, LAST)
+    folder.remove(PREVIOUS)
+    folder.remove(NEXT)
 
 
 def _best_epoch(curves: Sequence[Measurement], metric: str) -> int:
@@ -113,14 +210,21 @@ def _best_epoch(curves: Sequence[Measurement], metric: str) -> int:
 def _write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
     text = io.StringIO(newline="")
     fullest_first = sorted((measurement.metrics for measurement in curves), key=len, reverse=True)
-    writer = csv.DictWriter(text, ["epoch", "seconds", *dict.fromkeys(chain.from_iterable(fullest_first))])
+    told = ["changed"] if any(measurement.changed for measurement in curves) else []
+    names = [*dict.fromkeys(chain.from_iterable(fullest_first))]
+    writer = csv.DictWriter(text, ["epoch", "seconds", *names, *told], extrasaction="ignore")
     writer.writeheader()
-    for measurement in curves:
-        writer.writerow({"epoch": measurement.epoch, "seconds": measurement.seconds, **measurement.metrics})
+    for m in curves:
+        writer.writerow({"epoch": m.epoch, "seconds": m.seconds, **m.metrics, "changed": m.changed})
     durable.write_text(folder / CURVES, text.getvalue())
 
 
 def _measurement(row: dict[str, str]) -> Measurement:
-    epoch, seconds = int(row.pop("epoch")), float(row.pop("seconds"))
+    epoch, seconds, changed = int(row.pop("epoch")), float(row.pop("seconds")), row.pop("changed", "")
     metrics = {name: float(value) for name, value in row.items() if value}
-    return Measurement(epoch=epoch, metrics=metrics, seconds=seconds)
+    return Measurement(epoch, metrics, seconds, changed)
+
+
+def _say(words: str) -> None:
+    """Put a line in the trial's log, which is where a worker's output goes."""
+    sys.stdout.write(f"checkpoint: {words}\n")

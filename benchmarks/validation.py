@@ -15,7 +15,6 @@ import gzip
 import json
 import platform
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -89,7 +88,7 @@ def keep(run: Run, every: int, measurement: Measurement) -> None:
         run.curve.append(value)
     if replace(run.job, validate_every=every).validates(epoch) and value > run.kept.get(every, (0, -1.0))[1]:
         run.kept[every] = epoch, value
-        shutil.copyfile(run.job.folder / trial.LAST, run.job.folder / f"{epoch}.pt")
+        yolo.write_weights(run.job.folder / trial.LAST, run.job.folder / f"{epoch}.pt")
 
 
 def jobs(data: Path, place: Path, *, epochs: int, image_size: int, runs: int) -> Iterator[Job]:

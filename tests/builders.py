@@ -42,6 +42,9 @@ class FakeRules:
     def packaged_model(self, name: str) -> bool:
         return name in {"tiny.yaml", "small.yaml"}
 
+    def weights_mistake(self, path: Path) -> str:
+        return "must hold layers and numbers only" if path.name.startswith("evil") else ""
+
 
 def spec_of(**changes: Any) -> StudySpec:
     """Return the small description with some top-level keys changed."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from automl import spec as specs
 from automl import yolo
@@ -18,7 +19,7 @@ SHIPPED = sorted(SPACES.glob("*.yaml"))
 def load(path: Path, folder: Path, **overrides: Any) -> specs.StudySpec:
     """Load a copy of a spec that stands beside files of the names it wants."""
     for size in "nsmlx":
-        written(folder, f"yolo11{size}.pt", "weights")
+        torch.save({}, folder / f"yolo11{size}.pt")
     written(folder / "models", "micro.yaml", (SPACES / "models" / "micro.yaml").read_text())
     copy = written(folder, path.name, path.read_text())
     return specs.load(copy, rules=yolo, overrides=overrides)

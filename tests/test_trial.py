@@ -8,9 +8,7 @@ import pytest
 import torch
 
 from automl import trial, yolo
-from automl.errors import TrialError
 from automl.records import Ending, Job, Measurement, Report, State
-from automl.yolo import training
 from tests.builders import METRIC, curve
 from tests.conftest import job_at
 
@@ -140,44 +138,6 @@ def test_a_failure_becomes_an_ending_with_its_cause(
 
     assert ending.state is State.FAILED
     assert any(word in ending.cause for word in cause.split("|")), ending.cause
-
-
-def test_a_loss_that_is_not_finite_names_epoch_and_component(
-    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def poisoned(watch: object, trainer: object) -> None:
-        trainer.tloss["cls_loss"] = torch.tensor(float("nan"))  # type: ignore[attr-defined]
-        original(watch, trainer)  # type: ignore[arg-type]
-
-    original = training._Watch.check_losses
-    monkeypatch.setattr(training._Watch, "check_losses", poisoned)
-
-    ending = trial.run(job_at(tmp_path, data), lambda _measurement: None)
-
-    assert ending.cause == "loss is not finite at epoch 1: train/cls_loss"
-
-
-def test_a_batch_that_was_halved_is_a_failure_and_no_equal(
-    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = training._Watch.check_losses
-
-    def halved(watch: object, trainer: object) -> None:
-        trainer.args.batch = 4  # type: ignore[attr-defined]
-        original(watch, trainer)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(training._Watch, "check_losses", halved)
-
-    ending = trial.run(job_at(tmp_path, data), lambda _measurement: None)
-
-    assert ending.cause == "out of memory: batch 8 did not fit and was halved to 4"
-
-
-def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    (tmp_path / "last.pt").write_bytes(b"no checkpoint")
-
-    with pytest.raises(TrialError, match=r"last\.pt: cannot be read as a checkpoint"):
-        yolo.epochs_done(tmp_path / "last.pt")
 
 
 def test_best_weights_follow_the_studys_own_metric(tmp_path: Path, data: Path) -> None:

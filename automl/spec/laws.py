@@ -31,6 +31,10 @@ class Rules(Protocol):
         """Tell whether the trainer ships a model description of that name."""
         ...
 
+    def weights_mistake(self, path: Path) -> str:
+        """Return the law that a weights file breaks, empty when it may be loaded."""
+        ...
+
 
 def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
     """Yield `key: law, but got values` for each law broken."""
@@ -146,7 +150,9 @@ def _setting_mistakes(
 
 
 def _model_mistake(name: str, rules: Rules) -> str:
-    if is_file(Path(name)) or (PACKAGED.fullmatch(name) and rules.packaged_model(name)):
+    if is_file(Path(name)):
+        return rules.weights_mistake(Path(name)) if Path(name).suffix.lower() == ".pt" else ""
+    if PACKAGED.fullmatch(name) and rules.packaged_model(name):
         return ""
     return (
         "must be a file that is there (weights .pt or a model .yaml; nothing is downloaded), beside the spec or by its "

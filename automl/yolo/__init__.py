@@ -4,11 +4,12 @@ Callbacks only, no patched source. Both vendors are imported when first used: th
 which `automl status` should not pay, and the doors to the network must be shut before (offline.py).
 """
 
+from automl.yolo.checkpoint import damage, epochs_done, write_weights
 from automl.yolo.settings import MANAGED, packaged_model, setting_mistake, settings
 from automl.yolo.training import OnEpoch, overrides, train
+from automl.yolo.trust import weights_mistake
 from automl.yolo.vendor import set_threads
 from automl.yolo.weights import (
-    epochs_done,
     export_onnx,
     has_cuda,
     letterboxed,
@@ -22,7 +23,7 @@ from automl.yolo.weights import (
 )
 
 __all__ = [
-    "MANAGED", "OnEpoch", "epochs_done", "export_onnx", "has_cuda", "letterboxed", "load", "overrides",
+    "MANAGED", "OnEpoch", "damage", "epochs_done", "export_onnx", "has_cuda", "letterboxed", "load", "overrides",
     "packaged_model", "parameters", "predict", "raw_outputs", "scan_labels", "set_threads", "setting_mistake",
-    "settings", "strip", "train", "validate",
+    "settings", "strip", "train", "validate", "weights_mistake", "write_weights",
 ]  # fmt: skip

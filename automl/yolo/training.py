@@ -10,38 +10,46 @@ from typing import Any, Final
 
 from automl.errors import TrialError
 from automl.records import Job, Measurement
+from automl.yolo import checkpoint, memory
+from automl.yolo.continuation import Continuation, taken
+from automl.yolo.trust import refuse_strange
 from automl.yolo.vendor import named, set_threads, ultralytics
 
-OnEpoch = Callable[[Measurement, Path], None]
-"""Called after each epoch with what it gave and the checkpoint of its weights."""
+OnEpoch = Callable[[Measurement, Path, Path], None]
+"""Called after each epoch with what it gave, Ultralytics' checkpoint of its weights, and the state to go on from."""
 
 IMAGE_SIZE: Final = 640
 BATCH: Final = 16
 GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
 
 
-def train(job: Job, scratch: Path, *, checkpoint: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
+def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
     """Train to the last epoch and return the metrics of the evaluated `best.pt`.
 
     Validates after the epochs that the job names; between them `on_epoch` gets the training's losses and rates alone.
-    Leaves stripped `weights/last.pt` and `weights/best.pt` in `scratch`. With a `checkpoint` the training goes on
-    after the epoch it was taken at.
+    Leaves stripped `weights/last.pt` and `weights/best.pt` in `scratch`. With a `state` the training goes on after
+    the epoch it was taken at, as if it had never been cut (continuation.py says where that holds).
 
     Raises:
         TrialError: a loss or metric is not finite, memory ran out, or a setting did not arrive.
     """
     vendor = ultralytics()
+    going_on = Continuation.of(state)
     wanted = overrides(job, scratch)
-    model = vendor.YOLO(checkpoint or wanted["model"], task="detect")
-    watch = _Watch(job=job, wanted=wanted, on_epoch=on_epoch)
+    asked = wanted["batch"]
+    wanted["batch"] = going_on.state.get("batch", asked)
+    for value in wanted.values():
+        refuse_strange(value)
+    model = vendor.YOLO(wanted["model"], task="detect")
+    watch = _Watch(job, wanted, on_epoch, going_on, asked=asked)
+    going_on.register(model)
     model.add_callback("on_train_start", watch.started)
     model.add_callback("on_train_epoch_start", watch.began)
+    model.add_callback("on_train_epoch_start", watch.check_batch)
     model.add_callback("on_train_epoch_end", watch.check_losses)
     model.add_callback("on_train_epoch_end", watch.choose_validation)
     model.add_callback("on_model_save", watch.saved)
-    if checkpoint:
-        model.train(resume=True, **{key: wanted[key] for key in ("data", "device", "workers", "save_dir", "plots")})
-    else:
+    with memory.named(lambda: model.trainer.batch_size if model.trainer else asked):
         model.train(**wanted)
     return named(model.trainer.metrics)
 
@@ -73,6 +81,9 @@ class _Watch:
     job: Job
     wanted: Mapping[str, Any]
     on_epoch: OnEpoch
+    going_on: Continuation
+    asked: int
+    """The batch of the job; a training that goes on with half of it is told that half."""
     _since: float = 0.0
 
     def started(self, trainer: Any) -> None:  # noqa: ANN401
@@ -91,9 +102,11 @@ class _Watch:
         losses = trainer.label_loss_items(trainer.tloss, prefix="train")
         if broken := [name for name, loss in losses.items() if not math.isfinite(loss)]:
             raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
-        batch = self.wanted["batch"]
-        if trainer.args.batch != batch:
-            raise TrialError(f"out of memory: batch {batch} did not fit and was halved to {trainer.args.batch}")
+
+    def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
+        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and say it in its log."""
+        if trainer.batch_size < max(self.asked // 2, 1):
+            raise TrialError(f"out of memory: batch {self.asked} did not fit, nor did {self.asked // 2}")
 
     def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
         """Let Ultralytics validate this epoch, or not; it asks its setting `val` anew each time.
@@ -119,9 +132,15 @@ class _Watch:
         epoch = trainer.epoch + 1
         if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise TrialError(f"not finite at epoch {epoch}: {', '.join(broken)}")
-        measurement = Measurement(epoch=epoch, metrics=metrics, seconds=now - self._since)
+        measurement = Measurement(epoch, metrics, seconds=now - self._since, changed=self._changed(trainer.batch_size))
         self._since = now
-        self.on_epoch(measurement, Path(trainer.last))
+        state = trainer.save_dir / "state.pt"
+        last_step = self.going_on.steps.last
+        checkpoint.save(taken(trainer, attempt=self.job.attempt, last_step=last_step), state)
+        self.on_epoch(measurement, Path(trainer.last), state)
+
+    def _changed(self, batch: int) -> str:
+        return "" if batch == self.asked else f"out of memory: batch {self.asked} did not fit and was halved to {batch}"
 
 
 def _rates(groups: Sequence[Mapping[str, Any]]) -> dict[str, float]:

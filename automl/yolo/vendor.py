@@ -1,5 +1,6 @@
 """Ultralytics itself, imported with the doors shut, and its metrics under our tags."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -11,6 +12,7 @@ METRICS: Final = {
     "metrics/mAP50(B)": "val/map50",
     "metrics/mAP50-95(B)": "val/map50_95",
 }
+TRUST: Final = "AUTOML_TRUST_WEIGHTS"
 L1_LOSS: Final = "l1_loss"
 """What the edge loss is called in models without DFL; one tag serves both, so that model families can be compared."""
 
@@ -41,6 +43,11 @@ def named(metrics: Mapping[str, Any]) -> dict[str, float]:
         for name, value in metrics.items()
         if name != "fitness"
     }
+
+
+def trusted() -> bool:
+    """Tell whether the user says that weights may hold more than layers and numbers."""
+    return os.environ.get(TRUST) == "1"
 
 
 def set_threads(count: int) -> None:

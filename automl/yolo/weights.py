@@ -8,24 +8,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.errors import ExportError, TrialError
+from automl.errors import ExportError
 from automl.records import Job
+from automl.yolo import memory
 from automl.yolo.training import overrides
+from automl.yolo.trust import refuse_strange
 from automl.yolo.vendor import named, ultralytics
 
 
-def validate(weights: Path, job: Job, *, split: str) -> dict[str, float]:
+def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> dict[str, float]:
     """Measure weights (`.pt`, `.onnx` or `.engine`) on a split, square letterbox, one image size for all formats.
+
+    Args:
+        weights: The file.
+        job: Where its data and sizes come from.
+        split: `val`, `test` or `train`.
+        as_trained: Measure as a training does at its end: twice the batch, each batch in a frame of its own shape.
 
     Returns:
         Tag to value, such as `val/map50_95`, and `class/<name>` for the AP50-95 of each class.
+
+    Raises:
+        TrialError: memory ran out, or the file is not to be trusted.
     """
     vendor = ultralytics()
+    refuse_strange(weights)
     wanted = overrides(job, weights.parent)
-    found = vendor.YOLO(weights, task="detect").val(
-        data=job.data, split=split, imgsz=wanted["imgsz"], batch=wanted["batch"], rect=False, plots=False,
-        device=wanted["device"], workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
-    )  # fmt: skip
+    batch = wanted["batch"] * (2 if as_trained else 1)
+    with memory.named(lambda: batch):
+        found = vendor.YOLO(weights, task="detect").val(
+            data=job.data, split=split, imgsz=wanted["imgsz"], batch=batch, rect=as_trained, plots=False,
+            device=wanted["device"], workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
+        )  # fmt: skip
     classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
     shutil.rmtree(weights.parent / "val", ignore_errors=True)
     return named(found.results_dict) | classes
@@ -47,34 +61,21 @@ def parameters(model: str) -> int:
     """Return how many numbers a model learns, by its weights or its description.
 
     Raises:
-        TrialError: the file is no model.
+        TrialError: the file is no model, or it may run code.
     """
+    vendor = ultralytics()
+    refuse_strange(model)
     try:
-        built = ultralytics().YOLO(model, task="detect").model
+        built = vendor.YOLO(model, task="detect").model
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrialError(f"{model}: cannot be read as a model: {error}") from error
     return sum(part.numel() for part in built.parameters())
 
 
-def epochs_done(checkpoint: Path) -> int:
-    """Return after how many epochs a checkpoint was taken; 0 for stripped weights, which cannot be trained on.
-
-    Raises:
-        TrialError: the file is no checkpoint.
-    """
-    ultralytics()
-    from ultralytics.nn.tasks import load_checkpoint
-
-    try:
-        _, content = load_checkpoint(checkpoint)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise TrialError(f"{checkpoint}: cannot be read as a checkpoint: {error}") from error
-    return int(content.get("epoch", -1)) + 1
-
-
 def strip(weights: Path) -> None:
     """Take the optimizer out of a checkpoint, in place."""
     ultralytics()
+    refuse_strange(weights)
     from ultralytics.utils.torch_utils import strip_optimizer
 
     strip_optimizer(weights)
@@ -86,6 +87,7 @@ def export_onnx(weights: Path, *, image_size: int) -> Path:
     Raises:
         ExportError: Ultralytics could not export.
     """
+    refuse_strange(weights)
     try:
         path = (
             ultralytics()
@@ -111,6 +113,7 @@ def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float3
 def raw_outputs(weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     """Run weights in torch on letterboxed pictures, one at a time; n x ... as the export's first output."""
     ultralytics()
+    refuse_strange(weights)
     import torch
     from ultralytics.nn.autobackend import AutoBackend
 
@@ -135,7 +138,12 @@ def predict(model: Any, picture: NDArray[np.uint8], *, confidence: float) -> lis
 
 
 def load(weights: Path) -> Any:  # noqa: ANN401
-    """Load weights of any format for `predict`."""
+    """Load weights of any format for `predict`.
+
+    Raises:
+        TrialError: the file is not to be trusted.
+    """
+    refuse_strange(weights)
     return ultralytics().YOLO(weights, task="detect")
 
 
