@@ -14,7 +14,7 @@ import pytest
 from automl import cluster
 from automl.cluster import tuner
 from automl.records import Answer, Job, Measurement
-from tests import ranks
+from tests import hosted, ranks
 from tests.conftest import job_at
 from tests.ranks import all_ended, marked
 from tests.scripted import Jobs, workers
@@ -113,19 +113,36 @@ def test_a_trial_whose_worker_is_killed_leaves_none(tmp_path: Path, kill: Callab
     assert all_ended(source.folder)
 
 
+def drive(folder: Path, address: str) -> subprocess.Popen[bytes]:
+    """Start a driver and wait for the ranks of its trial."""
+    command = [sys.executable, "-m", "tests.test_guardian_ray", str(folder), address]
+    driver = subprocess.Popen(command, env=hosted.environment(folder))
+    assert wait_until(lambda: len(ranks.ranks(folder / "0")) == ranks.RANKS, seconds=80)
+    assert len(marked(folder / "0")) >= 1 + ranks.RANKS
+    return driver
+
+
 def test_a_trial_whose_driver_is_killed_leaves_none(tmp_path: Path) -> None:
-    driver = subprocess.Popen([sys.executable, "-m", "tests.test_guardian_ray", str(tmp_path)])
-    folder = tmp_path / "0"
-    assert wait_until(lambda: len(ranks.ranks(folder)) == ranks.RANKS, seconds=60)
-    assert len(marked(folder)) >= 1 + ranks.RANKS
+    driver = drive(tmp_path, "local")
 
     driver.kill()
     driver.wait()
 
-    assert all_ended(folder)
+    assert all_ended(tmp_path / "0")
+
+
+def test_a_trial_whose_node_is_lost_leaves_none(tmp_path: Path) -> None:
+    with hosted.host(tmp_path) as nodes:
+        driver = drive(tmp_path, nodes.address)
+
+        nodes.do("kill-raylet")
+
+        assert all_ended(tmp_path / "0")
+        driver.kill()
+        driver.wait()
 
 
 if __name__ == "__main__":
     tuner._train = ranks.train
-    with cluster.connected(address=None, log=Path(sys.argv[1]) / "ray.log"):
+    with cluster.connected(address=sys.argv[2], log=Path(sys.argv[1]) / "ray.log"):
         cluster.run(Watched(Path(sys.argv[1])), ONE_PLACE, retries=0)
