@@ -61,7 +61,8 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
 def decide(session: Session, *, address: str | None) -> dict[str, Any]:
     """Search, confirm, export and judge; return the verdict and all it rests on, as the journal holds it."""
     spec = session.spec
-    with cluster.connected(address=address, log=session.folder / "ray.log") as dashboard:
+    log, tell = session.folder / "ray.log", session.progress.event
+    with cluster.connected(address=address, log=log, tell=tell) as dashboard:
         session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
         slots = cluster.slots(gpus=spec.resources.gpus, cpus=spec.resources.cpus, concurrent=spec.resources.concurrent)
         patiently(session.folder, lambda: cluster.probe(session.folder))

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -12,14 +12,17 @@ from typing import Final
 
 import ray
 
+from automl.cluster import head
+from automl.cluster.leaving import STOP_SIGNALS, bounded
 from automl.errors import StudyError
 from automl.patience import patiently
 
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENVIRONMENT: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # After this many seconds a worker that does not follow a stop or a pause is killed; Tune's own limit is 600.
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "20",
     "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -30,36 +33,52 @@ ENVIRONMENT: Final = {
 
 
 @contextmanager
-def connected(*, address: str | None, log: Path) -> Iterator[str]:
+def connected(
+    *,
+    address: str | None,
+    log: Path,
+    tell: Callable[[str], None] = lambda _event: None,
+    patience: head.Patience = head.Patience(),  # noqa: B008  (frozen)
+) -> Iterator[str]:
     """Join the cluster this process was submitted to, or start an embedded one; yield where its dashboard is.
 
-    Ray's own messages go to `log`. Pass `address="auto"` to join a cluster that was started on this machine.
+    Ray's own messages go to `log`, in the study's folder; what happens to the head is told. When the cluster is gone,
+    the process ends with exit code 75. Pass `address="auto"` to join a cluster that was started on this machine.
     """
-    os.environ.update(ENVIRONMENT)
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
     if target.startswith("ray://"):
         raise StudyError(f"{target}: Ray Client cannot carry a study; submit it as a job: launch/submit.sh")
-    with _noise_to(log):
-        before = {number: signal.getsignal(number) for number in heard_signals()}
-        started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    os.environ.update(ENVIRONMENT | ({} if target == "local" else head.ENVIRONMENT))
+    with _noise_to(log) as said_to:
+        dashboard = _join(target, log)
+        store = ray.get_runtime_context().gcs_address
+        watch = head.Watch(lambda: head.name_at(store), tell=tell, patience=patience)
         try:
-            context = ray.init(
-                address=target,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-                **(started if target == "local" else {}),
-            )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
-        # Ray's own handler, put in place by `ray.init`, would end the process without a word.
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        # It looks for the files of loggers that are switched off.
-        logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
-        try:
-            yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+            with head.watched(watch, head.end_at(log.parent, to=said_to)):
+                yield dashboard
         finally:
             ray.shutdown()
+
+
+def _join(target: str, log: Path) -> str:
+    """Connect this process and return where the dashboard is, empty where there is none."""
+    before = {number: signal.getsignal(number) for number in heard_signals()}
+    started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    try:
+        context = ray.init(
+            address=target,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            **(started if target == "local" else {}),
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
+    # Ray's own handler, put in place by `ray.init`, would end the process without a word.
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    # It looks for the files of loggers that are switched off.
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
+    return f"http://{context.dashboard_url}" if context.dashboard_url else ""
 
 
 def heard_signals() -> list[signal.Signals]:
@@ -69,28 +88,29 @@ def heard_signals() -> list[signal.Signals]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and a lost terminal end a block as Ctrl-C does, with KeyboardInterrupt."""
+    """Let SIGTERM and a lost terminal end a block as Ctrl-C does, with KeyboardInterrupt, and in any case soon."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in heard_signals()}
     try:
-        yield
+        with bounded():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _noise_to(log: Path) -> Iterator[None]:
-    """Send what Ray logs, and all that is written to standard error, to a file."""
+def _noise_to(log: Path) -> Iterator[int]:
+    """Send what Ray logs, and all that is written to standard error, to a file; yield what standard error was."""
     sys.stderr.flush()
     file = patiently(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
     kept = os.dup(2)
     os.dup2(file, 2)
     try:
-        yield
+        yield kept
     finally:
         sys.stderr.flush()
         os.dup2(kept, 2)

@@ -16,6 +16,7 @@ from ray import tune
 
 from automl import attempts, patience, scratch, trial
 from automl.cluster.connection import heard_signals
+from automl.cluster.guarded import guard
 from automl.cluster.nodes import Slots
 from automl.cluster.scheduler import MESSAGE, Callback, Scheduler, Searcher, Stop, name
 from automl.cluster.source import Handle, JobSource
@@ -58,6 +59,7 @@ def _train(config: Mapping[str, Any]) -> None:
     job = Job.from_dict(config["job"])
     os.environ["YOLO_VERBOSE"] = "true"
     _print_to(job.folder / "log.txt")
+    guard(job.folder)
     node = socket.gethostname()
 
     def report(measurement: Measurement) -> None:

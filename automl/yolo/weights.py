@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.errors import ExportError
+from automl.errors import ExportError, TrialError
 from automl.records import Job
 from automl.yolo import memory
 from automl.yolo.training import overrides

@@ -1,0 +1,92 @@
+"""A cluster of a head and one worker node in a process of its own, which does at a word what a disaster would do.
+
+As a script it hosts the cluster; `host` starts that and talks to it. It has its own ports, folder and home, and no
+authentication: no other cluster on the machine is met.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MEMORY = 80 * 2**20
+WORDS = ("kill-store", "start-store", "kill-raylet")
+
+
+class Host:
+    """What talks to a hosted cluster."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.address = self._answer()
+
+    def do(self, word: str) -> None:
+        """Have one of WORDS done and wait for it."""
+        assert word in WORDS
+        assert self.process.stdin
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+        assert self._answer() == word
+
+    def _answer(self) -> str:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.startswith("host: "):
+                return line.removeprefix("host: ").strip()
+        raise AssertionError(f"the cluster's process ended with {self.process.wait()}")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return what host and driver must agree on."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return ours | {"HOME": str(home), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+@contextmanager
+def host(home: Path, **settings: str) -> Iterator[Host]:
+    """Give a cluster for the length of a block; Ray's own settings by name."""
+    # Not below tmp_path, whose name is too long for the sockets.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
+        variables = environment(home) | {f"RAY_{name}": value for name, value in settings.items()}
+        command = [sys.executable, __file__, short]
+        with subprocess.Popen(
+            command, env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                yield Host(process)
+            finally:
+                process.communicate(timeout=30)
+
+
+def main(folder: str) -> None:
+    """Host a cluster until standard input ends."""
+    from ray.cluster_utils import Cluster  # noqa: PLC0415  (few tests need it, and it takes seconds to import)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, "gcs_server_port": port}
+    cluster = Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY})
+    worker = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    _say(cluster.address)
+    deeds = {
+        "kill-store": cluster.head_node.kill_gcs_server,
+        "start-store": cluster.head_node.start_gcs_server,
+        "kill-raylet": worker.kill_raylet,
+    }
+    for line in sys.stdin:
+        deeds[line.strip()]()
+        _say(line.strip())
+    cluster.shutdown()
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"host: {word}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
