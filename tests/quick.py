@@ -62,7 +62,7 @@ def main(folder: Path, address: str, patience: Patience) -> None:
         source = open_search(folder, spec_of(budget={"trials": 2}))
         tell = source.progress.event
         with cluster.connected(address=address, log=folder / "ray.log", tell=tell, patience=patience):
-            cluster.run(source, cluster.Slots(gpus=0, cpus=1, concurrent=1), retries=1)
+            cluster.run(source, cluster.Slots(gpus=0, cpus=1, concurrent=1))
         if source.over:
             source.finish()
         source.close()

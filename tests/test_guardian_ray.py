@@ -13,7 +13,7 @@ import pytest
 
 from automl import cluster
 from automl.cluster import tuner
-from automl.records import Answer, Job, Measurement
+from automl.records import Answer, Job, Kind, Measurement
 from tests import hosted, ranks
 from tests.conftest import job_at
 from tests.ranks import all_ended, marked
@@ -52,7 +52,7 @@ def test_without_a_guardian_a_worker_killed_with_its_group_leaves_its_ranks(
     monkeypatch.setattr(tuner, "_train", ranks.train_unguarded)
     source = Watched(tmp_path, lambda: os.killpg(workers()[0].pid, signal.SIGKILL))
 
-    cluster.run(source, ONE_PLACE, retries=0)
+    cluster.run(source, ONE_PLACE)
 
     assert wait_until(lambda: not workers())
     assert not all_ended(source.folder, seconds=3)
@@ -65,7 +65,7 @@ def test_a_trial_that_is_stopped_leaves_none(tmp_path: Path) -> None:
     source = Watched(tmp_path)
     source.stop_trial_at = {0: 2}
 
-    cluster.run(source, ONE_PLACE, retries=0)
+    cluster.run(source, ONE_PLACE)
 
     assert all_ended(source.folder)
 
@@ -75,7 +75,7 @@ def test_a_trial_that_is_completed_leaves_none(tmp_path: Path) -> None:
     source = Watched(tmp_path)
     source.jobs[0] = replace(source.jobs[0], epochs=3)
 
-    cluster.run(source, ONE_PLACE, retries=0)
+    cluster.run(source, ONE_PLACE)
 
     assert source.endings[0].final
     assert all_ended(source.folder)
@@ -96,7 +96,7 @@ def test_a_trial_that_is_paused_leaves_none(tmp_path: Path) -> None:
     source.pause_at = {(0, 2)}
     source.resume = deque([0])
 
-    cluster.run(source, ONE_PLACE, retries=0)
+    cluster.run(source, ONE_PLACE)
 
     assert not source.resume
     assert not source.endings
@@ -107,9 +107,9 @@ def test_a_trial_that_is_paused_leaves_none(tmp_path: Path) -> None:
 def test_a_trial_whose_worker_is_killed_leaves_none(tmp_path: Path, kill: Callable[[int, int], None]) -> None:
     source = Watched(tmp_path, lambda: kill(workers()[0].pid, signal.SIGKILL))
 
-    cluster.run(source, ONE_PLACE, retries=0)
+    cluster.run(source, ONE_PLACE)
 
-    assert source.endings[0].cause.startswith("worker lost")
+    assert source.losses[0][1].kind is Kind.WORKER
     assert all_ended(source.folder)
 
 
@@ -145,4 +145,4 @@ def test_a_trial_whose_node_is_lost_leaves_none(tmp_path: Path) -> None:
 if __name__ == "__main__":
     tuner._train = ranks.train
     with cluster.connected(address=sys.argv[2], log=Path(sys.argv[1]) / "ray.log"):
-        cluster.run(Watched(Path(sys.argv[1])), ONE_PLACE, retries=0)
+        cluster.run(Watched(Path(sys.argv[1])), ONE_PLACE)
