@@ -46,7 +46,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Pa
     assert "worker lost" in source.retries[0][1]
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
     log = (tmp_path / "0" / "log.txt").read_text()
-    assert "Resuming training" in log
+    assert "checkpoint: goes on after epoch" in log
 
 
 @pytest.mark.usefixtures("connection")
