@@ -41,7 +41,7 @@ def stand_in(most: int, train: Callable[[Job], Ending] = trained) -> tuple[list[
     """Return the names of what was trained and a cluster that is killed after `most` trainings."""
     names: list[str] = []
 
-    def run(source: Retrainings, _slots: object, *, retries: int) -> None:  # noqa: ARG001
+    def run(source: Retrainings, _slots: object) -> None:
         while following := source.next_job():
             if len(names) == most:
                 raise Killed

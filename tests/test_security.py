@@ -1,19 +1,19 @@
 """What a file from elsewhere may not do, what of the environment stays there, and who may connect."""
 
 import ast
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 import uvicorn
 import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
-from automl import cli, report, sample, serve, trial
+from automl import cli, cluster, report, sample, serve, trial
 from automl.cli import app
-from automl.errors import SpecError
+from automl.errors import SpecError, StudyError
 from automl.records import Ending
 from automl.session import Place, opened
 from automl.spec import files, load
@@ -173,6 +173,20 @@ def test_no_command_that_is_shown_opens_a_port_to_others(name: str) -> None:
         assert opening not in text
 
 
-def test_an_embedded_ray_shows_its_dashboard_to_this_machine_only() -> None:
-    source = inspect.getsource(__import__("automl.cluster.connection", fromlist=["connected"]).connected)
-    assert '"dashboard_host": "127.0.0.1"' in source
+def test_an_embedded_ray_shows_its_dashboard_to_this_machine_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def refuse(**given: object) -> None:
+        asked.append(given)
+        raise ConnectionError("only asked")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setenv("AUTOML_TRUST_WEIGHTS", "1")
+    for address in ("local", "192.0.2.1:6379"):
+        with pytest.raises(StudyError, match="only asked"), cluster.connected(address=address, log=tmp_path / "log"):
+            pass
+
+    assert asked[0]["dashboard_host"] == "127.0.0.1"
+    assert asked[1]["runtime_env"] == {"env_vars": {"AUTOML_TRUST_WEIGHTS": "1"}}

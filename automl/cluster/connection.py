@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import ray
 
@@ -30,6 +30,8 @@ ENVIRONMENT: Final = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+CARRIED: Final = ("AUTOML_TRUST_WEIGHTS",)
+"""What a person sets where they start a study, and means for its workers."""
 
 
 @contextmanager
@@ -60,6 +62,12 @@ def connected(
             ray.shutdown()
 
 
+def _carried() -> dict[str, Any]:
+    """Return what workers on other machines must know of this process's environment."""
+    held = {name: os.environ[name] for name in CARRIED if name in os.environ}
+    return {"runtime_env": {"env_vars": held}} if held else {}
+
+
 def _join(target: str, log: Path) -> str:
     """Connect this process and return where the dashboard is, empty where there is none."""
     before = {number: signal.getsignal(number) for number in heard_signals()}
@@ -69,7 +77,7 @@ def _join(target: str, log: Path) -> str:
             address=target,
             log_to_driver=False,
             logging_level=logging.WARNING,
-            **(started if target == "local" else {}),
+            **(started if target == "local" else _carried()),
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
