@@ -74,6 +74,12 @@ def heard(folder: Path) -> Beat | None:
     return None
 
 
+def present(folder: Path) -> Beat | None:
+    """Return the last heartbeat of the attempt given out last; None where it was not heard yet."""
+    beat = heard(folder)
+    return beat if beat and beat.attempt == latest(folder) else None
+
+
 @contextmanager
 def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
     """Say every few seconds that this process lives, until the block ends or a later attempt has taken its place.

@@ -120,7 +120,9 @@ def status(study: Study) -> None:
     console = Console()
     console.width = max(console.width, PLAIN_WIDTH)
     console.print(drawn(overview.of_trials(described, trials, seconds=seconds)))
-    beats = {t.number: attempts.heard(folder / TRIALS / trial_name(t, described.model)) for t in trials if not t.ending}
+    beats = {
+        t.number: attempts.present(folder / TRIALS / trial_name(t, described.model)) for t in trials if not t.ending
+    }
     print(overview.driver(attempts.heard(folder), finished="promotion" in notes, folder=str(study)))
     for line in overview.where(described, trials, notes, beats):
         print(line)

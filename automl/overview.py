@@ -119,7 +119,8 @@ def _lost(trial: Trial) -> str:
     if not trial.losses:
         return ""
     last = trial.losses[-1]
-    return f"; lost its worker {trial.retries} times, last after epoch {last.epoch}, {last.kind}: {last.cause}"
+    often = "once" if trial.retries == 1 else f"{trial.retries} times"
+    return f"; lost its worker {often}, last after epoch {last.epoch}, {last.kind}: {last.cause}"
 
 
 def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:

@@ -58,6 +58,17 @@ def test_a_process_is_heard_again_and_again_until_it_ends(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == [attempts.FILE]
 
 
+def test_a_heartbeat_of_an_earlier_attempt_is_not_of_the_present_one(tmp_path: Path) -> None:
+    attempts.give(tmp_path)
+    with attempts.beating(tmp_path, 1, seconds=FAST):
+        assert wait_for(tmp_path) is not None
+        assert attempts.present(tmp_path) is not None
+
+        attempts.give(tmp_path)
+
+        assert attempts.present(tmp_path) is None
+
+
 def test_one_whose_place_was_taken_is_silent(tmp_path: Path) -> None:
     attempts.give(tmp_path)
     with attempts.beating(tmp_path, 1, seconds=FAST):
