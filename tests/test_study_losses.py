@@ -79,3 +79,24 @@ def test_a_trial_that_was_not_trained_as_asked_is_stopped_at_its_rung_and_never_
         ).number
         == 0
     )
+
+
+def test_params_that_memory_is_too_small_for_count_as_infeasible_and_a_lost_node_s_do_not(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC, workers=3)
+    for number in range(3):
+        assert source.next_job() is not None
+        source.measured(number, measurement(1, 0.5), node="a")
+    for _ in range(2):
+        source.lost(0, Loss(Kind.MEMORY, "killed for memory"))
+        source.next_job()
+    for _ in range(20):
+        source.lost(1, Loss(Kind.NODE, "its node died"))
+        source.next_job()
+    source.ended(2, Ending(cause="out of memory: batch 8 did not fit, nor did 4"))
+
+    seen = source._strategy._sampler._seen
+    assert [seen[number].infeasible for number in range(3)] == [True, False, True]
+    ending = source.trials[0].ending
+    assert ending is not None
+    assert ending.cause == "out of memory: killed for memory, for the second time"
+    assert source.trials[1].state is State.RUNNING
