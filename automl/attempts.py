@@ -69,7 +69,7 @@ def latest(folder: Path) -> int:
 
 def heard(folder: Path) -> Beat | None:
     """Return the last heartbeat in a folder; None where there is none that can be read."""
-    with suppress(TypeError):
+    with suppress(TypeError, OSError):
         return Beat(**_read(folder / BEAT))
     return None
 
@@ -91,7 +91,7 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
     counted = kills(memory)
 
     def beat() -> None:
-        while latest(folder) <= attempt:
+        while not _superseded(folder, attempt):
             now = Beat(attempt, socket.gethostname(), os.getpid(), since, _now(), memory, counted)
             _write(folder / BEAT, now)
             if over.wait(seconds):
@@ -104,8 +104,16 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
     finally:
         over.set()
         speaker.join(timeout=seconds)
-        if latest(folder) <= attempt:
-            (folder / BEAT).unlink(missing_ok=True)
+        if not _superseded(folder, attempt):
+            with suppress(OSError):
+                (folder / BEAT).unlink(missing_ok=True)
+
+
+def _superseded(folder: Path, attempt: int) -> bool:
+    """Tell whether a later attempt was given out, as far as can be told: a storage that is away tells nothing."""
+    with suppress(OSError):
+        return latest(folder) > attempt
+    return False
 
 
 def memory_file() -> str:

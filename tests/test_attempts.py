@@ -1,5 +1,6 @@
 """Who may write in a trial's folder, and what is heard of it."""
 
+import errno
 import threading
 import time
 from datetime import datetime
@@ -91,6 +92,21 @@ def test_a_heartbeat_that_cannot_be_written_is_missed_and_nothing_else(tmp_path:
         time.sleep(3 * FAST)
 
         assert any(thread.name == "heartbeat" for thread in threading.enumerate())
+
+
+def test_a_storage_that_is_away_silences_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_folder: Path) -> int:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    attempts.give(tmp_path)
+    monkeypatch.setattr(attempts, "latest", away)
+    with attempts.beating(tmp_path, 1, seconds=FAST):
+        first = wait_for(tmp_path)
+        while wait_for(tmp_path).at == first.at:
+            time.sleep(FAST)
+    monkeypatch.setattr(Path, "read_text", lambda *_args, **_more: away(tmp_path))
+
+    assert attempts.heard(tmp_path) is None
 
 
 @pytest.mark.parametrize(
