@@ -79,7 +79,8 @@ def test_a_killed_study_ends_with_all_its_trials_and_none_run_twice(finished: tu
     log = (home / "runs" / "small" / "study.log").read_text()
     assert "study stops: SIGTERM" in log
     for number in range(4):
-        assert log.count(f"trial {number} starts: ") == 1
+        # A kill may come between the journal's line and this one; then the next session says that it starts again.
+        assert log.count(f"trial {number} starts: ") <= 1 <= log.count(f"trial {number} starts")
         assert sum(f"trial {number} {how} at" in log for how in ("completed", "pruned")) == 1
 
 

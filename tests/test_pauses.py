@@ -10,7 +10,7 @@ import pytest
 import ray
 
 from automl import cluster
-from automl.records import Job, State
+from automl.records import Job, Kind, State
 from tests.conftest import job_at
 from tests.scripted import Jobs, all_gone, terminate_when
 
@@ -91,8 +91,9 @@ def test_workers_lost_before_and_after_a_pause_count_together(tmp_path: Path, da
     source.retries = 1
     cluster.run(source, the_only_place())
 
-    assert len(source.losses) == 1
-    assert source.endings[0].cause.startswith("worker lost")
+    assert [loss.kind for _, loss in source.losses] == [Kind.WORKER, Kind.WORKER]
+    assert source.story == [(0, 1), (0, 2), (0, 3)]
+    assert source.endings[0].state is State.FAILED
 
 
 def test_an_orderly_stop_with_paused_trials_leaves_no_process(tmp_path: Path, data: Path) -> None:
