@@ -8,7 +8,7 @@ demo: .venv/ready ## a small study on drawn data, from nothing to a champion
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
 
 test: .venv/ready chromium check ## every check that needs no GPU
-	$(BIN)/python -m pytest -m "not gpu" --durations=10
+	$(BIN)/python -m pytest -m "not gpu" -n 2 --dist loadfile --durations=10
 
 check: .venv/ready ## lint, types, layers
 	$(BIN)/ruff check
