@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl import durable
+from automl.patience import patiently
 
 FILE: Final = "attempt.json"
 BEAT: Final = "heartbeat.json"
@@ -42,12 +43,12 @@ class Beat:
     memory: str = ""
     """The file in which its node counts processes that were ended for want of memory."""
     kills: int = 0
-    """What that file counted when the attempt began."""
+    """What that file counted then; a process that dies when it counts more was likely one of those."""
 
 
 def give(folder: Path) -> int:
     """Give out the next attempt at a trial, and return its number: 1 for the first. Earlier ones may not write."""
-    attempt = latest(folder) + 1
+    attempt = patiently(folder, lambda: latest(folder)) + 1
     durable.write_json(folder / FILE, {"attempt": attempt, "given": _now()})
     return attempt
 
@@ -58,7 +59,7 @@ def check(folder: Path, attempt: int) -> None:
     Raises:
         Superseded: a later one was given out.
     """
-    if (given := latest(folder)) > attempt:
+    if (given := patiently(folder, lambda: latest(folder))) > attempt:
         raise Superseded(f"{folder}: attempt {given} has taken the place of attempt {attempt}")
 
 
@@ -88,11 +89,10 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
     """
     over, since = threading.Event(), _now()
     memory = memory_file()
-    counted = kills(memory)
 
     def beat() -> None:
         while not _superseded(folder, attempt):
-            now = Beat(attempt, socket.gethostname(), os.getpid(), since, _now(), memory, counted)
+            now = Beat(attempt, socket.gethostname(), os.getpid(), since, _now(), memory, kills(memory))
             _write(folder / BEAT, now)
             if over.wait(seconds):
                 return

@@ -238,7 +238,7 @@ def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
             ranking.setdefault(str(sorted(trial.params.items())), (trial.number, trial.best(metric) or 0.0))
     return Contest(
         ranking=tuple(ranking.values()),
-        default=trials[0].best(metric) if trials[0].state is State.COMPLETED else None,
+        default=trials[0].best(metric) if trials[0] in equals else None,
         gates=spec.laws,
         retrainings=spec.retrainings[1],
         finalists=MOST_FINALISTS if given.finalists == "auto" else given.finalists,

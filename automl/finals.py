@@ -13,7 +13,7 @@ from typing import Final
 
 from scipy.stats import t
 
-from automl import retries, trial
+from automl import attempts, retries, trial
 from automl.progress import Progress, View
 from automl.records import Answer, Ending, Gain, Job, Kind, Loss, Measurement, Params, Score
 from automl.retries import Budget
@@ -150,6 +150,8 @@ class Retrainings:
             return None
         if not self.admits(self.jobs[0], self._live.jobs):
             return None
+        if any(measurement.changed for measurement in trial.read_curves(self.jobs[0].folder)):
+            trial.start_over(self.jobs[0].folder)
         job = self._live.give(self.jobs.popleft())
         self._all[job.number] = job
         self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
@@ -157,7 +159,7 @@ class Retrainings:
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
         """Note the epoch; only a training that is not as asked is stopped here."""
-        self._live.measured(number, measurement.seconds)
+        self._live.measured(number, measurement)
         if measurement.changed:
             self.ended(number, Ending(cause=measurement.changed))
             return Answer.STOP
@@ -182,6 +184,7 @@ class Retrainings:
         loss = replace(loss, epoch=self._rows.get(number, (0, 0.0))[0])
         losses = self._losses[number] = (*self._losses.get(number, ()), loss)
         if cause := retries.verdict(losses, Budget(lost=self.resources.retries, own=self.resources.own_retries)):
+            attempts.give(self._all[number].folder)  # should its process live after all, it must not write any more
             self.ended(number, Ending(cause=cause))
             return
         self.jobs.append(self._all[number])

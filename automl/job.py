@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from automl import attempts, card, cluster, contest, engine, finals, retention, settlement, yolo
+from automl import card, cluster, contest, engine, finals, retention, settlement, yolo
 from automl.board import Board
 from automl.contest import Round
 from automl.errors import StudyError
@@ -42,11 +42,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
         Interrupted: asked to stop by a signal; `resume` goes on.
         AutomlError: a condition that the user can mend.
     """
-    with (
-        cluster.interruptible(),
-        opened(spec, place, console=console) as session,
-        attempts.beating(session.folder, attempt=0),
-    ):
+    with cluster.interruptible(), opened(spec, place, console=console) as session:
         settlement.check_champion(session)
         if done := session.journal.notes().get("promotion"):
             session.progress.event("study is finished: nothing to do")

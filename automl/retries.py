@@ -1,8 +1,9 @@
 """Whether a trial that lost its worker is worth another try. Pure: losses in, a verdict out.
 
 What takes a trial from its worker says little about its params, so each kind has a budget of its own: a node that is
-gone costs the trial nothing, however often; a process that dies again and again without finishing an epoch will do so
-for ever; memory that runs out twice, or a training that fails by itself more often than agreed, is the trial's own.
+gone costs the trial nothing, unless it takes one after the other with it; a process that dies again and again without
+finishing an epoch will do so for ever; memory that runs out twice, or a training that fails by itself more often than
+agreed, is the trial's own.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from automl.records import LOST, Kind, Loss
 MEMORY: Final = "out of memory"
 """How the cause of a failure begins that makes params infeasible on these machines."""
 TWICE: Final = 2
+NODES: Final = 20
+"""Nodes lost in a row at one epoch after which it is the trial that brings them down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,6 @@ def verdict(losses: Sequence[Loss], budget: Budget) -> str:
         return last.cause if len(alike) > budget.own else ""
     if last.kind is Kind.MEMORY:
         return f"{MEMORY}: {last.cause}, for the second time" if len(alike) >= TWICE else ""
-    if last.kind is Kind.NODE:
-        return ""
-    row = _in_a_row(losses)
-    return f"{LOST} {row} times in a row at epoch {last.epoch + 1}: {last.cause}" if row > budget.lost else ""
-
-
-def _in_a_row(losses: Sequence[Loss]) -> int:
-    """Return how many of the last losses found the trial where the one before had left it."""
-    counted = [loss for loss in losses if loss.kind in {Kind.WORKER, Kind.HUNG}]
-    return sum(loss.epoch == losses[-1].epoch for loss in counted)
+    kinds, most = ({Kind.NODE}, NODES) if last.kind is Kind.NODE else ({Kind.WORKER, Kind.HUNG}, budget.lost)
+    row = sum(loss.epoch == last.epoch for loss in losses if loss.kind in kinds)
+    return f"{LOST} {row} times in a row at epoch {last.epoch + 1}: {last.cause}" if row > most else ""

@@ -1,12 +1,17 @@
 """The jobs that are with workers: given out as attempts, listened to, given up when they hang."""
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from automl import attempts, card
-from automl.records import Job
+from automl.records import Job, Measurement
 from automl.watch import Watch
+
+PROBE: Final = 4096
+"""Bytes, more than a heartbeat holds."""
 
 
 class Running:
@@ -45,15 +50,38 @@ class Running:
         """Take in that a job waits for its storage: it cannot write that it lives, and says so in another way."""
         self._watch.forget(number)
 
-    def measured(self, number: int, seconds: float) -> None:
-        """Take in that an epoch took so many seconds."""
-        self._watch.measured(number, seconds)
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """Take in that a job has finished an epoch."""
+        job = self._jobs.get(number)
+        if job is None:
+            return
+        if measurement.epoch >= job.epochs:
+            self._watch.unlimited(number)
+        else:
+            self._watch.measured(number, measurement.seconds, telling=job.metric in measurement.metrics)
 
     def hung(self) -> Mapping[int, str]:
-        """Return which jobs hang, and why; looked for every few seconds."""
+        """Return which jobs hang, and why; looked for every few seconds.
+
+        Where this process cannot write beside them, they cannot say that they live either.
+        """
         if not self._watch.due():
             return {}
-        return self._watch.look({number: _sign(job.folder, job.attempt) for number, job in self._jobs.items()})
+        found = self._watch.look({number: _sign(job.folder, job.attempt) for number, job in self._jobs.items()})
+        for number in found:
+            if not _writable(self._jobs[number].folder):
+                self._watch.forget(number)
+        return {number: why for number, why in found.items() if _writable(self._jobs[number].folder)}
+
+
+def _writable(folder: Path) -> bool:
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(PROBE))
+        probe.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _sign(folder: Path, attempt: int) -> str | None:

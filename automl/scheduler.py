@@ -71,8 +71,12 @@ class Scheduler(ABC):
         """Tell whether a paused trial may go on."""
         return self.upcoming() is not None
 
+    def leader(self) -> int | None:
+        """Return the paused trial that got furthest, the best of these."""
+        return None
+
     def lead(self) -> int | None:
-        """Return the paused trial that got furthest, the best of these, and let it go on though no law does."""
+        """Return the leader, and let it go on though no law does."""
         return None
 
     def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
@@ -117,14 +121,22 @@ class Promotion(Scheduler):
         """Return the best paused trial that may advance."""
         return next((trial for _, trial in self._promotable()), None)
 
+    def leader(self) -> int | None:
+        """Return the best paused trial of the highest rung that has any."""
+        return next((trial for _, trial in self._paused()), None)
+
     def lead(self) -> int | None:
-        """Return the best paused trial of the highest rung that has any: a small study completes one all the same."""
+        """Let it go on: a small study completes one all the same."""
+        for rung, trial in self._paused():
+            rung.advanced.add(trial)
+            return trial
+        return None
+
+    def _paused(self) -> Iterator[tuple[Rung, int]]:
         for rung in reversed(self._rungs.values()):
             for trial in rung.ranked():
                 if trial not in rung.advanced and trial not in self._ended:
-                    rung.advanced.add(trial)
-                    return trial
-        return None
+                    yield rung, trial
 
     def drop(self, trial: int) -> None:
         """Never let it go on."""

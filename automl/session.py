@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from automl import bounds, dataset, durable, earlier, retention, sample, scratch, yolo
+from automl import attempts, bounds, dataset, durable, earlier, retention, sample, scratch, yolo
 from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
@@ -74,7 +74,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
     bounds.check(folder, inner=WRITTEN)
     bounds.check(place.registry(spec).folder)
     progress = Progress(folder / "study.log", console=console)
-    with durable.locked(folder), held(Patience(progress.event)):
+    with durable.locked(folder), held(Patience(progress.event)), attempts.beating(folder, attempt=0):
         spec = named_from(place.storage, adopt(spec, folder))
         claim(folder, spec)
         data, staged = prepare_data(spec, folder)

@@ -39,9 +39,10 @@ class Course:
 def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
     """Tell from its record alone whether a trial stands at a rung until it may go on.
 
-    One that has just been let go on looks the same until its next epoch.
+    One that has just been let go on looks the same until its next epoch. One that was not trained as asked stands at
+    none.
     """
-    return scheduler == "promotion" and trial.state is State.RUNNING and trial.epoch in rungs
+    return scheduler == "promotion" and trial.state is State.RUNNING and trial.epoch in rungs and not trial.changed
 
 
 class Strategy:
@@ -85,6 +86,10 @@ class Strategy:
     def waits(self) -> bool:
         """Tell whether a paused trial may go on."""
         return self._scheduler.waits()
+
+    def leader(self) -> int | None:
+        """Return the paused trial that got furthest, the best of these."""
+        return self._scheduler.leader()
 
     def lead(self) -> int | None:
         """Return the paused trial that got furthest, which goes on because no trial completed."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from automl import durable, overview, retention, retries
+from automl import attempts, durable, overview, retention, retries
 from automl.board import Board
 from automl.frame import Frame, course_of
 from automl.journal import Journal
@@ -113,14 +113,7 @@ class Search:
         if number in self._paused:
             return Answer.PAUSE  # a worker that did not hear it is told again
         if measurement.epoch > trial.epoch:
-            self.journal.measured(number, measurement, node=node)
-            trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
-            self._trials[number] = trial
-            self._live.measured(number, measurement.seconds)
-            self.spending.trained(measurement.seconds)
-            self.board.measured(trial)
-            self._strategy.measured(trial)
-            self._keeper.looked(self.job(trial))
+            trial = self._recorded(trial, measurement, node)
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.GO_ON  # the training ends by itself, with the evaluation of its best weights
         verdict = self._strategy.judge(trial, epoch=measurement.epoch)
@@ -169,6 +162,7 @@ class Search:
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
         resources = self.frame.spec.resources
         if cause := retries.verdict(trial.losses, Budget(lost=resources.retries, own=resources.own_retries)):
+            attempts.give(self.frame.folder_of(trial))  # should its process live after all, it must not write any more
             self.ended(number, Ending(cause=cause))
             return
         self._waiting.append(number)
@@ -215,7 +209,7 @@ class Search:
         seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
         if seen != self._matter[0]:
             self._matter = seen, overview.params_that_matter(spec, trials)
-        still = self._standing_still()
+        still = {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
         return overview.of_trials(spec, trials, seconds=self.spending.seconds(), standing=still, matter=self._matter[1])
 
     @property
@@ -226,19 +220,15 @@ class Search:
     def _none_completed(self) -> bool:
         """Tell whether all that is left are paused trials: the best of these then goes on to the last epoch."""
         completed = any(trial.state is State.COMPLETED for trial in self._trials.values())
-        return bool(self._paused) and not completed
+        return not completed and self._strategy.leader() is not None
 
     @property
     def _closed(self) -> bool:
         return bool(self.spending.spent()) or bool(self.hopeless)
 
-    def _standing_still(self) -> dict[int, str]:
-        """Return the state, in a word, of trials that have not ended and do not run."""
-        return {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
-
     def _has_room(self) -> bool:
         """Tell whether the quota has room for the next job; paused trials end, from the worst on, to make some."""
-        none_comes = self._full and self._live and not (self._waiting or self._strategy.waits())
+        none_comes = self._closed or (self._full and self._live and not (self._waiting or self._strategy.waits()))
         if not self._keeper.quota or none_comes:
             return True
         live = self._live.jobs
@@ -252,6 +242,21 @@ class Search:
             if short := self._keeper.short(coming, live, jobs):
                 self.ended(trial.number, Ending(pruned=short))
         return self._keeper.admits(coming, live)
+
+    def _recorded(self, trial: Trial, measurement: Measurement, node: str) -> Trial:
+        """Take in an epoch that was not known, and return the trial with it."""
+        number, before = trial.number, trial.changed
+        self.journal.measured(number, measurement, node=node)
+        trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
+        self._trials[number] = trial
+        self._live.measured(number, measurement)
+        self.spending.trained(measurement.seconds)
+        self.board.measured(trial)
+        self._strategy.measured(trial)
+        self._keeper.looked(self.job(trial))
+        if measurement.changed and measurement.changed != before:
+            self.progress.event(f"trial {number} conditions changed: {measurement.changed}")
+        return trial
 
     def _next_trial(self) -> int | None:
         if self._closed:
@@ -289,7 +294,7 @@ class Search:
     def _look_for_hope(self, ending: Ending) -> None:
         ended = [trial for trial in self._trials.values() if trial.ending]
         needed = min(HOPELESS, self.frame.spec.budget.trials)
-        learned = any(trial.measurements for trial in self._trials.values())
-        if len(ended) >= needed and not learned and all(trial.state is State.FAILED for trial in ended):
-            self.hopeless = f"the first {len(ended)} trials all failed, the last with: {ending.cause}"
+        learned = any(trial.measurements and not trial.changed for trial in self._trials.values())
+        if len(ended) >= needed and not learned:
+            self.hopeless = f"the first {len(ended)} trials all failed, the last with: {ending.cause or ending.pruned}"
             self.progress.event(f"study gives up: {self.hopeless}")

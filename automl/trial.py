@@ -19,6 +19,7 @@ from typing import Final
 
 from automl import attempts, durable, scratch, yolo
 from automl.errors import AutomlError, TrialError
+from automl.patience import PASSING, patiently
 from automl.records import Ending, Job, Measurement, Report
 
 LAST: Final = "last.pt"
@@ -45,9 +46,18 @@ def run(job: Job, report: Report) -> Ending:
         raise
     except AutomlError as error:
         return Ending(cause=str(error))
+    except OSError as error:
+        if error.errno in PASSING:
+            raise  # the storage, not the training: the worker is lost, and that is all
+        return _crashed(error)
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
-        traceback.print_exc()
-        return Ending(cause=f"{type(error).__name__}: {error}"[:1000], again=True)
+        return _crashed(error)
+
+
+def start_over(folder: Path) -> None:
+    """Forget what was trained in a folder: under other conditions than the next attempt will have."""
+    for name in (LAST, PREVIOUS, NEXT, BEST, CURVES):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_curves(folder: Path) -> tuple[Measurement, ...]:
@@ -57,6 +67,11 @@ def read_curves(folder: Path) -> tuple[Measurement, ...]:
         return ()
     with path.open(newline="") as file:
         return tuple(_measurement(row) for row in csv.DictReader(file))
+
+
+def _crashed(error: Exception) -> Ending:
+    traceback.print_exception(error)
+    return Ending(cause=f"{type(error).__name__}: {error}"[:1000], again=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +93,23 @@ class _Folder:
     def rename(self, name: str, new: str) -> None:
         """Give a file another name, if it is there."""
         self.check()
-        if self.at(name).is_file():
-            self.at(name).replace(self.at(new))
-            durable.sync_folder(self.job.folder)
+
+        def change() -> None:
+            if self.at(name).is_file():
+                self.at(name).replace(self.at(new))
+                durable.sync_folder(self.job.folder)
+
+        patiently(self.job.folder, change)
 
     def remove(self, name: str) -> None:
         self.check()
-        self.at(name).unlink(missing_ok=True)
+        patiently(self.job.folder, lambda: self.at(name).unlink(missing_ok=True))
+
+    def sweep(self) -> None:
+        """Remove the halves that an earlier attempt left when it was killed while it wrote."""
+        self.check()
+        for half in self.job.folder.glob(".*.pt.*"):
+            patiently(self.job.folder, partial(half.unlink, missing_ok=True))
 
     def keep_state(self, state: Path) -> None:
         """Make a state the last one; killed anywhere between, a whole one is left."""
@@ -101,7 +126,8 @@ class _Folder:
 def _train(folder: _Folder, place: Path, report: Report) -> Measurement:
     job, weights = folder.job, place / "weights"
     weights.mkdir(parents=True)
-    curves = list(read_curves(job.folder))
+    folder.sweep()
+    curves = list(patiently(job.folder, partial(read_curves, job.folder)))
     checkpoint, done = _checkpoint(folder)
     del curves[done:]
     counted = _mend_best(folder, curves, unpack=partial(_unpack, checkpoint, weights / LAST)) if checkpoint else 1

@@ -1,4 +1,4 @@
-"""Which running trials hang: nothing was heard of them for too long, or their epoch takes far longer than others did.
+"""Which running trials hang: nothing was heard of them for too long, or an epoch takes far longer than those before.
 
 Told of what is heard and of the time that passes, by the driver's own clock only: those of the nodes may differ.
 """
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 SLOW: Final = 10.0
-"""An epoch takes too long when it takes so many times the longest that the study has seen."""
+"""An epoch takes too long when it takes so many times the longest that the same trial has shown since it was given out:
+what is normal depends on the model, the node and the phase."""
 PERIOD: Final = 5.0
 """Seconds between two looks."""
 
@@ -18,26 +19,38 @@ class _Sign:
     token: object
     """What was heard last."""
     heard: float
-    epoch: float
-    """When the last epoch was measured, or the attempt was first heard of."""
+    epoch: float | None = None
+    """When its last epoch was measured; None while nothing tells how long the present one may take."""
+    longest: float = 0.0
 
 
 @dataclass(slots=True)
 class Watch:
-    """Watches the running trials of a study."""
+    """Watches the running trials of a study.
+
+    The time of an epoch counts once a trial has shown how long one takes with all that belongs to it: not while it
+    starts, which may take long, and not after its last epoch, when it is evaluated.
+    """
 
     patience: float
     """Seconds of silence that are too long; also the least that an epoch may take."""
     clock: Callable[[], float]
     _signs: dict[int, _Sign] = field(default_factory=dict)
     _looked: float = 0.0
-    _longest: float = 0.0
 
-    def measured(self, number: int, seconds: float) -> None:
-        """Take in that a trial has finished an epoch that took so many seconds."""
-        self._longest = max(self._longest, seconds)
-        if number in self._signs:
-            self._signs[number].epoch = self.clock()
+    def measured(self, number: int, seconds: float, *, telling: bool) -> None:
+        """Take in that a trial has finished an epoch that took so many seconds.
+
+        `telling`: it was validated, and another one follows.
+        """
+        if sign := self._signs.get(number):
+            sign.longest = max(sign.longest, seconds)
+            sign.epoch = self.clock() if telling or sign.epoch is not None else None
+
+    def unlimited(self, number: int) -> None:
+        """Take in that nothing tells how long what a trial does now may take."""
+        if sign := self._signs.get(number):
+            sign.epoch = None
 
     def forget(self, number: int) -> None:
         """Take in that a trial has left its worker."""
@@ -59,7 +72,7 @@ class Watch:
         for number, token in tokens.items():
             if token is None:
                 continue
-            sign = self._signs.setdefault(number, _Sign(token, now, now))
+            sign = self._signs.setdefault(number, _Sign(token, now))
             if sign.token != token:
                 sign.token, sign.heard = token, now
         return {number: why for number in tokens if (why := self._hangs(number, now))}
@@ -70,7 +83,7 @@ class Watch:
             return ""
         if now - sign.heard > self.patience:
             return f"not heard for {now - sign.heard:.0f} s"
-        limit = max(self.patience, SLOW * self._longest)
-        if self._longest and now - sign.epoch > limit:
-            return f"its epoch takes longer than {limit:.0f} s; the longest so far took {self._longest:.0f} s"
+        limit = max(self.patience, SLOW * sign.longest)
+        if sign.epoch is not None and now - sign.epoch > limit:
+            return f"its epoch takes longer than {limit:.0f} s; its longest so far took {sign.longest:.0f} s"
         return ""

@@ -117,3 +117,16 @@ def test_a_heartbeat_of_an_earlier_attempt_is_none_of_this_one(tmp_path: Path) -
     for _ in range(30):
         clock.now += 6
         assert running.hung() == {}
+
+
+def test_where_nobody_can_write_nobody_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    running = Running(hung_minutes=1, clock=clock)
+    job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
+    now = "2026-01-01T00:00:00+00:00"
+    (job.folder / attempts.BEAT).write_text(json.dumps(asdict(attempts.Beat(job.attempt, "node", 1, now, now))))
+    monkeypatch.setattr("automl.running._writable", lambda _folder: False)
+
+    for _ in range(60):
+        clock.now += 6
+        assert running.hung() == {}

@@ -15,7 +15,7 @@ def lost(*losses: tuple[Kind, int]) -> list[Loss]:
 @pytest.mark.parametrize(
     "losses",
     [
-        lost(*[(Kind.NODE, 3)] * 50),
+        lost(*[(Kind.NODE, 3)] * 20, *[(Kind.NODE, 4)] * 20),
         lost(*[(Kind.WORKER, 3)] * 2),
         lost((Kind.WORKER, 1), (Kind.WORKER, 1), (Kind.WORKER, 2), (Kind.HUNG, 2)),
         lost((Kind.WORKER, 1), (Kind.WORKER, 1), (Kind.NODE, 1), (Kind.NODE, 1)),
@@ -32,6 +32,7 @@ def test_a_trial_goes_on(losses: list[Loss]) -> None:
     [
         (lost(*[(Kind.WORKER, 3)] * 3), "worker lost 3 times in a row at epoch 4: why"),
         (lost((Kind.WORKER, 3), (Kind.HUNG, 3), (Kind.NODE, 3), (Kind.HUNG, 3)), "worker lost 3 times in a row at"),
+        (lost(*[(Kind.NODE, 3)] * 21), "worker lost 21 times in a row at epoch 4: why"),
         (lost((Kind.OWN, 1), (Kind.OWN, 7)), "why"),
         (lost((Kind.MEMORY, 1), (Kind.NODE, 2), (Kind.MEMORY, 7)), "out of memory: why, for the second time"),
     ],

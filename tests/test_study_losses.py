@@ -3,6 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from automl import attempts
 from automl.journal import Journal
 from automl.records import Answer, Ending, Kind, Loss, State
 from automl.strategy import best_trial
@@ -100,3 +103,44 @@ def test_params_that_memory_is_too_small_for_count_as_infeasible_and_a_lost_node
     assert ending is not None
     assert ending.cause == "out of memory: killed for memory, for the second time"
     assert source.trials[1].state is State.RUNNING
+
+
+def test_a_default_not_trained_as_asked_and_killed_at_a_rung_goes_on(tmp_path: Path) -> None:
+    spec = spec_of(budget={"trials": 1}, ladder={"min_epochs": 3, "max_epochs": 9})
+    source = open_search(tmp_path, spec)
+    assert source.next_job() is not None
+    for epoch in range(1, 4):
+        source.measured(0, replace(measurement(epoch, 0.1), changed="batch halved"), node="a")
+
+    again = open_search(tmp_path, spec)
+
+    job = again.next_job()
+    assert job is not None
+    assert (job.number, job.attempt) == (0, 2)
+    assert again.measured(0, replace(measurement(4, 0.1), changed="batch halved"), node="a") is Answer.GO_ON
+
+
+def test_a_study_in_which_no_trial_fits_gives_up(tmp_path: Path) -> None:
+    source = open_search(tmp_path, spec_of(budget={"trials": 50}, ladder=LADDER), workers=5)
+    for number in range(5):
+        assert source.next_job() is not None
+        for epoch in range(1, 4):
+            source.measured(number, replace(measurement(epoch, 0.1), changed="batch halved"), node="a")
+    source.ended(0, Ending(cause="out of memory"))
+
+    assert source.hopeless.startswith("the first 5 trials all failed")
+    assert "trial 3 conditions changed: batch halved" in (tmp_path / "study.log").read_text()
+
+
+def test_a_trial_given_up_after_its_losses_is_fenced(tmp_path: Path) -> None:
+    source = open_search(tmp_path, SPEC)
+    job = source.next_job()
+    assert job is not None
+    source.lost(0, Loss(Kind.MEMORY, "killed"))
+    last = source.next_job()
+    assert last is not None
+    source.lost(0, Loss(Kind.MEMORY, "killed"))
+
+    assert source.trials[0].state is State.FAILED
+    with pytest.raises(attempts.Superseded, match="attempt 3 has taken the place of attempt 2"):
+        attempts.check(last.folder, last.attempt)

@@ -44,16 +44,49 @@ def test_one_that_was_never_heard_of_is_not_missed(watch: Watch, clock: Clock) -
     assert run(watch, clock, seconds=600, tokens={1: None}) == {}
 
 
-def test_an_epoch_that_takes_ten_times_the_longest_hangs_though_it_is_heard(watch: Watch, clock: Clock) -> None:
-    watch.measured(2, 20.0)
-    for sign in range(33):
-        assert run(watch, clock, seconds=6, tokens={1: sign}) == {}
+def heard_for(watch: Watch, clock: Clock, *, seconds: float) -> dict[int, str]:
+    """Let time pass while a trial is heard all the time."""
     found: dict[int, str] = {}
-    for sign in range(33, 40):
-        found = run(watch, clock, seconds=6, tokens={1: sign})
-    assert found == {1: "its epoch takes longer than 200 s; the longest so far took 20 s"}
-    watch.measured(1, 20.0)
-    assert watch.look({1: 40}) == {}
+    for _ in range(int(seconds / 6)):
+        found = run(watch, clock, seconds=6, tokens={1: clock.now})
+    return found
+
+
+def test_an_epoch_that_takes_ten_times_its_longest_hangs_though_it_is_heard(watch: Watch, clock: Clock) -> None:
+    heard_for(watch, clock, seconds=12)
+    watch.measured(1, 20.0, telling=True)
+    assert heard_for(watch, clock, seconds=198) == {}
+
+    found = heard_for(watch, clock, seconds=12)
+
+    assert found == {1: "its epoch takes longer than 200 s; its longest so far took 20 s"}
+    watch.measured(1, 20.0, telling=True)
+    assert watch.look({1: "now"}) == {}
+
+
+def test_a_start_that_takes_long_is_no_hanging(watch: Watch, clock: Clock) -> None:
+    watch.measured(2, 1.0, telling=True)
+
+    assert heard_for(watch, clock, seconds=6000) == {}
+
+
+def test_the_time_counts_from_the_first_epoch_that_was_validated(watch: Watch, clock: Clock) -> None:
+    heard_for(watch, clock, seconds=12)
+    watch.measured(1, 1.0, telling=False)
+    assert heard_for(watch, clock, seconds=600) == {}
+    watch.measured(1, 400.0, telling=True)
+    watch.measured(1, 1.0, telling=False)
+    assert heard_for(watch, clock, seconds=3900) == {}
+
+    assert heard_for(watch, clock, seconds=200) != {}
+
+
+def test_after_the_last_epoch_no_time_counts(watch: Watch, clock: Clock) -> None:
+    heard_for(watch, clock, seconds=12)
+    watch.measured(1, 1.0, telling=True)
+    watch.unlimited(1)
+
+    assert heard_for(watch, clock, seconds=6000) == {}
 
 
 def test_a_driver_that_stood_still_itself_holds_it_against_nobody(watch: Watch, clock: Clock) -> None:

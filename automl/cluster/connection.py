@@ -26,6 +26,8 @@ ENVIRONMENT: Final = {
     "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Else Tune starts a trial whose node was taken back again by itself, and nobody hears of it.
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_DEDUP_LOGS": "0",

@@ -118,7 +118,7 @@ def look(path: Path, *, metric: str = "") -> EarlierStudy:
         journal = Journal.read(folder, metric=spec.metric)
         trials = journal.trials()
         wanted = metric or spec.metric
-        read_trials = tuple(_trial(trial, wanted) for trial in trials)
+        read_trials = tuple(_trial(trial, wanted) for trial in trials if not trial.changed)
     except FOREIGN as error:
         raise StudyError(
             f"{folder / JOURNAL}: must be the journal of a study, but is not: {type(error).__name__} {error}"

@@ -13,7 +13,7 @@ from automl.records import State, Trial
 from automl.trial import BEST, LAST
 from automl.wording import amount
 
-OURS: Final = re.compile(r"(last|previous|best)\.pt|damaged-.*\.pt|\.(last|previous|best)\.pt\..+")
+OURS: Final = re.compile(r"(last|previous|next|best)\.pt|damaged-.*\.pt|\.(last|previous|next|best)\.pt\..+")
 """Checkpoints, those set aside as damaged, and the halves that a killed writer leaves."""
 KEPT: Final = frozenset({LAST, BEST})
 """What an ended trial keeps that is among the best; the checkpoint before the last is of use to live ones only."""

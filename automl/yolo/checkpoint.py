@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.errors import TrialError
+from automl.patience import PASSING
+from automl.yolo.memory import ran_out
 from automl.yolo.vendor import trusted, ultralytics
 
 FORMAT: Final = 1
@@ -34,6 +36,8 @@ def damage(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
     except UNREADABLE as error:
+        if _passes(error):
+            raise
         return str(error) or type(error).__name__
     return f"{broken} does not match its checksum" if broken else ""
 
@@ -123,8 +127,15 @@ def _content(path: Path) -> dict[str, Any]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
+        if _passes(error):
+            raise
         raise TrialError(f"{path}: cannot be read as a checkpoint: {error}") from error
     return content if isinstance(content, dict) else {}
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether a file that cannot be read now is as good as ever: its storage is away, or memory ran out."""
+    return (isinstance(error, OSError) and error.errno in PASSING) or ran_out(error)
 
 
 def _shown(content: Mapping[str, Any]) -> str:

@@ -9,6 +9,11 @@ from automl.errors import TrialError
 SIGNS: Final = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed")
 
 
+def ran_out(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out."""
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in SIGNS)
+
+
 @contextmanager
 def named(batch: Callable[[], int]) -> Iterator[None]:
     """Turn an exhausted memory into a TrialError that names the batch.
@@ -19,7 +24,7 @@ def named(batch: Callable[[], int]) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not any(sign in str(error).lower() for sign in SIGNS):
+        if not ran_out(error):
             raise
         first = str(error).strip().partition("\n")[0] or type(error).__name__
         raise TrialError(f"out of memory: batch {batch()} did not fit: {first}") from error
