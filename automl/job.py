@@ -156,7 +156,13 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> tupl
     looked = contest.last_look(rounds)
     gain = opened.gain(looked, results_of(session, jobs))
     if not gain.challenger or not gain.default:
-        raise StudyError(f"{session.folder / finals.FOLDER}: every re-training of a side failed; see their log.txt")
+        notes = session.journal.notes()
+        causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
+        raise StudyError(
+            f"{session.folder / finals.FOLDER}: every re-training of a side failed: {' | '.join(sorted(causes))}; "
+            "mend that (a batch that does not fit the default params: set train.batch or their default lower, in a new "
+            "study) and resume to try them again; see their log.txt"
+        )
     return {contest.side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0]), gain
 
 
