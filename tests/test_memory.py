@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ray.exceptions import ActorUnavailableError
 
 from automl import attempts
 from automl.cluster import losses
@@ -79,6 +80,12 @@ def test_the_kernel_s_kill_for_memory_is_told_from_another(tmp_path: Path, cap: 
 )
 def test_what_ray_says_tells_the_kind(tmp_path: Path, text: str, kind: Kind) -> None:
     assert losses.loss_of(RuntimeError(text), tmp_path).kind is kind
+
+
+def test_one_that_cannot_be_reached_is_lost_with_its_node(tmp_path: Path) -> None:
+    error = ActorUnavailableError("the connection is broken", b"0" * 16)
+
+    assert losses.loss_of(error, tmp_path).kind is Kind.NODE
 
 
 def test_a_loss_without_a_word_is_one_of_the_worker(tmp_path: Path) -> None:

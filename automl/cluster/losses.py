@@ -5,7 +5,14 @@ from typing import Any, Final
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import ActorDiedError, GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    GetTimeoutError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayError,
+)
 from ray.tune.experiment import Trial as RayTrial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -51,7 +58,8 @@ def _kind(error: Exception | None, text: str, beat: Beat | None) -> Kind:
     if isinstance(error, OutOfMemoryError) or any(words in text for words in MEMORY):
         return Kind.MEMORY
     preempted = isinstance(error, ActorDiedError) and error.preempted
-    if isinstance(error, NodeDiedError) or preempted or any(words in text for words in NODE):
+    # One that cannot be reached while nobody has reported its death: a killed node looks like that for a while.
+    if isinstance(error, NodeDiedError | ActorUnavailableError) or preempted or any(words in text for words in NODE):
         return Kind.NODE
     return Kind.MEMORY if beat and _ran_out(beat) else Kind.WORKER
 
