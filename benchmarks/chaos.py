@@ -28,8 +28,6 @@ PATIENCE = 180.0
 """Seconds after which a trial that has not gone on counts as not going on at all."""
 HASTE = 0.2
 """Share of kills that do not wait until the one before is mended."""
-PAUSE = 8.0
-"""Mean seconds between a mend and the next kill."""
 SMOKE = Path(__file__).resolve().parents[1] / "search_spaces" / "smoke.yaml"
 
 
@@ -65,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--trials", type=int, default=8, help="of each study")
+    parser.add_argument("--pause", type=float, default=8.0, help="mean seconds between a mend and the next kill")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the victims")
     parser.add_argument("--folder", type=Path, help="where the studies are kept; else they are thrown away")
     return parser.parse_args()
@@ -78,7 +77,7 @@ def _live_through(study: Path, there: Machines, story: Story, options: argparse.
         if not driver.alive and not _finished(study):
             driver.start()
         if story.kills.total() < options.kills:
-            wait(lambda: not driver.alive, seconds=story.chance.expovariate(1 / PAUSE))
+            wait(lambda: not driver.alive, seconds=story.chance.expovariate(1 / options.pause))
             _strike(there, driver, story)
         else:
             wait(lambda: not driver.alive, seconds=5)
