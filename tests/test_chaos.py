@@ -64,16 +64,9 @@ def test_what_a_trial_trained_and_the_journal_does_not_know_is_lost(study: Path)
 @pytest.mark.yolo
 @pytest.mark.timeout(1200)
 def test_ten_kills_cost_a_study_no_trial_and_no_measurement(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        str(ROOT / "benchmarks" / "chaos.py"),
-        "--kills",
-        "10",
-        "--trials",
-        "4",
-        "--folder",
-        str(tmp_path),
-    ]
+    asked = {"kills": 10, "trials": 3, "pause": 3, "folder": tmp_path}
+    options = [part for name, value in asked.items() for part in (f"--{name}", str(value))]
+    command = [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
