@@ -6,6 +6,7 @@ lets the last study end, and audits each. One JSON object on the last line; benc
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -44,6 +45,7 @@ class Story:
 def main() -> int:
     """Kill, look, print; exit 1 where anything was lost."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that its cluster ends with it
     story = Story(Random(options.seed))
     audits: list[Audit] = []
     with tempfile.TemporaryDirectory(prefix="chaos-") as short:
@@ -72,16 +74,18 @@ def _options() -> argparse.Namespace:
 def _live_through(study: Path, there: Machines, story: Story, options: argparse.Namespace) -> None:
     """Run a study to its end, killing as long as kills are left."""
     driver = Driver(study, _spec(study, options), there.address, study.parents[1] / f"{study.name}.log")
-    driver.start()
-    while not _finished(study):
-        if not driver.alive and not _finished(study):
-            driver.start()
-        if story.kills.total() < options.kills:
-            wait(lambda: not driver.alive, seconds=story.chance.expovariate(1 / options.pause))
-            _strike(there, driver, story)
-        else:
-            wait(lambda: not driver.alive, seconds=5)
-    driver.stop()
+    try:
+        driver.start()
+        while not _finished(study):
+            if not driver.alive and not _finished(study):
+                driver.start()
+            if story.kills.total() < options.kills:
+                wait(lambda: not driver.alive, seconds=story.chance.expovariate(1 / options.pause))
+                _strike(there, driver, story)
+            else:
+                wait(lambda: not driver.alive, seconds=5)
+    finally:
+        driver.stop()
 
 
 def _strike(there: Machines, driver: Driver, story: Story) -> None:
