@@ -13,10 +13,9 @@ from typing import Final
 
 from scipy.stats import t
 
-from automl import attempts, retries, trial
+from automl import trial
 from automl.progress import Progress, View
 from automl.records import Answer, Ending, Gain, Job, Kind, Loss, Measurement, Params, Score
-from automl.retries import Budget
 from automl.running import Running
 from automl.spec import ResourcesSpec
 
@@ -33,8 +32,8 @@ def plan(
     """Return name to job: the trainings of each side's params that a round wants, by the offsets of their seeds.
 
     `pattern` is a job in the study's folder with the split to judge on; equal offsets are equal seeds on all sides.
-    Jobs are numbered on from `before`. Each
-    epoch is validated, whatever the trials did: these weights may ship, and validation chooses among their epochs.
+    Jobs are numbered on from `before`. Each epoch is validated, whatever the trials did: these weights may ship, and
+    validation chooses among their epochs.
     """
     jobs: dict[str, Job] = {}
     for offset, side in sorted((offset, side) for side, offsets in wanted.items() for offset in offsets):
@@ -137,7 +136,7 @@ class Retrainings:
 
     def __post_init__(self) -> None:
         """Start with none at work."""
-        self._live = Running(hung_minutes=self.resources.hung_minutes, clock=time.monotonic)
+        self._live = Running(self.resources, time.monotonic)
 
     @property
     def over(self) -> bool:
@@ -183,8 +182,7 @@ class Retrainings:
             return
         loss = replace(loss, epoch=self._rows.get(number, (0, 0.0))[0])
         losses = self._losses[number] = (*self._losses.get(number, ()), loss)
-        if cause := retries.verdict(losses, Budget(lost=self.resources.retries, own=self.resources.own_retries)):
-            attempts.give(self._all[number].folder)  # should its process live after all, it must not write any more
+        if cause := self._live.given_up(self._all[number].folder, losses):
             self.ended(number, Ending(cause=cause))
             return
         self.jobs.append(self._all[number])

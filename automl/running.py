@@ -1,13 +1,15 @@
 """The jobs that are with workers: given out as attempts, listened to, given up when they hang."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from automl import attempts, card
-from automl.records import Job, Measurement
+from automl import attempts, card, retries
+from automl.records import Job, Loss, Measurement
+from automl.retries import Budget
+from automl.spec import ResourcesSpec
 from automl.watch import Watch
 
 PROBE: Final = 4096
@@ -17,10 +19,11 @@ PROBE: Final = 4096
 class Running:
     """The jobs of one source that are with workers now."""
 
-    def __init__(self, *, hung_minutes: float, clock: Callable[[], float]) -> None:
+    def __init__(self, resources: ResourcesSpec, clock: Callable[[], float]) -> None:
         """Start with none; the clock is in seconds."""
         self._jobs: dict[int, Job] = {}
-        self._watch = Watch(hung_minutes * 60, clock)
+        self._budget = Budget(lost=resources.retries, own=resources.own_retries)
+        self._watch = Watch(resources.hung_minutes * 60, clock)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -46,6 +49,15 @@ class Running:
         self._jobs.pop(number, None)
         self._watch.forget(number)
 
+    def given_up(self, folder: Path, losses: Sequence[Loss]) -> str:
+        """Return the cause that ends the job of a folder after its last loss, empty while it may go on.
+
+        Should a process of one that ends live after all, it must not write any more.
+        """
+        if cause := retries.verdict(losses, self._budget):
+            attempts.give(folder)
+        return cause
+
     def troubled(self, number: int) -> None:
         """Take in that a job waits for its storage: it cannot write that it lives, and says so in another way."""
         self._watch.forget(number)
@@ -68,10 +80,10 @@ class Running:
         if not self._watch.due():
             return {}
         found = self._watch.look({number: _sign(job.folder, job.attempt) for number, job in self._jobs.items()})
-        for number in found:
-            if not _writable(self._jobs[number].folder):
-                self._watch.forget(number)
-        return {number: why for number, why in found.items() if _writable(self._jobs[number].folder)}
+        for number in [number for number in found if not _writable(self._jobs[number].folder)]:
+            self._watch.forget(number)
+            del found[number]
+        return found
 
 
 def _writable(folder: Path) -> bool:

@@ -22,7 +22,7 @@ class Spending:
         self._clock = clock
         self._since = clock()
         self._before = float(journal.notes().get(NOTE, 0.0))
-        self._noted = 0.0
+        self._noted = self._before
         self._trained = 0.0
 
     def seconds(self) -> float:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from automl import attempts, durable, overview, retention, retries
+from automl import durable, overview, retention
 from automl.board import Board
 from automl.frame import Frame, course_of
 from automl.journal import Journal
 from automl.progress import Progress, View
 from automl.records import Answer, EarlierEvidence, Ending, Job, Kind, Loss, Measurement, State, Trial
-from automl.retries import Budget
 from automl.running import Running
 from automl.scheduler import Verdict
 from automl.spending import Spending
@@ -25,7 +24,7 @@ from automl.wording import shown
 
 OUTCOME: Final = "outcome.json"
 HOPELESS: Final = 5
-"""So many failures, before any trial ended an epoch, end a study: the next would fail alike."""
+"""So many trials that ended, before any ended an epoch as asked, end a study: the next would fail alike."""
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class Search:
 
     def __post_init__(self) -> None:
         """Rebuild the strategy and the unfinished trials from the journal."""
-        self._live = Running(hung_minutes=self.frame.spec.resources.hung_minutes, clock=self.clock)
+        self._live = Running(self.frame.spec.resources, self.clock)
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier))
         self.journal.settle()
         self.spending = Spending(self.journal, self.frame.spec, gpus=self.frame.gpus, clock=self.clock)
@@ -160,9 +159,7 @@ class Search:
         loss = replace(loss, epoch=trial.epoch)
         self.journal.lost(number, loss)
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
-        resources = self.frame.spec.resources
-        if cause := retries.verdict(trial.losses, Budget(lost=resources.retries, own=resources.own_retries)):
-            attempts.give(self.frame.folder_of(trial))  # should its process live after all, it must not write any more
+        if cause := self._live.given_up(self.frame.folder_of(trial), trial.losses):
             self.ended(number, Ending(cause=cause))
             return
         self._waiting.append(number)

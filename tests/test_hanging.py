@@ -16,6 +16,7 @@ import pytest
 from automl import attempts, cluster, trial
 from automl.records import Answer, Kind, Measurement, State
 from automl.running import Running
+from automl.spec import ResourcesSpec
 from tests.conftest import job_at
 from tests.scripted import Jobs, all_gone, workers
 from tests.simulation import Clock
@@ -84,7 +85,7 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 
 def test_a_job_that_is_not_heard_any_more_hangs(tmp_path: Path) -> None:
     clock = Clock()
-    running = Running(hung_minutes=1, clock=clock)
+    running = Running(ResourcesSpec(hung_minutes=1), clock)
     job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
 
     def after(seconds: float) -> Mapping[int, str]:
@@ -109,7 +110,7 @@ def test_a_job_that_is_not_heard_any_more_hangs(tmp_path: Path) -> None:
 
 def test_a_heartbeat_of_an_earlier_attempt_is_none_of_this_one(tmp_path: Path) -> None:
     clock = Clock()
-    running = Running(hung_minutes=1, clock=clock)
+    running = Running(ResourcesSpec(hung_minutes=1), clock)
     job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
     beat = attempts.Beat(job.attempt - 1, "node", 1, "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00")
     (job.folder / attempts.BEAT).write_text(json.dumps(asdict(beat)))
@@ -121,7 +122,7 @@ def test_a_heartbeat_of_an_earlier_attempt_is_none_of_this_one(tmp_path: Path) -
 
 def test_where_nobody_can_write_nobody_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    running = Running(hung_minutes=1, clock=clock)
+    running = Running(ResourcesSpec(hung_minutes=1), clock)
     job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
     now = "2026-01-01T00:00:00+00:00"
     (job.folder / attempts.BEAT).write_text(json.dumps(asdict(attempts.Beat(job.attempt, "node", 1, now, now))))

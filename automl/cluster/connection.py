@@ -103,13 +103,19 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in heard_signals()}
+    with heeding(interrupt), bounded():
+        yield
+
+
+@contextmanager
+def heeding(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have a handler called for each stop signal that is heard while a block runs."""
+    before = {number: signal.signal(number, handler) for number in heard_signals()}
     try:
-        with bounded():
-            yield
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier if earlier is not None else signal.SIG_DFL)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def _kind(error: Exception | None, text: str, beat: Beat | None) -> Kind:
 
 
 def _ran_out(beat: Beat) -> bool:
-    """Ask the node whether its kernel ended a process for want of memory since the attempt began."""
+    """Ask the node whether its kernel ended a process for want of memory since the worker was last heard."""
     nodes = [node for node in ray.nodes() if node["Alive"] and node["NodeManagerHostname"] == beat.node]
     if not nodes:
         return False

@@ -63,7 +63,7 @@ class Scheduler(FIFOScheduler):
         answer = self._answer(trial, json.loads(result[MESSAGE]))
         if answer is Answer.PAUSE:
             # Returned as a decision, PAUSE would have Tune ask the worker for a checkpoint first: were the worker lost
-            # just then, Tune would start the trial again, while the source counts it as paused.
+            # just then, Tune would end the trial for good, while the source counts it as paused.
             tune_controller.pause_trial(trial, should_checkpoint=False)
             self._handle.paused.add(number(trial), trial)
             return str(TrialScheduler.NOOP)
@@ -86,13 +86,13 @@ class Scheduler(FIFOScheduler):
     def _end_the_hung(self, tune_controller: Any) -> None:  # noqa: ANN401
         """Take trials that hang from their workers. These may not hear of it, so their processes are ended by Ray."""
         with self._handle.kept():
-            hung = self._handle().hung()
-            for trial in [one for one in tune_controller.get_live_trials() if hung and number(one) in hung]:
-                if trial.status == RayTrial.RUNNING:
-                    loss = Loss(Kind.HUNG, hung[number(trial)])
+            if not (hung := self._handle().hung()):
+                return
+            for trial in [one for one in tune_controller.get_live_trials() if one.status == RayTrial.RUNNING]:
+                if number(trial) in hung:
                     losses.end(trial.temporary_state.ray_actor)
                     tune_controller.stop_trial(trial)
-                    self._handle().lost(number(trial), loss)
+                    self._handle().lost(number(trial), Loss(Kind.HUNG, hung[number(trial)]))
 
     def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
         source, answer = self._handle(), Answer.GO_ON

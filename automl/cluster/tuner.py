@@ -15,7 +15,7 @@ from typing import Any
 from ray import tune
 
 from automl import attempts, patience, scratch, trial
-from automl.cluster.connection import heard_signals
+from automl.cluster.connection import heeding
 from automl.cluster.guarded import guard
 from automl.cluster.nodes import Slots
 from automl.cluster.scheduler import MESSAGE, Callback, Scheduler, Searcher, Stop, name
@@ -121,9 +121,5 @@ def _orderly_stop(source: JobSource) -> Iterator[None]:
             os._exit(128 + number)
         source.stop(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, ask) for number in heard_signals()}
-    try:
+    with heeding(ask):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
