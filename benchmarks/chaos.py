@@ -105,7 +105,13 @@ def _strike(there: Machines, driver: Driver, story: Story) -> None:
         return
     # After a driver's death not all of them need have a place again at once: the first shows that it goes on.
     ready = any if kind == "driver" else all
-    if wait(lambda: ready(_went_on(place, was) for place, was in hit.items()) or not driver.alive, seconds=PATIENCE):
+
+    def mended() -> bool:
+        if not driver.alive and not _finished(driver.study):
+            driver.start()  # it died with the node that it had joined by
+        return ready(_went_on(place, was) for place, was in hit.items())
+
+    if wait(mended, seconds=PATIENCE):
         story.seconds.append(time.monotonic() - began)
     else:
         story.given_up += 1
