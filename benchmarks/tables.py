@@ -10,8 +10,8 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from automl.space import Choice, Integer, Parameter, Real, SearchSpace
 
 Matrix = np.ndarray
 ENVIRONMENT: Final = "AUTOML_BENCH_DATA"
+LCBENCH: Final = "lcb2000.npz"
+MORE: Final = "lcb2000_more.npz"
 MODEL_WEIGHT: Final = 1e6
 """A row of another model never answers, as long as the table has one of this model."""
 
@@ -46,6 +48,8 @@ class Task:
     max_epochs: int
     about: Mapping[str, float]
     """Statistics of the data set, where the family tells them."""
+    held_out: bool = False
+    """No constant of the project was chosen on it."""
 
     def row(self, params: Params, *, taken: set[int]) -> int:
         """Return the row that answers params: the nearest one not yet taken, where a differing choice counts as 1."""
@@ -88,27 +92,35 @@ def folder(given: str | None) -> Path | None:
 
 @cache
 def families(place: Path | None) -> dict[str, list[Task]]:
-    """Return all tasks by family, sorted by name; every second one, from the second on, is held out."""
+    """Return all tasks by family, sorted by name; every second one of a file, from the second on, is held out.
+
+    LCBench has a second file where `benchmarks/more_tables.py` has made it.
+    """
     if place is None:
-        return {name: list(_synthetic(name)) for name in ("lcbench", "taskset", "quicktune")}
+        return {name: _split(_synthetic(name)) for name in ("lcbench", "taskset", "quicktune")}
+    files = [place / "lcbench-surrogate" / name for name in (LCBENCH, MORE)]
     return {
-        "lcbench": list(_lcbench(place / "lcbench-surrogate")),
-        "taskset": list(_taskset(place / "taskset-rnn")),
-        "quicktune": list(_quicktune(place / "qt-zoo-extended")),
+        "lcbench": [task for file in files if file.exists() or file.name == LCBENCH for task in _split(_lcbench(file))],
+        "taskset": _split(_taskset(place / "taskset-rnn")),
+        "quicktune": _split(_quicktune(place / "qt-zoo-extended")),
     }
+
+
+def _split(tasks: Iterable[Task]) -> list[Task]:
+    return [replace(task, held_out=number % 2 == 1) for number, task in enumerate(tasks)]
 
 
 def held_out(tasks: Sequence[Task]) -> list[Task]:
     """Return the tasks that no constant of the project was chosen on."""
-    return list(tasks[1::2])
+    return [task for task in tasks if task.held_out]
 
 
 def open_to_all(tasks: Sequence[Task]) -> list[Task]:
     """Return the tasks that constants were chosen on."""
-    return list(tasks[0::2])
+    return [task for task in tasks if not task.held_out]
 
 
-def _lcbench(place: Path) -> Iterator[Task]:
+def _lcbench(file: Path) -> Iterator[Task]:
     space = SearchSpace(
         {
             "batch_size": Integer(16, 512, default=64, log=True),
@@ -120,7 +132,7 @@ def _lcbench(place: Path) -> Iterator[Task]:
             "max_dropout": Real(0.0, 1.0, default=0.2),
         }
     )
-    with np.load(place / "lcb2000.npz") as table:
+    with np.load(file) as table:
         rows = table["U"]
         for name in sorted(key[5:] for key in table.files if key.startswith("acc__")):
             values, seconds = table[f"acc__{name}"] / 100, table[f"cost__{name}"]
