@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -150,7 +151,7 @@ def _spec(study: Path, options: argparse.Namespace) -> Path:
     return path
 
 
-def _figures(story: Story, audits: list[Audit]) -> dict[str, object]:
+def _figures(story: Story, audits: list[Audit]) -> dict[str, Any]:
     return {
         "kills": story.kills.total(),
         "kinds": dict(story.kills),

@@ -8,13 +8,12 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from extrapolation import EPOCHS, studies, tables
 
 from automl import curves
+from benchmarks.extrapolation import EPOCHS, studies, tables
 
 SEEDS = 40
 HALF = 1.2816

@@ -100,7 +100,8 @@ def study(table: np.ndarray, trials: int, rng: np.random.Generator) -> Study:
     values = table[order]
     with np.errstate(invalid="ignore"):
         best = np.nan_to_num(np.fmax.accumulate(values, axis=1), nan=-np.inf)
-    epochs, ladder = np.zeros(len(order), int), {rung: [] for rung in RUNGS}
+    epochs = np.zeros(len(order), int)
+    ladder: dict[int, list[int]] = {rung: [] for rung in RUNGS}
     gone: set[tuple[int, int]] = set()
     running: list[int] = []
     started, ticks = 0, int(rng.integers(1, 6))
@@ -242,7 +243,8 @@ def bounds(rows: np.ndarray, draws: int = 1000) -> tuple[float, float, float]:
                  for task in rng.integers(len(sums), size=len(sums))]  # fmt: skip
         held, of = np.sum(drawn, axis=0)
         shares.append(held / of)
-    return float(named["held"].mean()), *(float(end) for end in np.quantile(shares, (0.025, 0.975)))
+    low, high = np.quantile(shares, (0.025, 0.975))
+    return float(named["held"].mean()), float(low), float(high)
 
 
 def timing(table: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: a worker process takes one core
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -38,7 +39,7 @@ SEEDS = {"lcbench": 4, "taskset": 5, "quicktune": 3}
 STARTUP = 0.2
 """What each start of a training costs, also after a pause, in mean epochs."""
 GRID = np.linspace(0, 1, 101)[1:]
-OURS = {
+OURS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours_warm": {"warm": True},
     "ours_misled": {"misled": True},

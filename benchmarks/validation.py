@@ -16,6 +16,7 @@ import json
 import platform
 import random
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,12 +25,14 @@ from pathlib import Path
 from statistics import mean, median, quantiles, stdev
 from typing import Any, Final
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from automl import dataset, sample, scratch, trial, yolo
 from automl import spec as specs
-from automl.journal import distribution
-from automl.records import Job, Measurement, Params
-from automl.rungs import Ladder, ladder
+from automl.records import Answer, Job, Measurement, Params, Trial
+from automl.rungs import ladder
 from automl.sampler import Sampler
+from automl.scheduler import Stopping
 
 ROOT: Final = Path(__file__).parents[1]
 SPEC: Final = ROOT / "search_spaces" / "smoke.yaml"
@@ -103,10 +106,14 @@ def jobs(data: Path, place: Path, *, epochs: int, image_size: int, runs: int) ->
 
 
 def drawn(spec: specs.StudySpec, count: int) -> list[Params]:
-    """Return the first params of a study; all but the first random."""
-    distributions = {name: distribution(kind) for name, kind in spec.search_space.parameters.items()}
-    sampler = Sampler(spec.search_space, seed=0, metric=METRIC, distributions=distributions)
-    return [sampler.ask()[0] for _ in range(count)]
+    """Return the first params of a study, before a model is asked: the default, then some near it and some random."""
+    sampler = Sampler(spec.search_space, seed=0, metric=METRIC, max_epochs=spec.ladder.max_epochs)
+    found: list[Params] = []
+    for number in range(count):
+        params, _ = sampler.draw()
+        sampler.add(Trial(number=number, params=params, seed=0))
+        found.append(params)
+    return found
 
 
 def pairs(wanted: Sequence[Job]) -> list[tuple[Run, Run]]:
@@ -198,14 +205,14 @@ def best_so_far(curve: Sequence[float], epoch: int, job: Job) -> float:
 
 def climbed(curves: Sequence[Sequence[float]], every: int, rungs: tuple[int, ...]) -> float:
     """Return what the winner of a study of these curves, in this order of arrival, truly reached at best."""
-    standing = Ladder(rungs, 3)
+    standing = Stopping(rungs, 3)
     reached: list[tuple[int, float, float]] = []
     for number, curve in enumerate(curves):
         job = Job(Path(), number, {}, 0, len(curve), "", "", METRIC, {}, validate_every=every, rungs=rungs)
         for epoch in [*(rung for rung in rungs if rung < len(curve)), len(curve)]:
             value = best_so_far(curve, epoch, job)
             verdict = standing.judge(number, epoch=epoch, value=value) if epoch in rungs else None
-            if verdict and not verdict.advances:
+            if verdict and verdict.answer is Answer.STOP:
                 break
             if epoch == len(curve):
                 reached.append((epoch, value, best_so_far(curve, epoch, replace(job, validate_every=1))))

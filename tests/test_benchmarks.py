@@ -1,0 +1,48 @@
+"""The benchmarks as a whole: none falls behind the code that it measures."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from automl import spec, yolo
+from benchmarks import more_tables, validation
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "ArgumentParser" in path.read_text())
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_each_script_runs_from_anywhere_and_says_what_it_takes(script: Path, tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    words = [sys.executable, str(script), "--help"]
+    told = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert "usage:" in told.stdout
+
+
+def test_the_readme_of_the_benchmarks_names_each_script() -> None:
+    readme = (ROOT / "benchmarks" / "README.md").read_text()
+    assert [path.name for path in SCRIPTS if f"`{path.name}" not in readme] == []
+
+
+def test_the_trainings_of_the_validation_benchmark_are_drawn_as_a_study_draws_them() -> None:
+    described = spec.load(validation.SPEC, rules=yolo)
+    drawn = validation.drawn(described, 4)
+    assert drawn[0] == described.search_space.defaults()
+    assert len({tuple(sorted(params.items())) for params in drawn}) == 4
+
+
+def test_a_peak_that_no_validation_saw_is_what_sparse_validation_loses() -> None:
+    peaked, level = [0.1, 0.1, 0.9, 0.1, 0.1, 0.2], [0.5] * 6
+    assert validation.climbed([peaked, level], 1, rungs=()) == 0.9
+    assert validation.climbed([peaked, level], 1_000, rungs=()) == 0.5
+
+
+def test_a_configuration_of_the_further_tables_is_told_in_natural_units() -> None:
+    low, high = more_tables.settings(np.array([[0.0] * 7, [1.0] * 7]))
+    assert low.tolist() == pytest.approx([16, 1e-4, 0.1, 1e-5, 1, 64, 0])
+    assert high.tolist() == pytest.approx([512, 0.1, 0.99, 0.1, 5, 1024, 1])
