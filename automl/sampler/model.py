@@ -57,11 +57,11 @@ class Model:
         """
         from optuna._gp import gp, prior
 
-        kept = _representative(targets, most)
+        kept = representative(targets, most)
         points, targets = points[kept], targets[kept]
         mean, spread = float(targets.mean()), float(targets.std()) or 1.0
         scaled = (targets - mean) / spread
-        some = _representative(scaled, FITTED)
+        some = representative(scaled, FITTED)
         process = gp.fit_kernel_params(
             X=points[some],
             Y=scaled[some],
@@ -124,7 +124,7 @@ def _tensor(array: NDArray[Any]) -> Any:  # noqa: ANN401
     return torch.from_numpy(array)
 
 
-def _representative(targets: Vector, most: int) -> NDArray[np.int64]:
+def representative(targets: Vector, most: int) -> NDArray[np.int64]:
     """Return which observations to keep: the best half of `most`, as many of the others evenly by rank."""
     order = np.argsort(-targets, kind="stable")
     if len(order) <= most:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf, isfinite, nan
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from automl.records import Measurement
 from automl.sampler.cost import Cost
 from automl.sampler.encoding import Encoding, Points, Vector
 from automl.sampler.experience import Experience
-from automl.sampler.model import Model, log_improvement
+from automl.sampler.model import HELD, Model, log_improvement, representative
 
 CANDIDATES: Final = 400
 """Half of them drawn over the whole space, half near the best trials."""
@@ -34,19 +35,29 @@ class Seen:
 
     point: Points
     values: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    best: float = -inf
+    """The best value so far."""
+    seconds: float = 0.0
+    """Of all epochs."""
     runs: bool = True
     infeasible: bool = False
 
     def take(self, measurement: Measurement, metric: str) -> None:
         """Take in an epoch; one that was not validated has no value."""
-        self.values.append(measurement.metrics.get(metric, np.nan))
-        self.seconds.append(measurement.seconds)
+        value = measurement.metrics.get(metric, nan)
+        self.values.append(value)
+        self.best = max(self.best, value if isfinite(value) else -inf)
+        self.seconds += measurement.seconds
 
     @property
     def shows(self) -> bool:
         """Tell whether there is a value to go by."""
-        return not self.infeasible and bool(np.isfinite(self.values).any())
+        return not self.infeasible and self.best > -inf
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Return the mean seconds of an epoch."""
+        return max(self.seconds / len(self.values), 1e-6)
 
 
 class Proposal:
@@ -66,13 +77,13 @@ class Proposal:
         self._running = self._stack([trial.point for trial in seen if trial.runs and not trial.shows])
         self._all = self._stack([trial.point for trial in seen])
         finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
-        self._targets = (_quantiles(finals) + _quantiles([np.nanmax(trial.values) for trial in told])) / 2
+        self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in told])) / 2
         if experience:
             experience.agree(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
         self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
         self._believe()
-        self._cost = Cost.fit(encoding, self._points, np.array([_epoch_seconds(trial) for trial in told]))
+        self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in told]))
         self._incumbent = self._best_mean()
 
     def runs(self, point: Points) -> None:
@@ -119,8 +130,9 @@ class Proposal:
 
     def _best_mean(self) -> float:
         """Return the highest expected target among the trials: a noisy one does not count at its face value."""
-        mean, _ = self._model.predict(self._points)
-        return float((mean + self._expected(self._points)).max())
+        points = self._points[representative(self._targets, HELD)]
+        mean, _ = self._model.predict(points)
+        return float((mean + self._expected(points)).max())
 
     def _expected(self, points: Points) -> Vector:
         return self._experience.expected(points) if self._experience else np.zeros(len(points))
@@ -147,7 +159,3 @@ def _keys(points: Points) -> list[bytes]:
 def _quantiles(values: Sequence[float]) -> Vector:
     """Return the normal quantile of each value's rank."""
     return np.asarray(norm.ppf((rankdata(values) - 0.5) / len(values)))
-
-
-def _epoch_seconds(trial: Seen) -> float:
-    return max(float(np.mean(trial.seconds)), 1e-6)
