@@ -42,6 +42,17 @@ class Table:
             }
         )
 
+    def shared(self, family: str, workers: int, pair: tuple[str, str]) -> Self:
+        """Return the curves of a pair of strategies for the tasks, and as many seeds, as both have."""
+        one, other = (self.cells[family, workers, strategy] for strategy in pair)
+        seeds = {task: min(len(one[task]), len(other[task])) for task in one if task in other}
+        return type(self)(
+            {
+                (family, workers, strategy): {task: runs[task][:count] for task, count in seeds.items()}
+                for strategy, runs in zip(pair, (one, other), strict=True)
+            }
+        )
+
     def mean(self, key: tuple[str, int, str]) -> np.ndarray:
         """Return the mean curve: tasks count alike."""
         return np.asarray(np.mean([curves.mean(axis=0) for curves in self.cells[key].values()], axis=0))
@@ -77,7 +88,8 @@ def _reached(curve: np.ndarray, level: float) -> float:
 
 
 def with_interval(table: Table, family: str, workers: int, pair: tuple[str, str]) -> tuple[float, float, float]:
-    """Return the ratio of a pair (ours, theirs), and its 90% interval by bootstrap."""
+    """Return the ratio of a pair (ours, theirs) on what both have, and its 90% interval by bootstrap."""
+    table = table.shared(family, workers, pair)
     one, other = ((family, workers, strategy) for strategy in pair)
     found = ratio(table.mean(one), table.mean(other))
     draws = []
@@ -118,7 +130,8 @@ def _pairs(table: Table) -> list[tuple[str, int, str, str]]:
 
 
 def _worse(table: Table, family: str, workers: int, pair: tuple[str, str]) -> dict[str, float]:
-    one, other = (table.cells[family, workers, strategy] for strategy in pair)
+    cells = table.shared(family, workers, pair).cells
+    one, other = (cells[family, workers, strategy] for strategy in pair)
     found = {task: ratio(one[task].mean(axis=0), other[task].mean(axis=0)) for task in one}
     return {task: round(value, 2) for task, value in found.items() if value < WORSE}
 

@@ -111,8 +111,6 @@ def _cells(place: Path | None, options: argparse.Namespace) -> Iterator[Cell]:
             for task in tasks[:: 2 if options.quick else 1]:
                 for seed in range(seeds):
                     for strategy in options.strategies:
-                        if strategy == efficiency.BOUND and seed:
-                            continue  # it knows no chance
                         yield Cell(family, task.name, strategy, workers, seed)
 
 

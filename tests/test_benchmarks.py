@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from automl import spec, yolo
-from benchmarks import more_tables, validation
+from automl.sampler import model
+from benchmarks import fidelities, more_tables, suggestions, validation
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "ArgumentParser" in path.read_text())
@@ -46,3 +47,21 @@ def test_a_configuration_of_the_further_tables_is_told_in_natural_units() -> Non
     low, high = more_tables.settings(np.array([[0.0] * 7, [1.0] * 7]))
     assert low.tolist() == pytest.approx([16, 1e-4, 0.1, 1e-5, 1, 64, 0])
     assert high.tolist() == pytest.approx([512, 0.1, 0.99, 0.1, 5, 1024, 1])
+
+
+def test_a_way_to_look_is_told_by_its_share_of_the_seconds_and_by_its_ranks() -> None:
+    def params(end: float, early: float) -> dict[str, fidelities.Curve]:
+        whole = [(2.0, early), (4.0, end)]
+        return {way: whole if way == "whole" else [(1.0, end), (2.0, end)] for way in fidelities.WAYS}
+
+    found = fidelities.compared([params(0.1, 0.3), params(0.2, 0.2), params(0.3, 0.1)])
+    assert found["whole"] == [{"epoch": 1, "cpu": 0.5, "ranks": -1.0}, {"epoch": 2, "cpu": 1.0, "ranks": 1.0}]
+    assert found["data 0.5"][0] == {"epoch": 1, "cpu": 0.25, "ranks": 1.0}
+
+
+def test_the_bound_on_the_history_is_lifted_for_a_comparison_and_put_back() -> None:
+    targets = np.arange(500.0)
+    with suggestions.held(400):
+        assert len(model.representative(targets, model.HELD)) == 400
+        assert len(model.representative(targets, model.FITTED)) == model.FITTED
+    assert len(model.representative(targets, model.HELD)) == model.HELD

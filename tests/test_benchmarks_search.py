@@ -123,6 +123,30 @@ def test_a_table_gives_the_ratio_an_interval_and_names_the_task_that_loses() -> 
     assert "tasks worse by more than a fifth: {'b': 0.25}" in efficiency.told(table)
 
 
+def test_a_pair_is_compared_on_the_tasks_and_seeds_that_both_have() -> None:
+    fast, slow = np.array([0.2, 0.1]), np.array([0.8, 0.4])
+    seeds = {("ours", "a"): 2, ("ours", "b"): 2, ("stock", "a"): 3, ("stock", "c"): 1}
+    table = efficiency.Table.of(
+        ({"family": "f", "workers": 4, "strategy": strategy, "task": name, "seed": seed}, fast if name == "a" else slow)
+        for (strategy, name), count in seeds.items()
+        for seed in range(count)
+    )
+    assert efficiency.with_interval(table, "f", 4, ("ours", "stock"))[0] == 1.0
+    both = table.shared("f", 4, ("ours", "stock")).cells
+    assert {key[2]: {task: len(runs) for task, runs in tasks.items()} for key, tasks in both.items()} == {
+        "ours": {"a": 2},
+        "stock": {"a": 2},
+    }
+
+
+def test_no_search_beats_one_that_knows_the_right_row() -> None:
+    made = task([[0.1, 0.9], [0.3, 0.4]])
+    times = np.array([0.9, 1.6, 2.6])
+    assert virtual.least_regret(made, times, startup=0.5).tolist() == pytest.approx([1.0, 1.0, 0.0])
+    found = virtual.regret(virtual.run(Scripted(), made, workers=2, budget=3, startup=0.5), made, times)
+    assert (found >= virtual.least_regret(made, times, startup=0.5)).all()
+
+
 @pytest.mark.slow
 def test_synthetic_tasks_are_searched_and_drawn(tmp_path: Path) -> None:
     made = tables.held_out(tables.families(None)["lcbench"])[0]
