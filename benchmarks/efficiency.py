@@ -1,6 +1,6 @@
 """From regret curves to figures: means with bands, and how much compute reaches the final regret of stock."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -9,10 +9,13 @@ import numpy as np
 
 Curves = np.ndarray
 """(studies, points): regret at equal steps of the budget, the last point at its end."""
+Measure = Callable[[np.ndarray, np.ndarray], float]
+"""Of two curves of regret, ours and theirs."""
 DRAWS = 1000
 STOCK = "stock"
 OURS = "ours"
 WARM = "ours_warm"
+MISLED = "ours_misled"
 BOUND = "bound"
 """What no search can beat: the right row trained alone from the first second on."""
 WORSE = 1 / 1.2
@@ -69,15 +72,25 @@ class Table:
 def ratio(ours: np.ndarray, theirs: np.ndarray) -> float:
     """Return how many times more compute they need to get where the slower of the two ends.
 
-    Above 1: the whole budget over what we need to reach their final regret. Below 1: what they need to reach ours,
-    over the whole budget. Between points of the budget the curve is a straight line.
+    Theirs the slower: what they need to reach their final regret, over what we need. Ours the slower: what they need
+    to reach ours, over the whole budget, however early we got stuck. Between points the curve is a straight line.
 
     >>> ratio(np.array([0.5, 0.2, 0.1, 0.1]), np.array([0.8, 0.6, 0.4, 0.2]))
     2.0
     """
     if ours[-1] <= theirs[-1]:
-        return len(ours) / _reached(ours, theirs[-1])
+        return _reached(theirs, theirs[-1]) / _reached(ours, theirs[-1])
     return _reached(theirs, ours[-1]) / len(ours)
+
+
+def pace(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the geometric mean of the ratio at each tenth of the budget.
+
+    One that tells how fast a search is on its way, and not only at its end, where curves are flat and a small
+    difference in regret is a large one in compute.
+    """
+    tenths = [-(-len(ours) * tenth // 10) for tenth in range(1, 11)]
+    return float(np.exp(np.mean([np.log(ratio(ours[:end], theirs[:end])) for end in tenths])))
 
 
 def _reached(curve: np.ndarray, level: float) -> float:
@@ -87,15 +100,17 @@ def _reached(curve: np.ndarray, level: float) -> float:
     return point + float(share)
 
 
-def with_interval(table: Table, family: str, workers: int, pair: tuple[str, str]) -> tuple[float, float, float]:
-    """Return the ratio of a pair (ours, theirs) on what both have, and its 90% interval by bootstrap."""
+def with_interval(
+    table: Table, family: str, workers: int, pair: tuple[str, str], measure: Measure = ratio
+) -> tuple[float, float, float]:
+    """Return the ratio (or pace) of a pair (ours, theirs) on what both have, and its 90% interval by bootstrap."""
     table = table.shared(family, workers, pair)
     one, other = ((family, workers, strategy) for strategy in pair)
-    found = ratio(table.mean(one), table.mean(other))
+    found = measure(table.mean(one), table.mean(other))
     draws = []
     for number in range(DRAWS):
         same = [np.random.default_rng([number, workers]) for _ in pair]  # the same tasks and seeds for both
-        draws.append(ratio(table.drawn(one, same[0]), table.drawn(other, same[1])))
+        draws.append(measure(table.drawn(one, same[0]), table.drawn(other, same[1])))
     low, high = np.quantile(draws, [0.05, 0.95])
     return found, float(low), float(high)
 
@@ -110,12 +125,13 @@ def told(table: Table) -> str:
         lines.append(
             f"{key[0]:10} W={key[1]:<3} {key[2]:24} {quarter:.3f} {half:.3f} {mean[-1]:.3f}  ({studies} studies)"
         )
-    lines.append("compute that the other needs for each unit of ours, to where the slower ends (90% interval)")
-    for family, workers, one, other in _pairs(table):
-        found, low, high = with_interval(table, family, workers, (one, other))
-        lines.append(f"{family:10} W={workers:<3} {one} against {other}: {found:.2f} ({low:.2f}..{high:.2f})")
-        if worse := _worse(table, family, workers, (one, other)):
-            lines.append(f"  tasks worse by more than a fifth: {worse}")
+    lines.append("compute that the other needs for each unit of ours: where the slower ends; mean on the way (90%)")
+    for family, workers, *pair in _pairs(table):
+        measured = (with_interval(table, family, workers, (pair[0], pair[1]), measure) for measure in (ratio, pace))
+        found = "; ".join(f"{value:.2f} ({low:.2f}..{high:.2f})" for value, low, high in measured)
+        lines.append(f"{family:10} W={workers:<3} {pair[0]} against {pair[1]}: {found}")
+        for task, (value, low, high) in _worse(table, family, workers, (pair[0], pair[1])).items():
+            lines.append(f"  worse by more than a fifth: {task} {value} ({low}..{high})")
     return "\n".join(lines)
 
 
@@ -129,15 +145,20 @@ def _pairs(table: Table) -> list[tuple[str, int, str, str]]:
     ]
 
 
-def _worse(table: Table, family: str, workers: int, pair: tuple[str, str]) -> dict[str, float]:
-    cells = table.shared(family, workers, pair).cells
-    one, other = (cells[family, workers, strategy] for strategy in pair)
-    found = {task: ratio(one[task].mean(axis=0), other[task].mean(axis=0)) for task in one}
-    return {task: round(value, 2) for task, value in found.items() if value < WORSE}
+def _worse(table: Table, family: str, workers: int, pair: tuple[str, str]) -> dict[str, list[float]]:
+    """Return the tasks that lose by more than a fifth: ratio and its 90% interval, by bootstrap over the seeds."""
+    found = {}
+    table = table.shared(family, workers, pair)
+    for task in table.cells[family, workers, pair[0]]:
+        only = Table({key: {task: tasks[task]} for key, tasks in table.cells.items()})
+        value, low, high = with_interval(only, family, workers, pair)
+        if value < WORSE:
+            found[task] = [round(value, 2), round(low, 2), round(high, 2)]
+    return found
 
 
 def figures(table: Table) -> dict[str, Any]:
-    """Return what a machine checks: ratios against stock, without and with a warm start, and their lower ends.
+    """Return what a machine checks: ratio and pace against stock, without and with a warm start, and their lower ends.
 
     `seeds` is the smallest number of studies (tasks times seeds) behind a mean.
     """
@@ -150,14 +171,20 @@ def figures(table: Table) -> dict[str, Any]:
         "default_first_": (OURS, "stock_default"),
         "warm_default_first_": (WARM, "stock_default"),
         "bound_": (BOUND, STOCK),
+        "misled_": (MISLED, OURS),
     }.items():
         for family, workers, strategy in sorted(table.cells):
             if strategy == pair[0] and (family, workers, pair[1]) in table.cells:
                 found, low, _ = with_interval(table, family, workers, pair)
-                answer.setdefault(f"{name}ratio", {}).setdefault(family, {})[str(workers)] = round(found, 2)
-                answer.setdefault(f"{name}low", {}).setdefault(family, {})[str(workers)] = round(low, 2)
-                worse = _worse(table, family, workers, pair)
-                answer.setdefault(f"{name}tasks_worse", {}).setdefault(family, {})[str(workers)] = worse
+                on_the_way, slowest, _ = with_interval(table, family, workers, pair, pace)
+                for what, value in {
+                    "ratio": round(found, 2),
+                    "low": round(low, 2),
+                    "pace": round(on_the_way, 2),
+                    "pace_low": round(slowest, 2),
+                    "tasks_worse": _worse(table, family, workers, pair),
+                }.items():
+                    answer.setdefault(name + what, {}).setdefault(family, {})[str(workers)] = value
     return answer
 
 

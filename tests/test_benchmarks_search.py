@@ -98,12 +98,23 @@ def test_regret_is_nought_at_the_best_row_and_one_at_the_median_and_before_anyth
         ([0.8, 0.6, 0.4, 0.2], [0.5, 0.2, 0.1, 0.1], 0.5),
         ([0.4, 0.2], [0.4, 0.2], 1.0),
         ([0.6, 0.2], [0.9, 0.4], 4 / 3),
+        ([0.9, 0.5, 0.4, 0.1], [0.9, 0.2, 0.2, 0.2], 2 / (3 + 2 / 3)),  # theirs were there long before their end
+        ([0.5, 0.2, 0.2, 0.2], [0.8, 0.6, 0.2, 0.1], 0.75),  # ours got stuck, early though it was
+        ([0.5, 0.5, 0.5, 0.0], [0.5, 0.0, 0.0, 0.0], 0.5),  # and where both end alike
+        ([1.0, 1.0], [1.0, 1.0], 1.0),
     ],
 )
 def test_the_ratio_is_the_compute_to_where_the_slower_one_ends(
     ours: list[float], theirs: list[float], found: float
 ) -> None:
     assert efficiency.ratio(np.array(ours), np.array(theirs)) == pytest.approx(found)
+
+
+def test_the_pace_is_the_mean_ratio_on_the_way() -> None:
+    fast, slow = 1 / np.arange(1, 101), 1 / np.linspace(1.1, 51, 100)
+    assert efficiency.pace(fast, slow) == pytest.approx(2, rel=0.15)
+    stuck = np.maximum(fast, slow[-1] + 0.001)
+    assert efficiency.ratio(stuck, slow) < 1.0 < 1.5 < efficiency.pace(stuck, slow)
 
 
 def test_a_table_gives_the_ratio_an_interval_and_names_the_task_that_loses() -> None:
@@ -118,9 +129,9 @@ def test_a_table_gives_the_ratio_an_interval_and_names_the_task_that_loses() -> 
     found, low, high = efficiency.with_interval(table, "f", 4, ("ours", "stock"))
     assert low < found == 1.0 < high
     answer = efficiency.figures(table)
-    assert answer["tasks_worse"] == {"f": {"4": {"b": 0.25}}}
+    assert answer["tasks_worse"] == {"f": {"4": {"b": [0.25, 0.25, 0.25]}}}
     assert answer["seeds"] == 6
-    assert "tasks worse by more than a fifth: {'b': 0.25}" in efficiency.told(table)
+    assert "worse by more than a fifth: b 0.25 (0.25..0.25)" in efficiency.told(table)
 
 
 def test_a_pair_is_compared_on_the_tasks_and_seeds_that_both_have() -> None:
