@@ -16,6 +16,7 @@ STOCK = "stock"
 OURS = "ours"
 WARM = "ours_warm"
 MISLED = "ours_misled"
+WITHOUT = "ours_without_"
 BOUND = "bound"
 """What no search can beat: the right row trained alone from the first second on."""
 WORSE = 1 / 1.2
@@ -136,13 +137,15 @@ def told(table: Table) -> str:
 
 
 def _pairs(table: Table) -> list[tuple[str, int, str, str]]:
-    mine = [key for key in sorted(table.cells) if key[2].startswith(OURS)]
-    return [
-        (*key, other[2])
-        for key in mine
-        for other in sorted(table.cells)
-        if other[:2] == key[:2] and other[2] != key[2] and (not other[2].startswith(OURS) or key[2] != OURS)
-    ]
+    """Return who is compared: ours, also with a warm start, with each rival; whatever else is ours with ours."""
+    found = []
+    for family, workers, one in sorted(table.cells):
+        for other in sorted(key[2] for key in table.cells if key[:2] == (family, workers)):
+            searches = one in {OURS, WARM} and not other.startswith(OURS)
+            variant = one.startswith(f"{OURS}_") and other == OURS
+            if searches or variant:
+                found.append((family, workers, one, other))
+    return found
 
 
 def _worse(table: Table, family: str, workers: int, pair: tuple[str, str]) -> dict[str, list[float]]:
@@ -165,6 +168,7 @@ def figures(table: Table) -> dict[str, Any]:
     counted = [tasks for key, tasks in table.cells.items() if key[2] != BOUND]
     studies = [sum(len(curves) for curves in tasks.values()) for tasks in counted]
     answer: dict[str, Any] = {"ratio": {}, "low": {}, "seeds": min(studies)}
+    parts = sorted({key[2] for key in table.cells if key[2].startswith(WITHOUT)})
     for name, pair in {
         "": (OURS, STOCK),
         "warm_": (WARM, STOCK),
@@ -172,6 +176,8 @@ def figures(table: Table) -> dict[str, Any]:
         "warm_default_first_": (WARM, "stock_default"),
         "bound_": (BOUND, STOCK),
         "misled_": (MISLED, OURS),
+        "stopping_": ("ours_stopping", OURS),
+        **{f"{part.removeprefix('ours_')}_": (part, OURS) for part in parts},
     }.items():
         for family, workers, strategy in sorted(table.cells):
             if strategy == pair[0] and (family, workers, pair[1]) in table.cells:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from automl.records import EarlierEvidence
-from benchmarks import efficiency, past, rivals, tables, virtual
+from benchmarks import ablation, efficiency, past, rivals, tables, virtual
 from benchmarks.ours import Ours
 from benchmarks.rivals.protocol import Strategy
 from benchmarks.tables import Task
@@ -44,6 +44,7 @@ OURS: dict[str, dict[str, Any]] = {
     "ours_warm": {"warm": True},
     "ours_misled": {"misled": True},
     "ours_stopping": {"scheduler": "stopping"},
+    **{f"{efficiency.WITHOUT}{part}": {"without": part} for part in ablation.PARTS},
 }
 CORE = ("stock", "stock_default", "random_asha", "ours", "ours_warm", efficiency.BOUND)
 
@@ -137,7 +138,9 @@ def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
     if cell.strategy == efficiency.BOUND:
         regret, trials = virtual.least_regret(task, GRID * budget, startup=startup), 1
     else:
-        trace = virtual.run(_strategy(place, cell, task), task, workers=cell.workers, budget=budget, startup=startup)
+        strategy = _strategy(place, cell, task)
+        with ablation.without(OURS.get(cell.strategy, {}).get("without")):
+            trace = virtual.run(strategy, task, workers=cell.workers, budget=budget, startup=startup)
         regret, trials = virtual.regret(trace, task, GRID * budget), trace.trials
     return cell, {"regret": [round(float(value), 5) for value in regret], "trials": [trials]}
 
@@ -146,6 +149,7 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     if cell.strategy not in OURS:
         return rivals.make(cell.strategy, task.space, max_epochs=task.max_epochs, seed=cell.seed, workers=cell.workers)
     asked = dict(OURS[cell.strategy])
+    asked.pop("without", None)
     earlier: Sequence[EarlierEvidence] = ()
     if asked.pop("warm", False):
         earlier = _earlier(place, task, cell.seed)

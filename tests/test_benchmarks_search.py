@@ -7,7 +7,7 @@ import pytest
 
 from automl.records import Answer, Params
 from automl.space import Choice, Real, SearchSpace
-from benchmarks import efficiency, past, tables, virtual
+from benchmarks import ablation, efficiency, past, tables, virtual
 from benchmarks.ours import Ours
 from benchmarks.tables import Task
 
@@ -156,6 +156,20 @@ def test_no_search_beats_one_that_knows_the_right_row() -> None:
     assert virtual.least_regret(made, times, startup=0.5).tolist() == pytest.approx([1.0, 1.0, 0.0])
     found = virtual.regret(virtual.run(Scripted(), made, workers=2, budget=3, startup=0.5), made, times)
     assert (found >= virtual.least_regret(made, times, startup=0.5)).all()
+
+
+def test_each_part_changes_the_search_and_comes_back() -> None:
+    made = tables.held_out(tables.families(None)["lcbench"])[0]
+
+    def searched(part: str | None) -> list[tuple[object, ...]]:
+        ours = Ours(made, seed=1)
+        with ablation.without(part):
+            virtual.run(ours, made, workers=4, budget=0.3 * made.full, startup=0.2)
+        return [tuple(trial.params.values()) for trial in ours.trials.values()]
+
+    whole = searched(None)
+    assert [part for part in ablation.PARTS if searched(part) == whole] == []
+    assert searched(None) == whole
 
 
 @pytest.mark.slow
