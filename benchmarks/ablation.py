@@ -3,8 +3,8 @@
 The parts are taken out here and not by an option: nobody should search without them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
@@ -51,10 +51,6 @@ PARTS: Final[Mapping[str, tuple[Any, str, Any]]] = {
 trials that still run overlooked, candidates not refined, nothing known of the default params."""
 
 
-@contextmanager
-def without(part: str | None) -> Iterator[None]:
-    """Search without a part of `PARTS` inside the block; with all of them for None."""
-    with ExitStack() as stack:
-        if part is not None:
-            stack.enter_context(patch.object(*PARTS[part]))
-        yield
+def without(part: str | None) -> AbstractContextManager[object]:
+    """Return a context that searches without a part of `PARTS`; with all of them for None."""
+    return nullcontext() if part is None else patch.object(*PARTS[part])

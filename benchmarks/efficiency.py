@@ -127,16 +127,16 @@ def told(table: Table) -> str:
             f"{key[0]:10} W={key[1]:<3} {key[2]:24} {quarter:.3f} {half:.3f} {mean[-1]:.3f}  ({studies} studies)"
         )
     lines.append("compute that the other needs for each unit of ours: where the slower ends; mean on the way (90%)")
-    for family, workers, *pair in _pairs(table):
-        measured = (with_interval(table, family, workers, (pair[0], pair[1]), measure) for measure in (ratio, pace))
+    for family, workers, pair in _pairs(table):
+        measured = (with_interval(table, family, workers, pair, measure) for measure in (ratio, pace))
         found = "; ".join(f"{value:.2f} ({low:.2f}..{high:.2f})" for value, low, high in measured)
-        lines.append(f"{family:10} W={workers:<3} {pair[0]} against {pair[1]}: {found}")
-        for task, (value, low, high) in _worse(table, family, workers, (pair[0], pair[1])).items():
+        lines.append(f"{family:10} W={workers:<3} {' against '.join(pair)}: {found}")
+        for task, (value, low, high) in _worse(table, family, workers, pair).items():
             lines.append(f"  worse by more than a fifth: {task} {value} ({low}..{high})")
     return "\n".join(lines)
 
 
-def _pairs(table: Table) -> list[tuple[str, int, str, str]]:
+def _pairs(table: Table) -> list[tuple[str, int, tuple[str, str]]]:
     """Return who is compared: ours, also with a warm start, with each rival; whatever else is ours with ours."""
     found = []
     for family, workers, one in sorted(table.cells):
@@ -144,7 +144,7 @@ def _pairs(table: Table) -> list[tuple[str, int, str, str]]:
             searches = one in {OURS, WARM} and not other.startswith(OURS)
             variant = one.startswith(f"{OURS}_") and other == OURS
             if searches or variant:
-                found.append((family, workers, one, other))
+                found.append((family, workers, (one, other)))
     return found
 
 
@@ -152,11 +152,11 @@ def _worse(table: Table, family: str, workers: int, pair: tuple[str, str]) -> di
     """Return the tasks that lose by more than a fifth: ratio and its 90% interval, by bootstrap over the seeds."""
     found = {}
     table = table.shared(family, workers, pair)
-    for task in table.cells[family, workers, pair[0]]:
-        only = Table({key: {task: tasks[task]} for key, tasks in table.cells.items()})
-        value, low, high = with_interval(only, family, workers, pair)
-        if value < WORSE:
-            found[task] = [round(value, 2), round(low, 2), round(high, 2)]
+    one, other = (table.cells[family, workers, strategy] for strategy in pair)
+    for task in one:
+        if ratio(one[task].mean(axis=0), other[task].mean(axis=0)) < WORSE:
+            only = Table({key: {task: tasks[task]} for key, tasks in table.cells.items()})
+            found[task] = [round(value, 2) for value in with_interval(only, family, workers, pair)]
     return found
 
 
