@@ -123,7 +123,7 @@ def status(study: Study) -> None:
     beats = {
         t.number: attempts.present(folder / TRIALS / trial_name(t, described.model)) for t in trials if not t.ending
     }
-    print(overview.driver(attempts.heard(folder), finished="promotion" in notes, folder=str(study)))
+    print(overview.driver(attempts.heard(folder), finished=bool(notes.get("promotion")), folder=str(study)))
     for line in overview.where(described, trials, notes, beats):
         print(line)
 

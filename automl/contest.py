@@ -28,8 +28,12 @@ REACH: Final = 1.5
 """A trial is a finalist if the search saw it at most so many times the noise below the best one."""
 EARLY_SHARE: Final = 0.2
 """Part of the allowed error that a look before the last one spends; the last one has all that is left."""
+RESERVE: Final = 0.1
+"""Part of the error that is left at a last look and kept for a study whose `confirm.retrainings` is raised later."""
 MOST_FINALISTS: Final = 4
 """Trials to choose among, where the description leaves it open."""
+MOST_FURTHER: Final = 10
+"""A verdict is called close where so many further seeds of each side would decide it."""
 HOPE: Final = 1.28
 """How many standard errors above what was seen the gain is taken to be before it is given up (a 90% bound)."""
 
@@ -110,15 +114,17 @@ class Contest:
 
     def next_round(self, rounds: Sequence[Round], results: Results) -> Round | None:
         """Return what to train after `rounds`, whose results are given; None when no more is needed."""
+        if self.seeds == 0:
+            return None
         if not rounds:
             return self._opening()
         last = rounds[-1]
         if not results.get(DEFAULT):  # nothing to compare with; a later session tries this round again
             return None
-        if self.seeds is not None or not self.ranking or (last.share and self.sure(last, results)):
+        if not self.ranking or (last.share and self.sure(last, results)):
             return None
         left = self.retrainings - sum(played.size for played in rounds)
-        if last.stage is Stage.OPENING:
+        if last.stage is Stage.OPENING and self.seeds is None:
             return self._choosing(last, results, left) or self._judging(last, rounds, results)
         if last.stage is Stage.CHOOSING:
             last = self._choice(rounds, results)
@@ -147,10 +153,9 @@ class Contest:
         count = self.seeds or max(2, min(OPENING_SEEDS, self.retrainings // 2))
         offsets = tuple(range(count))
         if not self.ranking:
-            return Round(Stage.OPENING, {DEFAULT: offsets}, DEFAULT, share=1.0, why="the default params won")
+            return Round(Stage.OPENING, {DEFAULT: offsets}, DEFAULT, share=1.0, why="the baseline's params won")
         side = side_of(self.ranking[0][0])
-        last = self.seeds is not None or self.retrainings < 2 * count + 2
-        share = 1.0 if last else EARLY_SHARE
+        share = EARLY_SHARE if self.retrainings >= 2 * count + 2 else 1 - RESERVE
         return Round(Stage.OPENING, {side: offsets, DEFAULT: offsets}, side, share=share)
 
     def _choosing(self, opening: Round, results: Results, left: int) -> Round | None:
@@ -181,7 +186,7 @@ class Contest:
     def _judging(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
         """Return as many seeds as would show the gain seen, all that is left if so many, none if all were in vain."""
         left = self.retrainings - sum(played.size for played in rounds)
-        share = 1 - sum(played.share for played in rounds)
+        share = (1 - sum(played.share for played in rounds)) * (1 - RESERVE)
         have = {side: _next_offset(rounds, side) for side in (last.side, DEFAULT)}
         judged = have[last.side] - last.since
         plans = _plans(judged, have[DEFAULT], left)
@@ -195,8 +200,27 @@ class Contest:
             last.side: tuple(range(have[last.side], last.since + plan[0])),
             DEFAULT: tuple(range(have[DEFAULT], plan[1])),
         }
-        why = f"{last.side} is {difference:+.4f} above the default so far, the noise is {noise:.4f}"
+        why = f"{last.side} is {difference:+.4f} above the baseline so far, the noise is {noise:.4f}"
         return Round(Stage.JUDGING, wanted, last.side, last.since, part, why)
+
+    def would_decide(self, rounds: Sequence[Round], results: Results) -> int | None:
+        """Return how many further seeds of each side would show the gain, were the difference as it is now.
+
+        None where it is shown already, where no difference above `min_gain` was seen, and where more than
+        `MOST_FURTHER` would be needed.
+        """
+        looked = last_look(rounds) if rounds else None
+        if looked is None or not self.ranking or self.sure(looked, results):
+            return None
+        difference, noise, _ = self._seen(looked, results)
+        judged = len(self.gain(looked, results).challenger)
+        base = len(results.get(DEFAULT, {}))
+        share = (1 - sum(played.share for played in rounds)) * (1 - RESERVE)
+        for more in range(1, MOST_FURTHER + 1):
+            plan = (judged + more, base + more)
+            if min(plan) >= OPENING_SEEDS and self._bound(difference, noise, plan, share) > self.gates.min_gain:
+                return more
+        return None
 
     def _likely(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> bool:
         """Tell whether a look after a plan would show this difference nine times in ten."""
@@ -224,7 +248,7 @@ class Contest:
 
 
 def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
-    """Return the contest of a study's trials against its default params, which are those of trial 0.
+    """Return the contest of a study's trials against its baseline, which is trial 0.
 
     Where no trial was trained to the end, the one trained best and longest stands alone.
     """

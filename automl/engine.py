@@ -23,6 +23,9 @@ from automl.records import Engine, Job
 
 BUILDERS: Final = ("auto", "tensorrt", "tensorrt_rtx")
 CHECKED_IMAGES: Final = 16
+TORCH_STATS: Final = "torch.npz"
+ONNX_STATS: Final = "onnx.npz"
+"""What the scores of weights and ONNX file were computed from, image by image."""
 RTX_CARDS: Final = ("SM80", "SM86", "SM89", "SM120")
 MAX_DIFFERENCE: Final = 1e-3
 """Limit of `compare`: 0.001 to 0.002 of a score, 0.6 pixels of a box edge at 600; measured in FP32: 1e-7 to 1e-5."""
@@ -49,26 +52,38 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
                 f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, "
                 f"but differ by {difference:.3g}"
             )
-        torch_score = yolo.validate(source, job, split=job.split)[job.metric]
-        onnx_score = yolo.validate(exported, job, split=job.split)[job.metric]
+        torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
+        metrics = score(exported, job, keep=folder / ONNX_STATS)
         plan, builder, plan_score, notes = _engine(exported, job, folder / "model.engine", wanted=engine)
     return Engine(
         onnx=folder / "model.onnx",
         onnx_difference=difference,
-        onnx_score=onnx_score,
+        onnx_score=metrics[job.judged_metric],
         torch_score=torch_score,
         plan=plan,
         builder=builder,
         plan_score=plan_score,
         notes=notes,
+        metrics=metrics,
     )
 
 
-def score(weights: Path, job: Job) -> float:
-    """Measure weights on the job's split; they are copied first, since validation writes beside them."""
+def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
+    """Return the metrics of weights of any format on the job's split.
+
+    What they were computed from, image by image, is kept in the file `keep`. The weights are copied first, since
+    validation writes beside them.
+    """
     with scratch.folder() as place:
         durable.copy(weights, place / weights.name)
-        return yolo.validate(place / weights.name, job, split=job.split)[job.metric]
+        metrics, stats = yolo.judge(place / weights.name, job, split=job.split)
+    stats.save(keep)
+    return metrics
+
+
+def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]]:
+    """Measure several models on one node: weights, job, and the file that keeps what the metrics come from."""
+    return [score(weights, job, keep=keep) for weights, job, keep in models]
 
 
 def compare(weights: Path, exported: Path, images: Sequence[Path], *, image_size: int) -> float:
@@ -115,7 +130,7 @@ def _engine(
         )  # fmt: skip
     framed = exported.with_suffix(".engine")
     framed.write_bytes(_framed(plan, exported))
-    return target, builder, yolo.validate(framed, job, split=job.split)[job.metric], ()
+    return target, builder, yolo.validate(framed, job, split=job.split)[job.judged_metric], ()
 
 
 def _builder(wanted: str) -> tuple[Any, str]:

@@ -1,4 +1,4 @@
-"""Confirms a winner: it and the default are trained again on fresh seeds and judged on a split no trial saw.
+"""Confirms a winner: it and the baseline are trained again on fresh seeds and judged on a split no trial saw.
 
 Pure but for the folders it names; the study hands the jobs to the cluster and the scores come back as records.
 """
@@ -59,7 +59,9 @@ def score(job: Job, ending: Ending) -> Score | None:
     if ending.final is None:
         return None
     metrics = ending.final.metrics
-    return Score(seed=job.seed, value=metrics[job.metric], metrics=metrics, weights=job.folder / trial.BEST)
+    # Versions before 0.9 wrote every split's metrics as `val/...`.
+    value = metrics[job.judged_metric if job.judged_metric in metrics else job.metric]
+    return Score(seed=job.seed, value=value, metrics=metrics, weights=job.folder / trial.BEST)
 
 
 def gain(challenger: Sequence[Score], default: Sequence[Score], *, confidence: float, share: float = 1.0) -> Gain:
@@ -108,11 +110,6 @@ def _margin(ours: Sequence[float], theirs: Sequence[float], confidence: float) -
 def on_val(score: Score, *, metric: str) -> float:
     """Return the best value of a re-training on the validation split."""
     return max((m.metrics.get(metric, 0.0) for m in trial.read_curves(score.weights.parent)), default=0.0)
-
-
-def shipped(scores: Sequence[Score], *, metric: str) -> Score:
-    """Return the re-training whose weights go out: the best on the validation split, never on the judged one."""
-    return max(scores, key=lambda score: on_val(score, metric=metric))
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from automl.baseline import Baseline
 from automl.records import EarlierEvidence, Job, Params, Trial
 from automl.spec import StudySpec
 from automl.strategy import Course
@@ -23,6 +24,8 @@ class Frame:
     gpus: float
     threads: int
     concurrent: int
+    baseline: Baseline | None = None
+    """None in a study that an earlier version began: its baseline is the default of its space."""
 
     def whole(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
@@ -57,7 +60,7 @@ class Frame:
         )
 
 
-def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = ()) -> Course:
+def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
     """Return what a study's search is about."""
     return Course(
         space=spec.search_space,
@@ -68,4 +71,5 @@ def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = ()) -> Cou
         scheduler=spec.ladder.scheduler,
         seed=spec.seed,
         earlier=earlier,
+        baseline=baseline,
     )

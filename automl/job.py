@@ -6,20 +6,21 @@ Each step can be told again: a study that was interrupted goes on where it stood
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from automl import card, cluster, contest, engine, finals, retention, settlement, yolo
+from automl import card, cluster, contest, finals, promotion, retention, settlement, shipping, yolo
 from automl.board import Board
 from automl.contest import Round
 from automl.errors import StudyError
 from automl.frame import Frame
 from automl.patience import patiently
-from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
+from automl.records import Ending, Gain, Job, Promotion, Trial
 from automl.session import Place, Session, opened
+from automl.settlement import Confirmed
 from automl.spec import StudySpec
 from automl.strategy import best_trial
 from automl.study import Search
@@ -45,11 +46,13 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
     with cluster.interruptible(), opened(spec, place, console=console) as session:
         settlement.check_champion(session)
         if done := session.journal.notes().get("promotion"):
-            session.progress.event("study is finished: nothing to do")
-            return settlement.tell(session, done)
+            if not settlement.extended(session.spec, done):
+                session.progress.event("study is finished: nothing to do")
+                return settlement.tell(session, done)
+            settlement.reopen(session, done)
 
         facts = session.journal.notes().get("verdict") or decide(session, address=address)
-        retention.settled(session.folder, session.folder / facts["files"]["best.pt"], say=session.progress.event)
+        settlement.give_up_weights(session, facts)
 
         return settlement.tell(session, settlement.settle(session, facts))
 
@@ -69,15 +72,15 @@ def decide(session: Session, *, address: str | None) -> dict[str, Any]:
         best = best_trial(trials, spec.metric)
         session.progress.event(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
 
-        winner, gain = confirm(session, slots, trials)
+        confirmed = confirm(session, slots, trials)
 
-        side, candidate = settlement.candidate(session, gain)
-        case = settlement.Case(winner, side, candidate, gain, export(session, candidate, slots))
+        chosen = shipping.choose(session, trials, confirmed.jobs)
+        built = shipping.export(session, chosen, slots)
+        worth = shipping.worth(session, chosen, trials, confirmed.jobs, slots)
 
-        champion = champion_score(session, candidate, slots)
-
-    verdict = settlement.judge(session, case, champion_score=champion)
-    facts = settlement.evidence(session, case, verdict)
+    verdict = promotion.judge(built, spec.laws, over_champion=worth.over_champion)
+    params = shipping.params_of(chosen, trials)
+    facts = settlement.evidence(session, settlement.Case(confirmed, chosen, params, built, worth), verdict)
     session.journal.note("verdict", facts)
     return facts
 
@@ -126,17 +129,22 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
         gpus=slots.gpus,
         threads=max(1, int(slots.cpus)),
         concurrent=slots.concurrent,
+        baseline=session.baseline,
     )
 
 
-def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> tuple[Trial, Gain]:
-    """Train finalists and default on fresh seeds, round by round, and return the winner and how sure its gain is.
+def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Confirmed:
+    """Train finalists and baseline on fresh seeds, round by round, and return the winner and how sure its gain is.
 
-    Each round is in the journal before it starts: a later session ends the last one and goes on from there.
+    Each round is in the journal before it starts: a later session ends the last one and goes on from there. With
+    `confirm.seeds` 0 nothing is trained, and nothing is known of the gain.
 
     Raises:
         StudyError: every re-training of a side failed.
     """
+    if session.spec.confirm.seeds == 0:
+        nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
+        return Confirmed(best_trial(trials, session.spec.metric), nothing, {}, None)
     opened = contest.opened(session.spec, trials)
     rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
     jobs: dict[str, Job] = {}
@@ -154,7 +162,8 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> tupl
         jobs |= last
         retrain(session, slots, last)
     looked = contest.last_look(rounds)
-    gain = opened.gain(looked, results_of(session, jobs))
+    results = results_of(session, jobs)
+    gain = opened.gain(looked, results)
     if not gain.challenger or not gain.default:
         notes = session.journal.notes()
         causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
@@ -163,7 +172,8 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> tupl
             "mend that (a batch that does not fit the default params: set train.batch or their default lower, in a new "
             "study) and resume to try them again; see their log.txt"
         )
-    return {contest.side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0]), gain
+    winner = {contest.side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
+    return Confirmed(winner, gain, jobs, opened.would_decide(rounds, results))
 
 
 def planned(
@@ -213,32 +223,3 @@ def results_of(session: Session, jobs: Mapping[str, Job]) -> contest.Results:
             on_val = finals.on_val(score, metric=job.metric)
             found.setdefault(name.rpartition("_")[0], {})[job.seed - first] = contest.Retraining(on_val, score)
     return found
-
-
-def export(session: Session, candidate: Score, slots: cluster.Slots) -> Engine:
-    """Export the candidate and measure what ships, on a node that holds what a trial holds: a GPU, if there is any."""
-    session.progress.event(f"candidate is {candidate.weights}; exporting")
-    images = session.data.images[session.spec.confirm.split]
-    job = card.read(candidate.weights.parent)
-    built = cluster.call(
-        partial(engine.build, images=images, engine=session.spec.export.engine),
-        (candidate.weights, job, session.folder / "export"),
-        slots,
-    )
-    session.progress.event(
-        f"ONNX differs from torch by {built.onnx_difference:.2g} at most, scores {built.onnx_score:.4f} "
-        f"(torch {built.torch_score:.4f}); engine: {built.builder or 'none'}"
-    )
-    for note in built.notes:
-        session.progress.event(f"note: {note}")
-    return built
-
-
-def champion_score(session: Session, candidate: Score, slots: cluster.Slots) -> float | None:
-    """Measure the serving champion on the images its rival was judged on; None where there is none."""
-    serving = settlement.serving(session, candidate)
-    if serving is None:
-        return None
-    value = cluster.call(engine.score, serving, slots)
-    session.progress.event(f"the serving champion scores {value:.4f} on the same images")
-    return value

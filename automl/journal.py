@@ -27,6 +27,8 @@ from automl.space import Choice, Integer, Parameter, SearchSpace
 FILE: Final = "journal.log"
 EPOCH: Final = "epoch:"
 LOSSES: Final = "losses"
+OUTSIDE: Final = "params"
+"""The params of a trial that are no point of the space."""
 STATES: Final = {
     State.COMPLETED: TrialState.COMPLETE,
     State.PRUNED: TrialState.PRUNED,
@@ -71,13 +73,17 @@ class Journal:
         """Tell what was unreadable at the end of the file and left out, empty if nothing."""
         return self._lines.dropped
 
-    def suggested(self, params: Params, space: SearchSpace, *, seed: int, origin: str) -> int:
-        """Record a new trial and return its number. `origin` tells where the params come from."""
+    def suggested(self, params: Params, space: SearchSpace, *, seed: int, origin: str, outside: bool = False) -> int:
+        """Record a new trial and return its number; `origin` says where the params come from.
+
+        Params `outside` the space have no distribution: Optuna sees a trial without params, and they are an attribute.
+        """
+        point: Params = {} if outside else params
         template = create_trial(
             state=TrialState.RUNNING,
-            params=dict(params),
-            distributions={name: distribution(space.parameters[name]) for name in params},
-            user_attrs={"seed": seed, "origin": origin},
+            params=dict(point),
+            distributions={name: distribution(space.parameters[name]) for name in point},
+            user_attrs={"seed": seed, "origin": origin} | ({OUTSIDE: dict(params)} if outside else {}),
         )
         key = self._storage.create_new_trial(self._study, template)
         return self._storage.get_trial(key).number
@@ -161,12 +167,13 @@ def _trial(frozen: FrozenTrial, metric: str) -> Trial:
     )
     return Trial(
         number=frozen.number,
-        params=frozen.params,
+        params=attrs.get(OUTSIDE, frozen.params),
         seed=attrs["seed"],
         measurements=measurements,
         ending=Ending.from_dict(attrs["ending"]) if "ending" in attrs else None,
         losses=tuple(Loss.from_dict(plain) for plain in attrs.get(LOSSES, [])),
         node=attrs[f"{EPOCH}{measurements[-1].epoch}"].get("node", "") if measurements else "",
+        outside=OUTSIDE in attrs,
     )
 
 

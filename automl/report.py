@@ -49,7 +49,7 @@ def write(
         cost=_cost(trials, spec, facts),
         rung=rung,
         importances=shares,
-        gain=_gain_words(facts) if facts else "",
+        words=words_of(facts) if facts else {},
         curves=_svg(_curves(trials, spec)),
         bars=_svg(_bars(shares)) if shares else "",
         dots=_svg(_dots(facts)) if facts else "",
@@ -94,12 +94,46 @@ def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | N
     return cost
 
 
+def words_of(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the three statements of a verdict: what ships, how it compares, whether the params are better."""
+    if "shipped" not in facts:  # a study of a version before 0.9
+        return {}
+    shipped, over, metric = facts["shipped"], facts["over_baseline"], f"{facts['objective']} on {facts['split']}"
+    compared = "not known: no model of the baseline was trained to the end"
+    if over:
+        models = "model" if over["models"] == 1 else "models"
+        compared = f"{spanned(over, sign='+')}: its difference to the mean of {over['models']} {models} of the baseline"
+    return {
+        "ships": f"{metric}: {spanned(shipped)} with its 95% interval over {shipped['images']} images, as ONNX",
+        "compared": compared,
+        "params": _gain_words(facts),
+    }
+
+
+def spanned(found: Mapping[str, Any], *, sign: str = "") -> str:
+    """Return a value with its interval.
+
+    >>> spanned({"value": 0.5, "low": 0.4, "high": 0.62}), spanned({"value": 0.1, "low": -0.1, "high": 0.2}, sign="+")
+    ('0.5000 (0.4000..0.6200)', '+0.1000 (-0.1000..+0.2000)')
+    """
+    value, low, high = (f"{found[key]:{sign}.4f}" for key in ("value", "low", "high"))
+    return f"{value} ({low}..{high})"
+
+
 def _gain_words(facts: Mapping[str, Any]) -> str:
+    if not (facts["challenger"] and facts["default"]):
+        return "not known: nothing was trained again on fresh seeds (confirm.seeds is 0)"
     bound = facts["lower_bound"]
     sure = f"with {facts['confidence']:.0%} confidence the gain is at least {bound or 0:+.4f}"
     if bound is None or not math.isfinite(bound):
         sure = "how sure that is cannot be told from fewer than two scores a side"
-    return f"{facts['difference']:+.4f} {facts['objective']} on {facts['split']}; {sure}"
+    told = f"{facts['difference']:+.4f} {facts['objective']} on {facts['split']}; {sure}"
+    better = (
+        f"yes, those of trial {facts['trial']}" if facts["params_better"] else "not shown, which is a proper result"
+    )
+    further = facts["further"]
+    close = f"; {further['seeds']} more seeds of each would decide it if the difference holds" if further else ""
+    return f"{better}: {told}{close}"
 
 
 def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
@@ -116,7 +150,7 @@ def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
             axes.annotate(f"trial {trial.number}", (epochs[-1], values[-1]), xytext=(4, 0), textcoords="offset points")
     if trials and trials[0].best(spec.metric) is not None:
         epochs, values = _points(trials[0], spec.metric)
-        axes.plot(epochs, values, color="#d98200", linewidth=2, linestyle="--", label="default params")
+        axes.plot(epochs, values, color="#d98200", linewidth=2, linestyle="--", label="baseline")
         axes.legend(frameon=False, loc="upper left")
     for rung in spec.rungs:
         axes.axvline(rung, color="#c8ced6", linewidth=1, linestyle=":")
@@ -142,10 +176,11 @@ def _bars(shares: Mapping[str, float]) -> Figure:
 def _dots(facts: Mapping[str, Any]) -> Figure:
     figure, axes = _figure(7.6, 1.5)
     for height, (side, colour) in enumerate({"default": "#d98200", "challenger": "#1b7f4d"}.items()):
-        values = facts[side]
+        if not (values := facts[side]):
+            continue
         axes.plot(values, [height] * len(values), "o", color=colour, markersize=8, alpha=0.8)
         axes.plot([sum(values) / len(values)] * 2, [height - 0.3, height + 0.3], color=colour, linewidth=2)
-    axes.set_yticks([0, 1], ["default", "challenger"])
+    axes.set_yticks([0, 1], ["baseline", "challenger"])
     axes.set_ylim(-0.6, 1.6)
     axes.set_xlabel(f"{facts['objective']} on {facts['split']}, one dot a seed, line: mean")
     return figure

@@ -10,6 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from automl import attempts, bounds, dataset, durable, earlier, retention, sample, scratch, yolo
+from automl.baseline import Baseline, baseline_of
 from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
@@ -17,11 +18,13 @@ from automl.patience import Patience, held, patiently
 from automl.progress import Progress
 from automl.records import EarlierEvidence
 from automl.registry import Registry
-from automl.spec import SAMPLE, StudySpec, differences, dump, read_yaml, stored
+from automl.spec import SAMPLE, ConfirmSpec, StudySpec, differences, dump, read_yaml, stored
 from automl.wording import shown
 
 SPEC: Final = "study.yaml"
 DATA: Final = "data"
+BASELINE: Final = "baseline"
+"""The journal's note of the baseline."""
 MODELS: Final = "models"
 WRITTEN: Final = ("trials", "confirm", "export", MODELS, DATA)
 """The folders of a study's own in which it writes."""
@@ -55,6 +58,8 @@ class Session:
     progress: Progress
     earlier: tuple[EarlierEvidence, ...] = ()
     """What earlier studies tell the sampler."""
+    baseline: Baseline | None = None
+    """What trial 0 is trained with; None in a study that an earlier version began."""
 
 
 @contextmanager
@@ -76,7 +81,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
     progress = Progress(folder / "study.log", console=console)
     with durable.locked(folder), held(Patience(progress.event)), attempts.beating(folder, attempt=0):
         spec = named_from(place.storage, adopt(spec, folder))
-        claim(folder, spec)
+        spec = claim(folder, spec)
         data, staged = prepare_data(spec, folder)
         for warning in data.warnings:
             progress.event(f"data warning: {warning}")
@@ -87,27 +92,76 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         if journal.dropped:
             progress.event(f"journal mended: {journal.dropped}")
         taught = earlier.evidence(lessons)
-        yield Session(spec, place, folder, data, staged, journal, progress, taught)
+        baseline = recorded_baseline(spec, data, journal)
+        if baseline:
+            progress.event(told_baseline(baseline))
+        yield Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
 
 
-def claim(folder: Path, spec: StudySpec) -> None:
-    """See that a study that has begun here has this description; one that has not begun takes it.
+def recorded_baseline(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | None:
+    """Return the baseline as the journal holds it; determined and recorded before the first trial.
 
-    What is kept on disk is no part of what was searched, so `retention` may change on the way.
+    None for a study that began without one.
+    """
+    if plain := journal.notes().get(BASELINE):
+        return Baseline.from_dict(plain)
+    if journal.trials():
+        return None
+    found = baseline_for(spec, data)
+    journal.note(BASELINE, found.to_dict())
+    return found
+
+
+def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
+    """Return what a plain `yolo train` would train with on this data set, for as long as this study's trials."""
+    given = {**spec.search_space.defaults(), **spec.train}
+    fraction = given.get("fraction", 1.0)
+    images = len(data.images["train"])
+    part = min(fraction, images) if isinstance(fraction, int) else round(images * float(fraction))
+    resolved = yolo.resolve_auto(
+        images=max(1, part),
+        classes=1 if given.get("single_cls") else len(data.names),
+        epochs=spec.ladder.max_epochs,
+        batch=int(given.get("batch", yolo.BATCH)),
+    )
+    return baseline_of(spec.search_space, spec.train, plain=yolo.plain_hyperparameters(), resolved=resolved)
+
+
+def told_baseline(baseline: Baseline) -> str:
+    """Return the line of the log and of `check` on the baseline."""
+    automatic = ("optimizer", "lr0", "momentum", "warmup_bias_lr")
+    explicit = shown({name: baseline.settings[name] for name in automatic})
+    where = "a point of the space" if baseline.inside else f"outside the space, trained with {shown(baseline.params)}"
+    return f"baseline (trial 0): a plain yolo train, whose optimizer=auto is {explicit}; {where}"
+
+
+def claim(folder: Path, spec: StudySpec) -> StudySpec:
+    """Check that a study that has begun here has this description, and return it; one that has not begun takes it.
+
+    What is kept on disk is no part of what was searched, so `retention` may change on the way; and so may
+    `confirm.retrainings` be given anew, by which a close verdict is decided.
     """
     path = folder / SPEC
     if not path.exists() or not (folder / FILE).exists():
         durable.write_text(path, dump(spec))
-        return
+        return spec
     kept = stored(path)
-    if different := differences(spec.model_copy(update={"retention": kept.retention}), kept):
+    if spec.confirm.retrainings == "auto":
+        spec = spec.model_copy(update={"confirm": _with_retrainings(spec, kept)})
+    same = spec.model_copy(update={"retention": kept.retention, "confirm": _with_retrainings(spec, kept)})
+    if different := differences(same, kept):
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
             f"choose another --name, or go on with the old one: automl resume {folder}"
         )
-    if spec.retention != kept.retention:
+    if spec != kept:
         durable.write_text(path, dump(spec))
+    return spec
+
+
+def _with_retrainings(spec: StudySpec, kept: StudySpec) -> ConfirmSpec:
+    return spec.confirm.model_copy(update={"retrainings": kept.confirm.retrainings})
 
 
 def adopt(spec: StudySpec, folder: Path) -> StudySpec:
@@ -252,7 +306,10 @@ def plan(spec: StudySpec, place: Place) -> Iterator[str]:
         yield f"data {split}: {len(images)} images; boxes: {counted}"
     for warning in data.warnings:
         yield f"data warning: {warning}"
-    yield f"default params (trial 0): {shown(spec.search_space.defaults())}"
+    baseline, default = baseline_for(spec, data), spec.search_space.defaults()
+    yield told_baseline(baseline)
+    if dict(baseline.params) != default:
+        yield f"default params (trial 1): {shown(default)}"
     yield from (lesson.told() for lesson in lessons)
     steps = spec.ladder
     yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
@@ -260,7 +317,7 @@ def plan(spec: StudySpec, place: Place) -> Iterator[str]:
     yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}"
     fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
     span = f"{fewest} to {most}" if fewest < most else str(most)
-    yield f"      and {span} to confirm the winner against the default"
+    yield f"      and {span} to confirm the winner against the baseline"
     limits = {"hours": spec.budget.hours, "GPU-hours": spec.budget.gpu_hours}
     told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
     yield f"limits: {', '.join(told) if told else 'none but the trials'}"

@@ -1,38 +1,53 @@
-"""How a study is settled: the candidate, the judge's verdict, the registry, the report, the last words."""
+"""How a study is settled: the verdict on what ships, the registry, the report, the last words."""
 
 import math
 import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from automl import card, durable, finals, promotion, report
+from automl import card, durable, promotion, report, retention
 from automl.earlier import DATASET
 from automl.errors import StudyError
-from automl.finals import CHALLENGER, DEFAULT
+from automl.finals import DEFAULT
 from automl.patience import patiently
-from automl.records import Engine, Gain, Job, Promotion, Score, Trial
+from automl.records import Engine, Gain, Job, Params, Promotion, Trial
 from automl.registry import CHAMPION
+from automl.report import spanned
+from automl.selection import Candidate
 from automl.session import SPEC, Session
-from automl.spec import read_yaml
+from automl.shipping import Worth
+from automl.spec import StudySpec, read_yaml
 from automl.wording import duration
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What is laid before the judge."""
+class Confirmed:
+    """What the re-trainings gave."""
 
     winner: Trial
-    """The trial that was judged."""
-    side: str
-    """Whose model the candidate is: `challenger` or `default`."""
-    candidate: Score
+    """The trial whose params were compared with the baseline's."""
     gain: Gain
+    jobs: Mapping[str, Job]
+    """All re-trainings by name."""
+    further: int | None
+    """So many further seeds of each side would decide a close verdict; None where it is not close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a verdict rests on."""
+
+    confirmed: Confirmed
+    chosen: Candidate
+    params: Params
+    """What the chosen model was trained with."""
     engine: Engine
+    worth: Worth
 
 
 def check_champion(session: Session) -> None:
@@ -53,35 +68,24 @@ def check_champion(session: Session) -> None:
         )
 
 
-def candidate(session: Session, gain: Gain) -> tuple[str, Score]:
-    """Return whose model goes on and which: the default's where no gain is sure and nothing serves yet."""
-    spec = session.spec
-    serves = CHAMPION in session.place.registry(spec).aliases()
-    side = CHALLENGER if serves or promotion.convincing(gain, spec.laws) else DEFAULT
-    scores = gain.challenger if side == CHALLENGER else gain.default
-    return side, finals.shipped(scores, metric=spec.metric)
+def extended(spec: StudySpec, done: Mapping[str, Any]) -> bool:
+    """Return True if more re-trainings are asked for than the finished study's verdict was allowed."""
+    return "allowed" in done and spec.retrainings[1] > done["allowed"]
 
 
-def judge(session: Session, case: Case, *, champion_score: float | None) -> Promotion:
-    """Return the verdict on the candidate; `champion_score` as in `promotion.judge`."""
-    if case.side == DEFAULT:
-        return promotion.judge_first(case.gain, case.engine, session.spec.laws)
-    return promotion.judge(case.gain, case.engine, session.spec.laws, champion_score=champion_score)
+def reopen(session: Session, done: Mapping[str, Any]) -> None:
+    """Take the verdict of a finished study back, so that its confirmation continues; the registry stays as it is."""
+    allowed = session.spec.retrainings[1]
+    session.progress.event(f"study continues: {done['allowed']} re-trainings were allowed, now {allowed}")
+    session.journal.note("verdict", None)
+    session.journal.note("promotion", None)
 
 
-def serving(session: Session, rival: Score) -> tuple[Path, Job] | None:
-    """Return the champion's weights and a job that judges them, at their own image size, on their rival's images.
-
-    None where there is no champion, or where the rival is the champion.
-    """
-    registry = session.place.registry(session.spec)
-    number = registry.aliases().get(CHAMPION)
-    if number is None or durable.sha256(registry.path(number) / "best.pt") == durable.sha256(rival.weights):
-        return None
-    here = card.read(rival.weights.parent)
-    theirs = card.read(registry.path(number))
-    job = replace(theirs, data=here.data, split=here.split, gpus=here.gpus, threads=here.threads)
-    return registry.path(number) / "best.pt", job
+def give_up_weights(session: Session, facts: Mapping[str, Any]) -> None:
+    """Delete the weights of the models that do not ship, but those of the best trials (`retention.keep`)."""
+    shipped = session.folder / facts["files"]["best.pt"]
+    retention.settled(session.folder, shipped, say=session.progress.event)
+    retention.thinned(session.folder, session.spec, session.journal.trials(), shipped, say=session.progress.event)
 
 
 def settle(session: Session, facts: dict[str, Any]) -> dict[str, Any]:
@@ -103,25 +107,26 @@ def settle(session: Session, facts: dict[str, Any]) -> dict[str, Any]:
 
 def evidence(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]:
     """Return the verdict and all it rests on, as plain values; a bound that is not there is None."""
-    gain, built = case.gain, case.engine
+    built, worth = case.engine, case.worth
     return {
         "study": session.spec.name,
         "accepted": verdict.accepted,
-        "side": case.side,
+        "side": case.chosen.side,
         "reasons": list(verdict.reasons),
         "notes": list(verdict.notes),
-        "trial": case.winner.number,
-        "params": dict(case.winner.params),
-        "seed": case.candidate.seed,
         "objective": session.spec.objective,
         "split": session.spec.confirm.split,
-        "challenger": [score.value for score in gain.challenger],
-        "default": [score.value for score in gain.default],
-        "difference": gain.difference,
-        "lower_bound": gain.low if math.isfinite(gain.low) else None,
-        "confidence": gain.confidence,
-        "retrainings": sum(key.startswith("confirm:") for key in session.journal.notes()),
-        "metrics": dict(case.candidate.metrics),
+        "shipped": {
+            "name": case.chosen.name,
+            "params": dict(case.params),
+            "on_val": case.chosen.on_val,
+            "images": worth.images,
+            **asdict(worth.value),
+        },
+        "over_baseline": worth.over_baseline and {"models": worth.baselines, **asdict(worth.over_baseline)},
+        "over_champion": worth.over_champion and asdict(worth.over_champion),
+        **_claim(session, case.confirmed),
+        "metrics": dict(built.metrics),
         "torch_score": built.torch_score,
         "onnx_score": built.onnx_score,
         "onnx_difference": built.onnx_difference,
@@ -133,12 +138,31 @@ def evidence(session: Session, case: Case, verdict: Promotion) -> dict[str, Any]
     }
 
 
+def _claim(session: Session, confirmed: Confirmed) -> dict[str, Any]:
+    """Return what is known of the params: those of the winner against the baseline's, on fresh seeds."""
+    gain, further = confirmed.gain, confirmed.further
+    done = sum(key.startswith("confirm:") for key in session.journal.notes())
+    return {
+        "trial": confirmed.winner.number,
+        "params": dict(confirmed.winner.params),
+        "challenger": [score.value for score in gain.challenger],
+        "default": [score.value for score in gain.default],
+        "difference": gain.difference,
+        "lower_bound": gain.low if math.isfinite(gain.low) else None,
+        "confidence": gain.confidence,
+        "params_better": promotion.convincing(gain, session.spec.laws),
+        "retrainings": done,
+        "allowed": session.spec.retrainings[1],
+        "further": further and {"seeds": further, "retrainings": done + 2 * further},
+    }
+
+
 def _files(folder: Path, case: Case) -> dict[str, str]:
     """Return what a version holds: name in the registry to path in the study's folder."""
     files = {
-        "best.pt": case.candidate.weights,
+        "best.pt": case.chosen.weights,
         "model.onnx": case.engine.onnx,
-        card.FILE: case.candidate.weights.parent / card.FILE,
+        card.FILE: case.chosen.weights.parent / card.FILE,
         "study.yaml": folder / SPEC,
     } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
     if (folder / DATASET).is_file():
@@ -174,15 +198,41 @@ def typed(command: str) -> str:
 
 
 def outcome(facts: Mapping[str, Any], name: str) -> list[str]:
-    """Return the verdict in plain words."""
+    """Return the verdict in plain words: what ships, what a plain training gives, whether the params are better."""
+    lines = [_shipped(facts), _against_baseline(facts), *_params(facts)] if "shipped" in facts else []
+    if facts["accepted"]:
+        return [*lines, f"champion {name}: version {facts['version']}"]
+    return [*lines, "nothing was promoted: the champion, if any, stays as it was"]
+
+
+def _shipped(facts: Mapping[str, Any]) -> str:
+    shipped = facts["shipped"]
+    whose = ", trained with the baseline's params" if facts["side"] == DEFAULT else ""
+    return (
+        f"what ships: {shipped['name']}{whose}: {facts['objective']} {spanned(shipped)} on {shipped['images']} images "
+        f"of {facts['split']} (95% interval), chosen on val"
+    )
+
+
+def _against_baseline(facts: Mapping[str, Any]) -> str:
+    found = facts["over_baseline"]
+    if not found:
+        return "against a plain yolo train: not known, since no model of the baseline was trained to the end"
+    seeds = "one model, whose seed may have been a lucky one" if found["models"] == 1 else f"{found['models']} models"
+    return f"against a plain yolo train: {spanned(found, sign='+')} (95% interval), the mean of {seeds}"
+
+
+def _params(facts: Mapping[str, Any]) -> list[str]:
+    if not facts["challenger"] or not facts["default"]:
+        return ["whether the params are better is not known: nothing was trained again (confirm.seeds is 0)"]
     challenger, default = mean(facts["challenger"]), mean(facts["default"])
-    against = f"{facts['objective']} {challenger:.4f} against the default's {default:.4f} on {facts['split']}"
-    no_gain = any("gain over the default" in reason and "holds" not in reason for reason in facts["reasons"])
-    lines = [f"no significant gain over the default: {against}, which is a proper result"] if no_gain else []
-    if facts["accepted"] and facts["side"] == DEFAULT:
-        lines.append(f"champion {name}: version {facts['version']}, the default params' own model, {default:.4f}")
-    elif facts["accepted"]:
-        lines.append(f"champion {name}: version {facts['version']}, {against}")
-    else:
-        lines.append(f"nothing was promoted: {against}; the champion, if any, stays as it was")
+    against = f"{facts['objective']} {challenger:.4f} against the baseline's {default:.4f} on {facts['split']}"
+    if facts["params_better"]:
+        return [f"the params of trial {facts['trial']} are better: {against}, {facts['confidence']:.0%} sure"]
+    lines = [f"no significant gain of the params over the baseline: {against}, which is a proper result"]
+    if further := facts["further"]:
+        lines.append(
+            f"that is close: {further['seeds']} more seeds of each would decide it if the difference holds; repeat the "
+            f"command with --set confirm.retrainings={further['retrainings']}"
+        )
     return lines

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
+from automl.baseline import Baseline
 from automl.errors import StudyError
 from automl.records import Answer, EarlierEvidence, ParamValue, State, Trial
-from automl.sampler import Sampler
+from automl.sampler import Prior, Sampler
 from automl.scheduler import KINDS, Scheduler, Verdict
 from automl.space import SearchSpace
 
-DEFAULT: Final = 0
-"""The trial of the default params: the yardstick of the study, so stopping never ends it."""
+BASELINE: Final = 0
+"""The trial of the baseline: the yardstick of the study, so stopping never ends it."""
 LOSS: Final = "val/loss"
 PAUSED: Final = "PAUSED"
 """What a running trial is called that stands at a rung until it may go on."""
@@ -34,6 +35,8 @@ class Course:
     scheduler: Literal["promotion", "stopping"] = "promotion"
     seed: int = 0
     earlier: tuple[EarlierEvidence, ...] = ()
+    baseline: Baseline | None = None
+    """What trial 0 is trained with; None: the space's own default."""
 
 
 def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
@@ -53,7 +56,11 @@ class Strategy:
         self._course = course
         self._scheduler: Scheduler = KINDS[course.scheduler](course.rungs, course.reduction_factor)
         self._sampler = Sampler(
-            course.space, seed=course.seed, metric=course.metric, max_epochs=course.max_epochs, earlier=course.earlier
+            course.space,
+            seed=course.seed,
+            metric=course.metric,
+            max_epochs=course.max_epochs,
+            prior=Prior(course.earlier, course.baseline.params if course.baseline else None),
         )
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:
@@ -109,11 +116,11 @@ class Strategy:
         if epoch not in self._course.rungs:
             return None
         if trial.changed:
-            answer = Answer.GO_ON if trial.number == DEFAULT else Answer.STOP
+            answer = Answer.GO_ON if trial.number == BASELINE else Answer.STOP
             return Verdict(answer, f"conditions changed: {trial.changed}")
         value, loss = self._standing(trial, epoch)
         verdict = self._scheduler.judge(trial.number, epoch=epoch, value=value, loss=loss)
-        if verdict.answer is Answer.STOP and trial.number == DEFAULT:
+        if verdict.answer is Answer.STOP and trial.number == BASELINE:
             return Verdict(Answer.GO_ON, verdict.reason)
         return verdict
 

@@ -54,7 +54,7 @@ class Search:
     def __post_init__(self) -> None:
         """Rebuild the strategy and the unfinished trials from the journal."""
         self._live = Running(self.frame.spec.resources, self.clock)
-        self._strategy = Strategy(course_of(self.frame.spec, self.earlier))
+        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
         self.journal.settle()
         self.spending = Spending(self.journal, self.frame.spec, gpus=self.frame.gpus, clock=self.clock)
         for trial in self.journal.trials():
@@ -272,8 +272,9 @@ class Search:
         spec = self.frame.spec
         params, origin = self._strategy.draw()
         seed = spec.seed + len(self._trials)
-        number = self.journal.suggested(params, spec.search_space, seed=seed, origin=origin)
-        trial = self._trials[number] = Trial(number=number, params=params, seed=seed)
+        outside = origin == "baseline" and not spec.search_space.contains(params)
+        number = self.journal.suggested(params, spec.search_space, seed=seed, origin=origin, outside=outside)
+        trial = self._trials[number] = Trial(number=number, params=params, seed=seed, outside=outside)
         self._strategy.add(trial)
         return number
 

@@ -29,6 +29,8 @@ PREVIOUS: Final = "previous.pt"
 NEXT: Final = "next.pt"
 BEST: Final = "best.pt"
 CURVES: Final = "curves.csv"
+JUDGED: Final = "judged.npz"
+"""What a re-training's metrics on the judged split were computed from, image by image (`detections`)."""
 
 
 def run(job: Job, report: Report) -> Ending:
@@ -56,7 +58,7 @@ def run(job: Job, report: Report) -> Ending:
 
 def start_over(folder: Path) -> None:
     """Forget what was trained in a folder: under other conditions than the next attempt will have."""
-    for name in (LAST, PREVIOUS, NEXT, BEST, CURVES):
+    for name in (LAST, PREVIOUS, NEXT, BEST, CURVES, JUDGED):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -150,7 +152,9 @@ def _train(folder: _Folder, place: Path, report: Report) -> Measurement:
     else:
         metrics = yolo.train(job, place, state=checkpoint, on_epoch=on_epoch)
     if job.split != "val":
-        metrics = yolo.validate(weights / BEST, job, split=job.split)
+        metrics, stats = yolo.judge(weights / BEST, job, split=job.split)
+        folder.check()
+        stats.save(job.folder / JUDGED)
     _finish(folder, weights)
     changed = curves[-1].changed if curves else ""
     return Measurement(job.epochs, metrics, seconds=sum(m.seconds for m in curves), changed=changed)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from automl.records import EarlierEvidence, Ending, Measurement, Params, Trial
-from automl.sampler import Sampler
+from automl.sampler import Prior, Sampler
 from automl.space import SearchSpace
 from tests.builders import METRIC, measurement, mixed_space, trial_of
 
@@ -14,7 +14,7 @@ Judge = Callable[[Params], float]
 
 
 def sampler_of(space: SearchSpace = SPACE, *, seed: int = 0, earlier: Sequence[EarlierEvidence] = ()) -> Sampler:
-    return Sampler(space, seed=seed, metric=METRIC, max_epochs=6, earlier=earlier)
+    return Sampler(space, seed=seed, metric=METRIC, max_epochs=6, prior=Prior(earlier))
 
 
 @dataclass

@@ -157,6 +157,8 @@ class Trial:
     """Each time that its worker was lost, oldest first."""
     node: str = ""
     """The node it was last heard from."""
+    outside: bool = False
+    """Its params are no point of the space: the baseline, where the space does not hold it."""
 
     @property
     def state(self) -> State:
@@ -218,6 +220,11 @@ class Job:
     """The epochs at which it is compared with others."""
     attempt: int = 1
     """How often the trial was given to a worker, this time included; earlier attempts must not write any more."""
+
+    @property
+    def judged_metric(self) -> str:
+        """Return the tag of the objective on the split of the final evaluation, such as `test/map50_95`."""
+        return f"{self.split}/{self.metric.partition('/')[2]}"
 
     def validates(self, epoch: int) -> bool:
         """Tell whether the training validates after an epoch."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from automl.records.trials import Params
 
@@ -47,12 +48,15 @@ class Engine:
     """The objective of the engine itself; None where this machine cannot run it."""
     notes: tuple[str, ...] = ()
     """What was asked for and could not be done here, and why."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """All metrics of the ONNX file on the judged split."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The laws that a challenger must pass."""
+    """The laws that a model must pass before it serves."""
 
+    policy: Literal["proven", "expected"] = "proven"
     min_gain: float = 0.0
     confidence: float = 0.95
     max_export_loss: float = 0.005
@@ -61,7 +65,7 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """The verdict on a challenger, gate by gate."""
+    """The verdict on the model that would ship, gate by gate."""
 
     accepted: bool
     reasons: tuple[str, ...]

@@ -6,6 +6,6 @@ is done again when a study is resumed.
 
 from automl.retention.forecast import forecast, needs
 from automl.retention.keeper import Keeper, opened, worst_first
-from automl.retention.weights import settled
+from automl.retention.weights import settled, thinned
 
-__all__ = ["Keeper", "forecast", "needs", "opened", "settled", "worst_first"]
+__all__ = ["Keeper", "forecast", "needs", "opened", "settled", "thinned", "worst_first"]

@@ -16,6 +16,8 @@ STATE: Final = 16
 """Bytes a parameter in `last.pt` and in the checkpoint before it: model, average and two moments, single precision."""
 BEST: Final = 10
 """In `best.pt` of a trial that was not trained to the end: model in half precision, and two moments."""
+HALF: Final = 2
+"""In `best.pt` of a trial that was trained to the end."""
 SHIPPED: Final = 10
 """In what ships: weights in half precision, ONNX in single, an engine of at most as much."""
 DESCRIPTION: Final = 150_000
@@ -52,6 +54,11 @@ class Footprint:
     def retrained(self) -> int:
         """Return what a re-training holds until the verdict."""
         return self._file(BEST) + self.records
+
+    @property
+    def candidate(self) -> int:
+        """Return what a trial that was trained to the end keeps until the verdict: weights in half precision."""
+        return self._file(HALF)
 
     @property
     def records(self) -> int:
@@ -102,8 +109,9 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
     places = min(trials, 1 if given == "auto" else given)
     alive = trials if spec.ladder.scheduler == "promotion" and spec.rungs else places
     ended = min(spec.retention.keep, trials) * largest.kept + RECORDS * trials + EPOCH * spec.cost().expected
-    searching = places * largest.running + (alive - places) * largest.paused + ended
-    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + ended
+    held = ended + trials * largest.candidate
+    searching = places * largest.running + (alive - places) * largest.paused + held
+    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + held
     return Forecast(alive, largest.running, max(searching, confirming), ended + SHIPPED * largest.parameters)
 
 

@@ -38,6 +38,8 @@ class Keeper:
     needs: Mapping[str, int] = field(default_factory=dict)
     """Model to the bytes that a trial of it is forecast to hold at most."""
     _kept: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
+    _whole: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
+    """Further trials that were trained to the end: their best weights stay until the verdict, since they may ship."""
     _held: dict[Path, int] = field(default_factory=dict)
     _weights: dict[Path, int] = field(default_factory=dict)
     _most: dict[str, int] = field(default_factory=dict)
@@ -81,7 +83,10 @@ class Keeper:
             self._most[model] = max(self._most.get(model, 0), most)
 
     def ended(self, trial: Trial, job: Job) -> None:
-        """Let a trial that has ended keep its weights while it is among the best of these."""
+        """Let a trial that has ended keep its weights while it is among the best of these.
+
+        One that was trained to the end keeps its best weights until the verdict as far as the quota allows.
+        """
         self.looked(job)
         rank = merit(trial, self.frame.spec.metric)
         if rank is None:
@@ -108,7 +113,8 @@ class Keeper:
         if not self.quota:
             return True
         ended = sorted(self._kept.values(), key=lambda kept: kept[0])[:-1]
-        spare = sum(self._weights.get(job.folder, 0) for job in (*(job for _, job in ended), *others))
+        whole = [job for _, job in self._whole.values()]
+        spare = sum(self._weights.get(job.folder, 0) for job in (*(job for _, job in ended), *whole, *others))
         return self.used() + self._wanted(coming, live) - spare <= self.quota
 
     def short(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> str:
@@ -118,7 +124,7 @@ class Keeper:
         """
         possible = self.reachable(coming, live, others)
         while self.quota and (used := self.used()) + (wanted := self._wanted(coming, live)) > self.quota:
-            if not (possible and self._thin(len(self._kept) - 1)):
+            if not (possible and (self._thin(len(self._kept) - 1) or self._forgo())):
                 return (
                     f"{QUOTA}: {amount(used)} in use, {len(live)} running and the next one may need "
                     f"{amount(wanted)} more, and retention.quota_gb is {self.frame.spec.retention.quota_gb:g}"
@@ -157,12 +163,24 @@ class Keeper:
         thinned = False
         while len(self._kept) > max(1, most):
             worst = min(self._kept, key=lambda number: self._kept[number][0])
-            self._give_up(worst, self._kept.pop(worst)[1])
+            rank, job = self._kept.pop(worst)
+            trained_whole = rank[0]
+            if trained_whole:
+                self._whole[worst] = rank, job
+            self._give_up(worst, job, keep={BEST} if trained_whole else ())
             thinned = True
         return thinned
 
-    def _give_up(self, number: int, job: Job) -> None:
-        if freed := give_up(job.folder, say=self.say):
+    def _forgo(self) -> bool:
+        """Let the worst of the further trials that were trained to the end give up what might have shipped."""
+        if not self._whole:
+            return False
+        worst = min(self._whole, key=lambda number: self._whole[number][0])
+        self._give_up(worst, self._whole.pop(worst)[1])
+        return True
+
+    def _give_up(self, number: int, job: Job, *, keep: Collection[str] = ()) -> None:
+        if freed := give_up(job.folder, say=self.say, keep=keep):
             self._given.append(number)
             self._freed += freed
         self.looked(job)

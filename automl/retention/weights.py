@@ -4,14 +4,16 @@ Only files that a trial writes itself are ever deleted, and only of trials whose
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
 
 from automl.finals import FOLDER
+from automl.frame import TRIALS
 from automl.records import State, Trial
+from automl.spec import StudySpec
 from automl.trial import BEST, LAST
-from automl.wording import amount
+from automl.wording import amount, trial_name
 
 OURS: Final = re.compile(r"(last|previous|next|best)\.pt|damaged-.*\.pt|\.(last|previous|next|best)\.pt\..+")
 """Checkpoints, those set aside as damaged, and the halves that a killed writer leaves."""
@@ -64,6 +66,20 @@ def settled(folder: Path, shipped: Path, *, say: Say) -> None:
     if any(freed.values()):
         say(
             f"retention: {sum(map(bool, freed.values()))} re-trainings that do not ship gave up their weights, "
+            f"{amount(sum(freed.values()))}"
+        )
+
+
+def thinned(folder: Path, spec: StudySpec, trials: Iterable[Trial], shipped: Path, *, say: Say) -> None:
+    """Give up the weights of all trials but the best `retention.keep` and the shipped one, after the verdict."""
+    ranked = [(rank, trial) for trial in trials if trial.ending and (rank := merit(trial, spec.metric))]
+    best = sorted(ranked, key=lambda pair: pair[0], reverse=True)[: spec.retention.keep]
+    kept = {folder / TRIALS / trial_name(trial, spec.model) for _, trial in best} | {shipped.parent}
+    others = [path for path in sorted((folder / TRIALS).glob("*")) if path not in kept]
+    freed = {path.name: give_up(path, say=say) for path in others}
+    if any(freed.values()):
+        say(
+            f"retention: {sum(map(bool, freed.values()))} trials that do not ship gave up their weights, "
             f"{amount(sum(freed.values()))}"
         )
 

@@ -4,6 +4,6 @@ Called by `study`; knows no clock, no files and no Ray. `Sampler` draws params a
 """
 
 from automl.sampler.importances import importances
-from automl.sampler.sampler import Sampler
+from automl.sampler.sampler import Prior, Sampler
 
-__all__ = ["Sampler", "importances"]
+__all__ = ["Prior", "Sampler", "importances"]

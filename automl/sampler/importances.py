@@ -22,7 +22,7 @@ def importances(
     study = optuna.create_study(direction="maximize")
     for trial in trials:
         value = trial.best(metric, until=epoch)
-        if trial.epoch >= epoch and value is not None:
+        if trial.epoch >= epoch and value is not None and not trial.outside:
             held = {name: distributions[name] for name in trial.params}
             study.add_trial(create_trial(value=value, params=dict(trial.params), distributions=held))
     if len(study.trials) < 5:

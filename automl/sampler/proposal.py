@@ -41,6 +41,8 @@ class Seen:
     """Of all epochs."""
     runs: bool = True
     infeasible: bool = False
+    outside: bool = False
+    """Its params are no point of the space, so that it says nothing about any."""
 
     def take(self, measurement: Measurement, metric: str) -> None:
         """Take in an epoch; one that was not validated has no value."""
@@ -52,7 +54,12 @@ class Seen:
     @property
     def shows(self) -> bool:
         """Tell whether there is a value to go by."""
-        return not self.infeasible and self.best > -inf
+        return not (self.infeasible or self.outside) and self.best > -inf
+
+    @property
+    def awaited(self) -> bool:
+        """Return True if its value is still to come."""
+        return self.runs and not (self.shows or self.outside)
 
     @property
     def epoch_seconds(self) -> float:
@@ -73,8 +80,8 @@ class Proposal:
         self._experience = experience
         told = [trial for trial in seen if trial.shows]
         self._points = self._stack([trial.point for trial in told])
-        self._infeasible = self._stack([trial.point for trial in seen if trial.infeasible])
-        self._running = self._stack([trial.point for trial in seen if trial.runs and not trial.shows])
+        self._infeasible = self._stack([trial.point for trial in seen if trial.infeasible and not trial.outside])
+        self._running = self._stack([trial.point for trial in seen if trial.awaited])
         self._all = self._stack([trial.point for trial in seen])
         finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
         self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in told])) / 2

@@ -5,11 +5,12 @@ runs, so a stopped trial's low value does not pass for a bad end (docs/decisions
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from automl.records import LOST, EarlierEvidence, ParamValue, State, Trial
+from automl.records import LOST, EarlierEvidence, Params, ParamValue, State, Trial
 from automl.sampler.encoding import Encoding
 from automl.sampler.experience import Experience
 from automl.sampler.proposal import Proposal, Seen
@@ -27,6 +28,23 @@ SEEDED: Final = 3
 """Trials after the default that are the best of earlier studies."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is known before the first trial."""
+
+    earlier: Sequence[EarlierEvidence] = ()
+    baseline: Params | None = None
+    """What trial 0 is trained with; None: the space's default."""
+
+
+def starts_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params, str]]:
+    """Return the first params of a study and their origin: the baseline, then the space's default where it differs."""
+    default = space.defaults()
+    if baseline is None:
+        return [(default, "default")]
+    return [(baseline, "baseline"), *([] if dict(baseline) == default else [(default, "default")])]
+
+
 class Sampler:
     """Draws params; told of every trial. Numbers are the study's trial numbers, without gaps."""
 
@@ -37,19 +55,20 @@ class Sampler:
         seed: int,
         metric: str,
         max_epochs: int,
-        earlier: Sequence[EarlierEvidence] = (),
+        prior: Prior = Prior(),
     ) -> None:
         """Start with an empty history."""
         self._encoding = Encoding(space)
+        self._starts = starts_of(space, prior.baseline)
         self._seed = seed
         self._metric = metric
         self._max_epochs = max_epochs
         self._seen: dict[int, Seen] = {}
-        self._experience = Experience(self._encoding, earlier)
+        self._experience = Experience(self._encoding, prior.earlier)
         self._proposal: Proposal | None = None
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:
-        """Return params and where they come from: `default`, `near default`, `random`, `earlier` or `model`.
+        """Return params and their origin: `baseline`, `default`, `near default`, `random`, `earlier` or `model`.
 
         They depend on the seed, the number of trials and the history only, so a resumed study goes on as it would
         have. Nothing is remembered until the trial is added.
@@ -57,12 +76,12 @@ class Sampler:
         number = len(self._seen)
         generator = np.random.default_rng([self._seed, number])
         origin = self._origin(number, generator)
-        if origin == "default":
-            return self._encoding.space.defaults(), origin  # by way of a point they would be rounded
+        if number < len(self._starts):
+            return dict(self._starts[number][0]), origin  # by way of a point they would be rounded
         if origin == "near default":
             point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
         elif origin == "earlier":
-            point = self._experience.best(number - 1)
+            point = self._experience.best(number - len(self._starts))
         elif origin == "random":
             point = self._encoding.draw(1, generator)[0]
         else:
@@ -74,7 +93,8 @@ class Sampler:
 
     def add(self, trial: Trial) -> None:
         """Take in a trial that begins, or one of an earlier session as it stands."""
-        seen = self._seen[trial.number] = Seen(self._encoding.encode([trial.params])[0])
+        params = {} if trial.outside else trial.params
+        seen = self._seen[trial.number] = Seen(self._encoding.encode([params])[0], outside=trial.outside)
         for measurement in trial.measurements:
             seen.take(measurement, self._metric)
         if trial.ending:
@@ -100,8 +120,9 @@ class Sampler:
         self._proposal = None
 
     def _origin(self, number: int, generator: np.random.Generator) -> str:
-        if number == 0:
-            return "default"
+        if number < len(self._starts):
+            return self._starts[number][1]
+        number -= len(self._starts) - 1
         if generator.random() < RANDOM_SHARE:
             return "random"
         if number <= SEEDED and number <= self._experience.places:

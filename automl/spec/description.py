@@ -102,12 +102,13 @@ class ResourcesSpec(_Part):
 class ConfirmSpec(_Part):
     """How the winner is confirmed; `auto`: as the noise measured on the way asks for."""
 
-    seeds: Literal["auto"] | Annotated[int, Field(ge=2, le=1000)] = "auto"
-    """A number: the best trial and the default on so many seeds each, and one look."""
+    seeds: Literal["auto"] | Annotated[int, Field(ge=0, le=1000)] = "auto"
+    """A number: the best trial and the baseline on so many seeds each, and one look; 0: no re-training at all."""
     finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
     """The most trials to choose among by re-training; `auto`: those within the noise of the best one."""
     retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
-    """The most whole trainings to spend; `auto`: twice what the search is expected to cost, 6 to 20."""
+    """The most whole trainings to spend; `auto`: twice what the search is expected to cost, 6 to 20. May be raised in a
+    finished study, which then trains on and judges again."""
     split: Literal["test", "val"] = "test"
 
 
@@ -128,8 +129,11 @@ class ExportSpec(_Part):
 
 
 class GatesSpec(_Part):
-    """The laws a challenger must pass."""
+    """The laws that a model must pass before it serves."""
 
+    policy: Literal["proven", "expected"] = "proven"
+    """Against a serving champion: `proven`, the lower bound of the difference exceeds `min_gain`; `expected`, the
+    difference itself does. Both are measured by what ships, on the same images."""
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     max_export_loss: Annotated[float, Field(ge=0, lt=1)] = 0.005
@@ -209,7 +213,8 @@ class StudySpec(_Part):
         """Return how many whole trainings confirming can take, at best and at worst."""
         given = self.confirm
         if given.seeds != "auto":
-            return 2 * given.seeds, 2 * given.seeds
+            once = 2 * given.seeds
+            return once, once if given.retrainings == "auto" else given.retrainings
         if given.retrainings != "auto":
             return min(LEAST_RETRAININGS, given.retrainings // 2 * 2), given.retrainings
         searching = cost(

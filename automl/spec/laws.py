@@ -70,9 +70,20 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
 
 def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
     given = spec.confirm
-    for key, value in (("finalists", given.finalists), ("retrainings", given.retrainings)):
-        if "auto" not in (given.seeds, value):
-            yield f"confirm: {key} can be given where seeds is auto, but got seeds={given.seeds}, {key}={value}"
+    if given.seeds == "auto":
+        return
+    if given.seeds == 1:
+        yield "confirm.seeds: must be auto, 0 (no re-training) or at least 2, but got 1: one seed shows no spread"
+    if given.finalists != "auto":
+        yield (
+            "confirm: finalists can be given where seeds is auto, but got "
+            f"seeds={given.seeds}, finalists={given.finalists}"
+        )
+    if given.retrainings != "auto" and not 0 < 2 * given.seeds <= given.retrainings:
+        yield (
+            "confirm: retrainings >= 2 x seeds > 0 must hold, but got "
+            f"seeds={given.seeds}, retrainings={given.retrainings}"
+        )
 
 
 def is_file(path: Path) -> bool:

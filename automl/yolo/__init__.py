@@ -5,13 +5,15 @@ which `automl status` should not pay, and the doors to the network must be shut 
 """
 
 from automl.yolo.checkpoint import damage, epochs_done, write_weights
+from automl.yolo.defaults import plain_hyperparameters, resolve_auto
 from automl.yolo.settings import MANAGED, packaged_model, setting_mistake, settings
-from automl.yolo.training import OnEpoch, overrides, train
+from automl.yolo.training import BATCH, OnEpoch, overrides, train
 from automl.yolo.trust import weights_mistake
 from automl.yolo.vendor import set_threads
 from automl.yolo.weights import (
     export_onnx,
     has_cuda,
+    judge,
     letterboxed,
     load,
     parameters,
@@ -23,7 +25,8 @@ from automl.yolo.weights import (
 )
 
 __all__ = [
-    "MANAGED", "OnEpoch", "damage", "epochs_done", "export_onnx", "has_cuda", "letterboxed", "load", "overrides",
-    "packaged_model", "parameters", "predict", "raw_outputs", "scan_labels", "set_threads", "setting_mistake",
-    "settings", "strip", "train", "validate", "weights_mistake", "write_weights",
+    "BATCH", "MANAGED", "OnEpoch", "damage", "epochs_done", "export_onnx", "has_cuda", "judge", "letterboxed",
+    "load", "overrides", "packaged_model", "parameters", "plain_hyperparameters", "predict", "raw_outputs",
+    "resolve_auto", "scan_labels", "set_threads", "setting_mistake", "settings", "strip", "train", "validate",
+    "weights_mistake", "write_weights",
 ]  # fmt: skip

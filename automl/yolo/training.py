@@ -91,7 +91,8 @@ class _Watch:
         self._since = time.monotonic()
         arrived = vars(trainer.args)
         for name in self.job.params:
-            if name != "model" and arrived.get(name) != self.wanted[name]:
+            automatic = name == "optimizer" and str(self.wanted[name]).lower() == "auto"  # replaced by what it chose
+            if name != "model" and not automatic and arrived.get(name) != self.wanted[name]:
                 raise TrialError(f"{name}={self.wanted[name]} was asked for, but Ultralytics got {arrived.get(name)}")
 
     def began(self, trainer: Any) -> None:  # noqa: ANN401

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.detections import ImageStats
 from automl.errors import ExportError, TrialError
 from automl.records import Job
 from automl.yolo import memory
@@ -26,23 +27,33 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
         as_trained: Measure as a training does at its end: twice the batch, each batch in a frame of its own shape.
 
     Returns:
-        Tag to value, such as `val/map50_95`, and `class/<name>` for the AP50-95 of each class.
+        Tag to value, such as `test/map50_95` on the test split, and `class/<name>` for the AP50-95 of each class.
 
     Raises:
         TrialError: memory ran out, or the file is not to be trusted.
     """
+    return judge(weights, job, split=split, as_trained=as_trained)[0]
+
+
+def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> tuple[dict[str, float], ImageStats]:
+    """Measure weights as `validate` does; return the metrics, and what they were computed from, image by image."""
     vendor = ultralytics()
+    from automl.yolo.recorder import recording_validator
+
     refuse_strange(weights)
     wanted = overrides(job, weights.parent)
     batch = wanted["batch"] * (2 if as_trained else 1)
+    validator, recorded = recording_validator()
     with memory.named(lambda: batch):
         found = vendor.YOLO(weights, task="detect").val(
+            validator=validator,
             data=job.data, split=split, imgsz=wanted["imgsz"], batch=batch, rect=as_trained, plots=False,
             device=wanted["device"], workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
         )  # fmt: skip
     classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
     shutil.rmtree(weights.parent / "val", ignore_errors=True)
-    return named(found.results_dict) | classes
+    metrics = {tag.replace("val/", f"{split}/", 1): value for tag, value in named(found.results_dict).items()}
+    return metrics | classes, recorded.stats()
 
 
 def scan_labels(data: Path) -> None:
