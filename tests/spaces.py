@@ -31,15 +31,16 @@ def singles(draw: st.DrawFn, when: When) -> Single:
     if kind == "choice":
         choices = draw(st.lists(st.sampled_from(VALUES), min_size=1, max_size=4, unique=True))
         return Choice(tuple(choices), draw(st.sampled_from(choices)), when)
-    return draw(integers(when) if kind == "integer" else reals(when))
+    return draw(integers(when)) if kind == "integer" else draw(reals(when))
 
 
 @st.composite
 def alternatives(draw: st.DrawFn, parent: str, values: tuple[ParamValue, ...]) -> Alternatives:
     """Return one range for each of some values of a parent."""
     held = draw(st.lists(st.sampled_from(values), min_size=1, unique=True))
-    number = draw(st.sampled_from([reals, integers]))
-    return Alternatives(tuple(draw(number({parent: (value,)})) for value in held))
+    if draw(st.booleans()):
+        return Alternatives(tuple(draw(reals({parent: (value,)})) for value in held))
+    return Alternatives(tuple(draw(integers({parent: (value,)})) for value in held))
 
 
 @st.composite

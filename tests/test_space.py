@@ -100,7 +100,7 @@ def test_a_condition_names_an_earlier_choice_and_its_values(
         ({"optimizer": "SGD"}, False),
     ],
 )
-def test_the_range_of_alternatives_is_the_live_one(params: Params, held: bool) -> None:
+def test_the_range_of_alternatives_is_the_live_one(params: Params, *, held: bool) -> None:
     assert rates_space().contains(params) is held
 
 

@@ -80,6 +80,8 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """Return the known keys of the part of the description that a finding points into."""
     if not location:
         return list(StudySpec.model_fields)
+    if ALTERNATIVES in location:
+        return list(RangeSpec.model_fields)
     if str(location[-1]) in SHAPES:
         return list(SHAPES[str(location[-1])].model_fields)
     owner = StudySpec.model_fields.get(str(location[0]))
