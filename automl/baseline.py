@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from automl.records import Params
-from automl.space import SearchSpace, exists
+from automl.space import SearchSpace, live
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,10 @@ def baseline_of(
 
 def _point(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the params of a space that stand for given hyperparameters; conditions keep their default."""
-    defaults = space.defaults()
     point: dict[str, Any] = {}
     for name, parameter in space.parameters.items():
-        if exists(parameter, point):
-            point[name] = values.get(name, defaults.get(name, getattr(parameter, "default", None)))
+        if part := live(parameter, point):
+            point[name] = values.get(name, part.default)
     return point
 
 

@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summ
 
 from automl.events import EventFile
 from automl.records import Ending, Measurement, Params, ParamValue, State, Trial
-from automl.space import Choice, Integer, Parameter, SearchSpace
+from automl.space import Choice, Integer, Parameter, SearchSpace, parts
 from automl.wording import label
 
 HEADER_BYTES: Final = 100
@@ -115,10 +115,11 @@ def _space_record(space: SearchSpace, metric: str) -> Summary:
 
 
 def _domain(parameter: Parameter) -> summary_v2.Domain:
+    """Return all values that a parameter can take; of several ranges the span."""
     if isinstance(parameter, Choice):
         return summary_v2.Discrete([_shown(parameter, choice) for choice in parameter.choices])
-    if isinstance(parameter, Integer):
-        return summary_v2.IntInterval(parameter.low, parameter.high)
+    if all(isinstance(part, Integer) for part in parts(parameter)):
+        return summary_v2.IntInterval(int(parameter.low), int(parameter.high))
     return summary_v2.RealInterval(parameter.low, parameter.high)
 
 

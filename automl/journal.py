@@ -22,7 +22,7 @@ from automl import durable
 from automl.errors import StudyError
 from automl.patience import patiently
 from automl.records import Ending, Loss, Measurement, Params, State, Trial
-from automl.space import Choice, Integer, Parameter, SearchSpace
+from automl.space import Choice, Integer, SearchSpace, Single, live
 
 FILE: Final = "journal.log"
 EPOCH: Final = "epoch:"
@@ -82,7 +82,7 @@ class Journal:
         template = create_trial(
             state=TrialState.RUNNING,
             params=dict(point),
-            distributions={name: distribution(space.parameters[name]) for name in point},
+            distributions=distributions(space, point),
             user_attrs={"seed": seed, "origin": origin} | ({OUTSIDE: dict(params)} if outside else {}),
         )
         key = self._storage.create_new_trial(self._study, template)
@@ -144,7 +144,13 @@ class Journal:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
 
 
-def distribution(parameter: Parameter) -> BaseDistribution:
+def distributions(space: SearchSpace, params: Params) -> dict[str, BaseDistribution]:
+    """Return the Optuna distribution of each parameter that exists under the params: that of its live range."""
+    found = {name: live(space.parameters[name], params) for name in params}
+    return {name: distribution(part) for name, part in found.items() if part}
+
+
+def distribution(parameter: Single) -> BaseDistribution:
     """Return a parameter as Optuna describes it."""
     if isinstance(parameter, Choice):
         return CategoricalDistribution(parameter.choices)

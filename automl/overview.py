@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from math import nan
 from typing import Any, Final
 
 from automl.attempts import Beat
 from automl.curves import forecast
-from automl.journal import distribution
+from automl.journal import distributions
 from automl.progress import View
 from automl.records import State, Trial
 from automl.sampler import importances
@@ -64,8 +65,9 @@ def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 
     if len(names) <= most:
         return names
     rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
-    distributions = {name: distribution(kind) for name, kind in spec.search_space.parameters.items()}
-    ranked = importances(trials, metric=spec.metric, epoch=rung, distributions=distributions)
+    ranked = importances(
+        trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
+    )
     return (list(ranked) or names)[:most]
 
 

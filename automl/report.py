@@ -2,8 +2,9 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from automl import durable
-from automl.journal import distribution
-from automl.records import State, Trial
+from automl.journal import distributions
+from automl.records import Params, ParamValue, State, Trial
 from automl.sampler import importances
-from automl.spec import StudySpec
+from automl.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.strategy import PAUSED, paused
 from automl.wording import duration, short, trial_name
 
@@ -35,9 +36,10 @@ def write(
 ) -> Path:
     """Write the report of a study; `facts` is its verdict, None while there is none yet; `source` its data set."""
     rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
-    distributions = {name: distribution(kind) for name, kind in spec.search_space.parameters.items()}
     rows = [_row(trial, spec) for trial in trials]
-    shares = importances(trials, metric=spec.metric, epoch=rung, distributions=distributions)
+    shares = importances(
+        trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
+    )
     page = _environment().get_template("report.html.j2").render(
         spec=spec,
         facts=facts,
@@ -45,6 +47,7 @@ def write(
         folder=folder,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         rows=rows,
+        searched=list(_searched(spec, facts["params"] if facts else {})),
         counts={state: sum(row["state"] == state for row in rows) for state in (*State, PAUSED)},
         cost=_cost(trials, spec, facts),
         rung=rung,
@@ -64,6 +67,13 @@ def _environment() -> Environment:
     )
     environment.filters["short"] = short
     return environment
+
+
+def _searched(spec: StudySpec, best: Params) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
+    """Yield each range and choice of the space, and the best value in those that are live under the best params."""
+    for name, _, part in spec.parts():
+        held = all(best.get(parent) in values for parent, values in part.when.items())
+        yield name, part, best.get(name) if held else None
 
 
 def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:

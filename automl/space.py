@@ -1,32 +1,16 @@
-"""The search space: what may vary, on which condition, and the default of each parameter.
+"""The search space: the searched parameters, the conditions under which each exists, and their defaults.
 
-Knows no sampler: `suggest` needs only the three `suggest_*` methods, so a test can pass a fake.
+A parameter is a number, a choice, or a number whose range depends on an earlier choice (`Alternatives`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import combinations
 
 from automl.records import Params, ParamValue
 
 When = Mapping[str, Sequence[ParamValue]]
 """Parent parameter to the values under which a conditional parameter exists."""
-
-
-class Suggesting(Protocol):
-    """The part of an Optuna trial that a space needs."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """Draw a real number."""
-        ...
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        """Draw an integer."""
-        ...
-
-    def suggest_categorical(self, name: str, choices: Sequence[ParamValue]) -> ParamValue:
-        """Draw one of the choices."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +23,8 @@ class Real:
     log: bool = False
     when: When = field(default_factory=dict)
 
-    def draw(self, name: str, trial: Suggesting) -> ParamValue:
-        """Ask the trial for a value."""
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
-
     def holds(self, value: ParamValue) -> bool:
-        """Tell whether the value lies in the range."""
+        """Return True if the value lies in the range."""
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
@@ -58,12 +38,8 @@ class Integer:
     log: bool = False
     when: When = field(default_factory=dict)
 
-    def draw(self, name: str, trial: Suggesting) -> ParamValue:
-        """Ask the trial for a value."""
-        return trial.suggest_int(name, self.low, self.high, log=self.log)
-
     def holds(self, value: ParamValue) -> bool:
-        """Tell whether the value is an integer in the range."""
+        """Return True if the value is an integer in the range."""
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
@@ -75,19 +51,42 @@ class Choice:
     default: ParamValue
     when: When = field(default_factory=dict)
 
-    def draw(self, name: str, trial: Suggesting) -> ParamValue:
-        """Ask the trial for a value."""
-        return trial.suggest_categorical(name, self.choices)
-
     def holds(self, value: ParamValue) -> bool:
-        """Tell whether the value is one of the choices."""
+        """Return True if the value is one of the choices."""
         return value in self.choices
 
 
-Parameter = Real | Integer | Choice
+Single = Real | Integer | Choice
+"""A parameter with one range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """A number with several ranges, such as a learning rate with a range for each optimizer.
+
+    The conditions of the ranges exclude each other, so at most one of them is live under any params.
+    """
+
+    ranges: tuple[Real | Integer, ...]
+
+    @property
+    def low(self) -> float:
+        """Return the lowest end of all ranges."""
+        return min(part.low for part in self.ranges)
+
+    @property
+    def high(self) -> float:
+        """Return the highest end of all ranges."""
+        return max(part.high for part in self.ranges)
+
+
+Parameter = Single | Alternatives
 
 ADAM_FAMILY = frozenset({"adam", "adamax", "adamw", "nadam", "radam"})
 MOSAIC_FAMILY = ("mosaic", "mixup", "cutmix", "close_mosaic")
+SET_BY_AUTO = frozenset({"lr0", "momentum", "warmup_bias_lr"})
+"""What `optimizer: auto` sets itself. Where it picks MuSGD, the warm-up still ends at `momentum`, which is no reason to
+search it."""
 OTHER_TASKS = frozenset({
     "copy_paste", "copy_paste_mode", "mask_ratio", "overlap_mask", "dropout", "erasing", "auto_augment", "pose",
     "kobj", "rle", "angle", "dlog", "dgrad", "dlam",
@@ -100,14 +99,6 @@ class SearchSpace:
 
     parameters: Mapping[str, Parameter]
 
-    def suggest(self, trial: Suggesting) -> dict[str, ParamValue]:
-        """Draw params; a conditional parameter is left out when its condition does not hold."""
-        params: dict[str, ParamValue] = {}
-        for name, parameter in self.parameters.items():
-            if exists(parameter, params):
-                params[name] = parameter.draw(name, trial)
-        return params
-
     def defaults(self) -> dict[str, ParamValue]:
         """Return the default params.
 
@@ -116,29 +107,23 @@ class SearchSpace:
         """
         params: dict[str, ParamValue] = {}
         for name, parameter in self.parameters.items():
-            if exists(parameter, params):
-                params[name] = parameter.default
+            if part := live(parameter, params):
+                params[name] = part.default
         return params
 
     def contains(self, params: Params) -> bool:
-        """Tell whether `suggest` could have drawn exactly these params."""
-        live = {name for name, parameter in self.parameters.items() if exists(parameter, params)}
-        return live == set(params) and all(self.parameters[name].holds(value) for name, value in params.items())
+        """Return True if the params are complete and valid: each parameter that exists, in its live range."""
+        parts = {name: part for name, parameter in self.parameters.items() if (part := live(parameter, params))}
+        return parts.keys() == params.keys() and all(part.holds(params[name]) for name, part in parts.items())
 
     def mistakes(self) -> Iterator[str]:
-        """Yield `name: law, but got values` for each condition on a parameter that is not drawn before."""
+        """Yield `name: law, but got values` for each condition that cannot be evaluated or is not exclusive."""
         seen: dict[str, Parameter] = {}
         for name, parameter in self.parameters.items():
-            for parent, values in parameter.when.items():
-                wanted = f"space.{name}.when.{parent}"
-                owner = seen.get(parent)
-                if not isinstance(owner, Choice):
-                    earlier = [other for other, kind in seen.items() if isinstance(kind, Choice)]
-                    yield f"{wanted}: must name a parameter with choices that stands earlier in space, one of {earlier}"
-                elif not values:
-                    yield f"{wanted}: must name at least one of the choices {list(owner.choices)}, but got none"
-                elif strangers := [value for value in values if value not in owner.choices]:
-                    yield f"{wanted}: must be among the choices {list(owner.choices)}, but got {strangers}"
+            for where, part in _named(name, parameter):
+                yield from _condition_mistakes(where, part.when, seen)
+            if isinstance(parameter, Alternatives):
+                yield from _exclusion_mistakes(name, parameter)
             seen[name] = parameter
 
     def dead(self, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
@@ -147,25 +132,37 @@ class SearchSpace:
         `settings` are the fixed train settings with Ultralytics' defaults filled in. The rules were read in
         Ultralytics 8.4.190 (build_optimizer, close_mosaic) and checked there by bitwise comparison of weights.
         """
-        optimizers = {str(value).lower() for value in self._values("optimizer", settings)}
         for name, parameter in self.parameters.items():
             if name in OTHER_TASKS:
                 yield f"space.{name}: has no effect on boxes; it belongs to another task than detection"
-            elif name in {"lr0", "momentum"} and self._live_optimizers(parameter, optimizers) >= {"auto"}:
-                yield f"space.{name}: optimizer=auto ignores it; set train.optimizer or search space.optimizer"
-            elif name == "warmup_momentum" and self._live_optimizers(parameter, optimizers) <= ADAM_FAMILY:
-                yield f"space.{name}: has no effect under {sorted(optimizers)}"
             elif name in MOSAIC_FAMILY and self._smallest("close_mosaic", settings) >= epochs:
                 closing = self._smallest("close_mosaic", settings)
                 yield (
                     f"space.{name}: close_mosaic < max_epochs must hold, but got close_mosaic={closing:g}, "
                     f"max_epochs={epochs}: mosaic, mixup and cutmix would be off from the first epoch"
                 )
+            for where, part in _named(name, parameter):
+                yield from self._ignored(name, where, [*self._optimizers(part, settings)])
 
-    @staticmethod
-    def _live_optimizers(parameter: Parameter, optimizers: set[str]) -> set[str]:
-        condition = parameter.when.get("optimizer")
-        return {str(value).lower() for value in condition} if condition else optimizers
+    def _ignored(self, name: str, where: str, optimizers: Sequence[str]) -> Iterator[str]:
+        """Yield why the optimizers under which a part of a parameter is live ignore it."""
+        others = [optimizer for optimizer in optimizers if optimizer.lower() != "auto"]
+        if name in SET_BY_AUTO and not others:
+            yield f"{where}: optimizer=auto ignores it; set train.optimizer or search space.optimizer"
+        elif name in SET_BY_AUTO and len(others) < len(optimizers):
+            listed = ", ".join(others)
+            yield f"{where}: optimizer=auto ignores it, so it must not exist there; add when: {{optimizer: [{listed}]}}"
+        elif name == "warmup_momentum" and {optimizer.lower() for optimizer in optimizers} <= ADAM_FAMILY:
+            yield f"{where}: has no effect under {sorted(optimizers)}"
+
+    def _optimizers(self, part: Single, settings: Mapping[str, ParamValue]) -> dict[str, None]:
+        """Return the optimizers under which a part can be live, its parents' conditions counted in."""
+        live_under = dict.fromkeys(map(str, self._values("optimizer", settings)))
+        for parent, values in part.when.items():
+            owners = (self._optimizers(owner, settings) for owner in parts(self.parameters[parent]))
+            allowed = dict.fromkeys(map(str, values)) if parent == "optimizer" else {k: None for o in owners for k in o}
+            live_under = {optimizer: None for optimizer in live_under if optimizer in allowed}
+        return live_under
 
     def _values(self, name: str, settings: Mapping[str, ParamValue]) -> tuple[ParamValue, ...]:
         parameter = self.parameters.get(name)
@@ -175,11 +172,55 @@ class SearchSpace:
 
     def _smallest(self, name: str, settings: Mapping[str, ParamValue]) -> float:
         parameter = self.parameters.get(name)
-        if isinstance(parameter, Real | Integer):
+        if isinstance(parameter, Real | Integer | Alternatives):
             return parameter.low
         return min(float(value) for value in self._values(name, settings))
 
 
-def exists(parameter: Parameter, params: Params) -> bool:
-    """Tell whether a parameter is drawn, given the params drawn before it."""
-    return all(params.get(parent) in values for parent, values in parameter.when.items())
+def parts(parameter: Parameter) -> tuple[Single, ...]:
+    """Return the ranges of a parameter that has several, else the parameter itself."""
+    return parameter.ranges if isinstance(parameter, Alternatives) else (parameter,)
+
+
+def live(parameter: Parameter, params: Params) -> Single | None:
+    """Return the part of a parameter that exists, given the params drawn before it; None where none does."""
+    held = (part for part in parts(parameter) if all(params.get(name) in values for name, values in part.when.items()))
+    return next(held, None)
+
+
+def _named(name: str, parameter: Parameter) -> Iterator[tuple[str, Single]]:
+    """Yield each part of a parameter with its place in the description."""
+    for number, part in enumerate(parts(parameter)):
+        yield f"space.{name}.{number}" if isinstance(parameter, Alternatives) else f"space.{name}", part
+
+
+def _condition_mistakes(where: str, when: When, seen: Mapping[str, Parameter]) -> Iterator[str]:
+    for parent, values in when.items():
+        owner = seen.get(parent)
+        wanted = f"{where}.when.{parent}"
+        if not isinstance(owner, Choice):
+            earlier = [other for other, kind in seen.items() if isinstance(kind, Choice)]
+            yield f"{wanted}: must name a parameter with choices that stands earlier in space, one of {earlier}"
+        elif not values:
+            yield f"{wanted}: must name at least one of the choices {list(owner.choices)}, but got none"
+        elif strangers := [value for value in values if value not in owner.choices]:
+            yield f"{wanted}: must be among the choices {list(owner.choices)}, but got {strangers}"
+
+
+def _exclusion_mistakes(name: str, parameter: Alternatives) -> Iterator[str]:
+    """Yield a line for each range without a condition, and for each two that can be live at once."""
+    for number, part in enumerate(parameter.ranges):
+        if not part.when:
+            yield f"space.{name}.{number}: must say when it holds, such as when: {{optimizer: [SGD]}}, but has no when"
+    for (first, one), (second, other) in combinations(enumerate(parameter.ranges), 2):
+        shared = [parent for parent in one.when if parent in other.when]
+        apart = any(not set(one.when[parent]) & set(other.when[parent]) for parent in shared)
+        if one.when and other.when and not apart:
+            yield (
+                f"space.{name}: {first} and {second} must exclude each other by one parameter in when without a common "
+                f"value, but got {_plain(one.when)} and {_plain(other.when)}"
+            )
+
+
+def _plain(when: When) -> dict[str, list[ParamValue]]:
+    return {parent: list(values) for parent, values in when.items()}

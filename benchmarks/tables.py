@@ -186,7 +186,7 @@ def _quicktune(place: Path) -> Iterator[Task]:
 
 def _clipped(space: SearchSpace, rows: Sequence[Params]) -> Matrix:
     """Return settings as points; a zero on a log scale is its lower end."""
-    lows = {name: kind.low for name, kind in space.parameters.items() if not isinstance(kind, Choice)}
+    lows = {name: kind.low for name, kind in space.parameters.items() if isinstance(kind, Real | Integer)}
     clipped = [{name: max(value, lows.get(name, value)) for name, value in row.items()} for row in rows]
     return np.clip(Encoding(space).encode(clipped), 0, [_top(kind) for kind in space.parameters.values()])
 

@@ -21,6 +21,15 @@ SPEC: Mapping[str, Any] = {
     },
 }
 
+RATES: Mapping[str, Any] = {
+    "optimizer": {"choices": ["auto", "SGD", "AdamW"], "default": "auto"},
+    "lr0": [
+        {"low": 1e-3, "high": 0.05, "default": 0.01, "log": True, "when": {"optimizer": ["SGD"]}},
+        {"low": 1e-4, "high": 5e-3, "default": 0.001, "log": True, "when": {"optimizer": ["AdamW"]}},
+    ],
+}
+"""A space of a learning rate with a range for each of two optimizers, and none under `auto`."""
+
 
 class FakeRules:
     """A trainer with a handful of settings: numbers are wanted but for a few that take anything."""
@@ -33,7 +42,8 @@ class FakeRules:
     def settings(self) -> dict[str, Any]:
         return {
             "lr0": 0.01, "momentum": 0.9, "warmup_momentum": 0.8, "optimizer": "auto", "batch": 16, "imgsz": 640,
-            "mosaic": 1.0, "mixup": 0.0, "close_mosaic": 10, "dropout": 0.0, "cache": False, "freeze": None,
+            "mosaic": 1.0, "mixup": 0.0, "close_mosaic": 10, "warmup_bias_lr": 0.1, "dropout": 0.0, "cache": False,
+            "freeze": None,
         }  # fmt: skip
 
     def setting_mistake(self, name: str, value: object) -> str:
@@ -63,6 +73,12 @@ def mixed_space() -> SearchSpace:
         batch=Integer(4, 64, 16),
         momentum=Real(0.5, 0.99, 0.9, when={"optimizer": ("SGD",)}),
     )
+
+
+def rates_space(default: str = "auto") -> SearchSpace:
+    """Return the space `RATES`."""
+    optimizer = {**RATES["optimizer"], "default": default}
+    return spec_of(space={**RATES, "optimizer": optimizer}).search_space
 
 
 def measurement(epoch: int, value: float, **metrics: float) -> Measurement:

@@ -11,8 +11,8 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from automl.board import Board
 from automl.records import Ending, Params, Trial
-from automl.space import Choice, Integer, Real, SearchSpace
-from tests.builders import METRIC, curve, measurement, mixed_space, space_of, trial_of
+from automl.space import Alternatives, Choice, Integer, Real, SearchSpace
+from tests.builders import METRIC, curve, measurement, mixed_space, rates_space, space_of, trial_of
 
 TAGS = {METRIC, "val/map50", "val/loss", "time/seconds_per_epoch", "best/map50_95"}
 
@@ -132,6 +132,17 @@ def test_the_study_s_root_holds_every_parameter_with_its_range(tmp_path: Path) -
     assert (lr0.min_value, lr0.max_value) == (1e-4, 0.1)
     assert (batch.min_value, batch.max_value) == (4, 64)
     assert infos["lr0"].type == api_pb2.DATA_TYPE_FLOAT64
+
+
+def test_a_parameter_with_several_ranges_is_one_column_over_all_of_them(tmp_path: Path) -> None:
+    sizes = Alternatives(
+        (Integer(2, 8, 4, when={"optimizer": ("SGD",)}), Integer(4, 16, 8, when={"optimizer": ("AdamW",)}))
+    )
+    board_of(tmp_path, SearchSpace({**rates_space().parameters, "batch": sizes})).close()
+    infos = {info.name: info for info in experiment(tmp_path).hparam_infos}
+    lr0, batch = infos["lr0"].domain_interval, infos["batch"].domain_interval
+    assert (lr0.min_value, lr0.max_value) == (1e-4, 0.05)
+    assert (batch.min_value, batch.max_value) == (2, 16)
 
 
 def test_the_metrics_of_the_table_are_tags_that_trials_show(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_bad_data_is_named_by_file_and_line(
         ("name=../escape", "name: must be 1 to 64 letters, digits"),
         ("model=nothing.pt", "model: must be a file that is there"),
         ("resources.gpus=2", "resources.gpus: must be at most 1"),
-        ("train.close_mosaic=12", "close_mosaic < max_epochs must hold, but got close_mosaic=12, max_epochs=12"),
+        ("space.close_mosaic={choices: [12], default: 12}", "must hold, but got close_mosaic=12, max_epochs=12"),
     ],
 )
 def test_a_bad_description_is_refused_with_key_law_and_values(tmp_path: Path, key: str, said: str) -> None:

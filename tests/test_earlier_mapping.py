@@ -10,8 +10,8 @@ from automl.earlier.mapping import Terms, fitted, translated
 from automl.earlier.ranking import order, scores
 from automl.earlier.study import EarlierTrial
 from automl.records import State
-from automl.space import Choice, Integer, Parameter, Real
-from tests.builders import space_of
+from automl.space import Choice, Integer, Parameter, Real, Single
+from tests.builders import rates_space, space_of
 from tests.past import SETTINGS
 
 LR = Real(1e-4, 0.1, 0.01, log=True)
@@ -41,6 +41,20 @@ TABLE: Sequence[Row] = [
      {"mixup": 0.1}, "optimizer"),
     ("under optimizer auto nobody knows lr0", {"mixup": MIXUP}, {}, {"lr0": LR, "mixup": MIXUP}, SGD,
      {"mixup": 0.1}, "lr0"),
+    ("unless auto is a choice", {"mixup": MIXUP}, {}, {**rates_space().parameters, "mixup": MIXUP}, {},
+     {"mixup": 0.1}, {"optimizer": "auto", "mixup": 0.1}),
+    ("where auto was fixed, lr0 was not searched", {"mixup": MIXUP}, {"lr0": 0.02}, rates_space().parameters, {},
+     {"mixup": 0.1}, {"optimizer": "auto"}),
+    ("a value must lie in the range of its optimizer", {"optimizer": OPTIMIZER, "lr0": LR}, {},
+     rates_space().parameters, {}, {"optimizer": "AdamW", "lr0": 0.02}, "lr0"),
+    ("as here", {"optimizer": OPTIMIZER, "lr0": LR}, {}, rates_space().parameters, {},
+     {"optimizer": "SGD", "lr0": 0.02}, {"optimizer": "SGD", "lr0": 0.02}),
+    ("or a little outside it", {"optimizer": OPTIMIZER, "lr0": LR}, {}, rates_space().parameters, {},
+     {"optimizer": "AdamW", "lr0": 6e-3}, {"optimizer": "AdamW", "lr0": 5e-3}),
+    ("several ranges there, one here", rates_space().parameters, {}, {"lr0": LR}, {"optimizer": "adamw"},
+     {"optimizer": "AdamW", "lr0": 2e-3}, {"lr0": 2e-3}),
+    ("an optimizer in any case", {"lr0": LR}, {"optimizer": "sgd"}, rates_space().parameters, {},
+     {"lr0": 0.02}, {"optimizer": "SGD", "lr0": 0.02}),
     ("a choice no longer searched must be the one fixed", {"optimizer": OPTIMIZER, "lr0": LR}, {}, {"lr0": LR},
      {"optimizer": "AdamW"}, {"optimizer": "AdamW", "lr0": 0.02}, {"lr0": 0.02}),
     ("else the trial is of another kind", {"optimizer": OPTIMIZER, "lr0": LR}, {}, {"lr0": LR}, {"optimizer": "AdamW"},
@@ -102,7 +116,7 @@ def test_params_are_put_in_the_terms_of_the_new_space(row: Row) -> None:
         (Choice(("a", "b"), "a"), ["a"], None),
     ],
 )
-def test_a_value_is_taken_only_as_what_it_was(parameter: Parameter, value: object, wanted: object) -> None:
+def test_a_value_is_taken_only_as_what_it_was(parameter: Single, value: object, wanted: object) -> None:
     found = fitted(parameter, value)
     assert (found, type(found)) == (wanted, type(wanted))
 

@@ -1,6 +1,5 @@
 """Params as points and back: nothing is lost, and no point leaves the space."""
 
-from collections.abc import Sequence
 from math import log
 
 import numpy as np
@@ -8,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.records import Params, ParamValue
+from automl.records import Params
 from automl.sampler.encoding import Encoding
-from automl.space import Choice, Integer, Parameter, Real, SearchSpace
-from tests.builders import mixed_space, space_of
+from automl.space import Alternatives, Choice, Integer, Real, SearchSpace
+from tests.builders import mixed_space, rates_space, space_of
+from tests.spaces import params_of, spaces
 
-VALUES: list[ParamValue] = ["a", "b", 1, 2.5, False]
 seeds = st.integers(0, 2**32 - 1)
 NESTED = space_of(
     optimizer=Choice(("SGD", "AdamW"), "SGD"),
@@ -21,56 +20,6 @@ NESTED = space_of(
     momentum=Real(0.5, 0.99, 0.9, when={"nesterov": (True,)}),
 )
 """A condition on a parameter that is itself conditional."""
-
-
-class Drawing:
-    """Hypothesis in the place of a sampler."""
-
-    def __init__(self, data: st.DataObject) -> None:
-        self._data = data
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:  # noqa: ARG002
-        return self._data.draw(st.floats(low, high), label=name)
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:  # noqa: ARG002
-        return self._data.draw(st.integers(low, high), label=name)
-
-    def suggest_categorical(self, name: str, choices: Sequence[ParamValue]) -> ParamValue:
-        return self._data.draw(st.sampled_from(list(choices)), label=name)
-
-
-@st.composite
-def parameters(draw: st.DrawFn, when: dict[str, tuple[ParamValue, ...]]) -> Parameter:
-    kind = draw(st.sampled_from(["real", "integer", "choice"]))
-    scaled = draw(st.booleans())
-    if kind == "choice":
-        choices = draw(st.lists(st.sampled_from(VALUES), min_size=1, max_size=4, unique=True))
-        return Choice(tuple(choices), draw(st.sampled_from(choices)), when)
-    if kind == "integer":
-        least = draw(st.integers(1 if scaled else -50, 50))
-        most = least + draw(st.integers(0, 200))
-        return Integer(least, most, draw(st.integers(least, most)), scaled, when)
-    low = draw(st.floats(1e-6, 10))
-    high = low * draw(st.floats(1.01, 1e4))
-    low = low if scaled else low - draw(st.sampled_from([0.0, 20.0]))
-    return Real(low, high, draw(st.floats(low, high)), scaled, when)
-
-
-@st.composite
-def spaces(draw: st.DrawFn) -> SearchSpace:
-    """Return any space of up to six parameters; conditions may stand on conditions."""
-    found: dict[str, Parameter] = {}
-    for number in range(draw(st.integers(1, 6))):
-        owners = {name: kind for name, kind in found.items() if isinstance(kind, Choice)}
-        when: dict[str, tuple[ParamValue, ...]] = {}
-        conditional: bool = draw(st.booleans())
-        if owners and conditional:
-            owner = draw(st.sampled_from(sorted(owners)))
-            when[owner] = tuple(draw(st.lists(st.sampled_from(owners[owner].choices), min_size=1, unique=True)))
-        found[f"p{number}"] = draw(parameters(when))
-    space = SearchSpace(found)
-    assert list(space.mistakes()) == []
-    return space
 
 
 def same(one: Params, other: Params) -> bool:
@@ -83,7 +32,7 @@ def same(one: Params, other: Params) -> bool:
 
 @given(spaces(), st.data())
 def test_params_come_back_from_their_point(space: SearchSpace, data: st.DataObject) -> None:
-    encoding, params = Encoding(space), space.suggest(Drawing(data))
+    encoding, params = Encoding(space), data.draw(params_of(space))
     (point,) = encoding.encode([params])
     assert same(encoding.decode(point), params)
     assert ((point >= 0) & ((point <= 1) | encoding.categorical)).all()
@@ -117,7 +66,7 @@ def test_params_that_do_not_exist_stand_at_their_default() -> None:
 
 
 def test_the_default_point_holds_the_default_params() -> None:
-    for space in (mixed_space(), NESTED):
+    for space in (mixed_space(), NESTED, rates_space(), rates_space("AdamW")):
         encoding = Encoding(space)
         assert same(encoding.decode(encoding.default), space.defaults())
 
@@ -167,3 +116,41 @@ def test_near_changes_a_choice_now_and_then() -> None:
         for width in (0.02, 0.3)
     ]
     assert 0 < shares[0] < 0.1 < shares[1]
+
+
+def test_alternatives_share_one_column_the_share_of_the_live_range() -> None:
+    encoding = Encoding(rates_space())
+    points = encoding.encode([
+        {"optimizer": "SGD", "lr0": 0.05}, {"optimizer": "AdamW", "lr0": 5e-3}, {"optimizer": "AdamW", "lr0": 1e-4},
+        {"optimizer": "auto"},
+    ])  # fmt: skip
+    assert points[:, 1].tolist() == pytest.approx([1, 1, 0, log(10) / log(50)]), "without a range: the first default"
+    assert encoding.decode(np.array([1, 1.0])) == {"optimizer": "SGD", "lr0": 0.05}
+    assert encoding.decode(np.array([2, 1.0])) == {"optimizer": "AdamW", "lr0": 5e-3}
+    assert encoding.decode(np.array([0, 1.0])) == {"optimizer": "auto"}
+
+
+def test_draws_spread_over_each_range_of_alternatives() -> None:
+    encoding = Encoding(rates_space())
+    points = encoding.draw(600, np.random.default_rng(5))
+    for optimizer in (1, 2):
+        shares, _ = np.histogram(points[points[:, 0] == optimizer, 1], bins=4, range=(0, 1))
+        assert shares.min() > 30
+    assert set(points[points[:, 0] == 0, 1]) == {encoding.default[1]}
+
+
+def test_a_neighbour_under_another_optimizer_keeps_its_place_in_the_range() -> None:
+    encoding = Encoding(rates_space())
+    centers = encoding.encode([{"optimizer": "SGD", "lr0": 0.045}] * 300)
+    found = encoding.near(centers, np.random.default_rng(6), width=0.02)
+    rates = [encoding.decode(point)["lr0"] for point in found[found[:, 0] == 2]]
+    assert 0 < len(rates) < 100
+    assert all(3e-3 < float(rate) <= 5e-3 for rate in rates)
+
+
+def test_whole_numbers_are_rounded_in_the_live_range() -> None:
+    batches = Alternatives((Integer(0, 4, 1, when={"kind": ("x",)}), Integer(0, 2, 1, when={"kind": ("y",)})))
+    encoding = Encoding(space_of(kind=Choice(("x", "y"), "x"), batch=batches))
+    points = encoding.draw(200, np.random.default_rng(7))
+    assert set(points[points[:, 0] == 0, 1]) == {0, 0.25, 0.5, 0.75, 1}
+    assert set(points[points[:, 0] == 1, 1]) == {0, 0.5, 1}

@@ -1,13 +1,15 @@
 """Which parameters made the difference: compared at an epoch that all reached, and never made up."""
 
+from functools import partial
+
 import pytest
 
-from automl.journal import distribution
+from automl.journal import distributions
 from automl.records import Params, Trial
 from automl.sampler import importances
-from tests.builders import METRIC, completed, mixed_space, pruned
+from tests.builders import METRIC, completed, mixed_space, pruned, rates_space
 
-DISTRIBUTIONS = {name: distribution(kind) for name, kind in mixed_space().parameters.items()}
+DISTRIBUTIONS = partial(distributions, mixed_space())
 
 
 def test_the_parameter_that_decides_is_the_most_important() -> None:
@@ -41,3 +43,16 @@ def test_importance_counts_stopped_trials_at_the_epoch_they_share() -> None:
 )
 def test_importance_is_not_made_up(trials: list[Trial]) -> None:
     assert importances(trials, metric=METRIC, epoch=3, distributions=DISTRIBUTIONS) == {}
+
+
+def test_a_parameter_with_a_range_for_each_optimizer_has_one_importance() -> None:
+    lows, highs = {"SGD": 1e-3, "AdamW": 1e-4}, {"SGD": 0.05, "AdamW": 5e-3}
+    trials = [completed(number, [0.5] * 3, params={"optimizer": "auto"}) for number in range(1)]
+    for number in range(1, 41):
+        optimizer, share = ("SGD", "AdamW")[number % 2], number / 41
+        rate = lows[optimizer] * (highs[optimizer] / lows[optimizer]) ** share
+        trials.append(completed(number, [share] * 3, params={"optimizer": optimizer, "lr0": rate}))
+    described = partial(distributions, rates_space())
+    found = importances(trials, metric=METRIC, epoch=2, distributions=described)
+    assert found["lr0"] > 0.9
+    assert sum(found.values()) == pytest.approx(1.0)

@@ -8,15 +8,16 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from automl.errors import StudyError
 from automl.journal import FILE, Journal, distribution
-from automl.records import Ending, Kind, Loss, Trial
+from automl.records import Ending, Kind, Loss, Params, Trial
 from automl.space import Choice, Integer, Real
-from tests.builders import METRIC, completed, failed, measurement, mixed_space, pruned, trial_of
+from tests.builders import METRIC, completed, failed, measurement, mixed_space, pruned, rates_space, trial_of
 
 SPACE = mixed_space()
 DEFAULTS = SPACE.defaults()
@@ -259,3 +260,21 @@ def test_each_line_is_plain_json_with_a_checksum(folder: Path) -> None:
 )
 def test_a_parameter_is_described_as_optuna_does(parameter: Real | Integer | Choice, name: str) -> None:
     assert repr(distribution(parameter)) == name
+
+
+def test_optuna_opens_a_journal_of_a_parameter_with_several_ranges(tmp_path: Path) -> None:
+    drawn: list[Params] = [
+        {"optimizer": "auto"}, {"optimizer": "SGD", "lr0": 0.04}, {"optimizer": "AdamW", "lr0": 2e-4},
+    ]  # fmt: skip
+    journal = create(tmp_path)
+    for number, params in enumerate(drawn):
+        key = journal.suggested(params, rates_space(), seed=number, origin="model")
+        journal.measured(key, measurement(1, number / 10))
+        journal.ended(key, Ending(final=measurement(1, number / 10)))
+    study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(tmp_path / FILE))))
+    assert [trial.params for trial in study.trials] == [trial.params for trial in read(tmp_path).trials()] == drawn
+    ranges = [trial.distributions.get("lr0") for trial in study.trials]
+    assert [(kind.low, kind.high) for kind in ranges if isinstance(kind, FloatDistribution)] == [
+        (1e-3, 0.05), (1e-4, 5e-3),
+    ]  # fmt: skip
+    assert study.best_trial.number == 2

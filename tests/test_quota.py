@@ -15,7 +15,7 @@ from automl.records import Ending, State
 from automl.retention.keeper import model_of
 from automl.session import claim
 from automl.spec import ResourcesSpec, stored
-from tests.builders import METRIC, measurement, spec_of, trial_of
+from tests.builders import METRIC, SPEC, measurement, spec_of, trial_of
 from tests.disk import MB, Disk, best, opened, sized, study_of, weights
 from tests.simulation import Clock, simulate
 
@@ -141,7 +141,7 @@ def test_a_model_not_seen_yet_needs_what_is_forecast_and_one_seen_at_most_twice_
     tmp_path: Path, seen: int
 ) -> None:
     models = {"choices": ["a.yaml", "b.yaml"], "default": "a.yaml"}
-    spec = spec_of(space={"model": models, "lr0": spec_of().space["lr0"].model_dump()}, retention={"quota_gb": 1.0})
+    spec = spec_of(space={"model": models, "lr0": SPEC["space"]["lr0"]}, retention={"quota_gb": 1.0})
     keeper = opened(tmp_path, spec)._keeper
     keeper.needs = {"a.yaml": 20 * MB, "b.yaml": 90 * MB}
     small = keeper.frame.job(tmp_path / "trials" / "0", number=0, params={"model": "a.yaml"}, seed=0)

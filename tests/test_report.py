@@ -13,7 +13,7 @@ from automl import report
 from automl.dataset import DataSet
 from automl.records import Ending, Params, Trial
 from automl.spec import StudySpec
-from tests.builders import METRIC, completed, failed, measurement, pruned, spec_of, trial_of
+from tests.builders import METRIC, RATES, completed, failed, measurement, pruned, spec_of, trial_of
 
 EVIL = "<script>alert('x')</script>&\"]]>"
 DATA = DataSet(Path("/data/d.yaml"), {0: "hole"}, {"train": ()}, {"train": {}}, (), "f" * 64)
@@ -197,3 +197,9 @@ def test_a_hundred_trials_make_a_page_of_bearable_size(tmp_path: Path) -> None:
         Trial(number, {"lr0": 0.1}, number, tuple(measurement(e, 0.1) for e in range(1, 7))) for number in range(100)
     ]
     assert len(page_of(tmp_path, trials)[0]) < 500_000
+
+
+def test_each_range_of_a_parameter_is_a_row_and_the_best_value_stands_in_its_own(tmp_path: Path) -> None:
+    _, words = page_of(tmp_path, TRIALS, FACTS, space=RATES)
+    assert "lr0 0.001 to 0.05, log 0.01 0.02 optimizer is SGD" in words
+    assert re.search(r"lr0 0.0001 to 0.005, log 0.001 \S optimizer is AdamW", words)

@@ -1,65 +1,20 @@
 """What may vary: drawing and checking agree, conditions hold, dead dimensions are found."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from random import Random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.records import Params, ParamValue
-from automl.space import Choice, Integer, Parameter, Real, SearchSpace
-from tests.builders import FakeRules, mixed_space, space_of
+from automl.space import Alternatives, Choice, Integer, Real, SearchSpace, live
+from tests.builders import FakeRules, mixed_space, rates_space, space_of
+from tests.spaces import params_of, spaces
 
 SETTINGS = FakeRules().settings()
 
 
-@dataclass
-class Dice:
-    """Draws at random, and now and then an end of the range; takes what Optuna's trial takes."""
-
-    random: Random
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:  # noqa: ARG002
-        return self.random.choice([low, high, low + (high - low) * self.random.random()])
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:  # noqa: ARG002
-        return self.random.randint(low, high)
-
-    def suggest_categorical(self, name: str, choices: Sequence[ParamValue]) -> ParamValue:  # noqa: ARG002
-        return self.random.choice(choices)
-
-
-@st.composite
-def spaces(draw: st.DrawFn) -> SearchSpace:
-    """Draw a space of up to six parameters, conditional on earlier choices now and then."""
-    parameters: dict[str, Parameter] = {}
-    for number in range(draw(st.integers(1, 6))):
-        parents = {name: kind.choices for name, kind in parameters.items() if isinstance(kind, Choice)}
-        when: dict[str, tuple[ParamValue, ...]] = {}
-        conditional = draw(st.booleans())
-        if parents and conditional:
-            name = draw(st.sampled_from(sorted(parents)))
-            when = {name: tuple(draw(st.sets(st.sampled_from(parents[name]), min_size=1)))}
-        parameters[f"p{number}"] = draw(parameter(when))
-    return SearchSpace(parameters)
-
-
-def parameter(when: dict[str, tuple[ParamValue, ...]]) -> st.SearchStrategy[Parameter]:
-    reals = st.lists(st.floats(-100, 100), min_size=3, max_size=3).map(sorted)
-    integers = st.lists(st.integers(-100, 100), min_size=3, max_size=3).map(sorted)
-    choices = st.lists(st.text(max_size=3), min_size=1, max_size=4, unique=True)
-    return st.one_of(
-        reals.map(lambda ends: Real(ends[0], ends[2], ends[1], when=when)),
-        integers.map(lambda ends: Integer(ends[0], ends[2], ends[1], when=when)),
-        choices.map(lambda values: Choice(tuple(values), values[-1], when=when)),
-    )
-
-
-@given(space=spaces(), random=st.randoms(use_true_random=False))
-def test_whatever_is_drawn_is_contained(space: SearchSpace, random: Random) -> None:
-    assert space.contains(space.suggest(Dice(random)))
+@given(space=spaces(), data=st.data())
+def test_whatever_is_drawn_is_contained(space: SearchSpace, data: st.DataObject) -> None:
+    assert space.contains(data.draw(params_of(space)))
 
 
 @given(space=spaces())
@@ -68,11 +23,11 @@ def test_the_default_params_are_contained(space: SearchSpace) -> None:
     assert list(space.mistakes()) == []
 
 
-@given(space=spaces(), random=st.randoms(use_true_random=False))
-def test_params_with_one_more_or_one_less_are_not_contained(space: SearchSpace, random: Random) -> None:
-    params = space.suggest(Dice(random))
+@given(space=spaces(), data=st.data())
+def test_params_with_one_more_or_one_less_are_not_contained(space: SearchSpace, data: st.DataObject) -> None:
+    params = data.draw(params_of(space))
     assert not space.contains({**params, "stranger": 1})
-    name = random.choice(list(params))
+    name = data.draw(st.sampled_from(sorted(params)))
     assert not space.contains({key: value for key, value in params.items() if key != name})
 
 
@@ -134,10 +89,63 @@ def test_a_condition_names_an_earlier_choice_and_its_values(
     assert list(space.mistakes()) == [f"space.child.when.{next(iter(when))}: {mistake}"]
 
 
+@pytest.mark.parametrize(
+    ("params", "held"),
+    [
+        ({"optimizer": "SGD", "lr0": 0.04}, True),
+        ({"optimizer": "AdamW", "lr0": 0.04}, False),
+        ({"optimizer": "AdamW", "lr0": 0.004}, True),
+        ({"optimizer": "auto"}, True),
+        ({"optimizer": "auto", "lr0": 0.004}, False),
+        ({"optimizer": "SGD"}, False),
+    ],
+)
+def test_the_range_of_alternatives_is_the_live_one(params: Params, *, held: bool) -> None:
+    assert rates_space().contains(params) is held
+
+
+def test_alternatives_have_the_default_of_the_live_range_and_none_where_none_is_live() -> None:
+    assert rates_space("auto").defaults() == {"optimizer": "auto"}
+    assert rates_space("SGD").defaults() == {"optimizer": "SGD", "lr0": 0.01}
+    assert rates_space("AdamW").defaults() == {"optimizer": "AdamW", "lr0": 0.001}
+    assert live(rates_space().parameters["lr0"], {"optimizer": "auto"}) is None
+
+
+def rate(**when: tuple[ParamValue, ...]) -> Real:
+    return Real(0.1, 1.0, 0.5, when=when)
+
+
+WITHOUT = "must say when it holds, such as when: {optimizer: [SGD]}, but has no when"
+APART = "space.a: 0 and 1 must exclude each other by one parameter in when without a common value, but got"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "mistakes"),
+    [
+        ([rate(kind=("x",)), rate(kind=("y",))], []),
+        ([rate(kind=("x", "y"), other=(1,)), rate(kind=("x",), other=(2,))], []),
+        ([rate(kind=("x",))], []),
+        ([rate(), rate(kind=("y",))], [f"space.a.0: {WITHOUT}"]),
+        ([rate(kind=("x", "y")), rate(kind=("y",))], [f"{APART} {{'kind': ['x', 'y']}} and {{'kind': ['y']}}"]),
+        ([rate(kind=("x",)), rate(other=(1,))], [f"{APART} {{'kind': ['x']}} and {{'other': [1]}}"]),
+        ([rate(kind=("x",)), rate(kind=("z",))],
+         ["space.a.1.when.kind: must be among the choices ['x', 'y'], but got ['z']"]),
+        ([rate(none=(1,))],
+         ["space.a.0.when.none: must name a parameter with choices that stands earlier in space, one of "
+          "['kind', 'other']"]),
+    ],
+)  # fmt: skip
+def test_alternatives_exclude_each_other(ranges: list[Real], mistakes: list[str]) -> None:
+    space = space_of(kind=Choice(("x", "y"), "x"), other=Choice((1, 2), 1), a=Alternatives(tuple(ranges)))
+    assert list(space.mistakes()) == mistakes
+
+
 RATE = Real(1e-4, 0.1, 0.01)
 SOME = Choice(("SGD", "AdamW"), "SGD")
 ADAMS = Choice(("AdamW", "NAdam"), "AdamW")
-WITH_AUTO = Choice(("auto", "SGD"), "auto")
+WITH_AUTO = Choice(("Auto", "SGD", "AdamW"), "Auto")
+OF_SGD = Real(0.1, 1.0, 0.5, when={"optimizer": ("SGD",)})
+OF_AUTO = Real(0.1, 1.0, 0.5, when={"optimizer": ("Auto", "AdamW")})
 
 
 @pytest.mark.parametrize(
@@ -147,8 +155,16 @@ WITH_AUTO = Choice(("auto", "SGD"), "auto")
         (space_of(lr0=RATE, momentum=RATE), {"optimizer": "Auto"}, ["lr0", "momentum"]),
         (space_of(lr0=RATE), {"optimizer": "SGD"}, []),
         (space_of(optimizer=SOME, lr0=RATE), {}, []),
-        (space_of(optimizer=WITH_AUTO, lr0=RATE), {}, ["lr0"]),
-        (space_of(optimizer=WITH_AUTO, lr0=Real(0.1, 1.0, 0.5, when={"optimizer": ("SGD",)})), {}, []),
+        (space_of(optimizer=WITH_AUTO, lr0=RATE, momentum=RATE), {}, ["lr0", "momentum"]),
+        (space_of(optimizer=WITH_AUTO, warmup_bias_lr=RATE), {}, ["warmup_bias_lr"]),
+        (space_of(optimizer=WITH_AUTO, warmup_momentum=RATE, weight_decay=RATE), {}, []),
+        (space_of(optimizer=WITH_AUTO, lr0=OF_SGD, momentum=OF_AUTO), {}, ["momentum"]),
+        (space_of(optimizer=WITH_AUTO, lr0=Alternatives((OF_SGD, OF_AUTO))), {}, ["lr0.1"]),
+        (rates_space(), {}, []),
+        (space_of(optimizer=WITH_AUTO, nested=Choice((1, 2), 1, when={"optimizer": ("SGD",)}),
+                  lr0=Real(0.1, 1.0, 0.5, when={"nested": (1,)})), {}, []),
+        (space_of(optimizer=WITH_AUTO, nested=Choice((1, 2), 1), lr0=Real(0.1, 1.0, 0.5, when={"nested": (1,)})), {},
+         ["lr0"]),
         (space_of(warmup_momentum=RATE), {"optimizer": "Adam"}, ["warmup_momentum"]),
         (space_of(optimizer=ADAMS, warmup_momentum=RATE), {}, ["warmup_momentum"]),
         (space_of(optimizer=SOME, warmup_momentum=RATE), {}, []),
@@ -158,9 +174,16 @@ WITH_AUTO = Choice(("auto", "SGD"), "auto")
         (space_of(mosaic=RATE, close_mosaic=Integer(0, 30, 5)), {}, []),
         (space_of(mosaic=RATE, close_mosaic=Choice((20, 30), 20)), {}, ["mosaic", "close_mosaic"]),
     ],
-)
+)  # fmt: skip
 def test_a_parameter_without_effect_is_called_dead(
     space: SearchSpace, settings: dict[str, ParamValue], dead: list[str]
 ) -> None:
     told = space.dead({**SETTINGS, **settings}, epochs=20)
     assert [line.partition(": ")[0] for line in told] == [f"space.{name}" for name in dead]
+
+
+def test_a_parameter_that_auto_ignores_is_refused_with_the_remedy() -> None:
+    (told,) = space_of(optimizer=WITH_AUTO, lr0=RATE).dead(SETTINGS, epochs=20)
+    assert told == (
+        "space.lr0: optimizer=auto ignores it, so it must not exist there; add when: {optimizer: [SGD, AdamW]}"
+    )

@@ -8,8 +8,8 @@ import pytest
 from automl import spec as specs
 from automl.errors import SpecError
 from automl.records import Gates
-from automl.space import Choice, Integer, Real
-from tests.builders import FakeRules, spec_of, written
+from automl.space import Alternatives, Choice, Integer, Real
+from tests.builders import RATES, FakeRules, spec_of, written
 
 TEXT = """
 name: small
@@ -82,6 +82,23 @@ def test_a_whole_number_parameter_holds_whole_numbers() -> None:
     assert found.search_space.parameters["batch"] == Integer(4, 16, 8, log=True)
 
 
+def test_a_list_is_a_parameter_with_several_ranges() -> None:
+    sgd, adamw = {"optimizer": ("SGD",)}, {"optimizer": ("AdamW",)}
+    assert spec_of(space=RATES).search_space.parameters["lr0"] == Alternatives(
+        (Real(1e-3, 0.05, 0.01, log=True, when=sgd), Real(1e-4, 5e-3, 0.001, log=True, when=adamw))
+    )
+    sizes = [{"low": 1, "high": 4, "default": 2, "type": "int", "when": {"optimizer": ["SGD"]}}]
+    found = spec_of(space={**RATES, "batch": sizes}).search_space.parameters["batch"]
+    assert found == Alternatives((Integer(1, 4, 2, when=sgd),))
+
+
+def test_models_are_named_anew_beside_a_list_of_ranges() -> None:
+    found = spec_of(space={**RATES, "model": {"choices": ["a.pt", "b.pt"], "default": "a.pt"}})
+    changed = found.with_models(lambda name: f"x/{name}")
+    assert changed.search_space.parameters["model"] == Choice(("x/a.pt", "x/b.pt"), "x/a.pt")
+    assert changed.space["lr0"] == found.space["lr0"]
+
+
 def test_the_ladder_and_the_cost_follow_the_description() -> None:
     found = spec_of(budget={"trials": 9}, ladder={"min_epochs": 4, "max_epochs": 12}, confirm={"seeds": 2})
     assert found.rungs == (4,)
@@ -120,6 +137,7 @@ def test_confirming_costs_what_its_description_and_the_search_allow(
         {"train": {"cache": "schön: #1 \n 'x' \"y\""}},
         {"budget": {"trials": 1, "hours": 1e-5, "gpu_hours": 1e5}},
         {"space": {"lr0": {"choices": [1, 2.5, "a", False], "default": False}}},
+        {"space": RATES},
     ],
 )
 def test_a_description_read_back_from_its_study_is_the_same(tmp_path: Path, changes: dict[str, Any]) -> None:

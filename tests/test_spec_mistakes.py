@@ -14,6 +14,7 @@ from tests.builders import SPEC, FakeRules, written
 
 LOADED = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LR0 = "{low: 0.001, high: 0.1, default: 0.01}"
+OF_SGD = "{low: 0.001, high: 0.1, default: 0.01, when: {optimizer: [SGD]}}"
 HUGE = "9" * 400
 
 
@@ -167,6 +168,24 @@ def test_a_wrong_value_is_one_line_with_key_law_and_value(tmp_path: Path, key: s
          ".when.optimizer: must name at least one of the choices ['SGD', 'AdamW'], but got none"),
         ("{low: 1, high: 2, default: 1, when: {optimizer: [Adam]}}",
          ".when.optimizer: must be among the choices ['SGD', 'AdamW'], but got ['Adam']"),
+        ("[]", ": must have at least 1 item, but got []"),
+        ("[3]", ".0: must hold `key: value` lines, but got 3"),
+        (f"[{LR0}]",
+         ".0: must say when it holds, such as when: {optimizer: [SGD]}, but has no when"),
+        (f"[{OF_SGD}, {{choices: [1, 2], default: 1, when: {{optimizer: [AdamW]}}}}]",
+         ".1: must be a range with low and high: only numbers can have alternatives, but got {'choices': [1, 2], "
+         "'default': 1, 'when': {'optimizer': ['AdamW']}}"),
+        (f"[{OF_SGD}, {{low: 1, high: 2, default: 1, type: int, when: {{optimizer: [AdamW]}}}}]",
+         ": alternatives must be of one type, but got ['float', 'int']"),
+        (f"[{OF_SGD}, {OF_SGD}]",
+         ": 0 and 1 must exclude each other by one parameter in when without a common value, but got "
+         "{'optimizer': ['SGD']} and {'optimizer': ['SGD']}"),
+        (f"[{OF_SGD}, {{low: 1, high: 2, default: 1, when: {{optimizer: [Adam]}}}}]",
+         ".1.when.optimizer: must be among the choices ['SGD', 'AdamW'], but got ['Adam']"),
+        (f"[{OF_SGD}, {{low: 3, high: 2, default: 1, when: {{optimizer: [AdamW]}}}}]",
+         ".1: low < high must hold, but got low=3, high=2"),
+        (f"[{OF_SGD}, {{low: 1, hihg: 2, high: 3, default: 1, when: {{optimizer: [AdamW]}}}}]",
+         ".1.hihg: is not a known key; did you mean high?"),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_one_line_with_key_law_and_values(tmp_path: Path, value: str, mistake: str) -> None:
@@ -227,24 +246,35 @@ def test_a_wrong_setting_hides_no_crash_in_what_follows_from_it(tmp_path: Path) 
 def test_a_parameter_without_effect_is_refused(tmp_path: Path) -> None:
     (mistake,) = told(changed(tmp_path, space=f"{{lr0: {LR0}}}"))
     assert mistake.startswith("space.lr0: optimizer=auto ignores it")
+    optimizer = "{choices: [auto, SGD], default: SGD}"
+    (mistake,) = told(changed(tmp_path, space=f"{{optimizer: {optimizer}, lr0: {LR0}}}"))
+    assert mistake.endswith("add when: {optimizer: [SGD]}")
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 rubbish = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(scalars, inner, max_size=3), max_leaves=6
 )
-PLACES = [(key,) for key in SPEC] + [("train",), ("gates",), ("resources",), ("confirm",), ("export",)]
-DEEPER = [("budget", "hours"), ("space", "lr0"), ("space", "lr0", "low"), ("space", "optimizer", "choices"),
+PLACES: list[tuple[Any, ...]] = [(key,) for key in SPEC] + [
+    ("train",),
+    ("gates",),
+    ("resources",),
+    ("confirm",),
+    ("export",),
+]
+DEEPER = [("budget", "hours"), ("space", "lr0"), ("space", "momentum"), ("space", "momentum", 0),
+          ("space", "momentum", 0, "when"), ("space", "lr0", "low"), ("space", "optimizer", "choices"),
           ("space", "lr0", "when"), ("train", "imgsz"), ("train", "cache"), ("gates", "confidence")]  # fmt: skip
 
 
 @LOADED
 @given(place=st.sampled_from(PLACES + DEEPER), value=rubbish)
 def test_rubbish_at_any_key_is_taken_or_told_but_never_a_crash(
-    tmp_path: Path, place: tuple[str, ...], value: Any
+    tmp_path: Path, place: tuple[Any, ...], value: Any
 ) -> None:
     raw: dict[str, Any] = yaml.safe_load(yaml.safe_dump({**SPEC, "train": {}, "gates": {}}))
-    inner = raw
+    raw["space"]["momentum"] = [yaml.safe_load(OF_SGD)]
+    inner: Any = raw
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value

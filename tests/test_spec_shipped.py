@@ -34,6 +34,16 @@ def test_a_shipped_space_holds_and_is_read_back_from_its_study(path: Path, tmp_p
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_default_params_of_a_shipped_space_are_those_of_ultralytics(path: Path, tmp_path: Path) -> None:
+    found, conditions = load(path, tmp_path), {"imgsz", "batch", "cache"}
+    used = {**found.train, **found.search_space.defaults()}
+    own = yolo.settings()
+    assert used["optimizer"] == "auto"
+    assert {k: v for k, v in used.items() if k not in conditions | {"model"} and own[k] != v} == {}
+    assert set(found.train) <= conditions | {"close_mosaic"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_space_names_no_file_of_this_machine(path: Path) -> None:
     assert (
         "/" not in path.read_text().replace("models/micro.yaml", "").replace("://", "").split("name:")[1].split("#")[0]
@@ -71,7 +81,7 @@ def test_a_setting_is_held_against_the_trainer_s_own_list(tmp_path: Path, key: s
         ("train.cos_lr", "yes"), ("train.cos_lr", 3), ("train.flipud", "half"), ("train.flipud", 2.0),
         ("train.warmup_epochs", None), ("train.close_mosaic", "never"), ("train.close_mosaic", 1.5),
         ("train.flipud", float("nan")), ("train.box", [7.5]), ("train.nbs", {"a": 1}), ("train.freeze", {"a": 1}),
-        ("space.momentum.high", 1.5), ("space.mosaic.low", -1.0), ("space.optimizer.choices", ["AdamW", "Lion"]),
+        ("space.flipud.high", 1.5), ("space.mosaic.low", -1.0), ("space.optimizer.choices", ["AdamW", "Lion"]),
         ("space.scale", {"choices": [0.5, "much"], "default": 0.5}),
     ],
 )  # fmt: skip

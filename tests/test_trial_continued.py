@@ -23,6 +23,7 @@ CLOSED = 3
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "SGD": {"params": {"optimizer": "SGD", "lr0": 0.02}},
     "AdamW": {"params": {"optimizer": "AdamW", "lr0": 0.002}, "validate_every": 3},
+    "auto": {"params": {"optimizer": "auto"}},
     "steps of four batches": {"settings": {"nbs": 32}},
     "images in memory": {"settings": {"cache": "ram"}},
     "images never moved": {"settings": {"mosaic": 0.0, "translate": 0.0, "scale": 0.0}},

@@ -9,15 +9,13 @@ from math import log
 from typing import Any, Final, Self
 
 from automl.records import Params, ParamValue
-from automl.space import Choice, Integer, Parameter, Real, SearchSpace, exists
+from automl.space import SET_BY_AUTO, Choice, Integer, Real, SearchSpace, Single, live
 from automl.spec import StudySpec
 
 REACH: Final = 0.1
 """So far outside a range, as a share of its width, a value is taken for the end of the range; further out it is not."""
 HUGE: Final = 1e300
 """Beyond it a whole number is no float any more."""
-AUTO: Final = frozenset({"lr0", "momentum"})
-"""What `optimizer: auto` ignores: under it nobody knows from the settings what was trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +39,32 @@ def translated(params: Params, earlier: Terms, present: Terms) -> dict[str, Para
     """
     for name, parameter in earlier.space.parameters.items():
         other = name in params and name not in present.space.parameters and isinstance(parameter, Choice)
-        if other and params[name] != present.fixed.get(name):
+        if other and not _same(name, params[name], present.fixed.get(name)):
             return name
     trained = {**earlier.fixed, **params}
-    unknown = AUTO if str(trained.get("optimizer")).lower() == "auto" else frozenset()
+    # Under `optimizer: auto` nobody knows from the settings what was trained with.
+    unknown = SET_BY_AUTO if str(trained.get("optimizer")).lower() == "auto" else frozenset()
     found: dict[str, ParamValue] = {}
     for name, parameter in present.space.parameters.items():
-        if exists(parameter, found):
-            value = None if name in unknown else fitted(parameter, trained.get(name))
+        if part := live(parameter, found):
+            value = None if name in unknown else fitted(part, _spelled(name, part, trained.get(name)))
             if value is None:
                 return name
             found[name] = value
     return found
 
 
-def fitted(parameter: Parameter, value: object) -> ParamValue | None:
+def _same(name: str, one: object, other: object) -> bool:
+    return one == other or (name == "optimizer" and str(one).lower() == str(other).lower())
+
+
+def _spelled(name: str, part: Single, value: object) -> object:
+    """Return a value as the present space spells it: Ultralytics takes an optimizer in any case."""
+    choices = part.choices if isinstance(part, Choice) else ()
+    return next((choice for choice in choices if _same(name, choice, value)), value) if name == "optimizer" else value
+
+
+def fitted(parameter: Single, value: object) -> ParamValue | None:
     """Return the value as the parameter can take it, None where it cannot.
 
     >>> fitted(Real(0.0, 1.0, default=0.5), 1.05), fitted(Real(0.0, 1.0, default=0.5), 1.2)

@@ -1,6 +1,6 @@
 """Params as points of the unit cube, and candidates drawn there: the form in which a model sees a search space."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,22 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.records import Params, ParamValue
-from automl.space import Choice, Integer, Real, SearchSpace
+from automl.space import Choice, Integer, Parameter, SearchSpace, Single, When, live, parts
 
 Vector = NDArray[np.float64]
 Points = NDArray[np.float64]
-"""(points, parameters): a number as the share of its range, on its log scale if it has one; a choice as its index."""
+"""(points, parameters): a number as the share of its range, on its log scale if it has one; a choice as its index.
+
+A number with several ranges has one column, the share of the range that is live: so a model compares high with high
+and low with low across, say, optimizers."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """The unit cube of one space. A parameter that does not exist under a point's params stands at its default."""
+    """The unit cube of one space.
+
+    A parameter that does not exist under a point's params stands at its default, at the first one if it has several.
+    """
 
     space: SearchSpace
 
     @cached_property
     def categorical(self) -> NDArray[np.bool_]:
-        """Tell which columns hold the index of a choice."""
+        """Return True for each column that holds the index of a choice."""
         return np.array([isinstance(parameter, Choice) for parameter in self.space.parameters.values()])
 
     @cached_property
@@ -34,8 +40,7 @@ class Encoding:
     def encode(self, params: Sequence[Params]) -> Points:
         """Return params as points."""
         rows = [
-            [_share(parameter, given.get(name, parameter.default)) for name, parameter in self.space.parameters.items()]
-            for given in params
+            [_place(parameter, name, given) for name, parameter in self.space.parameters.items()] for given in params
         ]
         return np.array(rows, dtype=float).reshape(len(rows), len(self.space.parameters))
 
@@ -43,8 +48,8 @@ class Encoding:
         """Return the params of one point; parameters that do not exist there are left out."""
         params: dict[str, ParamValue] = {}
         for (name, parameter), share in zip(self.space.parameters.items(), point.tolist(), strict=True):
-            if all(params.get(parent) in values for parent, values in parameter.when.items()):
-                params[name] = _value(parameter, share)
+            if part := live(parameter, params):
+                params[name] = _value(part, share)
         return params
 
     def draw(self, count: int, generator: np.random.Generator) -> Points:
@@ -78,19 +83,26 @@ class Encoding:
     def _settled(self, points: Points) -> Points:
         """Put parameters that do not exist at a point at their default, integers on their nearest value."""
         there: dict[str, NDArray[np.bool_]] = {}
-        names = list(self.space.parameters)
         for column, (name, parameter) in enumerate(self.space.parameters.items()):
-            if isinstance(parameter, Integer):
-                points[:, column] = _rounded(parameter, points[:, column])
-            exists = np.ones(len(points), dtype=bool)
-            for parent, values in parameter.when.items():
-                owner = self.space.parameters[parent]
-                choices = owner.choices if isinstance(owner, Choice) else ()
-                held = [index for index, value in enumerate(choices) if value in values]
-                exists &= there[parent] & np.isin(points[:, names.index(parent)], held)
-            there[name] = exists
-            points[~exists, column] = _share(parameter, parameter.default)
+            there[name] = np.zeros(len(points), dtype=bool)
+            for part in parts(parameter):
+                held = self._held(part.when, points, there)
+                if isinstance(part, Integer):
+                    points[held, column] = _rounded(part, points[held, column])
+                there[name] |= held
+            points[~there[name], column] = _rest(parameter)
         return points
+
+    def _held(self, when: When, points: Points, there: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """Return True for each point at which a condition holds; `there` tells where its parents exist."""
+        names = list(self.space.parameters)
+        held = np.ones(len(points), dtype=bool)
+        for parent, values in when.items():
+            owner = self.space.parameters[parent]
+            choices = owner.choices if isinstance(owner, Choice) else ()
+            indices = [index for index, value in enumerate(choices) if value in values]
+            held &= there[parent] & np.isin(points[:, names.index(parent)], indices)
+        return held
 
 
 def _reflected(points: Points) -> Points:
@@ -107,7 +119,20 @@ def _rounded(parameter: Integer, shares: Points) -> Points:
     return np.asarray((np.rint(low + shares * (high - low)) - low) / (high - low))
 
 
-def _share(parameter: Real | Integer | Choice, value: ParamValue) -> float:
+def _place(parameter: Parameter, name: str, params: Params) -> float:
+    part = live(parameter, params)
+    if part is None:
+        return _rest(parameter)
+    return _share(part, params.get(name, part.default))
+
+
+def _rest(parameter: Parameter) -> float:
+    """Return where a parameter stands at points at which it does not exist."""
+    first = parts(parameter)[0]
+    return _share(first, first.default)
+
+
+def _share(parameter: Single, value: ParamValue) -> float:
     if isinstance(parameter, Choice):
         return float(parameter.choices.index(value))
     if parameter.high == parameter.low:
@@ -118,7 +143,7 @@ def _share(parameter: Real | Integer | Choice, value: ParamValue) -> float:
     return float((number - low) / (high - low))
 
 
-def _value(parameter: Real | Integer | Choice, share: float) -> ParamValue:
+def _value(parameter: Single, share: float) -> ParamValue:
     if isinstance(parameter, Choice):
         return parameter.choices[int(share)]
     low, high = float(parameter.low), float(parameter.high)

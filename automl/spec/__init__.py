@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from automl.errors import SpecError
 from automl.sealed import damaged, seal
-from automl.spec.description import SAMPLE, ConfirmSpec, ResourcesSpec, StudySpec
+from automl.spec.description import SAMPLE, ChoiceSpec, ConfirmSpec, RangeSpec, ResourcesSpec, StudySpec
 from automl.spec.files import dump_yaml, read_value, read_yaml, refuse_secrets
 from automl.spec.laws import Rules, is_file, is_folder, mistakes, own_mistakes
 from automl.spec.messages import readable, shown
 
 __all__ = [
-    "FORMAT", "SAMPLE", "ConfirmSpec", "ResourcesSpec", "Rules", "StudySpec", "differences", "dump", "dump_yaml",
-    "load", "read_value", "read_yaml", "refuse_secrets", "stored",
+    "FORMAT", "SAMPLE", "ChoiceSpec", "ConfirmSpec", "RangeSpec", "ResourcesSpec", "Rules", "StudySpec", "differences",
+    "dump", "dump_yaml", "load", "read_value", "read_yaml", "refuse_secrets", "stored",
 ]  # fmt: skip
 
 FORMAT: Final = 1

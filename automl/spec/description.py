@@ -1,14 +1,15 @@
 """The nouns of a description: pydantic models with the law of each key, defaults filled in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from automl.records import Gates, ParamValue
 from automl.rungs import Cost, cost, ladder
-from automl.space import Choice, Integer, Parameter, Real, SearchSpace
+from automl.space import Alternatives, Choice, Integer, Parameter, Real, SearchSpace
 
 SAMPLE: Final = "sample"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -48,14 +49,30 @@ class ChoiceSpec(_Part):
     when: dict[str, list[ParamValue]] = Field(default_factory=dict)
 
 
+ALTERNATIVES: Final = "Alternatives"
+
+
 def _shape(raw: object) -> str:
-    """Tell which of the two shapes of a parameter was meant."""
+    """Return the tag of the shape of a parameter that was meant."""
+    if isinstance(raw, list | tuple):
+        return ALTERNATIVES
     choice = isinstance(raw, ChoiceSpec) or (isinstance(raw, dict) and "choices" in raw)
     return "ChoiceSpec" if choice else "RangeSpec"
 
 
+def _numeric(raw: object) -> object:
+    if isinstance(raw, ChoiceSpec) or (isinstance(raw, dict) and "choices" in raw):
+        raise PydanticCustomError("numeric", "must be a range with low and high: only numbers can have alternatives")
+    return raw
+
+
+AlternativesSpec = Annotated[list[Annotated[RangeSpec, BeforeValidator(_numeric)]], Field(min_length=1)]
+"""Ranges of one parameter, each under its own condition, at most one of them live."""
 ParameterSpec = Annotated[
-    Annotated[RangeSpec, Tag("RangeSpec")] | Annotated[ChoiceSpec, Tag("ChoiceSpec")], Discriminator(_shape)
+    Annotated[RangeSpec, Tag("RangeSpec")]
+    | Annotated[ChoiceSpec, Tag("ChoiceSpec")]
+    | Annotated[AlternativesSpec, Tag(ALTERNATIVES)],
+    Discriminator(_shape),
 ]
 
 
@@ -167,6 +184,14 @@ class StudySpec(_Part):
         """Return the space as parameters."""
         return SearchSpace({name: _parameter(part) for name, part in self.space.items()})
 
+    def parts(self) -> Iterator[tuple[str, str, RangeSpec | ChoiceSpec]]:
+        """Yield name, place in the description and shape of each range and choice of the space."""
+        for name, shape in self.space.items():
+            if isinstance(shape, list):
+                yield from ((name, f"space.{name}.{number}", part) for number, part in enumerate(shape))
+            else:
+                yield name, f"space.{name}", shape
+
     @cached_property
     def rungs(self) -> tuple[int, ...]:
         """Return the epochs at which trials are compared."""
@@ -228,10 +253,19 @@ class StudySpec(_Part):
         return LEAST_RETRAININGS, min(max(most, LEAST_RETRAININGS), MOST_RETRAININGS)
 
 
-def _parameter(part: RangeSpec | ChoiceSpec) -> Parameter:
-    when = {parent: tuple(values) for parent, values in part.when.items()}
-    if isinstance(part, ChoiceSpec):
-        return Choice(tuple(part.choices), part.default, when)
+def _parameter(shape: RangeSpec | ChoiceSpec | list[RangeSpec]) -> Parameter:
+    if isinstance(shape, list):
+        return Alternatives(tuple(_number(part) for part in shape))
+    if isinstance(shape, ChoiceSpec):
+        return Choice(tuple(shape.choices), shape.default, _when(shape))
+    return _number(shape)
+
+
+def _number(part: RangeSpec) -> Real | Integer:
     if part.type == "int":
-        return Integer(int(part.low), int(part.high), int(part.default), part.log, when)
-    return Real(part.low, part.high, part.default, part.log, when)
+        return Integer(int(part.low), int(part.high), int(part.default), part.log, _when(part))
+    return Real(part.low, part.high, part.default, part.log, _when(part))
+
+
+def _when(part: RangeSpec | ChoiceSpec) -> dict[str, tuple[ParamValue, ...]]:
+    return {parent: tuple(values) for parent, values in part.when.items()}

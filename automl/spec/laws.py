@@ -56,8 +56,9 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}"
-    for name, part in spec.space.items():
-        yield from _parameter_mistakes(f"space.{name}", part)
+    for _, where, part in spec.parts():
+        yield from _parameter_mistakes(where, part)
+    yield from _alternatives_mistakes(spec)
     for name, value in spec.train.items():
         if not _plain(value):
             yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
@@ -105,7 +106,7 @@ def is_folder(path: Path) -> bool:
 def _trainer_mistakes(spec: StudySpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
     if mistake := _model_mistake(spec.model, rules):
         yield f"model: {mistake}"
-    for name, part in spec.space.items():
+    for name, _, part in spec.parts():
         yield from _value_mistakes(name, part, rules, known)
     for name, value in spec.train.items():
         yield from _setting_mistakes("train", name, [value], rules, known)
@@ -132,6 +133,13 @@ def _parameter_mistakes(where: str, part: RangeSpec | ChoiceSpec) -> Iterator[st
             f"{where}: low, high and default must be whole numbers for type int, but got low={part.low:g}, "
             f"high={part.high:g}, default={part.default:g}"
         )
+
+
+def _alternatives_mistakes(spec: StudySpec) -> Iterator[str]:
+    for name, shape in spec.space.items():
+        types = [part.type for part in shape] if isinstance(shape, list) else []
+        if len(set(types)) > 1:
+            yield f"space.{name}: alternatives must be of one type, but got {types}"
 
 
 def _value_mistakes(name: str, part: RangeSpec | ChoiceSpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from automl.spec.description import ChoiceSpec, RangeSpec, StudySpec
+from automl.spec.description import ALTERNATIVES, ChoiceSpec, RangeSpec, StudySpec
 
 LAWS: Final = {
     "extra_forbidden": "is not a known key",
@@ -25,6 +25,8 @@ LAWS: Final = {
 }
 BARE: Final = frozenset({"extra_forbidden", "missing"})
 SHAPES: Final[dict[str, type[BaseModel]]] = {"RangeSpec": RangeSpec, "ChoiceSpec": ChoiceSpec}
+TAGS: Final = frozenset({*SHAPES, ALTERNATIVES})
+"""What pydantic adds to a location to tell which shape of a parameter it took."""
 BRANCHES: Final = frozenset({"float", "int", "str", "bool", "literal['auto']", "constrained-float", "constrained-int"})
 """What pydantic adds to a location to tell which kind of a value it tried."""
 LONGEST: Final = 80
@@ -36,7 +38,7 @@ def readable(error: ValidationError) -> Iterator[str]:
     got: dict[str, str] = {}
     for finding in error.errors():
         location = _trimmed(finding["loc"])
-        key = ".".join(str(part) for part in location if part not in SHAPES)
+        key = ".".join(str(part) for part in location if part not in TAGS)
         law = LAWS.get(finding["type"]) or re.sub(r"^(Input|\w+) should", "must", finding["msg"])
         if finding["type"] == "extra_forbidden":
             law += nearest(str(location[-1]), _keys_at(location[:-1]))
@@ -78,6 +80,8 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """Return the known keys of the part of the description that a finding points into."""
     if not location:
         return list(StudySpec.model_fields)
+    if ALTERNATIVES in location:
+        return list(RangeSpec.model_fields)
     if str(location[-1]) in SHAPES:
         return list(SHAPES[str(location[-1])].model_fields)
     owner = StudySpec.model_fields.get(str(location[0]))

@@ -90,9 +90,9 @@ class _Watch:
         set_threads(self.job.threads)
         self._since = time.monotonic()
         arrived = vars(trainer.args)
+        chosen = {"optimizer"} if str(self.wanted.get("optimizer")).lower() == "auto" else set()  # auto is replaced
         for name in self.job.params:
-            automatic = name == "optimizer" and str(self.wanted[name]).lower() == "auto"  # replaced by what it chose
-            if name != "model" and not automatic and arrived.get(name) != self.wanted[name]:
+            if name not in {"model", *chosen} and arrived.get(name) != self.wanted[name]:
                 raise TrialError(f"{name}={self.wanted[name]} was asked for, but Ultralytics got {arrived.get(name)}")
 
     def began(self, trainer: Any) -> None:  # noqa: ANN401

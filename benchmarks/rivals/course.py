@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from automl.records import Params, ParamValue
-from automl.space import SearchSpace, exists
+from automl.space import Alternatives, SearchSpace, Single, live
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,18 @@ class Course:
         return [flat_defaults(self.space)] if self.defaults_first else []
 
 
+def flat(space: SearchSpace) -> dict[str, Single]:
+    """Return the parameters of a space in which each has one range, the only kind that the rivals know.
+
+    Raises:
+        ValueError: a parameter has several.
+    """
+    found = {name: kind for name, kind in space.parameters.items() if not isinstance(kind, Alternatives)}
+    if several := sorted(space.parameters.keys() - found.keys()):
+        raise ValueError(f"space: must have one range a parameter, but {several} have several")
+    return found
+
+
 def flat_defaults(space: SearchSpace) -> dict[str, ParamValue]:
     """Return the default of every parameter, those that do not exist under the others' defaults included.
 
@@ -39,14 +51,14 @@ def flat_defaults(space: SearchSpace) -> dict[str, ParamValue]:
     >>> flat_defaults(SearchSpace({"optimizer": Choice(("SGD", "AdamW"), "AdamW"), "momentum": held}))
     {'optimizer': 'AdamW', 'momentum': 0.9}
     """
-    return {name: parameter.default for name, parameter in space.parameters.items()}
+    return {name: parameter.default for name, parameter in flat(space).items()}
 
 
 def existing(space: SearchSpace, flat: Mapping[str, Any]) -> Params:
     """Return plain values of the parameters that exist under the ones before them."""
     params: dict[str, ParamValue] = {}
     for name, parameter in space.parameters.items():
-        if exists(parameter, params):
+        if live(parameter, params):
             value = flat[name]
             params[name] = value.item() if isinstance(value, np.generic) else value
     return params

@@ -15,7 +15,7 @@ import numpy as np
 from automl.records import Answer, Params
 from automl.space import Choice, Integer, SearchSpace
 from automl.yolo.vendor import ultralytics
-from benchmarks.rivals.course import Course, existing, flat_defaults
+from benchmarks.rivals.course import Course, existing, flat, flat_defaults
 
 ultralytics()  # by the project's door, which shuts those to the network
 Tuner = import_module("ultralytics.engine.tuner").Tuner
@@ -69,7 +69,7 @@ def make(name: str, course: Course) -> Genetic:  # noqa: ARG001
 
 def _tuner(space: SearchSpace) -> tuple[Any, list[dict[str, Any]]]:
     """Return a Tuner without a model, and the list that it reads in place of its file."""
-    numbers = {name: p for name, p in space.parameters.items() if not isinstance(p, Choice)}
+    numbers = {name: p for name, p in flat(space).items() if not isinstance(p, Choice)}
     results: list[dict[str, Any]] = []
     tuner = Tuner.__new__(Tuner)
     tuner.space = {name: (parameter.low, parameter.high) for name, parameter in numbers.items()}

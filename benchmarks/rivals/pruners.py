@@ -9,8 +9,8 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
 from automl.records import Answer, Params
-from automl.space import Choice, Integer, Parameter, SearchSpace
-from benchmarks.rivals.course import Course, existing
+from automl.space import Choice, Integer, SearchSpace, Single
+from benchmarks.rivals.course import Course, existing, flat
 
 
 class Pruned:
@@ -77,10 +77,10 @@ def rewrite(study: optuna.Study, trial: optuna.Trial, params: Params) -> None:
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     """Return the space in Optuna's words."""
-    return {name: _distribution(parameter) for name, parameter in space.parameters.items()}
+    return {name: _distribution(parameter) for name, parameter in flat(space).items()}
 
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
+def _distribution(parameter: Single) -> BaseDistribution:
     if isinstance(parameter, Choice):
         return CategoricalDistribution(parameter.choices)
     if isinstance(parameter, Integer):

@@ -19,8 +19,8 @@ from syne_tune import config_space
 from syne_tune.backend.trial_status import Trial
 
 from automl.records import Answer, Params
-from automl.space import Choice, Integer, Parameter, SearchSpace
-from benchmarks.rivals.course import Course, existing
+from automl.space import Choice, Integer, SearchSpace, Single
+from benchmarks.rivals.course import Course, existing, flat
 
 METRIC: Final = "value"
 EPOCH: Final = "epoch"
@@ -123,10 +123,10 @@ def make(name: str, course: Course) -> Synchronised:
 
 def syne_space(space: SearchSpace) -> dict[str, Any]:
     """Return the space in Syne Tune's words; its integers include the upper end."""
-    return {name: _domain(parameter) for name, parameter in space.parameters.items()}
+    return {name: _domain(parameter) for name, parameter in flat(space).items()}
 
 
-def _domain(parameter: Parameter) -> Any:  # noqa: ANN401
+def _domain(parameter: Single) -> Any:  # noqa: ANN401
     if isinstance(parameter, Choice):
         return config_space.choice(list(parameter.choices))
     if isinstance(parameter, Integer):

@@ -18,8 +18,8 @@ from ray.tune.search.optuna import OptunaSearch
 from ray.tune.search.variant_generator import generate_variants
 
 from automl.records import Answer, Params
-from automl.space import Choice, Integer, Parameter, SearchSpace
-from benchmarks.rivals.course import Course, existing
+from automl.space import Choice, Integer, SearchSpace, Single
+from benchmarks.rivals.course import Course, existing, flat
 from benchmarks.rivals.pruners import rewrite
 
 METRIC: Final = "metrics/mAP50-95(B)"
@@ -150,10 +150,10 @@ def make(name: str, course: Course) -> Tuned:
 
 def ray_space(space: SearchSpace) -> dict[str, Any]:
     """Return the space as a user of Tune would write it."""
-    return {name: _domain(parameter) for name, parameter in space.parameters.items()}
+    return {name: _domain(parameter) for name, parameter in flat(space).items()}
 
 
-def _domain(parameter: Parameter) -> Any:  # noqa: ANN401
+def _domain(parameter: Single) -> Any:  # noqa: ANN401
     if isinstance(parameter, Choice):
         return tune.choice(list(parameter.choices))
     if isinstance(parameter, Integer):
