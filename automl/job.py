@@ -14,11 +14,11 @@ from rich.console import Console
 
 from automl import card, cluster, contest, finals, promotion, retention, settlement, shipping, yolo
 from automl.board import Board
-from automl.contest import Round
 from automl.errors import StudyError
 from automl.frame import Frame
 from automl.patience import patiently
 from automl.records import Ending, Gain, Job, Promotion, Trial
+from automl.rounds import Results, Retraining, Round, last_look, side_of, told
 from automl.session import Place, Session, opened
 from automl.settlement import Confirmed
 from automl.spec import StudySpec
@@ -157,11 +157,11 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     while following := opened.next_round(rounds, results_of(session, jobs)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
-        session.progress.event(contest.told(following))
+        session.progress.event(told(following))
         last = planned(session, slots, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
-    looked = contest.last_look(rounds)
+    looked = last_look(rounds)
     results = results_of(session, jobs)
     gain = opened.gain(looked, results)
     if not gain.challenger or not gain.default:
@@ -172,7 +172,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
             "mend that (a batch that does not fit the default params: set train.batch or their default lower, in a new "
             "study) and resume to try them again; see their log.txt"
         )
-    winner = {contest.side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
+    winner = {side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
     return Confirmed(winner, gain, jobs, opened.would_decide(rounds, results))
 
 
@@ -182,7 +182,7 @@ def planned(
     """Return name to job of a round; numbered on from `before`."""
     spec, frame = session.spec, frame_of(session, slots)
     pattern = replace(frame.job(session.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
-    params = {contest.side_of(trial.number): frame.placed(trial.params) for trial in trials}
+    params = {side_of(trial.number): frame.placed(trial.params) for trial in trials}
     return finals.plan(pattern, params | {finals.DEFAULT: frame.placed(trials[0].params)}, played.wanted, before=before)
 
 
@@ -214,12 +214,12 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         raise Interrupted
 
 
-def results_of(session: Session, jobs: Mapping[str, Job]) -> contest.Results:
+def results_of(session: Session, jobs: Mapping[str, Job]) -> Results:
     """Return what was reached, by what the journal holds of the re-trainings and by their curves on val."""
     notes, first = session.journal.notes(), session.spec.seed + finals.SEED_DISTANCE
-    found: dict[str, dict[int, contest.Retraining]] = {}
+    found: dict[str, dict[int, Retraining]] = {}
     for name, job in jobs.items():
         if score := finals.score(job, Ending.from_dict(notes[f"confirm:{name}"])):
             on_val = finals.on_val(score, metric=job.metric)
-            found.setdefault(name.rpartition("_")[0], {})[job.seed - first] = contest.Retraining(on_val, score)
+            found.setdefault(name.rpartition("_")[0], {})[job.seed - first] = Retraining(on_val, score)
     return found

@@ -9,8 +9,8 @@ from typing import Final
 
 from rich.console import Console
 
-from automl import attempts, bounds, dataset, durable, earlier, retention, sample, scratch, yolo
-from automl.baseline import Baseline, baseline_of
+from automl import attempts, bounds, dataset, durable, earlier, plain_training, retention, sample, scratch, yolo
+from automl.baseline import Baseline
 from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
@@ -23,8 +23,6 @@ from automl.wording import shown
 
 SPEC: Final = "study.yaml"
 DATA: Final = "data"
-BASELINE: Final = "baseline"
-"""The journal's note of the baseline."""
 MODELS: Final = "models"
 WRITTEN: Final = ("trials", "confirm", "export", MODELS, DATA)
 """The folders of a study's own in which it writes."""
@@ -92,47 +90,10 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         if journal.dropped:
             progress.event(f"journal mended: {journal.dropped}")
         taught = earlier.evidence(lessons)
-        baseline = recorded_baseline(spec, data, journal)
+        baseline = plain_training.recorded(spec, data, journal)
         if baseline:
-            progress.event(told_baseline(baseline))
+            progress.event(plain_training.told(baseline))
         yield Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
-
-
-def recorded_baseline(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | None:
-    """Return the baseline as the journal holds it; determined and recorded before the first trial.
-
-    None for a study that began without one.
-    """
-    if plain := journal.notes().get(BASELINE):
-        return Baseline.from_dict(plain)
-    if journal.trials():
-        return None
-    found = baseline_for(spec, data)
-    journal.note(BASELINE, found.to_dict())
-    return found
-
-
-def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
-    """Return what a plain `yolo train` would train with on this data set, for as long as this study's trials."""
-    given = {**spec.search_space.defaults(), **spec.train}
-    fraction = given.get("fraction", 1.0)
-    images = len(data.images["train"])
-    part = min(fraction, images) if isinstance(fraction, int) else round(images * float(fraction))
-    resolved = yolo.resolve_auto(
-        images=max(1, part),
-        classes=1 if given.get("single_cls") else len(data.names),
-        epochs=spec.ladder.max_epochs,
-        batch=int(given.get("batch", yolo.BATCH)),
-    )
-    return baseline_of(spec.search_space, spec.train, plain=yolo.plain_hyperparameters(), resolved=resolved)
-
-
-def told_baseline(baseline: Baseline) -> str:
-    """Return the line of the log and of `check` on the baseline."""
-    automatic = ("optimizer", "lr0", "momentum", "warmup_bias_lr")
-    explicit = shown({name: baseline.settings[name] for name in automatic})
-    where = "a point of the space" if baseline.inside else f"outside the space, trained with {shown(baseline.params)}"
-    return f"baseline (trial 0): a plain yolo train, whose optimizer=auto is {explicit}; {where}"
 
 
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
@@ -306,8 +267,8 @@ def plan(spec: StudySpec, place: Place) -> Iterator[str]:
         yield f"data {split}: {len(images)} images; boxes: {counted}"
     for warning in data.warnings:
         yield f"data warning: {warning}"
-    baseline, default = baseline_for(spec, data), spec.search_space.defaults()
-    yield told_baseline(baseline)
+    baseline, default = plain_training.baseline_for(spec, data), spec.search_space.defaults()
+    yield plain_training.told(baseline)
     if dict(baseline.params) != default:
         yield f"default params (trial 1): {shown(default)}"
     yield from (lesson.told() for lesson in lessons)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from automl import bootstrap, card, cluster, contest, durable, engine, finals, selection
+from automl import bootstrap, card, cluster, durable, engine, finals, selection
 from automl.bootstrap import Interval
 from automl.detections import ImageStats
 from automl.errors import StudyError
@@ -17,6 +17,7 @@ from automl.finals import DEFAULT
 from automl.frame import TRIALS
 from automl.records import Ending, Engine, Job, Params, State, Trial
 from automl.registry import CHAMPION
+from automl.rounds import side_of
 from automl.selection import Candidate
 from automl.session import Session
 from automl.strategy import best_trial
@@ -79,7 +80,7 @@ def candidates(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job
 
 def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
     """Return the params that a model was trained with."""
-    sides = {contest.side_of(trial.number): trial.params for trial in trials}
+    sides = {side_of(trial.number): trial.params for trial in trials}
     return trials[0].params if candidate.side == DEFAULT else sides[candidate.side]
 
 
@@ -121,7 +122,7 @@ def worth(
 
 
 def _of_trial(session: Session, trial: Trial, trials: Sequence[Trial]) -> Candidate:
-    side = DEFAULT if dict(trial.params) == dict(trials[0].params) else contest.side_of(trial.number)
+    side = DEFAULT if dict(trial.params) == dict(trials[0].params) else side_of(trial.number)
     weights = session.folder / TRIALS / trial_name(trial, session.spec.model) / BEST
     return Candidate(f"trial {trial.number}", side, trial.best(session.spec.metric) or 0.0, weights)
 

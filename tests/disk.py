@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from automl.records import Job
+from automl.records import Job, State
 from automl.retention.weights import OURS, merit
 from automl.spec import StudySpec
 from automl.study import Search
@@ -84,3 +84,9 @@ def weights(source: Search) -> dict[int, set[str]]:
 def best(source: Search, count: int) -> list[int]:
     ranked = sorted(source.trials, key=lambda trial: merit(trial, METRIC) or (), reverse=True)
     return sorted(trial.number for trial in ranked[:count])
+
+
+def kept_until_the_verdict(source: Search, count: int) -> dict[int, set[str]]:
+    """Return trial to weights: all of the best, and the best weights of every trial that was trained to the end."""
+    whole = [trial.number for trial in source.trials if trial.state is State.COMPLETED]
+    return {key: {"best.pt"} for key in whole} | {key: {"last.pt", "best.pt"} for key in best(source, count)}

@@ -43,7 +43,7 @@ KEYS = {
     "budget.": ["gpu_hours", "hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "export.": ["engine"],
-    "gates.": ["confidence", "max_export_loss", "min_gain", "require_engine"],
+    "gates.": ["confidence", "max_export_loss", "min_gain", "policy", "require_engine"],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
     "retention.": ["keep", "quota_gb"],

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from automl import cluster, contest, job, trial
-from automl.contest import Round
+from automl import cluster, job, trial
 from automl.errors import StudyError
 from automl.finals import DEFAULT, Retrainings
-from automl.records import Ending, Gain, Job, Measurement, Trial
+from automl.records import Ending, Job, Measurement
+from automl.rounds import Round, side_of
 from automl.session import Session
+from automl.settlement import Confirmed
 from tests.builders import METRIC, completed
 from tests.test_settlement import session_at
 
@@ -53,7 +54,7 @@ def stand_in(most: int, train: Callable[[Job], Ending] = trained) -> tuple[list[
 
 def confirmed(
     folder: Path, patch: pytest.MonkeyPatch, *, most: int = 99, train: Callable[[Job], Ending] = trained
-) -> tuple[list[str], Session, tuple[Trial, Gain] | None]:
+) -> tuple[list[str], Session, Confirmed | None]:
     """Confirm in one session; None where it was killed."""
     session = session_at(folder)
     session.spec = session.spec.model_copy(update={"confirm": session.spec.confirm.model_copy(
@@ -85,7 +86,9 @@ def test_a_confirmation_killed_anywhere_ends_with_the_same_plan_and_verdict(
         assert before + after == whole
         assert again.journal.notes()[job.ROUNDS] == rounds
         assert done is not None
-        assert (done[0], done[1].low, done[1].difference) == (verdict[0], verdict[1].low, verdict[1].difference)
+        assert (done.winner, done.gain.low, done.gain.difference) == (
+            verdict.winner, verdict.gain.low, verdict.gain.difference,
+        )  # fmt: skip
 
 
 def test_a_confirmation_told_again_trains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,4 +115,4 @@ def test_a_side_that_cannot_be_trained_is_told_and_tried_again(tmp_path: Path, m
     assert [name for name in names if name.startswith(DEFAULT)][:3] == [
         f"default_seed{1_000_000 + offset}" for offset in range(3)
     ]
-    assert contest.side_of(done[0].number) in {"trial1", "trial2"}
+    assert side_of(done.winner.number) in {"trial1", "trial2"}

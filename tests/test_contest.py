@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from automl import contest
-from automl.contest import Contest, Retraining, Round, Stage
+from automl.contest import Contest
 from automl.finals import DEFAULT
 from automl.records import Gates, Score, Trial
+from automl.rounds import Retraining, Round, Stage, last_look
 from benchmarks.winners import World, description, tally
 from tests.builders import METRIC, completed, failed, pruned, spec_of
 
@@ -84,7 +85,7 @@ def test_the_finalist_is_chosen_on_val_and_judged_on_seeds_that_did_not_choose_i
 def test_a_hopeless_challenger_costs_no_more_than_opening_and_choice() -> None:
     rounds = play(OPEN, {"trial7": (0.3, 0.3), "trial3": (0.3, 0.3), DEFAULT: (0.4, 0.4)})
     assert [played.stage for played in rounds] == [Stage.OPENING, Stage.CHOOSING]
-    assert contest.last_look(rounds).stage is Stage.OPENING
+    assert last_look(rounds).stage is Stage.OPENING
 
 
 def test_more_noise_asks_for_more_seeds() -> None:
@@ -120,10 +121,39 @@ def test_the_budget_holds_and_no_more_error_is_spent_than_allowed(most: int, gai
 
 
 def test_a_number_of_seeds_is_kept_to_and_looked_at_once() -> None:
-    rounds = play(replace(OPEN, seeds=5), {"trial7": (0.41, 0.41), DEFAULT: (0.4, 0.4)})
+    rounds = play(replace(OPEN, seeds=5, retrainings=10), {"trial7": (0.41, 0.41), DEFAULT: (0.4, 0.4)})
     assert [(played.wanted, played.share) for played in rounds] == [
-        ({"trial7": tuple(range(5)), DEFAULT: tuple(range(5))}, 1.0)
+        ({"trial7": tuple(range(5)), DEFAULT: tuple(range(5))}, 1 - contest.RESERVE)
     ]
+
+
+def test_no_seeds_train_nothing() -> None:
+    assert replace(OPEN, seeds=0, retrainings=0).next_round([], {}) is None
+
+
+def test_a_close_verdict_names_the_seeds_that_would_decide_it_and_more_re_trainings_play_them() -> None:
+    heights = {"trial7": (0.41, 0.411), DEFAULT: (0.4, 0.4)}
+    short = replace(OPEN, seeds=3, retrainings=6, finalists=1)
+    rounds = play(short, heights)
+    further = short.would_decide(rounds, results_after(rounds, heights))
+    assert further is not None
+
+    longer = replace(short, retrainings=6 + 2 * further)
+    again = longer.next_round(rounds, results_after(rounds, heights))
+
+    assert again is not None
+    assert again.stage is Stage.JUDGING
+    assert again.share < contest.RESERVE
+    assert sum(played.share for played in [*rounds, again]) < 1
+    assert min(min(offsets) for offsets in again.wanted.values()) == 3
+
+
+def test_what_more_seeds_cannot_decide_is_not_called_close() -> None:
+    short = replace(OPEN, seeds=3, retrainings=6, finalists=1)
+    for judged in (0.39, 0.5):  # behind; sure already
+        heights = {"trial7": (0.41, judged), DEFAULT: (0.4, 0.4)}
+        rounds = play(short, heights)
+        assert short.would_decide(rounds, results_after(rounds, heights)) is None
 
 
 def test_a_round_survives_the_journal() -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 from scipy import stats
 
-from automl import card, finals, trial
+from automl import card, finals
 from automl.finals import DEFAULT, Retrainings
 from automl.progress import Progress
-from automl.records import Answer, Ending, Job, Kind, Loss, Params, Score
+from automl.records import Answer, Ending, Job, Kind, Loss, Measurement, Params, Score
 from automl.spec import ResourcesSpec
-from tests.builders import METRIC, measurement, written
+from tests.builders import METRIC, measurement
+from tests.conftest import job_at
 
 WINNER: Params = {"lr0": 0.02, "optimizer": "SGD"}
 DEFAULTS: Params = {"lr0": 0.01, "optimizer": "SGD"}
@@ -128,19 +129,14 @@ def test_the_bound_holds_as_often_as_it_says() -> None:
     assert misses / 600 < 0.13
 
 
-def test_the_weights_that_ship_are_the_best_on_val_not_on_the_judged_split(tmp_path: Path) -> None:
-    found = []
-    for seed, (judged, on_val) in enumerate([(0.9, 0.1), (0.1, 0.8), (0.5, 0.5)]):
-        folder = tmp_path / str(seed)
-        written(folder, trial.CURVES, f"epoch,seconds,{METRIC}\n1,2.0,{on_val}\n2,2.0,0.0\n")
-        found.append(Score(seed, judged, {METRIC: judged}, folder / "best.pt"))
-    assert finals.shipped(found, metric=METRIC).seed == 1
-
-
-def test_a_re_training_without_curves_ships_last(tmp_path: Path) -> None:
-    bare = Score(0, 0.9, {}, tmp_path / "none" / "best.pt")
-    written(tmp_path / "one", trial.CURVES, f"epoch,seconds,{METRIC}\n1,2.0,0.1\n")
-    assert finals.shipped([bare, replace(bare, seed=1, weights=tmp_path / "one/best.pt")], metric=METRIC).seed == 1
+def test_the_judged_value_is_read_under_the_name_of_its_split_and_under_that_of_earlier_versions(
+    tmp_path: Path,
+) -> None:
+    job = replace(job_at(tmp_path, Path("data.yaml")), split="test")
+    for tag in ("test/map50_95", METRIC):
+        found = finals.score(job, Ending(final=Measurement(6, {tag: 0.4}, 1.0)))
+        assert found
+        assert found.value == 0.4
 
 
 @dataclass

@@ -1,99 +1,106 @@
-"""The verdict: every gate is told, a failed one refuses, and better evidence never turns a yes into a no."""
+"""The verdict: every gate is named, a failed one refuses, and better evidence never turns a yes into a no."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.promotion import judge
+from automl.bootstrap import Interval
+from automl.promotion import convincing, judge
 from automl.records import Engine, Gain, Gates
 
-GOOD = Gain(difference=0.1, low=0.05, confidence=0.9, challenger=(), default=())
 ENGINE = Engine(Path("model.onnx"), 1e-4, onnx_score=0.5, torch_score=0.5)
 BUILT = replace(ENGINE, plan=Path("model.engine"), builder="tensorrt 11", plan_score=0.5)
+AHEAD = Interval(0.05, 0.01, 0.09, lower=0.02)
+"""Better than the champion, and surely so."""
+UNSURE = Interval(0.05, -0.02, 0.12, lower=-0.01)
 NAN = float("nan")
 
 scores = st.floats(0, 1)
-bounds = st.floats(-1, 1)
 maybe = st.none() | scores
-gates = st.builds(Gates, min_gain=scores, max_export_loss=scores, require_engine=st.booleans())
+gates = st.builds(
+    Gates, policy=st.sampled_from(["proven", "expected"]), min_gain=scores, max_export_loss=scores,
+    require_engine=st.booleans(),
+)  # fmt: skip
 engines = st.builds(
     Engine, onnx=st.just(Path("m.onnx")), onnx_difference=scores, onnx_score=scores, torch_score=scores,
     plan=st.none() | st.just(Path("m.engine")), plan_score=maybe,
 )  # fmt: skip
+differences = st.builds(
+    lambda value, width: Interval(value, value - width, value + width, value - width), scores, scores
+)
 
 
-def accepted(gain: Gain, engine: Engine, laws: Gates, champion: float | None = None) -> bool:
-    return judge(gain, engine, laws, champion_score=champion).accepted
-
-
-@given(bounds, bounds, engines, gates, maybe)
-def test_a_larger_lower_bound_never_turns_a_yes_into_a_no(
-    low: float, more: float, engine: Engine, laws: Gates, champion: float | None
+@given(engines, gates, differences, st.floats(0, 1))
+def test_a_larger_difference_never_turns_a_yes_into_a_no(
+    engine: Engine, laws: Gates, over: Interval, more: float
 ) -> None:
-    worse, better = (replace(GOOD, low=bound) for bound in sorted((low, more)))
-    assert accepted(worse, engine, laws, champion) <= accepted(better, engine, laws, champion)
+    better = Interval(over.value + more, over.low + more, over.high + more, over.lower + more)
+    assert judge(engine, laws, over_champion=over).accepted <= judge(engine, laws, over_champion=better).accepted
+    assert judge(engine, laws, over_champion=over).accepted <= judge(engine, laws).accepted
 
 
-@given(bounds, engines, gates, scores, scores)
-def test_a_worse_champion_never_turns_a_yes_into_a_no(
-    low: float, engine: Engine, laws: Gates, champion: float, other: float
-) -> None:
-    weaker, stronger = sorted((champion, other))
-    gain = replace(GOOD, low=low)
-    assert accepted(gain, engine, laws, stronger) <= accepted(gain, engine, laws, weaker)
-    assert accepted(gain, engine, laws, stronger) <= accepted(gain, engine, laws, None)
-
-
-@given(bounds, engines, gates, maybe)
-def test_the_verdict_is_yes_when_every_gate_is_passed(
-    low: float, engine: Engine, laws: Gates, champion: float | None
-) -> None:
-    verdict = judge(replace(GOOD, low=low), engine, laws, champion_score=champion)
+@given(engines, gates, st.none() | differences)
+def test_the_verdict_is_yes_when_every_gate_is_passed(engine: Engine, laws: Gates, over: Interval | None) -> None:
+    verdict = judge(engine, laws, over_champion=over)
     kinds = [reason.partition(":")[0] for reason in verdict.reasons]
     assert set(kinds) <= {"passed", "refused"}
     assert verdict.accepted is ("refused" not in kinds)
     assert kinds == sorted(kinds, reverse=True)
-    gated = 2 + (engine.plan_score is not None) + laws.require_engine + (champion is not None)
+    gated = 1 + (engine.plan_score is not None) + laws.require_engine + (over is not None)
     assert len(verdict.reasons) == gated
 
 
 @pytest.mark.parametrize(
-    ("gain", "engine", "laws", "champion", "refused"),
+    ("engine", "laws", "over", "refused"),
     [
-        (replace(GOOD, low=0.0), ENGINE, Gates(), None, "gain over the default: lower bound at 90% > 0 must hold"),
-        (replace(GOOD, low=float("-inf")), ENGINE, Gates(), None, "gain over the default"),
-        (replace(GOOD, low=NAN), ENGINE, Gates(), None, "gain over the default"),
-        (GOOD, ENGINE, Gates(min_gain=0.05), None, "gain over the default: lower bound at 90% > 0.05 must hold"),
-        (GOOD, replace(ENGINE, onnx_score=0.49), Gates(), None,
+        (replace(ENGINE, onnx_score=0.49), Gates(), None,
          "ONNX against weights: loss <= 0.005 must hold, but got +0.0100"),
-        (GOOD, replace(ENGINE, onnx_score=NAN), Gates(), None, "ONNX against weights"),
-        (GOOD, replace(BUILT, plan_score=0.4), Gates(), None, "engine against weights: loss <= 0.005 must hold"),
-        (GOOD, ENGINE, Gates(require_engine=True), None,
+        (replace(ENGINE, onnx_score=NAN), Gates(), None, "ONNX against weights"),
+        (replace(BUILT, plan_score=0.4), Gates(), None, "engine against weights: loss <= 0.005 must hold"),
+        (ENGINE, Gates(require_engine=True), None,
          "engine: must be built and measured on this machine, and was not built"),
-        (GOOD, replace(BUILT, plan_score=None), Gates(require_engine=True), None,
+        (replace(BUILT, plan_score=None), Gates(require_engine=True), None,
          "engine: must be built and measured on this machine, and was built, not measured"),
-        (GOOD, ENGINE, Gates(), 0.5, "challenger > champion must hold, but got 0.5000 against 0.5000"),
-        (GOOD, ENGINE, Gates(), NAN, "challenger > champion"),
+        (ENGINE, Gates(), UNSURE,
+         "challenger over champion (proven): lower bound of the difference > 0 must hold, but got +0.0500"),
+        (ENGINE, Gates(min_gain=0.03), AHEAD,
+         "challenger over champion (proven): lower bound of the difference > 0.03 must hold"),
+        (ENGINE, Gates(), replace(AHEAD, lower=NAN), "challenger over champion (proven)"),
+        (ENGINE, Gates(policy="expected", min_gain=0.06), AHEAD,
+         "challenger over champion (expected): difference > 0.06 must hold"),
     ],
 )  # fmt: skip
 def test_a_gate_that_fails_refuses_and_stands_first(
-    gain: Gain, engine: Engine, laws: Gates, champion: float | None, refused: str
+    engine: Engine, laws: Gates, over: Interval | None, refused: str
 ) -> None:
-    verdict = judge(gain, engine, laws, champion_score=champion)
+    verdict = judge(engine, laws, over_champion=over)
     assert not verdict.accepted
     assert verdict.reasons[0].startswith(f"refused: {refused}")
     assert not any(reason.startswith("refused") for reason in verdict.reasons[1:])
 
 
+@pytest.mark.parametrize(("policy", "accepted"), [("proven", False), ("expected", True)])
+def test_an_unsure_difference_is_accepted_where_the_expected_one_decides(
+    policy: Literal["proven", "expected"], *, accepted: bool
+) -> None:
+    assert judge(ENGINE, Gates(policy=policy), over_champion=UNSURE).accepted is accepted
+
+
 def test_a_challenger_that_passes_all_is_accepted() -> None:
-    verdict = judge(GOOD, BUILT, Gates(require_engine=True), champion_score=0.4)
+    verdict = judge(BUILT, Gates(require_engine=True), over_champion=AHEAD)
     assert verdict.accepted
-    assert [reason.split(":")[0] for reason in verdict.reasons] == ["passed"] * 5
+    assert [reason.split(":")[0] for reason in verdict.reasons] == ["passed"] * 4
 
 
 def test_what_could_not_be_done_is_kept_with_the_verdict() -> None:
     engine = replace(ENGINE, notes=("no engine was built: no builder",))
-    assert judge(GOOD, engine, Gates()).notes == engine.notes
+    assert judge(engine, Gates()).notes == engine.notes
+
+
+@pytest.mark.parametrize("low", [0.0, -0.1, float("-inf"), NAN])
+def test_a_gain_whose_lower_bound_is_not_above_the_least_gain_is_not_shown(low: float) -> None:
+    assert not convincing(Gain(0.1, low, 0.95, (), ()), Gates())

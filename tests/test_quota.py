@@ -171,7 +171,7 @@ def test_a_re_training_waits_for_room_and_those_that_ended_in_the_search_make_wa
     spec, disk = study_of("stopping", quota=0.01), Disk(tmp_path)
     search = opened(tmp_path, spec, need=disk.needed)
     simulate(search, disk.curve, clock=Clock())
-    assert len(weights(search)) == 3
+    before = sum(map(len, weights(search).values()))
     keeper = retention.opened(search.frame, search.trials, say=search.progress.event, needs={spec.model: disk.needed})
     jobs = [
         search.frame.job(tmp_path / "confirm" / name, number=n, params={"lr0": 0.01}, seed=n)
@@ -183,7 +183,7 @@ def test_a_re_training_waits_for_room_and_those_that_ended_in_the_search_make_wa
 
     assert source.next_job() == replace(jobs[0], attempt=1)
     assert source.next_job() is None
-    assert len(weights(search)) == 2, "no more make way than must, and none in vain"
+    assert sum(map(len, weights(search).values())) == before - 2, "no more make way than must, and none in vain"
     for epoch in (1, 2):
         disk.curve(jobs[0], epoch)
     source.ended(0, Ending(final=measurement(6, 0.5)))

@@ -28,7 +28,9 @@ TRIALS = [
 FACTS: dict[str, Any] = {
     "study": "small", "accepted": True, "reasons": ["passed: gain"], "notes": ["no engine was built"], "trial": 0,
     "params": {"lr0": 0.02, "optimizer": "SGD"}, "seed": 1_000_001, "objective": "map50_95", "split": "test",
-    "side": "challenger",
+    "side": "trial0", "params_better": True, "further": None,
+    "shipped": {"name": "trial0_seed1000001", "images": 40, "value": 0.599, "low": 0.51, "high": 0.68, "lower": 0.52},
+    "over_baseline": {"models": 2, "value": 0.3, "low": 0.2, "high": 0.4, "lower": 0.22},
     "challenger": [0.5, 0.6], "default": [0.3, 0.2], "difference": 0.3, "lower_bound": 0.1, "confidence": 0.9,
     "metrics": {METRIC: 0.6, "class/hole": 0.61}, "torch_score": 0.6, "onnx_score": 0.599, "onnx_difference": 1e-4,
     "engine": "tensorrt_rtx 1.7", "engine_score": None, "version": 3, "data": "f" * 64, "names": {"0": "hole"},
@@ -115,18 +117,36 @@ def test_a_trial_that_waits_at_a_rung_is_told_as_paused(tmp_path: Path) -> None:
 
 def test_a_verdict_is_told_with_its_gates_numbers_and_notes(tmp_path: Path) -> None:
     _, words = page_of(tmp_path, facts=FACTS)
-    assert "New champion: small version 3" in words
-    assert "Trial 0 beats the default params: +0.3000 map50_95 on test" in words
+    assert "Champion: small version 3" in words
+    assert "trial0_seed1000001, chosen on val. map50_95 on test: 0.5990 (0.5100..0.6800) with its 95% interval" in words
+    assert "+0.3000 (+0.2000..+0.4000): its difference to the mean of 2 models of the baseline" in words
+    assert "yes, those of trial 0: +0.3000 map50_95 on test" in words
     assert "with 90% confidence the gain is at least +0.1000" in words
     for told in ("passed: gain", "note: no engine was built", "0.5500", "0.2500", "0.5990", "not measured here"):
         assert told in words
 
 
 def test_a_no_is_told_as_a_proper_result(tmp_path: Path) -> None:
-    _, words = page_of(tmp_path, facts=FACTS | {"accepted": False, "reasons": ["refused: gain"], "engine": ""})
+    refused = {"accepted": False, "reasons": ["refused: gain"], "engine": "", "params_better": False}
+    _, words = page_of(tmp_path, facts=FACTS | refused | {"further": {"seeds": 3, "retrainings": 10}})
     assert "Nothing was promoted" in words
-    assert "New champion" not in words
+    assert "Champion: " not in words
+    assert "not shown, which is a proper result: +0.3000" in words
+    assert "3 more seeds of each would decide it if the difference holds" in words
     assert "model.engine" not in words
+
+
+def test_a_verdict_of_an_earlier_version_is_told_with_its_gates(tmp_path: Path) -> None:
+    known = {name: value for name, value in FACTS.items() if name not in {"shipped", "over_baseline", "params_better"}}
+    _, words = page_of(tmp_path, facts=known)
+    assert "Champion: small version 3" in words
+    assert "passed: gain" in words
+
+
+def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
+    _, words = page_of(tmp_path, facts=FACTS | {"challenger": [], "default": [], "over_baseline": None})
+    assert "not known: no model of the baseline was trained to the end" in words
+    assert "not known: nothing was trained again on fresh seeds (confirm.seeds is 0)" in words
 
 
 @pytest.mark.parametrize("bound", [None, -inf])
@@ -163,7 +183,7 @@ def test_pictures_stand_in_the_page(tmp_path: Path) -> None:
     trials = [completed(number, [number / 12] * 6, params=params) for number, params in enumerate(spread)]
     text, words = page_of(tmp_path, trials, FACTS)
     assert text.count("<svg") == 3
-    assert "default params" in words
+    assert "baseline" in words
     assert "Too few trials" not in words
     assert page_of(tmp_path, TRIALS)[0].count("<svg") == 1
 

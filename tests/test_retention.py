@@ -8,11 +8,12 @@ import pytest
 
 from automl import retention, settlement
 from automl.journal import Journal
-from automl.records import Ending
+from automl.promotion import judge
+from automl.records import Ending, State
 from automl.retention.weights import OURS, give_up, merit
 from automl.scheduler import KINDS
 from tests.builders import METRIC, completed, failed, measurement, pruned
-from tests.disk import Disk, best, opened, sized, study_of, weights
+from tests.disk import Disk, best, kept_until_the_verdict, opened, sized, study_of, weights
 from tests.simulation import Clock, simulate
 from tests.test_settlement import case_of, session_at
 
@@ -24,7 +25,7 @@ class Killed(BaseException):
 
 
 @KIND
-def test_of_the_trials_that_ended_the_best_alone_keep_weights_and_all_keep_their_records(
+def test_the_best_keep_weights_all_that_may_ship_their_best_and_every_trial_its_records(
     tmp_path: Path, kind: str
 ) -> None:
     source = opened(tmp_path, study_of(kind))
@@ -33,15 +34,16 @@ def test_of_the_trials_that_ended_the_best_alone_keep_weights_and_all_keep_their
     source.close()
 
     assert source.finished
-    assert weights(source) == {number: {"last.pt", "best.pt"} for number in best(source, 3)}
+    assert weights(source) == kept_until_the_verdict(source, 3)
     for trial in source.trials:
         names = {path.name for path in source.frame.folder_of(trial).iterdir()}
         assert names >= {"curves.csv", "params.yaml", "outcome.json"}
         assert any("tfevents" in name for name in names)
+    gone = [number for number in range(len(source.trials)) if number not in best(source, 3)]
     told = re.findall(
         r"retention: trials? ([\d, ]+?)(?: and (\d+) more)? gave up", (tmp_path / "study.log").read_text()
     )
-    assert sum(len(named.split(",")) + int(more or 0) for named, more in told) == 9
+    assert sum(len(named.split(",")) + int(more or 0) for named, more in told) == len(gone)
     assert len(told) <= 4, "a line now and then, not one a trial"
 
 
@@ -113,12 +115,13 @@ def test_a_study_killed_between_journal_and_deletion_loses_nothing_but_disk_for_
 
     resumed = opened(tmp_path, spec)
     ended = {trial.number for trial in before if trial.ending}
-    assert len(ended & weights(resumed).keys()) <= 3
+    whole = {trial.number for trial in before if trial.state is State.COMPLETED}
+    assert len((ended & weights(resumed).keys()) - whole) <= 3
     simulate(resumed, Disk(tmp_path).curve, clock=Clock())
 
     assert resumed.finished
     assert [t.ending for t in resumed.trials if t.number in ended] == [t.ending for t in before if t.ending]
-    assert weights(resumed) == {number: {"last.pt", "best.pt"} for number in best(resumed, 3)}
+    assert weights(resumed) == kept_until_the_verdict(resumed, 3)
 
 
 def test_a_resumed_study_that_is_over_changes_no_file(tmp_path: Path) -> None:
@@ -166,17 +169,16 @@ def test_after_the_verdict_what_ships_keeps_its_weights_and_the_other_re_trainin
 def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:
     session = session_at(tmp_path)
     case = case_of(session, low=0.01)
-    verdict = settlement.judge(session, case, champion_score=None)
-    session.journal.note("verdict", settlement.evidence(session, case, verdict))
+    session.journal.note("verdict", settlement.evidence(session, case, judge(case.engine, session.spec.laws)))
 
     again = session_at(tmp_path)
     facts = again.journal.notes()["verdict"]
     for _ in range(2):
-        retention.settled(again.folder, again.folder / facts["files"]["best.pt"], say=again.progress.event)
+        settlement.give_up_weights(again, facts)
     done = settlement.settle(again, facts)
 
     kept = list((again.folder / "confirm").glob("*/*.pt"))
-    assert kept == [case.candidate.weights]
+    assert kept == [case.chosen.weights]
     published = again.place.registry(again.spec).path(done["version"])
     assert (published / "best.pt").read_bytes() == kept[0].read_bytes()
 
@@ -197,3 +199,19 @@ def test_a_re_training_keeps_its_best_weights_and_one_that_failed_all(tmp_path: 
 
     assert [len(list(job.folder.iterdir())) for job in jobs] == [1, 3]
     assert (jobs[0].folder / "best.pt").exists()
+
+
+@KIND
+def test_after_the_verdict_the_best_trials_and_what_ships_keep_their_weights(tmp_path: Path, kind: str) -> None:
+    source = opened(tmp_path, study_of(kind))
+    simulate(source, Disk(tmp_path).curve, clock=Clock())
+    spare = sorted(kept_until_the_verdict(source, 3).keys() - set(best(source, 3)))
+    shipped = source.frame.folder_of(source.trials[spare[0] if spare else best(source, 1)[0]]) / "best.pt"
+    said: list[str] = []
+
+    for _ in range(2):
+        retention.thinned(tmp_path, source.frame.spec, source.trials, shipped, say=said.append)
+
+    assert shipped.is_file()
+    assert set(weights(source)) == {*best(source, 3), *spare[:1]}
+    assert len(said) == bool(spare[1:])

@@ -3,19 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from automl import report, settlement
+from automl.bootstrap import Interval
 from automl.dataset import DataSet
 from automl.errors import StudyError
 from automl.finals import CHALLENGER, DEFAULT
 from automl.journal import Journal
 from automl.progress import Progress
+from automl.promotion import judge
 from automl.records import Engine, Gain, Score
+from automl.selection import Candidate
 from automl.session import Place, Session
-from automl.settlement import Case
+from automl.settlement import Case, Confirmed
+from automl.shipping import Worth
 from automl.spec import dump, dump_yaml
 from automl.trial import _write_curves
 from tests.builders import METRIC, completed, curve, spec_of
@@ -47,68 +52,100 @@ def score_at(session: Session, side: str, seed: int, value: float) -> Score:
     return Score(seed, value, {METRIC: value}, folder / "best.pt")
 
 
-def case_of(session: Session, *, low: float) -> Case:
+def case_of(session: Session, *, low: float, side: str = CHALLENGER, further: int | None = None) -> Case:
     scores = {
         side: tuple(score_at(session, side, seed, 0.4 + seed / 10) for seed in (1, 2)) for side in (CHALLENGER, DEFAULT)
     }
     gain = Gain(0.05, low, 0.9, scores[CHALLENGER], scores[DEFAULT])
-    side, candidate = settlement.candidate(session, gain)
     onnx = session.folder / "model.onnx"
     onnx.write_text(side)
-    return Case(completed(1, [0.5]), side, candidate, gain, Engine(onnx, 1e-6, onnx_score=0.6, torch_score=0.6))
+    chosen = Candidate(f"{side}_seed2", side, 0.6, scores[side][1].weights)
+    engine = Engine(onnx, 1e-6, onnx_score=0.6, torch_score=0.6, metrics={"test/map50_95": 0.6})
+    confirmed = Confirmed(completed(1, [0.5]), gain, {}, further)
+    worth = Worth(Interval(0.6, 0.5, 0.7, 0.52), 40, Interval(0.1, 0.02, 0.18, 0.03), 2, None)
+    return Case(confirmed, chosen, {"lr0": 0.01}, engine, worth)
 
 
-def settled(session: Session, *, low: float, champion: float | None = None) -> dict[str, object]:
-    case = case_of(session, low=low)
-    verdict = settlement.judge(session, case, champion_score=champion)
+def settled(session: Session, *, low: float, side: str = CHALLENGER, over: Interval | None = None) -> dict[str, Any]:
+    case = case_of(session, low=low, side=side)
+    verdict = judge(case.engine, session.spec.laws, over_champion=over)
     return settlement.settle(session, settlement.evidence(session, case, verdict))
 
 
-def test_a_sure_gain_makes_the_challenger_champion(tmp_path: Path) -> None:
+def test_the_chosen_model_becomes_the_first_champion_whether_or_not_its_params_are_better(tmp_path: Path) -> None:
+    for number, low in enumerate((0.01, -0.01)):
+        session = session_at(tmp_path / str(number))
+
+        facts = settled(session, low=low)
+
+        assert (facts["accepted"], facts["side"], facts["params_better"]) == (True, CHALLENGER, low > 0)
+        registry = session.place.registry(SPEC)
+        assert registry.aliases() == {"challenger": 1, "champion": 1}
+        assert (registry.path("champion") / "best.pt").read_text() == "challenger 2"
+
+
+def test_three_things_are_told_apart_what_ships_how_it_compares_and_whether_the_params_are_better(
+    tmp_path: Path,
+) -> None:
+    told = settlement.outcome(settled(session_at(tmp_path), low=-0.01, side=DEFAULT), "small")
+
+    assert told == [
+        "what ships: default_seed2, trained with the baseline's params: map50_95 0.6000 (0.5000..0.7000) on 40 images "
+        "of test (95% interval), chosen on val",
+        "against a plain yolo train: +0.1000 (+0.0200..+0.1800) (95% interval), the mean of 2 models",
+        "no significant gain of the params over the baseline: map50_95 0.5500 against the baseline's 0.5500 on test, "
+        "which is a proper result",
+        "champion small: version 1",
+    ]
+
+
+def test_a_sure_gain_of_the_params_is_told(tmp_path: Path) -> None:
+    told = settlement.outcome(settled(session_at(tmp_path), low=0.01), "small")
+    assert told[2].startswith("the params of trial 1 are better: map50_95 0.5500 against the baseline's")
+
+
+def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
     session = session_at(tmp_path)
+    case = case_of(session, low=float("-inf"))
+    bare = replace(
+        case,
+        confirmed=replace(case.confirmed, gain=Gain(0.0, float("-inf"), 0.95, (), ())),
+        worth=replace(case.worth, over_baseline=None, baselines=0),
+    )
+    facts = settlement.evidence(session, bare, judge(case.engine, SPEC.laws)) | {"version": 1}
 
-    facts = settled(session, low=0.01)
-
-    assert (facts["accepted"], facts["side"], facts["seed"]) == (True, CHALLENGER, 2)
-    registry = session.place.registry(SPEC)
-    assert registry.aliases() == {"challenger": 1, "champion": 1}
-    assert (registry.path("champion") / "best.pt").read_text() == "challenger 2"
-
-
-def test_without_a_gain_the_defaults_own_model_is_the_first_champion_and_that_is_said(tmp_path: Path) -> None:
-    session = session_at(tmp_path)
-
-    facts = settled(session, low=-0.01)
     told = settlement.outcome(facts, "small")
 
-    assert (session.place.registry(SPEC).path("champion") / "best.pt").read_text() == "default 2"
-    assert told[0].startswith("no significant gain over the default")
-    assert "the default params' own model" in told[1]
-    assert "First champion" in (session.folder / "report.html").read_text()
+    assert told[1] == "against a plain yolo train: not known, since no model of the baseline was trained to the end"
+    assert told[2].startswith("whether the params are better is not known: nothing was trained again")
 
 
-def test_without_a_gain_a_serving_champion_stays(tmp_path: Path) -> None:
+def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    for name in ("challenger_seed1", "challenger_seed2", "default_seed1", "default_seed2"):
+        session.journal.note(f"confirm:{name}", {})
+    case = case_of(session, low=-0.01, further=3)
+    facts = settlement.evidence(session, case, judge(case.engine, SPEC.laws)) | {"version": 1}
+
+    assert settlement.outcome(facts, "small")[3] == (
+        "that is close: 3 more seeds of each would decide it if the difference holds; repeat the command with "
+        "--set confirm.retrainings=10"
+    )
+    wider = spec_of(confirm={"seeds": 2, "retrainings": 10})
+    assert settlement.extended(wider, facts)
+    assert not settlement.extended(SPEC, facts)
+
+
+@pytest.mark.parametrize(("over", "accepted"), [(0.02, True), (-0.02, False)])
+def test_a_serving_champion_stays_unless_the_gate_is_passed(tmp_path: Path, over: float, *, accepted: bool) -> None:
     settled(session_at(tmp_path), low=0.01)
     session = session_at(tmp_path)
-    (session.folder / "confirm" / "challenger_seed2" / "best.pt").write_text("another")
 
-    facts = settled(session, low=-0.01)
-
-    assert not facts["accepted"]
-    assert session.place.registry(SPEC).aliases()["champion"] == 1
-    assert "nothing was promoted" in settlement.outcome(facts, "small")[1]
-
-
-@pytest.mark.parametrize(("champion", "accepted"), [(0.5, True), (0.7, False)])
-def test_a_challenger_must_beat_the_serving_champion_on_the_same_images(
-    tmp_path: Path, champion: float, *, accepted: bool
-) -> None:
-    settled(session_at(tmp_path), low=-0.01)
-
-    facts = settled(session_at(tmp_path), low=0.01, champion=champion)
+    facts = settled(session, low=0.01, side=DEFAULT, over=Interval(0.05, over, 0.1, lower=over))
 
     assert facts["accepted"] is accepted
-    assert any("challenger > champion" in str(reason) for reason in facts["reasons"])  # type: ignore[attr-defined]
+    assert session.place.registry(SPEC).aliases()["champion"] == (2 if accepted else 1)
+    assert ("nothing was promoted" in settlement.outcome(facts, "small")[-1]) is not accepted
 
 
 def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path: Path) -> None:
@@ -123,30 +160,13 @@ def test_a_bound_that_is_not_there_is_written_as_none(tmp_path: Path) -> None:
     assert settled(session_at(tmp_path), low=float("-inf"))["lower_bound"] is None
 
 
-def test_the_champion_is_judged_at_its_own_image_size_on_its_rivals_images(tmp_path: Path) -> None:
-    session = session_at(tmp_path)
-    assert settlement.serving(session, score_at(session, CHALLENGER, 3, 0.6)) is None
-    settled(session, low=0.01)
-    rival = score_at(session, CHALLENGER, 3, 0.6)
-    folder = rival.weights.parent
-    job = replace(job_at(folder, Path("other.yaml"), imgsz=640), split="test")
-    (folder / "params.yaml").write_text(dump_yaml(job.to_dict()))
-
-    found = settlement.serving(session, rival)
-
-    assert found is not None
-    assert found[0].read_text() == "challenger 2"
-    assert (found[1].data, found[1].split, found[1].params.get("imgsz")) == ("other.yaml", "test", None)
-    assert settlement.serving(session, score_at(session, CHALLENGER, 2, 0.6)) is None
-
-
 @pytest.mark.parametrize("low", [-0.01, 0.01])
 def test_a_study_killed_while_it_settles_settles_alike_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, low: float
 ) -> None:
     session = session_at(tmp_path)
     case = case_of(session, low=low)
-    facts = settlement.evidence(session, case, settlement.judge(session, case, champion_score=None))
+    facts = settlement.evidence(session, case, judge(case.engine, SPEC.laws))
     with monkeypatch.context() as patched:
         patched.setattr(report, "write", lambda *_args, **_kwargs: (_ for _ in ()).throw(KeyboardInterrupt("killed")))
         with pytest.raises(KeyboardInterrupt, match="killed"):

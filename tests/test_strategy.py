@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from automl.records import Answer, Ending, Params, Trial
-from automl.strategy import DEFAULT, Course, Strategy, paused
+from automl.strategy import BASELINE, Course, Strategy, paused
 from tests.builders import METRIC, completed, failed, measurement, mixed_space, pruned, trial_of
 from tests.simulation import number
 
@@ -63,16 +63,16 @@ def test_the_default_is_never_stopped_and_still_stands_in_the_way() -> None:
     strategy = strategy_of("stopping")
     assert answer_at(strategy, trial_of(1, [0.9])) is Answer.GO_ON
     assert answer_at(strategy, trial_of(2, [0.8])) is Answer.STOP
-    assert answer_at(strategy, trial_of(DEFAULT, [0.1])) is Answer.GO_ON
+    assert answer_at(strategy, trial_of(BASELINE, [0.1])) is Answer.GO_ON
     assert answer_at(strategy, trial_of(3, [0.85])) is Answer.GO_ON
-    told = strategy.judge(trial_of(DEFAULT, [0.1]), epoch=1)
+    told = strategy.judge(trial_of(BASELINE, [0.1]), epoch=1)
     assert told is not None
     assert told.reason == "rank 4 of 4 at epoch 1"
 
 
 def test_the_default_may_pause() -> None:
     strategy = strategy_of("promotion")
-    assert answer_at(strategy, trial_of(DEFAULT, [0.1])) is Answer.PAUSE
+    assert answer_at(strategy, trial_of(BASELINE, [0.1])) is Answer.PAUSE
 
 
 @KIND

@@ -143,7 +143,7 @@ def test_a_report_draws_measured_points_at_their_epochs(tmp_path: Path) -> None:
     lines: list[Any] = list(report._curves(trials, spec_of()).axes[0].lines)
     points = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in lines}
     assert "trial 0" in words
-    assert points["default params"] == ([2, 4], [0.4, 0.3])
+    assert points["baseline"] == ([2, 4], [0.4, 0.3])
     assert page_of(tmp_path, [sparse(0, NOTHING)])[0].count("<svg") == 1
 
 
@@ -194,14 +194,14 @@ def test_a_budget_spent_before_the_first_validation_leaves_a_study_without_a_val
     assert best_trial(source.trials, METRIC).number == 0
 
 
-def test_the_weights_that_ship_are_chosen_by_what_was_measured(tmp_path: Path) -> None:
-    scores = []
+def test_a_re_training_is_chosen_by_what_was_measured(tmp_path: Path) -> None:
+    found = []
     for seed, values in enumerate(("0.1,", ",0.8", ",")):
         first, last = values.split(",")
         text = f"epoch,seconds,lr/weights,{METRIC}\n1,2.0,0.9,{first}\n2,2.0,0.9,{last}\n"
         weights = written(tmp_path / str(seed), trial.CURVES, text).with_name("best.pt")
-        scores.append(Score(seed, 0.5, {}, weights))
-    assert finals.shipped(scores, metric=METRIC).seed == 1
+        found.append(finals.on_val(Score(seed, 0.5, {}, weights), metric=METRIC))
+    assert found == [0.1, 0.8, 0.0]
 
 
 def test_a_table_of_re_trainings_keeps_the_best_over_an_epoch_without_a_value(tmp_path: Path) -> None:
