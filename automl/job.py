@@ -14,11 +14,13 @@ from rich.console import Console
 
 from automl import card, cluster, contest, engine, finals, retention, settlement, yolo
 from automl.board import Board
+from automl.clock import Stage
 from automl.contest import Round
 from automl.errors import StudyError
 from automl.frame import Frame
 from automl.patience import patiently
 from automl.records import Ending, Engine, Gain, Job, Promotion, Score, Trial
+from automl.remaining import Confirmation
 from automl.session import Place, Session, opened
 from automl.spec import StudySpec
 from automl.strategy import best_trial
@@ -64,13 +66,16 @@ def decide(session: Session, *, address: str | None) -> dict[str, Any]:
         patiently(session.folder, lambda: cluster.probe(session.folder))
         patiently(session.folder, lambda: yolo.scan_labels(session.staged))
 
+        session.clock.enter(Stage.SEARCH, places=slots.concurrent)
         trials = search(session, slots)
 
         best = best_trial(trials, spec.metric)
         session.progress.event(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
 
+        session.clock.enter(Stage.CONFIRM)
         winner, gain = confirm(session, slots, trials)
 
+        session.clock.enter(Stage.EXPORT)
         side, candidate = settlement.candidate(session, gain)
         case = settlement.Case(winner, side, candidate, gain, export(session, candidate, slots))
 
@@ -92,6 +97,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         progress=session.progress,
         earlier=session.earlier,
         needs=retention.needs(frame),
+        elapsed=session.clock.elapsed,
     )
     mend_cards(session, map(source.job, source.trials))
     try:
@@ -194,8 +200,9 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     # One that failed is tried again in the next session: its cause may have been a mount that was away.
     done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
     left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
+    outlook = Confirmation.of(session.spec, session.clock.elapsed, journal.trials())
     source = finals.Retrainings(
-        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits
+        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits, outlook=outlook
     )
     if left:
         with session.progress.live():

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from automl import attempts, bounds, dataset, durable, earlier, retention, sample, scratch, yolo
+from automl import attempts, bounds, dataset, durable, earlier, estimate, retention, sample, scratch, warmup, yolo
+from automl.clock import JobClock
 from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
@@ -55,6 +56,11 @@ class Session:
     progress: Progress
     earlier: tuple[EarlierEvidence, ...] = ()
     """What earlier studies tell the sampler."""
+    clock: JobClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Continue the wall-clock time of earlier sessions."""
+        self.clock = JobClock(self.journal)
 
 
 @contextmanager
@@ -80,6 +86,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         data, staged = prepare_data(spec, folder)
         for warning in data.warnings:
             progress.event(f"data warning: {warning}")
+        for warning in warmup.warnings(spec, yolo.settings()):
+            progress.event(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
         for lesson in lessons:
             progress.event(lesson.told())
@@ -87,7 +95,9 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         if journal.dropped:
             progress.event(f"journal mended: {journal.dropped}")
         taught = earlier.evidence(lessons)
-        yield Session(spec, place, folder, data, staged, journal, progress, taught)
+        session = Session(spec, place, folder, data, staged, journal, progress, taught)
+        with session.clock.running():
+            yield session
 
 
 def claim(folder: Path, spec: StudySpec) -> None:
@@ -238,12 +248,16 @@ def resumable(folder: Path) -> StudySpec:
 
 
 def plan(spec: StudySpec, place: Place) -> Iterator[str]:
-    """Look at the data and yield what a study will do and what it can cost."""
+    """Look at the data and yield what a study will do, what it can cost and how long it will take."""
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
         data = check_data(spec, source)
-        summary = summary_of(data)
-    lessons = lessons_of(named_from(place.storage, spec.with_models(kept_name)), place, summary)
+        yield from _planned(spec, place, data)
+        yield estimate.told(spec, data)
+
+
+def _planned(spec: StudySpec, place: Place, data: DataSet) -> Iterator[str]:
+    lessons = lessons_of(named_from(place.storage, spec.with_models(kept_name)), place, summary_of(data))
     cost = spec.cost()
     yield f"study {spec.name}: {spec.budget.trials} trials of {spec.model}"
     for split, images in data.images.items():
@@ -257,6 +271,7 @@ def plan(spec: StudySpec, place: Place) -> Iterator[str]:
     steps = spec.ladder
     yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
     yield f"        and one in {steps.reduction_factor} advances"
+    yield from (f"ladder warning: {warning}" for warning in warmup.warnings(spec, yolo.settings()))
     yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}"
     fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
     span = f"{fewest} to {most}" if fewest < most else str(most)

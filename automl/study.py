@@ -12,6 +12,7 @@ from typing import Final
 
 from automl import durable, overview, retention
 from automl.board import Board
+from automl.clock import Elapsed
 from automl.frame import Frame, course_of
 from automl.journal import Journal
 from automl.progress import Progress, View
@@ -40,6 +41,7 @@ class Search:
     hopeless: str = ""
     earlier: tuple[EarlierEvidence, ...] = ()
     """What earlier studies tell the sampler."""
+    elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     """As in `retention.Keeper`; asked for where there is a quota."""
     _trials: dict[int, Trial] = field(default_factory=dict)
@@ -207,7 +209,8 @@ class Search:
         if seen != self._matter[0]:
             self._matter = seen, overview.params_that_matter(spec, trials)
         still = {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
-        return overview.of_trials(spec, trials, seconds=self.spending.seconds(), standing=still, matter=self._matter[1])
+        elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
+        return overview.of_trials(spec, trials, elapsed=elapsed, standing=still, matter=self._matter[1])
 
     @property
     def _full(self) -> bool:

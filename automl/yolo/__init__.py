@@ -6,6 +6,7 @@ which `automl status` should not pay, and the doors to the network must be shut 
 
 from automl.yolo.checkpoint import damage, epochs_done, write_weights
 from automl.yolo.settings import MANAGED, packaged_model, setting_mistake, settings
+from automl.yolo.timing import TRAIN_BATCHES, VAL_BATCHES, Timing, gpu_count, measure
 from automl.yolo.training import OnEpoch, overrides, train
 from automl.yolo.trust import weights_mistake
 from automl.yolo.vendor import set_threads
