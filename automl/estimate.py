@@ -21,6 +21,9 @@ from automl.yolo import Timing
 COSTLY: Final = ("model", "imgsz", "batch", "multi_scale")
 """Parameters that change what a batch takes; where they are searched, the estimate is that of their defaults."""
 
+MOST_COPIES: Final = 4
+"""Trainings timed together at most: each takes the memory of a trial."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -101,12 +104,23 @@ def told(spec: StudySpec, data: DataSet) -> str:
             job = _job(spec, slots, folder)
             few = _few(data, batch=int(yolo.overrides(job, folder)["batch"]))
             staged = str(dataset.stage(few, folder / "data"))
-            timing = yolo.measure(replace(job, data=staged, validate_every=1))
+            copies = side_by_side(slots)
+            timing = yolo.measure(replace(job, data=staged, validate_every=1), copies=copies)
     except (AutomlError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         return f"time: could not be measured on this machine: {type(error).__name__}: {reason}"
     images = {split: len(found) for split, found in data.images.items()}
-    return line(Estimate(spec, timing, images, slots.concurrent), job)
+    return line(Estimate(spec, timing, images, slots.concurrent), job, copies=copies)
+
+
+def side_by_side(slots: cluster.Slots) -> int:
+    """Return how many trainings to time together: those that share a GPU, else those that share the machine's cores.
+
+    >>> side_by_side(cluster.Slots(gpus=0.5, cpus=4, concurrent=8)), side_by_side(cluster.Slots(0, 1, 2))
+    (2, 2)
+    """
+    sharing = int(1 / slots.gpus) if slots.gpus else slots.concurrent
+    return max(1, min(sharing, slots.concurrent, MOST_COPIES))
 
 
 def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
@@ -138,8 +152,8 @@ def _spread(images: Sequence[Path], count: int) -> tuple[Path, ...]:
     return tuple(images[:: max(1, len(images) // count)][:count])
 
 
-def line(estimate: Estimate, job: Job) -> str:
-    """Return an estimate in words; `job` tells which epochs a trial validates and what it holds."""
+def line(estimate: Estimate, job: Job, *, copies: int) -> str:
+    """Return an estimate in words; `job` tells which epochs a trial validates, `copies` how many were timed together."""
     spec, timing = estimate.spec, estimate.timing
     search, limit = estimate.search(job), ""
     if spec.budget.hours is not None and search > spec.budget.hours * 3600:
@@ -147,7 +161,7 @@ def line(estimate: Estimate, job: Job) -> str:
         search = spec.budget.hours * 3600
     confirm = estimate.confirm()
     places = f"{estimate.places} trial{'s' if estimate.places > 1 else ''} at a time"
-    where = f"a GPU{f', which {int(1 / job.gpus)} trials share' if job.gpus < 1 else ''}" if job.gpus else "cpu"
+    where = f"{'a GPU' if job.gpus else 'cpu'}{f', {copies} at a time' if copies > 1 else ''}"
     varied = [name for name in COSTLY if name in spec.space]
     only = f" with the default {', '.join(varied)}; others take other times" if varied else ""
     return (

@@ -35,16 +35,13 @@ def warnings(spec: StudySpec, settings: Mapping[str, Any]) -> Iterator[str]:
         return
     needed, latest = ceil(TIMES * warm), last // 2
     shorter = "a shorter warm-up: " + _shorter(spec, warm=first / TIMES)
-    if needed <= latest:
-        remedy = f"set ladder.min_epochs={needed}, or {shorter}"
-    else:
-        room = f"at most {latest}, half of ladder.max_epochs={last}"
-        remedy = (
-            f"no min_epochs is large enough, since it can be {room}; set ladder.max_epochs={2 * needed}, or {shorter}"
-        )
+    remedy = f"set ladder.min_epochs={needed}, or {shorter}"
+    if needed > latest:
+        few = f"a rung lies at epoch {latest} at the latest, half of ladder.max_epochs={last}"
+        remedy = f"no min_epochs is large enough, since {few}: set ladder.max_epochs={TIMES * needed}, or {shorter}"
     yield (
-        f"ladder.min_epochs: should be at least {TIMES} x the longest warm-up of a trial, {TIMES} x {warm:g} = {needed} "
-        f"epochs, but got {first}: good params may be pruned before they learn; {remedy}"
+        f"ladder.min_epochs: should be at least {TIMES} x the longest warm-up of a trial, {TIMES} x {warm:g} epochs, "
+        f"but got {first}: good params may be pruned before they learn; {remedy}"
     )
 
 

@@ -24,7 +24,8 @@ from automl.yolo.weights import (
 )
 
 __all__ = [
-    "MANAGED", "OnEpoch", "damage", "epochs_done", "export_onnx", "has_cuda", "letterboxed", "load", "overrides",
-    "packaged_model", "parameters", "predict", "raw_outputs", "scan_labels", "set_threads", "setting_mistake",
-    "settings", "strip", "train", "validate", "weights_mistake", "write_weights",
+    "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "OnEpoch", "Timing", "damage", "epochs_done", "export_onnx", "gpu_count",
+    "has_cuda", "letterboxed", "load", "measure", "overrides", "packaged_model", "parameters", "predict", "raw_outputs",
+    "scan_labels", "set_threads", "setting_mistake", "settings", "strip", "train", "validate", "weights_mistake",
+    "write_weights",
 ]  # fmt: skip

@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final
@@ -24,6 +25,9 @@ WARM: Final = 2
 ENOUGH: Final = 4
 MOST_EPOCHS: Final = 3
 """A data set of fewer batches is gone through again, until there are enough, at most so many times."""
+ORDER: Final = "job.json"
+RESULT: Final = "timing.json"
+LOG: Final = "log.txt"
 SECONDS: Final = 300.0
 """A measurement that takes longer is given up."""
 
@@ -44,35 +48,56 @@ class Timing:
     """Images in a validation batch."""
 
 
-def measure(job: Job, *, seconds: float = SECONDS) -> Timing:
+def measure(job: Job, *, copies: int = 1, seconds: float = SECONDS) -> Timing:
     """Train a job's first epoch as a trial would, and return what its parts take; `job.folder` is written to.
+
+    So many `copies` train side by side, since trials that share a machine slow each other down; their times are
+    averaged.
 
     Raises:
         TrialError: the training failed, or took more than `seconds`.
     """
-    folder = job.folder
-    order, result, log = (folder / name for name in ("job.json", "timing.json", "log.txt"))
-    order.write_text(json.dumps(job.to_dict() | {"attempt": job.attempt}), encoding="utf-8")
+    folders = [job.folder / f"copy{number}" for number in range(copies)]
+    deadline = time.monotonic() + seconds
+    with ExitStack() as started:
+        running = [started.enter_context(_started(replace(job, folder=folder))) for folder in folders]
+        for process in running:
+            try:
+                process.wait(timeout=max(deadline - time.monotonic(), 0.0))
+            except subprocess.TimeoutExpired:
+                raise TrialError(f"{TRAIN_BATCHES} training batches and a validation took over {seconds:g} s") from None
+    found = [_result(folder, process.returncode) for folder, process in zip(folders, running, strict=True)]
+    means = {part: mean(getattr(one, part) for one in found) for part in ("start", "train_batch", "val_batch", "epoch")}
+    return replace(found[0], **means)
+
+
+@contextmanager
+def _started(job: Job) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the process that measures a job; it does not outlive the block."""
+    job.folder.mkdir(parents=True)
+    order = job.folder / ORDER
+    order.write_text(json.dumps(job.to_dict()), encoding="utf-8")
     code = "from automl.yolo.timing import main; main()"
-    with log.open("wb") as out:
+    with (job.folder / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, str(order), str(result), repr(time.time())],
+            [sys.executable, "-c", code, str(order), repr(time.time())],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
+            stdout=log,
+            stderr=log,
         )
-        try:
-            code_of = process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            raise TrialError(f"{TRAIN_BATCHES} training batches and a validation took over {seconds:g} s") from None
-        finally:
-            process.kill()
-            process.wait()
-    if not result.is_file():
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise TrialError(lines[-1] if lines and code_of > 0 else f"the process ended with code {code_of}")
-    return Timing(**json.loads(result.read_text(encoding="utf-8")))
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _result(folder: Path, code: int) -> Timing:
+    if not (folder / RESULT).is_file():
+        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise TrialError(lines[-1] if lines and code > 0 else f"the process ended with code {code}")
+    return Timing(**json.loads((folder / RESULT).read_text(encoding="utf-8")))
 
 
 def gpu_count() -> int:
@@ -152,8 +177,8 @@ class _Marks:
 
 
 def main() -> None:
-    """Measure the job in the file that the first argument names, and write the timing to the second."""
-    order, result, began = sys.argv[1:]
+    """Measure the job in the file that the first argument names; the second is when this process was started."""
+    order, began = sys.argv[1:]
     job = Job.from_dict(json.loads(Path(order).read_text(encoding="utf-8")))
     marks = _Marks(float(began))
     scratch = job.folder / "training"
@@ -161,4 +186,4 @@ def main() -> None:
     try:
         train(job, scratch, state=None, on_epoch=marks.epoch_ended, callbacks=marks.callbacks())
     except _Enough:
-        Path(result).write_text(json.dumps(asdict(marks.timing())), encoding="utf-8")
+        (job.folder / RESULT).write_text(json.dumps(asdict(marks.timing())), encoding="utf-8")
