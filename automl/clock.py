@@ -133,6 +133,11 @@ class JobClock:
         self._since = clock()
         self._stopped = kept.finished
 
+    def count_from(self, moment: float) -> None:
+        """Count this session from an earlier moment, by the same clock."""
+        with self._lock:
+            self._since = min(self._since, moment)
+
     def elapsed(self) -> Elapsed:
         """Return the time of all sessions, this one included."""
         kept = Elapsed.from_notes(self._journal.notes())

@@ -153,7 +153,7 @@ def _spread(images: Sequence[Path], count: int) -> tuple[Path, ...]:
 
 
 def line(estimate: Estimate, job: Job, *, copies: int) -> str:
-    """Return an estimate in words; `job` tells which epochs a trial validates, `copies` how many were timed together."""
+    """Return an estimate in words; `job` tells which epochs are validated, `copies` how many were timed together."""
     spec, timing = estimate.spec, estimate.timing
     search, limit = estimate.search(job), ""
     if spec.budget.hours is not None and search > spec.budget.hours * 3600:

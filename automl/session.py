@@ -1,6 +1,7 @@
 """One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
     Raises:
         StudyError: the folder is in use, belongs to another description, or cannot be written.
     """
-    folder = place.study(spec.name)
+    began, folder = time.monotonic(), place.study(spec.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -96,6 +97,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
             progress.event(f"journal mended: {journal.dropped}")
         taught = earlier.evidence(lessons)
         session = Session(spec, place, folder, data, staged, journal, progress, taught)
+        session.clock.count_from(began)
         with session.clock.running():
             yield session
 
