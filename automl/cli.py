@@ -12,8 +12,9 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from automl import attempts, earlier, engine, job, overview, registry, report, sample, serve, session, yolo
+from automl import attempts, earlier, engine, job, overview, preview, registry, report, sample, serve, session, yolo
 from automl import spec as specs
+from automl.clock import Elapsed
 from automl.errors import AutomlError, RegistryError, SpecError, StudyError
 from automl.frame import TRIALS
 from automl.journal import Journal
@@ -116,14 +117,15 @@ def status(study: Study) -> None:
     described = session.resumable(folder)
     journal = Journal.read(folder, metric=described.metric)
     trials, notes = journal.trials(), journal.notes()
-    seconds = max(float(notes.get("seconds", 0.0)), sum(trial.seconds for trial in trials))
+    beat = attempts.heard(folder)
+    elapsed = overview.with_driver(Elapsed.from_notes(notes), beat)
     console = Console()
     console.width = max(console.width, PLAIN_WIDTH)
-    console.print(drawn(overview.of_trials(described, trials, seconds=seconds)))
+    console.print(drawn(overview.of_trials(described, trials, elapsed=elapsed)))
     beats = {
         t.number: attempts.present(folder / TRIALS / trial_name(t, described.model)) for t in trials if not t.ending
     }
-    print(overview.driver(attempts.heard(folder), finished=bool(notes.get("promotion")), folder=str(study)))
+    print(overview.driver(beat, finished=bool(notes.get("promotion")), folder=str(study)))
     for line in overview.where(described, trials, notes, beats):
         print(line)
 
@@ -252,7 +254,7 @@ def _place(storage: Path | None) -> session.Place:
 
 
 def _print_plan(described: specs.StudySpec, storage: Path | None) -> None:
-    for line in session.plan(described, _place(storage)):
+    for line in preview.plan(described, _place(storage)):
         print(line)
 
 

@@ -16,6 +16,7 @@ from scipy.stats import t
 from automl import trial
 from automl.progress import Progress, View
 from automl.records import Answer, Ending, Gain, Job, Kind, Loss, Measurement, Params, Score
+from automl.remaining import Confirmation
 from automl.running import Running
 from automl.spec import ResourcesSpec
 
@@ -125,6 +126,7 @@ class Retrainings:
     admits: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
     """Tells whether there is room for a job beside those that run."""
     stopping: bool = False
+    outlook: Confirmation | None = None
     _all: dict[int, Job] = field(default_factory=dict)
     _live: Running = field(init=False)
     _losses: dict[int, tuple[Loss, ...]] = field(default_factory=dict)
@@ -156,6 +158,8 @@ class Retrainings:
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
         """Note the epoch; only a training that is not as asked is stopped here."""
         self._live.measured(number, measurement)
+        if self.outlook:
+            self.outlook.measured(measurement.seconds)
         if measurement.changed:
             self.ended(number, Ending(cause=measurement.changed))
             return Answer.STOP
@@ -210,4 +214,6 @@ class Retrainings:
              f"{value:.4f}"]
             for number, (epoch, value) in self._rows.items()
         ]  # fmt: skip
-        return View("confirming on fresh seeds", ["training", "state", "epoch", "best on val"], rows)
+        running = {job.number: self._rows.get(job.number, (0, 0.0))[0] for job in self._live.jobs}
+        title = self.outlook.title(running, queued=len(self.jobs)) if self.outlook else "confirming on fresh seeds"
+        return View(title, ["training", "state", "epoch", "best on val"], rows)

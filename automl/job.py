@@ -14,10 +14,12 @@ from rich.console import Console
 
 from automl import card, cluster, contest, finals, promotion, retention, settlement, shipping, yolo
 from automl.board import Board
+from automl.clock import Stage
 from automl.errors import StudyError
 from automl.frame import Frame
 from automl.patience import patiently
 from automl.records import Ending, Gain, Job, Promotion, Trial
+from automl.remaining import Confirmation
 from automl.rounds import Results, Retraining, Round, last_look, side_of, told
 from automl.session import Place, Session, opened
 from automl.settlement import Confirmed
@@ -67,13 +69,16 @@ def decide(session: Session, *, address: str | None) -> dict[str, Any]:
         patiently(session.folder, lambda: cluster.probe(session.folder))
         patiently(session.folder, lambda: yolo.scan_labels(session.staged))
 
+        session.clock.enter(Stage.SEARCH, places=slots.concurrent)
         trials = search(session, slots)
 
         best = best_trial(trials, spec.metric)
         session.progress.event(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
 
+        session.clock.enter(Stage.CONFIRM)
         confirmed = confirm(session, slots, trials)
 
+        session.clock.enter(Stage.EXPORT)
         chosen = shipping.choose(session, trials, confirmed.jobs)
         built = shipping.export(session, chosen, slots)
         worth = shipping.worth(session, chosen, trials, confirmed.jobs, slots)
@@ -95,6 +100,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         progress=session.progress,
         earlier=session.earlier,
         needs=retention.needs(frame),
+        elapsed=session.clock.elapsed,
     )
     mend_cards(session, map(source.job, source.trials))
     try:
@@ -204,8 +210,9 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     # One that failed is tried again in the next session: its cause may have been a mount that was away.
     done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
     left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
+    outlook = Confirmation.of(session.spec, session.clock.elapsed, journal.trials())
     source = finals.Retrainings(
-        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits
+        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits, outlook=outlook
     )
     if left:
         with session.progress.live():

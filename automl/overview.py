@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from math import nan
+from math import ceil, floor, nan
 from typing import Any, Final
 
+from automl import remaining
 from automl.attempts import Beat
-from automl.curves import forecast
+from automl.clock import Elapsed
+from automl.curves import Forecast, forecast
 from automl.journal import distributions
 from automl.progress import View
 from automl.records import State, Trial
@@ -18,17 +20,22 @@ from automl.wording import duration, short
 
 SILENT_SECONDS: Final = 60.0
 """A process not heard for so long is told to be silent."""
+CEILING: Final = 1.0
+"""No value of an objective is higher."""
+LEAST_VALIDATED: Final = 2
 
 
 def of_trials(
     spec: StudySpec,
     trials: Sequence[Trial],
     *,
-    seconds: float,
+    elapsed: Elapsed,
     standing: Mapping[int, str] | None = None,
     matter: Sequence[str] | None = None,
 ) -> View:
-    """Return the trials as rows; `standing` tells of unended trials that do not run now, WAITING or PAUSED.
+    """Return the trials as rows, and in the title the time of the whole job.
+
+    `standing` tells of unended trials that do not run now, WAITING or PAUSED.
 
     Without it, in another process, those that stand at a rung are taken for paused. `matter` names the parameters to
     show; without it they are worked out, which takes a while in a large study.
@@ -38,19 +45,40 @@ def of_trials(
     columns = ["trial", "state", "epoch", spec.objective, f"by epoch {spec.ladder.max_epochs}", *matter, "time left"]
     coming = expected(spec, trials)
     rows = [_row(spec, trial, matter, standing, coming.get(trial.number, "")) for trial in trials]
-    return View(_title(spec, trials, standing, seconds), columns, rows)
+    return View(_title(spec, trials, standing, elapsed), columns, rows)
 
 
 def expected(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
-    """Return what unended trials will reach, with the interval that holds in about 80 of 100: `0.41 (0.38..0.47)`."""
+    """Return the final values that unended trials are forecast to reach, with an 80% interval: `0.41 (0.38..0.47)`.
+
+    A trial has none before its second validated epoch: one value tells nothing of its slope.
+    """
     shown = [trial for trial in trials if trial.state is not State.FAILED and trial.best(spec.metric) is not None]
     curves = [[m.metrics.get(spec.metric, nan) for m in trial.measurements] for trial in shown]
-    told = forecast(curves, spec.ladder.max_epochs, ceiling=1.0)
+    found = forecast(curves, spec.ladder.max_epochs, ceiling=CEILING)
     return {
-        trial.number: f"{found.final:.2f} ({found.low:.2f}..{found.high:.2f})"
-        for trial, found in zip(shown, told, strict=True)
-        if trial.ending is None
+        trial.number: forecast_text(one, best=trial.best(spec.metric) or 0.0)
+        for trial, one in zip(shown, found, strict=True)
+        if trial.ending is None and sum(spec.metric in m.metrics for m in trial.measurements) >= LEAST_VALIDATED
     }
+
+
+def forecast_text(found: Forecast, *, best: float) -> str:
+    """Return a forecast in words, its ends rounded outwards; `best` is what the trial has reached.
+
+    An upper end at the ceiling is unknown and left out. Where the lower end is no news either, or the interval has no
+    width, nothing is known, and nothing is said.
+
+    >>> forecast_text(Forecast(0.41, 0.3812, 0.4688), best=0.3)
+    '0.41 (0.38..0.47)'
+    >>> forecast_text(Forecast(0.41, 0.3812, 1.0), best=0.3), forecast_text(Forecast(0.25, 0.25, 0.25), best=0.25)
+    ('0.41 (0.38..)', '')
+    """
+    low, high = floor(round(found.low * 100, 6)) / 100, ceil(round(found.high * 100, 6)) / 100
+    unknown = high >= CEILING
+    if found.high <= found.low or low >= high or (unknown and found.low <= best):
+        return ""
+    return f"{found.final:.2f} ({low:.2f}..{'' if unknown else f'{high:.2f}'})"
 
 
 def standing_still(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
@@ -89,6 +117,11 @@ def where(
         lines += [f"gate {reason}" for reason in verdict["reasons"]]
         lines.append(f"verdict: {'promoted' if verdict['accepted'] else 'not promoted'}, version {verdict['version']}")
     return lines
+
+
+def with_driver(elapsed: Elapsed, beat: Beat | None) -> Elapsed:
+    """Add the time since the last note where the driver's heartbeat is alive."""
+    return elapsed.with_driver(beat, silence=_silence(beat), limit=SILENT_SECONDS) if beat else elapsed
 
 
 def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
@@ -141,12 +174,13 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping
     ]
 
 
-def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], seconds: float) -> str:
+def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
     held = sum(state == PAUSED for state in standing.values())
     done = ended + held  # most that pause never go on
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     best = f", best {spec.objective} {max(values):.4f}" if values else ""
     waits = f", {held} paused" if held else ""
-    left = f", about {duration(seconds / done * (spec.budget.trials - done))} left" if done else ""
-    return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{waits}{best}, {duration(seconds)}{left}"
+    left = remaining.told(remaining.left(spec, trials, elapsed, done=done))
+    spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"
+    return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{waits}{best}, {spent}"

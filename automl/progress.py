@@ -85,7 +85,8 @@ class Progress:
 
 def drawn(view: View, *, height: int | None = None) -> Table:
     """Return the table, the last rows only where it is higher than the screen."""
-    table = Table(title=Text(view.title), title_justify="left", title_style="bold", pad_edge=False, box=None)
+    title = Text(view.title, no_wrap=True, overflow="ignore")  # a narrow table does not break it
+    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in view.columns:
         table.add_column(Text(column), justify="left" if column in {"state", "why"} else "right", no_wrap=True)
     room = len(view.rows) if height is None else max(3, height - 8)

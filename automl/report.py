@@ -14,7 +14,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from automl import durable
-from automl.journal import distributions
+from automl.clock import Elapsed
+from automl.journal import FILE as JOURNAL
+from automl.journal import Journal, distributions
 from automl.records import Params, ParamValue, State, Trial
 from automl.sampler import importances
 from automl.spec import ChoiceSpec, RangeSpec, StudySpec
@@ -49,7 +51,7 @@ def write(
         rows=rows,
         searched=list(_searched(spec, facts["params"] if facts else {})),
         counts={state: sum(row["state"] == state for row in rows) for state in (*State, PAUSED)},
-        cost=_cost(trials, spec, facts),
+        cost=_elapsed(folder, spec) | _cost(trials, spec, facts),
         rung=rung,
         importances=shares,
         words=words_of(facts) if facts else {},
@@ -88,6 +90,13 @@ def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
         "why": trial.ending.reason if trial.ending else "",
         "folder": f"trials/{trial_name(trial, spec.model)}",
     }
+
+
+def _elapsed(folder: Path, spec: StudySpec) -> dict[str, str]:
+    """Return the wall-clock time of the whole job, as far as the journal in the folder has it."""
+    notes = Journal.read(folder, metric=spec.metric).notes() if (folder / JOURNAL).is_file() else {}
+    elapsed = Elapsed.from_notes(notes)
+    return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
 
 
 def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | None) -> dict[str, str]:

@@ -1,16 +1,29 @@
 """One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from automl import attempts, bounds, dataset, durable, earlier, plain_training, retention, sample, scratch, yolo
+from automl import (
+    attempts,
+    bounds,
+    dataset,
+    durable,
+    earlier,
+    plain_training,
+    sample,
+    scratch,
+    warmup,
+    yolo,
+)  # fmt: skip
 from automl.baseline import Baseline
+from automl.clock import JobClock
 from automl.dataset import DataSet, Summary
 from automl.errors import StudyError
 from automl.journal import FILE, Journal
@@ -19,7 +32,6 @@ from automl.progress import Progress
 from automl.records import EarlierEvidence
 from automl.registry import Registry
 from automl.spec import SAMPLE, ConfirmSpec, StudySpec, differences, dump, read_yaml, stored
-from automl.wording import shown
 
 SPEC: Final = "study.yaml"
 DATA: Final = "data"
@@ -58,6 +70,11 @@ class Session:
     """What earlier studies tell the sampler."""
     baseline: Baseline | None = None
     """What trial 0 is trained with; None in a study that an earlier version began."""
+    clock: JobClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Continue the wall-clock time of earlier sessions."""
+        self.clock = JobClock(self.journal)
 
 
 @contextmanager
@@ -67,7 +84,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
     Raises:
         StudyError: the folder is in use, belongs to another description, or cannot be written.
     """
-    folder = place.study(spec.name)
+    began, folder = time.monotonic(), place.study(spec.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,6 +100,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         data, staged = prepare_data(spec, folder)
         for warning in data.warnings:
             progress.event(f"data warning: {warning}")
+        for warning in warmup.warnings(spec, yolo.settings()):
+            progress.event(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
         for lesson in lessons:
             progress.event(lesson.told())
@@ -93,7 +112,10 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         baseline = plain_training.recorded(spec, data, journal)
         if baseline:
             progress.event(plain_training.told(baseline))
-        yield Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
+        session = Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
+        session.clock.count_from(began)
+        with session.clock.running():
+            yield session
 
 
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
@@ -250,36 +272,3 @@ def resumable(folder: Path) -> StudySpec:
     if not (folder / SPEC).is_file():
         raise StudyError(f"{folder}: must be a study's folder, but has no {SPEC}")
     return stored(folder / SPEC)
-
-
-def plan(spec: StudySpec, place: Place) -> Iterator[str]:
-    """Look at the data and yield what a study will do and what it can cost."""
-    with scratch.folder() as drawn:
-        source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
-        data = check_data(spec, source)
-        summary = summary_of(data)
-    lessons = lessons_of(named_from(place.storage, spec.with_models(kept_name)), place, summary)
-    cost = spec.cost()
-    yield f"study {spec.name}: {spec.budget.trials} trials of {spec.model}"
-    for split, images in data.images.items():
-        boxes = data.boxes[split]
-        counted = ", ".join(f"{name} {boxes.get(number, 0)}" for number, name in data.names.items())
-        yield f"data {split}: {len(images)} images; boxes: {counted}"
-    for warning in data.warnings:
-        yield f"data warning: {warning}"
-    baseline, default = plain_training.baseline_for(spec, data), spec.search_space.defaults()
-    yield plain_training.told(baseline)
-    if dict(baseline.params) != default:
-        yield f"default params (trial 1): {shown(default)}"
-    yield from (lesson.told() for lesson in lessons)
-    steps = spec.ladder
-    yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
-    yield f"        and one in {steps.reduction_factor} advances"
-    yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}"
-    fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
-    span = f"{fewest} to {most}" if fewest < most else str(most)
-    yield f"      and {span} to confirm the winner against the baseline"
-    limits = {"hours": spec.budget.hours, "GPU-hours": spec.budget.gpu_hours}
-    told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
-    yield f"limits: {', '.join(told) if told else 'none but the trials'}"
-    yield from retention.forecast(spec, place.storage)

@@ -22,7 +22,6 @@ from automl.selection import Candidate
 from automl.session import SPEC, Session
 from automl.shipping import Worth
 from automl.spec import StudySpec, read_yaml
-from automl.wording import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,8 @@ def tell(session: Session, facts: Mapping[str, Any]) -> Promotion:
     for line in outcome(facts, registry.name):
         say(line)
     version = registry.path(facts["version"])
-    say(f"search took {duration(float(session.journal.notes().get('seconds', 0)))}; files of version {version.name}:")
+    say(f"study took {session.clock.stop().told()}")
+    say(f"files of version {version.name}:")
     for path in sorted(version.iterdir()):
         say(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
     say("next:")

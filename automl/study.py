@@ -1,7 +1,6 @@
 """One study: what runs next, who is stopped, what is recorded. Knows no Ray, so a simulation drives the same code.
 
-Every fact goes to the journal first and to TensorBoard after; all state in memory is rebuilt from the journal when a
-study is resumed.
+Every fact goes to the journal first and to TensorBoard after; a resumed study rebuilds all its state from the journal.
 """
 
 import time
@@ -12,6 +11,7 @@ from typing import Final
 
 from automl import durable, overview, retention
 from automl.board import Board
+from automl.clock import Elapsed
 from automl.frame import Frame, course_of
 from automl.journal import Journal
 from automl.progress import Progress, View
@@ -40,6 +40,7 @@ class Search:
     hopeless: str = ""
     earlier: tuple[EarlierEvidence, ...] = ()
     """What earlier studies tell the sampler."""
+    elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     """As in `retention.Keeper`; asked for where there is a quota."""
     _trials: dict[int, Trial] = field(default_factory=dict)
@@ -71,7 +72,7 @@ class Search:
     @property
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
-        return [self._trials[number] for number in sorted(self._trials)]
+        return [trial for _, trial in sorted(self._trials.items())]
 
     @property
     def over(self) -> bool:
@@ -207,7 +208,8 @@ class Search:
         if seen != self._matter[0]:
             self._matter = seen, overview.params_that_matter(spec, trials)
         still = {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
-        return overview.of_trials(spec, trials, seconds=self.spending.seconds(), standing=still, matter=self._matter[1])
+        elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
+        return overview.of_trials(spec, trials, elapsed=elapsed, standing=still, matter=self._matter[1])
 
     @property
     def _full(self) -> bool:
@@ -274,7 +276,7 @@ class Search:
         seed = spec.seed + len(self._trials)
         outside = origin == "baseline" and not spec.search_space.contains(params)
         number = self.journal.suggested(params, spec.search_space, seed=seed, origin=origin, outside=outside)
-        trial = self._trials[number] = Trial(number=number, params=params, seed=seed, outside=outside)
+        trial = self._trials[number] = Trial(number, params, seed, outside=outside)
         self._strategy.add(trial)
         return number
 

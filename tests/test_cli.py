@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from automl import cluster, durable, sample
+from automl import cluster, durable, estimate, sample
 from automl.cli import app
 from automl.yolo.vendor import ultralytics
 from tests.conftest import MICRO
@@ -32,6 +32,11 @@ def refused(*arguments: str | Path) -> str:
 @pytest.fixture(autouse=True)
 def never_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "connected", lambda **_kwargs: pytest.fail("must be refused before Ray is started"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "told", lambda _spec, _data: "time: not measured here")
 
 
 @pytest.fixture

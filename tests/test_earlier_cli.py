@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from automl import cluster, sample
+from automl import cluster, estimate, sample
 from automl.cli import app
 from automl.dataset import Summary
 from automl.session import summary_at
@@ -25,6 +25,11 @@ def automl(*arguments: object) -> tuple[int, str, str]:
 @pytest.fixture(autouse=True)
 def never_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "connected", lambda **_kwargs: pytest.fail("must not start Ray"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "told", lambda _spec, _data: "time: not measured here")
 
 
 @pytest.fixture

@@ -4,17 +4,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from automl import overview
 from automl.attempts import Beat
+from automl.clock import Elapsed
 from automl.records import Kind, Loss, Trial
 from tests.builders import SPEC, completed, failed, pruned, spec_of, trial_of
 
+MINUTE = Elapsed.of_search(60, 2)
 TRIALS = [completed(0, [0.1, 0.2, 0.5, 0.4, 0.3, 0.3]), pruned(1, [0.0, 0.1]), failed(2), trial_of(3, [0.2])]
 
 
 def rows(trials: list[Trial], **changes: object) -> list[dict[str, str]]:
-    view = overview.of_trials(spec_of(**changes), trials, seconds=60)
+    view = overview.of_trials(spec_of(**changes), trials, elapsed=MINUTE)
     return [dict(zip(view.columns, row, strict=True)) for row in view.rows]
 
 
@@ -29,11 +33,40 @@ def test_every_trial_is_a_row_with_its_state_and_best_value() -> None:
 
 
 def test_an_unended_trial_shows_what_it_will_reach_and_an_ended_one_what_it_did() -> None:
-    trials = [completed(0, [0.1, 0.2, 0.3, 0.4, 0.4, 0.5]), pruned(1, [0.0, 0.1]), failed(2), trial_of(3, [0.2])]
+    trials = [
+        completed(0, [0.1, 0.2, 0.3, 0.4, 0.4, 0.5]),
+        pruned(1, [0.0, 0.1]),
+        failed(2),
+        trial_of(3, [0.2, 0.3, 0.35, 0.4]),
+    ]
     column = [row["by epoch 6"] for row in rows([*trials, trial_of(4)])]
     assert column[:3] == ["", "", ""] == [*column[4:], "", ""]
     final, low, high = map(float, column[3].replace("(", "").replace(")", "").replace("..", " ").split())
     assert 0.2 <= low <= final <= high <= 1.0
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        [trial_of(0, [0.25])],
+        [completed(0, [0.1] * 6), trial_of(1, [0.2])],
+        [trial_of(0, [0.2, 0.2]), trial_of(1, [0.2, 0.2])],
+    ],
+    ids=["one value", "one value, others known", "all the same"],
+)
+def test_where_nothing_is_known_of_a_trial_s_end_nothing_is_said(trials: list[Trial]) -> None:
+    assert set(overview.expected(spec_of(), trials).values()) <= {""}
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=5), min_size=1, max_size=6))
+def test_a_forecast_has_a_width_and_no_upper_end_at_the_ceiling(values: list[list[float]]) -> None:
+    trials = [trial_of(number, curve) for number, curve in enumerate(values)]
+    for number, said in overview.expected(spec_of(), trials).items():
+        assert len(values[number]) >= 2
+        assert "1.00)" not in said
+        if said:
+            low, high = said.partition("(")[2].rstrip(")").split("..")
+            assert not high or float(low) < float(high)
 
 
 def test_only_a_trial_that_runs_has_time_left() -> None:
@@ -42,7 +75,7 @@ def test_only_a_trial_that_runs_has_time_left() -> None:
 
 @pytest.mark.parametrize(("standing", "left"), [("WAITING", "10s"), ("PAUSED", "")])
 def test_a_trial_that_does_not_run_now_says_so(standing: str, left: str) -> None:
-    view = overview.of_trials(spec_of(), TRIALS, seconds=1, standing={3: standing})
+    view = overview.of_trials(spec_of(), TRIALS, elapsed=MINUTE, standing={3: standing})
     assert [row[1] for row in view.rows] == ["COMPLETED", "PRUNED", "FAILED", standing]
     assert view.rows[3][-1] == left
 
@@ -55,8 +88,10 @@ def test_a_reader_of_the_journal_takes_a_trial_at_a_rung_for_paused(scheduler: s
 
 
 def test_paused_trials_count_as_done_in_the_guess_of_what_is_left() -> None:
-    view = overview.of_trials(spec_of(), [trial_of(0, [0.1, 0.2]), trial_of(1, [0.1, 0.2]), trial_of(2)], seconds=60)
-    assert view.title == "small: 0 of 4 trials ended, 2 paused, best map50_95 0.2000, 1m00s, about 1m00s left"
+    view = overview.of_trials(
+        spec_of(), [trial_of(0, [0.1, 0.2]), trial_of(1, [0.1, 0.2]), trial_of(2)], elapsed=MINUTE
+    )
+    assert view.title == "small: 0 of 4 trials ended, 2 paused, best map50_95 0.2000, 1m00s, about 1m36s left"
 
 
 def test_a_parameter_that_was_not_drawn_is_a_dash() -> None:
@@ -69,11 +104,11 @@ def test_a_parameter_that_was_not_drawn_is_a_dash() -> None:
     [
         ([], "small: 0 of 4 trials ended, 1m00s"),
         ([trial_of(0)], "small: 0 of 4 trials ended, 1m00s"),
-        (TRIALS, "small: 3 of 4 trials ended, best map50_95 0.5000, 1m00s, about 20s left"),
+        (TRIALS, "small: 3 of 4 trials ended, best map50_95 0.5000, 1m00s, about 56s left"),
     ],
 )
 def test_the_title_tells_how_far_the_study_is(trials: list[Trial], title: str) -> None:
-    assert overview.of_trials(spec_of(), trials, seconds=60).title == title
+    assert overview.of_trials(spec_of(), trials, elapsed=MINUTE).title == title
 
 
 def test_of_a_large_space_the_parameters_that_matter_are_shown() -> None:
@@ -115,7 +150,12 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
         "promotion": {"reasons": ["refused: too slow"], "accepted": False, "version": 3},
     }
     lost = (Loss(Kind.NODE, "its node died", epoch=0),)
-    trials = [replace(trial_of(0), node="10.0.0.1", losses=lost), trial_of(1), failed(2), trial_of(3, [0.1, 0.2])]
+    trials = [
+        replace(trial_of(0), node="10.0.0.1", losses=lost),
+        trial_of(1),
+        failed(2),
+        trial_of(3, [0.1, 0.2]),
+    ]
     now = datetime.now(UTC)
     beat = Beat(2, "b", 77, "2026-01-02T03:04:05.000+00:00", (now - timedelta(seconds=200)).isoformat())
     assert overview.where(spec_of(), trials, notes, {1: beat}) == [

@@ -104,3 +104,8 @@ def test_a_screen_shows_the_last_trials(height: int | None, rows: int) -> None:
     console = console_of(height=100)
     console.print(drawn(view, height=height))
     assert str(console.file.getvalue()).split()[-1] == "49"  # type: ignore[attr-defined]
+
+
+def test_a_title_stands_in_one_line_however_narrow_the_table(progress: Progress) -> None:
+    progress.console.print(drawn(View("a title of many words " * 4, ["x"], [["1"]])))
+    assert said(progress).splitlines()[0].count("many") == 4

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from automl import report
+from automl.clock import Elapsed, Stage
 from automl.dataset import DataSet
+from automl.journal import Journal
 from automl.records import Ending, Params, Trial
 from automl.spec import StudySpec
 from tests.builders import METRIC, RATES, completed, failed, measurement, pruned, spec_of, trial_of
@@ -186,6 +188,14 @@ def test_pictures_stand_in_the_page(tmp_path: Path) -> None:
     assert "baseline" in words
     assert "Too few trials" not in words
     assert page_of(tmp_path, TRIALS)[0].count("<svg") == 1
+
+
+def test_the_time_of_the_whole_job_is_told_as_far_as_the_journal_has_it(tmp_path: Path) -> None:
+    row = "wall-clock time of the whole job"
+    assert row not in page_of(tmp_path)[1]
+    journal = Journal.create(tmp_path, name="small", metric=METRIC)
+    journal.note("elapsed", Elapsed({"start": 20.0, "search": 646.0}, Stage.SEARCH, 2).to_dict())
+    assert f"{row} 11m06s: start 20s, search 10m46s" in page_of(tmp_path)[1]
 
 
 def test_what_was_searched_is_told_with_conditions(tmp_path: Path) -> None:

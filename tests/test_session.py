@@ -77,6 +77,13 @@ def test_data_that_changed_under_a_study_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_ladder_that_starts_within_the_warm_up_is_warned_about_at_the_start(tmp_path: Path) -> None:
+    data = sample.draw(tmp_path / "mine", splits={"train": 4, "val": 3, "test": 3})
+    with opened(spec_of(data=str(data)), Place(tmp_path / "storage"), console=Console(quiet=True)) as session:
+        log = (session.folder / "study.log").read_text()
+    assert "ladder warning: ladder.min_epochs: should be at least 2 x the longest warm-up" in log
+
+
 def test_a_model_that_ultralytics_ships_stays_a_name(tmp_path: Path) -> None:
     assert adopt(spec_of(model="tiny.yaml"), tmp_path).model == "tiny.yaml"
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automl import overview
+from automl.clock import Elapsed
 from automl.journal import Journal
 from automl.records import Answer, Ending, Job, State
 from automl.study import Search
@@ -251,7 +252,7 @@ def test_a_paused_trial_is_shown_as_such_here_and_in_another_process(tmp_path: P
     source.measured(jobs[0].number, measurement(1, 0.5), node="a")
 
     trials = Journal.read(tmp_path, metric=METRIC).trials()
-    other = overview.of_trials(SPEC, trials, seconds=source.spending.seconds())
+    other = overview.of_trials(SPEC, trials, elapsed=Elapsed.of_search(source.spending.seconds(), 2))
 
     assert source.view() == other
     assert [(row[1], row[-1]) for row in other.rows] == [("PAUSED", ""), ("RUNNING", "")]

@@ -13,6 +13,7 @@ from rich.console import Console
 from automl import finals, overview, report, trial, yolo
 from automl import spec as specs
 from automl.board import Board
+from automl.clock import Elapsed
 from automl.errors import SpecError
 from automl.journal import Journal
 from automl.progress import Progress
@@ -148,7 +149,7 @@ def test_a_report_draws_measured_points_at_their_epochs(tmp_path: Path) -> None:
 
 
 def test_a_table_shows_the_epoch_and_the_best_so_far() -> None:
-    view = overview.of_trials(spec_of(), [sparse(0, LATE), sparse(1, NOTHING)], seconds=1)
+    view = overview.of_trials(spec_of(), [sparse(0, LATE), sparse(1, NOTHING)], elapsed=Elapsed())
     assert [list(row[1:4]) for row in view.rows] == [["RUNNING", "5/6", "0.4000"], ["PAUSED", "2/6", ""]]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,12 +33,26 @@ def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slo
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     shapes = [(float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in nodes]
+    return slots_of(shapes, gpus=gpus, cpus=cpus, concurrent=concurrent)
+
+
+def slots_of(
+    shapes: Sequence[tuple[float, float]], *, gpus: float | str, cpus: float | str, concurrent: int | str
+) -> Slots:
+    """Work out what a trial gets from the CPU cores and GPUs of each node, without a cluster.
+
+    Raises:
+        StudyError: no node can hold a single trial.
+
+    >>> slots_of([(16, 2)], gpus="auto", cpus="auto", concurrent="auto")
+    Slots(gpus=1.0, cpus=8.0, concurrent=2)
+    """
     most_gpus = max(gpu for _, gpu in shapes)
     wanted_gpus = (1.0 if most_gpus else 0.0) if gpus == "auto" else float(gpus)
     if wanted_gpus > most_gpus:
         raise StudyError(
             f"resources.gpus: must be at most what one node has, but got {wanted_gpus:g} and the largest of "
-            f"{len(nodes)} nodes has {most_gpus:g}; set resources.gpus or add a node"
+            f"{len(shapes)} nodes has {most_gpus:g}; set resources.gpus or add a node"
         )
     if cpus != "auto":
         wanted_cpus = float(cpus)

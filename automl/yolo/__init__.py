@@ -7,6 +7,7 @@ which `automl status` should not pay, and the doors to the network must be shut 
 from automl.yolo.checkpoint import damage, epochs_done, write_weights
 from automl.yolo.defaults import plain_hyperparameters, resolve_auto
 from automl.yolo.settings import MANAGED, packaged_model, setting_mistake, settings
+from automl.yolo.timing import TRAIN_BATCHES, VAL_BATCHES, Timing, gpu_count, measure
 from automl.yolo.training import BATCH, OnEpoch, overrides, train
 from automl.yolo.trust import weights_mistake
 from automl.yolo.vendor import set_threads
@@ -25,8 +26,8 @@ from automl.yolo.weights import (
 )
 
 __all__ = [
-    "BATCH", "MANAGED", "OnEpoch", "damage", "epochs_done", "export_onnx", "has_cuda", "judge", "letterboxed",
-    "load", "overrides", "packaged_model", "parameters", "plain_hyperparameters", "predict", "raw_outputs",
-    "resolve_auto", "scan_labels", "set_threads", "setting_mistake", "settings", "strip", "train", "validate",
-    "weights_mistake", "write_weights",
+    "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "OnEpoch", "Timing", "damage", "epochs_done", "export_onnx",
+    "gpu_count", "has_cuda", "judge", "letterboxed", "load", "measure", "overrides", "packaged_model", "parameters",
+    "plain_hyperparameters", "predict", "raw_outputs", "resolve_auto", "scan_labels", "set_threads",
+    "setting_mistake", "settings", "strip", "train", "validate", "weights_mistake", "write_weights",
 ]  # fmt: skip

@@ -17,18 +17,24 @@ from automl.yolo.vendor import named, set_threads, ultralytics
 
 OnEpoch = Callable[[Measurement, Path, Path], None]
 """Called after each epoch with what it gave, Ultralytics' checkpoint of its weights, and the state to go on from."""
+Callback = Callable[[Any], None]
+"""Called with Ultralytics' trainer, or its validator."""
 
+NONE: Final[Mapping[str, Callback]] = {}
 IMAGE_SIZE: Final = 640
 BATCH: Final = 16
 GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
 
 
-def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
+def train(
+    job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch, callbacks: Mapping[str, Callback] = NONE
+) -> dict[str, float]:
     """Train to the last epoch and return the metrics of the evaluated `best.pt`.
 
     Validates after the epochs that the job names; between them `on_epoch` gets the training's losses and rates alone.
     Leaves stripped `weights/last.pt` and `weights/best.pt` in `scratch`. With a `state` the training goes on after
-    the epoch it was taken at, as if it had never been cut (continuation.py says where that holds).
+    the epoch it was taken at, as if it had never been cut (continuation.py says where that holds). `callbacks` maps
+    Ultralytics' events to what is called there besides.
 
     Raises:
         TrialError: a loss or metric is not finite, memory ran out, or a setting did not arrive.
@@ -48,6 +54,8 @@ def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> 
     model.add_callback("on_train_epoch_start", watch.check_batch)
     model.add_callback("on_train_epoch_end", watch.check_losses)
     model.add_callback("on_train_epoch_end", watch.choose_validation)
+    for event, callback in callbacks.items():
+        model.add_callback(event, callback)
     model.add_callback("on_model_save", watch.saved)
     with memory.named(lambda: model.trainer.batch_size if model.trainer else asked):
         model.train(**wanted)
