@@ -24,11 +24,13 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from automl import contest, promotion
-from automl.contest import Contest, Results, Retraining, Round
+from automl import contest, finals, promotion, selection
+from automl.contest import Contest
 from automl.finals import DEFAULT
-from automl.records import Answer, Ending, Engine, Measurement, Score, Trial
+from automl.records import Answer, Ending, Measurement, Score, State, Trial
+from automl.rounds import Results, Retraining, Round, last_look, side_of
 from automl.scheduler import Promotion
+from automl.selection import Candidate
 from automl.spec import StudySpec
 
 METRIC: Final = "val/map50_95"
@@ -37,7 +39,6 @@ NOISE: Final = 0.02
 BASE: Final = 0.40
 HEADLINE: Final = 2.0
 """The planted gain of the last line, in units of the noise."""
-EXPORTED: Final = Engine(Path("model.onnx"), 0.0, onnx_score=0.5, torch_score=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ class World:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a training reaches: in truth (height plus the noise of the weights), on val and on the judged split."""
+
+    true: float
+    val: float
+    judged: float
+
+
 @dataclass(slots=True)
 class Study:
     """One study: searched, confirmed and judged."""
@@ -66,6 +76,8 @@ class Study:
     good: set[int] = field(default_factory=set)
     finals: dict[int, float] = field(default_factory=dict)
     """Trial to the value on val that its training ends with."""
+    models: dict[str, Model] = field(default_factory=dict)
+    """By name, as in `selection.Candidate`."""
 
     def search(self) -> list[Trial]:
         """Return trials of random params after the ladder: one worker, which goes on with paused trials first."""
@@ -75,8 +87,7 @@ class Study:
             if number and self.rng.random() < self.world.share:
                 self.good.add(number)
             trials[number] = Trial(number, self._params(number), number)
-            final = self._values(number)[0]
-            self.finals[number] = final
+            self.finals[number] = self._kept(f"trial {number}", number).val
             onward: int | None = number
             while onward is not None:
                 trials[onward] = self._trained(trials[onward], ladder)
@@ -116,18 +127,41 @@ class Study:
     def _params(self, number: int) -> dict[str, float | int | str | bool]:
         return {"lr0": 0.01 if self.world.alike else 0.01 + number * 1e-4}
 
-    def _values(self, number: int) -> tuple[float, float]:
-        """Return what a training reaches on val and on the judged split."""
+    def _model(self, number: int) -> Model:
+        """Return what a training of a trial's params reaches."""
         height = BASE + NOISE * (self.world.gain if number in self.good else 0.0)
         noise = NOISE * (self.world.ratio if number else 1.0)
         common = math.sqrt(self.world.shared_noise) * self.rng.gauss(0, 1)
         own = math.sqrt(1 - self.world.shared_noise)
         val, judged = (height + noise * (common + own * self.rng.gauss(0, 1)) for _ in range(2))
-        return val, judged
+        return Model(height + noise * common, val, judged)
+
+    def _kept(self, name: str, number: int) -> Model:
+        model = self.models[name] = self._model(number)
+        return model
 
     def _retrained(self, side: str, offset: int) -> Retraining:
-        val, judged = self._values(0 if side == DEFAULT else int(side.removeprefix("trial")))
-        return Retraining(val, Score(offset, judged, {}, Path("best.pt")))
+        number = 0 if side == DEFAULT else int(side.removeprefix("trial"))
+        model = self._kept(finals.named(side, offset, seed=0), number)
+        return Retraining(model.val, Score(offset, model.judged, {}, Path("best.pt")))
+
+    def candidates(self, trials: Sequence[Trial], results: Results) -> list[Candidate]:
+        """Return the models trained to the last epoch, those of the search first."""
+        sides = {f"trial {trial.number}": side_of(trial.number) if trial.number else DEFAULT
+                 for trial in trials if trial.state is State.COMPLETED}  # fmt: skip
+        sides |= {finals.named(side, offset, seed=0): side for side, seen in results.items() for offset in seen}
+        return [Candidate(name, side, self.models[name].val, Path("best.pt")) for name, side in sides.items()]
+
+    def gain_of(self, name: str) -> float:
+        """Return how far a model is in truth above the mean of the default's, in units of the noise."""
+        return (self.models[name].true - BASE) / NOISE
+
+
+def shipped_today(looked: Round, results: Results, *, proven: bool) -> str:
+    """Return the re-training that is best on val: of those that judged the challenger if proven, of the default's."""
+    side, since = (looked.side, looked.since) if proven else (DEFAULT, 0)
+    offsets = [offset for offset in results[side] if offset >= since]
+    return finals.named(side, max(offsets, key=lambda offset: results[side][offset].on_val), seed=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +174,10 @@ class Tally:
     """The judged trial really had the gain."""
     spent: float
     finalists: float
+    shipped: float
+    """True gain of the model that `selection.choose` ships, in units of the noise."""
+    today: float
+    """The same of the default's best re-training, the challenger's where its gain is proven."""
 
     @property
     def rate(self) -> float:
@@ -149,17 +187,21 @@ class Tally:
 
 def tally(world: World, spec: StudySpec, runs: int) -> Tally:
     """Play a world many times, each run with a seed of its own."""
-    found, right, spent, finalists = 0, 0, [], []
+    found, right = 0, 0
+    means: list[tuple[float, float, float, float]] = []
     for number in range(runs):
         study = Study(world, spec, random.Random(world.seed * 1_000_003 + number))
-        contestants, rounds, results = study.confirm(study.search())
-        looked = contest.last_look(rounds)
-        verdict = promotion.judge(contestants.gain(looked, results), EXPORTED, spec.laws)
-        found += verdict.accepted
+        trials = study.search()
+        contestants, rounds, results = study.confirm(trials)
+        looked = last_look(rounds)
+        proven = promotion.convincing(contestants.gain(looked, results), spec.laws)
+        found += proven
         right += looked.side != DEFAULT and int(looked.side.removeprefix("trial")) in study.good
-        spent.append(sum(played.size for played in rounds))
-        finalists.append(len(results) - 1)
-    return Tally(runs, found, right, mean(spent), mean(finalists))
+        chosen = selection.choose(study.candidates(trials, results)).name
+        today = shipped_today(looked, results, proven=proven)
+        size = sum(played.size for played in rounds)
+        means.append((size, len(results) - 1, study.gain_of(chosen), study.gain_of(today)))
+    return Tally(runs, found, right, *(mean(column) for column in zip(*means, strict=True)))
 
 
 def wilson(hits: int, runs: int, z: float = 1.96) -> tuple[float, float]:
@@ -233,6 +275,10 @@ def table(runs: int) -> dict[str, Any]:
         "planted_interval": [round(end, 4) for end in wilson(planted.found, runs)],
         "planted_gain_in_noise": HEADLINE,
         "runs": runs,
+        "shipped_gain": {
+            name: {"chosen": round(found.shipped, 3), "today": round(found.today, 3)}
+            for name, found in (("aa", none), ("planted", planted))
+        },
     }
 
 
