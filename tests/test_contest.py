@@ -132,7 +132,7 @@ def test_no_seeds_train_nothing() -> None:
 
 
 def test_a_close_verdict_names_the_seeds_that_would_decide_it_and_more_re_trainings_play_them() -> None:
-    heights = {"trial7": (0.41, 0.411), DEFAULT: (0.4, 0.4)}
+    heights = {"trial7": (0.41, 0.414), DEFAULT: (0.4, 0.4)}
     short = replace(OPEN, seeds=3, retrainings=6, finalists=1)
     rounds = play(short, heights)
     further = short.would_decide(rounds, results_after(rounds, heights))
