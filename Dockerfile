@@ -21,7 +21,7 @@ RUN apt-get update \
     && chown automl /storage
 
 # No secret stands here: the token arrives at run time, as a file or from the orchestrator's own store. What shuts
-# Ultralytics' doors to the network is said once more than automl/offline.py says it, for a shell inside the image.
+# Ultralytics' doors to the network is said once more than automl/trainers/yolo/offline.py says it, for a shell inside the image.
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore \

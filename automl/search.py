@@ -1,6 +1,6 @@
 """The job's entry point: `ray job submit --working-dir . -- python automl/search.py [SPEC] [options]`.
 
-The same as `automl search`; the story is told in job.py. Nothing imports this module.
+The same as `automl search`; the story is told in pipeline/run.py. Nothing imports this module.
 """
 
 import sys
@@ -8,7 +8,7 @@ import sys
 
 def main() -> None:
     """Run `automl search` with this process's arguments."""
-    from automl.cli import app
+    from automl.apps.cli import app
 
     app(["search", *sys.argv[1:]])
 

@@ -11,12 +11,13 @@ from unittest.mock import patch
 
 import numpy as np
 
-from automl import sampler as package
-from automl.sampler import cost, proposal, sampler
-from automl.sampler.encoding import Points, Vector
+from automl.hpo import sampler
+from automl.hpo.sampler import acquisition, epoch_cost
+from automl.hpo.sampler import sampler as sampler_sampler
+from automl.hpo.sampler.encoding import Points, Vector
 
 
-def _free(_: cost.Cost, points: Points) -> Vector:
+def _free(_: epoch_cost.Cost, points: Points) -> Vector:
     return np.zeros(len(points))
 
 
@@ -24,28 +25,28 @@ def _as_it_stands(curves: Sequence[Sequence[float]], _: int) -> list[SimpleNames
     return [SimpleNamespace(final=float(np.nanmax(curve))) for curve in curves]
 
 
-_believe = proposal.Proposal._believe
-_origin = package.Sampler._origin
+_believe = acquisition.Proposal._believe
+_origin = sampler.Sampler._origin
 
 
-def _blind(self: proposal.Proposal) -> None:
+def _blind(self: acquisition.Proposal) -> None:
     running, self._running = self._running, self._running[:0]
     _believe(self)
     self._running = running
 
 
-def _anywhere(self: package.Sampler, number: int, generator: np.random.Generator) -> str:
+def _anywhere(self: sampler.Sampler, number: int, generator: np.random.Generator) -> str:
     origin = _origin(self, number, generator)
     return "random" if origin in {"default", "near default"} else origin
 
 
 PARTS: Final[Mapping[str, tuple[Any, str, Any]]] = {
-    "model": (sampler, "RANDOM_SHARE", 1.0),
-    "forecast": (proposal, "forecast", _as_it_stands),
-    "price": (cost.Cost, "log", _free),
-    "running": (proposal.Proposal, "_believe", _blind),
-    "climb": (proposal, "CLIMB", ()),
-    "prior": (package.Sampler, "_origin", _anywhere),
+    "model": (sampler_sampler, "RANDOM_SHARE", 1.0),
+    "forecast": (acquisition, "forecast", _as_it_stands),
+    "price": (epoch_cost.Cost, "log", _free),
+    "running": (acquisition.Proposal, "_believe", _blind),
+    "climb": (acquisition, "CLIMB", ()),
+    "prior": (sampler.Sampler, "_origin", _anywhere),
 }
 """What is put in a part's place: random params, the best value so far as the final one, every epoch at the same price,
 trials that still run overlooked, candidates not refined, nothing known of the default params."""

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from automl.frame import TRIALS
-from automl.journal import Journal
-from automl.records import State, Trial
-from automl.session import resumable
-from automl.trial import read_curves
-from automl.wording import trial_name
+from automl.storage.curves_file import read_curves
+from automl.storage.journal import Journal
+from automl.storage.layout import TRIALS, resumable
+from automl.study import State, Trial
+from automl.study.text import trial_name
 
 BEGUN = re.compile(r"^attempt (\d+): epoch (\d+) of \d+ begins$", re.MULTILINE)
 

@@ -88,7 +88,7 @@ class Driver:
         begun = (self.study / "study.yaml").exists()
         search = ["search", str(self.spec), "--name", self.study.name, "--storage", str(self.study.parents[1])]
         verb = ["resume", str(self.study)] if begun else search
-        line = [sys.executable, "-c", "from automl.cli import app; app()", *verb, "--address", self.address]
+        line = [sys.executable, "-c", "from automl.apps.cli import app; app()", *verb, "--address", self.address]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
         self.starts += 1

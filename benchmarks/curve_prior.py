@@ -1,4 +1,4 @@
-"""Fits the prior of `automl.curves` on every second task of the public tables, and prints its constants.
+"""Fits the prior of `automl.hpo.learning_curves` on every second task of the public tables, and prints its constants.
 
 python benchmarks/curve_prior.py --data DIR
 """
@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from automl import curves
+from automl.hpo import learning_curves
 from benchmarks.extrapolation import EPOCHS, studies, tables
 
 SEEDS = 40
@@ -25,17 +25,17 @@ def examples(of: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shapes, gains, weights = [], [], []
     for _, study in studies(of, SEEDS, first=0):
         shown = [number for number, curve in enumerate(study.seen) if np.isfinite(curve).any()]
-        known = curves.study_of([study.seen[number] for number in shown], EPOCHS)
+        known = learning_curves.study_of([study.seen[number] for number in shown], EPOCHS)
         ends = np.fmax.reduce(study.values[shown], axis=1)
         for epoch in np.unique(known.epochs[known.epochs < EPOCHS]).tolist() if known.scale else []:
             rows = np.flatnonzero(known.epochs == epoch)
-            shapes.append(curves.features(known, rows, epoch, EPOCHS))
+            shapes.append(learning_curves.features(known, rows, epoch, EPOCHS))
             share = known.scale * (1 - epoch / EPOCHS)
-            gains.append(np.log((ends[rows] - known.last[rows]) / share + curves.OFFSET))
+            gains.append(np.log((ends[rows] - known.last[rows]) / share + learning_curves.OFFSET))
             # The trials of a study are alike: a hundred of them do not say a hundred times as much as one.
             weights.append(np.full(len(rows), len(rows) ** -0.5))
     weight = np.concatenate(weights)
-    return np.concatenate(shapes), np.minimum(np.concatenate(gains), curves.MOST), weight / weight.sum()
+    return np.concatenate(shapes), np.minimum(np.concatenate(gains), learning_curves.MOST), weight / weight.sum()
 
 
 def solve(shape: np.ndarray, target: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:

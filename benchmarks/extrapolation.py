@@ -1,4 +1,4 @@
-"""Do the 80% intervals of `automl.curves` hold? Forecasts inside simulated studies, against what the tables say.
+"""Do the 80% intervals of `automl.hpo.learning_curves` hold? Forecasts in simulated studies against the tables.
 
 A study draws rows of a table at random and trains them on a promotion ladder (rungs 2, 6, 18 of 50, one in three
 advances, four workers), so few trials finish and those are the good ones. It is looked at once, at a random moment with
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from scipy.stats import spearmanr
 
-from automl.curves import forecast
+from automl.hpo.learning_curves import forecast
 
 EPOCHS = 50
 RUNGS = (2, 6, 18)

@@ -25,8 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scipy.stats import spearmanr
 
-from automl import sample, scratch, trial
-from automl.records import Job, Measurement
+from automl.data import sample
+from automl.storage import scratch
+from automl.study import Job, Measurement
+from automl.trials import worker
 from benchmarks.validation import METRIC, jobs, machine, staged
 
 WAYS: Final[dict[str, dict[str, float]]] = {
@@ -65,7 +67,7 @@ def trained(job: Job) -> Curve:
         best = max(best, measurement.metrics[METRIC])
         curve.append((time.process_time() - began, best))
 
-    ending = trial.run(job, report)
+    ending = worker.run(job, report)
     if ending.final is None:
         raise SystemExit(f"{job.folder}: the training failed: {ending.cause}")
     return curve

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import onnxruntime
 
-from automl.durable import write_bytes
+from automl.storage.files import write_bytes
 from benchmarks.tables import LCBENCH, MORE
 
 EPOCHS: Final = range(2, 52)

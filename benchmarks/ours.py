@@ -1,11 +1,11 @@
-"""The project's own search as a strategy in virtual time: `automl.strategy`, driven as `automl.study` drives it."""
+"""The project's own search as a strategy in virtual time, driven as `automl.trials.manager` drives it."""
 
 from dataclasses import replace
 from typing import Final, Literal
 
-from automl.records import Answer, EarlierEvidence, Ending, Measurement, Params, Trial
-from automl.rungs import ladder
-from automl.strategy import Course, Strategy
+from automl.hpo.strategy import Course, Strategy
+from automl.study import Answer, EarlierEvidence, Ending, Measurement, Params, Trial
+from automl.study.ladder import ladder
 from benchmarks.tables import Task
 
 METRIC: Final = "val/value"

@@ -6,10 +6,10 @@ from math import exp, log
 
 import numpy as np
 
-from automl.earlier.ranking import scores
-from automl.earlier.study import EarlierTrial
-from automl.earlier.transfer import UNKNOWN
-from automl.records import EarlierEvidence, Evidence
+from automl.hpo.warm_start.past_study import EarlierTrial
+from automl.hpo.warm_start.ranking import scores
+from automl.hpo.warm_start.transfer import UNKNOWN
+from automl.study import EarlierEvidence, Evidence
 from benchmarks import virtual
 from benchmarks.ours import METRIC, Ours
 from benchmarks.tables import Task
@@ -54,6 +54,6 @@ def misleading(evidence: EarlierEvidence) -> EarlierEvidence:
 
 
 def _similarity(one: Task, other: Task) -> float:
-    """As `automl.dataset.similarity`, from the two statistics that the tables have: images and classes."""
+    """As `automl.data.summary.similarity`, from the two statistics that the tables have: images and classes."""
     apart = [abs(log(one.about[key] / other.about[key])) / log(10) for key in one.about]
     return exp(-3 * sum(apart) / len(apart))

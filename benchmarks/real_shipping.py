@@ -21,17 +21,21 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from automl import bootstrap, card, engine
-from automl.bootstrap import Resampling
-from automl.detections import ImageStats
-from automl.records import Job
-from automl.spec import StudySpec, stored
-from automl.trial import BEST, JUDGED
-from automl.yolo.defaults import HYPERPARAMETERS
+from automl.hpo import bootstrap
+from automl.hpo.bootstrap import Resampling
+from automl.release import export, parity
+from automl.storage import job_file
+from automl.storage.detections import ImageStats
+from automl.storage.layout import BEST
+from automl.study import Job
+from automl.study.load import stored
+from automl.study.spec import StudySpec
+from automl.trainers.yolo.defaults import HYPERPARAMETERS
+from automl.trials.worker import JUDGED
 
 PLAIN: Final = """
 import json, sys
-from automl import offline
+from automl.trainers.yolo import offline
 offline.shut_doors()
 from ultralytics import YOLO
 wanted = json.loads(sys.argv[1])
@@ -64,7 +68,7 @@ def plain_model(spec: StudySpec, study: Path, *, seed: int) -> Path:
 def judged(weights: Path, job: Job, kept: Path) -> ImageStats:
     """Return the detections of a model on the test split, measured now unless they are kept."""
     if not kept.is_file():
-        engine.score(weights, job, keep=kept)
+        parity.score(weights, job, keep=kept)
     return ImageStats.load(kept)
 
 
@@ -73,9 +77,9 @@ def compared(study: Path, seeds: int) -> dict[str, Any]:
     spec = stored(study / "study.yaml")
     facts = json.loads((study / "promotion.json").read_text())
     shipped = study / facts["files"]["best.pt"]
-    job = replace(card.read(shipped.parent), split=spec.confirm.split)
-    models = {"shipped (ONNX)": ImageStats.load(study / "export" / engine.ONNX_STATS)}
-    ours = ImageStats.load(study / "export" / engine.TORCH_STATS)
+    job = replace(job_file.read(shipped.parent), split=spec.confirm.split)
+    models = {"shipped (ONNX)": ImageStats.load(study / "export" / export.ONNX_STATS)}
+    ours = ImageStats.load(study / "export" / export.TORCH_STATS)
     for folder in sorted((study / "confirm").glob("*")):
         if (folder / JUDGED).is_file():
             models[folder.name] = ImageStats.load(folder / JUDGED)

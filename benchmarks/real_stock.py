@@ -59,7 +59,7 @@ def _defaults_first() -> Any:  # noqa: ANN401
 
 
 def _test(weights: str, order: Order) -> None:
-    from automl.yolo.vendor import ultralytics
+    from automl.trainers.yolo.vendor import ultralytics
 
     model = ultralytics().YOLO(weights, task="detect")
     kept = {name: order.train[name] for name in ("imgsz", "batch")}

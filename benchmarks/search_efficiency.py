@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from automl.records import EarlierEvidence
+from automl.study import EarlierEvidence
 from benchmarks import ablation, efficiency, past, rivals, tables, virtual
 from benchmarks.ours import Ours
 from benchmarks.rivals.protocol import Strategy

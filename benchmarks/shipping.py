@@ -27,11 +27,11 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from automl import promotion, selection
-from automl.records import Ending, Measurement, Trial
-from automl.rounds import last_look
-from automl.selection import Candidate
-from automl.spec import StudySpec
+from automl.hpo import selection, statistics
+from automl.hpo.rounds import last_look
+from automl.hpo.selection import Candidate
+from automl.study import Ending, Measurement, Trial
+from automl.study.spec import StudySpec
 from benchmarks import winners
 from benchmarks.winners import BASE, METRIC, Model
 
@@ -182,7 +182,7 @@ def played(world: World, gain: float, seeds: int | str, runs: int) -> Found:
         trials = study.search()
         contestants, rounds, results = study.confirm(trials)
         looked = last_look(rounds)
-        proven = promotion.convincing(contestants.gain(looked, results), spec.laws)
+        proven = statistics.convincing(contestants.gain(looked, results), spec.laws)
         candidates = study.candidates(trials, results)
         names = {rule: pick(candidates).name for rule, pick in RULES.items()}
         names["today"] = winners.shipped_today(looked, results, proven=proven)

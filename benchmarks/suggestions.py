@@ -1,8 +1,9 @@
 """What a suggestion costs in a study of any size, and what the bound on the model's history costs in quality.
 
 Two questions. How long does one suggestion take, and how good is it, with 100 to 10,000 trials behind it? And does a
-study that passes the bound (`automl.sampler.model.HELD` trials) search worse than one whose model sees everything? The
-first is asked on a landscape that is known everywhere, the second by whole searches on tables, in virtual time.
+study that passes the bound (`HELD` trials of the sampler's Gaussian process) search worse than one whose model sees
+everything? The first is asked on a landscape that is known everywhere, the second by whole searches on tables, in
+virtual time.
 
     python benchmarks/suggestions.py --data DIR        # or AUTOML_BENCH_DATA=DIR; synthetic curves without either
 
@@ -26,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from automl.records import Ending, Measurement, Trial
-from automl.sampler import Sampler, model
-from automl.sampler.encoding import Encoding
-from automl.space import Choice, Real, SearchSpace
+from automl.hpo.sampler import Sampler, gaussian_process
+from automl.hpo.sampler.encoding import Encoding
+from automl.study import Ending, Measurement, Trial
+from automl.study.space import Choice, Real, SearchSpace
 from benchmarks import tables, virtual
 from benchmarks.ours import METRIC, Ours
 
@@ -103,12 +104,12 @@ def suggested(size: int, seed: int) -> tuple[list[float], float]:
 @contextmanager
 def held(most: int) -> Iterator[None]:
     """Have the model's posterior stand on up to `most` observations."""
-    chosen = model.representative
+    chosen = gaussian_process.representative
 
     def kept(targets: np.ndarray, bound: int) -> np.ndarray:
-        return chosen(targets, most if bound == model.HELD else bound)
+        return chosen(targets, most if bound == gaussian_process.HELD else bound)
 
-    with mock.patch.object(model, "representative", kept):
+    with mock.patch.object(gaussian_process, "representative", kept):
         yield
 
 
@@ -140,7 +141,7 @@ def main() -> None:
         print(size, figures["milliseconds"][str(size)], figures["regret_of_suggestions"][str(size)], flush=True)
     tasks = tables.open_to_all(tables.families(tables.folder(given.data))["lcbench"])[::3]
     figures["searches"] = {}
-    for most in (100, model.HELD, 100_000):
+    for most in (100, gaussian_process.HELD, 100_000):
         figures["searches"][str(most)] = searched(tasks, most, given.seeds)
         print(most, figures["searches"][str(most)], flush=True)
     print(json.dumps(figures))

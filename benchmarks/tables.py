@@ -18,9 +18,9 @@ from typing import Final
 
 import numpy as np
 
-from automl.records import Params, ParamValue
-from automl.sampler.encoding import Encoding
-from automl.space import Choice, Integer, Parameter, Real, SearchSpace
+from automl.hpo.sampler.encoding import Encoding
+from automl.study import Params, ParamValue
+from automl.study.space import Choice, Integer, Parameter, Real, SearchSpace
 
 Matrix = np.ndarray
 ENVIRONMENT: Final = "AUTOML_BENCH_DATA"

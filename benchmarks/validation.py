@@ -27,12 +27,15 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from automl import dataset, sample, scratch, trial, yolo
-from automl import spec as specs
-from automl.records import Answer, Job, Measurement, Params, Trial
-from automl.rungs import ladder
-from automl.sampler import Sampler
-from automl.scheduler import Stopping
+from automl.data import check, sample, staging
+from automl.hpo.asha import Stopping
+from automl.hpo.sampler import Sampler
+from automl.storage import layout, scratch
+from automl.study import Answer, Job, Measurement, Params, Trial, load, yaml_io
+from automl.study import spec as study_spec
+from automl.study.ladder import ladder
+from automl.trainers import yolo
+from automl.trials import worker
 
 ROOT: Final = Path(__file__).parents[1]
 SPEC: Final = ROOT / "search_spaces" / "smoke.yaml"
@@ -75,7 +78,7 @@ def trained(job: Job, *, watched: Sequence[int] = ()) -> Run:
         since = time.process_time()
         start += since - aside
 
-    ending = trial.run(job, report)
+    ending = worker.run(job, report)
     run.seconds = time.process_time() - start
     if ending.final is None:
         raise SystemExit(f"{job.folder}: the training failed: {ending.cause}")
@@ -91,12 +94,12 @@ def keep(run: Run, every: int, measurement: Measurement) -> None:
         run.curve.append(value)
     if replace(run.job, validate_every=every).validates(epoch) and value > run.kept.get(every, (0, -1.0))[1]:
         run.kept[every] = epoch, value
-        yolo.write_weights(run.job.folder / trial.LAST, run.job.folder / f"{epoch}.pt")
+        yolo.write_weights(run.job.folder / layout.LAST, run.job.folder / f"{epoch}.pt")
 
 
 def jobs(data: Path, place: Path, *, epochs: int, image_size: int, runs: int) -> Iterator[Job]:
     """Yield trainings as a study would draw them: the default params first, each with its own seed."""
-    spec = specs.load(SPEC, rules=yolo)
+    spec = load.load(SPEC, rules=yolo)
     for number, params in enumerate(drawn(spec, runs)):
         yield Job(
             folder=place / str(number), number=number, params=params, seed=number, epochs=epochs, model=spec.model,
@@ -105,7 +108,7 @@ def jobs(data: Path, place: Path, *, epochs: int, image_size: int, runs: int) ->
         )  # fmt: skip
 
 
-def drawn(spec: specs.StudySpec, count: int) -> list[Params]:
+def drawn(spec: study_spec.StudySpec, count: int) -> list[Params]:
     """Return the first params of a study, before a model is asked: the default, then some near it and some random."""
     sampler = Sampler(spec.search_space, seed=0, metric=METRIC, max_epochs=spec.ladder.max_epochs)
     found: list[Params] = []
@@ -255,8 +258,8 @@ def machine() -> dict[str, str]:
 
 def staged(source: Path, place: Path) -> Path:
     """Return the `data.yaml` of a copy that training may write beside."""
-    found = dataset.check(source, specs.read_yaml(source), splits=("train", "val", "test"))
-    return dataset.stage(found, place)
+    found = check.check(source, yaml_io.read_yaml(source), splits=("train", "val", "test"))
+    return staging.stage(found, place)
 
 
 def main() -> None:

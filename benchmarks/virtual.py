@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from automl.records import Answer
+from automl.study import Answer
 from benchmarks.rivals.protocol import Strategy
 from benchmarks.tables import Task
 

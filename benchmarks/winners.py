@@ -24,14 +24,15 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from automl import contest, finals, promotion, selection
-from automl.contest import Contest
-from automl.finals import DEFAULT
-from automl.records import Answer, Ending, Measurement, Score, State, Trial
-from automl.rounds import Results, Retraining, Round, last_look, side_of
-from automl.scheduler import Promotion
-from automl.selection import Candidate
-from automl.spec import StudySpec
+from automl.hpo import confirmation, selection, statistics
+from automl.hpo.asha import Promotion
+from automl.hpo.confirmation import Contest
+from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of
+from automl.hpo.selection import Candidate
+from automl.study import Answer, Ending, Measurement, Score, State, Trial
+from automl.study.results import DEFAULT
+from automl.study.spec import StudySpec
+from automl.trials import retrainings
 
 METRIC: Final = "val/map50_95"
 NOISE: Final = 0.02
@@ -97,7 +98,7 @@ class Study:
 
     def confirm(self, trials: Sequence[Trial]) -> tuple[Contest, list[Round], Results]:
         """Play rounds until the contest wants no more."""
-        contestants = contest.opened(self.spec, trials)
+        contestants = confirmation.opened(self.spec, trials)
         rounds: list[Round] = []
         results: dict[str, dict[int, Retraining]] = {}
         while played := contestants.next_round(rounds, results):
@@ -142,14 +143,14 @@ class Study:
 
     def _retrained(self, side: str, offset: int) -> Retraining:
         number = 0 if side == DEFAULT else int(side.removeprefix("trial"))
-        model = self._kept(finals.named(side, offset, seed=0), number)
+        model = self._kept(retrainings.named(side, offset, seed=0), number)
         return Retraining(model.val, Score(offset, model.judged, {}, Path("best.pt")))
 
     def candidates(self, trials: Sequence[Trial], results: Results) -> list[Candidate]:
         """Return the models trained to the last epoch, those of the search first."""
         sides = {f"trial {trial.number}": side_of(trial.number) if trial.number else DEFAULT
                  for trial in trials if trial.state is State.COMPLETED}  # fmt: skip
-        sides |= {finals.named(side, offset, seed=0): side for side, seen in results.items() for offset in seen}
+        sides |= {retrainings.named(side, offset, seed=0): side for side, seen in results.items() for offset in seen}
         return [Candidate(name, side, self.models[name].val, Path("best.pt")) for name, side in sides.items()]
 
     def gain_of(self, name: str) -> float:
@@ -161,7 +162,7 @@ def shipped_today(looked: Round, results: Results, *, proven: bool) -> str:
     """Return the re-training that is best on val: of those that judged the challenger if proven, of the default's."""
     side, since = (looked.side, looked.since) if proven else (DEFAULT, 0)
     offsets = [offset for offset in results[side] if offset >= since]
-    return finals.named(side, max(offsets, key=lambda offset: results[side][offset].on_val), seed=0)
+    return retrainings.named(side, max(offsets, key=lambda offset: results[side][offset].on_val), seed=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def tally(world: World, spec: StudySpec, runs: int) -> Tally:
         trials = study.search()
         contestants, rounds, results = study.confirm(trials)
         looked = last_look(rounds)
-        proven = promotion.convincing(contestants.gain(looked, results), spec.laws)
+        proven = statistics.convincing(contestants.gain(looked, results), spec.laws)
         found += proven
         right += looked.side != DEFAULT and int(looked.side.removeprefix("trial")) in study.good
         chosen = selection.choose(study.candidates(trials, results)).name

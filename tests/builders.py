@@ -1,12 +1,13 @@
 """What many tests build: a small description, trials with curves, a trainer's rules without a trainer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl.records import Ending, Measurement, Params, Trial
-from automl.space import Choice, Integer, Parameter, Real, SearchSpace
-from automl.spec import StudySpec
+from automl.study import Ending, Measurement, Params, ParamValue, Trial
+from automl.study.space import Choice, Integer, Parameter, Real, SearchSpace
+from automl.study.spec import StudySpec
+from automl.trainers.yolo.dead_parameters import dead_parameters
 
 METRIC = "val/map50_95"
 PARAMS: Params = {"lr0": 0.01, "optimizer": "SGD"}
@@ -54,6 +55,9 @@ class FakeRules:
 
     def weights_mistake(self, path: Path) -> str:
         return "must hold layers and numbers only" if path.name.startswith("evil") else ""
+
+    def dead_parameters(self, space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
+        return dead_parameters(space, settings, epochs=epochs)
 
 
 def spec_of(**changes: Any) -> StudySpec:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from automl import dataset, sample, trial
-from automl.records import Ending, Job
-from automl.spec import read_yaml
+from automl.data import check, sample, staging
+from automl.study import Ending, Job
+from automl.study.yaml_io import read_yaml
+from automl.trials import worker
 from tests.builders import METRIC
 
 settings.register_profile("automl", deadline=None)  # a law does not depend on how busy the machine is
@@ -22,8 +23,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `data.yaml` of a drawn and staged set of 24 + 12 + 12 images."""
     root = tmp_path_factory.mktemp("data")
     source = sample.draw(root / "drawn", splits={"train": 24, "val": 12, "test": 12})
-    checked = dataset.check(source, read_yaml(source), splits=("train", "val", "test"))
-    return dataset.stage(checked, root / "staged")
+    checked = check.check(source, read_yaml(source), splits=("train", "val", "test"))
+    return staging.stage(checked, root / "staged")
 
 
 def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
@@ -45,7 +46,7 @@ def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) 
 def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Job, Ending]:
     """A job that was trained to its end, and how it ended."""
     job = job_at(tmp_path_factory.mktemp("trained"), data)
-    return job, trial.run(job, lambda _measurement: None)
+    return job, worker.run(job, lambda _measurement: None)
 
 
 @pytest.fixture(scope="module")

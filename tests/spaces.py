@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from automl.records import ParamValue
-from automl.space import Alternatives, Choice, Integer, Parameter, Real, SearchSpace, Single, When, live
+from automl.study import ParamValue
+from automl.study.space import Alternatives, Choice, Integer, Parameter, Real, SearchSpace, Single, When, live
 
 VALUES: list[ParamValue] = ["a", "b", 1, 2.5, False]
 

@@ -13,8 +13,8 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from automl.cli import app
-from automl.spec import StudySpec
+from automl.apps.cli import app
+from automl.study.spec import StudySpec
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "automl").rglob("*.py"))
@@ -119,6 +119,12 @@ def test_no_module_hides_another_when_search_py_runs_as_a_script() -> None:
     ours = {path.stem for path in (ROOT / "automl").iterdir() if path.stem != "__init__" and path.name[0] != "."}
     others = {*sys.stdlib_module_names, *sys.builtin_module_names, *packages_distributions()} - {"automl"}
     assert ours & others == set()
+
+
+def test_the_package_has_at_most_13_entries() -> None:
+    """Twelve rooms and `__init__.py`: a new module goes into a room."""
+    entries = {path.name for path in (ROOT / "automl").iterdir() if path.name[0] != "." and path.name != "__pycache__"}
+    assert len(entries) <= 13, sorted(entries)
 
 
 def test_search_py_defines_main_alone_and_nothing_imports_it() -> None:

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from automl.report import write
-from automl.study import Search
+from automl.tracking.report import write
+from automl.trials.manager import Search
 from tests.builders import METRIC, spec_of
-from tests.simulation import Clock, open_search, saturating, simulate
+from tests.simulated_study import Clock, open_search, saturating, simulate
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [

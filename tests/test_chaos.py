@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from automl.journal import Journal
+from automl.storage.journal import Journal
 from benchmarks.chaos_audit import Audit, audit, repeats
 from tests.builders import METRIC, spec_of
-from tests.simulation import Clock, open_search, saturating, simulate
+from tests.simulated_study import Clock, open_search, saturating, simulate
 
 ROOT = Path(__file__).parents[1]
 SPEC = spec_of(budget={"trials": 3}, ladder={"min_epochs": 3, "max_epochs": 9, "scheduler": "stopping"})
@@ -36,7 +36,7 @@ def test_epochs_begun_again_are_counted_by_attempt(log: str, again: list[int]) -
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    from automl.spec import dump  # noqa: PLC0415
+    from automl.study.load import dump  # noqa: PLC0415
 
     folder = tmp_path / "runs" / SPEC.name
     clock = Clock()

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from automl import earlier
-from automl.cli import app
-from automl.journal import Journal
-from automl.records import State
-from automl.session import claim, resumable
+from automl.apps.cli import app
+from automl.pipeline.session import claim
+from automl.storage.journal import Journal
+from automl.storage.layout import resumable
+from automl.study import State
+from automl.tracking import study_list
 from tests.builders import METRIC
-from tests.simulation import Clock, open_search, saturating, simulate
+from tests.simulated_study import Clock, open_search, saturating, simulate
 
 FROZEN = Path(__file__).parent / "frozen"
 FORMATS = sorted(path.name for path in FROZEN.iterdir())
@@ -48,7 +49,7 @@ def test_a_study_of_an_earlier_format_is_shown_and_listed(study: Path) -> None:
     shown = CliRunner().invoke(app, ["status", str(study)])
     assert shown.exit_code == 0, shown.output
     assert "small" in shown.output
-    listed, problems = earlier.listing(study.parents[1])
+    listed, problems = study_list.listing(study.parents[1])
     assert ([row[0] for row in listed.rows], problems) == (["small"], [])
 
 
@@ -59,6 +60,6 @@ def test_a_study_of_a_newer_format_is_refused_by_every_reader(study: Path) -> No
         found = CliRunner().invoke(app, [verb, str(study)])
         assert found.exit_code == 2
         assert "study.yaml: format: must be 1 to 1, but got 2: a newer automl wrote it; update" in found.stderr
-    _, problems = earlier.listing(study.parents[1])
+    _, problems = study_list.listing(study.parents[1])
     assert len(problems) == 1
     assert "a newer automl wrote it" in problems[0]

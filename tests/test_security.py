@@ -11,16 +11,21 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
-from automl import cli, cluster, report, sample, serve, trial
-from automl.cli import app
-from automl.errors import SpecError, StudyError
-from automl.records import Ending
-from automl.session import Place, opened
-from automl.spec import files, load
+from automl import cluster
+from automl.apps import cli, serve
+from automl.apps.cli import app
+from automl.data import sample
+from automl.pipeline.session import opened
+from automl.storage.layout import Place
+from automl.study import Ending, yaml_io
+from automl.study.errors import SpecError, StudyError
+from automl.study.load import load
+from automl.tracking import report
+from automl.trials import worker
 from tests.builders import FakeRules, spec_of, written
 from tests.conftest import job_at
-from tests.simulation import Clock, open_search, saturating, simulate
-from tests.test_spec import TEXT
+from tests.simulated_study import Clock, open_search, saturating, simulate
+from tests.study.test_load import TEXT
 
 ROOT = Path(__file__).parents[1]
 OURS = sorted((ROOT / "automl").rglob("*.py"))
@@ -47,12 +52,12 @@ def test_yaml_is_read_by_a_loader_that_makes_plain_values_only(path: Path) -> No
         name = ast.unparse(call.func)
         if name.startswith("yaml.") and "load" in name:
             assert (name, named(call)) == ("yaml.load", {"Loader": "_Loader"}), ast.unparse(call)
-    assert issubclass(files._Loader, yaml.SafeLoader)
+    assert issubclass(yaml_io._Loader, yaml.SafeLoader)
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_of_ours_opens_a_pickle(path: Path) -> None:
-    """Weights are opened by Ultralytics alone, in `automl/yolo`, with ULTRALYTICS_SAFE_LOAD set (`offline`)."""
+    """Weights are opened by Ultralytics alone, in `automl/trainers/yolo`, with ULTRALYTICS_SAFE_LOAD set."""
     for call in calls(path):
         name = ast.unparse(call.func)
         assert name not in {"pickle.load", "pickle.loads", "eval", "exec"}, ast.unparse(call)
@@ -120,7 +125,7 @@ def test_a_study_keeps_nothing_of_the_environment(tmp_path: Path, secrets: list[
 @pytest.mark.yolo
 def test_a_training_keeps_nothing_of_the_environment(tmp_path: Path, data: Path, secrets: list[bytes]) -> None:
     job = job_at(tmp_path / "trial", data, epochs=1)
-    ending = trial.run(job, lambda _measurement: None)
+    ending = worker.run(job, lambda _measurement: None)
     assert isinstance(ending, Ending)
     assert ending.final, ending
     assert holding(job.folder, secrets) == []
@@ -148,7 +153,7 @@ def test_a_password_in_the_description_of_data_is_refused_and_not_repeated(tmp_p
     path = sample.draw(tmp_path, splits={"train": 1, "val": 1, "test": 1})
     path.write_text(path.read_text() + "download: https://user:pass-77ac3e@host/x.zip\n")
     with pytest.raises(SpecError, match="must not hold an address with a password") as caught:
-        files.read_yaml(path)
+        yaml_io.read_yaml(path)
     assert "pass-77ac3e" not in str(caught.value)
 
 

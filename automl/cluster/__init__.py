@@ -5,9 +5,8 @@ are thrown away at the end, since the study's journal is the truth.
 """
 
 from automl.cluster.connection import connected, interruptible
-from automl.cluster.nodes import Slots, probe, slots, slots_of
-from automl.cluster.source import JobSource
-from automl.cluster.tasks import call
-from automl.cluster.tuner import run
+from automl.cluster.launcher import run
+from automl.cluster.remote_call import call
+from automl.cluster.resources import Slots, probe, slots, slots_of
 
-__all__ = ["JobSource", "Slots", "call", "connected", "interruptible", "probe", "run", "slots", "slots_of"]
+__all__ = ["Slots", "call", "connected", "interruptible", "probe", "run", "slots", "slots_of"]

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import ray
 
-from automl.cluster import head
-from automl.cluster.leaving import STOP_SIGNALS, bounded
-from automl.errors import StudyError
-from automl.patience import patiently
+from automl.cluster import control_store
+from automl.cluster.exit import STOP_SIGNALS, bounded
+from automl.storage.outage import patiently
+from automl.study.errors import StudyError
 
 ENVIRONMENT: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -42,7 +42,7 @@ def connected(
     address: str | None,
     log: Path,
     tell: Callable[[str], None] = lambda _event: None,
-    patience: head.Patience = head.Patience(),  # noqa: B008  (frozen)
+    patience: control_store.Patience = control_store.Patience(),  # noqa: B008  (frozen)
 ) -> Iterator[str]:
     """Join the cluster this process was submitted to, or start an embedded one; yield where its dashboard is.
 
@@ -52,13 +52,13 @@ def connected(
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
     if target.startswith("ray://"):
         raise StudyError(f"{target}: Ray Client cannot carry a study; submit it as a job: launch/submit.sh")
-    os.environ.update(ENVIRONMENT | ({} if target == "local" else head.ENVIRONMENT))
+    os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
     with _noise_to(log) as said_to:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
-        watch = head.Watch(lambda: head.name_at(store), tell=tell, patience=patience)
+        watch = control_store.Watch(lambda: control_store.name_at(store), tell=tell, patience=patience)
         try:
-            with head.watched(watch, head.end_at(log.parent, to=said_to)):
+            with control_store.watched(watch, control_store.end_at(log.parent, to=said_to)):
                 yield dashboard
         finally:
             ray.shutdown()

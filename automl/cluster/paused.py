@@ -4,7 +4,7 @@ from collections import deque
 
 from ray.tune.experiment import Trial as RayTrial
 
-from automl.records import Job
+from automl.study import Job
 
 
 class Paused:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Final, cast
 
-from automl.space import SearchSpace
+from automl.study.space import SearchSpace
 from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
 

@@ -11,8 +11,8 @@ import time
 from itertools import count
 from typing import Final
 
-from automl.records import Answer, Params
-from automl.space import Choice, Real, SearchSpace
+from automl.study import Answer, Params
+from automl.study.space import Choice, Real, SearchSpace
 from benchmarks.rivals import PLAIN, make, why_not
 from benchmarks.rivals.protocol import Strategy
 

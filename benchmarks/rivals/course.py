@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from automl.records import Params, ParamValue
-from automl.space import Alternatives, SearchSpace, Single, live
+from automl.study import Params, ParamValue
+from automl.study.space import Alternatives, SearchSpace, Single, live
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def flat(space: SearchSpace) -> dict[str, Single]:
 def flat_defaults(space: SearchSpace) -> dict[str, ParamValue]:
     """Return the default of every parameter, those that do not exist under the others' defaults included.
 
-    >>> from automl.space import Choice, Real
+    >>> from automl.study.space import Choice, Real
     >>> held = Real(0.5, 0.99, default=0.9, when={"optimizer": ["SGD"]})
     >>> flat_defaults(SearchSpace({"optimizer": Choice(("SGD", "AdamW"), "AdamW"), "momentum": held}))
     {'optimizer': 'AdamW', 'momentum': 0.9}

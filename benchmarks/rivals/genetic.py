@@ -12,9 +12,9 @@ from unittest import mock
 
 import numpy as np
 
-from automl.records import Answer, Params
-from automl.space import Choice, Integer, SearchSpace
-from automl.yolo.vendor import ultralytics
+from automl.study import Answer, Params
+from automl.study.space import Choice, Integer, SearchSpace
+from automl.trainers.yolo.vendor import ultralytics
 from benchmarks.rivals.course import Course, existing, flat, flat_defaults
 
 ultralytics()  # by the project's door, which shuts those to the network

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from automl.records import Answer, Params
+from automl.study import Answer, Params
 
 
 class Strategy(Protocol):

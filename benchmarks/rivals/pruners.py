@@ -8,8 +8,8 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, Successive
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from automl.records import Answer, Params
-from automl.space import Choice, Integer, SearchSpace, Single
+from automl.study import Answer, Params
+from automl.study.space import Choice, Integer, SearchSpace, Single
 from benchmarks.rivals.course import Course, existing, flat
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from syne_tune import config_space
 from syne_tune.backend.trial_status import Trial
 
-from automl.records import Answer, Params
-from automl.space import Choice, Integer, SearchSpace, Single
+from automl.study import Answer, Params
+from automl.study.space import Choice, Integer, SearchSpace, Single
 from benchmarks.rivals.course import Course, existing, flat
 
 METRIC: Final = "value"

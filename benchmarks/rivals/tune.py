@@ -17,8 +17,8 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 from ray.tune.search.variant_generator import generate_variants
 
-from automl.records import Answer, Params
-from automl.space import Choice, Integer, SearchSpace, Single
+from automl.study import Answer, Params
+from automl.study.space import Choice, Integer, SearchSpace, Single
 from benchmarks.rivals.course import Course, existing, flat
 from benchmarks.rivals.pruners import rewrite
 

@@ -1,0 +1,53 @@
+"""Sees on a worker that no process of a trial outlives it: ends what earlier attempts left, and starts the guardian."""
+
+import hashlib
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from automl.cluster import reaper
+
+SCRIPT: Final = Path(reaper.__file__)
+PATIENCE: Final = 20.0
+"""Seconds to wait for leftovers to go; one that the kernel does not let go must not keep the trial from starting."""
+
+
+def guard(folder: Path) -> str:
+    """Mark all processes that this one will start for the trial in `folder`; return the mark."""
+    trial = _name(folder)
+    if _leftovers(trial):
+        reaper.end(lambda: _leftovers(trial), seconds=PATIENCE)
+    mark = f"{trial}-{secrets.token_hex(8)}"
+    worker = os.getpid()
+    arguments = (str(worker), str(reaper.start_of(worker)), mark)
+    # Started before the mark is set, so that it does not carry it; -I and -S leave our packages and Ray's paths out.
+    subprocess.run(
+        [sys.executable, "-I", "-S", str(SCRIPT), *arguments],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+    )
+    os.environ[reaper.VARIABLE] = mark
+    return mark
+
+
+def _name(folder: Path) -> str:
+    """Return what stands for a trial's folder, also in another process; the inode tells two mounts apart."""
+    return hashlib.sha256(f"{folder.resolve()}:{folder.stat().st_ino}".encode()).hexdigest()[:16]
+
+
+def _leftovers(trial: str) -> set[reaper.Process]:
+    """Return the processes of earlier attempts at a trial, and their workers: those that a guardian still waits for."""
+    found = reaper.left(f"{trial}-", set())
+    for pid, _ in reaper.processes():
+        words = reaper.read(f"/proc/{pid}/cmdline").decode(errors="replace").rstrip("\0").split("\0")
+        script, arguments = words[-4:-3], words[-3:]
+        if script and Path(script[0]).name == SCRIPT.name and arguments[2].startswith(f"{trial}-"):
+            found.add((int(arguments[0]), int(arguments[1])))
+    return {process for process in found if reaper.start_of(process[0]) == process[1] and process[0] != os.getpid()}

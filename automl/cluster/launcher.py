@@ -1,0 +1,127 @@
+"""Hands jobs to Ray Tune and passes what trials report to the source that decides."""
+
+import io
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ray import tune
+
+from automl.cluster.connection import heeding
+from automl.cluster.guard import guard
+from automl.cluster.handle import Handle
+from automl.cluster.resources import Slots
+from automl.cluster.tune_hooks import MESSAGE, Callback, Scheduler, Searcher, Stop, name
+from automl.storage import outage, scratch
+from automl.study import Job, Measurement
+from automl.trials import heartbeat, lease, worker
+from automl.trials.source import JobSource
+
+
+def run(source: JobSource, resources: Slots) -> None:
+    """Run all jobs that the source gives, until it is over or stopping.
+
+    Ray Tune tries nothing again by itself: the source hears of each worker that is lost and gives the trial out anew.
+    A trial's own failures are no concern of Ray's: they arrive as an ending. A paused trial holds no process and no
+    resource, and is none of Ray's concern after the run.
+    """
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
+    handle = Handle(source)
+    with scratch.folder() as records, _orderly_stop(source), outage.ended_by(lambda: source.stopping):
+        tune.Tuner(
+            tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=Searcher(handle),
+                scheduler=Scheduler(handle),
+                num_samples=-1,
+                trial_name_creator=name,
+                trial_dirname_creator=name,
+            ),
+            run_config=tune.RunConfig(
+                name="jobs",
+                storage_path=str(records),
+                stop=Stop(handle),
+                callbacks=[Callback(handle)],
+                verbose=0,
+            ),
+        ).fit()
+    if handle.failure:
+        raise handle.failure
+
+
+def _train(config: Mapping[str, Any]) -> None:
+    """Run one job on a worker; every line it prints goes to the job's own log."""
+    job = Job.from_dict(config["job"])
+    os.environ["YOLO_VERBOSE"] = "true"
+    _print_to(job.folder / "log.txt")
+    guard(job.folder)
+    node = socket.gethostname()
+
+    def report(measurement: Measurement) -> None:
+        tune.report({MESSAGE: json.dumps({"measurement": measurement.to_dict(), "node": node})})
+
+    def say(text: str) -> None:
+        """Tell the driver as well: the log is on the storage that fails, and nobody looks into it."""
+        outage.aloud(text)
+        tune.report({MESSAGE: json.dumps({"trouble": text, "node": node})})
+
+    try:
+        # Nobody asks a worker to stop waiting: its process is ended.
+        with outage.held(outage.Patience(say)), heartbeat.beating(job.folder, job.attempt):
+            ending = worker.run(job, report)
+    except lease.Superseded as superseded:
+        sys.stdout.write(f"{superseded}\n")
+        return
+    tune.report({MESSAGE: json.dumps({"ending": ending.to_dict(), "node": node})})
+
+
+class _Log(io.FileIO):
+    """A log whose lines are lost, and nothing else, while its disk is full."""
+
+    def write(self, content: Any, /) -> int:  # noqa: ANN401
+        try:
+            return super().write(content) or 0
+        except OSError:
+            return len(content)
+
+
+def _print_to(path: Path) -> None:
+    with outage.held(outage.Patience()):
+        file = outage.patiently(path.parent, lambda: _opened(path))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(_Log(number, "w", closefd=False), write_through=True) for number in (1, 2)
+    )
+
+
+def _opened(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+
+@contextmanager
+def _orderly_stop(source: JobSource) -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and a lost terminal into an orderly stop; a second one ends the process at once.
+
+    Ray puts its own SIGTERM handler in place, which would end the process without a word. A signal that is ignored,
+    as under nohup, stays ignored.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if source.stopping:
+            os._exit(128 + number)
+        source.stop(signal.Signals(number).name)
+
+    with heeding(ask):
+        yield

@@ -1,0 +1,160 @@
+"""What Ray Tune asks and tells while it runs: each question goes to the job source, each answer back to Tune."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ray import tune
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher as RaySearcher
+from ray.tune.stopper import Stopper
+
+from automl.cluster import failures
+from automl.cluster.handle import Handle
+from automl.study import Answer, Ending, Kind, Loss, Measurement
+
+MESSAGE: Final = "message"
+BREATH: Final = 0.1
+"""Seconds until the source is asked again when nothing runs; Tune's loop would turn without a pause."""
+
+
+class Searcher(RaySearcher):
+    """Hands the source's jobs to Ray Tune: a new number as a new trial, that of a paused trial to the scheduler."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Ask this source."""
+        super().__init__(metric=None, mode=None)
+        self._handle = handle
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002
+        """Return the next new job; None while there is none."""
+        source = self._handle()
+        if self._handle.stopping or source.over:
+            return str(RaySearcher.FINISHED)
+        with self._handle.kept():
+            while job := source.next_job():
+                if not self._handle.paused.call(job):
+                    return {"job": job.to_dict()}
+        return None
+
+    def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Nothing to learn: the scheduler heard of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the journal is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+class Scheduler(FIFOScheduler):
+    """Passes every message of a trial on, and the source's answer back; only the source makes a paused trial go on."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Ask this source."""
+        super().__init__()
+        self._handle = handle
+
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401
+        """Pass a message on and return what the trial does next."""
+        answer = self._answer(trial, json.loads(result[MESSAGE]))
+        if answer is Answer.PAUSE:
+            # Returned as a decision, PAUSE would have Tune ask the worker for a checkpoint first: were the worker lost
+            # just then, Tune would end the trial for good, while the source counts it as paused.
+            tune_controller.pause_trial(trial, should_checkpoint=False)
+            self._handle.paused.add(number(trial), trial)
+            return str(TrialScheduler.NOOP)
+        return str(TrialScheduler.CONTINUE if answer is Answer.GO_ON else TrialScheduler.STOP)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:  # noqa: ANN401
+        """Return a paused trial that shall go on; pending ones start without being chosen.
+
+        Trials left paused when the source is over would keep Tune from ending, so they are taken off its list.
+        """
+        self._end_the_hung(tune_controller)
+        if self._handle().over:
+            for trial in self._handle.paused.empty():
+                tune_controller.stop_trial(trial)
+        chosen = self._handle.paused.next()
+        if chosen is None and not any(_busy(trial) for trial in tune_controller.get_live_trials()):
+            time.sleep(BREATH)
+        return chosen
+
+    def _end_the_hung(self, tune_controller: Any) -> None:  # noqa: ANN401
+        """Take trials that hang from their workers. These may not hear of it, so their processes are ended by Ray."""
+        with self._handle.kept():
+            if not (hung := self._handle().hung()):
+                return
+            for trial in [one for one in tune_controller.get_live_trials() if one.status == RayTrial.RUNNING]:
+                if number(trial) in hung:
+                    failures.end(trial.temporary_state.ray_actor)
+                    tune_controller.stop_trial(trial)
+                    self._handle().lost(number(trial), Loss(Kind.HUNG, hung[number(trial)]))
+
+    def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
+        source, answer = self._handle(), Answer.GO_ON
+        with self._handle.kept():
+            if "trouble" in message:
+                source.troubled(number(trial), f"on {message['node']}: {message['trouble']}")
+            elif "ending" in message:
+                source.ended(number(trial), Ending.from_dict(message["ending"]))
+            else:
+                measurement = Measurement.from_dict(message["measurement"])
+                answer = source.measured(number(trial), measurement, node=message["node"])
+        return answer
+
+
+class Callback(tune.Callback):
+    """Tells the source of time that passes and of workers that are lost."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Tell this source."""
+        self._handle = handle
+
+    def on_step_end(self, iteration: int, trials: list[RayTrial], **info: Any) -> None:  # noqa: ANN401, ARG002
+        """Let the source do what has to be done now and then."""
+        with self._handle.kept():
+            self._handle().tick()
+
+    def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
+        """Tell of a worker that is lost; the source gives the trial out again as it sees fit."""
+        with self._handle.kept():
+            self._handle().lost(number(trial), failures.loss_of(failures.error_of(trial), folder_of(trial)))
+
+
+class Stop(Stopper):
+    """Stops all trials when the source asks for it or has failed."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Ask this source."""
+        self._handle = handle
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Stop no trial by its results: that is the scheduler's."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Tell whether everything shall stop."""
+        return self._handle.stopping
+
+
+def name(trial: RayTrial) -> str:
+    """Return what Ray calls a trial; each attempt after a loss is another one to Ray."""
+    return f"trial-{number(trial):04d}-{trial.config['job']['attempt']}"
+
+
+def folder_of(trial: RayTrial) -> Path:
+    """Return the folder of the job that a trial of Ray's runs."""
+    return Path(trial.config["job"]["folder"])
+
+
+def number(trial: RayTrial) -> int:
+    """Return the number of the job that a trial of Ray's runs."""
+    return int(trial.config["job"]["number"])
+
+
+def _busy(trial: RayTrial) -> bool:
+    return trial.status in {RayTrial.PENDING, RayTrial.RUNNING}

@@ -1,0 +1,1 @@
+"""The data set: check, fingerprint, summary, staging, and the drawn sample."""

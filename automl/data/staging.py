@@ -1,0 +1,62 @@
+"""A tree of links to a data set in the study's own folder.
+
+Ultralytics writes its label caches beside the labels: there, and never beside the user's own files, which may be
+read-only or shared with others.
+"""
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+
+from automl.data.images import image_problem
+from automl.data.labels import label_lines
+from automl.data.record import DataSet
+from automl.storage import files
+
+
+def stage(data: DataSet, folder: Path) -> Path:
+    """Make a tree of links to the images and copies of the labels below `folder`; return its `data.yaml`.
+
+    Two images of one name in one split are told apart by a number. Bad images and label lines stay out, and so
+    does what an earlier state of the data set left there.
+    """
+    marker, text = folder / "data.yaml", _description(data, folder)
+    if marker.is_file() and marker.read_text(encoding="utf-8") == text:
+        return marker
+    marker.unlink(missing_ok=True)
+    for split, images in data.images.items():
+        pictures, labels = _emptied(folder / "images" / split), _emptied(folder / "labels" / split)
+        taken: set[str] = set()
+        for image in dict.fromkeys(image for image in images if not image_problem(image)):
+            stem = _free(image.stem, taken)
+            (pictures / f"{stem}{image.suffix}").symlink_to(image)
+            good = [line.text for line in label_lines(image, len(data.names)) if not line.mistake]
+            (labels / f"{stem}.txt").write_text("".join(f"{line}\n" for line in good), encoding="utf-8")
+    files.write_text(marker, text)
+    return marker
+
+
+def _description(data: DataSet, folder: Path) -> str:
+    """Return the staged `data.yaml`; texts are quoted as JSON does, which YAML reads whatever stands in them."""
+    quoted = partial(json.dumps, ensure_ascii=False)
+    names = "".join(f"  {number}: {quoted(name)}\n" for number, name in data.names.items())
+    paths = "".join(f"{split}: images/{split}\n" for split in data.images)
+    head = f"# {data.fingerprint}\n# Links to {quoted(str(data.source))}\n"
+    return f"{head}path: {quoted(str(folder))}\n{paths}names:\n{names}"
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _free(stem: str, taken: set[str]) -> str:
+    """Return the stem, with a number where it is taken, and take it: labels are found by it alone."""
+    candidate, number = stem, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{stem}_{number}"
+    taken.add(candidate)
+    return candidate

@@ -1,0 +1,1 @@
+"""Every decision of the search: what to try, which trial advances, what to confirm."""

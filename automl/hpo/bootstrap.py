@@ -1,0 +1,115 @@
+"""Confidence intervals of detection metrics by bootstrap over images (Efron 1979).
+
+Detections are sorted once a model; a resample only counts images again. Pure.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from automl.storage.detections import METRICS, Curves, ImageStats, IntArray, metrics
+
+__all__ = ["METRICS", "ImageStats", "Interval", "Resampling", "interval", "metrics", "paired_difference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How a bootstrap is run."""
+
+    resamples: int = 1000
+    seed: int = 0
+    level: float = 0.95
+    """Of the two-sided interval."""
+    confidence: float = 0.95
+    """Of the one-sided lower bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A metric or a difference of two on all images, with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    lower: float
+    """One-sided lower bound."""
+
+
+def interval(stats: ImageStats, objective: str, plan: Resampling | None = None) -> Interval:
+    """Return a metric with its basic (pivotal) bootstrap interval over images, cut to 0..1.
+
+    mAP of few images is too high, that of a resample again by as much; the basic interval takes this off where the
+    percentile interval would add it. In 300 made-up splits (`tests/hpo/test_bootstrap.py`) the 95% intervals of
+    mAP50-95 covered the true value in 93% (60 images) and 95% (200), percentile intervals in 84% and 85%.
+
+    Cost of a resample and model with 70 images of 300 detections in 3 classes, on one core of an AMD EPYC (family 25):
+    0.3 ms for mAP, 0.6 ms for precision and recall.
+    """
+    curves, plan = Curves.of(stats), plan or Resampling()
+    value, found = _bootstrap(stats.images, lambda weights, _: curves.metric(objective, weights), plan)
+    ends = _ended(value, [2 * value - one for one in found], plan)
+    low, high, lower = (min(1.0, max(0.0, end)) for end in (ends.low, ends.high, ends.lower))
+    return Interval(value, low, high, lower)
+
+
+def paired_difference(
+    ours: ImageStats, baseline: Sequence[ImageStats], objective: str, plan: Resampling | None = None
+) -> Interval:
+    """Return how far a model is above the mean of a baseline's models (its seeds), with its paired percentile interval.
+
+    Both sides are counted on the same resampled images. The baseline's seeds are resampled with replacement too;
+    their deviation from their mean is inflated by sqrt(k / (k - 1)): the bootstrap variance of a mean of k values is
+    (k - 1) / k of the unbiased one. With one seed only the images vary.
+
+    Raises:
+        ValueError: no baseline, or the models were not validated on the same images.
+    """
+    if not baseline:
+        raise ValueError("baseline: must have at least one model, but got none")
+    own, theirs = Curves.of(ours), [Curves.of(_aligned(stats, ours.names)) for stats in baseline]
+    seeds = len(theirs)
+    inflation = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
+
+    def difference(weights: IntArray, rng: np.random.Generator | None) -> float:
+        reached = np.array([curves.metric(objective, weights) for curves in theirs])
+        level = reached.mean()
+        if rng is not None:
+            level += inflation * (reached[rng.integers(seeds, size=seeds)].mean() - level)
+        return float(own.metric(objective, weights) - level)
+
+    plan = plan or Resampling()
+    return _ended(*_bootstrap(ours.images, difference, plan), plan)
+
+
+Statistic = Callable[[IntArray, np.random.Generator | None], float]
+"""Of the images' weights; the generator resamples what is not an image, None outside a resample."""
+
+
+def _bootstrap(images: int, statistic: Statistic, plan: Resampling) -> tuple[float, list[float]]:
+    """Return a statistic of all images and of each resample."""
+    if plan.resamples < 1:
+        raise ValueError(f"resamples: must be at least 1, but got {plan.resamples}")
+    value = statistic(np.ones(images, np.int64), None)
+    if not images:
+        return value, [value]
+    rng = np.random.default_rng(plan.seed)
+    drawn = (np.bincount(rng.integers(images, size=images), minlength=images) for _ in range(plan.resamples))
+    return value, [statistic(weights, rng) for weights in drawn]
+
+
+def _ended(value: float, found: Sequence[float], plan: Resampling) -> Interval:
+    """Return the interval between quantiles of what was found."""
+    tail = (1 - plan.level) / 2
+    low, high, lower = (float(end) for end in np.quantile(found, [tail, 1 - tail, 1 - plan.confidence]))
+    return Interval(value, low, high, lower)
+
+
+def _aligned(stats: ImageStats, names: Sequence[str]) -> ImageStats:
+    """Return the same statistics with images in the order of `names`."""
+    place = {name: index for index, name in enumerate(names)}
+    if set(stats.names) != set(names):
+        apart = sorted(set(stats.names) ^ set(names))
+        raise ValueError(f"images: must be the same for all models, but {len(apart)} are not, {apart[0]} among them")
+    order = np.array([place[name] for name in stats.names], np.int64)
+    return replace(stats, image=order[stats.image], truth_image=order[stats.truth_image], names=tuple(names))

@@ -1,0 +1,168 @@
+"""Where to try next, given what a study has seen: candidates, and the model's opinion of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite, nan
+from typing import Final
+
+import numpy as np
+from scipy.stats import norm, rankdata
+
+from automl.hpo.learning_curves import forecast
+from automl.hpo.sampler.encoding import Encoding, Points, Vector
+from automl.hpo.sampler.epoch_cost import Cost
+from automl.hpo.sampler.gaussian_process import HELD, Model, log_improvement, representative
+from automl.hpo.sampler.transfer_prior import Experience
+from automl.study import Measurement
+
+CANDIDATES: Final = 400
+"""Half of them drawn over the whole space, half near the best trials."""
+TOP: Final = 5
+"""The trials near which candidates lie."""
+NEAR: Final = (0.2, 0.04)
+"""How near, in shares of a parameter's range: one quarter of the candidates each."""
+CLIMB: Final = (0.1, 0.03)
+"""How near to the most promising candidates further ones are drawn, round by round."""
+STEPS: Final = 20
+"""How many near each of them."""
+TOLD: Final = 60
+"""Candidates that earlier studies put forward."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the sampler remembers of a trial."""
+
+    point: Points
+    values: list[float] = field(default_factory=list)
+    best: float = -inf
+    """The best value so far."""
+    seconds: float = 0.0
+    """Of all epochs."""
+    runs: bool = True
+    infeasible: bool = False
+    outside: bool = False
+    """Its params are no point of the space, so that it says nothing about any."""
+
+    def take(self, measurement: Measurement, metric: str) -> None:
+        """Take in an epoch; one that was not validated has no value."""
+        value = measurement.metrics.get(metric, nan)
+        self.values.append(value)
+        self.best = max(self.best, value if isfinite(value) else -inf)
+        self.seconds += measurement.seconds
+
+    @property
+    def shows(self) -> bool:
+        """Tell whether there is a value to go by."""
+        return not (self.infeasible or self.outside) and self.best > -inf
+
+    @property
+    def awaited(self) -> bool:
+        """Return True if its value is still to come."""
+        return self.runs and not (self.shows or self.outside)
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Return the mean seconds of an epoch."""
+        return max(self.seconds / len(self.values), 1e-6)
+
+
+class Proposal:
+    """The model of one state of a study; it serves until a trial reaches a rung or ends."""
+
+    def __init__(self, encoding: Encoding, seen: Sequence[Seen], experience: Experience, max_epochs: int) -> None:
+        """Fit what the trials show; three at least must show a value.
+
+        Targets are normal quantiles of ranks: half by the final value that a trial is forecast to reach, half by its
+        best so far. Each alone orders the trials of a study worse than both together.
+        """
+        self._encoding = encoding
+        self._experience = experience
+        told = [trial for trial in seen if trial.shows]
+        self._points = self._stack([trial.point for trial in told])
+        self._infeasible = self._stack([trial.point for trial in seen if trial.infeasible and not trial.outside])
+        self._running = self._stack([trial.point for trial in seen if trial.awaited])
+        self._all = self._stack([trial.point for trial in seen])
+        finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
+        self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in told])) / 2
+        if experience:
+            experience.agree(self._points, self._targets)
+        rest = self._targets - self._expected(self._points)
+        self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
+        self._believe()
+        self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in told]))
+        self._incumbent = self._best_mean()
+
+    def runs(self, point: Points) -> None:
+        """Take in that a trial has begun here."""
+        self._all = np.vstack([self._all, point])
+        self._running = np.vstack([self._running, point])
+        self._believe()
+
+    def best(self, generator: np.random.Generator) -> Points:
+        """Return the candidate that promises most for its price."""
+        candidates = self._fresh(self._candidates(generator))
+        promise = self._promise(candidates)
+        for width in CLIMB:
+            leading = candidates[np.argsort(-promise, kind="stable")[:TOP]]
+            around = self._fresh(self._encoding.near(np.repeat(leading, STEPS, axis=0), generator, width=width))
+            candidates = np.concatenate([leading, around])
+            promise = self._promise(candidates)
+        return np.asarray(candidates[int(np.argmax(promise))])
+
+    def _fresh(self, candidates: Points) -> Points:
+        """Return the candidates that have not been tried; all, where all have been."""
+        known = set(_keys(self._all))
+        fresh = np.array([key not in known for key in _keys(candidates)])
+        return candidates[fresh] if fresh.any() else candidates
+
+    def _believe(self) -> None:
+        """Have the model take trials without a value into account; where one failed, unknown is not promising."""
+        worst = self._targets.min() - self._expected(self._infeasible)
+        self._model.believe(self._running, failed=self._infeasible, worst=worst)
+
+    def _promise(self, candidates: Points) -> Vector:
+        """Return the log of the expected improvement per second (Snoek et al. 2012, arXiv:1206.2944)."""
+        mean, deviation = self._model.predict(candidates)
+        promise = log_improvement(mean + self._expected(candidates), deviation, over=self._incumbent)
+        return promise - self._cost.log(candidates) + self._log_feasible(candidates)
+
+    def _log_feasible(self, candidates: Points) -> Vector:
+        """Return the log share of trials alike that did not fail, one that did not being taken for granted."""
+        if not len(self._infeasible):
+            return np.zeros(len(candidates))
+        failed = self._model.likeness(candidates, self._infeasible).sum(axis=1)
+        fine = self._model.likeness(candidates, self._points).sum(axis=1)
+        return np.asarray(np.log((fine + 1) / (fine + failed + 1)))
+
+    def _best_mean(self) -> float:
+        """Return the highest expected target among the trials: a noisy one does not count at its face value."""
+        points = self._points[representative(self._targets, HELD)]
+        mean, _ = self._model.predict(points)
+        return float((mean + self._expected(points)).max())
+
+    def _expected(self, points: Points) -> Vector:
+        return self._experience.expected(points) if self._experience else np.zeros(len(points))
+
+    def _candidates(self, generator: np.random.Generator) -> Points:
+        parts = [self._encoding.draw(CANDIDATES // 2, generator)]
+        tops = self._points[np.argsort(-self._targets, kind="stable")[:TOP]]
+        for width in NEAR:
+            centers = tops[generator.integers(len(tops), size=CANDIDATES // 4)]
+            parts.append(self._encoding.near(centers, generator, width=width))
+        if self._experience:
+            parts.append(self._experience.candidates(TOLD, generator))
+        return np.concatenate(parts)
+
+    def _stack(self, points: Sequence[Points]) -> Points:
+        return np.array(points, dtype=float).reshape(len(points), len(self._encoding.space.parameters))
+
+
+def _keys(points: Points) -> list[bytes]:
+    """Return what equal points have in common; the sum takes the sign off a zero."""
+    return [row.tobytes() for row in np.round(points, 9) + 0.0]
+
+
+def _quantiles(values: Sequence[float]) -> Vector:
+    """Return the normal quantile of each value's rank."""
+    return np.asarray(norm.ppf((rankdata(values) - 0.5) / len(values)))

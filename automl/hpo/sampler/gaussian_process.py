@@ -1,0 +1,134 @@
+"""A Gaussian process over the unit cube, by Optuna's own machinery.
+
+The only place that touches Optuna's private `_gp`; the version is pinned to its minor release and a test holds the
+contract. Fitted from a fixed start each time, so that the same history gives the same model in every session.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.hpo.sampler.encoding import Points, Vector
+
+FITTED: Final = 100
+"""Observations that the kernel's parameters are fitted on."""
+HELD: Final = 300
+"""Observations that the posterior stands on: what bounds the price of a suggestion in a study of any size."""
+MINIMUM_NOISE: Final = 1e-4
+TOLERANCE: Final = 0.05
+"""Of the gradient where the fit of the kernel ends."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have torch use one thread: these matrices are small, and the other cores train."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(slots=True)
+class Model:
+    """A fitted process; predictions are in the unit of the targets."""
+
+    _fitted: Any
+    _mean: float
+    _spread: float
+    _process: Any
+    """The fitted process with the points that run."""
+
+    @classmethod
+    @_one_thread()
+    def fit(cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = HELD) -> Self:
+        """Fit a Matern 5/2 kernel with a length scale a parameter and Hamming distance between choices, and the noise.
+
+        Of more than `most` observations the best half of that number is kept, and of the others as many evenly by
+        rank.
+        """
+        from optuna._gp import gp, prior
+
+        kept = representative(targets, most)
+        points, targets = points[kept], targets[kept]
+        mean, spread = float(targets.mean()), float(targets.std()) or 1.0
+        scaled = (targets - mean) / spread
+        some = representative(scaled, FITTED)
+        process = gp.fit_kernel_params(
+            X=points[some],
+            Y=scaled[some],
+            is_categorical=categorical,
+            log_prior=prior.default_log_prior,
+            minimum_noise=MINIMUM_NOISE,
+            deterministic_objective=False,
+            gtol=TOLERANCE,
+        )
+        if len(some) < len(scaled):
+            process = gp.GPRegressor(
+                is_categorical=_tensor(categorical),
+                X_train=_tensor(points),
+                y_train=_tensor(scaled),
+                inverse_squared_lengthscales=process.inverse_squared_lengthscales,
+                kernel_scale=process.kernel_scale,
+                noise_var=process.noise_var,
+            )
+            process._cache_matrix()
+        return cls(process, mean, spread, process)
+
+    @_one_thread()
+    def believe(self, points: Points, *, failed: Points | None = None, worst: Vector | None = None) -> None:
+        """Take the expected values of all points that run for granted, so that the next is looked for elsewhere.
+
+        Points that `failed` are taken to have reached `worst`, a value each.
+        """
+        at = _tensor(points if failed is None else np.concatenate([points, failed]))
+        if len(at):
+            expected, _ = self._fitted.posterior(at)
+            if worst is not None:
+                expected[len(points) :] = _tensor((worst - self._mean) / self._spread)
+            self._process = copy(self._fitted)
+            self._process.append_running_data(at, expected)
+
+    @_one_thread()
+    def predict(self, points: Points) -> tuple[Vector, Vector]:
+        """Return means and standard deviations."""
+        mean, variance = self._process.posterior(_tensor(points))
+        return mean.numpy() * self._spread + self._mean, np.sqrt(variance.numpy()) * self._spread
+
+    @_one_thread()
+    def likeness(self, points: Points, others: Points) -> NDArray[np.float64]:
+        """Return (points, others): the correlation that the kernel sees between them, 0..1."""
+        covariance = self._process.kernel(_tensor(points), _tensor(others))
+        return np.asarray((covariance / self._process.kernel_scale).numpy())
+
+
+def log_improvement(mean: Vector, deviation: Vector, *, over: float) -> Vector:
+    """Return the logarithm of the expected improvement over a value (Ament et al. 2023, arXiv:2310.20708)."""
+    from optuna._gp import acqf
+
+    deviation = deviation + 1e-12
+    return np.asarray(acqf.standard_logei(_tensor((mean - over) / deviation)).numpy() + np.log(deviation))
+
+
+def _tensor(array: NDArray[Any]) -> Any:  # noqa: ANN401
+    import torch
+
+    return torch.from_numpy(array)
+
+
+def representative(targets: Vector, most: int) -> NDArray[np.int64]:
+    """Return which observations to keep: the best half of `most`, as many of the others evenly by rank."""
+    order = np.argsort(-targets, kind="stable")
+    if len(order) <= most:
+        return np.arange(len(order))
+    best, rest = order[: most // 2], order[most // 2 :]
+    evenly = rest[np.linspace(0, len(rest) - 1, most - most // 2).astype(int)]
+    return np.sort(np.concatenate([best, evenly]))

@@ -1,0 +1,132 @@
+"""Draws params: the default first, a few points near it or at random, then where the model expects most for its price.
+
+Each trial counts with the final value that it is expected to reach, whether it has ended, was stopped, is paused or
+runs, so a stopped trial's low value does not pass for a bad end (docs/decisions tells what that brings).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from automl.hpo.sampler.acquisition import Proposal, Seen
+from automl.hpo.sampler.encoding import Encoding
+from automl.hpo.sampler.transfer_prior import Experience
+from automl.study import LOST, EarlierEvidence, Params, ParamValue, State, Trial
+from automl.study.space import SearchSpace
+
+STARTS: Final = 6
+"""Trials after the default before a model is asked; the best of earlier studies, where named, are the first of them."""
+NEAR_DEFAULT: Final = 0.5
+"""Share of these that are drawn near the default params."""
+WIDTH: Final = 0.3
+"""How near, in shares of a parameter's range."""
+RANDOM_SHARE: Final = 0.05
+"""Share of all trials drawn at random: a cheap insurance where early ranks mislead."""
+SEEDED: Final = 3
+"""Trials after the default that are the best of earlier studies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is known before the first trial."""
+
+    earlier: Sequence[EarlierEvidence] = ()
+    baseline: Params | None = None
+    """What trial 0 is trained with; None: the space's default."""
+
+
+def starts_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params, str]]:
+    """Return the first params of a study and their origin: the baseline, then the space's default where it differs."""
+    default = space.defaults()
+    if baseline is None:
+        return [(default, "default")]
+    return [(baseline, "baseline"), *([] if dict(baseline) == default else [(default, "default")])]
+
+
+class Sampler:
+    """Draws params; told of every trial. Numbers are the study's trial numbers, without gaps."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int,
+        metric: str,
+        max_epochs: int,
+        prior: Prior = Prior(),
+    ) -> None:
+        """Start with an empty history."""
+        self._encoding = Encoding(space)
+        self._starts = starts_of(space, prior.baseline)
+        self._seed = seed
+        self._metric = metric
+        self._max_epochs = max_epochs
+        self._seen: dict[int, Seen] = {}
+        self._experience = Experience(self._encoding, prior.earlier)
+        self._proposal: Proposal | None = None
+
+    def draw(self) -> tuple[dict[str, ParamValue], str]:
+        """Return params and their origin: `baseline`, `default`, `near default`, `random`, `earlier` or `model`.
+
+        They depend on the seed, the number of trials and the history only, so a resumed study goes on as it would
+        have. Nothing is remembered until the trial is added.
+        """
+        number = len(self._seen)
+        generator = np.random.default_rng([self._seed, number])
+        origin = self._origin(number, generator)
+        if number < len(self._starts):
+            return dict(self._starts[number][0]), origin  # by way of a point they would be rounded
+        if origin == "near default":
+            point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
+        elif origin == "earlier":
+            point = self._experience.best(number - len(self._starts))
+        elif origin == "random":
+            point = self._encoding.draw(1, generator)[0]
+        else:
+            self._proposal = self._proposal or Proposal(
+                self._encoding, list(self._seen.values()), self._experience, self._max_epochs
+            )
+            point = self._proposal.best(generator)
+        return self._encoding.decode(point), origin
+
+    def add(self, trial: Trial) -> None:
+        """Take in a trial that begins, or one of an earlier session as it stands."""
+        params = {} if trial.outside else trial.params
+        seen = self._seen[trial.number] = Seen(self._encoding.encode([params])[0], outside=trial.outside)
+        for measurement in trial.measurements:
+            seen.take(measurement, self._metric)
+        if trial.ending:
+            self.tell(trial)
+        elif trial.measurements:
+            self.settle()
+        elif self._proposal:
+            self._proposal.runs(seen.point)
+
+    def observe(self, trial: Trial) -> None:
+        """Take in the last measurement of a trial."""
+        self._seen[trial.number].take(trial.measurements[-1], self._metric)
+
+    def settle(self) -> None:
+        """Have the model fitted anew before the next draw: a trial has reached a rung."""
+        self._proposal = None
+
+    def tell(self, trial: Trial) -> None:
+        """Take in how a trial ended; a failure of its own, or memory too small, makes its params infeasible."""
+        lost = trial.ending is not None and trial.ending.cause.startswith(LOST)
+        self._seen[trial.number].infeasible = bool(trial.changed) or (trial.state is State.FAILED and not lost)
+        self._seen[trial.number].runs = False
+        self._proposal = None
+
+    def _origin(self, number: int, generator: np.random.Generator) -> str:
+        if number < len(self._starts):
+            return self._starts[number][1]
+        number -= len(self._starts) - 1
+        if generator.random() < RANDOM_SHARE:
+            return "random"
+        if number <= SEEDED and number <= self._experience.places:
+            return "earlier"
+        if number <= STARTS or sum(seen.shows for seen in self._seen.values()) < 3:
+            return "near default" if generator.random() < NEAR_DEFAULT else "random"
+        return "model"

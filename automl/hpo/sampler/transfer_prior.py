@@ -1,0 +1,81 @@
+"""What earlier studies say of new params: a weighted sum of their own models, trusted as far as this study agrees."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from scipy.stats import rankdata
+
+from automl.hpo.sampler.encoding import Encoding, Points, Vector
+from automl.hpo.sampler.gaussian_process import FITTED, Model
+from automl.study import EarlierEvidence
+
+BELIEF: Final = 0.5
+"""The rank correlation with this study that an earlier one on a data set just alike is credited with at first."""
+BELIEF_WEIGHT: Final = 5.0
+"""The trials of this study that this credit weighs as much as."""
+TOP: Final = 8
+"""The best trials of each earlier study, which are candidates themselves."""
+
+
+class Experience:
+    """The models of earlier studies. Scores have mean 0 and spread 1 in each study."""
+
+    def __init__(self, encoding: Encoding, earlier: Sequence[EarlierEvidence]) -> None:
+        """Fit a model to each study that brings at least three trials."""
+        self._encoding = encoding
+        told = [study for study in earlier if len(study.trials) >= 3]
+        points = [encoding.encode([trial.params for trial in study.trials]) for study in told]
+        scores = [np.array([trial.score for trial in study.trials]) for study in told]
+        kinds = encoding.categorical
+        pairs = zip(points, scores, strict=True)
+        self._models = [Model.fit(at, score, categorical=kinds, most=FITTED) for at, score in pairs]
+        self._credit = BELIEF * np.array([study.similarity for study in told])
+        best = [at[np.argsort(-score, kind="stable")[:TOP]] for at, score in zip(points, scores, strict=True)]
+        turn = np.argsort(-self._credit, kind="stable")
+        self._firsts = [best[study][place] for place in range(TOP) for study in turn if place < len(best[study])]
+        self._tops = np.concatenate(best) if best else np.empty((0, len(encoding.space.parameters)))
+        self._weights = self._shares(self._credit)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to go by."""
+        return bool(self._models)
+
+    def best(self, place: int) -> Points:
+        """Return the `place`-th of the earlier studies' best trials, in turn, 0 for the best of the most similar."""
+        return np.asarray(self._firsts[place])
+
+    @property
+    def places(self) -> int:
+        """Return how many such trials there are."""
+        return len(self._firsts)
+
+    def agree(self, points: Points, scores: Vector) -> None:
+        """Weigh the earlier studies anew by the rank correlation of their predictions with this study's scores."""
+        weight = len(scores)
+        found = np.array([_correlation(model.predict(points)[0], scores) for model in self._models])
+        self._weights = self._shares((found * weight + self._credit * BELIEF_WEIGHT) / (weight + BELIEF_WEIGHT))
+
+    def expected(self, points: Points) -> Vector:
+        """Return the score to expect; 0, the mean, where no earlier study is trusted."""
+        predictions = np.array([model.predict(points)[0] for model in self._models])
+        return np.asarray(self._weights @ predictions)
+
+    def candidates(self, count: int, generator: np.random.Generator) -> Points:
+        """Return `count` points: the earlier studies' best trials, and points near them."""
+        centers = self._tops[generator.integers(len(self._tops), size=count)]
+        half = count // 2
+        return np.concatenate([centers[:half], self._encoding.near(centers[half:], generator, width=0.1)])
+
+    @staticmethod
+    def _shares(agreement: Vector) -> Vector:
+        """Return weights in proportion to agreement, which add up to the best agreement."""
+        positive = np.maximum(agreement, 0)
+        total = positive.sum()
+        return positive / total * positive.max() if total > 0 else np.zeros_like(positive)
+
+
+def _correlation(one: Vector, other: Vector) -> float:
+    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])

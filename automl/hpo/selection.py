@@ -1,0 +1,73 @@
+"""Model selection: which of a study's trained models ships. Pure.
+
+Every model trained to the last epoch competes, those of the search and the re-trainings, whatever the verdict on the
+params: the seed is a part of a model's quality, and val shows it. In `benchmarks/shipping.py` this ships 0.004 mAP50-95
+more than the best re-training and 0.001 more than the best model of the params with the highest mean (the latter is
+better by about 0.001 where val has three times the noise of the seeds); shrinking to the mean of a model's params gains
+0.0001. The value on val of the chosen model is optimistic, since it was chosen by it: judge it on another split.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from automl.study import State, Trial
+from automl.study.errors import StudyError
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A trained model that may ship."""
+
+    name: str
+    """`trial 7`, `trial7_seed1000002`, `default_seed1000000`."""
+    side: str
+    """The params it was trained with: `trial7`, `default`."""
+    on_val: float
+    """The objective of its best weights on the validation split."""
+    weights: Path
+
+
+def choose(candidates: Sequence[Candidate]) -> Candidate:
+    """Return the candidate that is best on the validation split, the earlier one of equals.
+
+    Raises:
+        ValueError: there is no candidate.
+    """
+    if not candidates:
+        raise ValueError("candidates: must be at least one model, but got none")
+    return max(candidates, key=lambda candidate: candidate.on_val)
+
+
+PAUSED: Final = "PAUSED"
+"""What a running trial is called that stands at a rung until it may go on."""
+
+
+def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
+    """Tell from its record alone whether a trial stands at a rung until it may go on.
+
+    One that has just been let go on looks the same until its next epoch. One that was not trained as asked stands at
+    none.
+    """
+    return scheduler == "promotion" and trial.state is State.RUNNING and trial.epoch in rungs and not trial.changed
+
+
+def best_trial(trials: Sequence[Trial], metric: str) -> Trial:
+    """Return the trial whose best weights score highest among those trained to the end as asked.
+
+    Where the budget was spent before any got there, the best of those that were trained longest: it is confirmed by
+    whole trainings in any case.
+
+    Raises:
+        StudyError: no trial ended an epoch as asked.
+    """
+    equals = [trial for trial in trials if not trial.changed]
+    completed = [trial for trial in equals if trial.state is State.COMPLETED]
+    longest = max((trial.epoch for trial in equals if trial.state is State.PRUNED), default=0)
+    pool = completed or [trial for trial in equals if trial.state is State.PRUNED and trial.epoch == longest > 0]
+    if not pool:
+        causes = {trial.ending.cause or trial.changed for trial in trials if trial.ending} - {""}
+        why = f"; causes: {' | '.join(sorted(causes))}" if causes else ""
+        raise StudyError(f"no trial ended an epoch as asked, so there is no best one{why}; see the log.txt of each")
+    return max(pool, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

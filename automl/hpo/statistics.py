@@ -1,0 +1,61 @@
+"""Statistics of a confirmation: Welch's lower bound of a gain, pooled deviation, quantiles of Student's t. Pure."""
+
+from collections.abc import Iterable, Sequence
+from math import inf, sqrt
+from statistics import mean, variance
+
+from scipy.stats import t
+
+from automl.study import Gain, Gates, Score
+
+
+def gain(challenger: Sequence[Score], default: Sequence[Score], *, confidence: float, share: float = 1.0) -> Gain:
+    """Return the difference of the means and its one-sided lower bound (Welch's t; unequal variances).
+
+    Who looks more than once spends a `share` of the error, 1 - `confidence`, at each look; the bounds then hold all
+    together (Bonferroni). With fewer than two scores on a side there is no bound: it is minus infinity.
+    """
+    ours, theirs = [s.value for s in challenger], [s.value for s in default]
+    difference = mean(ours) - mean(theirs) if ours and theirs else 0.0
+    level = 1 - (1 - confidence) * share
+    low = difference - _margin(ours, theirs, level) if min(len(ours), len(theirs)) >= 2 else -inf
+    return Gain(difference, low, confidence, tuple(challenger), tuple(default))
+
+
+def spread(groups: Iterable[Sequence[float]]) -> float:
+    """Return the standard deviation within groups, pooled; 0 where no group has two values.
+
+    >>> round(spread([[1.0, 3.0], [7.0, 5.0], [9.0]]), 3)
+    1.414
+    """
+    parts = [(variance(group) * (len(group) - 1), len(group) - 1) for group in groups if len(group) >= 2]
+    freedom = sum(free for _, free in parts)
+    return sqrt(sum(squares for squares, _ in parts) / freedom) if freedom else 0.0
+
+
+def quantile(level: float, freedom: float) -> float:
+    """Return Student's t that is not exceeded with probability `level`.
+
+    >>> round(quantile(0.95, 4), 3)
+    2.132
+    """
+    return float(t.ppf(level, freedom))
+
+
+def _margin(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> float:
+    """Return how far the true difference may lie below the one found (Welch 1947)."""
+    parts = [(variance(side) / len(side), len(side) - 1) for side in (ours, theirs)]
+    total = sum(part for part, _ in parts)
+    if not total:
+        return 0.0
+    freedom = total**2 / sum(part**2 / free for part, free in parts)
+    return quantile(confidence, freedom) * sqrt(total)
+
+
+def convincing(gain: Gain, gates: Gates) -> bool:
+    """Return True if tuned params are shown to be better than the baseline's.
+
+    >>> convincing(Gain(0.1, 0.05, 0.9, (), ()), Gates(min_gain=0.02))
+    True
+    """
+    return gain.low > gates.min_gain

@@ -1,0 +1,121 @@
+"""Decides which params are tried, which trial goes on, what a trial is told at a rung. Keeps no records, no time.
+
+`study` asks it and writes down what it answers; a benchmark in virtual time drives the very same code.
+"""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Literal
+
+from automl.hpo.asha import KINDS, Scheduler, Verdict
+from automl.hpo.sampler import Prior, Sampler
+from automl.hpo.selection import paused
+from automl.study import Answer, EarlierEvidence, ParamValue, Trial
+from automl.study.baseline import Baseline
+from automl.study.space import SearchSpace
+
+BASELINE: Final = 0
+"""The trial of the baseline: the yardstick of the study, so stopping never ends it."""
+LOSS: Final = "val/loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a search is about."""
+
+    space: SearchSpace
+    metric: str
+    """The tag that is maximised."""
+    max_epochs: int
+    rungs: tuple[int, ...]
+    reduction_factor: int
+    scheduler: Literal["promotion", "stopping"] = "promotion"
+    seed: int = 0
+    earlier: tuple[EarlierEvidence, ...] = ()
+    baseline: Baseline | None = None
+    """What trial 0 is trained with; None: the space's own default."""
+
+
+class Strategy:
+    """Sampler and scheduler of one study, told the same facts in the same order."""
+
+    def __init__(self, course: Course) -> None:
+        """Start with an empty history."""
+        self._course = course
+        self._scheduler: Scheduler = KINDS[course.scheduler](course.rungs, course.reduction_factor)
+        self._sampler = Sampler(
+            course.space,
+            seed=course.seed,
+            metric=course.metric,
+            max_epochs=course.max_epochs,
+            prior=Prior(course.earlier, course.baseline.params if course.baseline else None),
+        )
+
+    def draw(self) -> tuple[dict[str, ParamValue], str]:
+        """Return the next params and where they come from; nothing is remembered until the trial is added."""
+        return self._sampler.draw()
+
+    def add(self, trial: Trial) -> None:
+        """Take in a trial that begins, or one of an earlier session as it stands."""
+        self._sampler.add(trial)
+        for rung in self._course.rungs:
+            there = trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial)))
+            if there and not trial.measurements[rung - 1].changed:
+                standing = self._standing(trial, rung)
+                self._scheduler.restore(trial.number, epoch=rung, standing=standing, advanced=trial.epoch > rung)
+        if trial.ending:
+            self._scheduler.drop(trial.number)
+
+    def pauses(self, trial: Trial) -> bool:
+        """Tell whether a trial of an earlier session stands at a rung until it may go on."""
+        return paused(trial, rungs=self._course.rungs, scheduler=self._course.scheduler)
+
+    def resumes(self) -> int | None:
+        """Return the paused trial that goes on now; None while none may."""
+        return self._scheduler.next()
+
+    def upcoming(self) -> int | None:
+        """Return the paused trial that `resumes` would let go on now."""
+        return self._scheduler.upcoming()
+
+    def waits(self) -> bool:
+        """Tell whether a paused trial may go on."""
+        return self._scheduler.waits()
+
+    def leader(self) -> int | None:
+        """Return the paused trial that got furthest, the best of these."""
+        return self._scheduler.leader()
+
+    def lead(self) -> int | None:
+        """Return the paused trial that got furthest, which goes on because no trial completed."""
+        return self._scheduler.lead()
+
+    def measured(self, trial: Trial) -> None:
+        """Take in a trial's last measurement."""
+        self._sampler.observe(trial)
+        if trial.epoch in self._course.rungs:
+            self._sampler.settle()
+
+    def judge(self, trial: Trial, *, epoch: int) -> Verdict | None:
+        """Judge a trial at an epoch that it has measured, None between rungs; asked again, the answer is the same.
+
+        One that was not trained as asked is no equal of the others: it stands at no rung, and goes no further.
+        """
+        if epoch not in self._course.rungs:
+            return None
+        if trial.changed:
+            answer = Answer.GO_ON if trial.number == BASELINE else Answer.STOP
+            return Verdict(answer, f"conditions changed: {trial.changed}")
+        value, loss = self._standing(trial, epoch)
+        verdict = self._scheduler.judge(trial.number, epoch=epoch, value=value, loss=loss)
+        if verdict.answer is Answer.STOP and trial.number == BASELINE:
+            return Verdict(Answer.GO_ON, verdict.reason)
+        return verdict
+
+    def ended(self, trial: Trial) -> None:
+        """Take in how a trial ended."""
+        self._sampler.tell(trial)
+        self._scheduler.drop(trial.number)
+
+    def _standing(self, trial: Trial, epoch: int) -> tuple[float, float]:
+        return trial.best(self._course.metric, until=epoch) or 0.0, trial.measurements[epoch - 1].metrics.get(LOSS, inf)

@@ -1,0 +1,66 @@
+"""Where an earlier study is kept, found without leaving the folder that the user named.
+
+What stands in such a folder was written by others: a link in it, or a name in a document, must not lead elsewhere.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from automl.storage import files
+from automl.storage.layout import DATASET, SPEC, VERDICT
+from automl.storage.registry import ALIASES, CHAMPION, MANIFEST, Registry
+from automl.storage.symlinks import file_in, inside
+from automl.study.errors import StudyError
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def version_of(folder: Path) -> Path:
+    """Return the version of a registry folder to learn from: the champion, else the newest.
+
+    Raises:
+        StudyError: a document in it is not as it was published.
+        RegistryError: it holds no version, or is damaged.
+    """
+    held = Registry(folder.parent, folder.name)
+    file_in(folder, ALIASES)
+    number = held.aliases().get(CHAMPION) or max(held.versions(), default=0)
+    version = inside(folder, f"versions/{number:04d}")
+    if version is None or file_in(version, MANIFEST) is None:
+        raise StudyError(f"{folder}: must hold version {number} with its {MANIFEST}, but does not")
+    published = held.manifest(number)["files"]
+    for name in (VERDICT, SPEC, DATASET):
+        document = file_in(version, name)
+        found = files.sha256(document) if document else None
+        if found != published.get(name):
+            raise StudyError(
+                f"{version / name}: SHA-256 must be {published.get(name)}, as published, but is {found}; "
+                "bring it back from a copy"
+            )
+    return version
+
+
+def study_of(folder: Path, name: object) -> Path | None:
+    """Return the folder of the study that a registry's version says it came from; None where it is gone.
+
+    A name that is none, such as one with `..`, and a link in place of the folder count as gone.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return None
+    place = folder.parent.parent / "runs" / name
+    return place if place.is_dir() and place.resolve() == place else None
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """Read a JSON file.
+
+    Raises:
+        StudyError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StudyError(f"{path}: must be readable JSON, but {reason}; bring it back from a copy") from None

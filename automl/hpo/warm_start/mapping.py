@@ -1,0 +1,94 @@
+"""Params of an earlier study in the terms of the present one's space. Pure.
+
+What counts is what a trial was really trained with: its params, and the fixed settings of its study for the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+from typing import Any, Final, Self
+
+from automl.study import Params, ParamValue
+from automl.study.space import SET_BY_AUTO, Choice, Integer, Real, SearchSpace, Single, live
+from automl.study.spec import StudySpec
+
+REACH: Final = 0.1
+"""So far outside a range, as a share of its width, a value is taken for the end of the range; further out it is not."""
+HUGE: Final = 1e300
+"""Beyond it a whole number is no float any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a study varies, and what it holds fixed."""
+
+    space: SearchSpace
+    fixed: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, spec: StudySpec, settings: Mapping[str, Any]) -> Self:
+        """Return a study's terms; `settings` are the trainer's own, for what the study does not fix."""
+        return cls(spec.search_space, {**settings, **spec.train, "model": spec.model})
+
+
+def translated(params: Params, earlier: Terms, present: Terms) -> dict[str, ParamValue] | str:
+    """Return params that the present space could have drawn, or the name of the parameter that does not fit.
+
+    A number searched there and fixed here is left out: the trial still tells something of the others. A choice
+    searched there and fixed here must be the one fixed: under another optimizer or model the rest means another thing.
+    """
+    for name, parameter in earlier.space.parameters.items():
+        other = name in params and name not in present.space.parameters and isinstance(parameter, Choice)
+        if other and not _same(name, params[name], present.fixed.get(name)):
+            return name
+    trained = {**earlier.fixed, **params}
+    # Under `optimizer: auto` nobody knows from the settings what was trained with.
+    unknown = SET_BY_AUTO if str(trained.get("optimizer")).lower() == "auto" else frozenset()
+    found: dict[str, ParamValue] = {}
+    for name, parameter in present.space.parameters.items():
+        if part := live(parameter, found):
+            value = None if name in unknown else fitted(part, _spelled(name, part, trained.get(name)))
+            if value is None:
+                return name
+            found[name] = value
+    return found
+
+
+def _same(name: str, one: object, other: object) -> bool:
+    return one == other or (name == "optimizer" and str(one).lower() == str(other).lower())
+
+
+def _spelled(name: str, part: Single, value: object) -> object:
+    """Return a value as the present space spells it: Ultralytics takes an optimizer in any case."""
+    choices = part.choices if isinstance(part, Choice) else ()
+    return next((choice for choice in choices if _same(name, choice, value)), value) if name == "optimizer" else value
+
+
+def fitted(parameter: Single, value: object) -> ParamValue | None:
+    """Return the value as the parameter can take it, None where it cannot.
+
+    >>> fitted(Real(0.0, 1.0, default=0.5), 1.05), fitted(Real(0.0, 1.0, default=0.5), 1.2)
+    (1.0, None)
+    """
+    if isinstance(parameter, Choice):
+        same = (choice for choice in parameter.choices if choice == value and _kind(choice) is _kind(value))
+        return next(same, None)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < HUGE:
+        return None
+    near = _near(parameter, float(value))
+    if near is None:
+        return None
+    return round(near) if isinstance(parameter, Integer) else near
+
+
+def _near(parameter: Real | Integer, value: float) -> float | None:
+    if parameter.log and value <= 0:
+        return None
+    low, high, here = (log(x) if parameter.log else x for x in (parameter.low, parameter.high, value))
+    beyond = max(low - here, here - high) / (high - low)
+    return min(max(value, float(parameter.low)), float(parameter.high)) if beyond <= REACH else None
+
+
+def _kind(value: object) -> type:
+    """Return what tells true from 1 and '1' from 1, and not 1 from 1.0."""
+    return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)

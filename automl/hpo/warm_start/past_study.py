@@ -1,0 +1,190 @@
+"""An earlier study as it can be read beside its own writer: description, curves, and what its data looked like.
+
+Read-only: from `study.yaml`, `journal.log` and `dataset.json`; no weights are opened.
+"""
+
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Final, TypeGuard
+
+from automl.data.labels import label_of
+from automl.data.summary import Summary, summarise
+from automl.hpo.warm_start.locate import read_json, study_of, version_of
+from automl.storage.journal import Journal
+from automl.storage.layout import DATASET, JOURNAL, SPEC, VERDICT
+from automl.storage.symlinks import file_in, inside, real
+from automl.study import Params, State, Trial
+from automl.study.errors import StudyError
+from automl.study.load import differences, stored
+from automl.study.spec import StudySpec
+
+FOREIGN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What comes up when a document of another kind is read as one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierTrial:
+    """One trial of an earlier study."""
+
+    params: Params
+    curve: Mapping[int, float]
+    """Epoch to the metric, in order; epochs without it are absent."""
+    state: State
+
+    @property
+    def epoch(self) -> int:
+        """Return the last epoch with a value, 0 before any."""
+        return max(self.curve, default=0)
+
+    def best(self, until: int) -> float | None:
+        """Return the highest value up to an epoch, None before any."""
+        return max((value for epoch, value in self.curve.items() if epoch <= until), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierStudy:
+    """What is known of an earlier study."""
+
+    folder: Path
+    spec: StudySpec
+    """Its name, space, fixed settings and ladder."""
+    metric: str
+    """The tag that the curves are of."""
+    trials: tuple[EarlierTrial, ...]
+    data: Summary | None
+    """None where neither the study's own note of it nor its staged data are there."""
+    note: str = ""
+    """What a person should know of how it was read."""
+
+    @property
+    def ended(self) -> list[EarlierTrial]:
+        """Return the trials that ran to their end or were stopped, with a value at least."""
+        return [trial for trial in self.trials if trial.state in {State.COMPLETED, State.PRUNED} and trial.curve]
+
+    @property
+    def countable(self) -> list[EarlierTrial]:
+        """Return the trials that can be ranked: all that are past the first rung, and those stopped before."""
+        first = self.spec.rungs[0] if self.spec.rungs else self.spec.ladder.max_epochs
+        going = [trial for trial in self.trials if trial.state is State.RUNNING and trial.epoch >= first]
+        return [*self.ended, *going]
+
+
+def read(path: Path, *, metric: str = "") -> EarlierStudy:
+    """Read the study that a path names: its own folder, or a registry's for the study of its champion.
+
+    Without `metric` the curves are those of the study's own objective. Every epoch was measured by all objectives, so
+    a study of another objective is read by the present one.
+
+    Raises:
+        AutomlError: the path names no study, a document is damaged, or no trial ended with a value of the metric.
+    """
+    folder = real(path)
+    if inside(folder, "versions") and not file_in(folder, SPEC):
+        study = _from_registry(folder, metric)
+    else:
+        study = look(folder, metric=metric)
+    if not study.ended:
+        lost = f" ({study.note})" if study.note else ""
+        raise StudyError(
+            f"{path}: must hold a trial that ended with a value of {study.metric}, "
+            f"but of its {len(study.trials)} trials none did{lost}"
+        )
+    return study
+
+
+def look(path: Path, *, metric: str = "") -> EarlierStudy:
+    """Read a study's folder, whatever became of its trials.
+
+    Raises:
+        AutomlError: it is none, or a document is damaged.
+    """
+    folder = real(path)
+    for name in (SPEC, JOURNAL):
+        if not file_in(folder, name):
+            raise StudyError(f"{path}: must be the folder of a study that has begun, but has no {name}")
+    spec = stored(folder / SPEC)
+    try:
+        journal = Journal.read(folder, metric=spec.metric)
+        trials = journal.trials()
+        wanted = metric or spec.metric
+        read_trials = tuple(_trial(trial, wanted) for trial in trials if not trial.changed)
+    except FOREIGN as error:
+        raise StudyError(
+            f"{folder / JOURNAL}: must be the journal of a study, but is not: {type(error).__name__} {error}"
+        ) from None
+    return EarlierStudy(folder, spec, wanted, read_trials, _data(folder), journal.dropped)
+
+
+def _trial(trial: Trial, metric: str) -> EarlierTrial:
+    values = ((m.epoch, m.metrics.get(metric)) for m in trial.measurements)
+    curve = {epoch: float(value) for epoch, value in values if _number(value)}
+    return EarlierTrial(trial.params, curve, trial.state)
+
+
+def _number(value: float | None) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _from_registry(folder: Path, metric: str) -> EarlierStudy:
+    version = version_of(folder)
+    verdict, spec = read_json(version / VERDICT), stored(version / SPEC)
+    name = verdict.get("study") if isinstance(verdict, dict) else None
+    study = study_of(folder, name)
+    if study and file_in(study, SPEC) and file_in(study, JOURNAL) and not differences(spec, stored(study / SPEC)):
+        return look(study, metric=metric)
+    try:
+        trials = tuple(_outcomes(spec, verdict))
+    except FOREIGN as error:
+        raise StudyError(
+            f"{version / VERDICT}: must be the verdict on a study, but is not: {type(error).__name__} {error}"
+        ) from None
+    if metric and metric != spec.metric:
+        raise StudyError(
+            f"{folder}: must be of a study of {metric}, since the study itself is gone, but its version "
+            f"{version.name} was scored by {spec.metric}"
+        )
+    note = f"its study {name} is gone, so only what version {version.name} tells is known"
+    return EarlierStudy(version, spec, spec.metric, trials, _noted(version), note)
+
+
+def _outcomes(spec: StudySpec, verdict: Mapping[str, Any]) -> Iterator[EarlierTrial]:
+    """Yield winner and default with the means of their confirmed scores, which were taken on the same split."""
+    sides = {"challenger": dict(verdict["params"]), "default": spec.search_space.defaults()}
+    if sides["challenger"] == sides["default"]:
+        del sides["challenger"]
+    for side, params in sides.items():
+        if scores := [float(score) for score in verdict[side]]:
+            yield EarlierTrial(params, {spec.ladder.max_epochs: fmean(scores)}, State.COMPLETED)
+
+
+def _data(folder: Path) -> Summary | None:
+    """Return the study's own note on its data, else look at what is staged; None where neither helps."""
+    if noted := _noted(folder):
+        return noted
+    pictures, marker = inside(folder, "data/images/train"), file_in(folder, "data/data.yaml")
+    if pictures is None or not pictures.is_dir() or marker is None or not inside(folder, "data/labels/train"):
+        return None
+    # The images are links to places outside, which are not followed; their labels are copies, or something is wrong.
+    images = [image for image in sorted(pictures.iterdir()) if _regular(label_of(image))]
+    head, *lines = marker.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    names = lines[lines.index("names:") + 1 :] if "names:" in lines else []
+    return summarise(images, classes=len(names), fingerprint=head.removeprefix("# "), heads=False) if names else None
+
+
+def _noted(folder: Path) -> Summary | None:
+    note = file_in(folder, DATASET)
+    try:
+        return Summary.from_dict(read_json(note)) if note else None
+    except (AttributeError, LookupError, StudyError, TypeError, ValueError):
+        return None
+
+
+def _regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False

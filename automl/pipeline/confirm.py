@@ -1,0 +1,119 @@
+"""The confirmation stage: train finalists and default again on fresh seeds, round by round."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from math import inf
+from typing import Final
+
+from automl import cluster
+from automl.hpo import confirmation
+from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, told
+from automl.hpo.selection import best_trial
+from automl.pipeline import disk_forecast
+from automl.pipeline.search import frame_of, mend_cards
+from automl.pipeline.session import Session
+from automl.release.publish import Confirmed
+from automl.storage import layout
+from automl.study import Ending, Gain, Job, Trial, results
+from automl.study.errors import Interrupted, StudyError
+from automl.trials import quota, retrainings
+from automl.trials.remaining import Confirmation
+
+ROUNDS: Final = "rounds"
+"""The journal's note of the rounds of the confirmation so far."""
+
+
+def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Confirmed:
+    """Train finalists and baseline on fresh seeds, round by round, and return the winner and how sure its gain is.
+
+    Each round is in the journal before it starts: a later session ends the last one and goes on from there. With
+    `confirm.seeds` 0 nothing is trained, and nothing is known of the gain.
+
+    Raises:
+        StudyError: every re-training of a side failed.
+    """
+    if session.spec.confirm.seeds == 0:
+        nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
+        return Confirmed(best_trial(trials, session.spec.metric), nothing, {}, None)
+    opened = confirmation.opened(session.spec, trials)
+    rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
+    jobs: dict[str, Job] = {}
+    last: dict[str, Job] = {}
+    for played in rounds:
+        last = planned(session, slots, trials, played, before=len(jobs))
+        jobs |= last
+    mend_cards(session, jobs.values())
+    retrain(session, slots, last)
+    while following := opened.next_round(rounds, results_of(session, jobs)):
+        rounds.append(following)
+        session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
+        session.progress.event(told(following))
+        last = planned(session, slots, trials, following, before=len(jobs))
+        jobs |= last
+        retrain(session, slots, last)
+    looked = last_look(rounds)
+    results = results_of(session, jobs)
+    gain = opened.gain(looked, results)
+    if not gain.challenger or not gain.default:
+        notes = session.journal.notes()
+        causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
+        raise StudyError(
+            f"{session.folder / layout.CONFIRM}: every re-training of a side failed: {' | '.join(sorted(causes))}; "
+            "mend that (a batch that does not fit the default params: set train.batch or their default lower, in a new "
+            "study) and resume to try them again; see their log.txt"
+        )
+    winner = {side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
+    return Confirmed(winner, gain, jobs, opened.would_decide(rounds, results))
+
+
+def planned(
+    session: Session, slots: cluster.Slots, trials: list[Trial], played: Round, *, before: int
+) -> dict[str, Job]:
+    """Return name to job of a round; numbered on from `before`."""
+    spec, frame = session.spec, frame_of(session, slots)
+    pattern = replace(frame.job(session.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
+    params = {side_of(trial.number): frame.placed(trial.params) for trial in trials}
+    return retrainings.plan(
+        pattern, params | {results.DEFAULT: frame.placed(trials[0].params)}, played.wanted, before=before
+    )
+
+
+def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> None:
+    """Run the jobs of a round as far as not done; one that failed in an earlier session is tried again."""
+    journal, names = session.journal, {job.number: name for name, job in jobs.items()}
+
+    frame = frame_of(session, slots)
+    keeper = quota.opened(frame, journal.trials(), say=session.progress.event, needs=disk_forecast.needs(frame))
+
+    def on_end(job: Job, ending: Ending) -> None:
+        name = names[job.number]
+        journal.note(f"confirm:{name}", ending.to_dict())
+        keeper.retrained(job, ending)
+        found = retrainings.score(job, ending)
+        told = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.reason
+        session.progress.event(f"{name} {ending.state.lower()}: {told}")
+
+    # One that failed is tried again in the next session: its cause may have been a mount that was away.
+    done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
+    left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
+    outlook = Confirmation.of(session.spec, session.clock.elapsed, journal.trials())
+    source = retrainings.Retrainings(
+        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits, outlook=outlook
+    )
+    if left:
+        with session.progress.live():
+            cluster.run(source, slots)
+    if source.stopping:
+        raise Interrupted
+
+
+def results_of(session: Session, jobs: Mapping[str, Job]) -> Results:
+    """Return what was reached, by what the journal holds of the re-trainings and by their curves on val."""
+    notes, first = session.journal.notes(), session.spec.seed + retrainings.SEED_DISTANCE
+    found: dict[str, dict[int, Retraining]] = {}
+    for name, job in jobs.items():
+        if score := retrainings.score(job, Ending.from_dict(notes[f"confirm:{name}"])):
+            on_val = retrainings.on_val(score, metric=job.metric)
+            found.setdefault(name.rpartition("_")[0], {})[job.seed - first] = Retraining(on_val, score)
+    return found

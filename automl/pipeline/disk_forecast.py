@@ -1,0 +1,157 @@
+"""What a study will hold on disk, told before it starts: from the parameters of its models, in bytes."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from automl.study.errors import StudyError
+from automl.study.spec import StudySpec
+from automl.study.text import GB, amount
+from automl.trainers import yolo
+from automl.trials.jobs import Frame
+
+STATE: Final = 16
+"""Bytes a parameter in `last.pt` and in the checkpoint before it: model, average and two moments, single precision."""
+BEST: Final = 10
+"""In `best.pt` of a trial that was not trained to the end: model in half precision, and two moments."""
+HALF: Final = 2
+"""In `best.pt` of a trial that was trained to the end."""
+SHIPPED: Final = 10
+"""In what ships: weights in half precision, ONNX in single, an engine of at most as much."""
+DESCRIPTION: Final = 150_000
+"""Bytes in each checkpoint that describe the model, whatever its size."""
+RECORDS: Final = 50_000
+"""Bytes of a trial's params, outcome, curves, log and events, and its lines in the journal, before its first epoch."""
+EPOCH: Final = 5_000
+"""And for each epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What one trial of a model holds, in bytes."""
+
+    parameters: int
+    epochs: int
+
+    @property
+    def paused(self) -> int:
+        """Return what a trial holds between two epochs, or while it is paused: two states and its best weights."""
+        return 2 * self._file(STATE) + self._file(BEST) + self.records
+
+    @property
+    def running(self) -> int:
+        """Return the most that a trial holds: a state more, that is being written."""
+        return self.paused + self._file(STATE)
+
+    @property
+    def kept(self) -> int:
+        """Return what an ended trial holds that keeps its weights."""
+        return self._file(STATE) + self._file(BEST) + self.records
+
+    @property
+    def retrained(self) -> int:
+        """Return what a re-training holds until the verdict."""
+        return self._file(BEST) + self.records
+
+    @property
+    def candidate(self) -> int:
+        """Return what a trial that was trained to the end keeps until the verdict: weights in half precision."""
+        return self._file(HALF)
+
+    @property
+    def records(self) -> int:
+        """Return what every trial leaves."""
+        return RECORDS + EPOCH * self.epochs
+
+    def _file(self, each: int) -> int:
+        return each * self.parameters + DESCRIPTION
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a study holds while it runs and when it has ended, at most."""
+
+    alive: int
+    """Trials that may hold a training state at a time: paused ones hold theirs until the study ends."""
+    trial: int
+    running: int
+    kept: int
+
+
+def needs(frame: Frame) -> dict[str, int]:
+    """Return, for each model, what a trial of it holds at most; nothing where the study has no quota."""
+    if frame.spec.retention.quota_gb is None:
+        return {}
+    models = map(frame.whole, models_of(frame.spec))
+    return {model: footprint(model, frame.spec).running for model in models}
+
+
+def footprint(model: str, spec: StudySpec) -> Footprint:
+    """Return what a whole training of a model holds."""
+    return Footprint(yolo.parameters(model), spec.ladder.max_epochs)
+
+
+def models_of(spec: StudySpec) -> list[str]:
+    """Return the models that trials may train."""
+    searched = spec.space.get("model")
+    return [str(choice) for choice in getattr(searched, "choices", [])] or [spec.model]
+
+
+def expected(spec: StudySpec, largest: Footprint) -> Forecast:
+    """Return what a study holds whose largest model is this.
+
+    The places of a cluster are not known yet: where trials do not pause and the description names no number, one is
+    counted.
+    """
+    given, trials = spec.resources.concurrent, spec.budget.trials
+    places = min(trials, 1 if given == "auto" else given)
+    alive = trials if spec.ladder.scheduler == "promotion" and spec.rungs else places
+    ended = min(spec.retention.keep, trials) * largest.kept + RECORDS * trials + EPOCH * spec.cost().expected
+    held = ended + trials * largest.candidate
+    searching = places * largest.running + (alive - places) * largest.paused + held
+    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + held
+    return Forecast(alive, largest.running, max(searching, confirming), ended + SHIPPED * largest.parameters)
+
+
+def forecast(spec: StudySpec, storage: Path) -> Iterator[str]:
+    """Yield what a study will hold on disk, and a warning where that is more than there is.
+
+    Raises:
+        StudyError: the quota is too small for a single trial.
+    """
+    largest = max((footprint(model, spec) for model in models_of(spec)), key=lambda one: one.parameters)
+    found, free = expected(spec, largest), _free(storage)
+    quota = spec.retention.quota_gb
+    if quota is not None and quota * GB < largest.running + largest.kept:
+        raise StudyError(
+            f"retention.quota_gb: must hold one trial that runs and the best one, about "
+            f"{(largest.running + largest.kept) / GB:.3g} GB, but got {quota:g}"
+        )
+    most = found.running if quota is None else min(found.running, round(quota * GB))
+    yield (
+        f"disk: at most {amount(most)} while it runs ({_alive(spec, found)}), "
+        f"{amount(min(most, found.kept))} kept at the end; "
+        f"{amount(free)} free in {storage}"
+    )
+    if quota is not None and found.running > quota * GB:
+        yield f"      retention.quota_gb {quota:g} is less than that takes: the worst paused trials may end"
+    if most > free:
+        yield (
+            f"disk warning: {storage} has {amount(free)} free, but the study may hold {amount(most)}; "
+            "make room, or set retention.quota_gb: the worst paused trials then end first"
+        )
+
+
+def _alive(spec: StudySpec, found: Forecast) -> str:
+    if found.alive > 1 or spec.resources.concurrent != "auto":
+        paused = "; paused ones keep theirs" if spec.ladder.scheduler == "promotion" and spec.rungs else ""
+        return f"{found.alive} trials alive x {amount(found.trial)}{paused}"
+    return f"{amount(found.trial)} for each trial at a time"
+
+
+def _free(storage: Path) -> int:
+    """Return the bytes free where a storage is or will be made."""
+    there = next(path for path in (storage, *storage.parents) if path.exists())
+    return shutil.disk_usage(there).free

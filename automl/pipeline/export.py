@@ -1,0 +1,165 @@
+"""What ships: the models of a study that exist, the one chosen on val, and what it is worth on the judged split.
+
+Chosen by `selection`, never on the judged split. Measured there in the form that ships, with intervals by bootstrap
+over images (docs/decisions/0023).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from automl import cluster
+from automl.hpo import bootstrap, selection
+from automl.hpo.rounds import side_of
+from automl.hpo.selection import Candidate, best_trial
+from automl.pipeline.session import Session
+from automl.release import export as release_export
+from automl.release import parity
+from automl.release.publish import Worth
+from automl.storage import files, job_file
+from automl.storage.detections import ImageStats
+from automl.storage.layout import BEST, TRIALS
+from automl.storage.registry import CHAMPION
+from automl.study import Ending, Engine, Job, Params, State, Trial
+from automl.study.errors import StudyError
+from automl.study.results import DEFAULT
+from automl.study.text import trial_name
+from automl.trials import retrainings
+from automl.trials.worker import JUDGED
+
+CHAMPION_STATS = "champion.npz"
+BASELINE_STATS = "baseline.npz"
+
+
+def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
+    """Return the model that ships: of all that were trained to the end as asked, the choice of `selection` on val.
+
+    `jobs` are the re-trainings by name. Where the budget ended before any training did, the best trial stands alone.
+
+    Raises:
+        StudyError: no weights are left to choose from.
+    """
+    found = candidates(session, trials, jobs)
+    if not found:
+        best = best_trial(trials, session.spec.metric)
+        session.progress.event(f"no model was trained to the last epoch; trial {best.number} got furthest")
+        found = [_of_trial(session, best, trials)]
+    chosen = selection.choose(found)
+    if not chosen.weights.is_file():
+        raise StudyError(
+            f"{chosen.weights}: must be the weights of {chosen.name}, but is gone; set retention.quota_gb higher"
+        )
+    listed = ", ".join(f"{one.name} {one.on_val:.4f}" for one in sorted(found, key=lambda one: -one.on_val)[:5])
+    session.progress.event(f"{len(found)} models could ship; the best on val: {listed}")
+    return chosen
+
+
+def candidates(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> list[Candidate]:
+    """Return the models that were trained to the end as asked and whose weights are kept."""
+    whole = (trial for trial in trials if trial.state is State.COMPLETED and not trial.changed)
+    found = [_of_trial(session, trial, trials) for trial in whole]
+    notes = session.journal.notes()
+    for name, job in jobs.items():
+        if score := retrainings.score(job, Ending.from_dict(notes[f"confirm:{name}"])):
+            on_val = retrainings.on_val(score, metric=job.metric)
+            found.append(Candidate(name, name.rpartition("_")[0], on_val, score.weights))
+    return [one for one in found if one.weights.is_file()]
+
+
+def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
+    """Return the params that a model was trained with."""
+    sides = {side_of(trial.number): trial.params for trial in trials}
+    return trials[0].params if candidate.side == DEFAULT else sides[candidate.side]
+
+
+def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
+    """Export the chosen model and measure what ships, on a node that holds what a trial holds: a GPU, if any."""
+    session.progress.event(f"{chosen.name} ships: {chosen.weights}; exporting")
+    images = session.data.images[session.spec.confirm.split]
+    built = cluster.call(
+        partial(release_export.build, images=images, engine=session.spec.export.engine),
+        (chosen.weights, _judged_job(session, chosen.weights.parent), session.folder / "export"),
+        slots,
+    )
+    session.progress.event(
+        f"ONNX differs from torch by {built.onnx_difference:.2g} at most, scores {built.onnx_score:.4f} "
+        f"(torch {built.torch_score:.4f}); engine: {built.builder or 'none'}"
+    )
+    for note in built.notes:
+        session.progress.event(f"note: {note}")
+    return built
+
+
+def worth(
+    session: Session, chosen: Candidate, trials: Sequence[Trial], jobs: Mapping[str, Job], slots: cluster.Slots
+) -> Worth:
+    """Measure the baseline's models and the serving champion where that was not done, and compare."""
+    spec, folder = session.spec, session.folder / "export"
+    shipped, torch = (
+        ImageStats.load(folder / name) for name in (release_export.ONNX_STATS, release_export.TORCH_STATS)
+    )
+    theirs = _baseline(session, trials, jobs, slots)
+    champion = _champion(session, chosen, slots)
+    plan = bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
+    between = partial(bootstrap.paired_difference, objective=spec.objective, plan=plan)
+    return Worth(
+        value=bootstrap.interval(shipped, spec.objective, plan),
+        images=shipped.images,
+        over_baseline=between(torch, theirs) if theirs else None,
+        baselines=len(theirs),
+        over_champion=between(shipped, [champion]) if champion else None,
+    )
+
+
+def _of_trial(session: Session, trial: Trial, trials: Sequence[Trial]) -> Candidate:
+    side = DEFAULT if dict(trial.params) == dict(trials[0].params) else side_of(trial.number)
+    weights = session.folder / TRIALS / trial_name(trial, session.spec.model) / BEST
+    return Candidate(f"trial {trial.number}", side, trial.best(session.spec.metric) or 0.0, weights)
+
+
+def _judged_job(session: Session, folder: Path) -> Job:
+    """Return the job of a folder, to be judged on the split that no trial saw."""
+    return replace(job_file.read(folder), split=session.spec.confirm.split)
+
+
+def _baseline(
+    session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job], slots: cluster.Slots
+) -> list[ImageStats]:
+    """Return what each re-training of the baseline found on the judged split; without any, what trial 0 did."""
+    models = [(job.folder / BEST, job.folder, job.folder / JUDGED) for name, job in jobs.items() if _is_baseline(name)]
+    if not models and trials[0].state is State.COMPLETED:
+        weights = _of_trial(session, trials[0], trials).weights
+        models = [(weights, weights.parent, session.folder / "export" / BASELINE_STATS)]
+    unmeasured = [
+        (weights, _judged_job(session, folder), kept)
+        for weights, folder, kept in models
+        if weights.is_file() and not kept.is_file()
+    ]
+    if unmeasured:
+        cluster.call(release_export.score_all, (unmeasured,), slots)
+    return [ImageStats.load(kept) for _, _, kept in models if kept.is_file()]
+
+
+def _is_baseline(name: str) -> bool:
+    return name.rpartition("_")[0] == DEFAULT
+
+
+def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> ImageStats | None:
+    """Measure the serving champion's ONNX file, at its own image size, on the images its rival was judged on.
+
+    None where nothing serves, or where the chosen model serves already.
+    """
+    registry = session.place.registry(session.spec)
+    number = registry.aliases().get(CHAMPION)
+    if number is None:
+        return None
+    version = registry.path(number)
+    if files.sha256(version / BEST) == files.sha256(chosen.weights):
+        return None
+    here = _judged_job(session, chosen.weights.parent)
+    job = replace(job_file.read(version), data=here.data, split=here.split, gpus=here.gpus, threads=here.threads)
+    kept = session.folder / "export" / CHAMPION_STATS
+    found = cluster.call(partial(parity.score, keep=kept), (version / "model.onnx", job), slots)
+    session.progress.event(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")
+    return ImageStats.load(kept)

@@ -1,0 +1,122 @@
+"""Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
+
+import os
+from pathlib import Path
+
+from automl.data import check, sample, staging, summary
+from automl.data.record import DataSet
+from automl.data.summary import Summary
+from automl.hpo import warm_start as hpo_warm_start
+from automl.storage import files, layout, scratch
+from automl.storage.journal import FILE
+from automl.storage.layout import DATA, MODELS, Place
+from automl.storage.outage import patiently
+from automl.study.errors import StudyError
+from automl.study.spec import SAMPLE, StudySpec
+from automl.study.yaml_io import read_yaml
+from automl.trainers import yolo
+
+
+def adopt(spec: StudySpec, folder: Path) -> StudySpec:
+    """Copy the model files into the study's folder and name them by their place in it, `models/<digest>/<name>`.
+
+    A study submitted as a job comes from a folder that is thrown away with the cluster; its own copy stays, and the
+    same study submitted again, or found under another path, is recognised by the content of the files.
+    """
+
+    def own(name: str) -> str:
+        source = Path(name)
+        if keeps(folder, name):
+            return name
+        target = kept_name(name)
+        if source.is_file() and not (folder / target).exists():
+            files.copy(source, folder / target)
+        return target
+
+    return spec.with_models(own)
+
+
+def keeps(folder: Path, name: str) -> bool:
+    """Tell whether a model's name is that of a file in the study's own folder, and leads nowhere else."""
+    whole = (folder / name).resolve()
+    return whole.is_file() and whole.is_relative_to(folder.resolve()) and not Path(name).is_absolute()
+
+
+def kept_name(name: str) -> str:
+    """Return the name under which a study keeps a model file; one that Ultralytics ships stays a name."""
+    source = Path(name)
+    return str(Path(MODELS, files.sha256(source)[:12], source.name)) if source.is_file() else name
+
+
+def named_from(storage: Path, spec: StudySpec) -> StudySpec:
+    """Name earlier studies below the storage from there, so that they are the same wherever the storage is mounted."""
+    root = storage.resolve()
+    names = [os.path.relpath(name, root) if Path(name).is_relative_to(root) else name for name in spec.warm_start]
+    return spec.model_copy(update={"warm_start": names})
+
+
+def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_start.Transfer, ...]:
+    """Return what earlier studies bring: read at the first start, from then on as the study keeps it.
+
+    Raises:
+        StudyError: an earlier study cannot be learnt from, or what was kept is gone.
+    """
+    folder = place.study(spec.name)
+    summary = summary_of(data)
+    if summary:
+        files.write_json(folder / layout.DATASET, summary.to_dict())
+    if (folder / FILE).exists():
+        return hpo_warm_start.kept(folder, spec)
+    lessons = lessons_of(spec, place, summary)
+    hpo_warm_start.keep(folder, lessons)
+    return lessons
+
+
+def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
+    """Read the earlier studies that a description names."""
+    if not spec.warm_start:
+        return ()
+    return hpo_warm_start.gather(spec, place.storage, data=data, settings=yolo.settings())
+
+
+def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
+    """Check the study's data, drawing the sample if it is asked for, and stage it in the study's folder.
+
+    Raises:
+        StudyError: the study has begun, and its data set is not what it was.
+    """
+    source = source_of(spec, folder)
+    if spec.data == SAMPLE and not source.exists():
+        patiently(folder, lambda: sample.draw(source.parent))
+    data = check_data(spec, source)
+    marker = folder / DATA / "data.yaml"
+    begun = (folder / FILE).exists() and marker.is_file()
+    if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
+        raise StudyError(
+            f"{source}: must be the data set that the study began with, but images or labels have changed since; "
+            "bring them back, or search the new state under another --name"
+        )
+    return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
+
+
+def source_of(spec: StudySpec, folder: Path) -> Path:
+    """Return the `data.yaml` of a study's data set."""
+    return folder / "sample" / "data.yaml" if spec.data == SAMPLE else Path(spec.data)
+
+
+def check_data(spec: StudySpec, source: Path) -> DataSet:
+    """Look at the splits that the study will use."""
+    splits = tuple(dict.fromkeys(("train", "val", spec.confirm.split)))
+    return check.check(source.absolute(), read_yaml(source), splits=splits)
+
+
+def summary_of(data: DataSet) -> Summary | None:
+    """Return what the training split looks like."""
+    return summary.summarise(data.images["train"], classes=len(data.names), fingerprint=data.fingerprint)
+
+
+def summary_at(source: str) -> Summary | None:
+    """Return what the training split of a data set of the user's, or of the sample, looks like."""
+    with scratch.folder() as folder:
+        path = sample.draw(folder) if source == SAMPLE else Path(source).absolute()
+        return summary_of(check.check(path, read_yaml(path), splits=("train",)))

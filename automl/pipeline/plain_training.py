@@ -1,0 +1,50 @@
+"""The baseline of a study, determined from its description and data set, and kept in its journal."""
+
+from typing import Final
+
+from automl.data.record import DataSet
+from automl.storage.journal import Journal
+from automl.study.baseline import Baseline, baseline_of
+from automl.study.spec import StudySpec
+from automl.study.text import shown
+from automl.trainers import yolo
+
+BASELINE: Final = "baseline"
+"""The journal's note of the baseline."""
+
+
+def recorded(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | None:
+    """Return the baseline as the journal holds it; determined and recorded before the first trial.
+
+    None for a study that began without one.
+    """
+    if plain := journal.notes().get(BASELINE):
+        return Baseline.from_dict(plain)
+    if journal.trials():
+        return None
+    found = baseline_for(spec, data)
+    journal.note(BASELINE, found.to_dict())
+    return found
+
+
+def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
+    """Return what a plain `yolo train` would train with on this data set, for as long as this study's trials."""
+    given = {**spec.search_space.defaults(), **spec.train}
+    fraction = given.get("fraction", 1.0)
+    images = len(data.images["train"])
+    part = min(fraction, images) if isinstance(fraction, int) else round(images * float(fraction))
+    resolved = yolo.resolve_auto(
+        images=max(1, part),
+        classes=1 if given.get("single_cls") else len(data.names),
+        epochs=spec.ladder.max_epochs,
+        batch=int(given.get("batch", yolo.BATCH)),
+    )
+    return baseline_of(spec.search_space, spec.train, plain=yolo.plain_hyperparameters(), resolved=resolved)
+
+
+def told(baseline: Baseline) -> str:
+    """Return the line of the log and of `check` on the baseline."""
+    automatic = ("optimizer", "lr0", "momentum", "warmup_bias_lr")
+    explicit = shown({name: baseline.settings[name] for name in automatic})
+    where = "a point of the space" if baseline.inside else f"outside the space, trained with {shown(baseline.params)}"
+    return f"baseline (trial 0): a plain yolo train, whose optimizer=auto is {explicit}; {where}"

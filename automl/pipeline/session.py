@@ -1,0 +1,119 @@
+"""One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from automl.data.record import DataSet
+from automl.hpo import warm_start as hpo_warm_start
+from automl.pipeline import plain_training
+from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
+from automl.storage import files, symlinks
+from automl.storage.journal import FILE, Journal
+from automl.storage.layout import SPEC, WRITTEN, Place
+from automl.storage.outage import Patience, held
+from automl.study import EarlierEvidence, warm_up
+from automl.study.baseline import Baseline
+from automl.study.errors import StudyError
+from automl.study.load import differences, dump, stored
+from automl.study.spec import ConfirmSpec, StudySpec
+from automl.tracking.console import Progress
+from automl.trainers import yolo
+from automl.trials import heartbeat
+from automl.trials.job_clock import JobClock
+
+
+@dataclass(slots=True)
+class Session:
+    """One process's work on one study, under its lock."""
+
+    spec: StudySpec
+    place: Place
+    folder: Path
+    data: DataSet
+    staged: Path
+    journal: Journal
+    progress: Progress
+    earlier: tuple[EarlierEvidence, ...] = ()
+    """What earlier studies tell the sampler."""
+    baseline: Baseline | None = None
+    """What trial 0 is trained with; None in a study that an earlier version began."""
+    clock: JobClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Continue the wall-clock time of earlier sessions."""
+        self.clock = JobClock(self.journal)
+
+
+@contextmanager
+def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Session]:
+    """Claim the study's folder, check and stage the data, and open the journal.
+
+    Raises:
+        StudyError: the folder is in use, belongs to another description, or cannot be written.
+    """
+    began, folder = time.monotonic(), place.study(spec.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
+        ) from None
+    symlinks.check(folder, inner=WRITTEN)
+    symlinks.check(place.registry(spec).folder)
+    progress = Progress(folder / "study.log", console=console)
+    with files.locked(folder), held(Patience(progress.event)), heartbeat.beating(folder, attempt=0):
+        spec = named_from(place.storage, adopt(spec, folder))
+        spec = claim(folder, spec)
+        data, staged = prepare_data(spec, folder)
+        for warning in data.warnings:
+            progress.event(f"data warning: {warning}")
+        for warning in warm_up.warnings(spec, yolo.settings()):
+            progress.event(f"ladder warning: {warning}")
+        lessons = warm_start(spec, place, data)
+        for lesson in lessons:
+            progress.event(lesson.told())
+        journal = Journal.create(folder, name=spec.name, metric=spec.metric)
+        if journal.dropped:
+            progress.event(f"journal mended: {journal.dropped}")
+        taught = hpo_warm_start.evidence(lessons)
+        baseline = plain_training.recorded(spec, data, journal)
+        if baseline:
+            progress.event(plain_training.told(baseline))
+        session = Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
+        session.clock.count_from(began)
+        with session.clock.running():
+            yield session
+
+
+def claim(folder: Path, spec: StudySpec) -> StudySpec:
+    """Check that a study that has begun here has this description, and return it; one that has not begun takes it.
+
+    What is kept on disk is no part of what was searched, so `retention` may change on the way; and so may
+    `confirm.retrainings` be given anew, by which a close verdict is decided.
+    """
+    path = folder / SPEC
+    if not path.exists() or not (folder / FILE).exists():
+        files.write_text(path, dump(spec))
+        return spec
+    kept = stored(path)
+    if spec.confirm.retrainings == "auto":
+        spec = spec.model_copy(update={"confirm": _with_retrainings(spec, kept)})
+    same = spec.model_copy(update={"retention": kept.retention, "confirm": _with_retrainings(spec, kept)})
+    if different := differences(same, kept):
+        listed = "\n".join(f"  {line}" for line in different)
+        raise StudyError(
+            f"{folder}: must belong to the same description, but differs in\n{listed}\n"
+            f"choose another --name, or go on with the old one: automl resume {folder}"
+        )
+    if spec != kept:
+        files.write_text(path, dump(spec))
+    return spec
+
+
+def _with_retrainings(spec: StudySpec, kept: StudySpec) -> ConfirmSpec:
+    return spec.confirm.model_copy(update={"retrainings": kept.confirm.retrainings})

@@ -1,0 +1,185 @@
+"""Time estimate of a study: a few batches are timed on this machine, the rest is arithmetic on the expected epochs."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+from automl import cluster
+from automl.data import staging
+from automl.data.record import DataSet
+from automl.storage import scratch
+from automl.study import Job
+from automl.study.errors import AutomlError
+from automl.study.ladder import seats
+from automl.study.spec import StudySpec
+from automl.study.text import duration
+from automl.trainers import yolo
+from automl.trainers.yolo import Timing
+from automl.trials.remaining import waves
+
+COSTLY: Final = ("model", "imgsz", "batch", "multi_scale")
+"""Parameters that change what a batch takes; where they are searched, the estimate is that of their defaults."""
+
+MOST_COPIES: Final = 4
+"""Trainings timed together at most: each takes the memory of a trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Trials that train side by side from one epoch to another."""
+
+    trials: int
+    first: int
+    last: int
+
+
+def parts(spec: StudySpec) -> list[Part]:
+    """Return the expected course of a search: at each rung one in `reduction_factor` advances."""
+    found, trials = [], spec.budget.trials
+    for first, last in pairwise((0, *spec.rungs, spec.ladder.max_epochs)):
+        found.append(Part(trials, first, last))
+        trials = seats(trials, spec.ladder.reduction_factor)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds that a study takes on one machine, from what a few batches took."""
+
+    spec: StudySpec
+    timing: Timing
+    images: dict[str, int]
+    """Split to number of images."""
+    places: int
+    """Trainings at a time."""
+
+    @property
+    def epoch(self) -> float:
+        """Return the seconds of an epoch without its validation."""
+        images = self.images["train"] * float(self.spec.train.get("fraction", 1.0))
+        return ceil(images / self.timing.batch) * self.timing.train_batch + self.timing.epoch
+
+    def validation(self, split: str) -> float:
+        """Return the seconds of a validation."""
+        return ceil(self.images[split] / self.timing.val_images) * self.timing.val_batch
+
+    @property
+    def whole(self) -> float:
+        """Return the seconds of a re-training: every epoch is validated, and the end is judged on the other split."""
+        epochs = self.spec.ladder.max_epochs * (self.epoch + self.validation("val"))
+        return self.timing.start + epochs + self.validation(self.spec.confirm.split)
+
+    def search(self, job: Job) -> float:
+        """Return the seconds of the search, as if nothing but the trials ended it; it takes a whole trial at least.
+
+        A trial that pauses starts again when it goes on. One that reaches the last epoch is evaluated once more.
+        """
+        seconds, longest = 0.0, 0.0
+        for part in parts(self.spec):
+            validated = sum(job.validates(epoch) for epoch in range(part.first + 1, part.last + 1))
+            starts = part.first == 0 or self.spec.ladder.scheduler == "promotion"
+            one = (part.last - part.first) * self.epoch + validated * self.validation("val")
+            one += starts * self.timing.start + (part.last == self.spec.ladder.max_epochs) * self.validation("val")
+            seconds += part.trials * one
+            longest += one
+        return max(seconds / min(self.places, self.spec.budget.trials), longest)
+
+    def confirm(self) -> tuple[float, float]:
+        """Return the seconds of the fewest and of the most re-trainings."""
+        fewest, most = (waves(count, self.places) * self.whole for count in self.spec.retrainings)
+        return fewest, most
+
+
+def told(spec: StudySpec, data: DataSet) -> str:
+    """Return a line with the hours that a study takes on this machine, or why that could not be measured.
+
+    Nothing is written beside the user's files: the images are linked into a folder that goes with this process.
+    """
+    try:
+        shape = (float(os.cpu_count() or 1), float(yolo.gpu_count()))
+        wanted = spec.resources
+        slots = cluster.slots_of([shape], gpus=wanted.gpus, cpus=wanted.cpus, concurrent=wanted.concurrent)
+        with scratch.folder() as folder:
+            job = _job(spec, slots, folder)
+            few = _few(data, batch=int(yolo.overrides(job, folder)["batch"]))
+            staged = str(staging.stage(few, folder / "data"))
+            copies = side_by_side(slots)
+            timing = yolo.measure(replace(job, data=staged, validate_every=1), copies=copies)
+    except (AutomlError, OSError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return f"time: could not be measured on this machine: {type(error).__name__}: {reason}"
+    images = {split: len(found) for split, found in data.images.items()}
+    return line(Estimate(spec, timing, images, slots.concurrent), job, copies=copies)
+
+
+def side_by_side(slots: cluster.Slots) -> int:
+    """Return how many trainings to time together: those that share a GPU, else those that share the machine's cores.
+
+    >>> side_by_side(cluster.Slots(gpus=0.5, cpus=4, concurrent=8)), side_by_side(cluster.Slots(0, 1, 2))
+    (2, 2)
+    """
+    sharing = int(1 / slots.gpus) if slots.gpus else slots.concurrent
+    return max(1, min(sharing, slots.concurrent, MOST_COPIES))
+
+
+def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
+    """Return a trial of the default params, its data set still open."""
+    return Job(
+        folder=folder,
+        number=0,
+        params=spec.search_space.defaults(),
+        seed=spec.seed,
+        epochs=spec.ladder.max_epochs,
+        model=spec.model,
+        data="",
+        metric=spec.metric,
+        settings=spec.train,
+        gpus=slots.gpus,
+        threads=max(1, int(slots.cpus)),
+        validate_every=spec.ladder.validate_every,
+        rungs=spec.rungs,
+    )
+
+
+def _few(data: DataSet, *, batch: int) -> DataSet:
+    """Return a data set of a few batches, of images from all over the splits; a validation batch is twice as large."""
+    wanted = {"train": batch * yolo.TRAIN_BATCHES, "val": 2 * batch * yolo.VAL_BATCHES}
+    return replace(data, images={split: _spread(data.images[split], count) for split, count in wanted.items()})
+
+
+def _spread(images: Sequence[Path], count: int) -> tuple[Path, ...]:
+    return tuple(images[:: max(1, len(images) // count)][:count])
+
+
+def line(estimate: Estimate, job: Job, *, copies: int) -> str:
+    """Return an estimate in words; `job` tells which epochs are validated, `copies` how many were timed together."""
+    spec, timing = estimate.spec, estimate.timing
+    search, limit = estimate.search(job), ""
+    if spec.budget.hours is not None and search > spec.budget.hours * 3600:
+        limit = f", where budget.hours ends it; all trials would take {duration(search)}"
+        search = spec.budget.hours * 3600
+    confirm = estimate.confirm()
+    places = f"{estimate.places} trial{'s' if estimate.places > 1 else ''} at a time"
+    where = f"{'a GPU' if job.gpus else 'cpu'}{f', {copies} at a time' if copies > 1 else ''}"
+    varied = [name for name in COSTLY if name in spec.space]
+    only = f" with the default {', '.join(varied)}; others take other times" if varied else ""
+    return (
+        f"time: about {span(search + confirm[0], search + confirm[1])} on this machine (search {duration(search)}"
+        f"{limit}, confirm {span(*confirm)}; export not included): {places}, start {timing.start:.2g} s, "
+        f"{timing.train_batch:.2g} s a training batch of {timing.batch}, {timing.val_batch:.2g} s a validation batch "
+        f"of {timing.val_images}, measured on {where}{only}"
+    )
+
+
+def span(low: float, high: float) -> str:
+    """Return two times in words, one where they are the same.
+
+    >>> span(60, 60), span(60, 120)
+    ('1m00s', '1m00s to 2m00s')
+    """
+    one, other = duration(low), duration(high)
+    return one if one == other else f"{one} to {other}"

@@ -1,0 +1,63 @@
+"""From weights to what ships: ONNX, checked in ONNX Runtime, and a TensorRT engine, each measured where it can be.
+
+`tensorrt` builds for the GPU of this machine. Without one, the optional `tensorrt_rtx` builds an engine that serves
+RTX cards only; what this machine cannot do is said in the notes.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, score
+from automl.release.tensorrt_builder import build_engine
+from automl.storage import files, scratch
+from automl.study import Engine, Job
+from automl.study.errors import ExportError
+from automl.trainers import yolo
+
+TORCH_STATS: Final = "torch.npz"
+ONNX_STATS: Final = "onnx.npz"
+"""What the scores of weights and ONNX file were computed from, image by image."""
+
+
+def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engine: str) -> Engine:
+    """Export weights into `folder` as `model.onnx` and, where a builder is there, `model.engine`; measure both.
+
+    `images` are some of the judged split; `engine` is `auto`, `tensorrt`, `tensorrt_rtx` or `none`.
+
+    Raises:
+        ExportError: the export failed, or its outputs are not those of the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    size = int(yolo.overrides(job, folder)["imgsz"])
+    with scratch.folder() as place:
+        source = place / "model.pt"
+        shutil.copyfile(weights, source)
+        exported = yolo.export_onnx(source, image_size=size)
+        files.copy(exported, folder / "model.onnx")
+        difference = compare(source, exported, images[:CHECKED_IMAGES], image_size=size)
+        if difference > MAX_DIFFERENCE:
+            raise ExportError(
+                f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, "
+                f"but differ by {difference:.3g}"
+            )
+        torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
+        metrics = score(exported, job, keep=folder / ONNX_STATS)
+        plan, builder, plan_score, notes = build_engine(exported, job, folder / "model.engine", wanted=engine)
+    return Engine(
+        onnx=folder / "model.onnx",
+        onnx_difference=difference,
+        onnx_score=metrics[job.judged_metric],
+        torch_score=torch_score,
+        plan=plan,
+        builder=builder,
+        plan_score=plan_score,
+        notes=notes,
+        metrics=metrics,
+    )
+
+
+def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]]:
+    """Measure several models on one node: weights, job, and the file that keeps what the metrics come from."""
+    return [score(weights, job, keep=keep) for weights, job, keep in models]

@@ -1,0 +1,42 @@
+"""Parity of an exported model with its weights: raw outputs of both on the same images, and scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime
+
+from automl.storage import files, scratch
+from automl.study import Job
+from automl.trainers import yolo
+
+CHECKED_IMAGES: Final = 16
+MAX_DIFFERENCE: Final = 1e-3
+"""Limit of `compare`: 0.001 to 0.002 of a score, 0.6 pixels of a box edge at 600; measured in FP32: 1e-7 to 1e-5."""
+
+
+def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
+    """Return the metrics of weights of any format on the job's split.
+
+    What they were computed from, image by image, is kept in the file `keep`. The weights are copied first, since
+    validation writes beside them.
+    """
+    with scratch.folder() as place:
+        files.copy(weights, place / weights.name)
+        metrics, stats = yolo.judge(place / weights.name, job, split=job.split)
+    stats.save(keep)
+    return metrics
+
+
+def compare(weights: Path, exported: Path, images: Sequence[Path], *, image_size: int) -> float:
+    """Return the largest difference of raw outputs on letterboxed images, torch against ONNX Runtime.
+
+    Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) stand in one array.
+    """
+    pictures = yolo.letterboxed(images, image_size=image_size)
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0].name
+    ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])
+    theirs = yolo.raw_outputs(weights, pictures)
+    return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())

@@ -1,0 +1,104 @@
+"""TensorRT engines from an ONNX file, built for the GPU of this machine or for RTX cards."""
+
+import importlib
+import importlib.util
+import json
+import struct
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+
+from automl.storage import files
+from automl.study import Job
+from automl.study.errors import ExportError
+from automl.trainers import yolo
+
+BUILDERS: Final = ("auto", "tensorrt", "tensorrt_rtx")
+RTX_CARDS: Final = ("SM80", "SM86", "SM89", "SM120")
+
+
+def build_plan(exported: Path, target: Path, *, wanted: str) -> str:
+    """Build `target` from an ONNX file on this machine, without measuring it; return the builder's name.
+
+    Raises:
+        ExportError: this machine has no such builder, or it refused the graph.
+    """
+    module, reason = _builder(wanted)
+    if module is None:
+        raise ExportError(f"{target}: cannot be built: {reason}")
+    files.write_bytes(target, _plan(module, exported))
+    return f"{module.__name__} {module.__version__}"
+
+
+def build_engine(
+    exported: Path, job: Job, target: Path, *, wanted: str
+) -> tuple[Path | None, str, float | None, tuple[str, ...]]:
+    """Build `target` where a builder is installed and measure it where this machine can run it.
+
+    Returns:
+        The engine's path or None, the builder's name and version, its score on the job's split or None, and notes on
+        what was asked for and could not be done.
+    """
+    if wanted == "none":
+        return None, "", None, ()
+    module, reason = _builder(wanted)
+    if module is None:
+        return None, "", None, (f"no engine was built: {reason}",)
+    plan = _plan(module, exported)
+    files.write_bytes(target, plan)
+    builder = f"{module.__name__} {module.__version__}"
+    if module.__name__ == "tensorrt_rtx":
+        return target, builder, None, (
+            f"the engine was built by {builder}, without tensorrt on a CUDA GPU: it serves RTX cards only "
+            "(compute capability 8.0 up) and was not measured; build for other devices from model.onnx on the device",
+        )  # fmt: skip
+    framed = exported.with_suffix(".engine")
+    framed.write_bytes(_framed(plan, exported))
+    return target, builder, yolo.validate(framed, job, split=job.split)[job.judged_metric], ()
+
+
+def _builder(wanted: str) -> tuple[Any, str]:
+    """Return the builder module for this machine, or None and why there is none."""
+    if wanted not in BUILDERS:
+        raise ExportError(f"engine: must be one of {list(BUILDERS)}, but got {wanted!r}")
+    cuda = yolo.has_cuda()
+    if wanted in {"auto", "tensorrt"} and cuda and importlib.util.find_spec("tensorrt"):
+        return importlib.import_module("tensorrt"), ""
+    if wanted == "tensorrt":
+        missing = "tensorrt is not installed" if cuda else "this machine has no CUDA GPU, which tensorrt builds on"
+        return None, missing
+    if importlib.util.find_spec("tensorrt_rtx"):
+        return importlib.import_module("tensorrt_rtx"), ""
+    return None, "neither tensorrt on a CUDA GPU nor tensorrt_rtx is here; `pip install automl[rtx]` brings the latter"
+
+
+def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
+    logger = module.Logger(module.Logger.ERROR)
+    builder = module.Builder(logger)
+    network = builder.create_network(1 << int(module.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = module.OnnxParser(network, logger)
+    if not parser.parse_from_file(str(exported)):
+        problems = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
+        raise ExportError(f"{exported}: {module.__name__} could not read the graph: {problems}")
+    plan = builder.build_serialized_network(network, _settings(module, builder))
+    if plan is None:
+        raise ExportError(f"{exported}: {module.__name__} could not build an engine; its log is that of the Ray worker")
+    return bytes(plan)
+
+
+def _settings(module: Any, builder: Any) -> Any:  # noqa: ANN401
+    """Return the builder's settings; for RTX the cards are named, so that the engine does not follow this machine."""
+    settings = builder.create_builder_config()
+    if module.__name__ == "tensorrt_rtx":
+        settings.num_compute_capabilities = len(RTX_CARDS)
+        for index, card in enumerate(RTX_CARDS):
+            settings.set_compute_capability(getattr(module.ComputeCapability, card), index)
+    return settings
+
+
+def _framed(plan: bytes, exported: Path) -> bytes:
+    """Put Ultralytics' header (length and JSON) before a plan, the form its validator reads; what ships is bare."""
+    facts = {entry.key: entry.value for entry in onnx.load(exported, load_external_data=False).metadata_props}
+    header = json.dumps(facts).encode()
+    return struct.pack("<i", len(header)) + header + plan

@@ -1,0 +1,208 @@
+"""Detection metrics from detections kept image by image: mAP50-95, mAP50, precision, recall for any weights of images.
+
+As Ultralytics' `ap_per_class`: average precision by 101-point interpolation of the precision envelope; precision and
+recall at the confidence where the smoothed mean F1 is highest. Pure but for `ImageStats.save` and `load`.
+"""
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.storage import files
+from automl.study.errors import StudyError
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+THRESHOLDS: Final = 10
+"""IoU 0.50, 0.55 .. 0.95."""
+RECALLS: Final = np.linspace(0, 1, 101)
+CONFIDENCES: Final = np.linspace(0, 1, 1000)
+SMOOTHING: Final = 101
+"""Points of the box filter over the F1 curve: a tenth of its length, made odd."""
+TINY: Final = 1e-16
+METRICS: Final = ("map50_95", "map50", "precision", "recall")
+INDICES: Final = ("image", "kind", "truth_image", "truth_kind")
+ARRAYS: Final = {**dict.fromkeys(INDICES, np.int64), "tp": np.bool_, "conf": np.float64, "names": np.str_}
+DAMAGES: Final = (
+    OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy raises for an archive that is missing, cut or changed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageStats:
+    """Detections and ground truth of one model on one split, image by image.
+
+    Raises:
+        ValueError: lengths, shapes or image indices do not agree.
+    """
+
+    image: IntArray
+    """(detections,) index of the image."""
+    tp: BoolArray
+    """(detections, 10) true positive at each IoU threshold."""
+    conf: FloatArray
+    """(detections,) confidence."""
+    kind: IntArray
+    """(detections,) predicted class."""
+    truth_image: IntArray
+    """(ground-truth boxes,) index of the image."""
+    truth_kind: IntArray
+    """(ground-truth boxes,) class."""
+    images: int
+    names: tuple[str, ...]
+    """(images,) file names, by which two models are compared on the same images."""
+
+    def __post_init__(self) -> None:
+        """Reject arrays that do not belong together."""
+        found, truths = len(self.image), len(self.truth_image)
+        shapes = {
+            "tp": (self.tp, (found, THRESHOLDS)), "conf": (self.conf, (found,)), "kind": (self.kind, (found,)),
+            "truth_kind": (self.truth_kind, (truths,)),
+        }  # fmt: skip
+        for name, (array, shape) in shapes.items():
+            if array.shape != shape:
+                raise ValueError(f"{name}: must have shape {shape}, but got {array.shape}")
+        if len(self.names) != self.images or len(set(self.names)) != self.images:
+            raise ValueError(f"names: must be {self.images} different ones, but got {len(set(self.names))}")
+        for name, index in (("image", self.image), ("truth_image", self.truth_image)):
+            if index.ndim != 1 or (len(index) and not 0 <= index.min() <= index.max() < self.images):
+                raise ValueError(f"{name}: must be indices of {self.images} images, but got others")
+
+    def save(self, path: Path) -> None:
+        """Write an .npz archive without pickled objects."""
+        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name), kind) for name, kind in ARRAYS.items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        files.write_bytes(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            StudyError: the file is missing or damaged.
+        """
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+                arrays = {name: np.asarray(archive[name]) for name in ARRAYS}
+            for name, kind in ARRAYS.items():
+                if not np.issubdtype(arrays[name].dtype, kind):
+                    raise ValueError(f"{name}: must be {kind.__name__}, but got {arrays[name].dtype}")
+            names = tuple(arrays.pop("names").tolist())
+            return cls(**arrays, images=len(names), names=names)
+        except DAMAGES as wrong:
+            message = f"{path}: must hold detections image by image, but {wrong}; validate the model again"
+            raise StudyError(message) from wrong
+
+
+def metrics(stats: ImageStats, weights: IntArray | None = None) -> dict[str, float]:
+    """Return mAP50-95, mAP50, precision and recall with each image counted `weights` times; once if None.
+
+    Equal to Ultralytics' on data in which each image is repeated as often. A class without ground truth is left out; 0
+    where no ground truth is left.
+    """
+    counted = np.ones(stats.images, np.int64) if weights is None else weights
+    curves = Curves.of(stats)
+    return {name: curves.metric(name, counted) for name in METRICS}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """Detections sorted by class and falling confidence, once for all resamples."""
+
+    truth_image: IntArray
+    truth_class: IntArray
+    classes: int
+    image: IntArray
+    conf: FloatArray
+    hit: BoolArray
+    """True positive at IoU 0.50."""
+    starts: IntArray
+    """(classes + 1,) first detection of each class."""
+    row: IntArray
+    """Detection of each true positive, over all thresholds."""
+    segment: IntArray
+    """Class times `THRESHOLDS` plus threshold of each true positive, rising."""
+
+    @classmethod
+    def of(cls, stats: ImageStats) -> Self:
+        """Sort; classes without ground truth are left out."""
+        kinds, truth_class = np.unique(stats.truth_kind, return_inverse=True)
+        known = np.flatnonzero(np.isin(stats.kind, kinds))
+        place = np.searchsorted(kinds, stats.kind[known])
+        order = np.lexsort((-stats.conf[known], place))
+        rows, place = known[order], place[order]
+        row, threshold = np.nonzero(stats.tp[rows])
+        segment = place[row] * THRESHOLDS + threshold
+        by_segment = np.argsort(segment, kind="stable")
+        return cls(
+            truth_image=stats.truth_image,
+            truth_class=truth_class,
+            classes=len(kinds),
+            image=stats.image[rows],
+            conf=stats.conf[rows],
+            hit=stats.tp[rows, 0],
+            starts=np.searchsorted(place, np.arange(len(kinds) + 1)),
+            row=row[by_segment],
+            segment=segment[by_segment],
+        )
+
+    def metric(self, name: str, weights: IntArray) -> float:
+        """Return one of `METRICS` with each image counted `weights` times."""
+        truths = np.bincount(np.repeat(self.truth_class, weights[self.truth_image]), minlength=self.classes)
+        if not truths.any():
+            return 0.0
+        if name in ("map50_95", "map50"):
+            precision = self._average_precision(weights, truths)[truths > 0]
+            return float(precision.mean() if name == "map50_95" else precision[:, 0].mean())
+        return float(self._at_best_f1(weights, truths)[("precision", "recall").index(name)])
+
+    def _average_precision(self, weights: IntArray, truths: IntArray) -> FloatArray:
+        """Return (classes, THRESHOLDS) average precisions.
+
+        Precision rises with a true positive and falls with a false one only, so the envelope between two recalls is
+        the highest precision at any later true positive: false positives matter by their number alone.
+        """
+        counts = weights[self.image]
+        before = np.cumsum(counts) - counts
+        before -= np.append(before, 0)[self.starts[:-1]].repeat(np.diff(self.starts))
+        copies = counts[self.row]
+        ends = np.cumsum(copies)
+        first = np.searchsorted(self.segment, self.segment)
+        each = np.repeat(np.arange(len(copies)), copies)
+        copy = np.arange(1, len(each) + 1) - (ends - copies)[each]
+        hits = np.arange(1, len(each) + 1) - (ends - copies)[first][each]
+        segment = self.segment[each]
+        precision = hits / (before[self.row][each] + copy)
+        recall = hits / (truths[segment // THRESHOLDS] + TINY)
+        below = np.searchsorted(RECALLS, recall) - 1
+        envelope = np.zeros((self.classes * THRESHOLDS, len(RECALLS)))
+        np.maximum.at(envelope, (segment, below), precision)
+        envelope = np.maximum.accumulate(envelope[:, ::-1], axis=1)[:, ::-1]
+        return np.trapezoid(envelope, RECALLS, axis=1).reshape(self.classes, THRESHOLDS)
+
+    def _at_best_f1(self, weights: IntArray, truths: IntArray) -> tuple[float, float]:
+        """Return mean precision and recall at the confidence where the smoothed mean F1 is highest."""
+        present = np.flatnonzero(truths)
+        precision, recall = np.zeros((2, len(present), len(CONFIDENCES)))
+        for index, place in enumerate(present):
+            part = slice(self.starts[place], self.starts[place + 1])
+            copies = weights[self.image[part]]
+            hits = np.cumsum(np.repeat(self.hit[part], copies))
+            if len(hits):
+                falling = -np.repeat(self.conf[part], copies)
+                recall[index] = np.interp(-CONFIDENCES, falling, hits / (truths[place] + TINY), left=0)
+                precision[index] = np.interp(-CONFIDENCES, falling, hits / np.arange(1, len(hits) + 1), left=1)
+        f1 = (2 * precision * recall / (precision + recall + TINY)).mean(axis=0)
+        padded = np.pad(f1, SMOOTHING // 2, mode="edge")
+        best = np.convolve(padded, np.full(SMOOTHING, 1 / SMOOTHING), mode="valid").argmax()
+        return precision[:, best].mean(), recall[:, best].mean()

@@ -1,0 +1,151 @@
+"""Writes that survive a pulled plug: temporary name, fsync, rename. And the lock that keeps a second writer out.
+
+Called by everything that leaves files behind. Paths are on the study's storage, which may be a network mount; where
+patience is held, whole files wait for a storage that is full or away.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from automl.storage.outage import patiently
+from automl.study.errors import StudyError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by `text` as a whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by bytes as a whole or not at all."""
+    _replace(path, lambda file: file.write(content))
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
+    """Replace `path` by JSON; NaN and infinity are refused with ValueError."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Replace `target` by a copy of `source` as a whole or not at all."""
+
+    def fill(file: IO[bytes]) -> None:
+        with source.open("rb") as reader:
+            shutil.copyfileobj(reader, file, 1 << 20)
+
+    _replace(target, fill)
+
+
+def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = True) -> int:
+    """Add to a file as a whole or not at all, and return where it then ends; waits for nothing.
+
+    `end` is where it ended when the caller last wrote; what stands after that is taken away first. Nobody holds the
+    file open in between, so a mount that went and came back is met as it is.
+
+    Raises:
+        StudyError: the file is shorter than `end`.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(file).st_size
+        start = size if end is None else end
+        if size < start:
+            raise StudyError(f"{path}: must hold the {start} bytes written so far, but holds {size}; see who cut it")
+        _extend(file, content, start, sync=sync)
+    finally:
+        os.close(file)
+    return start + len(content)
+
+
+def _extend(file: int, content: bytes, start: int, *, sync: bool) -> None:
+    """Write from `start` on, and cut back what a failure leaves half done."""
+    done = 0
+    try:
+        os.ftruncate(file, start)
+        os.lseek(file, start, os.SEEK_SET)
+        while done < len(content):  # a disk that fills up takes a part and says so only when asked again
+            done += os.write(file, content[done:])
+        if sync:
+            os.fsync(file)
+    except BaseException:
+        with suppress(OSError):
+            os.ftruncate(file, start)
+        raise
+
+
+def _replace(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    patiently(path.parent, lambda: _replace_once(path, fill))
+
+
+def _replace_once(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new files in `folder` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock_file(folder: Path) -> IO[str]:
+    def take() -> IO[str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / ".lock").open("a+", encoding="utf-8")
+
+    try:
+        return patiently(folder, take)
+    except OSError as error:
+        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the one writer's lock on `folder`; it is free again when this process ends, however it ends.
+
+    Raises:
+        StudyError: another process holds it; the message names that process. Or the folder cannot be written.
+    """
+    with _lock_file(folder) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise StudyError(
+                f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} holds it;"
+                " wait for it, stop it, or choose another --name"
+            ) from None
+        holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
+        with suppress(OSError):  # the lock holds whether or not there is room for a note of who has it
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), holder.encode())
+        yield

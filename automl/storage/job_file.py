@@ -1,0 +1,46 @@
+"""A job as a file in its own folder: what a worker was told, for people and for whoever judges its weights later."""
+
+from pathlib import Path
+from typing import Final
+
+from automl.storage import files
+from automl.study import Job, checksum
+from automl.study.errors import AutomlError, StudyError
+from automl.study.yaml_io import dump_yaml, read_yaml
+
+FILE: Final = "params.yaml"
+
+
+def write(job: Job) -> None:
+    """Write a job's card into its folder."""
+    files.write_text(job.folder / FILE, checksum.seal(dump_yaml(job.to_dict())))
+
+
+def read(folder: Path) -> Job:
+    """Read the card of a folder.
+
+    Raises:
+        AutomlError: there is none, or it is damaged.
+    """
+    path = folder / FILE
+    plain = read_yaml(path)
+    try:
+        if checksum.damaged(path.read_text(encoding="utf-8")):
+            raise ValueError("its checksum does not hold")
+        return Job.from_dict(plain)
+    except (LookupError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"{path}: must be the card of a training, but {error}; `automl resume` writes those of a study anew"
+        ) from None
+
+
+def mend(job: Job) -> bool:
+    """Write the card of a job anew where its folder has none that can be read; tell whether that was so."""
+    if not job.folder.is_dir():
+        return False
+    try:
+        read(job.folder)
+    except AutomlError:
+        write(job)
+        return True
+    return False

@@ -1,0 +1,255 @@
+"""The study's one truth: every suggestion, measurement and ending, append-only, in `journal.log`.
+
+The file is an Optuna journal: Optuna and its dashboard open it as it is. Added to Optuna's own lines are a checksum
+each, one writer, and a mend of the half line that a pulled plug leaves. The sampler, the ladder and the trials of a
+resumed study are rebuilt from here and from nothing else.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from automl.storage import files
+from automl.storage.outage import patiently
+from automl.study import Ending, Loss, Measurement, Params, State, Trial
+from automl.study.errors import StudyError
+from automl.study.space import Choice, Integer, SearchSpace, Single, live
+
+FILE: Final = "journal.log"
+EPOCH: Final = "epoch:"
+LOSSES: Final = "losses"
+OUTSIDE: Final = "params"
+"""The params of a trial that are no point of the space."""
+STATES: Final = {
+    State.COMPLETED: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+    State.RUNNING: TrialState.RUNNING,
+}
+
+
+class Journal:
+    """One study's journal. Trials are numbered from 0 in the order in which they were suggested."""
+
+    def __init__(self, lines: "_Lines", metric: str) -> None:
+        """Take the lines as read; use `create` or `read`."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._lines = lines
+        self._metric = metric
+        self._storage = JournalStorage(lines)
+        studies = self._storage.get_all_studies()
+        self._study = studies[0]._study_id if studies else -1
+
+    @classmethod
+    def create(cls, folder: Path, *, name: str, metric: str) -> Self:
+        """Open for writing, and begin the journal if there is none; the caller holds the folder's lock."""
+        journal = cls(_Lines(folder / FILE, writable=True), metric)
+        if journal._study < 0:
+            journal._study = journal._storage.create_new_study([StudyDirection.MAXIMIZE], name)
+        return journal
+
+    @classmethod
+    def read(cls, folder: Path, *, metric: str) -> Self:
+        """Open for reading only, beside the writer if need be.
+
+        Raises:
+            StudyError: there is no journal.
+        """
+        if not (folder / FILE).is_file():
+            raise StudyError(f"{folder}: must be a study's folder, but has no {FILE}")
+        return cls(_Lines(folder / FILE, writable=False), metric)
+
+    @property
+    def dropped(self) -> str:
+        """Tell what was unreadable at the end of the file and left out, empty if nothing."""
+        return self._lines.dropped
+
+    def suggested(self, params: Params, space: SearchSpace, *, seed: int, origin: str, outside: bool = False) -> int:
+        """Record a new trial and return its number; `origin` says where the params come from.
+
+        Params `outside` the space have no distribution: Optuna sees a trial without params, and they are an attribute.
+        """
+        point: Params = {} if outside else params
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(point),
+            distributions=distributions(space, point),
+            user_attrs={"seed": seed, "origin": origin} | ({OUTSIDE: dict(params)} if outside else {}),
+        )
+        key = self._storage.create_new_trial(self._study, template)
+        return self._storage.get_trial(key).number
+
+    def measured(self, number: int, measurement: Measurement, *, node: str = "") -> None:
+        """Record what an epoch gave; an epoch recorded before is left as it was.
+
+        One that was not validated has no intermediate value, for Optuna as for us.
+        """
+        key = self._key(number)
+        if measurement.epoch in _epochs(self._storage.get_trial(key), self._metric):
+            return
+        attr = measurement.to_dict() | {"node": node}
+        self._storage.set_trial_user_attr(key, f"{EPOCH}{measurement.epoch}", attr)
+        if self._metric in measurement.metrics:
+            self._storage.set_trial_intermediate_value(key, measurement.epoch, measurement.metrics[self._metric])
+
+    def lost(self, number: int, loss: Loss) -> None:
+        """Record that a trial lost its worker."""
+        key = self._key(number)
+        losses = self._storage.get_trial(key).user_attrs.get(LOSSES, [])
+        self._storage.set_trial_user_attr(key, LOSSES, [*losses, loss.to_dict()])
+
+    def ended(self, number: int, ending: Ending) -> None:
+        """Record how a trial ended: PRUNED with the last value it has, COMPLETED with its best, FAILED without one."""
+        key = self._key(number)
+        self._storage.set_trial_user_attr(key, "ending", ending.to_dict())
+        self._settle(key)
+
+    def settle(self) -> None:
+        """Finish what a killed writer left half done: an ending that was written, its state not yet."""
+        for frozen in self._storage.get_all_trials(self._study, deepcopy=False):
+            if frozen.state is TrialState.RUNNING and "ending" in frozen.user_attrs:
+                self._settle(frozen._trial_id)
+
+    def note(self, key: str, value: Any) -> None:  # noqa: ANN401
+        """Record a fact of the whole study, such as a confirmed score; the last one of a key holds."""
+        self._storage.set_study_user_attr(self._study, key, value)
+
+    def notes(self) -> dict[str, Any]:
+        """Return the facts of the whole study."""
+        return dict(self._storage.get_study_user_attrs(self._study)) if self._study >= 0 else {}
+
+    def trials(self) -> list[Trial]:
+        """Return all trials by number."""
+        if self._study < 0:
+            return []
+        return [_trial(frozen, self._metric) for frozen in self._storage.get_all_trials(self._study, deepcopy=False)]
+
+    def _settle(self, key: int) -> None:
+        frozen = self._storage.get_trial(key)
+        trial = _trial(frozen, self._metric)
+        last = frozen.intermediate_values.get(max(frozen.intermediate_values, default=0))
+        value = {State.COMPLETED: trial.best(self._metric), State.PRUNED: last}.get(trial.state)
+        self._storage.set_trial_state_values(key, STATES[trial.state], None if value is None else [value])
+
+    def _key(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
+
+
+def distributions(space: SearchSpace, params: Params) -> dict[str, BaseDistribution]:
+    """Return the Optuna distribution of each parameter that exists under the params: that of its live range."""
+    found = {name: live(space.parameters[name], params) for name in params}
+    return {name: distribution(part) for name, part in found.items() if part}
+
+
+def distribution(parameter: Single) -> BaseDistribution:
+    """Return a parameter as Optuna describes it."""
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.choices)
+    if isinstance(parameter, Integer):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+
+
+def _epochs(frozen: FrozenTrial, metric: str) -> list[int]:
+    """Return the epochs whose measurement is whole: both of its lines were written, or it has one line only."""
+    told = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
+    values = frozen.intermediate_values
+    return sorted(epoch for epoch, attr in told.items() if epoch in values or metric not in attr["metrics"])
+
+
+def _trial(frozen: FrozenTrial, metric: str) -> Trial:
+    attrs = frozen.user_attrs
+    measurements = tuple(
+        Measurement.from_dict(attrs[f"{EPOCH}{step}"] | {"epoch": step}) for step in _epochs(frozen, metric)
+    )
+    return Trial(
+        number=frozen.number,
+        params=attrs.get(OUTSIDE, frozen.params),
+        seed=attrs["seed"],
+        measurements=measurements,
+        ending=Ending.from_dict(attrs["ending"]) if "ending" in attrs else None,
+        losses=tuple(Loss.from_dict(plain) for plain in attrs.get(LOSSES, [])),
+        node=attrs[f"{EPOCH}{measurements[-1].epoch}"].get("node", "") if measurements else "",
+        outside=OUTSIDE in attrs,
+    )
+
+
+class _Lines(BaseJournalBackend):
+    """Optuna's journal lines with a checksum each; what this process wrote is not read back from the file."""
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        self._path = path
+        self._logs: list[dict[str, Any]] = []
+        self._writable = writable
+        self.dropped = ""
+        try:
+            self._end = self._read()
+            if writable:
+                self._add(b"")
+                files.sync_folder(path.parent)
+        except OSError as error:
+            raise StudyError(f"{path}: must be a file that can be read and written, but {error.strerror}") from None
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        """Return the lines from a number on."""
+        return self._logs[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append lines and wait until they are on the disk; lines that could not be written whole leave no trace."""
+        if not self._writable:
+            raise StudyError(f"{self._path}: was opened for reading only")
+        text = "".join(_sealed(log) for log in logs)
+        try:
+            self._add(text.encode())
+        except OSError as error:
+            raise StudyError(f"{self._path}: must be written to, but {error.strerror}; then resume the study") from None
+        # Through JSON and back, so that this process sees what a later one will.
+        self._logs += [json.loads(line) for line in text.splitlines()]
+
+    def _add(self, content: bytes) -> None:
+        """Write after the last good line; half a line that stands there, of whatever attempt, is cut off first."""
+        self._end = patiently(self._path.parent, lambda: files.append(self._path, content, end=self._end))
+
+    def _read(self) -> int:
+        """Read all good lines and return where they end; a bad line is forgiven at the end of the file only."""
+        if not self._path.exists():
+            return 0
+        content = self._path.read_bytes()
+        lines = content.split(b"\n")
+        end = 0
+        for number, line in enumerate(lines[:-1], start=1):
+            log = _unsealed(line)
+            if log is None:
+                if any(_unsealed(later) for later in lines[number:-1]):
+                    raise StudyError(
+                        f"{self._path}:{number}: the checksum must hold, but the line is damaged and good lines follow;"
+                        " bring the file back from a copy"
+                    )
+                break
+            self._logs.append(log)
+            end += len(line) + 1
+        if end < len(content):
+            self.dropped = f"{self._path}: the last {len(content) - end} bytes were half written and are left out"
+        return end
+
+
+def _sealed(log: Mapping[str, Any]) -> str:
+    body = json.dumps(log, separators=(",", ":"), allow_nan=False)
+    return f'{body[:-1]},"crc":{zlib.crc32(body.encode())}}}\n'
+
+
+def _unsealed(line: bytes) -> dict[str, Any] | None:
+    body, found, seal = line.rpartition(b',"crc":')
+    if not found or not seal.endswith(b"}") or seal[:-1] != str(zlib.crc32(body + b"}")).encode():
+        return None
+    log: dict[str, Any] = json.loads(line)
+    return log

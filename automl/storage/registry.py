@@ -1,0 +1,196 @@
+"""Champions on disk: immutable versions, three aliases moved together in one rename, an append-only history.
+
+models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
+models/<name>/aliases.json     champion, challenger, previous: version numbers
+models/<name>/history.jsonl    who moved which alias when, and why
+"""
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from automl.storage import files as storage_files
+from automl.study.errors import RegistryError
+
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+PREVIOUS: Final = "previous"
+ALIASES: Final = "aliases.json"
+MANIFEST: Final = "manifest.json"
+HISTORY: Final = "history.jsonl"
+
+
+class Registry:
+    """The versions of one model name."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        """Look at `root/name`, which need not exist yet."""
+        self.folder = root / name
+        self.name = name
+
+    def aliases(self) -> dict[str, int]:
+        """Return alias to version number; an alias that points nowhere is absent."""
+        path = self.folder / ALIASES
+        found = _json(path) if path.exists() else {}
+        if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
+            raise RegistryError(f"{path}: must map aliases to version numbers, but got {found!r}; bring it back")
+        return found
+
+    def versions(self) -> list[int]:
+        """Return the numbers of all versions, oldest first."""
+        return sorted(
+            int(path.name)
+            for path in (self.folder / "versions").glob("[0-9]*")
+            if path.name.isdecimal() and path.is_dir()
+        )
+
+    def path(self, version: int | str) -> Path:
+        """Return the folder of a version, given its number or an alias.
+
+        Raises:
+            RegistryError: there is none.
+        """
+        number = self.aliases().get(version) if isinstance(version, str) else version
+        folder = self.folder / "versions" / f"{number or 0:04d}"
+        if number is None or not folder.is_dir():
+            held = self.aliases() or "nothing"
+            raise RegistryError(f"{self.folder}: must hold {version!r}, but holds {held}; run a search and promote it")
+        return folder
+
+    def publish(self, files: Mapping[str, Path], documents: Mapping[str, Any]) -> int:
+        """Add a version made of copies of `files` and of `documents` as JSON, and name it challenger.
+
+        The same files published again give the version they already are. Returns the version's number.
+        """
+        with storage_files.locked(self.folder):
+            digests = {name: storage_files.sha256(path) for name, path in sorted(files.items())}
+            for number in reversed(self.versions()):
+                if {name: self.manifest(number)["files"].get(name) for name in digests} == digests:
+                    self._move({CHALLENGER: number}, why=f"version {number} published again")
+                    return number
+            number = max(self.versions(), default=0) + 1
+            self._write(number, files, documents)
+            self._move({CHALLENGER: number}, why=f"version {number} published")
+            return number
+
+    def promote(self, number: int, *, why: str) -> None:
+        """Make a version the champion, the present one the previous; once more for the champion changes nothing."""
+        self.path(number)
+        with storage_files.locked(self.folder):
+            champion = self.aliases().get(CHAMPION)
+            if champion != number:
+                moves = {CHAMPION: number} if champion is None else {CHAMPION: number, PREVIOUS: champion}
+                self._move(moves, why=why)
+
+    def rollback(self, *, why: str) -> int:
+        """Exchange champion and previous; return the new champion's number.
+
+        Raises:
+            RegistryError: there is no previous champion.
+        """
+        with storage_files.locked(self.folder):
+            aliases = self.aliases()
+            if PREVIOUS not in aliases:
+                raise RegistryError(f"{self.folder}: must have a previous champion to go back to, but has {aliases}")
+            self._move({CHAMPION: aliases[PREVIOUS], PREVIOUS: aliases[CHAMPION]}, why=why)
+            return aliases[PREVIOUS]
+
+    def manifest(self, number: int) -> dict[str, Any]:
+        """Return the manifest of a version.
+
+        Raises:
+            RegistryError: it is missing or damaged.
+        """
+        path = self.path(number) / MANIFEST
+        manifest = _json(path)
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+            raise RegistryError(f"{path}: must list the files of the version, but does not; bring it back from a copy")
+        return manifest
+
+    def verify(self, number: int) -> list[str]:
+        """Return what is wrong with a version's files, empty when every byte is as published."""
+        folder = self.path(number)
+        listed = self.manifest(number)["files"]
+        there = {path.name for path in folder.iterdir()} - {MANIFEST}
+        problems = [f"{folder / name}: is missing" for name in sorted(set(listed) - there)]
+        problems += [f"{folder / name}: was added later" for name in sorted(there - set(listed))]
+        for name in sorted(set(listed) & there):
+            if not (folder / name).is_file():
+                problems.append(f"{folder / name}: is no file")
+            elif (found := storage_files.sha256(folder / name)) != listed[name]:
+                problems.append(f"{folder / name}: SHA-256 must be {listed[name]}, but is {found}")
+        return problems
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return all moves, oldest first; half a line that a killed writer left at the end is no move."""
+        return [_entry(line, self.folder / HISTORY) for line in self._history().splitlines()]
+
+    def _history(self) -> bytes:
+        path = self.folder / HISTORY
+        content = path.read_bytes() if path.exists() else b""
+        return content[: content.rfind(b"\n") + 1]
+
+    def _write(self, number: int, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
+        versions = self.folder / "versions"
+        versions.mkdir(parents=True, exist_ok=True)
+        for stale in versions.glob(".draft-*"):  # of a writer that was killed; we hold the lock
+            shutil.rmtree(stale, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
+        try:
+            for name, source in files.items():
+                storage_files.copy(source, draft / name)
+            for name, content in documents.items():
+                storage_files.write_json(draft / name, content)
+            listed = {path.name: storage_files.sha256(path) for path in sorted(draft.iterdir())}
+            storage_files.write_json(draft / MANIFEST, {"name": self.name, "version": number, "files": listed})
+            for path in draft.iterdir():
+                path.chmod(0o444)
+            draft.chmod(0o755)
+            draft.rename(versions / f"{number:04d}")
+            storage_files.sync_folder(versions)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+    def _move(self, moves: Mapping[str, int], *, why: str) -> None:
+        aliases = self.aliases() | dict(moves)
+        entry = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": f"{_user()}@{socket.gethostname()}",
+            "moves": dict(moves),
+            "why": why,
+        }
+        storage_files.write_bytes(self.folder / HISTORY, self._history() + json.dumps(entry).encode() + b"\n")
+        storage_files.write_json(self.folder / ALIASES, aliases)
+
+
+def _json(path: Path) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RegistryError(
+            f"{path}: must be readable JSON, but {getattr(error, 'strerror', None) or error}; bring it back from a copy"
+        ) from None
+
+
+def _entry(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise RegistryError(f"{path}: each line must be JSON, but {error}; bring it back from a copy") from None
+    return entry
+
+
+def _user() -> str:
+    """Return who runs this; in a container the user's number may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

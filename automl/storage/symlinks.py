@@ -1,0 +1,86 @@
+"""What is written for a study stays in its storage: no folder of it may be a link that leads out.
+
+The storage itself, its `runs` and its `models` may be links: where these lead, the user decided.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from automl.study.errors import StudyError
+
+
+def check(folder: Path, *, inner: tuple[str, ...] = ()) -> None:
+    """See that a folder, what stands in it, and what stands in some of its folders, does not lead elsewhere.
+
+    Raises:
+        StudyError: a link leads out of the place where the folder stands.
+    """
+    if folder.is_symlink() and not _within(folder, folder.parent.resolve()):
+        raise _leads_out(folder)
+    for path in _standing_in(folder, inner):
+        if path.is_symlink() and not _within(path, folder.resolve()):
+            raise _leads_out(path)
+
+
+def _standing_in(folder: Path, inner: tuple[str, ...]) -> Iterator[Path]:
+    for place in (folder, *(folder / name for name in inner)):
+        if place.is_dir():
+            yield from place.iterdir()
+
+
+def _within(path: Path, place: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(place)
+    except (OSError, RuntimeError):  # links in a circle
+        return False
+
+
+def _leads_out(path: Path) -> StudyError:
+    return StudyError(
+        f"{path}: must stay in the storage, but is a link to {path.readlink()}; put the real thing in its place"
+    )
+
+
+def real(path: Path) -> Path:
+    """Return where a folder that the user named really is.
+
+    Raises:
+        StudyError: there is none.
+    """
+    try:
+        place = path.resolve(strict=True)
+        if not place.is_dir():
+            raise NotADirectoryError(0, "is no folder")
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
+        reason = getattr(error, "strerror", None) or "leads nowhere"
+        raise StudyError(
+            f"{path}: must be the folder of an earlier study, runs/<study>, or of a registry, models/<name>, "
+            f"but: {reason}"
+        ) from None
+    return place
+
+
+def inside(folder: Path, name: str) -> Path | None:
+    """Return a file or folder of a folder given by its real place; None where there is none.
+
+    Raises:
+        StudyError: it is a link that leads out of the folder, or round in a circle.
+    """
+    path = folder / name
+    try:
+        place = path.resolve(strict=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError, ValueError):
+        raise StudyError(f"{path}: must be a file that can be read, but leads nowhere") from None
+    if not place.is_relative_to(folder):
+        raise StudyError(f"{path}: must stay in the study's own folder, but leads to {place}")
+    return place
+
+
+def file_in(folder: Path, name: str) -> Path | None:
+    """Return a regular file of a folder; None where there is none. Raises as `inside` does."""
+    place = inside(folder, name)
+    if place is not None and not place.is_file():
+        raise StudyError(f"{folder / name}: must be a file, but is none")
+    return place

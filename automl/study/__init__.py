@@ -1,0 +1,30 @@
+"""The nouns of a study: frozen dataclasses and enums, nothing that acts.
+
+Every other module speaks in these. Facts are stored, conclusions (a trial's state, its value) are derived from them.
+"""
+
+from automl.study.job import Job
+from automl.study.results import EarlierEvidence, Engine, Evidence, Gain, Gates, Promotion, Score
+from automl.study.trial import LOST, Answer, Ending, Kind, Loss, Measurement, Params, ParamValue, Report, State, Trial
+
+__all__ = [
+    "LOST",
+    "Answer",
+    "EarlierEvidence",
+    "Ending",
+    "Engine",
+    "Evidence",
+    "Gain",
+    "Gates",
+    "Job",
+    "Kind",
+    "Loss",
+    "Measurement",
+    "ParamValue",
+    "Params",
+    "Promotion",
+    "Report",
+    "Score",
+    "State",
+    "Trial",
+]

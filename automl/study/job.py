@@ -1,0 +1,59 @@
+"""Job: one training for a worker, in plain values."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from automl.study.trial import Params
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training for a worker: all that it needs, in plain values."""
+
+    folder: Path
+    """Where checkpoints, curves and the log go; on the study's storage."""
+    number: int
+    params: Params
+    seed: int
+    epochs: int
+    model: str
+    data: str
+    metric: str
+    """The tag that decides which epoch's weights become `best.pt`."""
+    settings: Mapping[str, Any]
+    """Fixed settings passed to Ultralytics; `params` override them."""
+    split: str = "val"
+    """The split of the final evaluation."""
+    gpus: float = 0.0
+    threads: int = 1
+    validate_every: int = 1
+    """Validated are every so many epochs, the rungs and the last epoch."""
+    rungs: tuple[int, ...] = ()
+    """The epochs at which it is compared with others."""
+    attempt: int = 1
+    """How often the trial was given to a worker, this time included; earlier attempts must not write any more."""
+
+    @property
+    def judged_metric(self) -> str:
+        """Return the tag of the objective on the split of the final evaluation, such as `test/map50_95`."""
+        return f"{self.split}/{self.metric.partition('/')[2]}"
+
+    def validates(self, epoch: int) -> bool:
+        """Tell whether the training validates after an epoch."""
+        return epoch % self.validate_every == 0 or epoch in self.rungs or epoch == self.epochs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that YAML can hold."""
+        return asdict(self) | {
+            "folder": str(self.folder),
+            "params": dict(self.params),
+            "settings": dict(self.settings),
+            "rungs": list(self.rungs),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**{**plain, "folder": Path(plain["folder"]), "rungs": tuple(plain.get("rungs", ()))})

@@ -1,0 +1,127 @@
+"""A study's description: YAML to `StudySpec`. Every mistake a user can make in it is found here, all at once.
+
+Called by the command line before anything is started. What the trainer accepts comes in as `rules`, so that this
+package knows no trainer.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from automl.study.checksum import damaged, seal
+from automl.study.errors import SpecError
+from automl.study.messages import readable, shown
+from automl.study.spec import SAMPLE, StudySpec
+from automl.study.validation import Rules, is_file, is_folder, mistakes, own_mistakes
+from automl.study.yaml_io import dump_yaml, read_yaml, refuse_secrets
+
+FORMAT: Final = 1
+COPIES: Final = (
+    "bring it back from a copy (a version in models/<name> has one), or, if you changed it on purpose, take its first "
+    "line away"
+)
+
+
+def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None) -> StudySpec:
+    """Read a description; `overrides` maps dotted keys, such as `budget.trials`, to values that win over the file.
+
+    Raises:
+        SpecError: one line a mistake, each `file: key: law, but got values`.
+    """
+    for key, value in (overrides or {}).items():
+        refuse_secrets(f"{key}={value}", where="an override")
+    raw = read_yaml(path)
+    _take_format(raw, path)
+    for key, value in (overrides or {}).items():
+        _set(raw, key.split("."), value, where=path)
+    resolved = _resolve(_validated(raw, path), folder=path.parent)
+    if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules)]:
+        raise SpecError(found)
+    return resolved
+
+
+def dump(spec: StudySpec) -> str:
+    """Write a description with every default and a checksum, for the study's own folder."""
+    return seal(dump_yaml({"format": FORMAT} | spec.model_dump(mode="json")))
+
+
+def differences(one: StudySpec, other: StudySpec) -> list[str]:
+    """Return `key: one value, other value` for each key in which two descriptions differ."""
+    mine, theirs = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    absent = "nothing"
+    return [
+        f"{key}: {theirs.get(key, absent)!r} there, {mine.get(key, absent)!r} here"
+        for key in sorted({*mine, *theirs})
+        if mine.get(key, absent) != theirs.get(key, absent)
+    ]
+
+
+def stored(path: Path) -> StudySpec:
+    """Read the description a study left in its folder, without asking the trainer again.
+
+    Raises:
+        SpecError: it was written by a newer version, is damaged, or was changed.
+    """
+    try:
+        raw = read_yaml(path)
+    except SpecError as error:
+        raise SpecError([f"{error}; {COPIES}"]) from None
+    _take_format(raw, path)
+    if damaged(path.read_text(encoding="utf-8")):
+        raise SpecError(
+            [f"{path}:1: the checksum must hold, but the lines below are not those it was taken of; {COPIES}"]
+        )
+    spec = _validated(raw, path)
+    if found := [f"{path}: {mistake}" for mistake in own_mistakes(spec)]:
+        raise SpecError(found)
+    return spec
+
+
+def _take_format(raw: dict[str, Any], path: Path) -> None:
+    """Take the format out of a description; where none stands, it is the first or a user's own."""
+    version = raw.pop("format", FORMAT)
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        newer = type(version) is int and version > FORMAT
+        hint = ": a newer automl wrote it; update this one, or go on with that one" if newer else ""
+        raise SpecError([f"{path}: format: must be 1 to {FORMAT}, but got {shown(version)}{hint}"])
+
+
+def _validated(raw: Mapping[str, Any], path: Path) -> StudySpec:
+    try:
+        return StudySpec.model_validate(raw)
+    except ValidationError as error:
+        raise SpecError(f"{path}: {line}" for line in readable(error)) from None
+
+
+def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
+    """Make relative paths whole: beside the spec first, then in the working folder.
+
+    What stands in neither keeps its name; an earlier study is then looked for in the storage, when that is known.
+    """
+
+    def whole(name: str, *, there: Callable[[Path], bool] = is_file) -> str:
+        places = (folder / name, Path(name))
+        return next((str(place.resolve()) for place in places if there(place)), name)
+
+    data = spec.data if spec.data == SAMPLE else whole(spec.data)
+    earlier = [whole(name, there=is_folder) for name in spec.warm_start]
+    return spec.with_models(whole).model_copy(update={"data": data, "warm_start": earlier})
+
+
+def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -> None:  # noqa: ANN401
+    for key in keys[:-1]:
+        inner = raw.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} holds {inner!r}"])
+        raw = inner
+    raw[keys[-1]] = value
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: leaf for name, inner in value.items() for key, leaf in _flat(inner, f"{prefix}.{name}".strip(".")).items()
+    }

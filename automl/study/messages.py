@@ -1,0 +1,89 @@
+"""Pydantic's findings in the house's words: `key: law, but got value`, one line a key, the nearest known key named."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from automl.study.spec import ALTERNATIVES, ChoiceSpec, RangeSpec, StudySpec
+
+LAWS: Final = {
+    "extra_forbidden": "is not a known key",
+    "missing": "must be given",
+    "string_pattern_mismatch": "must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or a digit",
+    "model_type": "must hold `key: value` lines",
+    "dict_type": "must hold `key: value` lines",
+    "list_type": "must be a list",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "too_short": "must have at least 1 item",
+    "invalid_key": "must have keys that are text",
+}
+BARE: Final = frozenset({"extra_forbidden", "missing"})
+SHAPES: Final[dict[str, type[BaseModel]]] = {"RangeSpec": RangeSpec, "ChoiceSpec": ChoiceSpec}
+TAGS: Final = frozenset({*SHAPES, ALTERNATIVES})
+"""What pydantic adds to a location to tell which shape of a parameter it took."""
+BRANCHES: Final = frozenset({"float", "int", "str", "bool", "literal['auto']", "constrained-float", "constrained-int"})
+"""What pydantic adds to a location to tell which kind of a value it tried."""
+LONGEST: Final = 80
+
+
+def readable(error: ValidationError) -> Iterator[str]:
+    """Turn pydantic's findings into lines; what was tried in vain for one value makes one line."""
+    found: dict[str, list[str]] = {}
+    got: dict[str, str] = {}
+    for finding in error.errors():
+        location = _trimmed(finding["loc"])
+        key = ".".join(str(part) for part in location if part not in TAGS)
+        law = LAWS.get(finding["type"]) or re.sub(r"^(Input|\w+) should", "must", finding["msg"])
+        if finding["type"] == "extra_forbidden":
+            law += nearest(str(location[-1]), _keys_at(location[:-1]))
+        found.setdefault(key, []).append("must have keys that are text" if "[key]" in finding["loc"] else law)
+        got[key] = "" if finding["type"] in BARE else f", but got {shown(finding['input'])}"
+    for key, laws in found.items():
+        yield f"{key}: {_joined(laws)}{got[key]}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that was probably meant, empty if there is none."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: never longer than a line.
+
+    >>> shown("x" * 100)[-8:]
+    'xxxx ...'
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print a whole number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+def _joined(laws: Sequence[str]) -> str:
+    first, *others = dict.fromkeys(laws)
+    return " or ".join([first, *(other.removeprefix("must be ") for other in others)])
+
+
+def _trimmed(location: tuple[Any, ...]) -> tuple[Any, ...]:
+    return location[:-1] if len(location) > 1 and location[-1] in BRANCHES | {"[key]"} else location
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """Return the known keys of the part of the description that a finding points into."""
+    if not location:
+        return list(StudySpec.model_fields)
+    if ALTERNATIVES in location:
+        return list(RangeSpec.model_fields)
+    if str(location[-1]) in SHAPES:
+        return list(SHAPES[str(location[-1])].model_fields)
+    owner = StudySpec.model_fields.get(str(location[0]))
+    kind = owner.annotation if owner else None
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []

@@ -1,0 +1,96 @@
+"""The nouns of what follows a search: scores, gains, engines, verdicts; and what an earlier study tells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from automl.study.trial import Params
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One confirmed training, judged on a split that no trial saw."""
+
+    seed: int
+    value: float
+    metrics: Mapping[str, float]
+    weights: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """The difference between two sets of scores, and how sure it is."""
+
+    difference: float
+    low: float
+    """The one-sided lower bound of the difference at the wanted confidence."""
+    confidence: float
+    challenger: tuple[Score, ...]
+    default: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What an export left behind, and what was measured on it."""
+
+    onnx: Path
+    onnx_difference: float
+    """Largest difference of raw outputs, ONNX Runtime against torch, relative to one plus the magnitude."""
+    onnx_score: float
+    """The objective of the ONNX file on the judged split, by ONNX Runtime."""
+    torch_score: float
+    """The objective of the weights on the same split with the same letterbox."""
+    plan: Path | None = None
+    builder: str = ""
+    """`tensorrt 11.4.0` or `tensorrt_rtx 1.7.1`; empty when no engine was built."""
+    plan_score: float | None = None
+    """The objective of the engine itself; None where this machine cannot run it."""
+    notes: tuple[str, ...] = ()
+    """What was asked for and could not be done here, and why."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """All metrics of the ONNX file on the judged split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The laws that a model must pass before it serves."""
+
+    policy: Literal["proven", "expected"] = "proven"
+    min_gain: float = 0.0
+    confidence: float = 0.95
+    max_export_loss: float = 0.005
+    require_engine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """The verdict on the model that would ship, gate by gate."""
+
+    accepted: bool
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One trial of an earlier study, in the terms of the present one."""
+
+    params: Params
+    """Valid in the present study's space."""
+    score: float
+    """Normal quantile of its rank in its own study: mean 0, spread about 1, higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierEvidence:
+    """What one earlier study brings to a warm start."""
+
+    name: str
+    similarity: float
+    """Of its data set to the present one: 1 for the same, 0 for nothing in common."""
+    trials: tuple[Evidence, ...]
+
+
+CHALLENGER: Final = "challenger"
+DEFAULT: Final = "default"

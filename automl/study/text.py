@@ -1,0 +1,87 @@
+"""How params, times and trials are put into words: one way in tables, logs, folder names and reports."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from automl.study.trial import Params, ParamValue, Trial
+
+UNFIT: Final = re.compile(r"[^A-Za-z0-9._+-]")
+"""What a folder's name shall not hold: a choice may be any text, and must lead nowhere."""
+LONGEST: Final = 64
+GB: Final = 10**9
+"""What is meant wherever sizes are told or given."""
+
+
+def label(value: ParamValue) -> ParamValue:
+    """Return a param as a person wants to see it: of a path the file's name.
+
+    >>> label("/weights/yolo11n.pt")
+    'yolo11n.pt'
+    """
+    return Path(value).name if isinstance(value, str) and "/" in value else value
+
+
+def short(value: ParamValue) -> str:
+    """Return a value as it stands in a table.
+
+    >>> short(0.0123456), short("/weights/yolo11n.pt")
+    ('0.01235', 'yolo11n.pt')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else str(label(value))
+
+
+def shown(params: Params) -> str:
+    """Return params in one line.
+
+    >>> shown({"optimizer": "SGD", "lr0": 0.0123456})
+    'optimizer=SGD lr0=0.01235'
+    """
+    return " ".join(f"{name}={short(value)}" for name, value in params.items())
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the largest fitting units.
+
+    >>> duration(75), duration(7260)
+    ('1m15s', '2h01m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def amount(size: int) -> str:
+    """Return a number of bytes in the largest fitting unit.
+
+    >>> amount(900), amount(34_100_000), amount(2_400_000_000)
+    ('0.0 MB', '34 MB', '2.4 GB')
+    """
+    unit, name = (GB, "GB") if size >= GB else (10**6, "MB")
+    return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:.0f} {name}"
+
+
+def trial_name(trial: Trial, model: str) -> str:
+    """Return a folder name that sorts by number and tells what was tried.
+
+    >>> trial_name(Trial(7, {"optimizer": "AdamW", "lr0": 0.003}, seed=7), "yolo11n.pt")
+    '0007_yolo11n_adamw_lr3e-3'
+    """
+    parts = [f"{trial.number:04d}", Path(str(trial.params.get("model", model))).stem]
+    if "optimizer" in trial.params:
+        parts.append(str(trial.params["optimizer"]).lower())
+    if isinstance(rate := trial.params.get("lr0"), int | float):
+        parts.append("lr" + f"{rate:.0e}".replace("e-0", "e-").replace("e+0", "e"))
+    return "_".join(UNFIT.sub("-", part)[:LONGEST] for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look at a study: a title, columns and rows of text."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]

@@ -1,0 +1,197 @@
+"""The nouns of a search: trials, what they measured, how they ended, what a worker is given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+ParamValue = float | int | str | bool
+Params = Mapping[str, ParamValue]
+
+
+LOST: Final = "worker lost"
+"""How the cause of a failure begins that says nothing about the params."""
+
+
+class Kind(StrEnum):
+    """What took a trial from its worker."""
+
+    NODE = "node"
+    """Its node is gone or was taken back."""
+    WORKER = "worker"
+    """Its process died, of nothing that is known."""
+    HUNG = "hung"
+    """Nothing was heard of it for too long."""
+    MEMORY = "memory"
+    """Its process was ended because the node's memory ran out."""
+    OWN = "own"
+    """Its training failed by itself, in a way that says nothing about the params."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One time that a trial lost its worker."""
+
+    kind: Kind
+    cause: str
+    epoch: int = 0
+    """The last epoch measured before."""
+    node: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**{**plain, "kind": Kind(plain["kind"])})
+
+
+class State(StrEnum):
+    """How a trial stands."""
+
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+
+
+class Answer(StrEnum):
+    """What a trial is told when it has reported an epoch."""
+
+    GO_ON = "GO_ON"
+    PAUSE = "PAUSE"
+    """Leave the worker; the checkpoint stays, and the trial may go on later."""
+    STOP = "STOP"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one epoch gave."""
+
+    epoch: int
+    """1 for the first epoch."""
+    metrics: Mapping[str, float]
+    """Tag, such as `val/map50_95`, to value; finite numbers only. After an epoch that was not validated there is no
+    tag of validation, so ask with `get`."""
+    seconds: float
+    """Wall-clock seconds of the epoch, its validation, if any, included."""
+    changed: str = ""
+    """What was not as asked, such as a batch that did not fit and was halved; empty when all was."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        plain = {"epoch": self.epoch, "metrics": dict(self.metrics), "seconds": self.seconds}
+        return plain | ({"changed": self.changed} if self.changed else {})
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(
+            epoch=int(plain["epoch"]),
+            metrics=dict(plain["metrics"]),
+            seconds=float(plain["seconds"]),
+            changed=str(plain.get("changed", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a trial reports no more: exactly one of the three facts is set."""
+
+    cause: str = ""
+    """Why it failed."""
+    pruned: str = ""
+    """Why it was stopped early."""
+    final: Measurement | None = None
+    """The evaluation of its `best.pt` after the last epoch."""
+    again: bool = False
+    """The cause may be one of chance, so that another try is worth while."""
+
+    def __post_init__(self) -> None:
+        """See that exactly one fact is set."""
+        if bool(self.cause) + bool(self.pruned) + (self.final is not None) != 1:
+            raise ValueError(f"exactly one of cause, pruned and final must be given, but got {self}")
+
+    @property
+    def state(self) -> State:
+        """Derive the state from the facts, so that the two cannot disagree."""
+        if self.cause:
+            return State.FAILED
+        return State.COMPLETED if self.final else State.PRUNED
+
+    @property
+    def reason(self) -> str:
+        """Return the words that go with the state."""
+        return self.cause or self.pruned or "reached the last epoch"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        plain = {"cause": self.cause, "pruned": self.pruned, "final": self.final and self.final.to_dict()}
+        return plain | ({"again": True} if self.again else {})
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        final = plain.get("final")
+        return cls(
+            cause=plain.get("cause", ""),
+            pruned=plain.get("pruned", ""),
+            final=Measurement.from_dict(final) if final else None,
+            again=bool(plain.get("again", False)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One evaluation: the params that were tried and all that was measured."""
+
+    number: int
+    params: Params
+    seed: int
+    measurements: tuple[Measurement, ...] = ()
+    ending: Ending | None = None
+    losses: tuple[Loss, ...] = ()
+    """Each time that its worker was lost, oldest first."""
+    node: str = ""
+    """The node it was last heard from."""
+    outside: bool = False
+    """Its params are no point of the space: the baseline, where the space does not hold it."""
+
+    @property
+    def state(self) -> State:
+        """Derive the state from the ending."""
+        return self.ending.state if self.ending else State.RUNNING
+
+    @property
+    def epoch(self) -> int:
+        """Return the last epoch measured, 0 before the first."""
+        return self.measurements[-1].epoch if self.measurements else 0
+
+    @property
+    def retries(self) -> int:
+        """Return how often its worker was lost."""
+        return len(self.losses)
+
+    @property
+    def changed(self) -> str:
+        """Return what was not as asked when it was last measured: such a trial is no equal of others."""
+        return self.measurements[-1].changed if self.measurements else ""
+
+    @property
+    def seconds(self) -> float:
+        """Return the wall-clock seconds of all epochs."""
+        return sum(measurement.seconds for measurement in self.measurements)
+
+    def best(self, metric: str, *, until: int | None = None) -> float | None:
+        """Return the highest `metric` up to epoch `until`: what its `best.pt` would score; None before any.
+
+        Epochs that were not validated have none and do not count.
+        """
+        measured = [m for m in self.measurements if until is None or m.epoch <= until]
+        return max((m.metrics[metric] for m in measured if metric in m.metrics), default=None)
+
+
+Report = Callable[[Measurement], None]
+"""What a trial calls after each epoch; it does not return when the scheduler stops the trial."""

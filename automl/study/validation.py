@@ -1,0 +1,202 @@
+"""What a description must obey beyond the law of each single key: known settings, live parameters, files that exist."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from automl.study.messages import nearest, shown
+from automl.study.space import SearchSpace
+from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.trial import ParamValue
+
+PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
+
+
+class Rules(Protocol):
+    """What the trainer can take; the module `yolo` satisfies it."""
+
+    MANAGED: dict[str, str]
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting with its default."""
+        ...
+
+    def setting_mistake(self, name: str, value: object) -> str:
+        """Return the law that a value breaks, empty when it is fine."""
+        ...
+
+    def packaged_model(self, name: str) -> bool:
+        """Tell whether the trainer ships a model description of that name."""
+        ...
+
+    def weights_mistake(self, path: Path) -> str:
+        """Return the law that a weights file breaks, empty when it may be loaded."""
+        ...
+
+    def dead_parameters(self, space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
+        """Yield `space.name: why` for each parameter that cannot change a training under these settings."""
+        ...
+
+
+def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
+    """Yield `key: law, but got values` for each law broken."""
+    known = rules.settings()
+    found = [*own_mistakes(spec), *_trainer_mistakes(spec, rules, known)]
+    yield from found
+    if not found:  # the values are sound, so what they lead to can be told
+        yield from rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)
+
+
+def own_mistakes(spec: StudySpec) -> Iterator[str]:
+    """Yield the broken laws that can be told without asking the trainer."""
+    if spec.ladder.min_epochs > spec.ladder.max_epochs:
+        yield (
+            f"ladder: min_epochs <= max_epochs must hold, but got min_epochs={spec.ladder.min_epochs}, "
+            f"max_epochs={spec.ladder.max_epochs}"
+        )
+    yield from _confirm_mistakes(spec)
+    gpus = spec.resources.gpus
+    if gpus != "auto" and gpus > 1:
+        yield f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}"
+    for _, where, part in spec.parts():
+        yield from _parameter_mistakes(where, part)
+    yield from _alternatives_mistakes(spec)
+    for name, value in spec.train.items():
+        if not _plain(value):
+            yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
+        if name in spec.space:
+            yield f"train.{name}: must not be fixed and searched at once, but stands in train and in space"
+    if twice := sorted({path for path in spec.warm_start if spec.warm_start.count(path) > 1}):
+        yield f"warm_start: must name each study once, but names {shown(twice)} again"
+    yield from spec.search_space.mistakes()
+
+
+def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
+    given = spec.confirm
+    if given.seeds == "auto":
+        return
+    if given.seeds == 1:
+        yield "confirm.seeds: must be auto, 0 (no re-training) or at least 2, but got 1: one seed shows no spread"
+    if given.finalists != "auto":
+        yield (
+            "confirm: finalists can be given where seeds is auto, but got "
+            f"seeds={given.seeds}, finalists={given.finalists}"
+        )
+    if given.retrainings != "auto" and not 0 < 2 * given.seeds <= given.retrainings:
+        yield (
+            "confirm: retrainings >= 2 x seeds > 0 must hold, but got "
+            f"seeds={given.seeds}, retrainings={given.retrainings}"
+        )
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; no for a name that no file can have, such as one of 300 letters."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder is there; no for a name that no folder can have."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _trainer_mistakes(spec: StudySpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
+    if mistake := _model_mistake(spec.model, rules):
+        yield f"model: {mistake}"
+    for name, _, part in spec.parts():
+        yield from _value_mistakes(name, part, rules, known)
+    for name, value in spec.train.items():
+        yield from _setting_mistakes("train", name, [value], rules, known)
+
+
+def _parameter_mistakes(where: str, part: RangeSpec | ChoiceSpec) -> Iterator[str]:
+    if isinstance(part, ChoiceSpec):
+        if any(_alike(one, other) for one, other in combinations(part.choices, 2)):
+            yield f"{where}: choices must differ (1, 1.0 and true are the same), but got {shown(part.choices)}"
+        if not any(choice == part.default and _same_kind(choice, part.default) for choice in part.choices):
+            yield f"{where}: default must be one of the choices {shown(part.choices)}, but got {shown(part.default)}"
+        return
+    if not part.low < part.high:
+        yield f"{where}: low < high must hold, but got low={part.low:g}, high={part.high:g}"
+    elif not part.low <= part.default <= part.high:
+        yield (
+            f"{where}: low <= default <= high must hold, but got low={part.low:g}, default={part.default:g}, "
+            f"high={part.high:g}"
+        )
+    if part.log and part.low <= 0:
+        yield f"{where}: low > 0 must hold on a log scale, but got low={part.low:g}"
+    if part.type == "int" and any(not value.is_integer() for value in (part.low, part.high, part.default)):
+        yield (
+            f"{where}: low, high and default must be whole numbers for type int, but got low={part.low:g}, "
+            f"high={part.high:g}, default={part.default:g}"
+        )
+
+
+def _alternatives_mistakes(spec: StudySpec) -> Iterator[str]:
+    for name, shape in spec.space.items():
+        types = [part.type for part in shape] if isinstance(shape, list) else []
+        if len(set(types)) > 1:
+            yield f"space.{name}: alternatives must be of one type, but got {types}"
+
+
+def _value_mistakes(name: str, part: RangeSpec | ChoiceSpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(part, ChoiceSpec):
+        values: Sequence[ParamValue] = part.choices
+    else:
+        values = [int(end) if part.type == "int" and end.is_integer() else end for end in (part.low, part.high)]
+    if name == "imgsz" and isinstance(part, RangeSpec):
+        yield "space.imgsz: must be choices, such as {choices: [480, 640], default: 640}: not every size is possible"
+    elif name != "model":
+        yield from _setting_mistakes("space", name, values, rules, known)
+    else:
+        yield from (f"space.model: {mistake}" for value in values if (mistake := _model_mistake(str(value), rules)))
+
+
+def _setting_mistakes(
+    section: str, name: str, values: Sequence[object], rules: Rules, known: Mapping[str, Any]
+) -> Iterator[str]:
+    if name in rules.MANAGED:
+        yield f"{section}.{name}: cannot be set here: {rules.MANAGED[name]}"
+    elif name not in known:
+        yield f"{section}.{name}: is not a setting of Ultralytics{nearest(name, known)}"
+    else:
+        for value in values:
+            if mistake := rules.setting_mistake(name, value):
+                yield f"{section}.{name}: {mistake}, but got {shown(value)}"
+
+
+def _model_mistake(name: str, rules: Rules) -> str:
+    if is_file(Path(name)):
+        return rules.weights_mistake(Path(name)) if Path(name).suffix.lower() == ".pt" else ""
+    if PACKAGED.fullmatch(name) and rules.packaged_model(name):
+        return ""
+    return (
+        "must be a file that is there (weights .pt or a model .yaml; nothing is downloaded), beside the spec or by its "
+        f"whole path, but got {shown(name)}"
+    )
+
+
+def _alike(one: ParamValue, other: ParamValue) -> bool:
+    """Tell whether two choices are one to Python (1 and true) or to a reader (1 and '1')."""
+    return one == other or str(one) == str(other)
+
+
+def _same_kind(one: ParamValue, other: ParamValue) -> bool:
+    return isinstance(one, bool) is isinstance(other, bool)
+
+
+def _plain(value: object) -> bool:
+    """Tell whether a train setting is a value that YAML, JSON and Ultralytics read alike."""
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, int | str)

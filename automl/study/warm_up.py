@@ -1,0 +1,58 @@
+"""Warm-up check of the ladder: trials must not be compared while their learning rate still rises.
+
+Ultralytics 8.4.190 (`engine/trainer.py`, `_get_warmup_iterations`) warms up for `warmup_epochs`, at most all epochs but
+the last, whatever the batch: there is no least number of iterations.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any, Final
+
+from automl.study.space import Choice, parts
+from automl.study.spec import StudySpec
+
+SETTING: Final = "warmup_epochs"
+TIMES: Final = 2
+"""The first rung lies at least so many times the longest warm-up: half of what is compared is then regular training."""
+
+
+def longest(spec: StudySpec, settings: Mapping[str, Any]) -> float:
+    """Return the longest warm-up, in epochs, that a trial may get; `settings` are the trainer's defaults."""
+    fixed = float(spec.train.get(SETTING, settings.get(SETTING, 0.0)))
+    parameter = spec.search_space.parameters.get(SETTING)
+    if parameter is None:
+        most = fixed
+    else:
+        values = parameter.choices if isinstance(parameter, Choice) else (parameter.high,)
+        conditional = any(part.when for part in parts(parameter))
+        most = max(float(value) for value in (*values, *((fixed,) if conditional else ())))
+    return min(most, spec.ladder.max_epochs - 1.0)
+
+
+def warnings(spec: StudySpec, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning with its remedy where trials are first compared before twice the longest warm-up."""
+    warm, first, last = longest(spec, settings), spec.ladder.min_epochs, spec.ladder.max_epochs
+    if not spec.rungs or first >= TIMES * warm:
+        return
+    needed, latest = ceil(TIMES * warm), last // 2
+    shorter = "a shorter warm-up: " + _shorter(spec, warm=first / TIMES)
+    remedy = f"set ladder.min_epochs={needed}, or {shorter}"
+    if needed > latest:
+        few = f"a rung lies at epoch {latest} at the latest, half of ladder.max_epochs={last}"
+        remedy = f"no min_epochs is large enough, since {few}: set ladder.max_epochs={TIMES * needed}, or {shorter}"
+    yield (
+        f"ladder.min_epochs: should be at least {TIMES} x the longest warm-up of a trial, {TIMES} x {warm:g} epochs, "
+        f"but got {first}: good params may be pruned before they learn; {remedy}"
+    )
+
+
+def _shorter(spec: StudySpec, *, warm: float) -> str:
+    """Return what to type so that no trial warms up for more than `warm` epochs."""
+    parameter = spec.space.get(SETTING)
+    if parameter is None:
+        return f"--set train.{SETTING}={warm:g}"
+    if any(part.when for part in parts(spec.search_space.parameters[SETTING])):
+        return f"space.{SETTING} and train.{SETTING} of at most {warm:g}"
+    if isinstance(spec.search_space.parameters[SETTING], Choice):
+        return f"space.{SETTING} with choices of at most {warm:g}"
+    return f"--set space.{SETTING}.high={warm:g}"

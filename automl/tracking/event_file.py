@@ -1,0 +1,52 @@
+"""One event file of TensorBoard's, written without a thread and never held open.
+
+What cannot be written now, because a disk is full or a mount away, is kept and written later, so that no record is
+half there and none is lost while the process lives.
+"""
+
+import io
+import itertools
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from automl.storage import files
+
+VERSION: Final = "brain.Event:2"
+_numbers: Final = itertools.count()
+
+
+class EventFile:
+    """A new event file in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin it; the file appears when it is first flushed."""
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
+        self.path = folder / name
+        self._pending = io.BytesIO()
+        self._records = RecordWriter(self._pending)
+        self._end = 0
+        self.add(Event(wall_time=time.time(), file_version=VERSION))
+
+    def add(self, event: Event) -> None:
+        """Take in an event; `flush` writes it."""
+        self._records.write(event.SerializeToString())
+
+    def flush(self) -> str:
+        """Write what was added; return what stood against it, empty when all is written."""
+        content = self._pending.getvalue()
+        try:
+            if content:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                there = self.path.stat().st_size if self.path.exists() else 0  # less than we wrote if others cut it
+                self._end = files.append(self.path, content, end=min(self._end, there), sync=False)
+        except OSError as error:
+            return f"{self.path}: {error.strerror}"
+        self._pending.seek(0)
+        self._pending.truncate()
+        return ""

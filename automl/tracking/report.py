@@ -1,0 +1,227 @@
+"""The page a study leaves behind: `report.html`, self-contained, pictures inside, readable without a network."""
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from automl.hpo.sampler import importances
+from automl.hpo.selection import PAUSED, paused
+from automl.storage import files
+from automl.storage.journal import FILE as JOURNAL
+from automl.storage.journal import Journal, distributions
+from automl.study import Params, ParamValue, State, Trial
+from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.text import duration, short, trial_name
+from automl.trials.job_clock import Elapsed
+
+FILE: Final = "report.html"
+COLOURS: Final = {
+    State.COMPLETED: "#1b7f4d",
+    State.PRUNED: "#9aa5b1",
+    State.FAILED: "#c0392b",
+    State.RUNNING: "#3b6fb6",
+}
+CURVES_SHOWN: Final = 60
+
+
+def write(
+    folder: Path, spec: StudySpec, trials: Sequence[Trial], facts: Mapping[str, Any] | None, *, source: Path
+) -> Path:
+    """Write the report of a study; `facts` is its verdict, None while there is none yet; `source` its data set."""
+    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
+    rows = [_row(trial, spec) for trial in trials]
+    shares = importances(
+        trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
+    )
+    page = _environment().get_template("report.html.j2").render(
+        spec=spec,
+        facts=facts,
+        source=source,
+        folder=folder,
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        rows=rows,
+        searched=list(_searched(spec, facts["params"] if facts else {})),
+        counts={state: sum(row["state"] == state for row in rows) for state in (*State, PAUSED)},
+        cost=_elapsed(folder, spec) | _cost(trials, spec, facts),
+        rung=rung,
+        importances=shares,
+        words=words_of(facts) if facts else {},
+        curves=_svg(_curves(trials, spec)),
+        bars=_svg(_bars(shares)) if shares else "",
+        dots=_svg(_dots(facts)) if facts else "",
+    )  # fmt: skip
+    files.write_text(folder / FILE, page)
+    return folder / FILE
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("automl.tracking"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = short
+    return environment
+
+
+def _searched(spec: StudySpec, best: Params) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
+    """Yield each range and choice of the space, and the best value in those that are live under the best params."""
+    for name, _, part in spec.parts():
+        held = all(best.get(parent) in values for parent, values in part.when.items())
+        yield name, part, best.get(name) if held else None
+
+
+def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "state": PAUSED if paused(trial, rungs=spec.rungs, scheduler=spec.ladder.scheduler) else trial.state,
+        "epoch": trial.epoch,
+        "best": trial.best(spec.metric),
+        "params": trial.params,
+        "seconds": duration(trial.seconds),
+        "retries": trial.retries,
+        "why": trial.ending.reason if trial.ending else "",
+        "folder": f"trials/{trial_name(trial, spec.model)}",
+    }
+
+
+def _elapsed(folder: Path, spec: StudySpec) -> dict[str, str]:
+    """Return the wall-clock time of the whole job, as far as the journal in the folder has it."""
+    notes = Journal.read(folder, metric=spec.metric).notes() if (folder / JOURNAL).is_file() else {}
+    elapsed = Elapsed.from_notes(notes)
+    return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
+
+
+def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | None) -> dict[str, str]:
+    epochs = sum(trial.epoch for trial in trials)
+    full = len(trials) * spec.ladder.max_epochs
+    cost = {
+        "trials": str(len(trials)),
+        "epochs trained": f"{epochs} of {full} without early stopping ({epochs / full:.0%})" if full else "0",
+        "training time, summed over trials": duration(sum(trial.seconds for trial in trials)),
+    }
+    if facts:
+        retrained = facts.get("retrainings", len(facts["challenger"]) + len(facts["default"]))
+        cost["re-trainings to confirm"] = f"{retrained} of {spec.ladder.max_epochs} epochs"
+    return cost
+
+
+def words_of(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the three statements of a verdict: what ships, how it compares, whether the params are better."""
+    if "shipped" not in facts:  # a study of a version before 0.9
+        return {}
+    shipped, over, metric = facts["shipped"], facts["over_baseline"], f"{facts['objective']} on {facts['split']}"
+    compared = "not known: no model of the baseline was trained to the end"
+    if over:
+        models = "model" if over["models"] == 1 else "models"
+        compared = f"{spanned(over, sign='+')}: its difference to the mean of {over['models']} {models} of the baseline"
+    return {
+        "ships": f"{metric}: {spanned(shipped)} with its 95% interval over {shipped['images']} images, as ONNX",
+        "compared": compared,
+        "params": _gain_words(facts),
+    }
+
+
+def spanned(found: Mapping[str, Any], *, sign: str = "") -> str:
+    """Return a value with its interval.
+
+    >>> spanned({"value": 0.5, "low": 0.4, "high": 0.62}), spanned({"value": 0.1, "low": -0.1, "high": 0.2}, sign="+")
+    ('0.5000 (0.4000..0.6200)', '+0.1000 (-0.1000..+0.2000)')
+    """
+    value, low, high = (f"{found[key]:{sign}.4f}" for key in ("value", "low", "high"))
+    return f"{value} ({low}..{high})"
+
+
+def _gain_words(facts: Mapping[str, Any]) -> str:
+    if not (facts["challenger"] and facts["default"]):
+        return "not known: nothing was trained again on fresh seeds (confirm.seeds is 0)"
+    bound = facts["lower_bound"]
+    sure = f"with {facts['confidence']:.0%} confidence the gain is at least {bound or 0:+.4f}"
+    if bound is None or not math.isfinite(bound):
+        sure = "how sure that is cannot be told from fewer than two scores a side"
+    told = f"{facts['difference']:+.4f} {facts['objective']} on {facts['split']}; {sure}"
+    better = (
+        f"yes, those of trial {facts['trial']}" if facts["params_better"] else "not shown, which is a proper result"
+    )
+    further = facts["further"]
+    close = f"; {further['seeds']} more seeds of each would decide it if the difference holds" if further else ""
+    return f"{better}: {told}{close}"
+
+
+def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
+    figure, axes = _figure(7.6, 3.4)
+    ranked = sorted(trials, key=lambda trial: trial.best(spec.metric) or 0.0)
+    for trial in ranked[-CURVES_SHOWN:]:
+        epochs, values = _points(trial, spec.metric)
+        best = trial is ranked[-1]
+        axes.plot(
+            epochs, values, color=COLOURS[trial.state], linewidth=2.4 if best else 1.1,
+            alpha=1.0 if best else 0.65, marker="o" if len(values) == 1 else None, markersize=3,
+        )  # fmt: skip
+        if best and values:
+            axes.annotate(f"trial {trial.number}", (epochs[-1], values[-1]), xytext=(4, 0), textcoords="offset points")
+    if trials and trials[0].best(spec.metric) is not None:
+        epochs, values = _points(trials[0], spec.metric)
+        axes.plot(epochs, values, color="#d98200", linewidth=2, linestyle="--", label="baseline")
+        axes.legend(frameon=False, loc="upper left")
+    for rung in spec.rungs:
+        axes.axvline(rung, color="#c8ced6", linewidth=1, linestyle=":")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"{spec.objective} on val")
+    return figure
+
+
+def _points(trial: Trial, metric: str) -> tuple[list[int], list[float]]:
+    """Return the epochs that were validated and what they gave."""
+    measured = [m for m in trial.measurements if metric in m.metrics]
+    return [m.epoch for m in measured], [m.metrics[metric] for m in measured]
+
+
+def _bars(shares: Mapping[str, float]) -> Figure:
+    names = list(shares)[::-1]
+    figure, axes = _figure(7.6, 0.5 + 0.32 * len(names))
+    axes.barh(names, [shares[name] for name in names], color="#3b6fb6", height=0.6)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def _dots(facts: Mapping[str, Any]) -> Figure:
+    figure, axes = _figure(7.6, 1.5)
+    for height, (side, colour) in enumerate({"default": "#d98200", "challenger": "#1b7f4d"}.items()):
+        if not (values := facts[side]):
+            continue
+        axes.plot(values, [height] * len(values), "o", color=colour, markersize=8, alpha=0.8)
+        axes.plot([sum(values) / len(values)] * 2, [height - 0.3, height + 0.3], color=colour, linewidth=2)
+    axes.set_yticks([0, 1], ["baseline", "challenger"])
+    axes.set_ylim(-0.6, 1.6)
+    axes.set_xlabel(f"{facts['objective']} on {facts['split']}, one dot a seed, line: mean")
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#eef1f4", zorder=0)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> Markup:
+    """Return a figure as inline SVG; drawn by us, so it needs no escaping."""
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "automl"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    return Markup(svg[svg.index("<svg") :])

@@ -1,0 +1,185 @@
+"""A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from math import ceil, floor, nan
+from typing import Any, Final
+
+from automl.hpo.learning_curves import Forecast, forecast
+from automl.hpo.sampler import importances
+from automl.hpo.selection import PAUSED, paused
+from automl.storage.journal import distributions
+from automl.study import State, Trial
+from automl.study.spec import StudySpec
+from automl.study.text import View, duration, short
+from automl.trials import remaining
+from automl.trials.heartbeat import Beat
+from automl.trials.job_clock import Elapsed
+
+SILENT_SECONDS: Final = 60.0
+"""A process not heard for so long is told to be silent."""
+CEILING: Final = 1.0
+"""No value of an objective is higher."""
+LEAST_VALIDATED: Final = 2
+
+
+def of_trials(
+    spec: StudySpec,
+    trials: Sequence[Trial],
+    *,
+    elapsed: Elapsed,
+    standing: Mapping[int, str] | None = None,
+    matter: Sequence[str] | None = None,
+) -> View:
+    """Return the trials as rows, and in the title the time of the whole job.
+
+    `standing` tells of unended trials that do not run now, WAITING or PAUSED.
+
+    Without it, in another process, those that stand at a rung are taken for paused. `matter` names the parameters to
+    show; without it they are worked out, which takes a while in a large study.
+    """
+    standing = standing_still(spec, trials) if standing is None else standing
+    matter = params_that_matter(spec, trials) if matter is None else matter
+    columns = ["trial", "state", "epoch", spec.objective, f"by epoch {spec.ladder.max_epochs}", *matter, "time left"]
+    coming = expected(spec, trials)
+    rows = [_row(spec, trial, matter, standing, coming.get(trial.number, "")) for trial in trials]
+    return View(_title(spec, trials, standing, elapsed), columns, rows)
+
+
+def expected(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
+    """Return the final values that unended trials are forecast to reach, with an 80% interval: `0.41 (0.38..0.47)`.
+
+    A trial has none before its second validated epoch: one value tells nothing of its slope.
+    """
+    shown = [trial for trial in trials if trial.state is not State.FAILED and trial.best(spec.metric) is not None]
+    curves = [[m.metrics.get(spec.metric, nan) for m in trial.measurements] for trial in shown]
+    found = forecast(curves, spec.ladder.max_epochs, ceiling=CEILING)
+    return {
+        trial.number: forecast_text(one, best=trial.best(spec.metric) or 0.0)
+        for trial, one in zip(shown, found, strict=True)
+        if trial.ending is None and sum(spec.metric in m.metrics for m in trial.measurements) >= LEAST_VALIDATED
+    }
+
+
+def forecast_text(found: Forecast, *, best: float) -> str:
+    """Return a forecast in words, its ends rounded outwards; `best` is what the trial has reached.
+
+    An upper end at the ceiling is unknown and left out. Where the lower end is no news either, or the interval has no
+    width, nothing is known, and nothing is said.
+
+    >>> forecast_text(Forecast(0.41, 0.3812, 0.4688), best=0.3)
+    '0.41 (0.38..0.47)'
+    >>> forecast_text(Forecast(0.41, 0.3812, 1.0), best=0.3), forecast_text(Forecast(0.25, 0.25, 0.25), best=0.25)
+    ('0.41 (0.38..)', '')
+    """
+    low, high = floor(round(found.low * 100, 6)) / 100, ceil(round(found.high * 100, 6)) / 100
+    unknown = high >= CEILING
+    if found.high <= found.low or low >= high or (unknown and found.low <= best):
+        return ""
+    return f"{found.final:.2f} ({low:.2f}..{'' if unknown else f'{high:.2f}'})"
+
+
+def standing_still(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
+    """Return the trials that are paused, as far as the journal tells."""
+    rungs, scheduler = spec.rungs, spec.ladder.scheduler
+    return {trial.number: PAUSED for trial in trials if paused(trial, rungs=rungs, scheduler=scheduler)}
+
+
+def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
+    """Return the parameters to show: all of a small space, else the most important so far."""
+    names = list(spec.space)
+    if len(names) <= most:
+        return names
+    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
+    ranked = importances(
+        trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
+    )
+    return (list(ranked) or names)[:most]
+
+
+def where(
+    spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
+) -> list[str]:
+    """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
+    standing = standing_still(spec, trials)
+    lines = [
+        f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"
+        for trial in trials
+        if trial.state is State.RUNNING and trial.number not in standing
+    ]
+    lines += [f"trial {trial.number} conditions changed: {trial.changed}" for trial in trials if trial.changed]
+    confirmed = [key.partition(":")[2] for key in notes if key.startswith("confirm:")]
+    if confirmed:
+        lines.append(f"confirmed: {', '.join(confirmed)}")
+    if verdict := notes.get("promotion"):
+        lines += [f"gate {reason}" for reason in verdict["reasons"]]
+        lines.append(f"verdict: {'promoted' if verdict['accepted'] else 'not promoted'}, version {verdict['version']}")
+    return lines
+
+
+def with_driver(elapsed: Elapsed, beat: Beat | None) -> Elapsed:
+    """Add the time since the last note where the driver's heartbeat is alive."""
+    return elapsed.with_driver(beat, silence=_silence(beat), limit=SILENT_SECONDS) if beat else elapsed
+
+
+def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
+    """Return a line on the process that runs the study, as far as its folder tells."""
+    if beat and _silence(beat) <= SILENT_SECONDS:
+        return f"driver {_heard(beat)}"
+    if finished:
+        return "study is finished"
+    last = f"; the last one {_heard(beat)}" if beat else ""
+    return f"no driver runs: go on with automl resume {folder}{last}"
+
+
+def _place(trial: Trial, beat: Beat | None) -> str:
+    if beat is None:
+        return f"waits for a worker{f', was last heard from on {trial.node}' if trial.node else ''}"
+    silent = "does not answer, " if _silence(beat) > SILENT_SECONDS else ""
+    return f"{silent}{_heard(beat)}, attempt {beat.attempt}"
+
+
+def _heard(beat: Beat) -> str:
+    return f"on {beat.node}, process {beat.process}, since {beat.since[:19]}Z, heard {duration(_silence(beat))} ago"
+
+
+def _silence(beat: Beat) -> float:
+    """Return the seconds since a process was heard, by two clocks that may differ a little."""
+    return max((datetime.now(UTC) - datetime.fromisoformat(beat.at)).total_seconds(), 0.0)
+
+
+def _lost(trial: Trial) -> str:
+    if not trial.losses:
+        return ""
+    last = trial.losses[-1]
+    often = "once" if trial.retries == 1 else f"{trial.retries} times"
+    return f"; lost its worker {often}, last after epoch {last.epoch}, {last.kind}: {last.cause}"
+
+
+def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:
+    value = trial.best(spec.metric)
+    left = ""
+    if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != PAUSED:
+        left = duration((spec.ladder.max_epochs - trial.epoch) * trial.seconds / trial.epoch)
+    return [
+        str(trial.number),
+        standing.get(trial.number, str(trial.state)),
+        f"{trial.epoch}/{spec.ladder.max_epochs}",
+        "" if value is None else f"{value:.4f}",
+        coming,
+        *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
+        left,
+    ]
+
+
+def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
+    ended = sum(trial.ending is not None for trial in trials)
+    held = sum(state == PAUSED for state in standing.values())
+    done = ended + held  # most that pause never go on
+    values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
+    best = f", best {spec.objective} {max(values):.4f}" if values else ""
+    waits = f", {held} paused" if held else ""
+    left = remaining.told(remaining.left(spec, trials, elapsed, done=done))
+    spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"
+    return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{waits}{best}, {spent}"

@@ -1,0 +1,71 @@
+"""Search parameters without effect on a detection training, by the rules of Ultralytics.
+
+Read in Ultralytics 8.4.190 (build_optimizer, close_mosaic).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from automl.study import ParamValue
+from automl.study.space import SET_BY_AUTO, Alternatives, Choice, Integer, Real, SearchSpace, Single, named_parts, parts
+
+ADAM_FAMILY = frozenset({"adam", "adamax", "adamw", "nadam", "radam"})
+MOSAIC_FAMILY = ("mosaic", "mixup", "cutmix", "close_mosaic")
+OTHER_TASKS = frozenset({
+    "copy_paste", "copy_paste_mode", "mask_ratio", "overlap_mask", "dropout", "erasing", "auto_augment", "pose",
+    "kobj", "rle", "angle", "dlog", "dgrad", "dlam",
+})  # fmt: skip
+
+
+def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
+    """Yield `space.name: why` for each parameter that cannot change a detection training.
+
+    `settings` are the fixed train settings with Ultralytics' defaults filled in. The rules were read in
+    Ultralytics 8.4.190 (build_optimizer, close_mosaic) and checked there by bitwise comparison of weights.
+    """
+    for name, parameter in space.parameters.items():
+        if name in OTHER_TASKS:
+            yield f"space.{name}: has no effect on boxes; it belongs to another task than detection"
+        elif name in MOSAIC_FAMILY and _smallest(space, "close_mosaic", settings) >= epochs:
+            closing = _smallest(space, "close_mosaic", settings)
+            yield (
+                f"space.{name}: close_mosaic < max_epochs must hold, but got close_mosaic={closing:g}, "
+                f"max_epochs={epochs}: mosaic, mixup and cutmix would be off from the first epoch"
+            )
+        for where, part in named_parts(name, parameter):
+            yield from _ignored(name, where, [*_optimizers(space, part, settings)])
+
+
+def _ignored(name: str, where: str, optimizers: Sequence[str]) -> Iterator[str]:
+    """Yield why the optimizers under which a part of a parameter is live ignore it."""
+    others = [optimizer for optimizer in optimizers if optimizer.lower() != "auto"]
+    if name in SET_BY_AUTO and not others:
+        yield f"{where}: optimizer=auto ignores it; set train.optimizer or search space.optimizer"
+    elif name in SET_BY_AUTO and len(others) < len(optimizers):
+        listed = ", ".join(others)
+        yield f"{where}: optimizer=auto ignores it, so it must not exist there; add when: {{optimizer: [{listed}]}}"
+    elif name == "warmup_momentum" and {optimizer.lower() for optimizer in optimizers} <= ADAM_FAMILY:
+        yield f"{where}: has no effect under {sorted(optimizers)}"
+
+
+def _optimizers(space: SearchSpace, part: Single, settings: Mapping[str, ParamValue]) -> dict[str, None]:
+    """Return the optimizers under which a part can be live, its parents' conditions counted in."""
+    live_under = dict.fromkeys(map(str, _values(space, "optimizer", settings)))
+    for parent, values in part.when.items():
+        owners = (_optimizers(space, owner, settings) for owner in parts(space.parameters[parent]))
+        allowed = dict.fromkeys(map(str, values)) if parent == "optimizer" else {k: None for o in owners for k in o}
+        live_under = {optimizer: None for optimizer in live_under if optimizer in allowed}
+    return live_under
+
+
+def _values(space: SearchSpace, name: str, settings: Mapping[str, ParamValue]) -> tuple[ParamValue, ...]:
+    parameter = space.parameters.get(name)
+    if isinstance(parameter, Choice):
+        return parameter.choices
+    return (settings[name],)
+
+
+def _smallest(space: SearchSpace, name: str, settings: Mapping[str, ParamValue]) -> float:
+    parameter = space.parameters.get(name)
+    if isinstance(parameter, Real | Integer | Alternatives):
+        return parameter.low
+    return min(float(value) for value in _values(space, name, settings))

@@ -1,0 +1,30 @@
+"""Memory that runs out, told apart from other failures."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from automl.study.errors import TrialError
+
+SIGNS: Final = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed")
+
+
+def ran_out(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out."""
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in SIGNS)
+
+
+@contextmanager
+def named(batch: Callable[[], int]) -> Iterator[None]:
+    """Turn an exhausted memory into a TrialError that names the batch.
+
+    Raises:
+        TrialError: memory ran out.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise TrialError(f"out of memory: batch {batch()} did not fit: {first}") from error

@@ -1,0 +1,203 @@
+"""What a training is made of between two epochs, taken from a trainer and given back to a new one.
+
+Equal to the last bit where the training process itself loads the images, as on a CPU. Loader processes, as on a GPU,
+each have random numbers of their own, which cannot be asked for: there the curve is close, not equal.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from automl.trainers.yolo.state_file import class_width, load
+
+PLAIN: Final = (int, float, str, bool, type(None))
+
+
+@dataclass(slots=True)
+class Steps:
+    """Which batch the optimizer stepped at last, where several share a step.
+
+    Ultralytics' loop keeps that in a local variable, which begins anew when a training goes on. So in a training that
+    goes on the loop's own steps do nothing, and the same steps are made here, after each batch.
+    """
+
+    last: int = -1
+    """Counted over all epochs."""
+    _batch: int = 0
+    _size: int = 0
+    _updates: int = 0
+    _step: Callable[[], None] | None = None
+
+    def take_over(self, trainer: Any) -> None:  # noqa: ANN401
+        """Make the steps instead of the loop; needless where each batch is a step."""
+        if trainer.accumulate > 1:
+            self._step, trainer.optimizer_step = trainer.optimizer_step, _nothing
+
+    def epoch_started(self, trainer: Any) -> None:  # noqa: ANN401
+        """Count the batches of an epoch from its first."""
+        if self._size not in (0, trainer.batch_size):
+            self.last = -1  # memory ran out; Ultralytics halved the batch and began the epoch again
+        self._batch, self._size, self._updates = -1, trainer.batch_size, trainer.ema.updates
+
+    def batch_started(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
+        """Count a batch."""
+        self._batch += 1
+
+    def batch_ended(self, trainer: Any) -> None:  # noqa: ANN401
+        """Step if it is time and the steps are made here; keep in mind the batch of a step, whoever made it."""
+        number = self._batch + len(trainer.train_loader) * trainer.epoch
+        if self._step and number - self.last >= trainer.accumulate:
+            self._step()
+        if trainer.ema.updates != self._updates:
+            self.last, self._updates = number, trainer.ema.updates
+
+
+@dataclass(slots=True)
+class Continuation:
+    """Gives a trainer that was started afresh the state of an earlier one; without a state it only counts steps."""
+
+    state: Mapping[str, Any] = field(default_factory=dict)
+    steps: Steps = field(default_factory=Steps)
+    _pending: bool = False
+
+    @classmethod
+    def of(cls, path: Path | None) -> "Continuation":
+        """Go on from a file, or from nothing."""
+        state = load(path) if path else {}
+        return cls(state, Steps(last=state.get("last_step", -1)), _pending=bool(state))
+
+    def register(self, model: Any) -> None:  # noqa: ANN401
+        """Listen to a model's training."""
+        model.add_callback("on_train_start", self.training_started)
+        model.add_callback("on_train_epoch_start", self.epoch_started)
+        model.add_callback("on_train_batch_start", self.steps.batch_started)
+        model.add_callback("on_train_batch_end", self.steps.batch_ended)
+
+    def training_started(self, trainer: Any) -> None:  # noqa: ANN401
+        """Give back all but what the loop would lose again before its first batch."""
+        if not self._pending:
+            return
+        state, epoch = self.state, self.state["epoch"]
+        trainer.model.load_state_dict(state["model"])
+        trainer.ema.ema.load_state_dict(state["ema"])
+        trainer.ema.updates = state["updates"]
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:
+            trainer.scaler.load_state_dict(state["scaler"])
+        trainer.best_fitness = state["best_fitness"]
+        vars(trainer.stopper).update(state["stopper"])
+        _give_criterion(trainer.model, state["criterion"])
+        dataset = trainer.train_loader.dataset
+        for index in state["buffer"]:
+            dataset.load_image(index)
+        trainer.start_epoch = epoch  # the loop reads it after this callback
+        trainer.scheduler.last_epoch = epoch - 1
+        self.steps.take_over(trainer)
+
+    def epoch_started(self, trainer: Any) -> None:  # noqa: ANN401
+        """Begin each epoch with a new iterator, and the first one with the random state of the earlier training.
+
+        An iterator keeps a part of the order that cannot be asked for; a new one draws all from the generator.
+        """
+        self.steps.epoch_started(trainer)
+        if not trainer.train_loader.num_workers:
+            trainer.train_loader.reset()
+        if self._pending:
+            self._pending = False
+            for name, parameter in trainer.model.named_parameters():
+                if name in self.state["gradients"]:
+                    parameter.grad = self.state["gradients"][name].to(parameter.device)
+            trainer.train_loader.generator.set_state(self.state["loader"])
+            _give_random(self.state["random"])
+
+
+def taken(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  # noqa: ANN401
+    """Return the state of a trainer after an epoch; its tensors are the trainer's own, so write it at once."""
+    loader = trainer.train_loader
+    return {
+        "epoch": trainer.epoch + 1,
+        "attempt": attempt,
+        "batch": trainer.batch_size,
+        "model": dict(trainer.model.state_dict()),
+        "ema": dict(trainer.ema.ema.state_dict()),
+        "updates": trainer.ema.updates,
+        "optimizer": _plain(trainer.optimizer.state_dict()),
+        "scaler": trainer.scaler.state_dict(),
+        "best_fitness": None if trainer.best_fitness is None else float(trainer.best_fitness),
+        "stopper": {name: float(getattr(trainer.stopper, name)) for name in ("best_fitness", "best_epoch")},
+        "criterion": getattr(trainer.model.criterion, "updates", None),
+        "random": _random(),
+        "loader": loader.generator.get_state(),
+        "buffer": list(getattr(loader.dataset, "buffer", ())),
+        "last_step": last_step,
+        "gradients": {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None},
+        "structure": _structure(trainer),
+    }
+
+
+def _structure(trainer: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what it takes to build the model anew for its weights."""
+    model = trainer.ema.ema
+    return {
+        "class": type(model).__name__,
+        "yaml": _plain(model.yaml),
+        "channels": int(trainer.data["channels"]),
+        "classes": int(trainer.data["nc"]),
+        "class_width": class_width(model),
+        "names": _plain(model.names),
+        "args": _plain(vars(trainer.args)),
+    }
+
+
+def _give_criterion(model: Any, updates: int | None) -> None:  # noqa: ANN401
+    """Bring a loss that changes from epoch to epoch, such as that of one-to-one heads, to where it was."""
+    if updates:
+        model.criterion = model.init_criterion()
+        model.criterion.updates = updates - 1
+        model.criterion.update()
+
+
+def _random() -> dict[str, Any]:
+    import torch
+
+    version, words, gauss = random.getstate()
+    kind, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": [version, list(words), gauss],
+        "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    }
+
+
+def _give_random(state: Mapping[str, Any]) -> None:
+    import torch
+
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Return a value without classes: a file that holds one is code to the program that reads it."""
+    import torch
+
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, (torch.Tensor, *PLAIN)) else str(value)
+
+
+def _nothing() -> None:
+    """Stand in for the step of Ultralytics' loop."""

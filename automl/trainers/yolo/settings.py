@@ -1,0 +1,59 @@
+"""What Ultralytics can be told: its settings, their laws, and those that are ours to set."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from automl.trainers.yolo.vendor import ultralytics
+
+STRIDE: Final = 32
+"""Other image sizes are trained at the next multiple, but exported as they are."""
+MANAGED: Final = {
+    "model": "set model at the top level or search it in space",
+    "data": "set data at the top level",
+    "epochs": "set ladder.max_epochs",
+    "time": "set budget.hours",
+    "patience": "the ladder alone stops trials",
+    "seed": "set seed at the top level",
+    "device": "Ray places trials; set resources.gpus",
+    "workers": "set resources.cpus",
+    "resume": "a trial goes on from its own checkpoint",
+    "val": "set ladder.validate_every",
+} | dict.fromkeys(
+    ("task", "mode", "project", "name", "exist_ok", "save", "save_period", "split", "plots", "verbose", "cfg"),
+    "it is set for every trial alike",
+)
+
+
+def settings() -> dict[str, Any]:
+    """Return every setting of Ultralytics with its default."""
+    return dict(ultralytics().utils.DEFAULT_CFG_DICT)
+
+
+def setting_mistake(name: str, value: object) -> str:
+    """Return what Ultralytics says against a value of a setting, empty when it takes it."""
+    ultralytics()
+    from ultralytics.cfg import check_cfg
+
+    if name == "optimizer":
+        known = ("SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "auto")
+        return "" if str(value).lower() in {k.lower() for k in known} else f"must be one of {list(known)}"
+    if name in {"batch", "imgsz"}:
+        step = STRIDE if name == "imgsz" else 1
+        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0 and value % step == 0
+        return "" if whole else f"must be a positive whole number{f', a multiple of {step}' if step > 1 else ''}"
+    try:
+        check_cfg({name: value}, hard=True)
+    except (TypeError, ValueError) as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def packaged_model(name: str) -> bool:
+    """Tell whether Ultralytics ships a detector's description of that name, such as `yolo11n.yaml`.
+
+    It keeps one file for all scales: `yolo11n.yaml` is read from `yolo11.yaml`. Those of other tasks do not count.
+    """
+    shipped = {path.name for path in (Path(ultralytics().__file__).parent / "cfg" / "models").rglob("*.yaml")}
+    without_scale = re.sub(r"(\d+)[nslmx](\.yaml)$", r"\1\2", name)
+    return without_scale in shipped and not re.search(r"-(cls|depth|obb|pose|seg|sem)", name)

@@ -1,0 +1,57 @@
+"""Ultralytics itself, imported with the doors shut, and its metrics under our tags."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+from automl.trainers.yolo import offline
+
+METRICS: Final = {
+    "metrics/precision(B)": "val/precision",
+    "metrics/recall(B)": "val/recall",
+    "metrics/mAP50(B)": "val/map50",
+    "metrics/mAP50-95(B)": "val/map50_95",
+}
+TRUST: Final = "AUTOML_TRUST_WEIGHTS"
+L1_LOSS: Final = "l1_loss"
+"""What the edge loss is called in models without DFL; one tag serves both, so that model families can be compared."""
+
+
+def ultralytics() -> Any:  # noqa: ANN401
+    """Import Ultralytics, or return it; its settings are this process's own and switch every integration off."""
+    folder = offline.shut_doors()
+    import ultralytics
+
+    if ultralytics.utils.downloads.safe_download is not _refuse:
+        own = {name: str(folder / name) for name in ("weights_dir", "runs_dir", "datasets_dir")}
+        ultralytics.settings.update(offline.closed_integrations() | own)
+        # The one door that no setting shuts: on a GPU the check of mixed precision asks for weights of its own. It
+        # takes a failed download for "offline" and goes on.
+        ultralytics.utils.downloads.safe_download = _refuse
+        ultralytics.utils.WEIGHTS_DIR = folder / "weights_dir"  # was fixed at the import, in the working folder
+    return ultralytics
+
+
+def _refuse(*arguments: object, **_more: object) -> NoReturn:
+    raise ConnectionError(f"nothing is downloaded, but {arguments or 'something'} was asked for")
+
+
+def named(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Rename Ultralytics' metrics to our tags and leave out its `fitness`."""
+    return {
+        METRICS.get(name, name.replace(L1_LOSS, "dfl_loss")): float(value)
+        for name, value in metrics.items()
+        if name != "fitness"
+    }
+
+
+def trusted() -> bool:
+    """Tell whether the user says that weights may hold more than layers and numbers."""
+    return os.environ.get(TRUST) == "1"
+
+
+def set_threads(count: int) -> None:
+    """Use that many CPU threads; Ultralytics sets a number of its own when it selects the device."""
+    import torch
+
+    torch.set_num_threads(count)

@@ -1,0 +1,166 @@
+"""Weights of any format: measured, read, stripped, exported, run."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.storage.detections import ImageStats
+from automl.study import Job
+from automl.study.errors import ExportError, TrialError
+from automl.trainers.yolo import out_of_memory
+from automl.trainers.yolo.pickle_scan import refuse_strange
+from automl.trainers.yolo.train import overrides
+from automl.trainers.yolo.vendor import named, ultralytics
+
+
+def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> dict[str, float]:
+    """Measure weights (`.pt`, `.onnx` or `.engine`) on a split, square letterbox, one image size for all formats.
+
+    Args:
+        weights: The file.
+        job: Where its data and sizes come from.
+        split: `val`, `test` or `train`.
+        as_trained: Measure as a training does at its end: twice the batch, each batch in a frame of its own shape.
+
+    Returns:
+        Tag to value, such as `test/map50_95` on the test split, and `class/<name>` for the AP50-95 of each class.
+
+    Raises:
+        TrialError: memory ran out, or the file is not to be trusted.
+    """
+    return judge(weights, job, split=split, as_trained=as_trained)[0]
+
+
+def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> tuple[dict[str, float], ImageStats]:
+    """Measure weights as `validate` does; return the metrics, and what they were computed from, image by image."""
+    vendor = ultralytics()
+    from automl.trainers.yolo.recorder import recording_validator
+
+    refuse_strange(weights)
+    wanted = overrides(job, weights.parent)
+    batch = wanted["batch"] * (2 if as_trained else 1)
+    validator, recorded = recording_validator()
+    with out_of_memory.named(lambda: batch):
+        found = vendor.YOLO(weights, task="detect").val(
+            validator=validator,
+            data=job.data, split=split, imgsz=wanted["imgsz"], batch=batch, rect=as_trained, plots=False,
+            device=wanted["device"], workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
+        )  # fmt: skip
+    classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
+    shutil.rmtree(weights.parent / "val", ignore_errors=True)
+    metrics = {tag.replace("val/", f"{split}/", 1): value for tag, value in named(found.results_dict).items()}
+    return metrics | classes, recorded.stats()
+
+
+def scan_labels(data: Path) -> None:
+    """Let Ultralytics write its label caches for all splits, so that trials which start together do not race for it."""
+    vendor = ultralytics()
+    from ultralytics.data.dataset import YOLODataset
+    from ultralytics.data.utils import check_det_dataset
+
+    found = check_det_dataset(str(data), autodownload=False)
+    for split in ("train", "val", "test"):
+        if found.get(split):
+            YOLODataset(found[split], data=found, task="detect", augment=False, hyp=vendor.cfg.get_cfg(), imgsz=32)
+
+
+def parameters(model: str) -> int:
+    """Return how many numbers a model learns, by its weights or its description.
+
+    Raises:
+        TrialError: the file is no model, or it may run code.
+    """
+    vendor = ultralytics()
+    refuse_strange(model)
+    try:
+        built = vendor.YOLO(model, task="detect").model
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrialError(f"{model}: cannot be read as a model: {error}") from error
+    return sum(part.numel() for part in built.parameters())
+
+
+def strip(weights: Path) -> None:
+    """Take the optimizer out of a checkpoint, in place."""
+    ultralytics()
+    refuse_strange(weights)
+    from ultralytics.utils.torch_utils import strip_optimizer
+
+    strip_optimizer(weights)
+
+
+def export_onnx(weights: Path, *, image_size: int) -> Path:
+    """Write `<weights>.onnx`, fixed shape, batch 1, FP32, and return its path.
+
+    Raises:
+        ExportError: Ultralytics could not export.
+    """
+    refuse_strange(weights)
+    try:
+        path = (
+            ultralytics()
+            .YOLO(weights, task="detect")
+            .export(format="onnx", imgsz=image_size, dynamic=False, simplify=True, device="cpu", verbose=False)
+        )
+    except (RuntimeError, ValueError, TypeError, ImportError, AssertionError) as error:
+        raise ExportError(f"{weights}: ONNX export failed: {error}") from error
+    return Path(path)
+
+
+def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
+    """Read images the way validation does: n x 3 x size x size, RGB, 0..1."""
+    ultralytics()
+    import cv2
+    from ultralytics.data.augment import LetterBox
+
+    box = LetterBox((image_size, image_size), auto=False, scaleup=True)
+    pictures = [box(image=cv2.imread(str(path)))[..., ::-1].transpose(2, 0, 1) for path in images]
+    return np.asarray(np.stack(pictures) / 255, dtype=np.float32)
+
+
+def raw_outputs(weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Run weights in torch on letterboxed pictures, one at a time; n x ... as the export's first output."""
+    ultralytics()
+    refuse_strange(weights)
+    import torch
+    from ultralytics.nn.autobackend import AutoBackend
+
+    model = AutoBackend(str(weights), device=torch.device("cpu"), fp16=False, verbose=False)
+    with torch.inference_mode():
+        outputs = [model(torch.from_numpy(picture[None])) for picture in pictures]
+    firsts = [output[0] if isinstance(output, list | tuple) else output for output in outputs]
+    return np.concatenate([first.float().numpy() for first in firsts])
+
+
+def predict(model: Any, picture: NDArray[np.uint8], *, confidence: float) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Return the boxes that a loaded model finds: name, confidence, x0, y0, x1, y1 in pixels of the picture."""
+    result = model.predict(picture, conf=confidence, verbose=False)[0]
+    return [
+        {
+            "name": result.names[int(kind)],
+            "confidence": round(float(sure), 4),
+            "box": [round(float(edge), 1) for edge in edges],
+        }
+        for kind, sure, edges in zip(result.boxes.cls, result.boxes.conf, result.boxes.xyxy, strict=True)
+    ]
+
+
+def load(weights: Path) -> Any:  # noqa: ANN401
+    """Load weights of any format for `predict`.
+
+    Raises:
+        TrialError: the file is not to be trusted.
+    """
+    refuse_strange(weights)
+    return ultralytics().YOLO(weights, task="detect")
+
+
+def has_cuda() -> bool:
+    """Tell whether this machine can run a CUDA engine."""
+    ultralytics()
+    import torch
+
+    return bool(torch.cuda.is_available())

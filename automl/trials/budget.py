@@ -1,0 +1,50 @@
+"""What a search has spent of its budget, in all sessions; noted in the journal now and then."""
+
+from collections.abc import Callable
+from typing import Final
+
+from automl.storage.journal import Journal
+from automl.study.spec import StudySpec
+
+NOTE: Final = "seconds"
+NOTE_SECONDS: Final = 60.0
+"""A killed session loses at most so many seconds of its time from the account."""
+
+
+class Spending:
+    """The account of one study."""
+
+    def __init__(self, journal: Journal, spec: StudySpec, *, gpus: float, clock: Callable[[], float]) -> None:
+        """Go on from what earlier sessions noted; a trial holds `gpus`, a share of one or none."""
+        self._journal = journal
+        self._budget = spec.budget
+        self._gpus = gpus
+        self._clock = clock
+        self._since = clock()
+        self._before = float(journal.notes().get(NOTE, 0.0))
+        self._noted = self._before
+        self._trained = 0.0
+
+    def seconds(self) -> float:
+        """Return the wall-clock seconds of searching in all sessions."""
+        return self._before + self._clock() - self._since
+
+    def trained(self, seconds: float) -> None:
+        """Take in so many seconds of training."""
+        self._trained += seconds
+        if self.seconds() - self._noted >= NOTE_SECONDS:
+            self.note()
+
+    def note(self) -> None:
+        """Write down the time spent, so that a killed session still counts into the budget."""
+        self._noted = self.seconds()
+        self._journal.note(NOTE, self._noted)
+
+    def spent(self) -> str:
+        """Return which part of the budget is used up, empty while there is some left."""
+        hours, gpu_hours = self._budget.hours, self._budget.gpu_hours
+        if hours is not None and self.seconds() >= hours * 3600:
+            return f"budget.hours {hours:g} spent"
+        if gpu_hours is not None and self._trained * self._gpus / 3600 >= gpu_hours:
+            return f"budget.gpu_hours {gpu_hours:g} spent"
+        return ""

@@ -1,0 +1,150 @@
+"""Checkpoints in a trial's folder: which one to resume from, the best weights, fallback on damage."""
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from automl.storage import files
+from automl.storage.layout import BEST, CURVES, LAST, NEXT, PREVIOUS
+from automl.storage.outage import patiently
+from automl.study import Job, Measurement
+from automl.study.errors import TrialError
+from automl.trainers import yolo
+from automl.trials import lease
+from automl.trials.worker import JUDGED
+
+
+def start_over(folder: Path) -> None:
+    """Forget what was trained in a folder: under other conditions than the next attempt will have."""
+    for name in (LAST, PREVIOUS, NEXT, BEST, CURVES, JUDGED):
+        (folder / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The checkpoints in a trial's folder; every change first checks that this attempt still holds the lease."""
+
+    job: Job
+
+    def at(self, name: str) -> Path:
+        """Return the path of a file of the folder."""
+        return self.job.folder / name
+
+    def check(self) -> None:
+        """Raise `Superseded` if a later attempt holds the lease."""
+        lease.check(self.job.folder, self.job.attempt)
+
+    def copy(self, source: Path, name: str) -> None:
+        """Copy a file into the folder, atomically."""
+        self.check()
+        files.copy(source, self.at(name))
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a file another name, if it is there."""
+        self.check()
+
+        def change() -> None:
+            if self.at(name).is_file():
+                self.at(name).replace(self.at(new))
+                files.sync_folder(self.job.folder)
+
+        patiently(self.job.folder, change)
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder, if it is there."""
+        self.check()
+        patiently(self.job.folder, lambda: self.at(name).unlink(missing_ok=True))
+
+    def sweep(self) -> None:
+        """Remove the halves that an earlier attempt left when it was killed while it wrote."""
+        self.check()
+        for half in self.job.folder.glob(".*.pt.*"):
+            patiently(self.job.folder, partial(half.unlink, missing_ok=True))
+
+    def keep_state(self, state: Path) -> None:
+        """Make a state the last one; killed anywhere between, a whole one is left."""
+        self.copy(state, NEXT)
+        self.rename(LAST, PREVIOUS)
+        self.rename(NEXT, LAST)
+
+    def set_aside(self, name: str, reason: str) -> None:
+        """Keep a file that cannot be used under another name, and say so."""
+        self.rename(name, f"damaged-{name}")
+        _say(f"{reason}; it is kept as damaged-{name}")
+
+
+def newest(folder: Folder) -> tuple[Path | None, int]:
+    """Return the newest file that can be gone on from, and the epochs behind it.
+
+    Stripped weights are those of a finished training.
+    """
+    for name in (LAST, PREVIOUS):
+        if not folder.at(name).is_file():
+            continue
+        try:
+            done = yolo.epochs_done(folder.at(name)) or folder.job.epochs
+            _say(f"goes on after epoch {done}, from {name}")
+            return folder.at(name), done
+        except TrialError as error:
+            folder.set_aside(name, str(error))
+    return None, 0
+
+
+def unpack(checkpoint: Path, target: Path) -> Path:
+    """Write the weights in a checkpoint as Ultralytics writes those of a finished training."""
+    if yolo.epochs_done(checkpoint):
+        yolo.write_weights(checkpoint, target)
+    else:
+        shutil.copyfile(checkpoint, target)
+    return target
+
+
+def mend_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable[[], Path]) -> int:
+    """See that the best weights so far are there, and return the first epoch that they can be of.
+
+    The process may have died after an epoch's checkpoint and before its best weights: then they are those of the
+    checkpoint. Damaged ones are gone for good; those of the checkpoint are the only ones left.
+    """
+    best, path = best_epoch(curves, folder.job.metric), folder.at(BEST)
+    if not best:
+        return 1
+    damage = yolo.damage(path) if path.is_file() else "is not there"
+    if path.is_file() and damage:
+        folder.set_aside(BEST, f"{path}: cannot be read as weights: {damage}")
+    if best == len(curves):
+        folder.copy(unpack(), BEST)
+    elif damage:
+        _say(f"the best weights, those of epoch {best}, are lost; those of epoch {len(curves)} take their place")
+        folder.copy(unpack(), BEST)
+        return len(curves)
+    return 1
+
+
+def bring_best(job: Job, weights: Path) -> None:
+    """Put the best weights so far where Ultralytics keeps its own; before the first validation there are none."""
+    if (job.folder / BEST).is_file():
+        shutil.copyfile(job.folder / BEST, weights / BEST)
+    else:
+        (weights / BEST).unlink(missing_ok=True)
+
+
+def finish(folder: Folder, weights: Path) -> None:
+    """Leave stripped weights; `last.pt` comes after `best.pt`, since it tells a finished training."""
+    folder.copy(weights / BEST, BEST)
+    folder.copy(weights / LAST, LAST)
+    folder.remove(PREVIOUS)
+    folder.remove(NEXT)
+
+
+def best_epoch(curves: Sequence[Measurement], metric: str) -> int:
+    """Return the first epoch with the highest value, 0 before any was validated."""
+    measured = [measurement for measurement in curves if metric in measurement.metrics]
+    return max(measured, key=lambda m: (m.metrics[metric], -m.epoch)).epoch if measured else 0
+
+
+def _say(words: str) -> None:
+    """Put a line in the trial's log, which is where a worker's output goes."""
+    sys.stdout.write(f"checkpoint: {words}\n")

@@ -1,0 +1,195 @@
+"""Wall-clock time of a whole job over all its sessions, by stage; interruptions are not counted.
+
+The driver writes it to the journal once a minute, so that `automl status`, the report and the last lines show one
+number. `budget.hours` is the search's own account (budget.py).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from automl.storage.journal import Journal
+from automl.study.errors import StudyError
+from automl.study.text import duration
+from automl.trials import budget
+from automl.trials.heartbeat import Beat
+
+NOTE: Final = "elapsed"
+"""The journal's note of the time spent; `Elapsed.to_dict` is its value."""
+SECONDS: Final = 60.0
+"""Between two notes; a killed driver loses at most so much of its time."""
+JOIN_SECONDS: Final = 10.0
+"""A storage that hangs does not keep the process from ending."""
+RETRAINING: Final = "confirm:"
+"""How the journal's note of a re-training begins."""
+
+
+class Stage(StrEnum):
+    """Part of a job."""
+
+    START = "start"
+    """Checking data, joining the cluster."""
+    SEARCH = "search"
+    CONFIRM = "confirm"
+    EXPORT = "export"
+    """Export, measurement of what ships, publication."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """Wall-clock time that a job took so far, and what else tells how much of it is left."""
+
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """Stage to seconds, over all sessions."""
+    stage: str = ""
+    """The stage that was reached last."""
+    places: int = 0
+    """Trainings at a time; 0 where unknown."""
+    at: str = ""
+    """When it was written: UTC, ISO 8601."""
+    retrained: int = 0
+    """Re-trainings that ended."""
+    finished: bool = False
+    partial: bool = False
+    """The journal was written before the whole job was recorded: the search's time is all there is."""
+
+    @classmethod
+    def of_search(cls, seconds: float, places: int) -> Self:
+        """Return the time of a job that is a search and nothing else."""
+        return cls({str(Stage.SEARCH): seconds}, Stage.SEARCH, places)
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of the whole job."""
+        return sum(self.stages.values())
+
+    @property
+    def searched(self) -> float:
+        """Return the seconds of the search."""
+        return self.stages.get(Stage.SEARCH, 0.0)
+
+    def with_driver(self, beat: Beat | None, *, silence: float, limit: float) -> Self:
+        """Add the time since the last note where the driver lives, that is, was silent for at most `limit` seconds."""
+        if beat is None or not self.at or self.finished or silence > limit:
+            return self
+        since = datetime.fromisoformat(beat.at) - datetime.fromisoformat(self.at)
+        more = max(since.total_seconds(), 0.0) + silence
+        return replace(self, stages={**self.stages, self.stage: self.stages.get(self.stage, 0.0) + more})
+
+    def told(self) -> str:
+        """Return the times in words.
+
+        >>> Elapsed({"start": 21, "search": 646, "confirm": 1200}).told()
+        '31m07s: start 21s, search 10m46s, confirm 20m00s'
+        """
+        if self.partial:
+            return f"search {duration(self.seconds)} (the rest was not recorded)"
+        parts = [f"{stage} {duration(self.stages[stage])}" for stage in Stage if self.stages.get(stage, 0.0) >= 0.5]
+        return f"{duration(self.seconds)}: {', '.join(parts)}" if parts else duration(self.seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        stages = {str(stage): round(seconds, 3) for stage, seconds in self.stages.items()}
+        return {
+            "seconds": round(self.seconds, 3), "at": self.at, "stages": stages, "stage": str(self.stage),
+            "places": self.places,
+        }  # fmt: skip
+
+    @classmethod
+    def from_notes(cls, notes: Mapping[str, Any]) -> Self:
+        """Read a journal's notes; one without this note has the seconds of the search alone."""
+        retrained = sum(key.startswith(RETRAINING) and bool(value.get("final")) for key, value in notes.items())
+        finished = "promotion" in notes
+        if NOTE not in notes:
+            stages = {str(Stage.SEARCH): float(notes[budget.NOTE])} if notes.get(budget.NOTE) else {}
+            return cls(stages, retrained=retrained, finished=finished, partial=bool(stages))
+        plain = notes[NOTE]
+        return cls(
+            stages=plain["stages"],
+            stage=plain["stage"],
+            places=int(plain["places"]),
+            at=plain["at"],
+            retrained=retrained,
+            finished=finished,
+        )
+
+
+class JobClock:
+    """Measures the wall-clock time of a job and keeps it in the journal. The time of a finished study stands still."""
+
+    def __init__(self, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Continue the time of earlier sessions."""
+        self._journal = journal
+        self._clock = clock
+        self._lock = threading.Lock()
+        kept = Elapsed.from_notes(journal.notes())
+        self._stages = {str(stage): seconds for stage, seconds in kept.stages.items()}
+        self._stage, self._places = Stage.START, kept.places
+        self._since = clock()
+        self._stopped = kept.finished
+
+    def count_from(self, moment: float) -> None:
+        """Count this session from an earlier moment, by the same clock."""
+        with self._lock:
+            self._since = min(self._since, moment)
+
+    def elapsed(self) -> Elapsed:
+        """Return the time of all sessions, this one included."""
+        kept = Elapsed.from_notes(self._journal.notes())
+        with self._lock:
+            stages = dict(self._stages)
+            if not self._stopped:
+                stages[self._stage] = stages.get(self._stage, 0.0) + self._clock() - self._since
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return replace(kept, stages=stages, stage=self._stage, places=self._places, at=at, partial=False)
+
+    def enter(self, stage: Stage, *, places: int = 0) -> None:
+        """Begin a stage; `places` is the number of trainings at a time, where it is known by now."""
+        with self._lock:
+            now = self._clock()
+            if not self._stopped:
+                self._stages[self._stage] = self._stages.get(self._stage, 0.0) + now - self._since
+            self._stage, self._since = stage, now
+            self._places = places or self._places
+        self.note()
+
+    def note(self) -> None:
+        """Write the time to the journal, unless the study is finished."""
+        if not self._stopped:
+            self._journal.note(NOTE, self.elapsed().to_dict())
+
+    def stop(self) -> Elapsed:
+        """Write the final time to the journal and return it; the clock stands still from now on."""
+        self.enter(self._stage)
+        self._stopped = True
+        return self.elapsed()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Write the time once a minute and at the end of a block.
+
+        The thread that writes has no patience of its own: while the storage fails, a note is missed, and nothing waits.
+        """
+        over = threading.Event()
+
+        def keep() -> None:
+            while not over.wait(SECONDS):
+                self._try_note()
+            self._try_note()
+
+        writer = threading.Thread(target=keep, name="job-clock", daemon=True)
+        writer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            writer.join(timeout=JOIN_SECONDS)
+
+    def _try_note(self) -> None:
+        with suppress(OSError, StudyError):
+            self.note()

@@ -1,0 +1,73 @@
+"""What is fixed while a study runs: its folder, its description, what each trial holds; and the jobs made from that."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl.hpo.strategy import Course
+from automl.storage.layout import TRIALS
+from automl.study import EarlierEvidence, Job, Params, Trial
+from automl.study.baseline import Baseline
+from automl.study.spec import StudySpec
+from automl.study.text import trial_name
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is fixed while a study runs."""
+
+    folder: Path
+    spec: StudySpec
+    data: Path
+    """The staged `data.yaml`."""
+    gpus: float
+    threads: int
+    concurrent: int
+    baseline: Baseline | None = None
+    """None in a study that an earlier version began: its baseline is the default of its space."""
+
+    def whole(self, model: str) -> str:
+        """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
+        kept = (self.folder / model).resolve()
+        own = kept.is_file() and kept.is_relative_to(self.folder.resolve())
+        return str(self.folder / model) if own else model
+
+    def placed(self, params: Params) -> Params:
+        """Return params for a worker: a model by its whole path."""
+        return {**params, "model": self.whole(str(params["model"]))} if "model" in params else params
+
+    def folder_of(self, trial: Trial) -> Path:
+        """Return the folder of a trial, named so that a person recognises it."""
+        return self.folder / TRIALS / trial_name(trial, self.spec.model)
+
+    def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
+        """Return a training of these params to the last epoch; models are named by their whole path."""
+        return Job(
+            folder=folder,
+            number=number,
+            params=self.placed(params),
+            seed=seed,
+            epochs=self.spec.ladder.max_epochs,
+            model=self.whole(self.spec.model),
+            data=str(self.data),
+            metric=self.spec.metric,
+            settings=self.spec.train,
+            gpus=self.gpus,
+            threads=self.threads,
+            validate_every=self.spec.ladder.validate_every,
+            rungs=self.spec.rungs,
+        )
+
+
+def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
+    """Return what a study's search is about."""
+    return Course(
+        space=spec.search_space,
+        metric=spec.metric,
+        max_epochs=spec.ladder.max_epochs,
+        rungs=spec.rungs,
+        reduction_factor=spec.ladder.reduction_factor,
+        scheduler=spec.ladder.scheduler,
+        seed=spec.seed,
+        earlier=earlier,
+        baseline=baseline,
+    )

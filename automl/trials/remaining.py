@@ -1,0 +1,109 @@
+"""Time left of a whole job: the rest of the search and the confirmation still to come. Says nothing until it is known.
+
+The search goes on at the pace of its trials so far; a re-training validates every epoch, so it is taken to cost what
+validated epochs have cost.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from statistics import mean
+from typing import Final, Self
+
+from automl.study import Trial
+from automl.study.spec import StudySpec
+from automl.study.text import duration
+from automl.trials.job_clock import Elapsed, Stage
+
+LEAST_SHOWN: Final = 0.5
+"""Seconds that would be shown as none."""
+
+
+def left(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed, *, done: int) -> tuple[float, float] | None:
+    """Return the fewest and the most seconds left; `done` trials have ended or pause. None: unknown, or none are left.
+
+    After the search it is what a whole confirmation still takes: the re-trainings that run now are not looked into.
+    """
+    if elapsed.finished or elapsed.stage == Stage.EXPORT:
+        return None
+    whole = whole_training(spec, trials)
+    if whole is None or not elapsed.places or not done:
+        return None
+    fewest, most = (max(count - elapsed.retrained, 0) for count in spec.retrainings)
+    search = 0.0 if elapsed.stage == Stage.CONFIRM else _search_left(spec, elapsed, done)
+    return search + waves(fewest, elapsed.places) * whole, search + waves(most, elapsed.places) * whole
+
+
+def _search_left(spec: StudySpec, elapsed: Elapsed, done: int) -> float:
+    seconds = elapsed.searched / done * max(spec.budget.trials - done, 0)
+    if spec.budget.hours is not None:
+        seconds = min(seconds, max(spec.budget.hours * 3600 - elapsed.searched, 0.0))
+    return seconds
+
+
+def whole_training(spec: StudySpec, trials: Sequence[Trial]) -> float | None:
+    """Return what a training of all epochs, each validated, takes, by what validated epochs took; None before any.
+
+    Those that will be re-trained count: the default params' and the best so far.
+    """
+    validated = {t.number: [m.seconds for m in t.measurements if spec.metric in m.metrics] for t in trials}
+    ranked = sorted(trials, key=lambda trial: -(trial.best(spec.metric) or 0.0))
+    asked = {trial.number for trial in (*trials[:1], *ranked[:1]) if validated[trial.number]}
+    if not asked:
+        return None
+    return mean(mean(validated[number]) for number in asked) * spec.ladder.max_epochs
+
+
+def waves(count: int, places: int) -> int:
+    """Return how many times a training's length `count` trainings take.
+
+    >>> waves(6, 4)
+    2
+    """
+    return ceil(count / places)
+
+
+def told(ends: tuple[float, float] | None) -> str:
+    """Return the time left in words, empty where it is unknown or none.
+
+    >>> told((1200, 2700)), told((59.6, 60.1)), told((0, 0))
+    ('about 20m00s to 45m00s left', 'about 1m00s left', '')
+    """
+    if ends is None or ends[1] < LEAST_SHOWN:
+        return ""
+    low, high = (duration(seconds) for seconds in ends)
+    return f"about {high} left" if low == high else f"about {low} to {high} left"
+
+
+@dataclass(slots=True)
+class Confirmation:
+    """Title of the table of re-trainings: how many ended, how long the job has taken, how long it will."""
+
+    spec: StudySpec
+    elapsed: Callable[[], Elapsed]
+    whole: float | None
+    """Seconds of a whole training, as far as the trials tell."""
+    _seconds: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, spec: StudySpec, elapsed: Callable[[], Elapsed], trials: Sequence[Trial]) -> Self:
+        """Return the title of a study whose trials are known."""
+        return cls(spec, elapsed, whole_training(spec, trials))
+
+    def measured(self, seconds: float) -> None:
+        """Record the seconds of an epoch of a re-training."""
+        self._seconds.append(seconds)
+
+    def title(self, running: Mapping[int, int], *, queued: int) -> str:
+        """Return the title; `running` maps the re-trainings that run to their epochs done, `queued` others wait."""
+        now, epochs = self.elapsed(), self.spec.ladder.max_epochs
+        fewest, most = self.spec.retrainings
+        pending = len(running) + queued
+        planned = f"{fewest} to {most}" if fewest < most else f"{most}"
+        parts = [f"confirming on fresh seeds: {now.retrained} of {planned} re-trainings ended", duration(now.seconds)]
+        whole = mean(self._seconds) * epochs if self._seconds else self.whole
+        if whole is not None and now.places:
+            share = mean(running.values()) / epochs if running else 0.0
+            ends = [waves(max(count - now.retrained, pending), now.places) - share for count in (fewest, most)]
+            parts.append(told((max(ends[0], 0.0) * whole, max(ends[1], 0.0) * whole)))
+        return ", ".join(part for part in parts if part)

@@ -1,0 +1,172 @@
+"""Confirms a winner: it and the baseline are trained again on fresh seeds and judged on a split no trial saw.
+
+Pure but for the folders it names; the study hands the jobs to the cluster and the scores come back as records.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from automl.storage import curves_file, layout
+from automl.storage.layout import CONFIRM
+from automl.study import Answer, Ending, Job, Kind, Loss, Measurement, Params, Score
+from automl.study.spec import ResourcesSpec
+from automl.study.text import View
+from automl.trials import checkpoints
+from automl.trials.active import Running
+from automl.trials.listener import EventLog
+from automl.trials.remaining import Confirmation
+
+SEED_DISTANCE: Final = 1_000_000
+"""Added to a study's seed, so that no confirming seed was one of a trial."""
+
+
+def plan(
+    pattern: Job, params: Mapping[str, Params], wanted: Mapping[str, Sequence[int]], *, before: int = 0
+) -> dict[str, Job]:
+    """Return name to job: the trainings of each side's params that a round wants, by the offsets of their seeds.
+
+    `pattern` is a job in the study's folder with the split to judge on; equal offsets are equal seeds on all sides.
+    Jobs are numbered on from `before`. Each epoch is validated, whatever the trials did: these weights may ship, and
+    validation chooses among their epochs.
+    """
+    jobs: dict[str, Job] = {}
+    for offset, side in sorted((offset, side) for side, offsets in wanted.items() for offset in offsets):
+        seed = pattern.seed + SEED_DISTANCE + offset
+        name = named(side, offset, seed=pattern.seed)
+        place, number = pattern.folder / CONFIRM / name, before + len(jobs)
+        job = replace(pattern, folder=place, number=number, params=params[side], seed=seed)
+        jobs[name] = replace(job, validate_every=1)
+    return jobs
+
+
+def named(side: str, offset: int, *, seed: int) -> str:
+    """Return the name of a re-training in a study of this seed, in the journal and as a folder.
+
+    >>> named("trial7", 2, seed=0)
+    'trial7_seed1000002'
+    """
+    return f"{side}_seed{seed + SEED_DISTANCE + offset}"
+
+
+def score(job: Job, ending: Ending) -> Score | None:
+    """Return what a re-training reached on the judged split; None if it failed."""
+    if ending.final is None:
+        return None
+    metrics = ending.final.metrics
+    # Versions before 0.9 wrote every split's metrics as `val/...`.
+    value = metrics[job.judged_metric if job.judged_metric in metrics else job.metric]
+    return Score(seed=job.seed, value=value, metrics=metrics, weights=job.folder / layout.BEST)
+
+
+def on_val(score: Score, *, metric: str) -> float:
+    """Return the best value of a re-training on the validation split."""
+    return max((m.metrics.get(metric, 0.0) for m in curves_file.read_curves(score.weights.parent)), default=0.0)
+
+
+@dataclass(slots=True)
+class Retrainings:
+    """A fixed list of jobs, each trained to its last epoch: one round of a confirmation."""
+
+    jobs: deque[Job]
+    names: dict[int, str]
+    concurrent: int
+    progress: EventLog
+    resources: ResourcesSpec
+    on_end: Callable[[Job, Ending], None]
+    admits: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
+    """Tells whether there is room for a job beside those that run."""
+    stopping: bool = False
+    outlook: Confirmation | None = None
+    _all: dict[int, Job] = field(default_factory=dict)
+    _live: Running = field(init=False)
+    _losses: dict[int, tuple[Loss, ...]] = field(default_factory=dict)
+    _rows: dict[int, tuple[int, float]] = field(default_factory=dict)
+    _ended: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Start with none at work."""
+        self._live = Running(self.resources, time.monotonic)
+
+    @property
+    def over(self) -> bool:
+        """Tell whether all have ended."""
+        return not self.jobs and not self._live
+
+    def next_job(self) -> Job | None:
+        """Return the next one, None while all places are taken."""
+        if len(self._live) >= self.concurrent or not self.jobs:
+            return None
+        if not self.admits(self.jobs[0], self._live.jobs):
+            return None
+        if any(measurement.changed for measurement in curves_file.read_curves(self.jobs[0].folder)):
+            checkpoints.start_over(self.jobs[0].folder)
+        job = self._live.give(self.jobs.popleft())
+        self._all[job.number] = job
+        self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
+        return job
+
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
+        """Note the epoch; only a training that is not as asked is stopped here."""
+        self._live.measured(number, measurement)
+        if self.outlook:
+            self.outlook.measured(measurement.seconds)
+        if measurement.changed:
+            self.ended(number, Ending(cause=measurement.changed))
+            return Answer.STOP
+        value = measurement.metrics.get(self._all[number].metric, 0.0)
+        self._rows[number] = (measurement.epoch, max(value, self._rows.get(number, (0, 0.0))[1]))
+        return Answer.GO_ON
+
+    def ended(self, number: int, ending: Ending) -> None:
+        """Hand the ending on, once; a failure that may be one of chance is a loss."""
+        self._live.leave(number)
+        if ending.again:
+            self.lost(number, Loss(Kind.OWN, ending.cause))
+        elif number not in self._ended:
+            self._ended.add(number)
+            self.on_end(self._all[number], ending)
+
+    def lost(self, number: int, loss: Loss) -> None:
+        """Give it out again, unless its losses are its own fault."""
+        self._live.leave(number)
+        if number in self._ended:
+            return
+        loss = replace(loss, epoch=self._rows.get(number, (0, 0.0))[0])
+        losses = self._losses[number] = (*self._losses.get(number, ()), loss)
+        if cause := self._live.given_up(self._all[number].folder, losses):
+            self.ended(number, Ending(cause=cause))
+            return
+        self.jobs.append(self._all[number])
+        self.progress.event(f"{self.names[number]} lost its worker and goes on: {loss.cause}")
+
+    def hung(self) -> Mapping[int, str]:
+        """Return which re-trainings hang, and why."""
+        return self._live.hung()
+
+    def troubled(self, number: int, what: str) -> None:
+        """Say what keeps it waiting."""
+        self._live.troubled(number)
+        self.progress.event(f"{self.names[number]} {what}")
+
+    def stop(self, why: str) -> None:
+        """Stop; a later session goes on."""
+        self.stopping = True
+        self.progress.event(f"study stops: {why}; {len(self._live)} re-trainings go on when it is resumed")
+
+    def tick(self) -> None:
+        """Refresh the table."""
+        self.progress.show(self.view)
+
+    def view(self) -> View:
+        """Return the table of re-trainings."""
+        rows = [
+            [self.names[number], "RUNNING" if number in self._live else "ENDED", f"{epoch}/{self._all[number].epochs}",
+             f"{value:.4f}"]
+            for number, (epoch, value) in self._rows.items()
+        ]  # fmt: skip
+        running = {job.number: self._rows.get(job.number, (0, 0.0))[0] for job in self._live.jobs}
+        title = self.outlook.title(running, queued=len(self.jobs)) if self.outlook else "confirming on fresh seeds"
+        return View(title, ["training", "state", "epoch", "best on val"], rows)

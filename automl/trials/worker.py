@@ -1,0 +1,97 @@
+"""One trial on a worker: a job in, Measurements out, and an Ending that names the cause of a failure.
+
+Knows no Ray: `report` comes in as an argument and simply does not return when the trial is stopped. All that has to
+outlive the process is in the job's folder before `report` is called, so a trial may be killed at any moment and run
+again with the same arguments.
+"""
+
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from automl.storage import curves_file, scratch
+from automl.storage.layout import BEST, LAST
+from automl.storage.outage import PASSING, patiently
+from automl.study import Ending, Job, Measurement, Report
+from automl.study.errors import AutomlError
+from automl.trainers import yolo
+from automl.trials import checkpoints, lease
+
+JUDGED: Final = "judged.npz"
+"""What a re-training's metrics on the judged split were computed from, image by image (`detections`)."""
+
+
+def run(job: Job, report: Report) -> Ending:
+    """Train a job from its last checkpoint on, or from the start, and say how it ended.
+
+    Every epoch kept in the folder is reported, also those of an earlier attempt: the listener may have missed them.
+
+    Raises:
+        Superseded: a later attempt was given out; this one left the folder as it was.
+    """
+    try:
+        with scratch.folder() as place:
+            return Ending(final=_train(checkpoints.Folder(job), place, report))
+    except lease.Superseded:
+        raise
+    except AutomlError as error:
+        return Ending(cause=str(error))
+    except OSError as error:
+        if error.errno in PASSING:
+            raise  # the storage, not the training: the worker is lost, and that is all
+        return _crashed(error)
+    except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
+        return _crashed(error)
+
+
+def _crashed(error: Exception) -> Ending:
+    traceback.print_exception(error)
+    return Ending(cause=f"{type(error).__name__}: {error}"[:1000], again=True)
+
+
+def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measurement:
+    job, weights = folder.job, place / "weights"
+    weights.mkdir(parents=True)
+    folder.sweep()
+    curves = list(patiently(job.folder, partial(curves_file.read_curves, job.folder)))
+    checkpoint, done = checkpoints.newest(folder)
+    del curves[done:]
+    counted = (
+        checkpoints.mend_best(folder, curves, unpack=partial(checkpoints.unpack, checkpoint, weights / LAST))
+        if checkpoint
+        else 1
+    )
+    for measurement in curves:
+        report(measurement)
+
+    def on_epoch(measurement: Measurement, made: Path, state: Path) -> None:
+        curves.append(measurement)
+        folder.check()
+        curves_file.write_curves(job.folder, curves)
+        folder.keep_state(state)
+        if checkpoints.best_epoch(curves[counted - 1 :], job.metric) == measurement.epoch:
+            folder.copy(made, BEST)
+        # Ultralytics evaluates this file at the end; ours follows the study's own metric.
+        checkpoints.bring_best(job, made.parent)
+        report(measurement)
+
+    if checkpoint and done >= job.epochs:
+        metrics = _evaluate_again(job, checkpoints.unpack(checkpoint, weights / LAST).parent)
+    else:
+        metrics = yolo.train(job, place, state=checkpoint, on_epoch=on_epoch)
+    if job.split != "val":
+        metrics, stats = yolo.judge(weights / BEST, job, split=job.split)
+        folder.check()
+        stats.save(job.folder / JUDGED)
+    checkpoints.finish(folder, weights)
+    changed = curves[-1].changed if curves else ""
+    return Measurement(job.epochs, metrics, seconds=sum(m.seconds for m in curves), changed=changed)
+
+
+def _evaluate_again(job: Job, weights: Path) -> dict[str, float]:
+    """Finish a training that was killed after its last epoch: strip the best weights and evaluate them."""
+    checkpoints.bring_best(job, weights)
+    yolo.strip(weights / BEST)
+    yolo.set_threads(job.threads)
+    return yolo.validate(weights / BEST, job, split="val", as_trained=True)

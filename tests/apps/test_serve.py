@@ -1,0 +1,177 @@
+"""The champion behind HTTP: boxes for a picture, a clear code for everything else, no damaged file ever loaded."""
+
+import resource
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from automl.apps import serve
+from automl.storage.registry import Registry
+from automl.study.errors import RegistryError
+from automl.trainers import yolo
+from tests.builders import written
+
+BOX = {"name": "hole", "confidence": 0.9, "box": [1.0, 2.0, 3.0, 4.0]}
+
+
+def picture(height: int = 20, width: int = 30, kind: str = ".png") -> bytes:
+    _, content = cv2.imencode(kind, np.full((height, width, 3), 128, np.uint8))
+    return content.tobytes()
+
+
+class FakeYolo:
+    """Stands in for the door to Ultralytics; one sure box and one that is not."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.loaded: list[Path] = []
+        patch.setattr(yolo, "load", self.load)
+        patch.setattr(yolo, "predict", self.predict)
+
+    def load(self, weights: Path) -> str:
+        self.loaded.append(weights)
+        return "model"
+
+    def predict(self, model: str, found: np.ndarray[Any, Any], *, confidence: float) -> list[dict[str, Any]]:
+        assert (model, found.dtype, found.ndim) == ("model", np.uint8, 3)
+        return [BOX] if confidence <= 0.9 else []
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeYolo:
+    return FakeYolo(monkeypatch)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    held = Registry(tmp_path / "models", "boards")
+    files = {name: written(tmp_path, name, name) for name in ("best.pt", "model.onnx")}
+    held.publish(files, {"promotion.json": {"accepted": True}})
+    held.promote(1, why="first")
+    return held
+
+
+@pytest.fixture
+def client(registry: Registry, fake: FakeYolo) -> Iterator[TestClient]:
+    with TestClient(serve.app(registry, "champion")) as opened:
+        assert len(fake.loaded) == 1
+        yield opened
+
+
+def test_the_onnx_file_is_what_is_served(client: TestClient, fake: FakeYolo, registry: Registry) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    assert fake.loaded == [registry.path(1) / "model.onnx"]
+
+
+def test_the_model_card_names_the_version_and_its_files(client: TestClient, registry: Registry) -> None:
+    assert client.get("/model").json() == {**registry.manifest(1), "served": "model.onnx"}
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp", ".webp", ".tiff"])
+def test_a_picture_of_any_kind_gets_its_boxes(client: TestClient, kind: str) -> None:
+    answer = client.post("/predict", content=picture(kind=kind))
+    assert answer.status_code == 200
+    assert answer.json() == {"model": "boards", "version": 1, "width": 30, "height": 20, "boxes": [BOX]}
+
+
+@pytest.mark.parametrize(("confidence", "boxes"), [("0", 1), ("0.9", 1), ("0.95", 0), ("1", 0)])
+def test_the_wanted_confidence_is_passed_on(client: TestClient, confidence: str, boxes: int) -> None:
+    answer = client.post("/predict", params={"confidence": confidence}, content=picture())
+    assert len(answer.json()["boxes"]) == boxes
+
+
+@pytest.mark.parametrize("confidence", ["-0.1", "1.1", "nan", "inf", "high", ""])
+def test_a_bad_confidence_is_told(client: TestClient, confidence: str) -> None:
+    answer = client.post("/predict", params={"confidence": confidence}, content=picture())
+    assert answer.status_code == 422
+    assert "detail" in answer.json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"rubbish", b"\xff\xd8\xff\xe0" + b"\0" * 50, picture()[:30], b"<svg/>", bytes(1000)],
+    ids=["empty", "text", "half a JPEG", "half a PNG", "SVG", "zeros"],
+)
+def test_a_body_that_is_no_picture_is_refused(client: TestClient, body: bytes) -> None:
+    answer = client.post("/predict", content=body)
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "the body must be an image (JPEG, PNG, BMP, TIFF or WebP)"}
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "MAX_BYTES", 1000)
+    answer = client.post("/predict", content=(bytes(400) for _ in range(100)))
+    assert (answer.status_code, answer.json()["detail"]) == (413, "an image must have at most 1000 bytes")
+
+
+def test_a_picture_of_too_many_pixels_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "MAX_PIXELS", 599)
+    assert client.post("/predict", content=picture()).status_code == 413
+    monkeypatch.setattr(serve, "MAX_PIXELS", 600)
+    assert client.post("/predict", content=picture()).status_code == 200
+
+
+def promising(width: int, height: int) -> bytes:
+    """Return a small PNG whose head promises a picture of that size."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    packed = zlib.compress(bytes(100))
+    chunks = [(head, 13), (b"IDAT" + packed, len(packed)), (b"IEND", 0)]
+    body = b"".join(struct.pack(">I", size) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk, size in chunks)
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize("side", [8_001, 10_000, 30_000, 100_000, 2**31 - 1])
+def test_a_picture_that_promises_too_many_pixels_takes_no_memory(client: TestClient, side: int) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = client.post("/predict", content=promising(side, 8_000 if side == 8_001 else side))
+    assert answer.status_code == 413
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+def test_a_picture_whose_content_is_cut_is_no_crash(client: TestClient) -> None:
+    assert client.post("/predict", content=promising(40, 40)).status_code in {200, 400}
+
+
+@pytest.mark.parametrize(("path", "method", "code"), [("/", "get", 404), ("/predict", "get", 405)])
+def test_what_is_not_there_is_told(client: TestClient, path: str, method: str, code: int) -> None:
+    assert getattr(client, method)(path).status_code == code
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "best.pt", "promotion.json"])
+def test_a_damaged_version_is_not_loaded(registry: Registry, fake: FakeYolo, name: str) -> None:
+    path = registry.path(1) / name
+    path.chmod(0o644)
+    path.write_text("damaged")
+    with pytest.raises(RegistryError, match=rf"versions/0001/{name}: SHA-256 must be [0-9a-f]{{64}}, but is "):
+        serve.app(registry, 1)
+    assert fake.loaded == []
+
+
+def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: FakeYolo) -> None:
+    held = Registry(tmp_path / "models", "boards")
+    held.publish({"best.pt": written(tmp_path, "best.pt", "x")}, {})
+    with pytest.raises(RegistryError, match=r"versions/0001: must hold model.onnx, which is what is served"):
+        serve.app(held, 1)
+    assert fake.loaded == []
+
+
+@pytest.mark.parametrize("version", [2, "previous"])
+def test_a_version_that_is_not_there_is_not_served(registry: Registry, fake: FakeYolo, version: int | str) -> None:
+    with pytest.raises(RegistryError, match=rf"must hold {version!r}, but holds"):
+        serve.app(registry, version)
+    assert fake.loaded == []
+
+
+@pytest.mark.yolo
+def test_a_body_that_is_no_picture_is_refused_also_where_ultralytics_opens_pictures(client: TestClient) -> None:
+    yolo.settings()  # brings Ultralytics in, which replaces PIL's opener
+
+    assert client.post("/predict", content=b"no picture").status_code == 400

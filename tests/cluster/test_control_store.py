@@ -1,0 +1,186 @@
+"""When the head's control store goes away: the study waits for it, or ends in words and goes on elsewhere."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from automl.cluster import control_store
+from automl.cluster.control_store import STORE, Patience, Watch
+from automl.cluster.exit import STOPPED
+from automl.storage.journal import Journal
+from tests import hosted_cluster, quick_study
+from tests.builders import METRIC
+from tests.guarded_worker import wait_until
+from tests.simulated_study import Clock
+
+
+class Story:
+    """A store that answers as told, a second after the other, and what its watch said."""
+
+    def __init__(self, answers: str) -> None:
+        self.clock, self.said = Clock(), list[str]()
+        self._answers = dict(enumerate(answers))
+        self.watch = Watch(self.ask, tell=self.said.append, patience=Patience(tell=3, end=6), clock=self.clock)
+
+    def ask(self) -> str:
+        return self._answers[int(self.clock.now)].strip()
+
+    def run(self) -> bool:
+        """Look once a second while there are answers; False once the cluster is gone."""
+        for second in range(1, len(self._answers)):
+            self.clock.now = second
+            if not self.watch.look():
+                return False
+        return True
+
+
+@pytest.mark.parametrize(
+    ("answers", "goes_on", "said"),
+    [
+        ("aaaa", True, []),
+        ("aa  aa", True, []),
+        ("aa    aa", True, ["does not answer since 3 s; the study waits", "answers again after 4 s"]),
+        ("a    a    a", True, ["does not answer since 3 s; the study waits", "answers again after 4 s"] * 2),
+        (
+            "a       ",
+            False,
+            ["does not answer since 3 s; the study waits", "does not answer since 6 s; the study ends"],
+        ),
+        ("ab", False, ["came back as another cluster's; the study ends"]),
+        (" aabb", True, ["cannot be asked from here; should it be lost, Ray ends the study without a word"]),
+    ],
+)
+def test_a_watch_tells_each_change_once_and_gives_up_at_another_cluster_or_after_its_patience(
+    answers: str, *, goes_on: bool, said: list[str]
+) -> None:
+    story = Story(answers)
+
+    assert story.run() is goes_on
+    assert len(story.said) == len(said)
+    for heard, expected in zip(story.said, said, strict=True):
+        assert heard.startswith(f"{STORE} {expected}")
+
+
+def test_a_disk_that_is_full_does_not_end_the_watch() -> None:
+    def full(_event: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    clock = Clock()
+    watch = Watch(lambda: "ab"[int(clock.now)], tell=full, patience=Patience(), clock=clock)
+    clock.now = 1
+
+    assert not watch.look()
+
+
+def test_a_block_that_fails_while_the_store_is_away_ends_as_if_the_cluster_were_gone() -> None:
+    clock, ended = Clock(), list[str]()
+    watch = Watch(lambda: "" if clock.now else "a", tell=lambda _event: None, patience=Patience(look=0.01), clock=clock)
+
+    def fail() -> None:
+        clock.now = 1
+        wait_until(lambda: watch._since is not None)
+        clock.now = 12
+        raise RuntimeError("a Ray call failed")
+
+    with (
+        pytest.raises(RuntimeError, match="a Ray call failed"),
+        control_store.watched(watch, lambda: ended.append("gone")),
+    ):
+        fail()
+
+    assert ended == ["gone"]
+
+
+def test_where_nothing_listens_nobody_answers() -> None:
+    assert control_store.name_at("127.0.0.1:9") == ""
+
+
+def drive(folder: Path, address: str, patience: Patience) -> subprocess.Popen[str]:
+    """Start a driver with a study of trials that train nothing."""
+    return subprocess.Popen(
+        [sys.executable, "-m", quick_study.__name__, str(folder), address, str(patience.tell), str(patience.end)],
+        env=hosted_cluster.environment(folder.parent),
+        text=True,
+        stderr=subprocess.PIPE,
+    )
+
+
+def says(folder: Path, words: str) -> Callable[[], bool]:
+    log = folder / "study.log"
+    return lambda: log.exists() and words in log.read_text()
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(180)
+def test_a_store_that_keeps_its_state_may_be_away_for_twenty_seconds(tmp_path: Path) -> None:
+    study, kept = tmp_path / "study", tmp_path / "store"
+    kept.mkdir()
+    with hosted_cluster.host(tmp_path, gcs_storage="rocksdb", gcs_storage_path=str(kept)) as cluster:
+        driver = drive(study, cluster.address, Patience(tell=5, end=45))
+        assert wait_until(says(study, "trial 0 pauses"), seconds=60)
+        cluster.do("kill-store")
+        time.sleep(20)
+        cluster.do("start-store")
+        _, said = driver.communicate(timeout=90)
+
+    assert driver.returncode == 0, said
+    log = (study / "study.log").read_text()
+    assert log.count(f"{STORE} does not answer since 5 s; the study waits") == 1
+    assert log.count(f"{STORE} answers again after ") == 1
+    assert "search is over" in log
+    assert "worker lost" not in log
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("comes_back", "told"), [(True, "came back as another cluster's"), (False, "does not answer")])
+def test_a_store_that_forgets_ends_the_study_in_words_and_it_goes_on_in_a_new_cluster(
+    tmp_path: Path, *, comes_back: bool, told: str
+) -> None:
+    study = tmp_path / "study"
+    with hosted_cluster.host(tmp_path) as cluster:
+        driver = drive(study, cluster.address, Patience(tell=2, end=45 if comes_back else 8))
+        assert wait_until(says(study, "trial 0 pauses"), seconds=60)
+        cluster.do("kill-store")
+        if comes_back:
+            time.sleep(5)
+            cluster.do("start-store")
+        _, said = driver.communicate(timeout=30)
+    assert driver.returncode == control_store.GONE, said
+    assert (
+        said == f"automl: the Ray cluster is gone; nothing is lost: automl resume {study} (or submit the study again)\n"
+    )
+    assert says(study, f"{STORE} {told}")()
+    before = len(Journal.read(study, metric=METRIC).trials()[0].measurements)
+
+    with hosted_cluster.host(tmp_path) as cluster:
+        again = drive(study, cluster.address, Patience())
+        _, said = again.communicate(timeout=90)
+
+    assert again.returncode == 0, said
+    assert before >= 2
+    assert says(study, "search is over")()
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(120)
+def test_a_stop_takes_thirty_seconds_at_most_also_where_a_trial_never_answers(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / quick_study.HANG).touch()
+    driver = drive(study, "local", Patience())
+    assert wait_until(lambda: any(study.glob("trials/*/epochs")), seconds=60)
+    time.sleep(1)
+
+    driver.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    _, said = driver.communicate(timeout=60)
+
+    assert time.monotonic() - began < 30, said
+    assert driver.returncode in {0, STOPPED}, "in an orderly way, or, on a busy machine, at the end of our patience"
+    assert says(study, "study stops: SIGTERM")()

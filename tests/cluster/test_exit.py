@@ -1,0 +1,45 @@
+"""A process that is asked to stop goes, whatever it waits for; one that has stopped in time is left alone."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from automl.cluster.exit import STOPPED, bounded
+
+pytestmark = pytest.mark.slow
+DEAF = """
+import signal, time
+from automl.cluster.exit import bounded
+signal.signal(signal.SIGTERM, lambda *_: None)
+with bounded(1.0):
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+"""
+
+
+def test_a_process_that_does_not_stop_when_asked_goes_after_its_time() -> None:
+    process = subprocess.Popen([sys.executable, "-c", DEAF], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=20)
+
+    assert process.returncode == STOPPED
+    assert 0.9 < time.monotonic() - began < 10
+    assert said == "automl: stopped without an answer from Ray for 1 s; nothing is lost\n"
+
+
+def test_a_block_that_ends_in_time_is_not_followed() -> None:
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with bounded(0.3):
+            signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.6)
+    finally:
+        signal.signal(signal.SIGTERM, before)

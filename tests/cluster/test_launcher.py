@@ -1,0 +1,162 @@
+"""The Ray bridge on a real embedded Ray, with real micro trainings."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from automl import cluster
+from automl.cluster import resources
+from automl.study import Answer, Kind, State
+from automl.study.errors import ExportError, StudyError
+from tests.conftest import job_at
+from tests.scripted_source import Jobs, all_gone, terminate_when
+
+pytestmark = [pytest.mark.ray, pytest.mark.yolo]
+
+
+@pytest.mark.usefixtures("connection")
+def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Path, data: Path) -> None:
+    jobs = [replace(job_at(tmp_path / str(number), data), number=number) for number in range(3)]
+    source = Jobs(jobs)
+    source.stop_trial_at = {1: 2}
+    source.patience = 2
+
+    cluster.run(source, cluster.slots(gpus="auto", cpus="auto", concurrent="auto"))
+
+    assert {number: ending.state for number, ending in source.endings.items()} == {
+        0: State.COMPLETED,
+        2: State.COMPLETED,
+    }
+    assert [m.epoch for m in source.heard[1]] == [1, 2]
+    assert all_gone()
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Path, data: Path) -> None:
+    source = Jobs([replace(job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
+    source.kill_at = {(0, 1)}
+
+    source.retries = 1
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
+
+    assert len(source.losses) == 1
+    assert source.losses[0][1].kind is Kind.WORKER
+    assert source.losses[0][1].cause.startswith("ActorDiedError: The actor died unexpectedly")
+    assert source.losses[0][1].node
+    assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
+    log = (tmp_path / "0" / "log.txt").read_text()
+    assert "checkpoint: goes on after epoch" in log
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Path, data: Path) -> None:
+    source = Jobs([replace(job_at(tmp_path / "0", data), number=0)], concurrent=1)
+    source.kill_at = {(0, 1)}
+
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
+
+    assert source.endings[0].state is State.FAILED
+    assert source.endings[0].cause.startswith("ActorDiedError: ")
+
+
+@pytest.mark.usefixtures("connection")
+def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, data: Path) -> None:
+    source = Jobs([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+    killer = threading.Thread(target=terminate_when, args=(lambda: len(source.heard) == 2,))
+    killer.start()
+
+    source.retries = 3
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"))
+    killer.join()
+
+    assert source.stopping
+    assert not source.endings
+    assert all_gone()
+    assert (tmp_path / "0" / "last.pt").exists()
+
+
+@pytest.mark.usefixtures("connection")
+def test_more_gpus_than_any_node_has_are_refused_instead_of_waited_for() -> None:
+    with pytest.raises(
+        StudyError, match=r"resources\.gpus: must be at most what one node has, but got 1 and the largest"
+    ):
+        cluster.slots(gpus=1, cpus="auto", concurrent="auto")
+    with pytest.raises(StudyError, match=r"resources\.cpus: must be at most what one node has, but got 1000"):
+        cluster.slots(gpus=0, cpus=1000, concurrent="auto")
+
+
+def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = [{"CPU": 32.0, "GPU": 8.0}, {"CPU": 16.0, "GPU": 2.0}, {"CPU": 4.0}]
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": shape} for shape in shapes])
+
+    assert resources.slots(gpus="auto", cpus="auto", concurrent="auto") == resources.Slots(1.0, 4.0, 10)
+    assert resources.slots(gpus=0.5, cpus="auto", concurrent="auto") == resources.Slots(0.5, 2.0, 20)
+    assert resources.slots(gpus=1, cpus=16, concurrent="auto") == resources.Slots(1.0, 16.0, 3)
+    assert resources.slots(gpus=1, cpus="auto", concurrent=5) == resources.Slots(1.0, 4.0, 5)
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.1, 10), (0.2, 5), (0.25, 4), (0.3, 3), (0.5, 2), (0.6, 1), (1, 1)])
+def test_a_share_of_a_gpu_is_never_made_of_two(share: float, held: int) -> None:
+    assert resources._held(1000, 1, 1, share) == held
+    assert resources._held(1000, 8, 1, share) == 8 * held
+    assert resources._held(3, 8, 1, share) == 3
+
+
+@pytest.mark.usefixtures("connection")
+def test_work_on_the_cluster_returns_or_raises_what_it_would_here() -> None:
+    slots = resources.Slots(0, 1, 1)
+
+    assert cluster.call(max, ([3, 5],), slots) == 5
+    with pytest.raises(ExportError, match="no such graph"):
+        cluster.call(broken, (), slots)
+
+
+def broken() -> None:
+    raise ExportError("no such graph")
+
+
+def test_ray_client_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StudyError, match="Ray Client cannot carry a study"),
+        cluster.connected(address="ray://head:10001", log=tmp_path / "ray.log"),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_storage_that_workers_can_use_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    cluster.probe(tmp_path)
+
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @ray.remote(num_cpus=0)
+    def blind(token: str) -> str:
+        return resources._problem(Path(token).with_name("elsewhere") / "token")
+
+    monkeypatch.setattr(resources, "_probe", blind)
+
+    with pytest.raises(StudyError, match=r"every node must be able to write here, but not so on .*: No such file"):
+        cluster.probe(tmp_path)
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, data: Path) -> None:
+    class Full(Jobs):
+        def measured(self, *_args: Any, **_kwargs: Any) -> Answer:
+            raise OSError(28, "No space left on device", str(tmp_path))
+
+    source = Full([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+
+    source.retries = 3
+    with pytest.raises(OSError, match="No space left on device"):
+        cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent="auto"))
+    assert all_gone()

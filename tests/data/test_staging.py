@@ -1,0 +1,142 @@
+"""The tree of links in a study's folder: what Ultralytics reads, whatever the user's files are called."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from automl.data import check, staging
+from automl.data.labels import label_lines, label_of
+from automl.data.record import DataSet
+from tests.builders import written
+
+GOOD = "0 0.5 0.5 0.2 0.2"
+
+
+def picture(root: Path, name: str, *, labels: str = GOOD) -> Path:
+    image = written(root, name, "x")
+    written(label_of(image).parent, label_of(image).name, labels)
+    return image
+
+
+def data_of(root: Path, *images: Path, names: dict[int, str] | None = None) -> DataSet:
+    return DataSet(root / "data.yaml", names or {0: "hole"}, {"train": images}, {"train": {}}, (), "f" * 64)
+
+
+def staged(marker: Path) -> dict[str, str]:
+    """Return link name to label text, and see that each link leads to an image."""
+    links = sorted((marker.parent / "images" / "train").iterdir())
+    assert all(link.is_file() for link in links)
+    return {link.name: label_of(link).read_text() for link in links}
+
+
+def test_images_are_linked_and_labels_copied(tmp_path: Path) -> None:
+    image = picture(tmp_path, "images/a.jpg")
+    marker = staging.stage(data_of(tmp_path, image), tmp_path / "study")
+    assert staged(marker) == {"a.jpg": GOOD + "\n"}
+    assert (tmp_path / "study/images/train/a.jpg").readlink() == image
+    assert not (tmp_path / "study/labels/train/a.txt").is_symlink()
+
+
+def test_bad_images_and_label_lines_stay_out(tmp_path: Path) -> None:
+    image = picture(tmp_path, "images/a.jpg", labels=f"9 0.5 0.5 0.1 0.1\n{GOOD}\nrubbish\n")
+    marker = staging.stage(data_of(tmp_path, image, tmp_path / "images/none.jpg"), tmp_path / "study")
+    assert staged(marker) == {"a.jpg": GOOD + "\n"}
+
+
+def test_images_of_one_stem_keep_their_own_labels(tmp_path: Path) -> None:
+    images = [
+        picture(tmp_path, f"images/{name}", labels=f"{number} 0.5 0.5 0.2 0.2")
+        for number, name in enumerate(["x/a.jpg", "y/a.jpg", "z/a.png", "x/a_2.jpg"])
+    ]
+    names = {number: str(number) for number in range(4)}
+    marker = staging.stage(data_of(tmp_path, *images, names=names), tmp_path / "study")
+    found = {(marker.parent / "images/train" / name).readlink(): labels for name, labels in staged(marker).items()}
+    assert found == {image: f"{number} 0.5 0.5 0.2 0.2\n" for number, image in enumerate(images)}
+
+
+def test_an_image_listed_twice_is_staged_once(tmp_path: Path) -> None:
+    image = picture(tmp_path, "images/a.jpg")
+    assert len(staged(staging.stage(data_of(tmp_path, image, image), tmp_path / "study"))) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ['it\'s a "hole"', "a: b # c", "C:\\new", "ünï 孔 🕳", "[1]", "no", "{a}", "", "'", "\t"]
+)
+def test_any_class_name_and_any_folder_name_is_read_back(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / f"study {name.replace('/', '_')} #1"
+    image = picture(tmp_path, "images/a.jpg")
+    marker = staging.stage(data_of(tmp_path, image, names={0: name}), folder)
+    found = yaml.safe_load(marker.read_text(encoding="utf-8"))
+    assert found == {"path": str(folder), "train": "images/train", "names": {0: name}}
+
+
+def test_what_is_staged_already_is_left_alone(tmp_path: Path) -> None:
+    data = data_of(tmp_path, picture(tmp_path, "images/a.jpg"))
+    cache = written(staging.stage(data, tmp_path / "study").parent, "labels/train.cache", "kept")
+    before = cache.parent.stat().st_mtime_ns
+    staging.stage(data, tmp_path / "study")
+    assert cache.read_text() == "kept"
+    assert cache.parent.stat().st_mtime_ns == before
+
+
+def test_a_changed_data_set_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
+    one, other = picture(tmp_path, "images/a.jpg"), picture(tmp_path, "images/b.jpg")
+    staging.stage(data_of(tmp_path, one, other), tmp_path / "study")
+    changed = DataSet(tmp_path / "data.yaml", {0: "hole"}, {"train": (other,)}, {"train": {}}, (), "e" * 64)
+    assert list(staged(staging.stage(changed, tmp_path / "study"))) == ["b.jpg"]
+
+
+def test_a_study_that_was_moved_reads_its_links_from_its_new_place(tmp_path: Path) -> None:
+    data = data_of(tmp_path, picture(tmp_path, "images/a.jpg"))
+    staging.stage(data, tmp_path / "old")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert yaml.safe_load(staging.stage(data, tmp_path / "new").read_text())["path"] == str(tmp_path / "new")
+
+
+def test_a_staging_that_was_cut_is_finished(tmp_path: Path) -> None:
+    images = [picture(tmp_path, f"images/{number}.jpg") for number in range(3)]
+    marker = staging.stage(data_of(tmp_path, *images), tmp_path / "study")
+    marker.unlink()
+    (tmp_path / "study/images/train/1.jpg").unlink()
+    (tmp_path / "study/labels/train/2.txt").write_text("half")
+    assert staged(staging.stage(data_of(tmp_path, *images), tmp_path / "study")) == {
+        f"{number}.jpg": GOOD + "\n" for number in range(3)
+    }
+
+
+def test_the_fingerprint_follows_images_and_labels(tmp_path: Path) -> None:
+    raw = {"train": "images", "names": ["hole"]}
+
+    def fingerprint() -> str:
+        return check.check(tmp_path / "data.yaml", raw, splits=("train",)).fingerprint
+
+    image = picture(tmp_path, "images/a.jpg")
+    seen = [fingerprint()]
+    label_of(image).write_text("0 0.5 0.5 0.3 0.3")
+    seen.append(fingerprint())
+    image.write_text("longer")
+    seen.append(fingerprint())
+    picture(tmp_path, "images/b.jpg")
+    seen.append(fingerprint())
+    assert len(set(seen)) == 4
+    assert fingerprint() == seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("/d/images/train/a.jpg", "/d/labels/train/a.txt"),
+        ("/images/x/images/a.b.png", "/images/x/labels/a.b.txt"),
+        ("/d/pictures/a.jpg", "/d/pictures/a.txt"),
+        ("/d/images.jpg", "/d/images.txt"),
+        ("/d/images/images", "/d/labels/images.txt"),
+    ],
+)
+def test_labels_stand_where_ultralytics_looks_for_them(image: str, label: str) -> None:
+    assert label_of(Path(image)) == Path(label)
+
+
+def test_lines_are_numbered_as_in_the_file(tmp_path: Path) -> None:
+    image = picture(tmp_path, "images/a.jpg", labels=f"\n\n{GOOD}\n\n{GOOD}")
+    assert [line.number for line in label_lines(image, 1)] == [3, 5]

@@ -1,0 +1,216 @@
+"""How the scripts of launch/ behave: with a stand-in for `ray` that says how it was called, and once really."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TREE = Path(__file__).resolve().parents[2]
+
+STAND_IN = """#!{python}
+import json, os, pathlib, signal, socket, sys
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+kept = {{name: value for name, value in os.environ.items() if name.startswith(("RAY_", "AUTOML_"))}}
+pathlib.Path({told!r}).write_text(json.dumps({{"arguments": sys.argv[1:], "environment": kept, "pid": os.getpid()}}))
+if sys.argv[1] == "start":
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--dashboard-port") + 1])))
+    print("Ray runtime started.", flush=True)
+    signal.pause()
+"""
+
+
+class Shell:
+    """Runs the scripts in a home and with a `ray` of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.told = folder / "home", folder / "told.json"
+        commands = folder / "bin"
+        for made in (self.home, commands):
+            made.mkdir()
+        self.stand_in = commands / "ray"
+        self.stand_in.write_text(STAND_IN.format(python=sys.executable, told=str(self.told)))
+        self.stand_in.chmod(0o755)
+        places = (commands, Path(sys.executable).parent, os.environ["PATH"])
+        self.environment = {"HOME": str(self.home), "PATH": os.pathsep.join(map(str, places))}
+
+    def use_real_ray(self) -> None:
+        self.stand_in.unlink()
+
+    @property
+    def token(self) -> Path:
+        return self.home / ".ray" / "auth_token"
+
+    def start(self, script: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["bash", TREE / "launch" / script, *arguments],
+            env=self.environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Return the exit status and what was said on standard error."""
+        process = self.start(script, *arguments, **variables)
+        _, said = process.communicate(timeout=10)
+        return process.returncode, said
+
+    def call(self) -> dict[str, Any]:
+        """Return how the stand-in was called."""
+        called: dict[str, Any] = json.loads(self.told.read_text())
+        return called
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def free_ports() -> dict[str, str]:
+    names = ("AUTOML_RAY_PORT", "AUTOML_DASHBOARD_PORT", "AUTOML_CLIENT_PORT")
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in names]
+    ports = {name: str(listener.getsockname()[1]) for name, listener in zip(names, listeners, strict=True)}
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def lines_until(process: subprocess.Popen[str], last: str) -> list[str]:
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line.strip())
+        if line.strip().startswith(last):
+            break
+    return lines
+
+
+Head = tuple[subprocess.Popen[str], list[str], Mapping[str, str]]
+
+
+@pytest.fixture
+def head(shell: Shell, tmp_path: Path) -> Iterator[Head]:
+    """A local head, what it said, and its ports; stopped at the end whatever happened."""
+    ports = free_ports()
+    process = shell.start("local.sh", "--num-cpus", "2", AUTOML_RAY_TEMP=str(tmp_path / "ray"), **ports)
+    try:
+        yield process, lines_until(process, "kill "), ports
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def test_a_local_head_gets_a_new_token_that_only_its_owner_reads(head: Head, shell: Shell) -> None:
+    del head
+    assert stat.S_IMODE(shell.token.stat().st_mode) == 0o600
+    assert re.fullmatch(r"[0-9a-f]{64}", shell.token.read_text())
+    assert shell.call()["environment"]["RAY_AUTH_MODE"] == "token"
+    assert shell.call()["environment"]["RAY_AUTH_TOKEN_PATH"] == str(shell.token)
+
+
+def test_a_local_head_takes_the_ports_and_options_it_is_given(head: Head, shell: Shell) -> None:
+    _, _, ports = head
+    arguments = shell.call()["arguments"]
+    assert arguments[arguments.index("--port") + 1] == ports["AUTOML_RAY_PORT"]
+    assert arguments[-2:] == ["--num-cpus", "2"]
+
+
+def test_a_local_head_says_what_to_type_next(head: Head, shell: Shell) -> None:
+    process, said, ports = head
+    submit = next(line for line in said if "launch/submit.sh" in line)
+    assert f"RAY_API_SERVER_ADDRESS=http://127.0.0.1:{ports['AUTOML_DASHBOARD_PORT']} " in submit
+    assert f"RAY_AUTH_TOKEN_PATH={shell.token} " in submit
+    assert said[-1] == f"kill {process.pid}"
+
+
+def test_a_local_head_ends_with_its_script(head: Head, shell: Shell) -> None:
+    process, _, _ = head
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    with pytest.raises(ProcessLookupError, match="No such process"):
+        os.kill(shell.call()["pid"], 0)
+
+
+def test_a_token_that_is_there_is_kept(shell: Shell, tmp_path: Path) -> None:
+    shell.token.parent.mkdir()
+    shell.token.write_text("a token")
+    shell.token.chmod(0o644)
+    process = shell.start("local.sh", AUTOML_RAY_TEMP=str(tmp_path / "ray"), **free_ports())
+    lines_until(process, "kill ")
+    process.terminate()
+    process.communicate(timeout=10)
+    assert shell.token.read_text() == "a token"
+    assert stat.S_IMODE(shell.token.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("taken", ["AUTOML_RAY_PORT", "AUTOML_DASHBOARD_PORT", "AUTOML_CLIENT_PORT"])
+def test_a_local_head_refuses_a_port_that_is_taken(shell: Shell, taken: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        status, said = shell.run("local.sh", **free_ports() | {taken: port})
+    assert status == 2
+    assert f"port {port} must be free, but something listens there" in said
+    assert not shell.told.exists()
+
+
+def test_a_submission_carries_the_stop_the_storage_and_the_words(shell: Shell) -> None:
+    words = ("search_spaces/smoke.yaml", "--set", "budget.trials=2", "--name", "with space")
+    status, _ = shell.run("submit.sh", *words, RAY_AUTH_TOKEN="given", AUTOML_STORAGE='/a "b" c')
+    arguments = shell.call()["arguments"]
+    environment = json.loads(arguments[arguments.index("--runtime-env-json") + 1])["env_vars"]
+    assert status == 0
+    assert environment == {
+        "RAY_JOB_STOP_SIGNAL": "SIGTERM",
+        "RAY_JOB_STOP_WAIT_TIME_S": "60",
+        "AUTOML_STORAGE": '/a "b" c',
+    }
+    assert arguments[:2] == ["job", "submit"]
+    assert arguments[arguments.index("--working-dir") + 1] == "."
+    assert arguments[arguments.index("--") + 1 :] == ["python", "automl/search.py", *words]
+    assert shell.call()["environment"]["RAY_AUTH_MODE"] == "token"
+
+
+def test_a_submission_without_a_token_is_refused_before_it_is_sent(shell: Shell) -> None:
+    status, said = shell.run("submit.sh")
+    assert status == 2
+    assert f"{shell.token} must hold the cluster's token, but does not" in said
+    assert not shell.told.exists()
+
+
+def test_a_submission_of_a_spec_that_would_not_travel_is_refused(shell: Shell, tmp_path: Path) -> None:
+    spec = tmp_path / "none.yaml"
+    status, said = shell.run("submit.sh", str(spec), RAY_AUTH_TOKEN="given")
+    assert status == 2
+    assert f"{spec}: must be a spec in {TREE}" in said
+
+
+@pytest.mark.ray
+def test_a_real_head_takes_a_study_with_the_token_and_refuses_one_without(shell: Shell, tmp_path: Path) -> None:
+    shell.use_real_ray()
+    # Not below tmp_path, whose name is too long for the sockets.
+    with tempfile.TemporaryDirectory(prefix="ray-") as short:
+        ports = free_ports()
+        process = shell.start("local.sh", "--num-cpus", "1", AUTOML_RAY_TEMP=short, **ports)
+        try:
+            lines_until(process, "kill ")
+            address = f"http://127.0.0.1:{ports['AUTOML_DASHBOARD_PORT']}"
+            storage = {"RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": str(tmp_path)}
+            told, _ = shell.start("submit.sh", "--plan", "--name", "planned", **storage).communicate(timeout=100)
+            refused, said = shell.run("submit.sh", "--plan", RAY_AUTH_TOKEN="another", **storage)
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+    assert "study planned: " in told
+    assert "succeeded" in told
+    assert refused != 0
+    assert "authentication token is invalid" in said

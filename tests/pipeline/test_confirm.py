@@ -1,0 +1,121 @@
+"""The confirmation of a study on a stand-in cluster: killed at any moment, it ends with the same plan and verdict."""
+
+import random
+from collections.abc import Callable
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+
+from automl import cluster
+from automl.hpo.rounds import Round, side_of
+from automl.pipeline import confirm
+from automl.pipeline.session import Session
+from automl.release.publish import Confirmed
+from automl.storage import curves_file
+from automl.study import Ending, Job, Measurement
+from automl.study.errors import StudyError
+from automl.study.results import DEFAULT
+from automl.trials.retrainings import Retrainings
+from tests.builders import METRIC, completed
+from tests.release.test_publish import session_at
+
+SLOTS = cluster.Slots(cpus=1.0, gpus=0.0, concurrent=2)
+TRIALS = [
+    completed(0, [0.40]),
+    completed(1, [0.43], params={"lr0": 0.02, "optimizer": "SGD"}),
+    completed(2, [0.425], params={"lr0": 0.03, "optimizer": "SGD"}),
+]
+
+
+class Killed(Exception):  # noqa: N818  (an event, no error)
+    """Stands for a SIGKILL."""
+
+
+def trained(done: Job) -> Ending:
+    """Return what a re-training reaches: a gain of about the noise for params that differ, from its seed and params."""
+    noise = random.Random(f"{done.seed} {done.params['lr0']}")
+    height = 0.4 if done.params["lr0"] == 0.01 else 0.42
+    values = [height + noise.gauss(0, 0.02) for _ in range(2)]
+    curves_file.write_curves(done.folder, [Measurement(1, {METRIC: values[0]}, 1.0)])
+    return Ending(final=Measurement(done.epochs, {METRIC: values[1]}, 1.0))
+
+
+def stand_in(most: int, train: Callable[[Job], Ending] = trained) -> tuple[list[str], Callable[..., None]]:
+    """Return the names of what was trained and a cluster that is killed after `most` trainings."""
+    names: list[str] = []
+
+    def run(source: Retrainings, _slots: object) -> None:
+        while following := source.next_job():
+            if len(names) == most:
+                raise Killed
+            names.append(following.folder.name)
+            source.ended(following.number, train(following))
+
+    return names, run
+
+
+def confirmed(
+    folder: Path, patch: pytest.MonkeyPatch, *, most: int = 99, train: Callable[[Job], Ending] = trained
+) -> tuple[list[str], Session, Confirmed | None]:
+    """Confirm in one session; None where it was killed."""
+    session = session_at(folder)
+    session.spec = session.spec.model_copy(update={"confirm": session.spec.confirm.model_copy(
+        update={"seeds": "auto", "retrainings": 20})})  # fmt: skip
+    names, run = stand_in(most, train)
+    patch.setattr(cluster, "run", run)
+    try:
+        return names, session, confirm.confirm(session, SLOTS, TRIALS)
+    except Killed:
+        return names, session, None
+
+
+def test_a_confirmation_killed_anywhere_ends_with_the_same_plan_and_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, session, verdict = confirmed(tmp_path / "whole", monkeypatch)
+    rounds = session.journal.notes()[confirm.ROUNDS]
+    assert len(rounds) > 2
+    assert verdict is not None
+
+    ends = accumulate(Round.from_dict(plain).size for plain in rounds)
+    near = {end + more for end in ends for more in (-1, 0, 1)}
+    for most in sorted({0, 1, *near} & set(range(len(whole)))):
+        folder = tmp_path / str(most)
+        before, _, killed = confirmed(folder, monkeypatch, most=most)
+        after, again, done = confirmed(folder, monkeypatch)
+
+        assert (killed, len(before)) == (None, most)
+        assert before + after == whole
+        assert again.journal.notes()[confirm.ROUNDS] == rounds
+        assert done is not None
+        assert (done.winner, done.gain.low, done.gain.difference) == (
+            verdict.winner, verdict.gain.low, verdict.gain.difference,
+        )  # fmt: skip
+
+
+def test_a_confirmation_told_again_trains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, first = confirmed(tmp_path, monkeypatch)
+    names, _, second = confirmed(tmp_path, monkeypatch)
+    assert names == []
+    assert first == second
+
+
+def test_a_round_is_told_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, session, _ = confirmed(tmp_path, monkeypatch, most=0)
+    assert len(session.journal.notes()[confirm.ROUNDS]) == 1
+    assert "confirming, opening: 3 seeds of trial1, 3 seeds of default" in (session.folder / "study.log").read_text()
+
+
+def test_a_side_that_cannot_be_trained_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_default(done: Job) -> Ending:
+        return Ending(cause="mount away") if done.folder.name.startswith(DEFAULT) else trained(done)
+
+    with pytest.raises(StudyError, match=r"every re-training of a side failed: \w"):
+        confirmed(tmp_path, monkeypatch, train=no_default)
+    names, _, done = confirmed(tmp_path, monkeypatch)
+    assert done is not None
+    assert [name for name in names if name.startswith(DEFAULT)][:3] == [
+        f"default_seed{1_000_000 + offset}" for offset in range(3)
+    ]
+    assert side_of(done.winner.number) in {"trial1", "trial2"}

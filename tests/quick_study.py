@@ -1,0 +1,73 @@
+"""A study on a real Ray whose trials train nothing: each epoch takes a moment and gives a made-up value.
+
+As a script it is a driver: `python -m tests.quick FOLDER ADDRESS TELL END`, the last two the seconds of `Patience`.
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from automl import cluster
+from automl.cluster import launcher
+from automl.cluster.control_store import Patience
+from automl.study import Ending, Job, Measurement, Report
+from tests.builders import spec_of
+from tests.simulated_study import open_search, saturating
+
+EPOCH_SECONDS = 0.7
+HANG = "hang"
+"""A file of this name in the study's folder makes each trial hang after its first epoch."""
+
+
+def train(config: Mapping[str, Any]) -> None:
+    """Do on a worker all that it does, but train nothing."""
+    vars(launcher)["trial"] = SimpleNamespace(run=run)
+    getattr(launcher, "_train")(config)  # noqa: B009  (the worker's own, not the one that stands in its place)
+
+
+def run(job: Job, report: Report) -> Ending:
+    """Report the epochs of earlier attempts once more, then new ones."""
+    kept = job.folder / "epochs"
+    done = int(kept.read_text()) if kept.exists() else 0
+    for epoch in range(1, job.epochs + 1):
+        if epoch > done:
+            time.sleep(EPOCH_SECONDS)
+            kept.write_text(str(epoch))
+        report(_measured(job, epoch))
+        if (job.folder.parents[1] / HANG).exists():
+            hang()
+    return Ending(final=_measured(job, job.epochs))
+
+
+def hang() -> None:
+    """Take no notice of anything, for ever."""
+    while True:
+        try:
+            time.sleep(1000)
+        except BaseException:  # noqa: BLE001
+            continue
+
+
+def _measured(job: Job, epoch: int) -> Measurement:
+    return Measurement(epoch, {job.metric: saturating(job, epoch)}, EPOCH_SECONDS)
+
+
+def main(folder: Path, address: str, patience: Patience) -> None:
+    """Search, as a job does."""
+    vars(launcher)["_train"] = train
+    with cluster.interruptible():
+        source = open_search(folder, spec_of(budget={"trials": 2}))
+        tell = source.progress.event
+        with cluster.connected(address=address, log=folder / "ray.log", tell=tell, patience=patience):
+            cluster.run(source, cluster.Slots(gpus=0, cpus=1, concurrent=1))
+        if source.over:
+            source.finish()
+        source.close()
+    tell("search is over" if source.finished else "search is stopped")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Patience(tell=float(sys.argv[3]), end=float(sys.argv[4])))

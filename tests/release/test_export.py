@@ -1,0 +1,106 @@
+"""From weights to ONNX and an engine, with the real exporters."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+
+from automl.release import export, parity, tensorrt_builder
+from automl.study import Ending, Job
+from automl.study.errors import ExportError
+from automl.trainers import yolo
+
+pytestmark = pytest.mark.yolo
+needs_rtx = pytest.mark.skipif(
+    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed (pip install automl[rtx])"
+)
+
+
+def judged_images(job: Job) -> list[Path]:
+    return sorted(Path(job.data).parent.glob("images/test/*.jpg"))
+
+
+def test_onnx_says_what_torch_says(trained: tuple[Job, Ending], tmp_path: Path) -> None:
+    job = replace(trained[0], split="test")
+
+    built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="none")
+
+    assert built.onnx_difference < 1e-4
+    assert built.onnx_score == pytest.approx(built.torch_score, abs=1e-3)
+    assert built.plan is None
+    assert not built.notes
+    onnx.checker.check_model(str(built.onnx))
+
+
+def test_a_graph_that_is_not_the_weights_is_refused(
+    trained: tuple[Job, Ending], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = yolo.raw_outputs
+    monkeypatch.setattr(yolo, "raw_outputs", lambda weights, pictures: real(weights, pictures) * 1.01)
+    images = judged_images(trained[0])
+
+    with pytest.raises(ExportError, match=r"outputs must be within 0\.001 of torch's"):
+        export.build(trained[0].folder / "best.pt", trained[0], tmp_path, images=images, engine="none")
+
+
+def test_wrong_weights_show_in_the_comparison(trained: tuple[Job, Ending], tmp_path: Path) -> None:
+    job = trained[0]
+    weights = tmp_path / "model.pt"
+    weights.write_bytes((job.folder / "best.pt").read_bytes())
+    exported = yolo.export_onnx(weights, image_size=128)
+    graph = onnx.load(exported)
+    for tensor in graph.graph.initializer:
+        if len(tensor.raw_data) > 1000:
+            tensor.raw_data = bytes(len(tensor.raw_data))
+    onnx.save(graph, exported)
+
+    assert parity.compare(weights, exported, judged_images(job)[:4], image_size=128) > parity.MAX_DIFFERENCE
+
+
+@needs_rtx
+def test_without_a_gpu_the_engine_is_built_for_rtx_cards_and_says_so(
+    trained: tuple[Job, Ending], tmp_path: Path
+) -> None:
+    job = trained[0]
+
+    built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt_rtx")
+
+    assert built.plan is not None
+    assert built.plan.stat().st_size > 100_000
+    assert built.builder.startswith("tensorrt_rtx ")
+    assert built.plan_score is None
+    assert "RTX cards only" in built.notes[0]
+
+
+def test_an_engine_that_was_asked_for_and_cannot_be_built_is_told(
+    trained: tuple[Job, Ending], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yolo, "has_cuda", lambda: False)
+    job = trained[0]
+
+    built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt")
+
+    assert built.plan is None
+    assert built.notes == ("no engine was built: this machine has no CUDA GPU, which tensorrt builds on",)
+    with pytest.raises(ExportError, match="cannot be built: this machine has no CUDA GPU"):
+        tensorrt_builder.build_plan(built.onnx, tmp_path / "model.engine", wanted="tensorrt")
+
+
+@needs_rtx
+def test_a_file_that_is_no_graph_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"nothing of the kind")
+
+    with pytest.raises(ExportError, match=r"model\.onnx: tensorrt_rtx could not read the graph"):
+        tensorrt_builder.build_plan(tmp_path / "model.onnx", tmp_path / "model.engine", wanted="tensorrt_rtx")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(importlib.util.find_spec("tensorrt") is None, reason="tensorrt is not installed")
+def test_on_a_gpu_the_engine_is_measured(trained: tuple[Job, Ending], tmp_path: Path) -> None:
+    job = replace(trained[0], gpus=1.0, split="test")
+
+    built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt")
+
+    assert built.plan_score == pytest.approx(built.torch_score, abs=5e-3)

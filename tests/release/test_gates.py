@@ -1,0 +1,107 @@
+"""The verdict: every gate is named, a failed one refuses, and better evidence never turns a yes into a no."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.hpo.bootstrap import Interval
+from automl.hpo.statistics import convincing
+from automl.release.gates import judge
+from automl.study import Engine, Gain, Gates
+
+ENGINE = Engine(Path("model.onnx"), 1e-4, onnx_score=0.5, torch_score=0.5)
+BUILT = replace(ENGINE, plan=Path("model.engine"), builder="tensorrt 11", plan_score=0.5)
+AHEAD = Interval(0.05, 0.01, 0.09, lower=0.02)
+"""Better than the champion, and surely so."""
+UNSURE = Interval(0.05, -0.02, 0.12, lower=-0.01)
+NAN = float("nan")
+
+scores = st.floats(0, 1)
+maybe = st.none() | scores
+gates = st.builds(
+    Gates, policy=st.sampled_from(["proven", "expected"]), min_gain=scores, max_export_loss=scores,
+    require_engine=st.booleans(),
+)  # fmt: skip
+engines = st.builds(
+    Engine, onnx=st.just(Path("m.onnx")), onnx_difference=scores, onnx_score=scores, torch_score=scores,
+    plan=st.none() | st.just(Path("m.engine")), plan_score=maybe,
+)  # fmt: skip
+differences = st.builds(
+    lambda value, width: Interval(value, value - width, value + width, value - width), scores, scores
+)
+
+
+@given(engines, gates, differences, st.floats(0, 1))
+def test_a_larger_difference_never_turns_a_yes_into_a_no(
+    engine: Engine, laws: Gates, over: Interval, more: float
+) -> None:
+    better = Interval(over.value + more, over.low + more, over.high + more, over.lower + more)
+    assert judge(engine, laws, over_champion=over).accepted <= judge(engine, laws, over_champion=better).accepted
+    assert judge(engine, laws, over_champion=over).accepted <= judge(engine, laws).accepted
+
+
+@given(engines, gates, st.none() | differences)
+def test_the_verdict_is_yes_when_every_gate_is_passed(engine: Engine, laws: Gates, over: Interval | None) -> None:
+    verdict = judge(engine, laws, over_champion=over)
+    kinds = [reason.partition(":")[0] for reason in verdict.reasons]
+    assert set(kinds) <= {"passed", "refused"}
+    assert verdict.accepted is ("refused" not in kinds)
+    assert kinds == sorted(kinds, reverse=True)
+    gated = 1 + (engine.plan_score is not None) + laws.require_engine + (over is not None)
+    assert len(verdict.reasons) == gated
+
+
+@pytest.mark.parametrize(
+    ("engine", "laws", "over", "refused"),
+    [
+        (replace(ENGINE, onnx_score=0.49), Gates(), None,
+         "ONNX against weights: loss <= 0.005 must hold, but got +0.0100"),
+        (replace(ENGINE, onnx_score=NAN), Gates(), None, "ONNX against weights"),
+        (replace(BUILT, plan_score=0.4), Gates(), None, "engine against weights: loss <= 0.005 must hold"),
+        (ENGINE, Gates(require_engine=True), None,
+         "engine: must be built and measured on this machine, and was not built"),
+        (replace(BUILT, plan_score=None), Gates(require_engine=True), None,
+         "engine: must be built and measured on this machine, and was built, not measured"),
+        (ENGINE, Gates(), UNSURE,
+         "challenger over champion (proven): lower bound of the difference > 0 must hold, but got +0.0500"),
+        (ENGINE, Gates(min_gain=0.03), AHEAD,
+         "challenger over champion (proven): lower bound of the difference > 0.03 must hold"),
+        (ENGINE, Gates(), replace(AHEAD, lower=NAN), "challenger over champion (proven)"),
+        (ENGINE, Gates(policy="expected", min_gain=0.06), AHEAD,
+         "challenger over champion (expected): difference > 0.06 must hold"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_fails_refuses_and_stands_first(
+    engine: Engine, laws: Gates, over: Interval | None, refused: str
+) -> None:
+    verdict = judge(engine, laws, over_champion=over)
+    assert not verdict.accepted
+    assert verdict.reasons[0].startswith(f"refused: {refused}")
+    assert not any(reason.startswith("refused") for reason in verdict.reasons[1:])
+
+
+@pytest.mark.parametrize(("policy", "accepted"), [("proven", False), ("expected", True)])
+def test_an_unsure_difference_is_accepted_where_the_expected_one_decides(
+    policy: Literal["proven", "expected"], *, accepted: bool
+) -> None:
+    assert judge(ENGINE, Gates(policy=policy), over_champion=UNSURE).accepted is accepted
+
+
+def test_a_challenger_that_passes_all_is_accepted() -> None:
+    verdict = judge(BUILT, Gates(require_engine=True), over_champion=AHEAD)
+    assert verdict.accepted
+    assert [reason.split(":")[0] for reason in verdict.reasons] == ["passed"] * 4
+
+
+def test_what_could_not_be_done_is_kept_with_the_verdict() -> None:
+    engine = replace(ENGINE, notes=("no engine was built: no builder",))
+    assert judge(engine, Gates()).notes == engine.notes
+
+
+@pytest.mark.parametrize("low", [0.0, -0.1, float("-inf"), NAN])
+def test_a_gain_whose_lower_bound_is_not_above_the_least_gain_is_not_shown(low: float) -> None:
+    assert not convincing(Gain(0.1, low, 0.95, (), ()), Gates())

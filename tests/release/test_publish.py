@@ -1,0 +1,192 @@
+"""How a study is settled, with a real registry and without a real model."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from automl.data.record import DataSet
+from automl.hpo.bootstrap import Interval
+from automl.hpo.selection import Candidate
+from automl.pipeline import finish
+from automl.pipeline.session import Session
+from automl.release import publish
+from automl.release.gates import judge
+from automl.release.publish import Case, Confirmed, Worth
+from automl.storage.curves_file import write_curves
+from automl.storage.journal import Journal
+from automl.storage.layout import Place
+from automl.study import Engine, Gain, Score
+from automl.study.errors import StudyError
+from automl.study.load import dump
+from automl.study.results import CHALLENGER, DEFAULT
+from automl.study.yaml_io import dump_yaml
+from automl.tracking import report
+from automl.tracking.console import Progress
+from tests.builders import METRIC, completed, curve, spec_of
+from tests.conftest import job_at
+
+SPEC = spec_of(confirm={"seeds": 2})
+NAMES = {0: "hole", 1: "spot"}
+
+
+def session_at(storage: Path, *, names: Mapping[int, str] = NAMES) -> Session:
+    place = Place(storage)
+    folder = place.study(SPEC.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.yaml").write_text(dump(SPEC))
+    data = DataSet(storage / "data.yaml", names, {}, {}, (), "f" * 64)
+    journal = Journal.create(folder, name=SPEC.name, metric=METRIC)
+    return Session(
+        SPEC, place, folder, data, folder, journal, Progress(folder / "study.log", console=Console(quiet=True))
+    )
+
+
+def score_at(session: Session, side: str, seed: int, value: float) -> Score:
+    """Lay down a re-training as the cluster leaves it."""
+    folder = session.folder / "confirm" / f"{side}_seed{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "best.pt").write_text(f"{side} {seed}")
+    (folder / "params.yaml").write_text(dump_yaml(job_at(folder, Path("data.yaml")).to_dict()))
+    write_curves(folder, curve([value - 0.1, value]))
+    return Score(seed, value, {METRIC: value}, folder / "best.pt")
+
+
+def case_of(session: Session, *, low: float, side: str = CHALLENGER, further: int | None = None) -> Case:
+    scores = {
+        side: tuple(score_at(session, side, seed, 0.4 + seed / 10) for seed in (1, 2)) for side in (CHALLENGER, DEFAULT)
+    }
+    gain = Gain(0.05, low, 0.9, scores[CHALLENGER], scores[DEFAULT])
+    onnx = session.folder / "model.onnx"
+    onnx.write_text(side)
+    chosen = Candidate(f"{side}_seed2", side, 0.6, scores[side][1].weights)
+    engine = Engine(onnx, 1e-6, onnx_score=0.6, torch_score=0.6, metrics={"test/map50_95": 0.6})
+    confirmed = Confirmed(completed(1, [0.5]), gain, {}, further)
+    worth = Worth(Interval(0.6, 0.5, 0.7, 0.52), 40, Interval(0.1, 0.02, 0.18, 0.03), 2, None)
+    return Case(confirmed, chosen, {"lr0": 0.01}, engine, worth)
+
+
+def settled(session: Session, *, low: float, side: str = CHALLENGER, over: Interval | None = None) -> dict[str, Any]:
+    case = case_of(session, low=low, side=side)
+    verdict = judge(case.engine, session.spec.laws, over_champion=over)
+    return finish.settle(session, publish.evidence(session, case, verdict))
+
+
+def test_the_chosen_model_becomes_the_first_champion_whether_or_not_its_params_are_better(tmp_path: Path) -> None:
+    for number, low in enumerate((0.01, -0.01)):
+        session = session_at(tmp_path / str(number))
+
+        facts = settled(session, low=low)
+
+        assert (facts["accepted"], facts["side"], facts["params_better"]) == (True, CHALLENGER, low > 0)
+        registry = session.place.registry(SPEC)
+        assert registry.aliases() == {"challenger": 1, "champion": 1}
+        assert (registry.path("champion") / "best.pt").read_text() == "challenger 2"
+
+
+def test_three_things_are_told_apart_what_ships_how_it_compares_and_whether_the_params_are_better(
+    tmp_path: Path,
+) -> None:
+    told = finish.outcome(settled(session_at(tmp_path), low=-0.01, side=DEFAULT), "small")
+
+    assert told == [
+        "what ships: default_seed2, trained with the baseline's params: map50_95 0.6000 (0.5000..0.7000) on 40 images "
+        "of test (95% interval), chosen on val",
+        "against a plain yolo train: +0.1000 (+0.0200..+0.1800) (95% interval), the mean of 2 models",
+        "no significant gain of the params over the baseline: map50_95 0.5500 against the baseline's 0.5500 on test, "
+        "which is a proper result",
+        "champion small: version 1",
+    ]
+
+
+def test_a_sure_gain_of_the_params_is_told(tmp_path: Path) -> None:
+    told = finish.outcome(settled(session_at(tmp_path), low=0.01), "small")
+    assert told[2].startswith("the params of trial 1 are better: map50_95 0.5500 against the baseline's")
+
+
+def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    case = case_of(session, low=float("-inf"))
+    bare = replace(
+        case,
+        confirmed=replace(case.confirmed, gain=Gain(0.0, float("-inf"), 0.95, (), ())),
+        worth=replace(case.worth, over_baseline=None, baselines=0),
+    )
+    facts = publish.evidence(session, bare, judge(case.engine, SPEC.laws)) | {"version": 1}
+
+    told = finish.outcome(facts, "small")
+
+    assert told[1] == "against a plain yolo train: not known, since no model of the baseline was trained to the end"
+    assert told[2].startswith("whether the params are better is not known: nothing was trained again")
+
+
+def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    for name in ("challenger_seed1", "challenger_seed2", "default_seed1", "default_seed2"):
+        session.journal.note(f"confirm:{name}", {})
+    case = case_of(session, low=-0.01, further=3)
+    facts = publish.evidence(session, case, judge(case.engine, SPEC.laws)) | {"version": 1}
+
+    assert finish.outcome(facts, "small")[3] == (
+        "that is close: 3 more seeds of each would decide it if the difference holds; repeat the command with "
+        "--set confirm.retrainings=10"
+    )
+    wider = spec_of(confirm={"seeds": 2, "retrainings": 10})
+    assert publish.extended(wider, facts)
+    assert not publish.extended(SPEC, facts)
+
+
+@pytest.mark.parametrize(("over", "accepted"), [(0.02, True), (-0.02, False)])
+def test_a_serving_champion_stays_unless_the_gate_is_passed(tmp_path: Path, over: float, *, accepted: bool) -> None:
+    settled(session_at(tmp_path), low=0.01)
+    session = session_at(tmp_path)
+
+    facts = settled(session, low=0.01, side=DEFAULT, over=Interval(0.05, over, 0.1, lower=over))
+
+    assert facts["accepted"] is accepted
+    assert session.place.registry(SPEC).aliases()["champion"] == (2 if accepted else 1)
+    assert ("nothing was promoted" in finish.outcome(facts, "small")[-1]) is not accepted
+
+
+def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path: Path) -> None:
+    settled(session_at(tmp_path), low=0.01)
+
+    publish.check_champion(session_at(tmp_path))
+    with pytest.raises(StudyError, match=r"must know the classes of this data set, but knows .'hole', 'spot'"):
+        publish.check_champion(session_at(tmp_path, names={0: "spot", 1: "hole"}))
+
+
+def test_a_bound_that_is_not_there_is_written_as_none(tmp_path: Path) -> None:
+    assert settled(session_at(tmp_path), low=float("-inf"))["lower_bound"] is None
+
+
+@pytest.mark.parametrize("low", [-0.01, 0.01])
+def test_a_study_killed_while_it_settles_settles_alike_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, low: float
+) -> None:
+    session = session_at(tmp_path)
+    case = case_of(session, low=low)
+    facts = publish.evidence(session, case, judge(case.engine, SPEC.laws))
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "write", lambda *_args, **_kwargs: (_ for _ in ()).throw(KeyboardInterrupt("killed")))
+        with pytest.raises(KeyboardInterrupt, match="killed"):
+            finish.settle(session, facts)
+
+    done = finish.settle(session, facts)
+
+    registry = session.place.registry(SPEC)
+    assert (done["accepted"], done["version"]) == (True, 1)
+    assert registry.versions() == [1]
+    assert registry.aliases() == {"challenger": 1, "champion": 1}
+
+
+def test_a_version_keeps_what_its_data_looked_like_where_the_study_knows(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    (session.folder / "dataset.json").write_text("{}")
+    settled(session, low=0.01)
+    held = session.place.registry(SPEC)
+    assert (held.path(1) / "dataset.json").read_text() == "{}"
+    assert held.verify(1) == []

@@ -1,0 +1,210 @@
+"""Champions on disk: versions never change, aliases move together, every move is in the history."""
+
+import json
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from automl.storage import files
+from automl.storage.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from automl.study.errors import RegistryError, StudyError
+from tests.builders import written
+
+
+def files_of(folder: Path, content: str = "one") -> dict[str, Path]:
+    return {"best.pt": written(folder, f"{content}.pt", content), "model.onnx": written(folder, "m.onnx", "graph")}
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """Return a registry with three versions."""
+    held = Registry(tmp_path / "models", "boards")
+    for content in ("one", "two", "three"):
+        held.publish(files_of(tmp_path, content), {"promotion.json": {"study": content}})
+    return held
+
+
+def test_versions_are_numbered_from_one_and_hold_copies(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "one.pt").write_text("changed")
+    assert registry.versions() == [1, 2, 3]
+    assert (registry.path(1) / "best.pt").read_text() == "one"
+    assert json.loads((registry.path(2) / "promotion.json").read_text()) == {"study": "two"}
+    assert registry.manifest(2)["files"].keys() == {"best.pt", "model.onnx", "promotion.json"}
+    assert [registry.verify(number) for number in registry.versions()] == [[], [], []]
+
+
+def test_the_newest_version_is_challenger_and_nothing_else(registry: Registry) -> None:
+    assert registry.aliases() == {CHALLENGER: 3}
+
+
+def test_the_same_files_published_again_are_the_version_they_are(registry: Registry, tmp_path: Path) -> None:
+    assert registry.publish(files_of(tmp_path, "one"), {"promotion.json": {"study": "again"}}) == 1
+    assert registry.versions() == [1, 2, 3]
+    assert registry.aliases() == {CHALLENGER: 1}
+    assert json.loads((registry.path(1) / "promotion.json").read_text()) == {"study": "one"}
+
+
+def test_a_new_champion_makes_the_old_one_previous(registry: Registry) -> None:
+    registry.promote(1, why="first")
+    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 1}
+    registry.promote(3, why="better")
+    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 3, PREVIOUS: 1}
+    assert registry.path(CHAMPION) == registry.path(3)
+
+
+def test_promoting_the_champion_changes_nothing(registry: Registry) -> None:
+    registry.promote(1, why="first")
+    before = (registry.aliases(), registry.history())
+    registry.promote(1, why="again")
+    assert (registry.aliases(), registry.history()) == before
+
+
+def test_a_rollback_exchanges_champion_and_previous(registry: Registry) -> None:
+    for number in (1, 2):
+        registry.promote(number, why="better")
+    assert registry.rollback(why="it was not") == 1
+    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 1, PREVIOUS: 2}
+    assert registry.rollback(why="it was") == 2
+
+
+def test_a_rollback_without_a_previous_champion_is_refused(registry: Registry) -> None:
+    registry.promote(1, why="first")
+    with pytest.raises(RegistryError, match=r"must have a previous champion to go back to, but has .*'champion': 1"):
+        registry.rollback(why="no")
+
+
+def test_every_move_is_in_the_history_with_who_and_why(registry: Registry) -> None:
+    registry.promote(2, why="bester ä")
+    last = registry.history()[-1]
+    assert (last["moves"], last["why"]) == ({CHAMPION: 2}, "bester ä")
+    assert "@" in last["by"]
+    assert [list(entry["moves"]) for entry in registry.history()] == [[CHALLENGER]] * 3 + [[CHAMPION]]
+
+
+@pytest.mark.parametrize("version", [0, 4, -1, 10**6, "champion", "", "latest", "../0001"])
+def test_a_version_that_is_not_there_is_told_with_what_is(registry: Registry, version: int | str) -> None:
+    with pytest.raises(RegistryError, match=rf"boards: must hold {version!r}, but holds {{'challenger': 3}}"):
+        registry.path(version)
+    if isinstance(version, int):
+        with pytest.raises(RegistryError, match="must hold"):
+            registry.promote(version, why="no")
+    assert registry.aliases() == {CHALLENGER: 3}
+
+
+def test_an_empty_registry_holds_nothing(tmp_path: Path) -> None:
+    held = Registry(tmp_path, "none")
+    assert (held.versions(), held.aliases(), held.history()) == ([], {}, [])
+
+
+def test_folders_that_are_no_versions_are_passed_over(registry: Registry, tmp_path: Path) -> None:
+    versions = registry.folder / "versions"
+    for name in ("0002.bak", "9 copy", "x"):
+        (versions / name).mkdir()
+    written(versions, "0007", "a file")
+    assert registry.versions() == [1, 2, 3]
+    assert registry.publish(files_of(tmp_path, "four"), {}) == 4
+
+
+def changed(folder: Path) -> None:
+    (folder / "best.pt").chmod(0o644)
+    (folder / "best.pt").write_text("evil")
+
+
+def removed(folder: Path) -> None:
+    (folder / "best.pt").unlink()
+
+
+def added(folder: Path) -> None:
+    (folder / "extra.pt").touch()
+
+
+def made_folder(folder: Path) -> None:
+    removed(folder)
+    (folder / "best.pt").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (changed, "best.pt: SHA-256 must be 7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed, but is "),
+        (removed, "best.pt: is missing"),
+        (added, "extra.pt: was added later"),
+        (made_folder, "best.pt: is no file"),
+    ],
+)
+def test_a_changed_version_is_found_out(registry: Registry, damage: Callable[[Path], None], problem: str) -> None:
+    damage(registry.path(1))
+    (told,) = registry.verify(1)
+    assert told.startswith(f"{registry.path(1)}/{problem}")
+    assert registry.verify(2) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"files": 3}', b"null", None])
+def test_a_damaged_manifest_is_one_message(registry: Registry, content: bytes | None) -> None:
+    path = registry.path(2) / "manifest.json"
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    for ask in (registry.manifest, registry.verify):
+        with pytest.raises(RegistryError, match=r"versions/0002/manifest.json: must .* bring it back"):
+            ask(2)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"champion": "1"}', '{"champion": true}', '{"champion": null}'])
+def test_damaged_aliases_are_one_message_and_stay_as_they_are(registry: Registry, content: str) -> None:
+    path = written(registry.folder, "aliases.json", content)
+    with pytest.raises(RegistryError, match=r"boards/aliases.json: must .* bring it back"):
+        registry.promote(1, why="no")
+    assert path.read_text() == content
+
+
+def test_half_a_line_of_history_is_mended_by_the_next_move(registry: Registry) -> None:
+    path, before = registry.folder / "history.jsonl", registry.history()
+    with path.open("a") as file:
+        file.write('{"at": "2026')
+    assert registry.history() == before
+    registry.promote(1, why="on")
+    assert len(registry.history()) == len(before) + 1
+    assert registry.history()[:-1] == before
+
+
+def test_a_damaged_line_of_history_is_one_message(registry: Registry) -> None:
+    written(registry.folder, "history.jsonl", "{}\nrubbish\n{}\n")
+    with pytest.raises(RegistryError, match=r"history.jsonl: each line must be JSON, but .*; bring it back"):
+        registry.history()
+
+
+def test_a_draft_of_a_killed_writer_is_swept_by_the_next(registry: Registry, tmp_path: Path) -> None:
+    written(registry.folder / "versions" / ".draft-x", "best.pt", "half")
+    registry.publish(files_of(tmp_path, "four"), {})
+    assert sorted(path.name for path in (registry.folder / "versions").iterdir()) == ["0001", "0002", "0003", "0004"]
+
+
+def test_a_second_writer_waits_for_nobody(registry: Registry, tmp_path: Path) -> None:
+    with files.locked(registry.folder):
+        for write in (
+            lambda: registry.publish(files_of(tmp_path), {}),
+            lambda: registry.promote(1, why="no"),
+            lambda: registry.rollback(why="no"),
+        ):
+            with pytest.raises(StudyError, match="one writer at a time must hold"):
+                write()
+
+
+def test_a_user_without_a_name_can_publish(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    registry.publish(files_of(tmp_path, "four"), {})
+    assert registry.history()[-1]["by"].startswith("user ")
+
+
+def test_a_version_s_files_cannot_be_written_by_accident(registry: Registry) -> None:
+    assert {path.stat().st_mode & 0o777 for path in registry.path(1).iterdir()} == {0o444}

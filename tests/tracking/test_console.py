@@ -1,0 +1,112 @@
+"""What a person sees: one line an event, a table now and then, and text that is never taken for markup."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from automl.study.text import View
+from automl.tracking.console import PLAIN_SECONDS, PLAIN_WIDTH, REFRESH_SECONDS, Progress, drawn
+
+EVIL = "[red]x[/] [/b] [link=http://x]ü"
+VIEW = View("study: 1 of 2", ["trial", "state", "why"], [["0", "RUNNING", "fine"], ["1", "FAILED", EVIL]])
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def console_of(*, terminal: bool = False, height: int = 25) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=120, height=height, color_system=None)
+
+
+def said(progress: Progress) -> str:
+    file = progress.console.file
+    return file.getvalue() if isinstance(file, io.StringIO) else ""
+
+
+@pytest.fixture
+def progress(tmp_path: Path) -> Progress:
+    return Progress(tmp_path / "study.log", console=console_of(), clock=Clock())
+
+
+def test_an_event_goes_to_the_log_and_to_the_console(tmp_path: Path, progress: Progress) -> None:
+    for text in ("trial 0 starts", EVIL):
+        progress.event(text)
+    lines = (tmp_path / "study.log").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["trial 0 starts", EVIL]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line.partition(" ")[0]) for line in lines)
+    assert [line.partition(" ")[2] for line in said(progress).splitlines()] == ["trial 0 starts", EVIL]
+
+
+def test_a_log_is_gone_on_with(tmp_path: Path) -> None:
+    for _ in range(2):
+        Progress(tmp_path / "study.log", console=console_of()).event("again")
+    assert len((tmp_path / "study.log").read_text().splitlines()) == 2
+
+
+def test_a_long_event_stays_one_line(progress: Progress) -> None:
+    progress.event("x" * 500)
+    assert len(said(progress).splitlines()) == 1
+
+
+def test_without_a_terminal_the_table_is_printed_now_and_then(tmp_path: Path) -> None:
+    clock, looks = Clock(), 0
+
+    def view() -> View:
+        nonlocal looks
+        looks += 1
+        return VIEW
+
+    progress = Progress(tmp_path / "study.log", console=console_of(), clock=clock)
+    with progress.live():
+        for _ in range(100):
+            progress.show(view)
+            clock.now += PLAIN_SECONDS / 50
+    assert looks == 2
+    progress.show(view, now=True)
+    assert looks == 3
+
+
+def test_on_a_terminal_the_table_is_drawn_often_and_gone_at_the_end(tmp_path: Path) -> None:
+    clock = Clock()
+    progress = Progress(tmp_path / "study.log", console=console_of(terminal=True), clock=clock)
+    clock.now = 1.0
+    with progress.live():
+        progress.show(lambda: VIEW)
+        clock.now += REFRESH_SECONDS
+        progress.show(lambda: View("later", ["trial"], []))
+    assert "later" in said(progress)
+    clock.now += REFRESH_SECONDS
+    progress.show(lambda: View("after", ["trial"], []))
+    assert "after" not in said(progress)
+
+
+def test_output_without_a_terminal_is_wide_enough_for_a_table(progress: Progress) -> None:
+    assert progress.console.width == PLAIN_WIDTH
+
+
+def test_a_name_is_never_taken_for_markup(progress: Progress) -> None:
+    progress.console.print(drawn(View(EVIL, ["trial", EVIL], [["0", EVIL]])))
+    assert said(progress).count(EVIL) == 3
+
+
+@pytest.mark.parametrize(("height", "rows"), [(None, 50), (25, 17), (1, 3)])
+def test_a_screen_shows_the_last_trials(height: int | None, rows: int) -> None:
+    view = View("many", ["trial"], [[str(number)] for number in range(50)])
+    assert drawn(view, height=height).row_count == rows
+    console = console_of(height=100)
+    console.print(drawn(view, height=height))
+    assert str(console.file.getvalue()).split()[-1] == "49"  # type: ignore[attr-defined]
+
+
+def test_a_title_stands_in_one_line_however_narrow_the_table(progress: Progress) -> None:
+    progress.console.print(drawn(View("a title of many words " * 4, ["x"], [["1"]])))
+    assert said(progress).splitlines()[0].count("many") == 4

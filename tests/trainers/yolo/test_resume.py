@@ -1,0 +1,179 @@
+"""A training that was cut and goes on gives back the curve and the weights of the one that was not, to the last bit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from automl.storage import curves_file, layout
+from automl.study import Ending, Job, Measurement
+from automl.trainers import yolo
+from automl.trainers.yolo import state_file
+from automl.trials import worker
+from tests.builders import written
+from tests.conftest import MICRO, job_at
+
+pytestmark = pytest.mark.yolo
+
+EPOCHS = 5
+CLOSED = 3
+"""The epochs behind the training when mosaic is closed."""
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "SGD": {"params": {"optimizer": "SGD", "lr0": 0.02}},
+    "AdamW": {"params": {"optimizer": "AdamW", "lr0": 0.002}, "validate_every": 3},
+    "auto": {"params": {"optimizer": "auto"}},
+    "steps of four batches": {"settings": {"nbs": 32}},
+    "images in memory": {"settings": {"cache": "ram"}},
+    "images never moved": {"settings": {"mosaic": 0.0, "translate": 0.0, "scale": 0.0}},
+    "one-to-one head": {"params": {"optimizer": "MuSGD", "lr0": 0.01}},
+}
+
+
+class Killed(BaseException):
+    """What the loss of its worker looks like to a trial."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What two trainings are compared by."""
+
+    curve: Sequence[Mapping[str, float]]
+    final: Mapping[str, float]
+    weights: Sequence[Mapping[str, torch.Tensor]]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Outcome)
+            and (self.curve, self.final) == (other.curve, other.final)
+            and all(
+                torch.equal(one[name], two[name])
+                for one, two in zip(self.weights, other.weights, strict=True)
+                for name in one
+            )
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def job_of(data: Path, kind: str, *, model: str = "") -> Job:
+    job = job_at(Path(), data, epochs=EPOCHS)
+    if kind == "one-to-one head":
+        model = str(written(data.parent, "e2e.yaml", MICRO.read_text().replace("end2end: False", "end2end: True")))
+    given = {"model": model or job.model, **KINDS[kind]}
+    settings = {
+        **job.settings, "imgsz": 64, "cache": False, "warmup_epochs": 1.5, "close_mosaic": EPOCHS - CLOSED,
+        **given.pop("settings", {}),
+    }  # fmt: skip
+    return replace(job, settings=settings, **given)
+
+
+def outcome_of(job: Job, folder: Path, *, cuts: Sequence[int] = ()) -> Outcome:
+    """Train in a folder, killed after each of `cuts` and begun again."""
+    job = replace(job, folder=folder)
+    for cut in cuts:
+        with pytest.raises(Killed):
+            worker.run(job, killed_after(cut))
+    ending = worker.run(job, lambda _measurement: None)
+    assert ending.final, ending.cause
+    final = {tag: value for tag, value in ending.final.metrics.items() if not tag.startswith("class/")}
+    curve = [m.metrics for m in curves_file.read_curves(folder)]
+    assert [m.epoch for m in curves_file.read_curves(folder)] == list(range(1, EPOCHS + 1))
+    return Outcome(curve, final, [weights_of(folder / name) for name in (layout.LAST, layout.BEST)])
+
+
+def killed_after(epoch: int) -> Callable[[Measurement], None]:
+    def report(measurement: Measurement) -> None:
+        if measurement.epoch == epoch:
+            raise Killed
+
+    return report
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of a finished training."""
+    assert yolo.epochs_done(path) == 0
+    return dict(yolo.load(path).model.state_dict())
+
+
+@pytest.fixture(scope="module")
+def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Outcome]:
+    """The outcome of a kind of training that was never cut; each is trained once."""
+    return cache(lambda kind: outcome_of(job_of(data, kind), tmp_path_factory.mktemp("unbroken")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cuts"),
+    [
+        ("SGD", [1]),
+        ("SGD", [CLOSED]),
+        ("SGD", [CLOSED + 1]),
+        ("SGD", [EPOCHS]),
+        ("SGD", [2, CLOSED]),
+        ("AdamW", [1]),
+        ("AdamW", [CLOSED]),
+        ("AdamW", [CLOSED + 1]),
+        ("steps of four batches", [1]),
+        ("steps of four batches", [CLOSED]),
+        ("images in memory", [2]),
+        ("images never moved", [2]),
+        ("one-to-one head", [2]),
+    ],
+)
+def test_a_cut_training_ends_as_if_it_had_never_been_cut(
+    tmp_path: Path, data: Path, unbroken: Callable[[str], Outcome], kind: str, cuts: Sequence[int]
+) -> None:
+    assert outcome_of(job_of(data, kind), tmp_path, cuts=cuts) == unbroken(kind)
+
+
+def test_a_training_from_weights_goes_on_as_if_it_had_never_been_cut(
+    tmp_path: Path, data: Path, trained: tuple[Job, Ending]
+) -> None:
+    job = job_of(data, "SGD", model=str(trained[0].folder / layout.BEST))
+
+    assert outcome_of(job, tmp_path / "cut", cuts=[2]) == outcome_of(job, tmp_path / "unbroken")
+
+
+LOST: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+    "random": lambda state: {**state["random"], "python": [3, [*range(1, 625), 624], None]},
+    "loader": lambda _state: torch.Generator().get_state(),
+    "buffer": lambda _state: [],
+    "ema": lambda state: state["model"],
+    "updates": lambda _state: 0,
+    "optimizer": lambda state: {**state["optimizer"], "state": {}},
+}
+"""What is put in place of a part of a state."""
+
+
+@pytest.mark.parametrize("part", LOST)
+def test_a_training_that_goes_on_without_a_part_of_its_state_is_another(
+    tmp_path: Path, data: Path, unbroken: Callable[[str], Outcome], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    whole = state_file.load
+    monkeypatch.setattr(state_file, "load", lambda path: {**(state := whole(path)), part: LOST[part](state)})
+
+    assert outcome_of(job_of(data, "SGD"), tmp_path, cuts=[2]) != unbroken("SGD")
+
+
+def test_a_loss_that_changes_from_epoch_to_epoch_goes_on_changing(
+    tmp_path: Path, data: Path, unbroken: Callable[[str], Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = state_file.load
+    kind = "one-to-one head"
+    monkeypatch.setattr(state_file, "load", lambda path: {**whole(path), "criterion": None})
+
+    assert outcome_of(job_of(data, kind), tmp_path, cuts=[2]) != unbroken(kind)
+
+
+def test_a_state_holds_no_code(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(Killed):
+        worker.run(replace(job_of(data, "SGD"), folder=tmp_path, attempt=3), killed_after(1))
+
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+
+    assert torch.serialization.get_unsafe_globals_in_checkpoint(tmp_path / "last.pt") == []
+    assert (state["epoch"], state["attempt"], state["batch"]) == (1, 3, 8)
+    assert {tensor.dtype for tensor in state["ema"].values()} == {torch.float32, torch.int64}
