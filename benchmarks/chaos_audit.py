@@ -8,7 +8,8 @@ from pathlib import Path
 
 from automl.storage.curves_file import read_curves
 from automl.storage.journal import Journal
-from automl.storage.layout import TRIALS, resumable
+from automl.storage.layout import TRIALS
+from automl.storage.place import read_spec
 from automl.study import State, Trial
 from automl.study.text import trial_name
 
@@ -31,7 +32,7 @@ class Audit:
 
 def audit(folder: Path) -> Audit:
     """Look at a study that has ended."""
-    spec = resumable(folder)
+    spec = read_spec(folder)
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
     places = [folder / TRIALS / trial_name(trial, spec.model) for trial in trials]

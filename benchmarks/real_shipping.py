@@ -23,15 +23,14 @@ sys.path.insert(0, str(ROOT))
 
 from automl.hpo import bootstrap
 from automl.hpo.bootstrap import Resampling
-from automl.release import export, parity
+from automl.release import parity
 from automl.storage import job_file
 from automl.storage.detections import ImageStats
-from automl.storage.layout import BEST
+from automl.storage.layout import BEST, JUDGED, ONNX_STATS, TORCH_STATS
 from automl.study import Job
 from automl.study.load import stored
 from automl.study.spec import StudySpec
 from automl.trainers.yolo.defaults import HYPERPARAMETERS
-from automl.trials.worker import JUDGED
 
 PLAIN: Final = """
 import json, sys
@@ -78,8 +77,8 @@ def compared(study: Path, seeds: int) -> dict[str, Any]:
     facts = json.loads((study / "promotion.json").read_text())
     shipped = study / facts["files"]["best.pt"]
     job = replace(job_file.read(shipped.parent), split=spec.confirm.split)
-    models = {"shipped (ONNX)": ImageStats.load(study / "export" / export.ONNX_STATS)}
-    ours = ImageStats.load(study / "export" / export.TORCH_STATS)
+    models = {"shipped (ONNX)": ImageStats.load(study / "export" / ONNX_STATS)}
+    ours = ImageStats.load(study / "export" / TORCH_STATS)
     for folder in sorted((study / "confirm").glob("*")):
         if (folder / JUDGED).is_file():
             models[folder.name] = ImageStats.load(folder / JUDGED)

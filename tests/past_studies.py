@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from automl.data.summary import Summary
-from automl.storage.journal import FILE, Journal
+from automl.storage.journal import Journal
+from automl.storage.layout import JOURNAL
 from automl.storage.registry import Registry
 from automl.study import ParamValue, Trial
 from automl.study.load import dump
@@ -79,5 +80,5 @@ def sealed(line: Mapping[str, Any]) -> str:
 
 
 def append(folder: Path, text: str) -> None:
-    with (folder / FILE).open("a") as file:
+    with (folder / JOURNAL).open("a") as file:
         file.write(text)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from automl.apps.cli import app
 from automl.pipeline.session import claim
 from automl.storage.journal import Journal
-from automl.storage.layout import resumable
+from automl.storage.place import read_spec
 from automl.study import State
 from automl.tracking import study_list
 from tests.builders import METRIC
@@ -26,7 +26,7 @@ def study(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def test_a_study_of_an_earlier_format_is_read_as_it_was(study: Path) -> None:
-    spec, trials = resumable(study), Journal.read(study, metric=METRIC).trials()
+    spec, trials = read_spec(study), Journal.read(study, metric=METRIC).trials()
     assert (spec.name, spec.budget.trials, spec.rungs) == ("small", 3, (2,))
     assert [(trial.number, trial.epoch, trial.state) for trial in trials] == [
         (0, 2, State.RUNNING), (1, 2, State.RUNNING), (2, 1, State.RUNNING),
@@ -36,7 +36,7 @@ def test_a_study_of_an_earlier_format_is_read_as_it_was(study: Path) -> None:
 
 
 def test_a_study_of_an_earlier_format_goes_on(study: Path) -> None:
-    spec = resumable(study)
+    spec = read_spec(study)
     claim(study, spec)
     source = open_search(study, spec)
     simulate(source, saturating, clock=Clock())

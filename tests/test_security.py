@@ -16,7 +16,7 @@ from automl.apps import cli, serve
 from automl.apps.cli import app
 from automl.data import sample
 from automl.pipeline.session import opened
-from automl.storage.layout import Place
+from automl.storage.place import Place
 from automl.study import Ending, yaml_io
 from automl.study.errors import SpecError, StudyError
 from automl.study.load import load

@@ -16,10 +16,11 @@ from automl.apps import serve
 from automl.data import sample
 from automl.pipeline import inputs, preview, run
 from automl.release import tensorrt_builder
-from automl.storage import layout, registry
+from automl.storage import registry
 from automl.storage.journal import Journal
-from automl.storage.layout import TRIALS
+from automl.storage.layout import RUNS, TRIALS
 from automl.storage.outage import PASSING
+from automl.storage.place import Place, default_storage, read_spec
 from automl.study import errors, load, yaml_io
 from automl.study import spec as study_spec
 from automl.study.errors import AutomlError, RegistryError, SpecError, StudyError
@@ -112,10 +113,10 @@ def check(
 def resume(study: Study, *, address: Address = None) -> None:
     """Go on with an interrupted study."""
     folder = study.absolute()
-    described = layout.resumable(folder)
-    if (folder.parent.name, folder.name) != ("runs", described.name):
+    described = read_spec(folder)
+    if (folder.parent.name, folder.name) != (RUNS, described.name):
         raise StudyError(f"{folder}: must be named runs/{described.name}, as its study is; move it back")
-    _run(described, layout.Place(folder.parents[1]), address)
+    _run(described, Place(folder.parents[1]), address)
 
 
 @app.command()
@@ -123,7 +124,7 @@ def resume(study: Study, *, address: Address = None) -> None:
 def status(study: Study) -> None:
     """Show a study's trials, also while it runs and from another machine."""
     folder = study.absolute()
-    described = layout.resumable(folder)
+    described = read_spec(folder)
     journal = Journal.read(folder, metric=described.metric)
     trials, notes = journal.trials(), journal.notes()
     beat = heartbeat.heard(folder)
@@ -160,7 +161,7 @@ def studies(
 def write_report(study: Study) -> None:
     """Write a study's report.html anew."""
     folder = study.absolute()
-    described = layout.resumable(folder)
+    described = read_spec(folder)
     journal = Journal.read(folder, metric=described.metric)
     source, verdict = inputs.source_of(described, folder), journal.notes().get("promotion")
     path = report.write(folder, described, journal.trials(), verdict, source=source)
@@ -254,12 +255,12 @@ def _described(spec: Path | None, given: dict[str, str | None], pairs: list[str]
     return load.load(spec or run.DEFAULT_SPEC, rules=yolo, overrides=overrides)
 
 
-def _run(described: study_spec.StudySpec, place: layout.Place, address: str | None) -> None:
+def _run(described: study_spec.StudySpec, place: Place, address: str | None) -> None:
     run.run(described, place, address=address, console=Console())
 
 
-def _place(storage: Path | None) -> layout.Place:
-    return layout.Place((storage or layout.default_storage()).absolute())
+def _place(storage: Path | None) -> Place:
+    return Place((storage or default_storage()).absolute())
 
 
 def _print_plan(described: study_spec.StudySpec, storage: Path | None) -> None:

@@ -15,11 +15,11 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
+from automl.storage.layout import ONNX
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
 from automl.trainers import yolo
 
-SERVED: Final = "model.onnx"
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_PIXELS: Final = 64_000_000
 NO_IMAGE: Final = "the body must be an image (JPEG, PNG, BMP, TIFF or WebP)"
@@ -35,9 +35,9 @@ def app(registry: Registry, version: int | str) -> FastAPI:
     number = int(folder.name)
     if problems := registry.verify(number):
         raise RegistryError("\n".join(problems))
-    if SERVED not in registry.manifest(number)["files"]:
-        raise RegistryError(f"{folder}: must hold {SERVED}, which is what is served, but does not")
-    model = yolo.load(folder / SERVED)
+    if ONNX not in registry.manifest(number)["files"]:
+        raise RegistryError(f"{folder}: must hold {ONNX}, which is what is served, but does not")
+    model = yolo.load(folder / ONNX)
     lock = threading.Lock()  # one model, many requests: a predictor keeps state
     service = FastAPI(title=f"{registry.name} version {number}")
     manifest = registry.manifest(number)
@@ -48,7 +48,7 @@ def app(registry: Registry, version: int | str) -> FastAPI:
 
     @service.get("/model")
     def model_card() -> dict[str, Any]:
-        return {**manifest, "served": SERVED}
+        return {**manifest, "served": ONNX}
 
     @service.post("/predict")
     async def predict(request: Request, confidence: float = 0.25) -> dict[str, Any]:

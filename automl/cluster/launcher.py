@@ -20,6 +20,7 @@ from automl.cluster.handle import Handle
 from automl.cluster.resources import Slots
 from automl.cluster.tune_hooks import MESSAGE, Callback, Scheduler, Searcher, Stop, name
 from automl.storage import outage, scratch
+from automl.storage.layout import TRIAL_LOG
 from automl.study import Job, Measurement
 from automl.trials import heartbeat, lease, worker
 from automl.trials.source import JobSource
@@ -60,7 +61,7 @@ def _train(config: Mapping[str, Any]) -> None:
     """Run one job on a worker; every line it prints goes to the job's own log."""
     job = Job.from_dict(config["job"])
     os.environ["YOLO_VERBOSE"] = "true"
-    _print_to(job.folder / "log.txt")
+    _print_to(job.folder / TRIAL_LOG)
     guard(job.folder)
     node = socket.gethostname()
 

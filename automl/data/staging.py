@@ -13,6 +13,7 @@ from automl.data.images import image_problem
 from automl.data.labels import label_lines
 from automl.data.record import DataSet
 from automl.storage import files
+from automl.storage.layout import DATA_YAML
 
 
 def stage(data: DataSet, folder: Path) -> Path:
@@ -21,7 +22,7 @@ def stage(data: DataSet, folder: Path) -> Path:
     Two images of one name in one split are told apart by a number. Bad images and label lines stay out, and so
     does what an earlier state of the data set left there.
     """
-    marker, text = folder / "data.yaml", _description(data, folder)
+    marker, text = folder / DATA_YAML, _description(data, folder)
     if marker.is_file() and marker.read_text(encoding="utf-8") == text:
         return marker
     marker.unlink(missing_ok=True)

@@ -19,17 +19,23 @@ from automl.release import parity
 from automl.release.publish import Worth
 from automl.storage import files, job_file
 from automl.storage.detections import ImageStats
-from automl.storage.layout import BEST, TRIALS
+from automl.storage.layout import (
+    BASELINE_STATS,
+    BEST,
+    CHAMPION_STATS,
+    EXPORT,
+    JUDGED,
+    ONNX,
+    ONNX_STATS,
+    TORCH_STATS,
+    TRIALS,
+)
 from automl.storage.registry import CHAMPION
 from automl.study import Ending, Engine, Job, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.text import trial_name
 from automl.trials import retrainings
-from automl.trials.worker import JUDGED
-
-CHAMPION_STATS = "champion.npz"
-BASELINE_STATS = "baseline.npz"
 
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
@@ -79,7 +85,7 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
     images = session.data.images[session.spec.confirm.split]
     built = cluster.call(
         partial(release_export.build, images=images, engine=session.spec.export.engine),
-        (chosen.weights, _judged_job(session, chosen.weights.parent), session.folder / "export"),
+        (chosen.weights, _judged_job(session, chosen.weights.parent), session.folder / EXPORT),
         slots,
     )
     session.progress.event(
@@ -95,10 +101,8 @@ def worth(
     session: Session, chosen: Candidate, trials: Sequence[Trial], jobs: Mapping[str, Job], slots: cluster.Slots
 ) -> Worth:
     """Measure the baseline's models and the serving champion where that was not done, and compare."""
-    spec, folder = session.spec, session.folder / "export"
-    shipped, torch = (
-        ImageStats.load(folder / name) for name in (release_export.ONNX_STATS, release_export.TORCH_STATS)
-    )
+    spec, folder = session.spec, session.folder / EXPORT
+    shipped, torch = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
     theirs = _baseline(session, trials, jobs, slots)
     champion = _champion(session, chosen, slots)
     plan = bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
@@ -130,7 +134,7 @@ def _baseline(
     models = [(job.folder / BEST, job.folder, job.folder / JUDGED) for name, job in jobs.items() if _is_baseline(name)]
     if not models and trials[0].state is State.COMPLETED:
         weights = _of_trial(session, trials[0], trials).weights
-        models = [(weights, weights.parent, session.folder / "export" / BASELINE_STATS)]
+        models = [(weights, weights.parent, session.folder / EXPORT / BASELINE_STATS)]
     unmeasured = [
         (weights, _judged_job(session, folder), kept)
         for weights, folder, kept in models
@@ -159,7 +163,7 @@ def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> Imag
         return None
     here = _judged_job(session, chosen.weights.parent)
     job = replace(job_file.read(version), data=here.data, split=here.split, gpus=here.gpus, threads=here.threads)
-    kept = session.folder / "export" / CHAMPION_STATS
-    found = cluster.call(partial(parity.score, keep=kept), (version / "model.onnx", job), slots)
+    kept = session.folder / EXPORT / CHAMPION_STATS
+    found = cluster.call(partial(parity.score, keep=kept), (version / ONNX, job), slots)
     session.progress.event(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")
     return ImageStats.load(kept)

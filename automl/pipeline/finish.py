@@ -10,6 +10,7 @@ from typing import Any
 
 from automl.pipeline.session import Session
 from automl.storage import files as storage_files
+from automl.storage.layout import VERDICT
 from automl.storage.outage import patiently
 from automl.storage.registry import CHAMPION
 from automl.study import Promotion
@@ -25,11 +26,11 @@ def settle(session: Session, facts: dict[str, Any]) -> dict[str, Any]:
     """
     registry, folder = session.place.registry(session.spec), session.folder
     files = {name: folder / path for name, path in facts["files"].items()}
-    version = patiently(registry.folder, lambda: registry.publish(files, {"promotion.json": facts}))
+    version = patiently(registry.folder, lambda: registry.publish(files, {VERDICT: facts}))
     if facts["accepted"]:
         registry.promote(version, why=f"study {session.spec.name}: {'; '.join(facts['reasons'])}")
     done = facts | {"version": version}
-    storage_files.write_json(folder / "promotion.json", done)
+    storage_files.write_json(folder / VERDICT, done)
     report.write(folder, session.spec, session.journal.trials(), done, source=session.data.source)
     session.journal.note("promotion", done)
     return done

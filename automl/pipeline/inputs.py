@@ -8,9 +8,9 @@ from automl.data.record import DataSet
 from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
 from automl.storage import files, layout, scratch
-from automl.storage.journal import FILE
-from automl.storage.layout import DATA, MODELS, Place
+from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS
 from automl.storage.outage import patiently
+from automl.storage.place import Place
 from automl.study.errors import StudyError
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.yaml_io import read_yaml
@@ -65,7 +65,7 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
     summary = summary_of(data)
     if summary:
         files.write_json(folder / layout.DATASET, summary.to_dict())
-    if (folder / FILE).exists():
+    if (folder / JOURNAL).exists():
         return hpo_warm_start.kept(folder, spec)
     lessons = lessons_of(spec, place, summary)
     hpo_warm_start.keep(folder, lessons)
@@ -89,8 +89,8 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
     if spec.data == SAMPLE and not source.exists():
         patiently(folder, lambda: sample.draw(source.parent))
     data = check_data(spec, source)
-    marker = folder / DATA / "data.yaml"
-    begun = (folder / FILE).exists() and marker.is_file()
+    marker = folder / DATA / DATA_YAML
+    begun = (folder / JOURNAL).exists() and marker.is_file()
     if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
         raise StudyError(
             f"{source}: must be the data set that the study began with, but images or labels have changed since; "
@@ -101,7 +101,7 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
 
 def source_of(spec: StudySpec, folder: Path) -> Path:
     """Return the `data.yaml` of a study's data set."""
-    return folder / "sample" / "data.yaml" if spec.data == SAMPLE else Path(spec.data)
+    return folder / DRAWN / DATA_YAML if spec.data == SAMPLE else Path(spec.data)
 
 
 def check_data(spec: StudySpec, source: Path) -> DataSet:

@@ -7,7 +7,7 @@ from automl.data import sample
 from automl.data.record import DataSet
 from automl.pipeline import disk_forecast, inputs, plain_training, time_forecast
 from automl.storage import scratch
-from automl.storage.layout import Place
+from automl.storage.place import Place
 from automl.study import warm_up
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.text import shown

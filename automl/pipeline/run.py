@@ -15,8 +15,9 @@ from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
-from automl.storage.layout import Place
+from automl.storage.layout import RAY_LOG
 from automl.storage.outage import patiently
+from automl.storage.place import Place
 from automl.study import Promotion
 from automl.study.spec import StudySpec
 from automl.study.text import shown
@@ -50,7 +51,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
 def decide(session: Session, *, address: str | None) -> dict[str, Any]:
     """Search, confirm, export and judge; return the verdict and all it rests on, as the journal holds it."""
     spec = session.spec
-    log, tell = session.folder / "ray.log", session.progress.event
+    log, tell = session.folder / RAY_LOG, session.progress.event
     with cluster.connected(address=address, log=log, tell=tell) as dashboard:
         session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
         slots = cluster.slots(gpus=spec.resources.gpus, cpus=spec.resources.cpus, concurrent=spec.resources.concurrent)

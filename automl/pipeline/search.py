@@ -6,6 +6,7 @@ from automl import cluster
 from automl.pipeline import disk_forecast
 from automl.pipeline.session import Session
 from automl.storage import job_file
+from automl.storage.layout import PARAMS
 from automl.study import Job, Trial
 from automl.study.errors import Interrupted, StudyError
 from automl.tracking import status
@@ -48,9 +49,7 @@ def mend_cards(session: Session, jobs: Iterable[Job]) -> None:
     """Write the cards anew, from what the journal says, that were damaged since they were written."""
     for job in jobs:
         if job_file.mend(job):
-            session.progress.event(
-                f"{job.folder / job_file.FILE} could not be read and is written anew from the journal"
-            )
+            session.progress.event(f"{job.folder / PARAMS} could not be read and is written anew from the journal")
 
 
 def frame_of(session: Session, slots: cluster.Slots) -> Frame:

@@ -13,9 +13,10 @@ from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import plain_training
 from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
 from automl.storage import files, symlinks
-from automl.storage.journal import FILE, Journal
-from automl.storage.layout import SPEC, WRITTEN, Place
+from automl.storage.journal import Journal
+from automl.storage.layout import JOURNAL, LOG, SPEC, WRITTEN
 from automl.storage.outage import Patience, held
+from automl.storage.place import Place
 from automl.study import EarlierEvidence, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
@@ -65,7 +66,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         ) from None
     symlinks.check(folder, inner=WRITTEN)
     symlinks.check(place.registry(spec).folder)
-    progress = Progress(folder / "study.log", console=console)
+    progress = Progress(folder / LOG, console=console)
     with files.locked(folder), held(Patience(progress.event)), heartbeat.beating(folder, attempt=0):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
@@ -97,7 +98,7 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
     `confirm.retrainings` be given anew, by which a close verdict is decided.
     """
     path = folder / SPEC
-    if not path.exists() or not (folder / FILE).exists():
+    if not path.exists() or not (folder / JOURNAL).exists():
         files.write_text(path, dump(spec))
         return spec
     kept = stored(path)

@@ -7,18 +7,14 @@ RTX cards only; what this machine cannot do is said in the notes.
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, score
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
+from automl.storage.layout import ENGINE, ONNX, ONNX_STATS, TORCH_STATS
 from automl.study import Engine, Job
 from automl.study.errors import ExportError
 from automl.trainers import yolo
-
-TORCH_STATS: Final = "torch.npz"
-ONNX_STATS: Final = "onnx.npz"
-"""What the scores of weights and ONNX file were computed from, image by image."""
 
 
 def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engine: str) -> Engine:
@@ -35,7 +31,7 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         source = place / "model.pt"
         shutil.copyfile(weights, source)
         exported = yolo.export_onnx(source, image_size=size)
-        files.copy(exported, folder / "model.onnx")
+        files.copy(exported, folder / ONNX)
         difference = compare(source, exported, images[:CHECKED_IMAGES], image_size=size)
         if difference > MAX_DIFFERENCE:
             raise ExportError(
@@ -44,9 +40,9 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
             )
         torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
         metrics = score(exported, job, keep=folder / ONNX_STATS)
-        plan, builder, plan_score, notes = build_engine(exported, job, folder / "model.engine", wanted=engine)
+        plan, builder, plan_score, notes = build_engine(exported, job, folder / ENGINE, wanted=engine)
     return Engine(
-        onnx=folder / "model.onnx",
+        onnx=folder / ONNX,
         onnx_difference=difference,
         onnx_score=metrics[job.judged_metric],
         torch_score=torch_score,

@@ -10,9 +10,10 @@ from automl.data.record import DataSet
 from automl.hpo import statistics
 from automl.hpo.bootstrap import Interval
 from automl.hpo.selection import Candidate
-from automl.storage import checkpoint_files, job_file
+from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
-from automl.storage.layout import DATASET, SPEC, Place
+from automl.storage.layout import BEST, DATASET, ENGINE, ONNX, PARAMS, SPEC, VERDICT
+from automl.storage.place import Place
 from automl.storage.registry import CHAMPION
 from automl.study import Engine, Gain, Job, Params, Promotion, Trial
 from automl.study.errors import StudyError
@@ -86,7 +87,7 @@ def check_champion(session: StudySession) -> None:
     number = registry.aliases().get(CHAMPION)
     if number is None:
         return
-    names = {int(key): name for key, name in read_yaml(registry.path(number) / "promotion.json")["names"].items()}
+    names = {int(key): name for key, name in read_yaml(registry.path(number) / VERDICT)["names"].items()}
     if names != dict(session.data.names):
         raise StudyError(
             f"{registry.folder}: its champion must know the classes of this data set, but knows {list(names.values())} "
@@ -109,7 +110,7 @@ def reopen(session: StudySession, done: Mapping[str, Any]) -> None:
 
 def give_up_weights(session: StudySession, facts: Mapping[str, Any]) -> None:
     """Delete the weights of the models that do not ship, but those of the best trials (`retention.keep`)."""
-    shipped = session.folder / facts["files"]["best.pt"]
+    shipped = session.folder / facts["files"][BEST]
     checkpoint_files.settled(session.folder, shipped, say=session.progress.event)
     checkpoint_files.thinned(
         session.folder, session.spec, session.journal.trials(), shipped, say=session.progress.event
@@ -171,11 +172,11 @@ def _claim(session: StudySession, confirmed: Confirmed) -> dict[str, Any]:
 def _files(folder: Path, case: Case) -> dict[str, str]:
     """Return what a version holds: name in the registry to path in the study's folder."""
     files = {
-        "best.pt": case.chosen.weights,
-        "model.onnx": case.engine.onnx,
-        job_file.FILE: case.chosen.weights.parent / job_file.FILE,
-        "study.yaml": folder / SPEC,
-    } | ({"model.engine": case.engine.plan} if case.engine.plan else {})
+        BEST: case.chosen.weights,
+        ONNX: case.engine.onnx,
+        PARAMS: case.chosen.weights.parent / PARAMS,
+        SPEC: folder / SPEC,
+    } | ({ENGINE: case.engine.plan} if case.engine.plan else {})
     if (folder / DATASET).is_file():
         files[DATASET] = folder / DATASET
     return {name: str(path.relative_to(folder)) for name, path in files.items()}

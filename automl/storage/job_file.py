@@ -1,19 +1,17 @@
 """A job as a file in its own folder: what a worker was told, for people and for whoever judges its weights later."""
 
 from pathlib import Path
-from typing import Final
 
 from automl.storage import files
+from automl.storage.layout import PARAMS
 from automl.study import Job, checksum
 from automl.study.errors import AutomlError, StudyError
 from automl.study.yaml_io import dump_yaml, read_yaml
 
-FILE: Final = "params.yaml"
-
 
 def write(job: Job) -> None:
     """Write a job's card into its folder."""
-    files.write_text(job.folder / FILE, checksum.seal(dump_yaml(job.to_dict())))
+    files.write_text(job.folder / PARAMS, checksum.seal(dump_yaml(job.to_dict())))
 
 
 def read(folder: Path) -> Job:
@@ -22,7 +20,7 @@ def read(folder: Path) -> Job:
     Raises:
         AutomlError: there is none, or it is damaged.
     """
-    path = folder / FILE
+    path = folder / PARAMS
     plain = read_yaml(path)
     try:
         if checksum.damaged(path.read_text(encoding="utf-8")):

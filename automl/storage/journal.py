@@ -19,12 +19,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.storage import files
+from automl.storage.layout import JOURNAL
 from automl.storage.outage import patiently
 from automl.study import Ending, Loss, Measurement, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.space import Choice, Integer, SearchSpace, Single, live
 
-FILE: Final = "journal.log"
 EPOCH: Final = "epoch:"
 LOSSES: Final = "losses"
 OUTSIDE: Final = "params"
@@ -52,7 +52,7 @@ class Journal:
     @classmethod
     def create(cls, folder: Path, *, name: str, metric: str) -> Self:
         """Open for writing, and begin the journal if there is none; the caller holds the folder's lock."""
-        journal = cls(_Lines(folder / FILE, writable=True), metric)
+        journal = cls(_Lines(folder / JOURNAL, writable=True), metric)
         if journal._study < 0:
             journal._study = journal._storage.create_new_study([StudyDirection.MAXIMIZE], name)
         return journal
@@ -64,9 +64,9 @@ class Journal:
         Raises:
             StudyError: there is no journal.
         """
-        if not (folder / FILE).is_file():
-            raise StudyError(f"{folder}: must be a study's folder, but has no {FILE}")
-        return cls(_Lines(folder / FILE, writable=False), metric)
+        if not (folder / JOURNAL).is_file():
+            raise StudyError(f"{folder}: must be a study's folder, but has no {JOURNAL}")
+        return cls(_Lines(folder / JOURNAL, writable=False), metric)
 
     @property
     def dropped(self) -> str:

@@ -1,75 +1,61 @@
-"""Names of the files and folders of a storage, of a study and of a trial."""
+"""Names of all files and folders that are written: of a storage, a study, a trial, an export and a registry version."""
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from automl.storage.registry import Registry
-from automl.study.errors import StudyError
-from automl.study.load import stored
-from automl.study.spec import StudySpec
+# A storage.
+RUNS: Final = "runs"
+"""The studies, one folder each; of a study's registry, see `MODELS`."""
+MODELS: Final = "models"
+"""The registry; in a study's own folder, the model files that it keeps."""
 
+# A study's folder.
 SPEC: Final = "study.yaml"
 JOURNAL: Final = "journal.log"
+LOG: Final = "study.log"
+RAY_LOG: Final = "ray.log"
+REPORT: Final = "report.html"
 VERDICT: Final = "promotion.json"
 DATASET: Final = "dataset.json"
 """The summary of a study's data set."""
-
-
-CONFIRM: Final = "confirm"
-
-
-TRIALS: Final = "trials"
-
-
+WARM_START: Final = "warm_start.json"
+DRAWN: Final = "sample"
+"""The sample data set, where it is drawn for the study."""
 DATA: Final = "data"
-MODELS: Final = "models"
-WRITTEN: Final = ("trials", "confirm", "export", MODELS, DATA)
+"""The staged data set."""
+DATA_YAML: Final = "data.yaml"
+TRIALS: Final = "trials"
+CONFIRM: Final = "confirm"
+EXPORT: Final = "export"
+WRITTEN: Final = (TRIALS, CONFIRM, EXPORT, MODELS, DATA)
 """The folders of a study's own in which it writes."""
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where things are: a study's folder, and beside `runs` the registry."""
-
-    storage: Path
-
-    def study(self, name: str) -> Path:
-        """Return a study's folder."""
-        return self.storage / "runs" / name
-
-    def registry(self, spec: StudySpec) -> Registry:
-        """Return the registry's part for a study."""
-        return Registry(self.storage / "models", spec.champion_name)
-
-
-def default_storage() -> Path:
-    """Return where `runs` and `models` go: $AUTOML_STORAGE, else here.
-
-    The folder of a submitted job is thrown away with the job, so there it is `automl` in the home folder.
-    """
-    if given := os.environ.get("AUTOML_STORAGE"):
-        return Path(given).expanduser().absolute()
-    submitted = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-    return Path.home() / "automl" if submitted else Path.cwd()
-
-
-def resumable(folder: Path) -> StudySpec:
-    """Return the description of the study in a folder.
-
-    Raises:
-        StudyError: the folder holds none.
-    """
-    if not (folder / SPEC).is_file():
-        raise StudyError(f"{folder}: must be a study's folder, but has no {SPEC}")
-    return stored(folder / SPEC)
-
-
+# The folder of a trial or of a re-training.
+PARAMS: Final = "params.yaml"
+"""The job, with a checksum."""
+OUTCOME: Final = "outcome.json"
+TRIAL_LOG: Final = "log.txt"
+CURVES: Final = "curves.csv"
 LAST: Final = "last.pt"
-"""What a training goes on from; after its end, stripped weights."""
+"""The state to resume from; after the end of the training, stripped weights."""
 PREVIOUS: Final = "previous.pt"
 """The same of the epoch before, should `last.pt` be damaged."""
 NEXT: Final = "next.pt"
+"""The same of the epoch to come, while it is written."""
 BEST: Final = "best.pt"
-CURVES: Final = "curves.csv"
+JUDGED: Final = "judged.npz"
+"""What a re-training's metrics on the judged split were computed from, image by image (`detections`)."""
+ATTEMPT: Final = "attempt.json"
+"""The lease: which attempt may write."""
+
+# An export, and a version in the registry.
+ONNX: Final = "model.onnx"
+ENGINE: Final = "model.engine"
+TORCH_STATS: Final = "torch.npz"
+ONNX_STATS: Final = "onnx.npz"
+"""What the scores of weights and ONNX file were computed from, image by image."""
+BASELINE_STATS: Final = "baseline.npz"
+CHAMPION_STATS: Final = "champion.npz"
+VERSIONS: Final = "versions"
+MANIFEST: Final = "manifest.json"
+ALIASES: Final = "aliases.json"
+HISTORY: Final = "history.jsonl"

@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.storage import files as storage_files
+from automl.storage.layout import ALIASES, HISTORY, MANIFEST, VERSIONS
 from automl.study.errors import RegistryError
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
-ALIASES: Final = "aliases.json"
-MANIFEST: Final = "manifest.json"
-HISTORY: Final = "history.jsonl"
 
 
 class Registry:
@@ -47,7 +45,7 @@ class Registry:
         """Return the numbers of all versions, oldest first."""
         return sorted(
             int(path.name)
-            for path in (self.folder / "versions").glob("[0-9]*")
+            for path in (self.folder / VERSIONS).glob("[0-9]*")
             if path.name.isdecimal() and path.is_dir()
         )
 
@@ -58,7 +56,7 @@ class Registry:
             RegistryError: there is none.
         """
         number = self.aliases().get(version) if isinstance(version, str) else version
-        folder = self.folder / "versions" / f"{number or 0:04d}"
+        folder = self.folder / VERSIONS / f"{number or 0:04d}"
         if number is None or not folder.is_dir():
             held = self.aliases() or "nothing"
             raise RegistryError(f"{self.folder}: must hold {version!r}, but holds {held}; run a search and promote it")
@@ -138,7 +136,7 @@ class Registry:
         return content[: content.rfind(b"\n") + 1]
 
     def _write(self, number: int, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
-        versions = self.folder / "versions"
+        versions = self.folder / VERSIONS
         versions.mkdir(parents=True, exist_ok=True)
         for stale in versions.glob(".draft-*"):  # of a writer that was killed; we hold the lock
             shutil.rmtree(stale, ignore_errors=True)

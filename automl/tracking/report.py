@@ -16,14 +16,13 @@ from matplotlib.figure import Figure
 from automl.hpo.sampler import importances
 from automl.hpo.selection import PAUSED, paused
 from automl.storage import files
-from automl.storage.journal import FILE as JOURNAL
 from automl.storage.journal import Journal, distributions
+from automl.storage.layout import JOURNAL, REPORT
 from automl.study import Params, ParamValue, State, Trial
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.study.text import duration, short, trial_name
 from automl.trials.job_clock import Elapsed
 
-FILE: Final = "report.html"
 COLOURS: Final = {
     State.COMPLETED: "#1b7f4d",
     State.PRUNED: "#9aa5b1",
@@ -59,8 +58,8 @@ def write(
         bars=_svg(_bars(shares)) if shares else "",
         dots=_svg(_dots(facts)) if facts else "",
     )  # fmt: skip
-    files.write_text(folder / FILE, page)
-    return folder / FILE
+    files.write_text(folder / REPORT, page)
+    return folder / REPORT
 
 
 def _environment() -> Environment:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from automl.data.summary import Summary, similarity
 from automl.hpo.warm_start.past_study import EarlierStudy, look
-from automl.storage.layout import SPEC
+from automl.storage.layout import RUNS, SPEC
 from automl.study.errors import AutomlError
 from automl.study.spec import SAMPLE
 from automl.study.text import View
@@ -33,7 +33,7 @@ def listing(storage: Path, *, data: Summary | None = None) -> tuple[View, list[s
 
 def _folders(storage: Path) -> list[Path]:
     try:
-        return sorted(path for path in (storage / "runs").iterdir() if (path / SPEC).exists())
+        return sorted(path for path in (storage / RUNS).iterdir() if (path / SPEC).exists())
     except OSError:
         return []
 

@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from automl.storage import files
-from automl.storage.layout import BEST, CURVES, LAST, NEXT, PREVIOUS
+from automl.storage.layout import BEST, CURVES, JUDGED, LAST, NEXT, PREVIOUS
 from automl.storage.outage import patiently
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers import yolo
 from automl.trials import lease
-from automl.trials.worker import JUDGED
 
 
 def start_over(folder: Path) -> None:

@@ -8,12 +8,11 @@ can tell one that hangs, and that anyone who reads the folder sees where a trial
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from automl.storage import files
+from automl.storage.layout import ATTEMPT
 from automl.storage.outage import patiently
-
-FILE: Final = "attempt.json"
 
 
 class Superseded(Exception):  # noqa: N818  (no fault of the trial's: its work goes on elsewhere)
@@ -23,7 +22,7 @@ class Superseded(Exception):  # noqa: N818  (no fault of the trial's: its work g
 def give(folder: Path) -> int:
     """Give out the next attempt at a trial, and return its number: 1 for the first. Earlier ones may not write."""
     attempt = patiently(folder, lambda: latest(folder)) + 1
-    files.write_json(folder / FILE, {"attempt": attempt, "given": utc_now()})
+    files.write_json(folder / ATTEMPT, {"attempt": attempt, "given": utc_now()})
     return attempt
 
 
@@ -39,7 +38,7 @@ def check(folder: Path, attempt: int) -> None:
 
 def latest(folder: Path) -> int:
     """Return the attempt given out last, 0 where none was."""
-    return int(read(folder / FILE).get("attempt", 0))
+    return int(read(folder / ATTEMPT).get("attempt", 0))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -8,18 +8,14 @@ again with the same arguments.
 import traceback
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from automl.storage import curves_file, scratch
-from automl.storage.layout import BEST, LAST
+from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import PASSING, patiently
 from automl.study import Ending, Job, Measurement, Report
 from automl.study.errors import AutomlError
 from automl.trainers import yolo
 from automl.trials import checkpoints, lease
-
-JUDGED: Final = "judged.npz"
-"""What a re-training's metrics on the judged split were computed from, image by image (`detections`)."""
 
 
 def run(job: Job, report: Report) -> Ending:

@@ -11,11 +11,11 @@ import pytest
 from automl import cluster
 from automl.pipeline import export
 from automl.pipeline.session import Session
-from automl.release import export as release_export
 from automl.release import parity
 from automl.storage import job_file
 from automl.storage.curves_file import write_curves
 from automl.storage.detections import ImageStats
+from automl.storage.layout import ONNX_STATS, TORCH_STATS
 from automl.study import Ending, Job, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.text import trial_name
@@ -123,7 +123,7 @@ def measuring(asked: list[Path], rate: float = 0.3) -> Callable[..., Any]:
 
 
 def exported(session: Session, rate: float) -> None:
-    for name in (release_export.ONNX_STATS, release_export.TORCH_STATS):
+    for name in (ONNX_STATS, TORCH_STATS):
         stats(rate).save(session.folder / "export" / name)
 
 

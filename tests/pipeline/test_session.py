@@ -9,7 +9,7 @@ from automl.data import sample
 from automl.pipeline.inputs import adopt
 from automl.pipeline.session import claim, opened
 from automl.storage.journal import Journal
-from automl.storage.layout import Place, default_storage
+from automl.storage.place import Place, default_storage
 from automl.study.errors import StudyError
 from automl.study.load import dump, stored
 from automl.study.spec import StudySpec

@@ -18,7 +18,7 @@ from automl.release.gates import judge
 from automl.release.publish import Case, Confirmed, Worth
 from automl.storage.curves_file import write_curves
 from automl.storage.journal import Journal
-from automl.storage.layout import Place
+from automl.storage.place import Place
 from automl.study import Engine, Gain, Score
 from automl.study.errors import StudyError
 from automl.study.load import dump

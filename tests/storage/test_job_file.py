@@ -9,7 +9,8 @@ from rich.console import Console
 from automl.pipeline import search
 from automl.pipeline.session import Session, opened
 from automl.storage import job_file
-from automl.storage.layout import Place
+from automl.storage.layout import PARAMS
+from automl.storage.place import Place
 from automl.study.errors import AutomlError, StudyError
 from automl.study.yaml_io import dump_yaml
 from tests.builders import spec_of, written
@@ -26,7 +27,7 @@ def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_card_of_before_the_checksums_is_read(tmp_path: Path) -> None:
     given = job_at(tmp_path, Path("data.yaml"))
-    written(tmp_path, job_file.FILE, dump_yaml(given.to_dict()))
+    written(tmp_path, PARAMS, dump_yaml(given.to_dict()))
     assert job_file.read(tmp_path) == given
     assert not job_file.mend(given)
 
@@ -38,7 +39,7 @@ def test_a_card_of_before_the_checksums_is_read(tmp_path: Path) -> None:
 )
 def test_a_damaged_card_is_one_message_and_is_mended(tmp_path: Path, content: bytes) -> None:
     given = job_at(tmp_path, Path("data.yaml"))
-    (tmp_path / job_file.FILE).write_bytes(content)
+    (tmp_path / PARAMS).write_bytes(content)
     with pytest.raises(AutomlError, match=r"params.yaml: must ") as caught:
         job_file.read(tmp_path)
     assert len(str(caught.value).splitlines()) == 1
@@ -49,7 +50,7 @@ def test_a_damaged_card_is_one_message_and_is_mended(tmp_path: Path, content: by
 def test_one_changed_value_is_found(tmp_path: Path) -> None:
     given = job_at(tmp_path, Path("data.yaml"))
     job_file.write(given)
-    path = tmp_path / job_file.FILE
+    path = tmp_path / PARAMS
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
     with pytest.raises(StudyError, match="its checksum does not hold; `automl resume` writes those of a study anew"):
         job_file.read(tmp_path)
@@ -66,11 +67,11 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
         simulate(source, saturating, clock=Clock())
         jobs = [source.job(trial) for trial in source.trials]
         before = [job_file.read(found.folder) for found in jobs]
-        (jobs[0].folder / job_file.FILE).write_bytes(b"\0" * 100)
-        (jobs[2].folder / job_file.FILE).unlink()
+        (jobs[0].folder / PARAMS).write_bytes(b"\0" * 100)
+        (jobs[2].folder / PARAMS).unlink()
         search.mend_cards(session, jobs)
         assert [job_file.read(found.folder) for found in jobs] == before
-    assert told(session) == [str(found.folder / job_file.FILE) for found in (jobs[0], jobs[2])]
+    assert told(session) == [str(found.folder / PARAMS) for found in (jobs[0], jobs[2])]
 
 
 def told(session: Session) -> list[str]:

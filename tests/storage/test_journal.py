@@ -13,7 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from automl.storage.journal import FILE, Journal, distribution
+from automl.storage.journal import Journal, distribution
+from automl.storage.layout import JOURNAL
 from automl.study import Ending, Kind, Loss, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.space import Choice, Integer, Real
@@ -51,7 +52,7 @@ def record(journal: Journal, trial: Trial) -> None:
 
 def stock(folder: Path) -> optuna.Study:
     """Open the file with Optuna's own journal storage."""
-    storage = JournalStorage(JournalFileBackend(str(folder / FILE)))
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     return optuna.load_study(study_name="small", storage=storage)
 
 
@@ -96,14 +97,14 @@ def test_where_params_come_from_and_their_seed_are_kept(folder: Path) -> None:
 
 
 def test_an_epoch_recorded_again_is_left_as_it_was(folder: Path) -> None:
-    before = (folder / FILE).read_bytes()
+    before = (folder / JOURNAL).read_bytes()
     create(folder).measured(4, measurement(1, 0.99))
-    assert (folder / FILE).read_bytes() == before
+    assert (folder / JOURNAL).read_bytes() == before
 
 
 def test_an_epoch_that_was_half_recorded_is_recorded_again(tmp_path: Path) -> None:
     record(create(tmp_path), trial_of(0, [0.1], params=DEFAULTS))
-    path = tmp_path / FILE
+    path = tmp_path / JOURNAL
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     assert read(tmp_path).trials()[0].epoch == 0
     create(tmp_path).measured(0, measurement(1, 0.2), node="n")
@@ -112,7 +113,7 @@ def test_an_epoch_that_was_half_recorded_is_recorded_again(tmp_path: Path) -> No
 
 def test_an_ending_that_was_half_recorded_is_settled(tmp_path: Path) -> None:
     record(create(tmp_path), TRIALS[0])
-    path = tmp_path / FILE
+    path = tmp_path / JOURNAL
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     assert stock(tmp_path).get_trials()[0].state is TrialState.RUNNING
     journal = create(tmp_path)
@@ -145,7 +146,7 @@ def test_the_last_note_of_a_key_holds(tmp_path: Path) -> None:
 
 
 def test_an_empty_journal_has_no_trials_and_no_notes(tmp_path: Path) -> None:
-    (tmp_path / FILE).touch()
+    (tmp_path / JOURNAL).touch()
     assert (read(tmp_path).trials(), read(tmp_path).notes()) == ([], {})
 
 
@@ -155,20 +156,20 @@ def test_a_folder_without_a_journal_is_no_study(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_is_a_folder_is_one_message(tmp_path: Path) -> None:
-    (tmp_path / FILE).mkdir()
+    (tmp_path / JOURNAL).mkdir()
     with pytest.raises(StudyError, match=r"journal.log: must be a file that can be read and written, but Is a dir"):
         create(tmp_path)
 
 
 def test_a_reader_never_writes(folder: Path) -> None:
-    before = (folder / FILE).read_bytes()
+    before = (folder / JOURNAL).read_bytes()
     with pytest.raises(StudyError, match="was opened for reading only"):
         read(folder).ended(4, Ending(cause="x"))
-    assert (folder / FILE).read_bytes() == before
+    assert (folder / JOURNAL).read_bytes() == before
 
 
 def test_damage_with_good_lines_behind_it_is_never_forgiven(folder: Path) -> None:
-    path = folder / FILE
+    path = folder / JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
     lines[1] = lines[1].replace(b"lr0", b"lr1")
     path.write_bytes(b"".join(lines))
@@ -182,7 +183,7 @@ def test_damage_with_good_lines_behind_it_is_never_forgiven(folder: Path) -> Non
     "tail", [b"\0" * 100, b"\xff\xfe\n", b'{"op_code":', b"\n", b'{"crc":0}\n', b'x,"crc":1}\n\n\n']
 )
 def test_rubbish_at_the_end_is_left_out_and_told(folder: Path, tail: bytes) -> None:
-    with (folder / FILE).open("ab") as file:
+    with (folder / JOURNAL).open("ab") as file:
         file.write(tail)
     found = read(folder)
     assert found.trials() == TRIALS
@@ -190,18 +191,18 @@ def test_rubbish_at_the_end_is_left_out_and_told(folder: Path, tail: bytes) -> N
 
 
 def test_a_writer_takes_the_rubbish_away(folder: Path) -> None:
-    before = (folder / FILE).read_bytes()
-    (folder / FILE).write_bytes(before + b"\xff" * 10_000)
+    before = (folder / JOURNAL).read_bytes()
+    (folder / JOURNAL).write_bytes(before + b"\xff" * 10_000)
     create(folder)
-    assert (folder / FILE).read_bytes() == before
+    assert (folder / JOURNAL).read_bytes() == before
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_json_has_not_is_refused_before_it_is_written(folder: Path, value: float) -> None:
-    journal, before = create(folder), (folder / FILE).read_bytes()
+    journal, before = create(folder), (folder / JOURNAL).read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
         journal.note("score", value)
-    assert (folder / FILE).read_bytes() == before
+    assert (folder / JOURNAL).read_bytes() == before
 
 
 class FullDisk:
@@ -221,12 +222,12 @@ class FullDisk:
 
 @pytest.mark.parametrize("room", [0, 1, 40])
 def test_a_full_disk_leaves_no_half_line(folder: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    journal, before = create(folder), (folder / FILE).read_bytes()
+    journal, before = create(folder), (folder / JOURNAL).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("os.write", FullDisk(room))
         with pytest.raises(StudyError, match=r"journal.log: must be written to, but No space left on device"):
             journal.note("fact", "x" * 100)
-    assert (folder / FILE).read_bytes() == before
+    assert (folder / JOURNAL).read_bytes() == before
     journal.note("fact", 2)
     assert read(folder).notes() == {"fact": 2}
 
@@ -246,7 +247,7 @@ def test_a_new_journal_says_nothing_of_its_own(tmp_path: Path, capfd: pytest.Cap
 
 
 def test_each_line_is_plain_json_with_a_checksum(folder: Path) -> None:
-    logs: list[dict[str, Any]] = [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
+    logs: list[dict[str, Any]] = [json.loads(line) for line in (folder / JOURNAL).read_text().splitlines()]
     assert all("crc" in log and "op_code" in log for log in logs)
 
 
@@ -271,7 +272,7 @@ def test_optuna_opens_a_journal_of_a_parameter_with_several_ranges(tmp_path: Pat
         key = journal.suggested(params, rates_space(), seed=number, origin="model")
         journal.measured(key, measurement(1, number / 10))
         journal.ended(key, Ending(final=measurement(1, number / 10)))
-    study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(tmp_path / FILE))))
+    study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(tmp_path / JOURNAL))))
     assert [trial.params for trial in study.trials] == [trial.params for trial in read(tmp_path).trials()] == drawn
     ranges = [trial.distributions.get("lr0") for trial in study.trials]
     assert [(kind.low, kind.high) for kind in ranges if isinstance(kind, FloatDistribution)] == [

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from automl.storage.journal import FILE, Journal
+from automl.storage.journal import Journal
+from automl.storage.layout import JOURNAL
 from automl.study import Trial
 from automl.study.errors import StudyError
 from tests.builders import METRIC, completed, failed, measurement, mixed_space, pruned, trial_of
@@ -38,7 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         if trial.ending:
             journal.ended(trial.number, trial.ending)
         journal.note("seconds", float(trial.number))
-    return (folder / FILE).read_bytes()
+    return (folder / JOURNAL).read_bytes()
 
 
 def is_beginning(part: Trial, whole: Trial) -> bool:
@@ -52,7 +53,7 @@ def beginning(trials: list[Trial]) -> bool:
 
 
 def test_a_journal_cut_at_any_byte_reads_as_a_beginning(whole: bytes, tmp_path: Path) -> None:
-    path, counts = tmp_path / FILE, []
+    path, counts = tmp_path / JOURNAL, []
     ends = [position for position, byte in enumerate(whole) if byte == ord("\n")]
     around = {end + step for end in ends for step in (-100, -1, 0, 1, 2)}
     for length in sorted({0, 1, *around, *range(ends[-4], len(whole) + 1, 2)} - {len(whole) + 1}):
@@ -69,7 +70,7 @@ def test_a_journal_cut_at_any_byte_reads_as_a_beginning(whole: bytes, tmp_path: 
 @given(share=st.floats(0, 1))
 def test_a_writer_goes_on_after_a_cut_at_any_byte(whole: bytes, tmp_path: Path, share: float) -> None:
     length = round(share * len(whole))
-    (tmp_path / FILE).write_bytes(whole[:length])
+    (tmp_path / JOURNAL).write_bytes(whole[:length])
     journal = Journal.create(tmp_path, name="small", metric=METRIC)
     journal.settle()
     before = journal.trials()
@@ -85,10 +86,10 @@ def test_a_writer_goes_on_after_a_cut_at_any_byte(whole: bytes, tmp_path: Path, 
 @CUT
 @given(share=st.floats(0, 1))
 def test_stock_optuna_opens_a_mended_journal(whole: bytes, tmp_path: Path, share: float) -> None:
-    (tmp_path / FILE).write_bytes(whole[: round(share * len(whole))])
+    (tmp_path / JOURNAL).write_bytes(whole[: round(share * len(whole))])
     ours = Journal.create(tmp_path, name="small", metric=METRIC)
     ours.settle()
-    storage = JournalStorage(JournalFileBackend(str(tmp_path / FILE)))
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / JOURNAL)))
     theirs = optuna.load_study(study_name="small", storage=storage).get_trials()
     assert [(trial.number, trial.params) for trial in theirs] == [(trial.number, PARAMS) for trial in ours.trials()]
     assert [trial.state.is_finished() for trial in theirs] == [trial.ending is not None for trial in ours.trials()]
@@ -100,7 +101,7 @@ def test_one_flipped_byte_is_found(whole: bytes, tmp_path: Path, data: st.DataOb
     position = data.draw(st.integers(0, len(whole) - 1))
     flipped = bytearray(whole)
     flipped[position] ^= data.draw(st.integers(1, 255))
-    (tmp_path / FILE).write_bytes(flipped)
+    (tmp_path / JOURNAL).write_bytes(flipped)
     last_line = whole[:-1].rindex(b"\n")
     try:
         found = Journal.read(tmp_path, metric=METRIC)

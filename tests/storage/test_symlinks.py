@@ -12,7 +12,7 @@ from automl.data import sample
 from automl.pipeline.inputs import adopt
 from automl.pipeline.session import opened
 from automl.storage import symlinks
-from automl.storage.layout import Place
+from automl.storage.place import Place
 from automl.study import Params
 from automl.study.errors import SpecError, StudyError
 from automl.study.load import dump, load, stored

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from automl.pipeline.session import opened
 from automl.storage.journal import Journal
-from automl.storage.layout import Place
+from automl.storage.place import Place
 from automl.study.errors import StudyError
 from automl.tracking import status
 from automl.trials import job_clock

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from automl.storage.layout import ATTEMPT
 from automl.trials import heartbeat, lease
 from automl.trials.lease import Superseded
 
@@ -56,7 +57,7 @@ def test_a_process_is_heard_again_and_again_until_it_ends(tmp_path: Path) -> Non
     )  # fmt: skip
     assert datetime.fromisoformat(second.at) > datetime.fromisoformat(first.at)
     assert heartbeat.heard(tmp_path) is None
-    assert [path.name for path in tmp_path.iterdir()] == [lease.FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [ATTEMPT]
 
 
 def test_a_heartbeat_of_an_earlier_attempt_is_not_of_the_present_one(tmp_path: Path) -> None:

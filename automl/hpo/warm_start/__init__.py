@@ -12,12 +12,13 @@ from automl.data.summary import Summary, similarity
 from automl.hpo.warm_start.mapping import Terms, translated
 from automl.hpo.warm_start.past_study import EarlierStudy, EarlierTrial, read
 from automl.hpo.warm_start.ranking import scores
-from automl.hpo.warm_start.transfer import FILE, Transfer, keep, kept
+from automl.hpo.warm_start.transfer import Transfer, keep, kept
+from automl.storage.layout import RUNS, WARM_START
 from automl.study import EarlierEvidence, Evidence
 from automl.study.errors import AutomlError, StudyError
 from automl.study.spec import StudySpec
 
-__all__ = [ "FILE", "EarlierStudy", "EarlierTrial", "Transfer", "evidence", "gather", "keep", "kept",
+__all__ = [ "WARM_START", "EarlierStudy", "EarlierTrial", "Transfer", "evidence", "gather", "keep", "kept",
     "read",
 ]  # fmt: skip
 
@@ -38,7 +39,7 @@ def gather(
         StudyError: one line for each path that names no study, or one that can teach this one nothing.
     """
     found: list[Transfer] = []
-    taken = {(storage / "runs" / spec.name).resolve(): "this study itself"}
+    taken = {(storage / RUNS / spec.name).resolve(): "this study itself"}
     mistakes: list[str] = []
     for name in spec.warm_start:
         try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.storage import files
-from automl.storage.layout import DATASET, SPEC, VERDICT
-from automl.storage.registry import ALIASES, CHAMPION, MANIFEST, Registry
+from automl.storage.layout import ALIASES, DATASET, MANIFEST, RUNS, SPEC, VERDICT
+from automl.storage.registry import CHAMPION, Registry
 from automl.storage.symlinks import file_in, inside
 from automl.study.errors import StudyError
 
@@ -49,7 +49,7 @@ def study_of(folder: Path, name: object) -> Path | None:
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return None
-    place = folder.parent.parent / "runs" / name
+    place = folder.parent.parent / RUNS / name
     return place if place.is_dir() and place.resolve() == place else None
 
 

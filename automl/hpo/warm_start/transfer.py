@@ -8,11 +8,11 @@ from typing import Any, Final, Self
 
 from automl.hpo.warm_start.locate import read_json
 from automl.storage import files
+from automl.storage.layout import WARM_START
 from automl.study import EarlierEvidence, Evidence
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 
-FILE: Final = "warm_start.json"
 FORMAT: Final = 1
 UNKNOWN: Final = 0.3
 """The similarity taken where none is known: that of unlike data sets (measured: 0.19 to 0.46)."""
@@ -71,9 +71,11 @@ class Transfer:
 def keep(folder: Path, transfers: Sequence[Transfer]) -> None:
     """Write what the earlier studies bring into a study's folder; where there is nothing, leave no file."""
     if transfers:
-        files.write_json(folder / FILE, {"format": FORMAT, "studies": [transfer.to_dict() for transfer in transfers]})
+        files.write_json(
+            folder / WARM_START, {"format": FORMAT, "studies": [transfer.to_dict() for transfer in transfers]}
+        )
     else:
-        (folder / FILE).unlink(missing_ok=True)
+        (folder / WARM_START).unlink(missing_ok=True)
 
 
 def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
@@ -84,7 +86,7 @@ def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
     """
     if not spec.warm_start:
         return ()
-    path = folder / FILE
+    path = folder / WARM_START
     content = read_json(path)
     try:
         if content["format"] != FORMAT:

@@ -13,7 +13,8 @@ from automl.data import sample
 from automl.hpo import warm_start
 from automl.pipeline import inputs, session
 from automl.pipeline.session import opened
-from automl.storage.layout import Place
+from automl.storage.layout import WARM_START
+from automl.storage.place import Place
 from automl.study import Trial
 from automl.study.errors import AutomlError, StudyError
 from automl.study.load import load
@@ -134,7 +135,7 @@ def test_what_was_brought_is_kept_as_it_was(tmp_path: Path) -> None:
     assert kept(tmp_path, spec_of(warm_start=["runs/a"])) == found
     assert kept(tmp_path, spec_of()) == ()
     warm_start.keep(tmp_path, ())
-    assert not (tmp_path / warm_start.FILE).exists()
+    assert not (tmp_path / WARM_START).exists()
 
 
 @pytest.mark.parametrize(
@@ -154,9 +155,9 @@ def test_what_was_brought_is_kept_as_it_was(tmp_path: Path) -> None:
 def test_a_kept_file_that_was_changed_is_refused(tmp_path: Path, change: Callable[[Any], object]) -> None:
     past(tmp_path)
     warm_start.keep(tmp_path, gathered(tmp_path, "runs/a"))
-    content = json.loads((tmp_path / warm_start.FILE).read_text())
+    content = json.loads((tmp_path / WARM_START).read_text())
     change(content)
-    (tmp_path / warm_start.FILE).write_text(json.dumps(content))
+    (tmp_path / WARM_START).write_text(json.dumps(content))
     with pytest.raises(StudyError, match=r"warm_start\.json: must be what the study began with"):
         kept(tmp_path, spec_of(warm_start=["runs/a"]))
 
@@ -177,7 +178,7 @@ def test_a_study_learns_at_its_first_start_and_never_reads_the_earlier_one_again
     shutil.rmtree(folder)
 
     assert begun(tmp_path, data).earlier == first.earlier
-    (first.folder / warm_start.FILE).unlink()
+    (first.folder / WARM_START).unlink()
     with pytest.raises(StudyError, match=r"warm_start\.json: must be readable JSON"):
         begun(tmp_path, data)
 
@@ -202,7 +203,7 @@ def test_a_mistake_in_warm_start_is_found_before_the_study_begins(tmp_path: Path
 def test_a_study_leaves_a_note_of_its_data_by_which_later_ones_find_it(tmp_path: Path) -> None:
     data = sample.draw(tmp_path / "data", splits=DATA)
     with opened(spec_of(name="a", data=str(data)), Place(tmp_path), console=Console(quiet=True)) as before:
-        assert not (before.folder / warm_start.FILE).exists()
+        assert not (before.folder / WARM_START).exists()
         assert before.earlier == ()
         number = before.journal.suggested({"lr0": 0.01, "optimizer": "SGD"}, spec_of().search_space, seed=0, origin="x")
         trial = completed(number, [0.1] * 6)

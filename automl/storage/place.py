@@ -1,0 +1,48 @@
+"""Where things are: a storage with the studies and the registry."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl.storage.layout import MODELS, RUNS, SPEC
+from automl.storage.registry import Registry
+from automl.study.errors import StudyError
+from automl.study.load import stored
+from automl.study.spec import StudySpec
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are: a study's folder, and beside `runs` the registry."""
+
+    storage: Path
+
+    def study(self, name: str) -> Path:
+        """Return a study's folder."""
+        return self.storage / RUNS / name
+
+    def registry(self, spec: StudySpec) -> Registry:
+        """Return the registry's part for a study."""
+        return Registry(self.storage / MODELS, spec.champion_name)
+
+
+def default_storage() -> Path:
+    """Return where `runs` and `models` go: $AUTOML_STORAGE, else here.
+
+    The folder of a submitted job is thrown away with the job, so there it is `automl` in the home folder.
+    """
+    if given := os.environ.get("AUTOML_STORAGE"):
+        return Path(given).expanduser().absolute()
+    submitted = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+    return Path.home() / "automl" if submitted else Path.cwd()
+
+
+def read_spec(folder: Path) -> StudySpec:
+    """Return the description of the study in a folder.
+
+    Raises:
+        StudyError: the folder holds none.
+    """
+    if not (folder / SPEC).is_file():
+        raise StudyError(f"{folder}: must be a study's folder, but has no {SPEC}")
+    return stored(folder / SPEC)
