@@ -15,6 +15,7 @@ from automl.storage.journal import distributions
 from automl.study import State, Trial
 from automl.study.spec import StudySpec
 from automl.study.text import View, duration, short
+from automl.study.verdict import Verdict
 from automl.trials import remaining
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
@@ -125,9 +126,10 @@ def where(
     confirmed = [key.partition(":")[2] for key in notes if key.startswith("confirm:")]
     if confirmed:
         lines.append(f"confirmed: {', '.join(confirmed)}")
-    if verdict := notes.get("promotion"):
-        lines += [f"gate {reason}" for reason in verdict["reasons"]]
-        lines.append(f"verdict: {'promoted' if verdict['accepted'] else 'not promoted'}, version {verdict['version']}")
+    if plain := notes.get("promotion"):
+        verdict = Verdict.from_dict(plain)
+        lines += [f"gate {reason}" for reason in verdict.reasons]
+        lines.append(f"verdict: {'promoted' if verdict.accepted else 'not promoted'}, version {verdict.version}")
     return lines
 
 
