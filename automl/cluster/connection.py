@@ -32,8 +32,8 @@ ENVIRONMENT: Final = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_DEDUP_LOGS": "0",
 }
-CARRIED: Final = ("AUTOML_TRUST_WEIGHTS",)
-"""What a person sets where they start a study, and means for its workers."""
+CARRIED: Final = ("AUTOML_TRUST_WEIGHTS", "AUTOML_TRAINERS", "AUTOML_TRAINER")
+"""What is set where a study is started, and holds for its workers."""
 
 
 @contextmanager

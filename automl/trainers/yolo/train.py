@@ -10,13 +10,12 @@ from typing import Any, Final
 
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
+from automl.trainers.protocol import OnEpoch
 from automl.trainers.yolo import out_of_memory, state_file
 from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.resume import Continuation, taken
 from automl.trainers.yolo.vendor import named, set_threads, ultralytics
 
-OnEpoch = Callable[[Measurement, Path, Path], None]
-"""Called after each epoch with what it gave, Ultralytics' checkpoint of its weights, and the state to go on from."""
 Callback = Callable[[Any], None]
 """Called with Ultralytics' trainer, or its validator."""
 
@@ -80,6 +79,16 @@ def overrides(job: Job, scratch: Path) -> dict[str, Any]:
         "plots": False,
     }
     return {"imgsz": IMAGE_SIZE, "batch": BATCH, "model": job.model, **job.settings, **job.params, **ours}
+
+
+def image_size(job: Job) -> int:
+    """Return the edge of the square, in pixels, that a job's model takes."""
+    return int(overrides(job, job.folder)["imgsz"])
+
+
+def batch_size(job: Job) -> int:
+    """Return how many images a training batch of a job holds."""
+    return int(overrides(job, job.folder)["batch"])
 
 
 @dataclass(slots=True)
