@@ -33,7 +33,7 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         shutil.copyfile(weights, source)
         exported = trainer.export_onnx(source, image_size=size)
         files.copy(exported, folder / ONNX)
-        difference = compare(source, exported, images[:CHECKED_IMAGES], image_size=size)
+        difference = compare(source, exported, images[:CHECKED_IMAGES], job)
         if difference > MAX_DIFFERENCE:
             raise ExportError(
                 f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, "

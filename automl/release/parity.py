@@ -29,13 +29,13 @@ def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
     return metrics
 
 
-def compare(weights: Path, exported: Path, images: Sequence[Path], *, image_size: int) -> float:
-    """Return the largest difference of raw outputs on letterboxed images, torch against ONNX Runtime.
+def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> float:
+    """Return the largest difference of raw outputs on letterboxed images, the trainer's against ONNX Runtime's.
 
     Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) stand in one array.
     """
-    trainer = trainer_of()
-    pictures = trainer.letterboxed(images, image_size=image_size)
+    trainer = trainer_of(job)
+    pictures = trainer.letterboxed(images, image_size=trainer.image_size(job))
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0].name
     ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from automl.storage import curves_file
+from automl.storage.detections import ImageStats
 from automl.study import Ending, Job, Measurement, Report, State
 from automl.trainers import yolo
 from automl.trials import checkpoints, worker
@@ -100,13 +101,13 @@ def test_the_judged_split_is_opened_after_the_last_epoch_and_chooses_nothing(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    real = yolo.validate
+    real = yolo.judge
 
-    def watched(weights: Path, job: Job, *, split: str) -> dict[str, float]:
+    def watched(weights: Path, job: Job, *, split: str) -> tuple[dict[str, float], ImageStats]:
         opened.append(split)
         return real(weights, job, split=split)
 
-    monkeypatch.setattr(yolo, "validate", watched)
+    monkeypatch.setattr(yolo, "judge", watched)
     job = replace(job_at(tmp_path, data, epochs=2), split="test")
     assert "split" not in yolo.overrides(job, tmp_path)
 
