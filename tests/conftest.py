@@ -18,6 +18,8 @@ settings.register_profile("automl", deadline=None)  # a law does not depend on h
 settings.load_profile("automl")
 tiny_trainer.registered()  # in the environment, from where the workers of every Ray started here take it
 
+MOST_QUICK = 10
+"""Epochs up to which a training of the tiny trainer runs at full speed."""
 MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
 
 
@@ -46,9 +48,10 @@ def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) 
 
 
 def tiny_job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
-    """Return a job of milliseconds: the tiny trainer, which needs no torch."""
+    """Return a job of the tiny trainer: of milliseconds, unless its many epochs say that it is to be stopped."""
     job = job_at(folder, data, epochs=epochs, **params)
-    return replace(job, model=tiny_trainer.MODEL, settings={"imgsz": 32, "batch": 8}, trainer=tiny_trainer.NAME)
+    settings = {"imgsz": 32, "batch": 8, "epoch_seconds": 0.2 if epochs > MOST_QUICK else 0.0}
+    return replace(job, model=tiny_trainer.MODEL, settings=settings, trainer=tiny_trainer.NAME)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,13 @@
 """Whole studies with the tiny trainer on an embedded Ray: search, pause, kill, resume, confirm, publish."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tests.scripted_source import TRAINABLE
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
 TRIALS, EPOCHS = 6, 6
+LOST = "lost its worker"
 DESCRIPTION = {
     "name": "tiny",
     "model": tiny_trainer.MODEL,
@@ -55,6 +57,7 @@ class Study:
 
     def __init__(self, home: Path, data: Path) -> None:
         self.home, self.folder = home, home / "runs" / "tiny"
+        self.drivers: list[subprocess.Popen[str]] = []
         self.description = home / "study.yaml"
         self.description.write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
 
@@ -64,9 +67,11 @@ class Study:
             "PYTHONPATH": str(ROOT), registration.CHOSEN: tiny_trainer.registered(),
         }  # fmt: skip
         command = [sys.executable, str(ROOT / "automl" / "search.py"), str(self.description)]
-        return subprocess.Popen(
+        driver = subprocess.Popen(
             command, cwd=self.home, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        self.drivers.append(driver)
+        return driver
 
     def wait_for(self, ready: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
         """Wait until something holds; a driver that ends before is a failure."""
@@ -91,20 +96,39 @@ class Study:
 def kill_a_worker(driver: subprocess.Popen[str]) -> bool:
     """Kill a process that trains for a driver; return False where there is none now."""
     for child in psutil.Process(driver.pid).children(recursive=True):
-        if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or []):
-            child.kill()
-            return True
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+            if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or []):
+                child.kill()
+                return True
     return False
 
 
+def losing_a_worker(study: Study, driver: subprocess.Popen[str]) -> Callable[[], bool]:
+    """Return what kills a worker and tells when its trial is known to be lost; one that was about to end is not."""
+    wanted = study.epochs() + 1
+
+    def lost() -> bool:
+        nonlocal wanted
+        if study.epochs() >= wanted and kill_a_worker(driver):
+            wanted += TRIALS
+        return LOST in study.log()
+
+    return lost
+
+
 def ended(driver: subprocess.Popen[str]) -> Session:
+    """Wait for the end of a session."""
     said, _ = driver.communicate()
     return Session(driver.returncode, said)
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Study:
-    return Study(tmp_path_factory.mktemp("home"), data)
+def study(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Study]:
+    made = Study(tmp_path_factory.mktemp("home"), data)
+    yield made
+    for driver in (driver for driver in made.drivers if driver.poll() is None):
+        driver.kill()
+        driver.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +143,7 @@ def sessions(study: Study) -> list[Session]:
     second.send_signal(signal.SIGTERM)
     sessions.append(ended(second))
     third = study.start()
-    study.wait_for(lambda: "lost" in study.log() or (kill_a_worker(third) and False), third)
+    study.wait_for(losing_a_worker(study, third), third)
     sessions.append(ended(third))
     return sessions
 
