@@ -1,6 +1,7 @@
 """Fixtures that are dear to make: a small drawn data set and a trained micro YOLO, once for all tests."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,15 @@ from automl.data import check, sample, staging
 from automl.study import Ending, Job
 from automl.study.yaml_io import read_yaml
 from automl.trials import worker
+from tests import tiny_trainer
 from tests.builders import METRIC
 
 settings.register_profile("automl", deadline=None)  # a law does not depend on how busy the machine is
 settings.load_profile("automl")
+tiny_trainer.registered()  # in the environment, from where the workers of every Ray started here take it
 
+MOST_QUICK = 10
+"""Epochs up to which a training of the tiny trainer runs at full speed."""
 MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
 
 
@@ -40,6 +45,13 @@ def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) 
         metric=METRIC,
         settings={"imgsz": 128, "batch": 8, "nbs": 8, "warmup_epochs": 0.5, "close_mosaic": 1, "cache": "ram"},
     )
+
+
+def tiny_job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
+    """Return a job of the tiny trainer: of milliseconds, unless its many epochs say that it is to be stopped."""
+    job = job_at(folder, data, epochs=epochs, **params)
+    settings = {"imgsz": 32, "batch": 8, "epoch_seconds": 0.2 if epochs > MOST_QUICK else 0.0}
+    return replace(job, model=tiny_trainer.MODEL, settings=settings, trainer=tiny_trainer.NAME)
 
 
 @pytest.fixture(scope="session")

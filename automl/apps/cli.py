@@ -29,7 +29,7 @@ from automl.study.verdict import Verdict
 from automl.tracking import report, study_list
 from automl.tracking import status as tracking_status
 from automl.tracking.console import PLAIN_WIDTH, drawn
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 from automl.trials import heartbeat
 from automl.trials.job_clock import Elapsed
 
@@ -254,7 +254,7 @@ def _described(spec: Path | None, given: dict[str, str | None], pairs: list[str]
         if not equals:
             raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])
         overrides[key] = yaml_io.read_value(value)
-    return load.load(spec or run.DEFAULT_SPEC, rules=yolo, overrides=overrides)
+    return load.load(spec or run.DEFAULT_SPEC, rules=trainer_of(), overrides=overrides)
 
 
 def _run(described: study_spec.StudySpec, place: Place, address: str | None) -> None:

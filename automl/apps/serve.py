@@ -18,7 +18,7 @@ from PIL import Image
 from automl.storage.layout import ONNX
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_PIXELS: Final = 64_000_000
@@ -37,7 +37,7 @@ def app(registry: Registry, version: int | str) -> FastAPI:
         raise RegistryError("\n".join(problems))
     if ONNX not in registry.manifest(number)["files"]:
         raise RegistryError(f"{folder}: must hold {ONNX}, which is what is served, but does not")
-    model = yolo.load(folder / ONNX)
+    model = trainer_of().load(folder / ONNX)
     lock = threading.Lock()  # one model, many requests: a predictor keeps state
     service = FastAPI(title=f"{registry.name} version {number}")
     manifest = registry.manifest(number)
@@ -104,6 +104,6 @@ async def _in_thread(
 ) -> list[dict[str, Any]]:
     def work() -> list[dict[str, Any]]:
         with lock:
-            return yolo.predict(model, picture, confidence=confidence)
+            return trainer_of().predict(model, picture, confidence=confidence)
 
     return await run_in_threadpool(work)

@@ -16,6 +16,7 @@ from automl.cluster import control_store
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage.outage import patiently
 from automl.study.errors import StudyError
+from automl.trainers import registration
 
 ENVIRONMENT: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -32,8 +33,8 @@ ENVIRONMENT: Final = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_DEDUP_LOGS": "0",
 }
-CARRIED: Final = ("AUTOML_TRUST_WEIGHTS",)
-"""What a person sets where they start a study, and means for its workers."""
+CARRIED: Final = ("AUTOML_TRUST_WEIGHTS", registration.REGISTERED, registration.CHOSEN)
+"""What is set where a study is started, and holds for its workers."""
 
 
 @contextmanager

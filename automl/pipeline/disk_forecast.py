@@ -9,7 +9,7 @@ from typing import Final
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 from automl.study.text import GB, amount
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 from automl.trials.jobs import Frame
 
 STATE: Final = 16
@@ -90,7 +90,7 @@ def needs(frame: Frame) -> dict[str, int]:
 
 def footprint(model: str, spec: StudySpec) -> Footprint:
     """Return what a whole training of a model holds."""
-    return Footprint(yolo.parameters(model), spec.ladder.max_epochs)
+    return Footprint(trainer_of().parameters(model), spec.ladder.max_epochs)
 
 
 def models_of(spec: StudySpec) -> list[str]:

@@ -14,7 +14,7 @@ from automl.storage.place import Place
 from automl.study.errors import StudyError
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.yaml_io import read_yaml
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 
 
 def adopt(spec: StudySpec, folder: Path) -> StudySpec:
@@ -76,7 +76,7 @@ def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo
     """Read the earlier studies that a description names."""
     if not spec.warm_start:
         return ()
-    return hpo_warm_start.gather(spec, place.storage, data=data, settings=yolo.settings())
+    return hpo_warm_start.gather(spec, place.storage, data=data, settings=trainer_of().settings())
 
 
 def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:

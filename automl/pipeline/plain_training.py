@@ -7,7 +7,7 @@ from automl.storage.journal import Journal
 from automl.study.baseline import Baseline, baseline_of
 from automl.study.spec import StudySpec
 from automl.study.text import shown
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 
 BASELINE: Final = "baseline"
 """The journal's note of the baseline."""
@@ -33,13 +33,14 @@ def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
     fraction = given.get("fraction", 1.0)
     images = len(data.images["train"])
     part = min(fraction, images) if isinstance(fraction, int) else round(images * float(fraction))
-    resolved = yolo.resolve_auto(
+    trainer = trainer_of()
+    resolved = trainer.resolve_auto(
         images=max(1, part),
         classes=1 if given.get("single_cls") else len(data.names),
         epochs=spec.ladder.max_epochs,
-        batch=int(given.get("batch", yolo.BATCH)),
+        batch=int(given.get("batch", trainer.BATCH)),
     )
-    return baseline_of(spec.search_space, spec.train, plain=yolo.plain_hyperparameters(), resolved=resolved)
+    return baseline_of(spec.search_space, spec.train, plain=trainer.plain_hyperparameters(), resolved=resolved)
 
 
 def told(baseline: Baseline) -> str:

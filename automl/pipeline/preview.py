@@ -11,7 +11,7 @@ from automl.storage.place import Place
 from automl.study import warm_up
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.text import shown
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 
 
 def plan(spec: StudySpec, place: Place) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _planned(spec: StudySpec, place: Place, data: DataSet) -> Iterator[str]:
     steps = spec.ladder
     yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
     yield f"        and one in {steps.reduction_factor} advances"
-    yield from (f"ladder warning: {warning}" for warning in warm_up.warnings(spec, yolo.settings()))
+    yield from (f"ladder warning: {warning}" for warning in warm_up.warnings(spec, trainer_of().settings()))
     yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}"
     fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
     span = f"{fewest} to {most}" if fewest < most else str(most)

@@ -21,7 +21,7 @@ from automl.storage.place import Place
 from automl.study.spec import StudySpec
 from automl.study.text import shown
 from automl.study.verdict import Verdict
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 from automl.trials.job_clock import Stage
 
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[2] / "search_spaces" / "smoke.yaml"
@@ -58,7 +58,7 @@ def decide(session: Session, *, address: str | None) -> Verdict:
         session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
         slots = cluster.slots(gpus=spec.resources.gpus, cpus=spec.resources.cpus, concurrent=spec.resources.concurrent)
         patiently(session.folder, lambda: cluster.probe(session.folder))
-        patiently(session.folder, lambda: yolo.scan_labels(session.staged))
+        patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))
 
         session.clock.enter(Stage.SEARCH, places=slots.concurrent)
         trials = search(session, slots)

@@ -23,7 +23,7 @@ from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
 from automl.study.spec import ConfirmSpec, StudySpec
 from automl.tracking.console import Progress
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 from automl.trials import heartbeat
 from automl.trials.job_clock import JobClock
 
@@ -73,7 +73,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Sessi
         data, staged = prepare_data(spec, folder)
         for warning in data.warnings:
             progress.event(f"data warning: {warning}")
-        for warning in warm_up.warnings(spec, yolo.settings()):
+        for warning in warm_up.warnings(spec, trainer_of().settings()):
             progress.event(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
         for lesson in lessons:

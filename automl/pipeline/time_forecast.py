@@ -17,8 +17,7 @@ from automl.study.errors import AutomlError
 from automl.study.ladder import seats
 from automl.study.spec import StudySpec
 from automl.study.text import duration
-from automl.trainers import yolo
-from automl.trainers.yolo import Timing
+from automl.trainers import Timing, chosen, trainer_of
 from automl.trials.remaining import waves
 
 COSTLY: Final = ("model", "imgsz", "batch", "multi_scale")
@@ -100,15 +99,15 @@ def told(spec: StudySpec, data: DataSet) -> str:
     Nothing is written beside the user's files: the images are linked into a folder that goes with this process.
     """
     try:
-        shape = (float(os.cpu_count() or 1), float(yolo.gpu_count()))
+        shape = (float(os.cpu_count() or 1), float(trainer_of().gpu_count()))
         wanted = spec.resources
         slots = cluster.slots_of([shape], gpus=wanted.gpus, cpus=wanted.cpus, concurrent=wanted.concurrent)
         with scratch.folder() as folder:
             job = _job(spec, slots, folder)
-            few = _few(data, batch=int(yolo.overrides(job, folder)["batch"]))
+            few = _few(data, batch=trainer_of(job).batch_size(job))
             staged = str(staging.stage(few, folder / "data"))
             copies = side_by_side(slots)
-            timing = yolo.measure(replace(job, data=staged, validate_every=1), copies=copies)
+            timing = trainer_of(job).measure(replace(job, data=staged, validate_every=1), copies=copies)
     except (AutomlError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         return f"time: could not be measured on this machine: {type(error).__name__}: {reason}"
@@ -142,12 +141,14 @@ def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
         threads=max(1, int(slots.cpus)),
         validate_every=spec.ladder.validate_every,
         rungs=spec.rungs,
+        trainer=chosen(),
     )
 
 
 def _few(data: DataSet, *, batch: int) -> DataSet:
     """Return a data set of a few batches, of images from all over the splits; a validation batch is twice as large."""
-    wanted = {"train": batch * yolo.TRAIN_BATCHES, "val": 2 * batch * yolo.VAL_BATCHES}
+    trainer = trainer_of()
+    wanted = {"train": batch * trainer.TRAIN_BATCHES, "val": 2 * batch * trainer.VAL_BATCHES}
     return replace(data, images={split: _spread(data.images[split], count) for split, count in wanted.items()})
 
 

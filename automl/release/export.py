@@ -14,7 +14,7 @@ from automl.storage import files, scratch
 from automl.storage.layout import ENGINE, ONNX, ONNX_STATS, TORCH_STATS
 from automl.study import Engine, Job
 from automl.study.errors import ExportError
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 
 
 def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engine: str) -> Engine:
@@ -26,13 +26,14 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         ExportError: the export failed, or its outputs are not those of the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    size = int(yolo.overrides(job, folder)["imgsz"])
+    trainer = trainer_of(job)
+    size = trainer.image_size(job)
     with scratch.folder() as place:
         source = place / "model.pt"
         shutil.copyfile(weights, source)
-        exported = yolo.export_onnx(source, image_size=size)
+        exported = trainer.export_onnx(source, image_size=size)
         files.copy(exported, folder / ONNX)
-        difference = compare(source, exported, images[:CHECKED_IMAGES], image_size=size)
+        difference = compare(source, exported, images[:CHECKED_IMAGES], job)
         if difference > MAX_DIFFERENCE:
             raise ExportError(
                 f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, "

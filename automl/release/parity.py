@@ -9,7 +9,7 @@ import onnxruntime
 
 from automl.storage import files, scratch
 from automl.study import Job
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 
 CHECKED_IMAGES: Final = 16
 MAX_DIFFERENCE: Final = 1e-3
@@ -24,7 +24,7 @@ def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
     """
     with scratch.folder() as place:
         files.copy(weights, place / weights.name)
-        metrics, stats = yolo.judge(place / weights.name, job, split=job.split)
+        metrics, stats = trainer_of(job).judge(place / weights.name, job, split=job.split)
     stats.save(keep)
     return metrics
 
@@ -34,14 +34,15 @@ def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]
     return [score(weights, job, keep=keep) for weights, job, keep in models]
 
 
-def compare(weights: Path, exported: Path, images: Sequence[Path], *, image_size: int) -> float:
-    """Return the largest difference of raw outputs on letterboxed images, torch against ONNX Runtime.
+def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> float:
+    """Return the largest difference of raw outputs on letterboxed images, the trainer's against ONNX Runtime's.
 
     Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) stand in one array.
     """
-    pictures = yolo.letterboxed(images, image_size=image_size)
+    trainer = trainer_of(job)
+    pictures = trainer.letterboxed(images, image_size=trainer.image_size(job))
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0].name
     ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])
-    theirs = yolo.raw_outputs(weights, pictures)
+    theirs = trainer.raw_outputs(weights, pictures)
     return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())

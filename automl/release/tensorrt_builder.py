@@ -12,7 +12,7 @@ import onnx
 from automl.storage import files
 from automl.study import Job
 from automl.study.errors import ExportError
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 
 BUILDERS: Final = ("auto", "tensorrt", "tensorrt_rtx")
 RTX_CARDS: Final = ("SM80", "SM86", "SM89", "SM120")
@@ -55,14 +55,14 @@ def build_engine(
         )  # fmt: skip
     framed = exported.with_suffix(".engine")
     framed.write_bytes(_framed(plan, exported))
-    return target, builder, yolo.validate(framed, job, split=job.split)[job.judged_metric], ()
+    return target, builder, trainer_of(job).validate(framed, job, split=job.split)[job.judged_metric], ()
 
 
 def _builder(wanted: str) -> tuple[Any, str]:
     """Return the builder module for this machine, or None and why there is none."""
     if wanted not in BUILDERS:
         raise ExportError(f"engine: must be one of {list(BUILDERS)}, but got {wanted!r}")
-    cuda = yolo.has_cuda()
+    cuda = trainer_of().has_cuda()
     if wanted in {"auto", "tensorrt"} and cuda and importlib.util.find_spec("tensorrt"):
         return importlib.import_module("tensorrt"), ""
     if wanted == "tensorrt":

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from automl.study.trial import Params
+
+YOLO: Final = "yolo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Job:
     """The epochs at which it is compared with others."""
     attempt: int = 1
     """How often the trial was given to a worker, this time included; earlier attempts must not write any more."""
+    trainer: str = YOLO
+    """The registered name of what trains it (`automl.trainers`)."""
 
     @property
     def judged_metric(self) -> str:
@@ -45,13 +49,16 @@ class Job:
         return epoch % self.validate_every == 0 or epoch in self.rungs or epoch == self.epochs
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that YAML can hold."""
-        return asdict(self) | {
+        """Return plain values that YAML can hold; the usual trainer is left out, as files of earlier versions do."""
+        plain = asdict(self) | {
             "folder": str(self.folder),
             "params": dict(self.params),
             "settings": dict(self.settings),
             "rungs": list(self.rungs),
         }
+        if self.trainer == YOLO:
+            del plain["trainer"]
+        return plain
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

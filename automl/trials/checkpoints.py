@@ -12,7 +12,7 @@ from automl.storage.layout import BEST, CURVES, JUDGED, LAST, NEXT, PREVIOUS
 from automl.storage.outage import patiently
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 from automl.trials import lease
 
 
@@ -84,7 +84,7 @@ def newest(folder: Folder) -> tuple[Path | None, int]:
         if not folder.at(name).is_file():
             continue
         try:
-            done = yolo.epochs_done(folder.at(name)) or folder.job.epochs
+            done = trainer_of(folder.job).epochs_done(folder.at(name)) or folder.job.epochs
             _say(f"goes on after epoch {done}, from {name}")
             return folder.at(name), done
         except TrialError as error:
@@ -92,10 +92,11 @@ def newest(folder: Folder) -> tuple[Path | None, int]:
     return None, 0
 
 
-def unpack(checkpoint: Path, target: Path) -> Path:
-    """Write the weights in a checkpoint as Ultralytics writes those of a finished training."""
-    if yolo.epochs_done(checkpoint):
-        yolo.write_weights(checkpoint, target)
+def unpack(job: Job, checkpoint: Path, target: Path) -> Path:
+    """Write the weights in a checkpoint as those of a finished training."""
+    trainer = trainer_of(job)
+    if trainer.epochs_done(checkpoint):
+        trainer.write_weights(checkpoint, target)
     else:
         shutil.copyfile(checkpoint, target)
     return target
@@ -110,7 +111,7 @@ def mend_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable
     best, path = best_epoch(curves, folder.job.metric), folder.at(BEST)
     if not best:
         return 1
-    damage = yolo.damage(path) if path.is_file() else "is not there"
+    damage = trainer_of(folder.job).damage(path) if path.is_file() else "is not there"
     if path.is_file() and damage:
         folder.set_aside(BEST, f"{path}: cannot be read as weights: {damage}")
     if best == len(curves):
@@ -123,7 +124,7 @@ def mend_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable
 
 
 def bring_best(job: Job, weights: Path) -> None:
-    """Put the best weights so far where Ultralytics keeps its own; before the first validation there are none."""
+    """Put the best weights so far where the trainer keeps its own; before the first validation there are none."""
     if (job.folder / BEST).is_file():
         shutil.copyfile(job.folder / BEST, weights / BEST)
     else:

@@ -9,6 +9,7 @@ from automl.study import EarlierEvidence, Job, Params, Trial
 from automl.study.baseline import Baseline
 from automl.study.spec import StudySpec
 from automl.study.text import trial_name
+from automl.trainers import chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Frame:
             threads=self.threads,
             validate_every=self.spec.ladder.validate_every,
             rungs=self.spec.rungs,
+            trainer=chosen(),
         )
 
 

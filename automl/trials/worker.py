@@ -14,7 +14,7 @@ from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import PASSING, patiently
 from automl.study import Ending, Job, Measurement, Report
 from automl.study.errors import AutomlError
-from automl.trainers import yolo
+from automl.trainers import trainer_of
 from automl.trials import checkpoints, lease
 
 
@@ -48,13 +48,14 @@ def _crashed(error: Exception) -> Ending:
 
 def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measurement:
     job, weights = folder.job, place / "weights"
+    trainer = trainer_of(job)
     weights.mkdir(parents=True)
     folder.sweep()
     curves = list(patiently(job.folder, partial(curves_file.read_curves, job.folder)))
     checkpoint, done = checkpoints.newest(folder)
     del curves[done:]
     counted = (
-        checkpoints.mend_best(folder, curves, unpack=partial(checkpoints.unpack, checkpoint, weights / LAST))
+        checkpoints.mend_best(folder, curves, unpack=partial(checkpoints.unpack, job, checkpoint, weights / LAST))
         if checkpoint
         else 1
     )
@@ -68,16 +69,16 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
         folder.keep_state(state)
         if checkpoints.best_epoch(curves[counted - 1 :], job.metric) == measurement.epoch:
             folder.copy(made, BEST)
-        # Ultralytics evaluates this file at the end; ours follows the study's own metric.
+        # The trainer evaluates this file at the end; ours follows the study's own metric.
         checkpoints.bring_best(job, made.parent)
         report(measurement)
 
     if checkpoint and done >= job.epochs:
-        metrics = _evaluate_again(job, checkpoints.unpack(checkpoint, weights / LAST).parent)
+        metrics = _evaluate_again(job, checkpoints.unpack(job, checkpoint, weights / LAST).parent)
     else:
-        metrics = yolo.train(job, place, state=checkpoint, on_epoch=on_epoch)
+        metrics = trainer.train(job, place, state=checkpoint, on_epoch=on_epoch)
     if job.split != "val":
-        metrics, stats = yolo.judge(weights / BEST, job, split=job.split)
+        metrics, stats = trainer.judge(weights / BEST, job, split=job.split)
         folder.check()
         stats.save(job.folder / JUDGED)
     checkpoints.finish(folder, weights)
@@ -88,6 +89,7 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
 def _evaluate_again(job: Job, weights: Path) -> dict[str, float]:
     """Finish a training that was killed after its last epoch: strip the best weights and evaluate them."""
     checkpoints.bring_best(job, weights)
-    yolo.strip(weights / BEST)
-    yolo.set_threads(job.threads)
-    return yolo.validate(weights / BEST, job, split="val", as_trained=True)
+    trainer = trainer_of(job)
+    trainer.strip(weights / BEST)
+    trainer.set_threads(job.threads)
+    return trainer.validate(weights / BEST, job, split="val", as_trained=True)

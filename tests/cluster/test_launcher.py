@@ -1,4 +1,4 @@
-"""The Ray bridge on a real embedded Ray, with real micro trainings."""
+"""The Ray bridge on a real embedded Ray, with trainings of milliseconds."""
 
 import threading
 from dataclasses import replace
@@ -12,15 +12,15 @@ from automl import cluster
 from automl.cluster import resources
 from automl.study import Answer, Kind, State
 from automl.study.errors import ExportError, StudyError
-from tests.conftest import job_at
+from tests.conftest import tiny_job_at
 from tests.scripted_source import Jobs, all_gone, terminate_when
 
-pytestmark = [pytest.mark.ray, pytest.mark.yolo]
+pytestmark = pytest.mark.ray
 
 
 @pytest.mark.usefixtures("connection")
 def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Path, data: Path) -> None:
-    jobs = [replace(job_at(tmp_path / str(number), data), number=number) for number in range(3)]
+    jobs = [replace(tiny_job_at(tmp_path / str(number), data), number=number) for number in range(3)]
     source = Jobs(jobs)
     source.stop_trial_at = {1: 2}
     source.patience = 2
@@ -37,7 +37,7 @@ def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Pa
 
 @pytest.mark.usefixtures("connection")
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Path, data: Path) -> None:
-    source = Jobs([replace(job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
+    source = Jobs([replace(tiny_job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
     source.kill_at = {(0, 1)}
 
     source.retries = 1
@@ -54,7 +54,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Pa
 
 @pytest.mark.usefixtures("connection")
 def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Path, data: Path) -> None:
-    source = Jobs([replace(job_at(tmp_path / "0", data), number=0)], concurrent=1)
+    source = Jobs([replace(tiny_job_at(tmp_path / "0", data), number=0)], concurrent=1)
     source.kill_at = {(0, 1)}
 
     cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
@@ -65,7 +65,7 @@ def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Pa
 
 @pytest.mark.usefixtures("connection")
 def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, data: Path) -> None:
-    source = Jobs([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+    source = Jobs([replace(tiny_job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
     killer = threading.Thread(target=terminate_when, args=(lambda: len(source.heard) == 2,))
     killer.start()
 
@@ -154,7 +154,7 @@ def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, dat
         def measured(self, *_args: Any, **_kwargs: Any) -> Answer:
             raise OSError(28, "No space left on device", str(tmp_path))
 
-    source = Full([replace(job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+    source = Full([replace(tiny_job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
 
     source.retries = 3
     with pytest.raises(OSError, match="No space left on device"):

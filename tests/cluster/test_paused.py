@@ -1,4 +1,4 @@
-"""Trials that pause and go on, on a real embedded Ray with real micro trainings."""
+"""Trials that pause and go on, on a real embedded Ray with trainings of milliseconds."""
 
 import csv
 import threading
@@ -11,15 +11,16 @@ import ray
 
 from automl import cluster
 from automl.study import Job, Kind, State
-from tests.conftest import job_at
+from tests.conftest import tiny_job_at
 from tests.scripted_source import Jobs, all_gone, terminate_when
 
-pytestmark = [pytest.mark.ray, pytest.mark.yolo, pytest.mark.usefixtures("connection"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("connection"), pytest.mark.timeout(1800)]
 
 
 def jobs_at(folder: Path, data: Path, *, epochs: list[int]) -> list[Job]:
     """Return a job for each number of epochs."""
-    return [replace(job_at(folder / str(number), data, epochs=n), number=number) for number, n in enumerate(epochs)]
+    jobs = [tiny_job_at(folder / str(number), data, epochs=n) for number, n in enumerate(epochs)]
+    return [replace(job, number=number) for number, job in enumerate(jobs)]
 
 
 def the_only_place() -> cluster.Slots:

@@ -14,8 +14,7 @@ from automl.study import Job
 from automl.study.errors import TrialError
 from automl.study.spec import StudySpec
 from automl.study.yaml_io import read_yaml
-from automl.trainers import yolo
-from automl.trainers.yolo import Timing
+from automl.trainers import Timing, yolo
 from tests.builders import METRIC, spec_of
 from tests.conftest import MICRO, job_at
 

@@ -56,7 +56,7 @@ def test_wrong_weights_show_in_the_comparison(trained: tuple[Job, Ending], tmp_p
             tensor.raw_data = bytes(len(tensor.raw_data))
     onnx.save(graph, exported)
 
-    assert parity.compare(weights, exported, judged_images(job)[:4], image_size=128) > parity.MAX_DIFFERENCE
+    assert parity.compare(weights, exported, judged_images(job)[:4], job) > parity.MAX_DIFFERENCE
 
 
 @needs_rtx

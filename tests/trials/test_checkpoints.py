@@ -11,7 +11,7 @@ import torch
 from automl.storage import curves_file
 from automl.study import Job, Measurement, State
 from automl.study.errors import TrialError
-from automl.trainers import yolo
+from automl.trainers import OnEpoch, yolo
 from automl.trials import checkpoints, worker
 from tests.conftest import MICRO, job_at
 
@@ -77,7 +77,7 @@ def begun_at(job: Job, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Run a job up to where its training would begin; return the epochs behind it, none if it does not train."""
     begun: list[int] = []
 
-    def train(_job: Job, _place: Path, *, state: Path | None, on_epoch: yolo.OnEpoch) -> dict[str, float]:  # noqa: ARG001
+    def train(_job: Job, _place: Path, *, state: Path | None, on_epoch: OnEpoch) -> dict[str, float]:  # noqa: ARG001
         begun.append(yolo.epochs_done(state) if state else 0)
         raise Killed
 

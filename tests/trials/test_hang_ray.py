@@ -19,7 +19,7 @@ from automl.study import Answer, Kind, Measurement, State
 from automl.study.spec import ResourcesSpec
 from automl.trials import heartbeat, lease, worker
 from automl.trials.active import Running
-from tests.conftest import job_at
+from tests.conftest import job_at, tiny_job_at
 from tests.scripted_source import Jobs, all_gone, workers
 from tests.simulated_study import Clock
 
@@ -45,10 +45,9 @@ class Hanging(Jobs):
 
 
 @pytest.mark.ray
-@pytest.mark.yolo
 @pytest.mark.usefixtures("connection")
 def test_a_trial_whose_worker_hangs_goes_on_and_the_hanging_process_is_ended(tmp_path: Path, data: Path) -> None:
-    source = Hanging([job_at(tmp_path, data, epochs=3)], concurrent=1)
+    source = Hanging([tiny_job_at(tmp_path, data, epochs=3)], concurrent=1)
     source.retries = 1
 
     cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
@@ -60,10 +59,11 @@ def test_a_trial_whose_worker_hangs_goes_on_and_the_hanging_process_is_ended(tmp
     assert not Path("/proc", str(source.stopped)).exists()
 
 
-@pytest.mark.yolo
+@pytest.mark.slow
 def test_a_worker_that_wakes_after_its_trial_went_on_writes_nothing(tmp_path: Path, data: Path) -> None:
     card = tmp_path / "job.yaml"
-    job = replace(job_at(tmp_path / "trial", data, epochs=4), attempt=lease.give(tmp_path / "trial"))
+    job = tiny_job_at(tmp_path / "trial", data, epochs=4, epoch_seconds=1.0)
+    job = replace(job, attempt=lease.give(job.folder))
     card.write_text(json.dumps(job.to_dict()))
     with subprocess.Popen([sys.executable, "-c", RUN, str(card)], stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout

@@ -20,7 +20,7 @@ from automl.study.spec import ResourcesSpec
 from automl.tracking import report, status
 from automl.tracking.console import Progress
 from automl.tracking.tensorboard_writer import Board
-from automl.trainers import yolo
+from automl.trainers import OnEpoch, yolo
 from automl.trainers.yolo.vendor import ultralytics
 from automl.trials import checkpoints, retrainings, worker
 from automl.trials.job_clock import Elapsed
@@ -224,7 +224,7 @@ def test_the_vendors_best_weights_are_those_of_a_validated_epoch(
 ) -> None:
     seen: list[bytes | None] = []
 
-    def train(_job: Job, place: Path, *, state: Path | None, on_epoch: yolo.OnEpoch) -> dict[str, float]:  # noqa: ARG001
+    def train(_job: Job, place: Path, *, state: Path | None, on_epoch: OnEpoch) -> dict[str, float]:  # noqa: ARG001
         best = place / "weights" / "best.pt"
         for found in sparse(0, LATE).measurements:
             for path in (best, best.with_name("last.pt")):  # a vendor that takes every epoch for its best

@@ -70,13 +70,6 @@ class Continuation:
         state = load(path) if path else {}
         return cls(state, Steps(last=state.get("last_step", -1)), _pending=bool(state))
 
-    def register(self, model: Any) -> None:  # noqa: ANN401
-        """Listen to a model's training."""
-        model.add_callback("on_train_start", self.training_started)
-        model.add_callback("on_train_epoch_start", self.epoch_started)
-        model.add_callback("on_train_batch_start", self.steps.batch_started)
-        model.add_callback("on_train_batch_end", self.steps.batch_ended)
-
     def training_started(self, trainer: Any) -> None:  # noqa: ANN401
         """Give back all but what the loop would lose again before its first batch."""
         if not self._pending:

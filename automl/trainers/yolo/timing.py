@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
+from automl.trainers.protocol import Timing
 from automl.trainers.yolo.train import train
 from automl.trainers.yolo.vendor import ultralytics
 
@@ -30,22 +31,6 @@ RESULT: Final = "timing.json"
 LOG: Final = "log.txt"
 SECONDS: Final = 300.0
 """A measurement that takes longer is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds that the parts of a training take."""
-
-    start: float
-    """From the start of a process to its first batch."""
-    train_batch: float
-    val_batch: float
-    epoch: float
-    """What an epoch takes besides its batches: metrics, checkpoints."""
-    batch: int
-    """Images in a training batch."""
-    val_images: int
-    """Images in a validation batch."""
 
 
 def measure(job: Job, *, copies: int = 1, seconds: float = SECONDS) -> Timing:

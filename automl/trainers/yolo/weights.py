@@ -12,8 +12,8 @@ from automl.storage.detections import ImageStats
 from automl.study import Job
 from automl.study.errors import ExportError, TrialError
 from automl.trainers.yolo import out_of_memory
+from automl.trainers.yolo.arguments import overrides
 from automl.trainers.yolo.pickle_scan import refuse_strange
-from automl.trainers.yolo.train import overrides
 from automl.trainers.yolo.vendor import named, ultralytics
 
 

@@ -1,0 +1,204 @@
+"""Trainer protocol: what the rest of the program asks of a training framework.
+
+The module `automl.trainers.yolo` satisfies it with its functions; `tests/tiny_trainer.py` is a second one, without
+torch. Every trainer must pass `tests/trainers/test_contract.py`. A trainer is stateless: all that a training needs is
+in its `Job`, all that it leaves is in files.
+
+Three kinds of file: a *state* is what an interrupted training resumes from; *weights* are what a model is loaded from
+(`.pt` after a training, `.onnx` and `.engine` after an export); *stripped* weights hold nothing but the model.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.storage.detections import ImageStats
+from automl.study import Job, Measurement
+from automl.study.validation import Rules
+
+OnEpoch = Callable[[Measurement, Path, Path], None]
+"""Called after each epoch with its measurement, the weights after it, and the state to resume from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds that the parts of a training take."""
+
+    start: float
+    """From the start of a process to its first batch."""
+    train_batch: float
+    val_batch: float
+    epoch: float
+    """What an epoch takes besides its batches: metrics, checkpoints."""
+    batch: int
+    """Images in a training batch."""
+    val_images: int
+    """Images in a validation batch."""
+
+
+class Settings(Rules, Protocol):
+    """Settings of a trainer: their laws (`Rules`), their defaults, and what a job makes of them."""
+
+    BATCH: int
+    """Images in a training batch where a job does not say."""
+
+    def plain_hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters of a training with nothing but defaults; `optimizer` is among them."""
+        ...
+
+    def resolve_auto(self, *, images: int, classes: int, epochs: int, batch: int) -> dict[str, Any]:
+        """Return the explicit `optimizer`, `lr0`, `momentum` and `warmup_bias_lr` that `optimizer=auto` stands for.
+
+        Asked for a training of so many train images, classes, epochs and images a batch.
+        """
+        ...
+
+    def image_size(self, job: Job) -> int:
+        """Return the edge of the square, in pixels, that a job's model takes."""
+        ...
+
+    def batch_size(self, job: Job) -> int:
+        """Return how many images a training batch of a job holds."""
+        ...
+
+
+class Training(Protocol):
+    """One training, from scratch or from a state, and its files."""
+
+    def train(self, job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
+        """Train to the job's last epoch; return the metrics of the evaluated `best.pt` on `val`.
+
+        After each epoch writes `scratch/weights/last.pt` and a state, and calls `on_epoch`, which may put other
+        weights at `scratch/weights/best.pt`: those are the ones evaluated. Validates after the epochs that the job
+        names (`Job.validates`); the measurements of the others hold losses and rates alone. Leaves stripped
+        `weights/last.pt` and `weights/best.pt`. With a `state` the training resumes after the epoch that it was saved
+        at, with the same measurements as a training that was never interrupted.
+
+        Raises:
+            TrialError: a loss or metric is not finite, memory ran out, or the state cannot be read.
+        """
+        ...
+
+    def set_threads(self, count: int) -> None:
+        """Use so many CPU threads in this process."""
+        ...
+
+    def damage(self, path: Path) -> str:
+        """Return what is wrong with the bytes of weights or a state, empty when nothing is."""
+        ...
+
+    def epochs_done(self, path: Path) -> int:
+        """Return after how many epochs a state was saved; 0 for stripped weights.
+
+        Raises:
+            TrialError: the file is damaged, of another format, or neither.
+        """
+        ...
+
+    def write_weights(self, state: Path, target: Path) -> None:
+        """Write the weights in a state as stripped weights.
+
+        Raises:
+            TrialError: the state cannot be read.
+        """
+        ...
+
+    def strip(self, weights: Path) -> None:
+        """Remove all but the model from weights, in place."""
+        ...
+
+    def scan_labels(self, data: Path) -> None:
+        """Prepare the caches of a staged data set, so that trials which start together do not write them at once."""
+        ...
+
+
+class Timer(Protocol):
+    """What a training costs, before it is started."""
+
+    TRAIN_BATCHES: int
+    VAL_BATCHES: int
+    """Batches that the data set of a timed job should hold."""
+
+    def measure(self, job: Job, *, copies: int = 1) -> Timing:
+        """Time a job's first epoch, so many copies side by side; writes into `job.folder`.
+
+        Raises:
+            TrialError: the training failed, or took too long.
+        """
+        ...
+
+    def gpu_count(self) -> int:
+        """Return the number of CUDA GPUs of this machine."""
+        ...
+
+    def has_cuda(self) -> bool:
+        """Return True if this machine can run a CUDA engine."""
+        ...
+
+    def parameters(self, model: str) -> int:
+        """Return how many parameters a model learns, by its weights or its description.
+
+        Raises:
+            TrialError: the file is no model, or it may run code.
+        """
+        ...
+
+
+class Evaluation(Protocol):
+    """Weights of any format: measured, exported, run."""
+
+    def validate(self, weights: Path, job: Job, *, split: str, as_trained: bool = False) -> dict[str, float]:
+        """Return the metrics of weights on `train`, `val` or `test` at the job's image size.
+
+        Tag to value, such as `test/map50_95`, and `class/<name>` for the AP50-95 of each class. With `as_trained` as
+        a training measures at its end, which may batch the images in another way.
+
+        Raises:
+            TrialError: memory ran out, or the file is not to be trusted.
+        """
+        ...
+
+    def judge(
+        self, weights: Path, job: Job, *, split: str, as_trained: bool = False
+    ) -> tuple[dict[str, float], ImageStats]:
+        """Return the metrics as `validate` does, and what they were computed from, image by image."""
+        ...
+
+    def export_onnx(self, weights: Path, *, image_size: int) -> Path:
+        """Write an ONNX file beside the weights, 1 x 3 x size x size in FP32, and return its path.
+
+        Raises:
+            ExportError: the weights cannot be exported.
+        """
+        ...
+
+    def letterboxed(self, images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
+        """Return images as validation reads them: n x 3 x size x size, RGB, 0 to 1."""
+        ...
+
+    def raw_outputs(self, weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the outputs of weights for letterboxed images: n x ..., as the first output of the ONNX file."""
+        ...
+
+    def load(self, weights: Path) -> Any:  # noqa: ANN401
+        """Return weights of any format, loaded for `predict`.
+
+        Raises:
+            TrialError: the file is not to be trusted.
+        """
+        ...
+
+    def predict(self, model: Any, picture: NDArray[np.uint8], *, confidence: float) -> list[dict[str, Any]]:  # noqa: ANN401
+        """Return the boxes in a BGR image of height x width x 3.
+
+        Each has a `name`, a `confidence` (at least the one asked for) and a `box`: x0, y0, x1, y1 in pixels.
+        """
+        ...
+
+
+class Trainer(Settings, Training, Timer, Evaluation, Protocol):
+    """A training framework."""

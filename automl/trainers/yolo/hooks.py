@@ -1,0 +1,140 @@
+"""Hooks of a training: what is done at Ultralytics' events, and what ends a training."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from automl.study import Job, Measurement
+from automl.study.errors import TrialError
+from automl.trainers.protocol import OnEpoch
+from automl.trainers.yolo import state_file
+from automl.trainers.yolo.arguments import overrides
+from automl.trainers.yolo.resume import Continuation, taken
+from automl.trainers.yolo.vendor import named, set_threads
+
+Hook = Callable[[Any], None]
+"""Called with Ultralytics' trainer."""
+
+GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
+
+
+@dataclass(slots=True)
+class Hooks:
+    """The hooks of one training."""
+
+    job: Job
+    wanted: Mapping[str, Any]
+    """What Ultralytics is passed."""
+    on_epoch: OnEpoch
+    continuation: Continuation
+    asked: int
+    """The batch of the job; a training that resumes with half of it is passed that half."""
+    _since: float = 0.0
+
+    @classmethod
+    def of(cls, job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> Self:
+        """Return the hooks of a job that is trained in `scratch`, from the start or from a state."""
+        continuation, wanted = Continuation.of(state), overrides(job, scratch)
+        asked = wanted["batch"]
+        wanted["batch"] = continuation.state.get("batch", asked)
+        return cls(job, wanted, on_epoch, continuation, asked=asked)
+
+    def at(self, event: str) -> tuple[Hook, ...]:
+        """Return what is done at an event, in this order."""
+        resumed = self.continuation
+        return {
+            "on_train_start": (resumed.training_started, self.started),
+            "on_train_epoch_start": (resumed.epoch_started, self.began, self.check_batch),
+            "on_train_batch_start": (resumed.steps.batch_started,),
+            "on_train_batch_end": (resumed.steps.batch_ended,),
+            "on_train_epoch_end": (self.check_losses, self.choose_validation),
+            "on_model_save": (self.saved,),
+        }.get(event, ())
+
+    def started(self, trainer: Any) -> None:  # noqa: ANN401
+        """Check that Ultralytics got the params of the job.
+
+        Raises:
+            TrialError: one of them has another value.
+        """
+        set_threads(self.job.threads)
+        self._since = time.monotonic()
+        arrived = vars(trainer.args)
+        chosen = {"optimizer"} if str(self.wanted.get("optimizer")).lower() == "auto" else set()  # auto is replaced
+        for name in self.job.params:
+            if name not in {"model", *chosen} and arrived.get(name) != self.wanted[name]:
+                raise TrialError(f"{name}={self.wanted[name]} was asked for, but Ultralytics got {arrived.get(name)}")
+
+    def began(self, trainer: Any) -> None:  # noqa: ANN401
+        """Log that an epoch begins."""
+        sys.stdout.write(f"attempt {self.job.attempt}: epoch {trainer.epoch + 1} of {self.job.epochs} begins\n")
+
+    def check_losses(self, trainer: Any) -> None:  # noqa: ANN401
+        """Raise a TrialError if a training loss is not finite."""
+        epoch = trainer.epoch + 1
+        losses = trainer.label_loss_items(trainer.tloss, prefix="train")
+        if broken := [name for name, loss in losses.items() if not math.isfinite(loss)]:
+            raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
+
+    def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
+        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and say it in its log."""
+        if trainer.batch_size < max(self.asked // 2, 1):
+            raise TrialError(f"out of memory: batch {self.asked} did not fit, nor did {self.asked // 2}")
+
+    def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
+        """Let Ultralytics validate this epoch, or not; it asks its setting `val` anew each time.
+
+        It does not forget the epoch validated last: an epoch without validation would get that one's metrics, and, as
+        its fitness equals the best so far, become `best.pt`.
+        """
+        trainer.args.val = self.job.validates(trainer.epoch + 1)
+        if not trainer.args.val:
+            trainer.fitness = None
+            trainer.metrics = dict.fromkeys(trainer.metrics, math.nan)
+
+    def saved(self, trainer: Any) -> None:  # noqa: ANN401
+        """Save the state after an epoch and report the epoch's measurement.
+
+        Raises:
+            TrialError: a metric is not finite.
+        """
+        now = time.monotonic()
+        validated = trainer.fitness is not None
+        metrics = {
+            **(named(trainer.metrics) if validated else {}),
+            **named(trainer.label_loss_items(trainer.tloss, prefix="train")),
+            **_rates(trainer.optimizer.param_groups),
+        }
+        if validated:
+            metrics["val/loss"] = _gain_free(metrics, vars(trainer.args))
+        epoch = trainer.epoch + 1
+        if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise TrialError(f"not finite at epoch {epoch}: {', '.join(broken)}")
+        measurement = Measurement(epoch, metrics, seconds=now - self._since, changed=self._changed(trainer.batch_size))
+        self._since = now
+        state = trainer.save_dir / "state.pt"
+        last_step = self.continuation.steps.last
+        state_file.save(taken(trainer, attempt=self.job.attempt, last_step=last_step), state)
+        self.on_epoch(measurement, Path(trainer.last), state)
+
+    def _changed(self, batch: int) -> str:
+        return "" if batch == self.asked else f"out of memory: batch {self.asked} did not fit and was halved to {batch}"
+
+
+def _rates(groups: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the two learning rates that every optimizer has; how many groups share them differs by optimizer."""
+    rates = {"lr/bias" if group.get("param_group") == "bias" else "lr/weights": group["lr"] for group in groups[::-1]}
+    return {name: float(rate) for name, rate in sorted(rates.items())}
+
+
+def _gain_free(metrics: Mapping[str, float], arguments: Mapping[str, Any]) -> float:
+    """Sum the validation losses divided by their gains, so that trials with other gains can be compared."""
+    total = 0.0
+    for name, gain in GAINS.items():
+        if f"val/{name}" in metrics and arguments[gain]:
+            total += metrics[f"val/{name}"] / arguments[gain]
+    return total

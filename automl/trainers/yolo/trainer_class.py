@@ -1,0 +1,86 @@
+"""Ultralytics' detection trainer with the hooks of a study, a class that another process can import.
+
+Imported where Ultralytics is. On several GPUs Ultralytics 8.4.190 (`utils/dist.py`) starts a process for each, which
+imports the trainer's class by its module and passes it the arguments. Callbacks added to a model travel as pickled
+copies: what they share with this process is lost there. So the hooks belong to the class, which makes those of its
+process from an order in the environment (docs/decisions/0025).
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils import DEFAULT_CFG
+
+from automl.study import Job, Measurement
+from automl.study.errors import TrialError
+from automl.trainers.yolo.hooks import Hooks
+from automl.trainers.yolo.vendor import ultralytics
+
+ORDER: Final = "AUTOML_YOLO_ORDER"
+"""The training that goes on: its job, its folder and the state that it resumes from, as JSON."""
+
+_here: dict[str, Hooks] = {}
+"""The hooks of the trainings of this process, by their folder."""
+
+
+class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
+    """A detection trainer that resumes, checks and reports as a study asks; its hooks run before other callbacks."""
+
+    def __init__(
+        self,
+        cfg: Any = DEFAULT_CFG,  # noqa: ANN401
+        overrides: dict[str, Any] | None = None,
+        _callbacks: Any = None,  # noqa: ANN401
+    ) -> None:
+        """Find the hooks by the folder of the training, before the first event."""
+        self.hooks = _hooks_of(str((overrides or {}).get("save_dir", "")))
+        super().__init__(cfg, overrides, _callbacks)
+
+    def run_callbacks(self, event: str) -> None:
+        """Run the hooks of an event, then what else listens."""
+        for hook in self.hooks.at(event):
+            hook(self)
+        super().run_callbacks(event)
+
+
+@contextmanager
+def ordered(hooks: Hooks, *, state: Path | None) -> Iterator[None]:
+    """Give hooks to the `StudyTrainer` of a block, and to those that its child processes make."""
+    scratch = str(hooks.wanted["save_dir"])
+    before = os.environ.get(ORDER)
+    _here[scratch] = hooks
+    os.environ[ORDER] = json.dumps({
+        "job": hooks.job.to_dict(), "scratch": scratch, "state": None if state is None else str(state),
+    })  # fmt: skip
+    try:
+        yield
+    finally:
+        del _here[scratch]
+        os.environ.pop(ORDER)
+        if before is not None:
+            os.environ[ORDER] = before
+
+
+def _hooks_of(scratch: str) -> Hooks:
+    """Return the hooks of a training: those of this process, or of its order in a process that Ultralytics started.
+
+    Raises:
+        TrialError: there is no such training.
+    """
+    if scratch in _here:
+        return _here[scratch]
+    order = json.loads(os.environ.get(ORDER, "{}"))
+    if not order or order["scratch"] != scratch:
+        raise TrialError(f"{scratch}: must be the folder of a training that `automl.trainers.yolo.train` started")
+    ultralytics()  # the doors to the network are shut in this process too
+    state = Path(order["state"]) if order["state"] else None
+    return Hooks.of(Job.from_dict(order["job"]), Path(scratch), state=state, on_epoch=_unheard)
+
+
+def _unheard(measurement: Measurement, weights: Path, state: Path) -> None:
+    """Do nothing: a process that Ultralytics started has nobody to report to."""

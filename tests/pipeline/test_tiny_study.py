@@ -1,0 +1,220 @@
+"""Whole studies with the tiny trainer on an embedded Ray: search, pause, kill, resume, confirm, publish."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from automl.storage import job_file
+from automl.storage.journal import Journal
+from automl.storage.layout import BEST, CURVES, LAST, ONNX, PARAMS, SPEC, VERDICT
+from automl.storage.registry import Registry
+from automl.study import State, Trial
+from automl.trainers import registration
+from tests import tiny_trainer
+from tests.builders import METRIC
+from tests.scripted_source import TRAINABLE
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
+ROOT = Path(__file__).parents[2]
+TRIALS, EPOCHS = 6, 6
+LOST = "lost its worker"
+DESCRIPTION = {
+    "name": "tiny",
+    "model": tiny_trainer.MODEL,
+    "budget": {"trials": TRIALS},
+    "ladder": {"min_epochs": 2, "max_epochs": EPOCHS},
+    "space": {
+        "lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True},
+        "momentum": {"low": 0.6, "high": 0.99, "default": 0.9},
+    },
+    "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 0.3},
+    "confirm": {"seeds": 2},
+    "export": {"engine": "none"},
+}
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a session of a study ended, and what it printed."""
+
+    code: int
+    said: str
+
+
+class Study:
+    """A study in a storage of its own, started by its command line."""
+
+    def __init__(self, home: Path, data: Path) -> None:
+        self.home, self.folder = home, home / "runs" / "tiny"
+        self.drivers: list[subprocess.Popen[str]] = []
+        self.description = home / "study.yaml"
+        self.description.write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
+
+    def start(self) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ, "HOME": str(self.home), "AUTOML_STORAGE": str(self.home), "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(ROOT), registration.CHOSEN: tiny_trainer.registered(),
+        }  # fmt: skip
+        command = [sys.executable, str(ROOT / "automl" / "search.py"), str(self.description)]
+        driver = subprocess.Popen(
+            command, cwd=self.home, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self.drivers.append(driver)
+        return driver
+
+    def wait_for(self, ready: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
+        """Wait until something holds; a driver that ends before is a failure."""
+        while not ready():
+            if driver.poll() is not None:
+                pytest.fail(f"the driver ended with {driver.returncode}: {driver.communicate()[0]}")
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        path = self.folder / "study.log"
+        return path.read_text() if path.exists() else ""
+
+    def trials(self) -> list[Trial]:
+        return Journal.read(self.folder, metric=METRIC).trials()
+
+    def epochs(self) -> int:
+        """Return how many epochs of all trials the journal holds."""
+        text = (self.folder / "journal.log").read_text() if (self.folder / "journal.log").exists() else ""
+        return text.count('"epoch:')
+
+
+def kill_a_worker(driver: subprocess.Popen[str]) -> bool:
+    """Kill a process that trains for a driver; return False where there is none now."""
+    for child in psutil.Process(driver.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+            if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or []):
+                child.kill()
+                return True
+    return False
+
+
+def losing_a_worker(study: Study, driver: subprocess.Popen[str]) -> Callable[[], bool]:
+    """Return what kills a worker and tells when its trial is known to be lost; one that was about to end is not."""
+    wanted = study.epochs() + 1
+
+    def lost() -> bool:
+        nonlocal wanted
+        if study.epochs() >= wanted and kill_a_worker(driver):
+            wanted += TRIALS
+        return LOST in study.log()
+
+    return lost
+
+
+def ended(driver: subprocess.Popen[str]) -> Session:
+    """Wait for the end of a session."""
+    said, _ = driver.communicate()
+    return Session(driver.returncode, said)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Study]:
+    made = Study(tmp_path_factory.mktemp("home"), data)
+    yield made
+    for driver in (driver for driver in made.drivers if driver.poll() is None):
+        driver.kill()
+        driver.communicate()
+
+
+@pytest.fixture(scope="module")
+def sessions(study: Study) -> list[Session]:
+    """A driver killed in the search, one asked to stop, one whose worker was killed; the last one finished."""
+    first = study.start()
+    study.wait_for(lambda: study.epochs() >= 2, first)
+    first.kill()
+    sessions, before = [ended(first)], study.epochs()
+    second = study.start()
+    study.wait_for(lambda: study.epochs() > before, second)
+    second.send_signal(signal.SIGTERM)
+    sessions.append(ended(second))
+    third = study.start()
+    study.wait_for(losing_a_worker(study, third), third)
+    sessions.append(ended(third))
+    return sessions
+
+
+def test_a_study_survives_its_driver_and_its_workers(study: Study, sessions: list[Session]) -> None:
+    assert [session.code for session in sessions] == [-signal.SIGKILL, 128 + signal.SIGINT, 0], sessions[-1].said
+    assert "study stops: SIGTERM" in study.log()
+    trials = study.trials()
+    assert [trial.number for trial in trials] == list(range(TRIALS))
+    assert {trial.state for trial in trials} == {State.COMPLETED, State.PRUNED}
+    for trial in trials:
+        assert [m.epoch for m in trial.measurements] == list(range(1, trial.epoch + 1))
+
+
+@pytest.mark.usefixtures("sessions")
+def test_trials_pause_at_their_rung_and_resume_from_their_checkpoint(study: Study) -> None:
+    logs = {trial.number: path.read_text() for trial in study.trials()
+            for path in (study.folder / "trials").glob(f"{trial.number:04d}_*/log.txt")}  # fmt: skip
+    paused = [trial for trial in study.trials() if trial.epoch == 2]
+    resumed = [trial for trial in study.trials() if trial.state is State.COMPLETED]
+
+    assert len(logs) == TRIALS
+    assert paused
+    assert {trial.state for trial in paused} == {State.PRUNED}
+    assert resumed
+    for trial in resumed:
+        assert "checkpoint: goes on after epoch" in logs[trial.number]
+
+
+@pytest.mark.usefixtures("sessions")
+def test_the_interrupted_curves_are_those_of_the_trainer_alone(study: Study, tmp_path: Path) -> None:
+    best = max((trial for trial in study.trials() if trial.state is State.COMPLETED), key=lambda t: t.number)
+    (folder,) = (study.folder / "trials").glob(f"{best.number:04d}_*")
+    job, found = job_file.read(folder), []
+
+    tiny_trainer.train(job, tmp_path, state=None, on_epoch=lambda measurement, *_files: found.append(measurement))
+
+    assert job.trainer == tiny_trainer.NAME
+    for ours, theirs in zip(found, best.measurements, strict=True):
+        assert ours.metrics == pytest.approx(theirs.metrics)
+
+
+@pytest.mark.usefixtures("sessions")
+def test_the_winner_is_confirmed_on_fresh_seeds(study: Study) -> None:
+    facts = json.loads((study.folder / VERDICT).read_text())
+
+    assert len(facts["challenger"]) == len(facts["default"]) == 2
+    folders = sorted((study.folder / "confirm").iterdir())
+    assert len(folders) == 4
+    for folder in folders:
+        assert {CURVES, LAST, PARAMS} <= {path.name for path in folder.iterdir()}
+
+
+def test_what_ships_is_published_and_serves(study: Study, sessions: list[Session]) -> None:
+    registry = Registry(study.home / "models", "tiny")
+    version = registry.path("champion")
+    facts = json.loads((version / VERDICT).read_text())
+
+    assert {BEST, ONNX, PARAMS, SPEC} <= {path.name for path in version.iterdir()}
+    assert registry.verify(1) == []
+    assert facts["onnx_score"] == pytest.approx(facts["torch_score"])
+    assert tiny_trainer.load(version / ONNX)["quality"] == tiny_trainer.load(version / BEST)["quality"]
+    assert "champion tiny: version 1" in sessions[-1].said
+
+
+@pytest.mark.usefixtures("sessions")
+def test_a_finished_study_does_nothing(study: Study) -> None:
+    before = (study.folder / "journal.log").read_bytes()
+
+    again = ended(study.start())
+
+    assert again.code == 0, again.said
+    assert "study is finished: nothing to do" in again.said
+    assert (study.folder / "journal.log").read_bytes() == before

@@ -1,0 +1,37 @@
+"""Files of the tiny trainer: JSON below a line with its checksum."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.study.errors import TrialError
+
+STATE, WEIGHTS = "tiny state", "tiny weights"
+
+
+def damage(path: Path) -> str:
+    try:
+        checksum, _, body = path.read_text(encoding="utf-8").partition("\n")
+    except ValueError as error:
+        return str(error)
+    return "" if checksum == _checksum(body) else "its checksum does not hold"
+
+
+def write(path: Path, kind: str, content: Mapping[str, Any]) -> None:
+    body = json.dumps({**content, "kind": kind})
+    path.write_text(f"{_checksum(body)}\n{body}", encoding="utf-8")
+
+
+def read(path: Path, *kinds: str) -> dict[str, Any]:
+    if reason := damage(path):
+        raise TrialError(f"{path}: cannot be read as a checkpoint: {reason}")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").partition("\n")[2])
+    if content["kind"] not in kinds:
+        raise TrialError(f"{path}: must be {' or '.join(kinds)}, but is {content['kind']}")
+    return content
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
