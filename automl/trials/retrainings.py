@@ -56,7 +56,7 @@ def score(job: Job, ending: Ending) -> Score | None:
     if ending.final is None:
         return None
     metrics = ending.final.metrics
-    # Versions before 0.9 wrote every split's metrics as `val/...`.
+    # Earlier versions wrote every split's metrics as `val/...`.
     value = metrics[job.judged_metric if job.judged_metric in metrics else job.metric]
     return Score(seed=job.seed, value=value, metrics=metrics, weights=job.folder / layout.BEST)
 
