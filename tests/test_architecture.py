@@ -117,7 +117,8 @@ def test_a_module_is_named_after_a_noun_of_its_own(path: Path) -> None:
 
 def test_no_module_hides_another_when_search_py_runs_as_a_script() -> None:
     """`automl/` is then first on the path: `automl/queue.py` or `automl/optuna.py` would break the program."""
-    ours = {path.stem for path in (ROOT / "automl").iterdir() if path.stem != "__init__" and path.name[0] != "."}
+    entries = [path for path in (ROOT / "automl").iterdir() if path.is_dir() or path.suffix == ".py"]
+    ours = {path.stem for path in entries if path.stem != "__init__" and path.name[0] != "."}
     others = {*sys.stdlib_module_names, *sys.builtin_module_names, *packages_distributions()} - {"automl"}
     assert ours & others == set()
 
