@@ -1,6 +1,7 @@
 """The public Python API: `import automl` loads no vendor, and its names are these and no others."""
 
 import importlib
+import inspect
 import subprocess
 import sys
 from importlib.resources import files
@@ -54,3 +55,27 @@ def test_search_stays_the_function_when_the_entry_script_is_imported() -> None:
 
     assert search is automl.search
     assert callable(search)
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        ("search", ["spec", "data", "model", "name", "storage", "address", "overrides"]),
+        ("check", ["spec", "data", "model", "storage", "overrides"]),
+        ("open_study", ["folder"]),
+        ("Registry", ["folder"]),
+    ],
+)
+def test_the_functions_take_these_arguments_and_no_others(function: str, parameters: list[str]) -> None:
+    assert list(inspect.signature(getattr(automl, function)).parameters) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [
+        ("Study", ["best_trial", "name", "report", "resume", "status", "trials", "verdict"]),
+        ("Registry", ["aliases", "history", "path", "promote", "rollback", "verify", "versions"]),
+    ],
+)
+def test_the_classes_have_these_members_and_no_others(name: str, members: list[str]) -> None:
+    assert sorted(member for member in vars(getattr(automl, name)) if member[0] != "_") == members
