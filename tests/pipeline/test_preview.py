@@ -8,14 +8,14 @@ from automl.hpo.warm_start import Transfer
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.preview import Preview, Split
 from automl.pipeline.time_forecast import TimeForecast
-from automl.study import Evidence
+from automl.study import Evidence, Params
 from automl.study.baseline import Baseline
 from automl.study.ladder import Cost
 from automl.study.plain_values import plain
 from automl.trainers.yolo import Timing
 
 MB = 10**6
-AUTO = {"optimizer": "AdamW", "lr0": 0.00143, "momentum": 0.9, "warmup_bias_lr": 0.0, "mosaic": 1.0}
+AUTO: Params = {"optimizer": "AdamW", "lr0": 0.00143, "momentum": 0.9, "warmup_bias_lr": 0.0, "mosaic": 1.0}
 DISK = DiskForecast(
     storage=Path("/storage"), alive=16, counted=True, pausing=True, trial=7 * MB, wanted=113 * MB, running=113 * MB,
     kept=20 * MB, free=5000 * MB,
