@@ -7,7 +7,7 @@ import automl
 study = automl.search(Path(__file__).with_name("first_study.yaml"))
 
 best = study.best_trial
-print("best trial:", best and {name: best[name] for name in ("number", "state", "value", "params_lr0")})
+print("best trial:", best and {name: best[name] for name in ("number", "state", "value", "params_scale")})
 
 verdict = study.verdict
 if verdict and verdict.shipped:

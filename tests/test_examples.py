@@ -42,6 +42,7 @@ def test_the_notebook_has_the_fields_of_its_format_and_no_outputs() -> None:
 
 @pytest.mark.ray
 @pytest.mark.yolo
+@pytest.mark.timeout(900)
 def test_the_script_ends_with_a_verdict(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOML_STORAGE", str(storage))
     found = subprocess.run(
@@ -54,6 +55,7 @@ def test_the_script_ends_with_a_verdict(storage: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.ray
 @pytest.mark.yolo
+@pytest.mark.timeout(900)
 def test_the_notebook_runs_cell_by_cell(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOML_STORAGE", str(storage))
     monkeypatch.chdir(EXAMPLES)
