@@ -21,13 +21,15 @@ HEAD: Final = """\
 # The description of a study
 
 A study is described by one YAML file. `automl check FILE` reports every mistake in it at once. `--set KEY=VALUE` sets
-any key from the command line, with dots between the parts: `--set budget.trials=6`. A key without a default must be given.
+any key from the command line, with dots between the parts: `--set budget.trials=6`. A key without
+a default must be given.
 
 `search_spaces/smoke.yaml` is the smallest example, `search_spaces/yolo_small.yaml` the everyday one, and
 `search_spaces/yolo_family.yaml` searches model and image size as well.
 
 Checked across keys: names in `space` and `train` must be settings of Ultralytics with values that it accepts; a
-parameter that cannot change the training is refused (`lr0` under `optimizer: auto`, `mosaic` that closes before it begins).
+parameter that cannot change the training is refused (`lr0` under `optimizer: auto`, `mosaic` that closes before it
+begins).
 """
 SPACES: Final = ("RangeSpec", "ChoiceSpec")
 UNIT: Final = re.compile(r"\s*Unit: ([^.]+)\.")

@@ -18,7 +18,6 @@ from automl.study.trial import ParamValue
 SAMPLE: Final = "sample"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
-
 MOST: Final = 1_000_000
 """Trials and epochs; a slip such as 1e30 is found at once, and confirming seeds stay apart from those of trials."""
 
@@ -48,8 +47,7 @@ class RangeSpec(_Part):
     log: bool = False
     """Draw on a logarithmic scale; `low` must be above 0."""
     when: dict[str, list[ParamValue]] = Field(default_factory=dict)
-    """The parameter exists only where each named choice parameter has one of the listed values, such as
-    `{optimizer: [SGD]}`."""
+    """Exists only where each named choice has one of the listed values, such as `{optimizer: [SGD]}`."""
 
 
 class ChoiceSpec(_Part):
@@ -109,47 +107,40 @@ class LadderSpec(_Part):
     max_epochs: Annotated[int, Field(ge=1, le=MOST)]
     """Length of a whole training. Unit: epochs."""
     reduction_factor: Annotated[int, Field(ge=2)] = 3
-    """Each rung is so many times the one before, and about one trial in so many advances. A rung in the second half of
-    the training is left out, except the first."""
+    """One trial in so many advances; each rung is so many times the one before, none but the first past half way."""
     scheduler: Literal["promotion", "stopping"] = "promotion"
     """`promotion`: a trial pauses at each rung and the best resume; `stopping`: it continues or ends for good."""
     validate_every: Annotated[int, Field(ge=1, le=MOST)] = 3
-    """A trial validates every so many epochs, at the rungs and at the last epoch; re-trainings validate every epoch.
-    Unit: epochs."""
+    """Trials validate every so many epochs, at rungs and at the end; re-trainings validate all. Unit: epochs."""
 
 
 class ResourcesSpec(_Part):
     """What a trial holds while it runs, and how often it is retried."""
 
     gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    """GPUs of a trial, at most 1; below 1 several trials share a GPU. `auto`: one where the cluster has any, else none.
-    Unit: GPUs."""
+    """At most 1; below 1 several trials share a GPU. `auto`: one where the cluster has any, else none. Unit: GPUs."""
     cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
     """`auto`: the node's cores divided among its GPUs; one core without a GPU. Unit: CPU cores."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials at a time; `auto`: as many as the cluster holds."""
     retries: Annotated[int, Field(ge=0)] = 5
-    """How often in a row, without an epoch finished in between, a trial resumes after its process died or hung. The
-    loss of a node does not count."""
+    """How often in a row, at one epoch, a trial resumes after its process died or hung; lost nodes do not count."""
     own_retries: Annotated[int, Field(ge=0)] = 1
     """How often a trial resumes after its training raised an error that may not come again."""
     hung_minutes: Annotated[float, Field(gt=0)] = 10.0
-    """A worker without a heartbeat for so long loses its trial, which resumes elsewhere; also the least time limit of
-    an epoch. Unit: minutes."""
+    """Without a heartbeat for so long a trial resumes elsewhere; least time limit of an epoch. Unit: minutes."""
 
 
 class ConfirmSpec(_Part):
     """How the winner is confirmed on fresh seeds; `auto`: as much as the measured noise between seeds asks for."""
 
     seeds: Literal["auto"] | Annotated[int, Field(ge=0, le=1000)] = "auto"
-    """A number: the best trial and the baseline are trained on so many seeds each and compared once; 0: no re-training;
-    1 is refused, since one seed shows no spread."""
+    """A number: so many seeds each of the best trial and of the baseline, compared once; 0: no re-training; never 1."""
     finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
-    """The most trials to choose among by re-training; `auto`: those within the noise of the best one, at most 4. A
-    number needs `seeds: auto`."""
+    """The most trials to choose among; `auto`: those within the noise of the best, at most 4. Needs `seeds: auto`."""
     retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
-    """The most whole trainings to spend, at least twice `seeds`; `auto`: twice what the search is expected to cost, 6
-    to 20. May be raised in a finished study, which then continues its confirmation and judges again. Unit: trainings."""
+    """The most whole trainings to spend, at least twice `seeds`; `auto`: twice the expected cost of the search, 6 to 20.
+    May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
     split: Literal["test", "val"] = "test"
     """The images on which finalists, baseline and the shipped model are judged; `val` for data without a test split."""
 
@@ -177,12 +168,11 @@ class GatesSpec(_Part):
     """Against a serving champion: `proven`, the lower bound of the difference must exceed `min_gain`; `expected`, the
     difference itself. Both models are measured by their ONNX files on the same images."""
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """The gain that must be exceeded, against a champion and for the statement that params are better. Unit: that of
-    the objective, 0 to 1."""
+    """Must be exceeded against a champion, and for params to count as better. Unit: of the objective, 0 to 1."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     """Probability with which lower bounds hold."""
     max_export_loss: Annotated[float, Field(ge=0, lt=1)] = 0.005
-    """The most that ONNX or engine may score below the weights. Unit: that of the objective, 0 to 1."""
+    """The most that ONNX or engine may score below the weights. Unit: of the objective, 0 to 1."""
     require_engine: bool = False
     """Refuse a model whose engine was not built and measured on this machine."""
 
@@ -209,8 +199,7 @@ class StudySpec(_Part):
     train: dict[str, Any] = Field(default_factory=dict)
     """Fixed Ultralytics settings, such as `{imgsz: 640, batch: 16}`; no setting may be fixed and searched at once."""
     warm_start: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
-    """Past studies to learn from, each named once: folders `runs/<study>`, or `models/<name>` for the study of its
-    champion."""
+    """Past studies to learn from, each once: `runs/<study>`, or `models/<name>` for the study of its champion."""
     resources: ResourcesSpec = ResourcesSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     retention: RetentionSpec = RetentionSpec()
