@@ -137,7 +137,7 @@ class ConfirmSpec(_Part):
     seeds: Literal["auto"] | Annotated[int, Field(ge=0, le=1000)] = "auto"
     """A number: so many seeds each of the best trial and of the baseline, compared once; 0: no re-training; never 1."""
     finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
-    """The most trials to choose among; `auto`: within the noise of the best, at most 4. A number needs `seeds: auto`."""
+    """Most trials to choose among; `auto`: within the noise of the best, 4 at most. A number needs `seeds: auto`."""
     retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
     """The most whole trainings to spend, at least twice `seeds`; `auto`: twice the expected cost of the search, 6 to
     20. May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
