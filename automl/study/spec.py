@@ -1,4 +1,7 @@
-"""The nouns of a description: pydantic models with the law of each key, defaults filled in."""
+"""StudySpec: the pydantic models of a study's description, with the law and the meaning of each key.
+
+`docs/description.md` is made from the field docs here: after a change run `python -m automl.study.reference`.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -14,7 +17,6 @@ from automl.study.trial import ParamValue
 
 SAMPLE: Final = "sample"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
 
 MOST: Final = 1_000_000
 """Trials and epochs; a slip such as 1e30 is found at once, and confirming seeds stay apart from those of trials."""
@@ -32,22 +34,31 @@ class _Part(BaseModel):
 
 
 class RangeSpec(_Part):
-    """A number between `low` and `high`."""
+    """A number between `low` and `high`: `low < high`, and `low <= default <= high`."""
 
     low: float
+    """Least value."""
     high: float
+    """Greatest value."""
     default: float
+    """Value of the default params; a further start of the search where it differs from the baseline."""
     type: Literal["float", "int"] = "float"
+    """`int` draws whole numbers; `low`, `high` and `default` must then be whole."""
     log: bool = False
+    """Draw on a logarithmic scale; `low` must be above 0."""
     when: dict[str, list[ParamValue]] = Field(default_factory=dict)
+    """Exists only where each named choice has one of the listed values, such as `{optimizer: [SGD]}`."""
 
 
 class ChoiceSpec(_Part):
-    """One of `choices`."""
+    """One of a list of values."""
 
     choices: Annotated[list[ParamValue], Field(min_length=1)]
+    """The values, all different."""
     default: ParamValue
+    """One of `choices`; a further start of the search where it differs from the baseline."""
     when: dict[str, list[ParamValue]] = Field(default_factory=dict)
+    """As for a range."""
 
 
 ALTERNATIVES: Final = "Alternatives"
@@ -78,107 +89,124 @@ ParameterSpec = Annotated[
 
 
 class BudgetSpec(_Part):
-    """When a study has had enough; whichever comes first."""
+    """When the search ends: at the first of these limits."""
 
     trials: Annotated[int, Field(ge=1, le=MOST)]
+    """Number of trials, the baseline included."""
     hours: Annotated[float, Field(gt=0)] | None = None
-    """Wall-clock hours of searching, interruptions not counted."""
+    """Wall-clock time of searching, interruptions not counted; null: no limit. Unit: hours."""
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    """Hours of training times the share of a GPU that each trial holds."""
+    """Training time times the share of a GPU that each trial holds; null: no limit. Unit: GPU hours."""
 
 
 class LadderSpec(_Part):
-    """When trials are compared."""
+    """At which epochs trials are compared (the rungs), and what happens there."""
 
     min_epochs: Annotated[int, Field(ge=1, le=MOST)]
+    """First rung; at most `max_epochs`. Should be at least twice the longest warm-up. Unit: epochs."""
     max_epochs: Annotated[int, Field(ge=1, le=MOST)]
+    """Length of a whole training. Unit: epochs."""
     reduction_factor: Annotated[int, Field(ge=2)] = 3
+    """One trial in so many advances; each rung is so many times the one before, none but the first past half way."""
     scheduler: Literal["promotion", "stopping"] = "promotion"
-    """`promotion`: a trial pauses at each rung and the best go on; `stopping`: it goes on or is stopped for good."""
+    """`promotion`: a trial pauses at each rung and the best resume; `stopping`: it continues or ends for good."""
     validate_every: Annotated[int, Field(ge=1, le=MOST)] = 3
-    """A trial validates every so many epochs, at its rungs and at the last epoch; re-trainings at every epoch."""
+    """Trials validate every so many epochs, at rungs and at the end; re-trainings validate all. Unit: epochs."""
 
 
 class ResourcesSpec(_Part):
-    """What a trial holds while it runs."""
+    """What a trial holds while it runs, and how often it is retried."""
 
     gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    """`auto`: one GPU where the cluster has any, else none. Several trials share a GPU at a fraction."""
+    """At most 1; below 1 several trials share a GPU. `auto`: one where the cluster has any, else none. Unit: GPUs."""
     cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
-    """`auto`: the node's cores divided among its GPUs; one core without a GPU."""
+    """`auto`: the node's cores divided among its GPUs; one core without a GPU. Unit: CPU cores."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials at a time; `auto`: as many as the cluster holds."""
     retries: Annotated[int, Field(ge=0)] = 5
-    """How often in a row, without an epoch finished in between, a trial goes on after its process died or hung; the
-    loss of a node does not count."""
+    """How often in a row, at one epoch, a trial resumes after its process died or hung; lost nodes do not count."""
     own_retries: Annotated[int, Field(ge=0)] = 1
-    """How often a trial goes on after its training failed in a way that may be one of chance."""
+    """How often a trial resumes after its training raised an error that may not come again."""
     hung_minutes: Annotated[float, Field(gt=0)] = 10.0
-    """After so many minutes without a sign of life a trial goes on elsewhere; also the least time an epoch may take."""
+    """Without a heartbeat for so long a trial resumes elsewhere; least time limit of an epoch. Unit: minutes."""
 
 
 class ConfirmSpec(_Part):
-    """How the winner is confirmed; `auto`: as the noise measured on the way asks for."""
+    """How the winner is confirmed on fresh seeds; `auto`: as much as the measured noise between seeds asks for."""
 
     seeds: Literal["auto"] | Annotated[int, Field(ge=0, le=1000)] = "auto"
-    """A number: the best trial and the baseline on so many seeds each, and one look; 0: no re-training at all."""
+    """A number: so many seeds each of the best trial and of the baseline, compared once; 0: no re-training; never 1."""
     finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
-    """The most trials to choose among by re-training; `auto`: those within the noise of the best one."""
+    """Most trials to choose among; `auto`: within the noise of the best, 4 at most. A number needs `seeds: auto`."""
     retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
-    """The most whole trainings to spend; `auto`: twice what the search is expected to cost, 6 to 20. May be raised in a
-    finished study, which then trains on and judges again."""
+    """The most whole trainings to spend, at least twice `seeds`; `auto`: twice the expected cost of the search, 6 to
+    20. May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
     split: Literal["test", "val"] = "test"
+    """The images on which finalists, baseline and the shipped model are judged; `val` for data without a test split."""
 
 
 class RetentionSpec(_Part):
-    """Which weights are kept; the only part of a description that may change while a study is under way."""
+    """Which weights are kept. May change while a study is under way, as `confirm.retrainings` may; nothing else may."""
 
     keep: Annotated[int, Field(ge=1, le=MOST)] = 5
-    """Of the trials that ended, so many of the best keep their weights; the others keep curves, params and log."""
+    """So many of the best ended trials keep their weights; the others keep curves, params and log. Unit: trials."""
     quota_gb: Annotated[float, Field(gt=0)] | None = None
-    """The study's folder stays below so many GB (10^9 bytes); near it, the worst paused trials end."""
+    """Limit of the study's folder; near it, the worst paused trials end. null: no limit. Unit: GB (10^9 bytes)."""
 
 
 class ExportSpec(_Part):
-    """What is built from the challenger."""
+    """What is built from the model that ships, beside ONNX."""
 
     engine: Literal["auto", "tensorrt", "tensorrt_rtx", "none"] = "auto"
-    """`auto`: `tensorrt` on a CUDA machine, else `tensorrt_rtx` where installed."""
+    """Builder of the engine; `auto`: `tensorrt` on a CUDA machine, else `tensorrt_rtx`, where installed."""
 
 
 class GatesSpec(_Part):
-    """The laws that a model must pass before it serves."""
+    """What a model must pass before it becomes champion."""
 
     policy: Literal["proven", "expected"] = "proven"
-    """Against a serving champion: `proven`, the lower bound of the difference exceeds `min_gain`; `expected`, the
-    difference itself does. Both are measured by what ships, on the same images."""
+    """Against a serving champion: `proven`, the lower bound of the difference must exceed `min_gain`; `expected`, the
+    difference itself. Both models are measured by their ONNX files on the same images."""
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Must be exceeded against a champion, and for params to count as better. Unit: of the objective, 0 to 1."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Probability with which lower bounds hold."""
     max_export_loss: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    """The most that ONNX or engine may score below the weights. Unit: of the objective, 0 to 1."""
     require_engine: bool = False
+    """Refuse a model whose engine was not built and measured on this machine."""
 
 
 class StudySpec(_Part):
     """The whole description of a study, defaults filled in."""
 
     name: Name
+    """Name of the study, and of its folder `runs/<name>`."""
     champion: Name | None = None
-    """The registry's name that a promoted model goes under; the study's own name unless given."""
+    """Name in the registry, `models/<champion>`; null: the name of the study."""
     model: str
+    """Weights (`.pt`) or model (`.yaml`) to train, beside the description or by its absolute path, or a model `.yaml`
+    of Ultralytics. Nothing is downloaded."""
     data: str = SAMPLE
+    """Path of a data set's `data.yaml`, or `sample` for the drawn sample data set."""
     objective: Literal["map50_95", "map50", "precision", "recall"] = "map50_95"
+    """Metric that is maximised; the best epoch's weights are chosen by it too."""
     budget: BudgetSpec
     ladder: LadderSpec
     space: Annotated[dict[str, ParameterSpec], Field(min_length=1)]
+    """What is searched: name of an Ultralytics setting (or `model`, `imgsz`, as choices) to a range, to choices, or to
+    a list of ranges of which at most one is live by its `when`."""
     train: dict[str, Any] = Field(default_factory=dict)
+    """Fixed Ultralytics settings, such as `{imgsz: 640, batch: 16}`; no setting may be fixed and searched at once."""
     warm_start: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
-    """Earlier studies to learn from: folders `runs/<study>`, or `models/<name>` for the study of its champion."""
+    """Past studies to learn from, each once: `runs/<study>`, or `models/<name>` for the study of its champion."""
     resources: ResourcesSpec = ResourcesSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     retention: RetentionSpec = RetentionSpec()
     export: ExportSpec = ExportSpec()
     gates: GatesSpec = GatesSpec()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of the search and of the trials."""
 
     @cached_property
     def search_space(self) -> SearchSpace:

@@ -1,0 +1,32 @@
+"""The reference of the description's keys: every key has a text, and the file in docs/ is the generated one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from automl.study.reference import FILE, field_docs, reference
+from automl.study.spec import StudySpec
+
+PARTS = ("budget", "ladder", "resources", "confirm", "retention", "export", "gates")
+
+
+def test_docs_description_is_what_the_field_docs_say() -> None:
+    assert FILE.read_text(encoding="utf-8") == reference(), "run python -m automl.study.reference"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_key_of_a_part_has_a_text(part: str) -> None:
+    model = StudySpec.model_fields[part].annotation
+    assert model is not None
+    assert set(field_docs(model.__name__)) == set(model.model_fields)
+
+
+@pytest.mark.parametrize("key", sorted(StudySpec.model_fields))
+def test_every_key_at_the_top_is_listed(key: str) -> None:
+    assert f"`{key}`" in reference() or f"`{key}." in reference()
+
+
+def test_the_reference_is_made_without_torch_and_ray() -> None:
+    code = "import sys, automl.study.reference; sys.exit(bool({'torch', 'ray', 'ultralytics'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
