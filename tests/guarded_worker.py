@@ -76,7 +76,7 @@ def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def wait_until(held: object, *, seconds: float = 10) -> bool:
+def wait_until(held: object, *, seconds: float = 120) -> bool:
     """Wait until something holds, and tell whether it does."""
     assert callable(held)
     deadline = time.monotonic() + seconds

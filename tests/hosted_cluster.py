@@ -59,7 +59,7 @@ def host(home: Path, **settings: str) -> Iterator[Host]:
             try:
                 yield Host(process)
             finally:
-                process.communicate(timeout=30)
+                process.communicate(timeout=300)
 
 
 def main(folder: str) -> None:

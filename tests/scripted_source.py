@@ -119,7 +119,7 @@ def workers() -> list[psutil.Process]:
     return [child for child in children if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or [])]
 
 
-def all_gone(*, seconds: float = 20) -> bool:
+def all_gone(*, seconds: float = 240) -> bool:
     """Wait until no process trains any more."""
     deadline = time.monotonic() + seconds
     while workers() and time.monotonic() < deadline:
@@ -131,7 +131,7 @@ def kill_a_worker() -> None:
     os.kill(workers()[0].pid, signal.SIGKILL)
 
 
-def terminate_when(ready: Callable[[], bool], *, seconds: float = 240) -> None:
+def terminate_when(ready: Callable[[], bool], *, seconds: float = 1200) -> None:
     """Ask this process to stop as soon as something holds."""
     deadline = time.monotonic() + seconds
     while not ready() and time.monotonic() < deadline:

@@ -61,7 +61,7 @@ def board(source: Search) -> Iterator[str]:
         process.wait()
 
 
-def wait_for_runs(address: str, count: int, *, seconds: float = 90) -> None:
+def wait_for_runs(address: str, count: int, *, seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

@@ -62,7 +62,7 @@ def test_what_a_trial_trained_and_the_journal_does_not_know_is_lost(study: Path)
 
 @pytest.mark.ray
 @pytest.mark.yolo
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_ten_kills_cost_a_study_no_trial_and_no_measurement(tmp_path: Path) -> None:
     asked = {"kills": 10, "trials": 3, "pause": 3, "folder": tmp_path}
     options = [part for name, value in asked.items() for part in (f"--{name}", str(value))]

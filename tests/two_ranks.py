@@ -65,6 +65,6 @@ def marked(folder: Path) -> list[psutil.Process]:
     return [psutil.Process(pid) for pid, _ in reaper.processes() if reaper.marked(pid, name)]
 
 
-def all_ended(folder: Path, *, seconds: float = 10) -> bool:
+def all_ended(folder: Path, *, seconds: float = 120) -> bool:
     """Wait until no process of the trial in a folder is left: none with its mark, none of its ranks."""
     return wait_until(lambda: not marked(folder) and not any(map(psutil.pid_exists, ranks(folder))), seconds=seconds)

@@ -25,6 +25,7 @@ from automl.study import errors, load, yaml_io
 from automl.study import spec as study_spec
 from automl.study.errors import AutomlError, RegistryError, SpecError, StudyError
 from automl.study.text import trial_name
+from automl.study.verdict import Verdict
 from automl.tracking import report, study_list
 from automl.tracking import status as tracking_status
 from automl.tracking.console import PLAIN_WIDTH, drawn
@@ -163,7 +164,8 @@ def write_report(study: Study) -> None:
     folder = study.absolute()
     described = read_spec(folder)
     journal = Journal.read(folder, metric=described.metric)
-    source, verdict = inputs.source_of(described, folder), journal.notes().get("promotion")
+    source, plain = inputs.source_of(described, folder), journal.notes().get("promotion")
+    verdict = Verdict.from_dict(plain) if plain else None
     path = report.write(folder, described, journal.trials(), verdict, source=source)
     print(path)
 

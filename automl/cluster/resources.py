@@ -122,4 +122,5 @@ def _answer(reference: Any) -> str:  # noqa: ANN401
     try:
         return str(ray.get(reference, timeout=PROBE_SECONDS))
     except ray.exceptions.RayError as error:
-        return f"no answer: {type(error).__name__}"
+        cause = str(getattr(error, "cause", None) or error).strip().splitlines()
+        return f"no answer: {type(error).__name__}: {cause[0] if cause else ''}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from automl.storage.detections import METRICS, Curves, ImageStats, IntArray, metrics
+from automl.study.verdict import Interval
 
 __all__ = ["METRICS", "ImageStats", "Interval", "Resampling", "interval", "metrics", "paired_difference"]
 
@@ -23,17 +24,6 @@ class Resampling:
     """Of the two-sided interval."""
     confidence: float = 0.95
     """Of the one-sided lower bound."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A metric or a difference of two on all images, with its bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-    lower: float
-    """One-sided lower bound."""
 
 
 def interval(stats: ImageStats, objective: str, plan: Resampling | None = None) -> Interval:

@@ -35,7 +35,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     """
     if session.spec.confirm.seeds == 0:
         nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
-        return Confirmed(best_trial(trials, session.spec.metric), nothing, {}, None)
+        return Confirmed(best_trial(trials, session.spec.metric), trials[0].params, nothing, {}, None)
     opened = confirmation.opened(session.spec, trials)
     rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
     jobs: dict[str, Job] = {}
@@ -64,7 +64,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
             "study) and resume to try them again; see their log.txt"
         )
     winner = {side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
-    return Confirmed(winner, gain, jobs, opened.would_decide(rounds, results))
+    return Confirmed(winner, trials[0].params, gain, jobs, opened.would_decide(rounds, results))
 
 
 def planned(

@@ -141,7 +141,7 @@ def _baseline(
         if weights.is_file() and not kept.is_file()
     ]
     if unmeasured:
-        cluster.call(release_export.score_all, (unmeasured,), slots)
+        cluster.call(parity.score_all, (unmeasured,), slots)
     return [ImageStats.load(kept) for _, _, kept in models if kept.is_file()]
 
 

@@ -4,7 +4,7 @@ Each step can be told again: a study that was interrupted goes on where it stood
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 
@@ -18,16 +18,16 @@ from automl.release import gates, publish
 from automl.storage.layout import RAY_LOG
 from automl.storage.outage import patiently
 from automl.storage.place import Place
-from automl.study import Promotion
 from automl.study.spec import StudySpec
 from automl.study.text import shown
+from automl.study.verdict import Verdict
 from automl.trainers import trainer_of
 from automl.trials.job_clock import Stage
 
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[2] / "search_spaces" / "smoke.yaml"
 
 
-def run(spec: StudySpec, place: Place, *, address: str | None, console: Console) -> Promotion:
+def run(spec: StudySpec, place: Place, *, address: str | None, console: Console) -> Verdict:
     """Search, confirm, export, judge, promote and report.
 
     Raises:
@@ -36,20 +36,22 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console)
     """
     with cluster.interruptible(), opened(spec, place, console=console) as session:
         publish.check_champion(session)
-        if done := session.journal.notes().get("promotion"):
+        if plain := session.journal.notes().get("promotion"):
+            done = Verdict.from_dict(plain)
             if not publish.extended(session.spec, done):
                 session.progress.event("study is finished: nothing to do")
                 return finish.tell(session, done)
             publish.reopen(session, done)
 
-        facts = session.journal.notes().get("verdict") or decide(session, address=address)
-        publish.give_up_weights(session, facts)
+        plain = session.journal.notes().get("verdict")
+        verdict = Verdict.from_dict(plain) if plain else decide(session, address=address)
+        publish.give_up_weights(session, verdict)
 
-        return finish.tell(session, finish.settle(session, facts))
+        return finish.tell(session, finish.settle(session, verdict))
 
 
-def decide(session: Session, *, address: str | None) -> dict[str, Any]:
-    """Search, confirm, export and judge; return the verdict and all it rests on, as the journal holds it."""
+def decide(session: Session, *, address: str | None) -> Verdict:
+    """Search, confirm, export and judge; return the verdict, which is then in the journal."""
     spec = session.spec
     log, tell = session.folder / RAY_LOG, session.progress.event
     with cluster.connected(address=address, log=log, tell=tell) as dashboard:
@@ -72,8 +74,8 @@ def decide(session: Session, *, address: str | None) -> dict[str, Any]:
         built = export.export(session, chosen, slots)
         worth = export.worth(session, chosen, trials, confirmed.jobs, slots)
 
-    verdict = gates.judge(built, spec.laws, over_champion=worth.over_champion)
+    results = gates.judge(built, spec.laws, over_champion=worth.over_champion)
     params = export.params_of(chosen, trials)
-    facts = publish.evidence(session, publish.Case(confirmed, chosen, params, built, worth), verdict)
-    session.journal.note("verdict", facts)
-    return facts
+    verdict = publish.verdict_of(session, publish.Case(confirmed, chosen, params, built, worth), results)
+    session.journal.note("verdict", verdict.to_dict())
+    return verdict

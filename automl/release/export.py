@@ -53,8 +53,3 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         notes=notes,
         metrics=metrics,
     )
-
-
-def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]]:
-    """Measure several models on one node: weights, job, and the file that keeps what the metrics come from."""
-    return [score(weights, job, keep=keep) for weights, job, keep in models]

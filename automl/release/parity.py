@@ -29,6 +29,11 @@ def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
     return metrics
 
 
+def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]]:
+    """Measure several models on one node: weights, job, and the file that keeps what the metrics come from."""
+    return [score(weights, job, keep=keep) for weights, job, keep in models]
+
+
 def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> float:
     """Return the largest difference of raw outputs on letterboxed images, the trainer's against ONNX Runtime's.
 

@@ -1,23 +1,23 @@
 """How a study is settled: the verdict on what ships, the registry, the report, the last words."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from automl.data.record import DataSet
 from automl.hpo import statistics
-from automl.hpo.bootstrap import Interval
 from automl.hpo.selection import Candidate
 from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
 from automl.storage.layout import BEST, DATASET, ENGINE, ONNX, PARAMS, SPEC, VERDICT
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION
-from automl.study import Engine, Gain, Job, Params, Promotion, Trial
+from automl.study import Engine, Gain, Job, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
+from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, Verdict
 from automl.study.yaml_io import read_yaml
 from automl.trials.listener import EventLog
 
@@ -43,6 +43,7 @@ class Confirmed:
 
     winner: Trial
     """The trial whose params were compared with the baseline's."""
+    baseline: Params
     gain: Gain
     jobs: Mapping[str, Job]
     """All re-trainings by name."""
@@ -95,78 +96,75 @@ def check_champion(session: StudySession) -> None:
         )
 
 
-def extended(spec: StudySpec, done: Mapping[str, Any]) -> bool:
+def extended(spec: StudySpec, done: Verdict) -> bool:
     """Return True if more re-trainings are asked for than the finished study's verdict was allowed."""
-    return "allowed" in done and spec.retrainings[1] > done["allowed"]
+    return done.claim.allowed is not None and spec.retrainings[1] > done.claim.allowed
 
 
-def reopen(session: StudySession, done: Mapping[str, Any]) -> None:
+def reopen(session: StudySession, done: Verdict) -> None:
     """Take the verdict of a finished study back, so that its confirmation continues; the registry stays as it is."""
     allowed = session.spec.retrainings[1]
-    session.progress.event(f"study continues: {done['allowed']} re-trainings were allowed, now {allowed}")
+    session.progress.event(f"study continues: {done.claim.allowed} re-trainings were allowed, now {allowed}")
     session.journal.note("verdict", None)
     session.journal.note("promotion", None)
 
 
-def give_up_weights(session: StudySession, facts: Mapping[str, Any]) -> None:
+def give_up_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, but those of the best trials (`retention.keep`)."""
-    shipped = session.folder / facts["files"][BEST]
+    shipped = session.folder / verdict.files[BEST]
     checkpoint_files.settled(session.folder, shipped, say=session.progress.event)
     checkpoint_files.thinned(
         session.folder, session.spec, session.journal.trials(), shipped, say=session.progress.event
     )
 
 
-def evidence(session: StudySession, case: Case, verdict: Promotion) -> dict[str, Any]:
-    """Return the verdict and all it rests on, as plain values; a bound that is not there is None."""
+def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:
+    """Return the verdict on a case: accepted if every gate is passed."""
     built, worth = case.engine, case.worth
-    return {
-        "study": session.spec.name,
-        "accepted": verdict.accepted,
-        "side": case.chosen.side,
-        "reasons": list(verdict.reasons),
-        "notes": list(verdict.notes),
-        "objective": session.spec.objective,
-        "split": session.spec.confirm.split,
-        "shipped": {
-            "name": case.chosen.name,
-            "params": dict(case.params),
-            "on_val": case.chosen.on_val,
-            "images": worth.images,
-            **asdict(worth.value),
-        },
-        "over_baseline": worth.over_baseline and {"models": worth.baselines, **asdict(worth.over_baseline)},
-        "over_champion": worth.over_champion and asdict(worth.over_champion),
-        **_claim(session, case.confirmed),
-        "metrics": dict(built.metrics),
-        "torch_score": built.torch_score,
-        "onnx_score": built.onnx_score,
-        "onnx_difference": built.onnx_difference,
-        "engine": built.builder,
-        "engine_score": built.plan_score,
-        "files": _files(session.folder, case),
-        "data": session.data.fingerprint,
-        "names": {str(number): name for number, name in session.data.names.items()},
-    }
+    ranked = sorted(gates, key=lambda gate: gate.passed)
+    return Verdict(
+        study=session.spec.name,
+        accepted=all(gate.passed for gate in gates),
+        side=case.chosen.side,
+        reasons=tuple(gate.reason for gate in ranked),
+        notes=built.notes,
+        objective=session.spec.objective,
+        split=session.spec.confirm.split,
+        claim=_claim(session, case.confirmed),
+        metrics=dict(built.metrics),
+        torch_score=built.torch_score,
+        onnx_score=built.onnx_score,
+        onnx_difference=built.onnx_difference,
+        engine=built.builder,
+        engine_score=built.plan_score,
+        files=_files(session.folder, case),
+        data=session.data.fingerprint,
+        names={str(number): name for number, name in session.data.names.items()},
+        shipped=Shipped(case.chosen.name, dict(case.params), case.chosen.on_val, worth.images, worth.value),
+        over_baseline=Comparison(worth.baselines, worth.over_baseline) if worth.over_baseline else None,
+        over_champion=worth.over_champion,
+        gates=tuple(ranked),
+    )
 
 
-def _claim(session: StudySession, confirmed: Confirmed) -> dict[str, Any]:
+def _claim(session: StudySession, confirmed: Confirmed) -> Claim:
     """Return what is known of the params: those of the winner against the baseline's, on fresh seeds."""
     gain, further = confirmed.gain, confirmed.further
     done = sum(key.startswith("confirm:") for key in session.journal.notes())
-    return {
-        "trial": confirmed.winner.number,
-        "params": dict(confirmed.winner.params),
-        "challenger": [score.value for score in gain.challenger],
-        "default": [score.value for score in gain.default],
-        "difference": gain.difference,
-        "lower_bound": gain.low if math.isfinite(gain.low) else None,
-        "confidence": gain.confidence,
-        "params_better": statistics.convincing(gain, session.spec.laws),
-        "retrainings": done,
-        "allowed": session.spec.retrainings[1],
-        "further": further and {"seeds": further, "retrainings": done + 2 * further},
-    }
+    return Claim(
+        trial=confirmed.winner.number,
+        params=dict(confirmed.winner.params),
+        baseline_params=dict(confirmed.baseline),
+        challenger=tuple(score.value for score in gain.challenger),
+        baseline=tuple(score.value for score in gain.default),
+        difference=gain.difference,
+        lower_bound=gain.low if math.isfinite(gain.low) else None,
+        confidence=gain.confidence,
+        better=statistics.convincing(gain, session.spec.laws),
+        retrainings=done,
+        allowed=session.spec.retrainings[1],
+        further=Further(further, done + 2 * further) if further else None,
+    )
 
 
 def _files(folder: Path, case: Case) -> dict[str, str]:

@@ -4,7 +4,7 @@ Every other module speaks in these. Facts are stored, conclusions (a trial's sta
 """
 
 from automl.study.job import Job
-from automl.study.results import EarlierEvidence, Engine, Evidence, Gain, Gates, Promotion, Score
+from automl.study.results import EarlierEvidence, Engine, Evidence, Gain, Gates, Score
 from automl.study.trial import LOST, Answer, Ending, Kind, Loss, Measurement, Params, ParamValue, Report, State, Trial
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Measurement",
     "ParamValue",
     "Params",
-    "Promotion",
     "Report",
     "Score",
     "State",

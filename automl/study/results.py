@@ -64,15 +64,6 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
-class Promotion:
-    """The verdict on the model that would ship, gate by gate."""
-
-    accepted: bool
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """One trial of an earlier study, in the terms of the present one."""
 

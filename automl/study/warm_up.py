@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any, Final
 
 from automl.study.space import Choice, parts
-from automl.study.spec import StudySpec
+from automl.study.spec import RangeSpec, StudySpec
 
 SETTING: Final = "warmup_epochs"
 TIMES: Final = 2
@@ -36,10 +36,10 @@ def warnings(spec: StudySpec, settings: Mapping[str, Any]) -> Iterator[str]:
         return
     needed, latest = ceil(TIMES * warm), last // 2
     shorter = "a shorter warm-up: " + _shorter(spec, warm=first / TIMES)
-    remedy = f"set ladder.min_epochs={needed}, or {shorter}"
+    remedy = f"--set ladder.min_epochs={needed}, or {shorter}"
     if needed > latest:
         few = f"a rung lies at epoch {latest} at the latest, half of ladder.max_epochs={last}"
-        remedy = f"no min_epochs is large enough, since {few}: set ladder.max_epochs={TIMES * needed}, or {shorter}"
+        remedy = f"no min_epochs is large enough, since {few}: --set ladder.max_epochs={TIMES * needed}, or {shorter}"
     yield (
         f"ladder.min_epochs: should be at least {TIMES} x the longest warm-up of a trial, {TIMES} x {warm:g} epochs, "
         f"but got {first}: good params may be pruned before they learn; {remedy}"
@@ -55,4 +55,5 @@ def _shorter(spec: StudySpec, *, warm: float) -> str:
         return f"space.{SETTING} and train.{SETTING} of at most {warm:g}"
     if isinstance(spec.search_space.parameters[SETTING], Choice):
         return f"space.{SETTING} with choices of at most {warm:g}"
-    return f"--set space.{SETTING}.high={warm:g}"
+    lower = isinstance(parameter, RangeSpec) and parameter.default > warm
+    return f"--set space.{SETTING}.high={warm:g}" + (f" --set space.{SETTING}.default={warm:g}" if lower else "")

@@ -21,6 +21,7 @@ from automl.storage.layout import JOURNAL, REPORT
 from automl.study import Params, ParamValue, State, Trial
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.study.text import duration, short, trial_name
+from automl.study.verdict import Verdict
 from automl.trials.job_clock import Elapsed
 
 COLOURS: Final = {
@@ -32,10 +33,8 @@ COLOURS: Final = {
 CURVES_SHOWN: Final = 60
 
 
-def write(
-    folder: Path, spec: StudySpec, trials: Sequence[Trial], facts: Mapping[str, Any] | None, *, source: Path
-) -> Path:
-    """Write the report of a study; `facts` is its verdict, None while there is none yet; `source` its data set."""
+def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdict | None, *, source: Path) -> Path:
+    """Write the report of a study; `verdict` is None while there is none yet; `source` its data set."""
     rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
     rows = [_row(trial, spec) for trial in trials]
     shares = importances(
@@ -43,20 +42,20 @@ def write(
     )
     page = _environment().get_template("report.html.j2").render(
         spec=spec,
-        facts=facts,
+        verdict=verdict,
         source=source,
         folder=folder,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         rows=rows,
-        searched=list(_searched(spec, facts["params"] if facts else {})),
+        searched=list(_searched(spec, verdict.claim.params if verdict else {})),
         counts={state: sum(row["state"] == state for row in rows) for state in (*State, PAUSED)},
-        cost=_elapsed(folder, spec) | _cost(trials, spec, facts),
+        cost=_elapsed(folder, spec) | _cost(trials, spec, verdict),
         rung=rung,
         importances=shares,
-        words=words_of(facts) if facts else {},
+        words=words_of(verdict) if verdict else {},
         curves=_svg(_curves(trials, spec)),
         bars=_svg(_bars(shares)) if shares else "",
-        dots=_svg(_dots(facts)) if facts else "",
+        dots=_svg(_dots(verdict)) if verdict else "",
     )  # fmt: skip
     files.write_text(folder / REPORT, page)
     return folder / REPORT
@@ -102,7 +101,7 @@ def _elapsed(folder: Path, spec: StudySpec) -> dict[str, str]:
     return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
 
 
-def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | None) -> dict[str, str]:
+def _cost(trials: Sequence[Trial], spec: StudySpec, verdict: Verdict | None) -> dict[str, str]:
     epochs = sum(trial.epoch for trial in trials)
     full = len(trials) * spec.ladder.max_epochs
     cost = {
@@ -110,52 +109,43 @@ def _cost(trials: Sequence[Trial], spec: StudySpec, facts: Mapping[str, Any] | N
         "epochs trained": f"{epochs} of {full} without early stopping ({epochs / full:.0%})" if full else "0",
         "training time, summed over trials": duration(sum(trial.seconds for trial in trials)),
     }
-    if facts:
-        retrained = facts.get("retrainings", len(facts["challenger"]) + len(facts["default"]))
+    if verdict:
+        retrained = verdict.claim.retrainings
         cost["re-trainings to confirm"] = f"{retrained} of {spec.ladder.max_epochs} epochs"
     return cost
 
 
-def words_of(facts: Mapping[str, Any]) -> dict[str, str]:
+def words_of(verdict: Verdict) -> dict[str, str]:
     """Return the three statements of a verdict: what ships, how it compares, whether the params are better."""
-    if "shipped" not in facts:  # a study of a version before 0.9
+    shipped, over = verdict.shipped, verdict.over_baseline
+    if shipped is None:  # of an earlier version
         return {}
-    shipped, over, metric = facts["shipped"], facts["over_baseline"], f"{facts['objective']} on {facts['split']}"
     compared = "not known: no model of the baseline was trained to the end"
     if over:
-        models = "model" if over["models"] == 1 else "models"
-        compared = f"{spanned(over, sign='+')}: its difference to the mean of {over['models']} {models} of the baseline"
+        models = "model" if over.models == 1 else "models"
+        compared = (
+            f"{over.difference.text(sign='+')}: its difference to the mean of {over.models} {models} of the baseline"
+        )
     return {
-        "ships": f"{metric}: {spanned(shipped)} with its 95% interval over {shipped['images']} images, as ONNX",
+        "ships": f"{verdict.objective} on {verdict.split}: {shipped.score.text()} with its 95% interval over "
+        f"{shipped.images} images, as ONNX",
         "compared": compared,
-        "params": _gain_words(facts),
+        "params": _gain_words(verdict),
     }
 
 
-def spanned(found: Mapping[str, Any], *, sign: str = "") -> str:
-    """Return a value with its interval.
-
-    >>> spanned({"value": 0.5, "low": 0.4, "high": 0.62}), spanned({"value": 0.1, "low": -0.1, "high": 0.2}, sign="+")
-    ('0.5000 (0.4000..0.6200)', '+0.1000 (-0.1000..+0.2000)')
-    """
-    value, low, high = (f"{found[key]:{sign}.4f}" for key in ("value", "low", "high"))
-    return f"{value} ({low}..{high})"
-
-
-def _gain_words(facts: Mapping[str, Any]) -> str:
-    if not (facts["challenger"] and facts["default"]):
+def _gain_words(verdict: Verdict) -> str:
+    claim = verdict.claim
+    if not claim.known:
         return "not known: nothing was trained again on fresh seeds (confirm.seeds is 0)"
-    bound = facts["lower_bound"]
-    sure = f"with {facts['confidence']:.0%} confidence the gain is at least {bound or 0:+.4f}"
-    if bound is None or not math.isfinite(bound):
-        sure = "how sure that is cannot be told from fewer than two scores a side"
-    told = f"{facts['difference']:+.4f} {facts['objective']} on {facts['split']}; {sure}"
-    better = (
-        f"yes, those of trial {facts['trial']}" if facts["params_better"] else "not shown, which is a proper result"
-    )
-    further = facts["further"]
-    close = f"; {further['seeds']} more seeds of each would decide it if the difference holds" if further else ""
-    return f"{better}: {told}{close}"
+    sure = "how sure that is cannot be told from fewer than two scores a side"
+    if claim.lower_bound is not None and math.isfinite(claim.lower_bound):
+        sure = f"with {claim.confidence:.0%} confidence the gain is at least {claim.lower_bound:+.4f}"
+    found = f"{claim.difference:+.4f} {verdict.objective} on {verdict.split}; {sure}"
+    better = f"yes, those of trial {claim.trial}" if claim.better else "not shown, which is a proper result"
+    further = claim.further
+    close = f"; {further.seeds} more seeds of each would decide it if the difference holds" if further else ""
+    return f"{better}: {found}{close}"
 
 
 def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
@@ -195,16 +185,17 @@ def _bars(shares: Mapping[str, float]) -> Figure:
     return figure
 
 
-def _dots(facts: Mapping[str, Any]) -> Figure:
+def _dots(verdict: Verdict) -> Figure:
     figure, axes = _figure(7.6, 1.5)
-    for height, (side, colour) in enumerate({"default": "#d98200", "challenger": "#1b7f4d"}.items()):
-        if not (values := facts[side]):
+    sides = ((verdict.claim.baseline, "#d98200"), (verdict.claim.challenger, "#1b7f4d"))
+    for height, (values, colour) in enumerate(sides):
+        if not values:
             continue
         axes.plot(values, [height] * len(values), "o", color=colour, markersize=8, alpha=0.8)
         axes.plot([sum(values) / len(values)] * 2, [height - 0.3, height + 0.3], color=colour, linewidth=2)
     axes.set_yticks([0, 1], ["baseline", "challenger"])
     axes.set_ylim(-0.6, 1.6)
-    axes.set_xlabel(f"{facts['objective']} on {facts['split']}, one dot a seed, line: mean")
+    axes.set_xlabel(f"{verdict.objective} on {verdict.split}, one dot a seed, line: mean")
     return figure
 
 

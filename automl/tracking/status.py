@@ -1,24 +1,29 @@
 """A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil, floor, nan
+from pathlib import Path
 from typing import Any, Final
 
-from automl.hpo.learning_curves import Forecast, forecast
+from automl.hpo.learning_curves import Forecast, forecast, of_fine_tuning
 from automl.hpo.sampler import importances
 from automl.hpo.selection import PAUSED, paused
 from automl.storage.journal import distributions
 from automl.study import State, Trial
 from automl.study.spec import StudySpec
 from automl.study.text import View, duration, short
+from automl.study.verdict import Verdict
 from automl.trials import remaining
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
 
 SILENT_SECONDS: Final = 60.0
 """A process not heard for so long is told to be silent."""
+WEIGHTS: Final = ".pt"
+"""Of a model that starts from weights."""
 CEILING: Final = 1.0
 """No value of an objective is higher."""
 LEAST_VALIDATED: Final = 2
@@ -55,11 +60,20 @@ def expected(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
     shown = [trial for trial in trials if trial.state is not State.FAILED and trial.best(spec.metric) is not None]
     curves = [[m.metrics.get(spec.metric, nan) for m in trial.measurements] for trial in shown]
     found = forecast(curves, spec.ladder.max_epochs, ceiling=CEILING)
+    if Path(spec.model).suffix == WEIGHTS:
+        pairs = zip(shown, found, strict=True)
+        found = [_of_fine_tuning(one, best=trial.best(spec.metric) or 0.0) for trial, one in pairs]
     return {
         trial.number: forecast_text(one, best=trial.best(spec.metric) or 0.0)
         for trial, one in zip(shown, found, strict=True)
         if trial.ending is None and sum(spec.metric in m.metrics for m in trial.measurements) >= LEAST_VALIDATED
     }
+
+
+def _of_fine_tuning(found: Forecast, *, best: float) -> Forecast:
+    unknown = found.high >= CEILING
+    calibrated = of_fine_tuning(found, best=best)
+    return replace(calibrated, high=CEILING) if unknown else calibrated
 
 
 def forecast_text(found: Forecast, *, best: float) -> str:
@@ -112,9 +126,10 @@ def where(
     confirmed = [key.partition(":")[2] for key in notes if key.startswith("confirm:")]
     if confirmed:
         lines.append(f"confirmed: {', '.join(confirmed)}")
-    if verdict := notes.get("promotion"):
-        lines += [f"gate {reason}" for reason in verdict["reasons"]]
-        lines.append(f"verdict: {'promoted' if verdict['accepted'] else 'not promoted'}, version {verdict['version']}")
+    if plain := notes.get("promotion"):
+        verdict = Verdict.from_dict(plain)
+        lines += [f"gate {reason}" for reason in verdict.reasons]
+        lines.append(f"verdict: {'promoted' if verdict.accepted else 'not promoted'}, version {verdict.version}")
     return lines
 
 

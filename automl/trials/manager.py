@@ -43,7 +43,6 @@ class Search:
     """What earlier studies tell the sampler."""
     elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
-    """As in `quota.Keeper`; asked for where there is a quota."""
     _trials: dict[int, Trial] = field(default_factory=dict)
     _waiting: deque[int] = field(default_factory=deque)
     _live: Running = field(init=False)

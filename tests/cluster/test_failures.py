@@ -63,7 +63,7 @@ def test_the_kernel_s_kill_for_memory_is_told_from_another(tmp_path: Path, cap: 
             time.sleep(0.05)
         if what == "die":
             worker.kill()
-        assert worker.wait(timeout=60) == -9
+        assert worker.wait(timeout=360) == -9
 
     loss = failures.loss_of(RuntimeError("the worker died"), tmp_path)
 

@@ -14,7 +14,7 @@ from automl.study import Job, Kind, State
 from tests.conftest import tiny_job_at
 from tests.scripted_source import Jobs, all_gone, terminate_when
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("connection"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("connection"), pytest.mark.timeout(1800)]
 
 
 def jobs_at(folder: Path, data: Path, *, epochs: list[int]) -> list[Job]:

@@ -21,7 +21,7 @@ from tests.guarded_worker import kill_all, wait_until
 from tests.scripted_source import Jobs, workers
 from tests.two_ranks import all_ended, marked
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
 ONE_PLACE = cluster.Slots(gpus=0, cpus=1, concurrent=1)
 
 

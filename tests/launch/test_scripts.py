@@ -62,7 +62,7 @@ class Shell:
     def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
         """Return the exit status and what was said on standard error."""
         process = self.start(script, *arguments, **variables)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=300)
         return process.returncode, said
 
     def call(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def head(shell: Shell, tmp_path: Path) -> Iterator[Head]:
         yield process, lines_until(process, "kill "), ports
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=300)
 
 
 def test_a_local_head_gets_a_new_token_that_only_its_owner_reads(head: Head, shell: Shell) -> None:
@@ -136,7 +136,7 @@ def test_a_local_head_says_what_to_type_next(head: Head, shell: Shell) -> None:
 def test_a_local_head_ends_with_its_script(head: Head, shell: Shell) -> None:
     process, _, _ = head
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=300) == 0
     with pytest.raises(ProcessLookupError, match="No such process"):
         os.kill(shell.call()["pid"], 0)
 
@@ -148,7 +148,7 @@ def test_a_token_that_is_there_is_kept(shell: Shell, tmp_path: Path) -> None:
     process = shell.start("local.sh", AUTOML_RAY_TEMP=str(tmp_path / "ray"), **free_ports())
     lines_until(process, "kill ")
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=300)
     assert shell.token.read_text() == "a token"
     assert stat.S_IMODE(shell.token.stat().st_mode) == 0o600
 
@@ -205,11 +205,11 @@ def test_a_real_head_takes_a_study_with_the_token_and_refuses_one_without(shell:
             lines_until(process, "kill ")
             address = f"http://127.0.0.1:{ports['AUTOML_DASHBOARD_PORT']}"
             storage = {"RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": str(tmp_path)}
-            told, _ = shell.start("submit.sh", "--plan", "--name", "planned", **storage).communicate(timeout=100)
+            told, _ = shell.start("submit.sh", "--plan", "--name", "planned", **storage).communicate(timeout=600)
             refused, said = shell.run("submit.sh", "--plan", RAY_AUTH_TOKEN="another", **storage)
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=300)
     assert "study planned: " in told
     assert "succeeded" in told
     assert refused != 0

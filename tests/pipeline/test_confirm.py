@@ -56,12 +56,17 @@ def stand_in(most: int, train: Callable[[Job], Ending] = trained) -> tuple[list[
 
 
 def confirmed(
-    folder: Path, patch: pytest.MonkeyPatch, *, most: int = 99, train: Callable[[Job], Ending] = trained
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    *,
+    most: int = 99,
+    train: Callable[[Job], Ending] = trained,
+    **given: int | str,
 ) -> tuple[list[str], Session, Confirmed | None]:
     """Confirm in one session; None where it was killed."""
     session = session_at(folder)
     session.spec = session.spec.model_copy(update={"confirm": session.spec.confirm.model_copy(
-        update={"seeds": "auto", "retrainings": 20})})  # fmt: skip
+        update={"seeds": "auto", "retrainings": 20, **given})})  # fmt: skip
     names, run = stand_in(most, train)
     patch.setattr(cluster, "run", run)
     try:
@@ -119,3 +124,40 @@ def test_a_side_that_cannot_be_trained_is_told_and_tried_again(tmp_path: Path, m
         f"default_seed{1_000_000 + offset}" for offset in range(3)
     ]
     assert side_of(done.winner.number) in {"trial1", "trial2"}
+
+
+def close(done: Job) -> Ending:
+    """Return what a re-training reaches where the params are a little better than the noise shows at once."""
+    value = (0.4 if done.params["lr0"] == 0.01 else 0.414) + (-0.01, 0.01, 0.0)[done.seed % 3]
+    curves_file.write_curves(done.folder, [Measurement(1, {METRIC: value}, 1.0)])
+    return Ending(final=Measurement(done.epochs, {METRIC: value}, 1.0))
+
+
+def test_more_re_trainings_continue_a_confirmation_where_it_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, session, short = confirmed(tmp_path, monkeypatch, train=close, seeds=2, retrainings="auto")
+    before = session.journal.notes()[confirm.ROUNDS]
+    assert short is not None
+    assert len(first) == 4
+
+    more, again, longer = confirmed(tmp_path, monkeypatch, train=close, seeds=2, retrainings=20)
+
+    assert longer is not None
+    rounds = [Round.from_dict(plain) for plain in again.journal.notes()[confirm.ROUNDS]]
+    assert again.journal.notes()[confirm.ROUNDS][: len(before)] == before
+    assert more
+    assert not set(first) & set(more)
+    assert set(longer.jobs) == {*first, *more}
+    assert sum(played.share for played in rounds) < 1
+    assert len(longer.gain.default) > len(short.gain.default)
+
+
+def test_without_seeds_nothing_is_trained_and_nothing_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, _, found = confirmed(tmp_path, monkeypatch, seeds=0, retrainings="auto")
+    assert names == []
+    assert found is not None
+    assert (found.winner.number, found.gain.challenger, found.gain.default, found.jobs) == (1, (), (), {})
+    assert found.gain.low == float("-inf")

@@ -16,7 +16,7 @@ from automl.storage.registry import Registry
 from automl.study import State
 from tests.builders import METRIC
 
-pytestmark = [pytest.mark.ray, pytest.mark.yolo, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.yolo, pytest.mark.timeout(1800)]
 SEARCH = Path(__file__).parents[2] / "automl" / "search.py"
 SMALL = ("--set", "budget.trials=4", "--set", "ladder.max_epochs=5", "--set", "ladder.min_epochs=2", "--name", "small")
 
@@ -39,7 +39,7 @@ def automl(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=home, env=environment(home), text=True, capture_output=True, check=False)
 
 
-def wait_for(log: Path, said: Callable[[str], bool], *, seconds: float = 120) -> None:
+def wait_for(log: Path, said: Callable[[str], bool], *, seconds: float = 900) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if log.exists() and said(log.read_text()):
@@ -61,10 +61,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[
     wait_for(log, lambda text: "trial" in text.partition("study small in")[2].partition("study small in")[2])
     second.send_signal(signal.SIGTERM)
     stopped_at = time.monotonic()
-    second.communicate(timeout=60)
+    second.communicate(timeout=360)
     assert time.monotonic() - stopped_at < 30
     third = start(home, *SMALL)
-    said, _ = third.communicate(timeout=300)
+    said, _ = third.communicate(timeout=1800)
     return home, said, [first.returncode, second.returncode, third.returncode]
 
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from automl.data.record import DataSet
-from automl.hpo.bootstrap import Interval
 from automl.hpo.selection import Candidate
 from automl.pipeline import finish
 from automl.pipeline.session import Session
@@ -23,6 +21,7 @@ from automl.study import Engine, Gain, Score
 from automl.study.errors import StudyError
 from automl.study.load import dump
 from automl.study.results import CHALLENGER, DEFAULT
+from automl.study.verdict import Interval, Verdict
 from automl.study.yaml_io import dump_yaml
 from automl.tracking import report
 from automl.tracking.console import Progress
@@ -64,15 +63,15 @@ def case_of(session: Session, *, low: float, side: str = CHALLENGER, further: in
     onnx.write_text(side)
     chosen = Candidate(f"{side}_seed2", side, 0.6, scores[side][1].weights)
     engine = Engine(onnx, 1e-6, onnx_score=0.6, torch_score=0.6, metrics={"test/map50_95": 0.6})
-    confirmed = Confirmed(completed(1, [0.5]), gain, {}, further)
+    confirmed = Confirmed(completed(1, [0.5]), {"lr0": 0.01}, gain, {}, further)
     worth = Worth(Interval(0.6, 0.5, 0.7, 0.52), 40, Interval(0.1, 0.02, 0.18, 0.03), 2, None)
     return Case(confirmed, chosen, {"lr0": 0.01}, engine, worth)
 
 
-def settled(session: Session, *, low: float, side: str = CHALLENGER, over: Interval | None = None) -> dict[str, Any]:
+def settled(session: Session, *, low: float, side: str = CHALLENGER, over: Interval | None = None) -> Verdict:
     case = case_of(session, low=low, side=side)
-    verdict = judge(case.engine, session.spec.laws, over_champion=over)
-    return finish.settle(session, publish.evidence(session, case, verdict))
+    results = judge(case.engine, session.spec.laws, over_champion=over)
+    return finish.settle(session, publish.verdict_of(session, case, results))
 
 
 def test_the_chosen_model_becomes_the_first_champion_whether_or_not_its_params_are_better(tmp_path: Path) -> None:
@@ -81,7 +80,7 @@ def test_the_chosen_model_becomes_the_first_champion_whether_or_not_its_params_a
 
         facts = settled(session, low=low)
 
-        assert (facts["accepted"], facts["side"], facts["params_better"]) == (True, CHALLENGER, low > 0)
+        assert (facts.accepted, facts.side, facts.claim.better) == (True, CHALLENGER, low > 0)
         registry = session.place.registry(SPEC)
         assert registry.aliases() == {"challenger": 1, "champion": 1}
         assert (registry.path("champion") / "best.pt").read_text() == "challenger 2"
@@ -115,7 +114,7 @@ def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
         confirmed=replace(case.confirmed, gain=Gain(0.0, float("-inf"), 0.95, (), ())),
         worth=replace(case.worth, over_baseline=None, baselines=0),
     )
-    facts = publish.evidence(session, bare, judge(case.engine, SPEC.laws)) | {"version": 1}
+    facts = replace(publish.verdict_of(session, bare, judge(case.engine, SPEC.laws)), version=1)
 
     told = finish.outcome(facts, "small")
 
@@ -128,7 +127,7 @@ def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
     for name in ("challenger_seed1", "challenger_seed2", "default_seed1", "default_seed2"):
         session.journal.note(f"confirm:{name}", {})
     case = case_of(session, low=-0.01, further=3)
-    facts = publish.evidence(session, case, judge(case.engine, SPEC.laws)) | {"version": 1}
+    facts = replace(publish.verdict_of(session, case, judge(case.engine, SPEC.laws)), version=1)
 
     assert finish.outcome(facts, "small")[3] == (
         "that is close: 3 more seeds of each would decide it if the difference holds; repeat the command with "
@@ -146,7 +145,7 @@ def test_a_serving_champion_stays_unless_the_gate_is_passed(tmp_path: Path, over
 
     facts = settled(session, low=0.01, side=DEFAULT, over=Interval(0.05, over, 0.1, lower=over))
 
-    assert facts["accepted"] is accepted
+    assert facts.accepted is accepted
     assert session.place.registry(SPEC).aliases()["champion"] == (2 if accepted else 1)
     assert ("nothing was promoted" in finish.outcome(facts, "small")[-1]) is not accepted
 
@@ -160,7 +159,7 @@ def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path:
 
 
 def test_a_bound_that_is_not_there_is_written_as_none(tmp_path: Path) -> None:
-    assert settled(session_at(tmp_path), low=float("-inf"))["lower_bound"] is None
+    assert settled(session_at(tmp_path), low=float("-inf")).claim.lower_bound is None
 
 
 @pytest.mark.parametrize("low", [-0.01, 0.01])
@@ -169,7 +168,7 @@ def test_a_study_killed_while_it_settles_settles_alike_again(
 ) -> None:
     session = session_at(tmp_path)
     case = case_of(session, low=low)
-    facts = publish.evidence(session, case, judge(case.engine, SPEC.laws))
+    facts = publish.verdict_of(session, case, judge(case.engine, SPEC.laws))
     with monkeypatch.context() as patched:
         patched.setattr(report, "write", lambda *_args, **_kwargs: (_ for _ in ()).throw(KeyboardInterrupt("killed")))
         with pytest.raises(KeyboardInterrupt, match="killed"):
@@ -178,7 +177,7 @@ def test_a_study_killed_while_it_settles_settles_alike_again(
     done = finish.settle(session, facts)
 
     registry = session.place.registry(SPEC)
-    assert (done["accepted"], done["version"]) == (True, 1)
+    assert (done.accepted, done.version) == (True, 1)
     assert registry.versions() == [1]
     assert registry.aliases() == {"challenger": 1, "champion": 1}
 
@@ -190,3 +189,15 @@ def test_a_version_keeps_what_its_data_looked_like_where_the_study_knows(tmp_pat
     held = session.place.registry(SPEC)
     assert (held.path(1) / "dataset.json").read_text() == "{}"
     assert held.verify(1) == []
+
+
+def test_a_verdict_survives_the_journal(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    for further in (None, 3):
+        case = case_of(session, low=-0.01, further=further)
+        results = judge(case.engine, SPEC.laws, over_champion=Interval(0.1, 0.0, 0.2, 0.01))
+        verdict = publish.verdict_of(session, case, results)
+        session.journal.note("verdict", verdict.to_dict())
+        again = Verdict.from_dict(session.journal.notes()["verdict"])
+        assert again == verdict
+        assert again.to_dict() == verdict.to_dict()

@@ -166,7 +166,7 @@ def test_a_training_on_a_full_disk_waits_and_completes(tmp_path: Path, data: Pat
 
         thread = threading.Thread(target=work)
         thread.start()
-        thread.join(timeout=200)
+        thread.join(timeout=1200)
         assert [ending.state for ending in endings] == [State.COMPLETED], endings
         assert "No space left on device" in voice.said[0]
         assert [measurement.epoch for measurement in curves_file.read_curves(job.folder)] == [1, 2]

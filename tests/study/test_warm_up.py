@@ -51,14 +51,15 @@ def test_one_that_compares_nobody_is_not_warned_about() -> None:
 @pytest.mark.parametrize(
     ("changes", "remedy"),
     [
-        ({}, "set ladder.min_epochs=6, or a shorter warm-up: --set train.warmup_epochs=2"),
+        ({}, "--set ladder.min_epochs=6, or a shorter warm-up: --set train.warmup_epochs=2"),
         (
             {"space": {"warmup_epochs": RANGE}},
-            "set ladder.min_epochs=10, or a shorter warm-up: --set space.warmup_epochs.high=2",
+            "--set ladder.min_epochs=10, or a shorter warm-up: --set space.warmup_epochs.high=2 "
+            "--set space.warmup_epochs.default=2",
         ),
         (
             {"space": {"warmup_epochs": {"choices": [1, 4], "default": 4}}},
-            "set ladder.min_epochs=8, or a shorter warm-up: space.warmup_epochs with choices of at most 2",
+            "--set ladder.min_epochs=8, or a shorter warm-up: space.warmup_epochs with choices of at most 2",
         ),
         (
             {"space": {"optimizer": OPTIMIZER, "warmup_epochs": SGD_ONLY}},
@@ -77,7 +78,7 @@ def test_a_study_too_short_for_its_warm_up_is_told_so_with_the_numbers() -> None
     assert said(first=4, last=10) == (
         "ladder.min_epochs: should be at least 2 x the longest warm-up of a trial, 2 x 3 epochs, but got 4: good "
         "params may be pruned before they learn; no min_epochs is large enough, since a rung lies at epoch 5 at the "
-        "latest, half of ladder.max_epochs=10: set ladder.max_epochs=12, or a shorter warm-up: "
+        "latest, half of ladder.max_epochs=10: --set ladder.max_epochs=12, or a shorter warm-up: "
         "--set train.warmup_epochs=2"
     )
 

@@ -13,6 +13,7 @@ from automl.data.record import DataSet
 from automl.storage.journal import Journal
 from automl.study import Ending, Params, Trial
 from automl.study.spec import StudySpec
+from automl.study.verdict import Verdict
 from automl.tracking import report
 from automl.trials.job_clock import Elapsed, Stage
 from tests.builders import METRIC, RATES, completed, failed, measurement, pruned, spec_of, trial_of
@@ -31,11 +32,13 @@ FACTS: dict[str, Any] = {
     "study": "small", "accepted": True, "reasons": ["passed: gain"], "notes": ["no engine was built"], "trial": 0,
     "params": {"lr0": 0.02, "optimizer": "SGD"}, "seed": 1_000_001, "objective": "map50_95", "split": "test",
     "side": "trial0", "params_better": True, "further": None,
-    "shipped": {"name": "trial0_seed1000001", "images": 40, "value": 0.599, "low": 0.51, "high": 0.68, "lower": 0.52},
+    "shipped": {"name": "trial0_seed1000001", "params": {}, "on_val": 0.6, "images": 40,
+                "value": 0.599, "low": 0.51, "high": 0.68, "lower": 0.52},
     "over_baseline": {"models": 2, "value": 0.3, "low": 0.2, "high": 0.4, "lower": 0.22},
     "challenger": [0.5, 0.6], "default": [0.3, 0.2], "difference": 0.3, "lower_bound": 0.1, "confidence": 0.9,
     "metrics": {METRIC: 0.6, "class/hole": 0.61}, "torch_score": 0.6, "onnx_score": 0.599, "onnx_difference": 1e-4,
     "engine": "tensorrt_rtx 1.7", "engine_score": None, "version": 3, "data": "f" * 64, "names": {"0": "hole"},
+    "files": {},
 }  # fmt: skip
 VOID = {"meta", "link", "br", "img", "use", "path", "hr", "input"}
 
@@ -78,7 +81,7 @@ def page_of(
 ) -> tuple[str, str]:
     """Write the report, see that it is sound, and return its source and its words."""
     spec: StudySpec = spec_of(**changes)
-    path = report.write(folder, spec, trials, facts, source=DATA.source)
+    path = report.write(folder, spec, trials, Verdict.from_dict(facts) if facts else None, source=DATA.source)
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     assert path == folder / "report.html"

@@ -12,6 +12,7 @@ from automl.tracking import status
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
 from tests.builders import SPEC, completed, failed, pruned, spec_of, trial_of
+from tests.tracking.test_report import FACTS
 
 MINUTE = Elapsed.of_search(60, 2)
 TRIALS = [completed(0, [0.1, 0.2, 0.5, 0.4, 0.3, 0.3]), pruned(1, [0.0, 0.1]), failed(2), trial_of(3, [0.2])]
@@ -143,7 +144,7 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
     notes = {
         "seconds": 3.0,
         "confirm:default_seed1": {},
-        "promotion": {"reasons": ["refused: too slow"], "accepted": False, "version": 3},
+        "promotion": FACTS | {"reasons": ["refused: too slow"], "accepted": False, "version": 3},
     }
     lost = (Loss(Kind.NODE, "its node died", epoch=0),)
     trials = [

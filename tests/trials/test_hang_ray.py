@@ -75,7 +75,7 @@ def test_a_worker_that_wakes_after_its_trial_went_on_writes_nothing(tmp_path: Pa
 
         first.send_signal(signal.SIGCONT)
 
-        assert first.wait(timeout=120) != 0
+        assert first.wait(timeout=720) != 0
     assert second.state is State.COMPLETED, second.cause
     assert contents(job.folder) == before
     assert [m.epoch for m in curves_file.read_curves(job.folder)] == [1, 2, 3, 4]

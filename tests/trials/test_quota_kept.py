@@ -14,6 +14,7 @@ from automl.storage import checkpoint_files
 from automl.storage.checkpoint_files import OURS, give_up, merit
 from automl.storage.journal import Journal
 from automl.study import Ending, State
+from automl.study.verdict import Verdict
 from tests.builders import METRIC, completed, failed, measurement, pruned
 from tests.release.test_publish import case_of, session_at
 from tests.simulated_checkpoints import Disk, best, kept_until_the_verdict, opened, sized, study_of, weights
@@ -171,17 +172,17 @@ def test_after_the_verdict_what_ships_keeps_its_weights_and_the_other_re_trainin
 def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:
     session = session_at(tmp_path)
     case = case_of(session, low=0.01)
-    session.journal.note("verdict", publish.evidence(session, case, judge(case.engine, session.spec.laws)))
+    session.journal.note("verdict", publish.verdict_of(session, case, judge(case.engine, session.spec.laws)).to_dict())
 
     again = session_at(tmp_path)
-    facts = again.journal.notes()["verdict"]
+    facts = Verdict.from_dict(again.journal.notes()["verdict"])
     for _ in range(2):
         publish.give_up_weights(again, facts)
     done = finish.settle(again, facts)
 
     kept = list((again.folder / "confirm").glob("*/*.pt"))
     assert kept == [case.chosen.weights]
-    published = again.place.registry(again.spec).path(done["version"])
+    published = again.place.registry(again.spec).path(done.version or 0)
     assert (published / "best.pt").read_bytes() == kept[0].read_bytes()
 
 

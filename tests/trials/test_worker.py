@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from automl.storage import curves_file
-from automl.storage.detections import ImageStats
+from automl.storage.detections import ImageStats, metrics
 from automl.study import Ending, Job, Measurement, Report, State
 from automl.trainers import yolo
 from automl.trials import checkpoints, worker
@@ -115,7 +115,11 @@ def test_the_judged_split_is_opened_after_the_last_epoch_and_chooses_nothing(
 
     assert opened == ["test"]
     assert ending.final is not None
+    assert {"test/map50_95", "test/recall"} <= set(ending.final.metrics)
     assert any(tag.startswith("class/") for tag in ending.final.metrics)
+    found = ImageStats.load(tmp_path / "judged.npz")
+    assert found.images == 12
+    assert metrics(found)["map50_95"] == pytest.approx(ending.final.metrics["test/map50_95"], abs=1e-9)
 
 
 def test_an_image_size_that_is_not_given_is_the_usual_one(tmp_path: Path, data: Path) -> None:

@@ -153,7 +153,10 @@ def _from_registry(folder: Path, metric: str) -> EarlierStudy:
 
 def _outcomes(spec: StudySpec, verdict: Mapping[str, Any]) -> Iterator[EarlierTrial]:
     """Yield winner and default with the means of their confirmed scores, which were taken on the same split."""
-    sides = {"challenger": dict(verdict["params"]), "default": spec.search_space.defaults()}
+    sides = {
+        "challenger": dict(verdict["params"]),
+        "default": dict(verdict.get("baseline_params") or spec.search_space.defaults()),
+    }
     if sides["challenger"] == sides["default"]:
         del sides["challenger"]
     for side, params in sides.items():

@@ -1,0 +1,226 @@
+"""Verdict: what a study ships, what that is worth, and whether tuned params are better (`promotion.json`)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from automl.study.trial import Params
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A metric, or a difference of two, with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    lower: float
+    """One-sided lower bound."""
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """Read it from a mapping that may hold more."""
+        return cls(*(float(plain[field.name]) for field in fields(cls)))
+
+    def text(self, *, sign: str = "") -> str:
+        """Return the value with its interval.
+
+        >>> Interval(0.5, 0.4, 0.62, 0.41).text(), Interval(0.1, -0.1, 0.2, 0.0).text(sign="+")
+        ('0.5000 (0.4000..0.6200)', '+0.1000 (-0.1000..+0.2000)')
+        """
+        value, low, high = (f"{number:{sign}.4f}" for number in (self.value, self.low, self.high))
+        return f"{value} ({low}..{high})"
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate: its law, and what it found."""
+
+    name: str
+    passed: bool
+    limit: float
+    value: float | None
+    """What was measured; None where nothing could be."""
+    text: str
+    """The law with what was found, for people."""
+
+    @property
+    def reason(self) -> str:
+        """Return the line of the log."""
+        return f"{'passed' if self.passed else 'refused'}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """The model that ships."""
+
+    name: str
+    """`trial 7`, or the name of a re-training."""
+    params: Params
+    on_val: float
+    """By which it was chosen."""
+    images: int
+    """Images that it was judged on."""
+    score: Interval
+    """Its objective there, measured on the ONNX file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The difference of what ships to the mean of the baseline's models."""
+
+    models: int
+    difference: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What would decide a close verdict."""
+
+    seeds: int
+    """More seeds of each side."""
+    retrainings: int
+    """The `confirm.retrainings` that allows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is known of the tuned params against the baseline's, on fresh seeds."""
+
+    trial: int
+    params: Params
+    baseline_params: Params
+    """Empty in a verdict of an earlier version, whose baseline was the default of the space."""
+    challenger: tuple[float, ...]
+    """The objective on the judged split, one a seed."""
+    baseline: tuple[float, ...]
+    difference: float
+    lower_bound: float | None
+    """None where fewer than two seeds a side were trained."""
+    confidence: float
+    better: bool
+    """Whether the lower bound exceeds the least gain."""
+    retrainings: int
+    allowed: int | None
+    """The most re-trainings that the verdict was allowed; None in a verdict before 0.1."""
+    further: Further | None
+
+    @property
+    def known(self) -> bool:
+        """Return True if both sides were trained again."""
+        return bool(self.challenger and self.baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The end of a study."""
+
+    study: str
+    accepted: bool
+    side: str
+    """Whose params what ships was trained with: `default` for the baseline's, else `trial7`."""
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    objective: str
+    split: str
+    claim: Claim
+    metrics: Mapping[str, float]
+    torch_score: float
+    onnx_score: float
+    onnx_difference: float
+    engine: str
+    engine_score: float | None
+    files: Mapping[str, str]
+    """Name in the registry to path in the study's folder."""
+    data: str
+    names: Mapping[str, str]
+    shipped: Shipped | None = None
+    """None in a verdict of an earlier version, as the comparisons."""
+    over_baseline: Comparison | None = None
+    over_champion: Interval | None = None
+    gates: tuple[GateResult, ...] = ()
+    version: int | None = None
+    """In the registry, once published."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `promotion.json` and the journal hold."""
+        plain = {name: getattr(self, name) for name in PLAIN}
+        shipped, over = self.shipped, self.over_baseline
+        return {
+            **plain,
+            "reasons": list(self.reasons),
+            "notes": list(self.notes),
+            "gates": [asdict(gate) for gate in self.gates],
+            "shipped": shipped and _with(shipped, "score", name=shipped.name, params=dict(shipped.params)),
+            "over_baseline": over and _with(over, "difference", models=over.models),
+            "over_champion": self.over_champion and asdict(self.over_champion),
+            **_of_claim(self.claim),
+            **({} if self.version is None else {"version": self.version}),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote, or an earlier version."""
+        shipped, over, champion = (plain.get(name) for name in ("shipped", "over_baseline", "over_champion"))
+        own: dict[str, Any] = {name: plain[name] for name in PLAIN if name != "engine_score"}
+        return cls(
+            **own,
+            engine_score=plain.get("engine_score"),
+            reasons=tuple(plain["reasons"]),
+            notes=tuple(plain["notes"]),
+            gates=tuple(GateResult(**gate) for gate in plain.get("gates", ())),
+            shipped=shipped and Shipped(**{name: shipped[name] for name in SHIPPED}, score=Interval.of(shipped)),
+            over_baseline=over and Comparison(over["models"], Interval.of(over)),
+            over_champion=champion and Interval.of(champion),
+            claim=_claim_of(plain),
+            version=plain.get("version"),
+        )
+
+
+PLAIN = (
+    "study", "accepted", "side", "objective", "split", "metrics", "torch_score", "onnx_score", "onnx_difference",
+    "engine", "engine_score", "files", "data", "names",
+)  # fmt: skip
+SHIPPED = ("name", "params", "on_val", "images")
+
+
+def _with(record: Shipped | Comparison, interval: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a record with its interval's fields beside its own."""
+    own = asdict(record)
+    return {**{name: value for name, value in own.items() if name != interval}, **more, **own[interval]}
+
+
+def _of_claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "trial": claim.trial,
+        "params": dict(claim.params),
+        "baseline_params": dict(claim.baseline_params),
+        "challenger": list(claim.challenger),
+        "default": list(claim.baseline),
+        "difference": claim.difference,
+        "lower_bound": claim.lower_bound,
+        "confidence": claim.confidence,
+        "params_better": claim.better,
+        "retrainings": claim.retrainings,
+        **({} if claim.allowed is None else {"allowed": claim.allowed}),
+        "further": claim.further and asdict(claim.further),
+    }
+
+
+def _claim_of(plain: Mapping[str, Any]) -> Claim:
+    challenger, baseline = tuple(plain["challenger"]), tuple(plain["default"])
+    further = plain.get("further")
+    return Claim(
+        trial=plain["trial"],
+        params=plain["params"],
+        baseline_params=plain.get("baseline_params", {}),
+        challenger=challenger,
+        baseline=baseline,
+        difference=plain["difference"],
+        lower_bound=plain["lower_bound"],
+        confidence=plain["confidence"],
+        better=plain.get("params_better", plain["side"] != "default"),
+        retrainings=plain.get("retrainings", len(challenger) + len(baseline)),
+        allowed=plain.get("allowed"),
+        further=further and Further(**further),
+    )
