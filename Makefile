@@ -1,14 +1,19 @@
-# Two commands set everything up by themselves: make demo, make test.
+# Two commands set everything up by themselves: make demo, make test. While you work: make quick.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check chromium gpu clean
+QUICK := not ray and not yolo and not browser and not slow and not gpu
+
+.PHONY: demo test quick check chromium gpu clean
 
 demo: .venv/ready ## a small study on drawn data, from nothing to a champion
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
 
 test: .venv/ready chromium check ## every check that needs no GPU
 	$(BIN)/python -m pytest -m "not gpu" -n 2 --dist loadfile --durations=10
+
+quick: .venv/ready ## the tests that start no Ray, no YOLO and no browser, and take at most two seconds each
+	$(BIN)/python -m pytest -q -m "$(QUICK)" -n 2 --dist loadfile
 
 check: .venv/ready ## lint, types, layers
 	$(BIN)/ruff check

@@ -24,18 +24,19 @@ MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
 OPTIONS = {
-    "check": ["--data", "--model", "--set", "--storage", "spec"],
+    "check": ["--data", "--json", "--model", "--set", "--storage", "spec"],
     "export": ["--engine", "--version", "model", "target"],
-    "promote": ["--version", "--why", "model"],
+    "history": ["--json", "model"],
+    "promote": ["--json", "--version", "--why", "model"],
     "report": ["study"],
     "resume": ["--address", "study"],
     "rollback": ["--why", "model"],
     "sample": ["--seed", "folder"],
     "search": ["--address", "--data", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": ["--host", "--port", "--version", "model"],
-    "status": ["study"],
-    "studies": ["--data", "--storage"],
-    "verify": ["model"],
+    "status": ["--json", "study"],
+    "studies": ["--data", "--json", "--storage"],
+    "verify": ["--json", "model"],
 }
 
 KEYS = {
@@ -116,14 +117,16 @@ def test_a_module_is_named_after_a_noun_of_its_own(path: Path) -> None:
 
 def test_no_module_hides_another_when_search_py_runs_as_a_script() -> None:
     """`automl/` is then first on the path: `automl/queue.py` or `automl/optuna.py` would break the program."""
-    ours = {path.stem for path in (ROOT / "automl").iterdir() if path.stem != "__init__" and path.name[0] != "."}
+    entries = [path for path in (ROOT / "automl").iterdir() if path.is_dir() or path.suffix == ".py"]
+    ours = {path.stem for path in entries if path.stem != "__init__" and path.name[0] != "."}
     others = {*sys.stdlib_module_names, *sys.builtin_module_names, *packages_distributions()} - {"automl"}
     assert ours & others == set()
 
 
 def test_the_package_has_at_most_13_entries() -> None:
     """Twelve rooms and `__init__.py`: a new module goes into a room."""
-    entries = {path.name for path in (ROOT / "automl").iterdir() if path.name[0] != "." and path.name != "__pycache__"}
+    marks = {"__pycache__", "py.typed"}  # the latter says that the package is typed (PEP 561)
+    entries = {path.name for path in (ROOT / "automl").iterdir() if path.name[0] != "." and path.name not in marks}
     assert len(entries) <= 13, sorted(entries)
 
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -12,8 +13,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from automl import cluster
-from automl.apps import cli, serve
-from automl.apps.cli import app
+from automl.apps import serve
+from automl.apps.cli import app, registry_verbs
 from automl.data import sample
 from automl.pipeline.session import opened
 from automl.storage.place import Place
@@ -111,6 +112,7 @@ def holding(folder: Path, secrets: list[bytes]) -> list[Path]:
     return [path for path in found if any(secret in path.read_bytes() for secret in secrets)]
 
 
+@pytest.mark.slow
 def test_a_study_keeps_nothing_of_the_environment(tmp_path: Path, secrets: list[bytes]) -> None:
     with opened(spec_of(), Place(tmp_path), console=Console(quiet=True)) as session:
         source = open_search(session.folder, session.spec)
@@ -163,7 +165,7 @@ def test_a_model_is_served_to_this_machine_unless_told_otherwise(
     heard: list[object] = []
     monkeypatch.setattr(uvicorn, "run", lambda _app, **given: heard.append(given["host"]))
     monkeypatch.setattr(serve, "app", lambda *_given: None)
-    monkeypatch.setattr(cli, "_registry", lambda _path: None)
+    monkeypatch.setattr(registry_verbs, "Registry", lambda _path: SimpleNamespace(stored=None))
     for more in ([], ["--host", "0.0.0.0"]):
         assert CliRunner().invoke(app, ["serve", str(tmp_path), *more]).exit_code == 0
     assert heard == ["127.0.0.1", "0.0.0.0"]

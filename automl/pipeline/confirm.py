@@ -17,6 +17,7 @@ from automl.release.publish import Confirmed
 from automl.storage import layout
 from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
+from automl.tracking.tensorboard_writer import Board
 from automl.trials import quota, retrainings
 from automl.trials.remaining import Confirmation
 
@@ -97,13 +98,20 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     # One that failed is tried again in the next session: its cause may have been a mount that was away.
     done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
     left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
-    outlook = Confirmation.of(session.spec, session.clock.elapsed, journal.trials())
+    for name in names.values():
+        if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
+            journal.retraining_lost(name, ())
+    board = Board(session.folder, session.spec.search_space, metric=session.spec.metric, say=session.progress.event)
     source = retrainings.Retrainings(
-        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits, outlook=outlook
-    )
-    if left:
-        with session.progress.live():
-            cluster.run(source, slots)
+        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits,
+        outlook=Confirmation.of(session.spec, session.clock.elapsed, journal.trials()), journal=journal, board=board,
+    )  # fmt: skip
+    try:
+        if left:
+            with session.progress.live():
+                cluster.run(source, slots)
+    finally:
+        board.close()
     if source.stopping:
         raise Interrupted
 

@@ -115,14 +115,64 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
     return Forecast(alive, largest.running, max(searching, confirming), ended + SHIPPED * largest.parameters)
 
 
-def forecast(spec: StudySpec, storage: Path) -> Iterator[str]:
-    """Yield what a study will hold on disk, and a warning where that is more than there is.
+@dataclass(frozen=True, slots=True)
+class DiskForecast:
+    """What a study will hold on disk, in bytes, and what is free."""
+
+    storage: Path
+    alive: int
+    """Trials that hold a training state at a time."""
+    counted: bool
+    """Whether that number is known before the study is placed on a cluster."""
+    pausing: bool
+    """Whether paused trials keep their state."""
+    trial: int
+    """One trial while it runs."""
+    wanted: int
+    """The most while it runs, without a quota."""
+    running: int
+    """The most while it runs: at most the quota."""
+    kept: int
+    """At the end."""
+    free: int
+    quota_gb: float | None = None
+
+    @property
+    def warning(self) -> str:
+        """Return what to do where the storage has less room than the study may hold; empty where it has enough."""
+        if self.running <= self.free:
+            return ""
+        return (
+            f"{self.storage} has {amount(self.free)} free, but the study may hold {amount(self.running)}; "
+            "make room, or set retention.quota_gb: the worst paused trials then end first"
+        )
+
+    def told(self) -> Iterator[str]:
+        """Yield it in lines."""
+        yield (
+            f"disk: at most {amount(self.running)} while it runs ({self._alive()}), {amount(self.kept)} kept at the "
+            f"end; {amount(self.free)} free in {self.storage}"
+        )
+        if self.quota_gb is not None and self.wanted > self.running:
+            yield f"      retention.quota_gb {self.quota_gb:g} is less than that takes: the worst paused trials may end"
+        if self.warning:
+            yield f"disk warning: {self.warning}"
+
+    def _alive(self) -> str:
+        if self.counted:
+            paused = "; paused ones keep theirs" if self.pausing else ""
+            return f"{self.alive} trials alive x {amount(self.trial)}{paused}"
+        return f"{amount(self.trial)} for each trial at a time"
+
+
+def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
+    """Return what a study will hold on disk.
 
     Raises:
         StudyError: the quota is too small for a single trial.
     """
     largest = max((footprint(model, spec) for model in models_of(spec)), key=lambda one: one.parameters)
-    found, free = expected(spec, largest), _free(storage)
+    found = expected(spec, largest)
     quota = spec.retention.quota_gb
     if quota is not None and quota * GB < largest.running + largest.kept:
         raise StudyError(
@@ -130,25 +180,18 @@ def forecast(spec: StudySpec, storage: Path) -> Iterator[str]:
             f"{(largest.running + largest.kept) / GB:.3g} GB, but got {quota:g}"
         )
     most = found.running if quota is None else min(found.running, round(quota * GB))
-    yield (
-        f"disk: at most {amount(most)} while it runs ({_alive(spec, found)}), "
-        f"{amount(min(most, found.kept))} kept at the end; "
-        f"{amount(free)} free in {storage}"
+    return DiskForecast(
+        storage=storage,
+        alive=found.alive,
+        counted=found.alive > 1 or spec.resources.concurrent != "auto",
+        pausing=spec.ladder.scheduler == "promotion" and bool(spec.rungs),
+        trial=found.trial,
+        wanted=found.running,
+        running=most,
+        kept=min(most, found.kept),
+        free=_free(storage),
+        quota_gb=quota,
     )
-    if quota is not None and found.running > quota * GB:
-        yield f"      retention.quota_gb {quota:g} is less than that takes: the worst paused trials may end"
-    if most > free:
-        yield (
-            f"disk warning: {storage} has {amount(free)} free, but the study may hold {amount(most)}; "
-            "make room, or set retention.quota_gb: the worst paused trials then end first"
-        )
-
-
-def _alive(spec: StudySpec, found: Forecast) -> str:
-    if found.alive > 1 or spec.resources.concurrent != "auto":
-        paused = "; paused ones keep theirs" if spec.ladder.scheduler == "promotion" and spec.rungs else ""
-        return f"{found.alive} trials alive x {amount(found.trial)}{paused}"
-    return f"{amount(found.trial)} for each trial at a time"
 
 
 def _free(storage: Path) -> int:

@@ -1,54 +1,142 @@
-"""What a study will do, what it can cost and how long it will take, told before anything is started."""
+"""Preview of a study before it starts: data, baseline, ladder, cost, disk and time (`automl check`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from automl.data import sample
 from automl.data.record import DataSet
+from automl.hpo.warm_start import Transfer
 from automl.pipeline import disk_forecast, inputs, plain_training, time_forecast
+from automl.pipeline.disk_forecast import DiskForecast
+from automl.pipeline.time_forecast import TimeForecast
 from automl.storage import scratch
 from automl.storage.place import Place
-from automl.study import warm_up
+from automl.study import Params, warm_up
+from automl.study.baseline import Baseline
+from automl.study.ladder import Cost
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.text import shown
 from automl.trainers import trainer_of
 
 
-def plan(spec: StudySpec, place: Place) -> Iterator[str]:
-    """Look at the data and yield what a study will do, what it can cost and how long it will take."""
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split of the data set."""
+
+    images: int
+    boxes: Mapping[str, int]
+    """Class name to number of boxes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a study will do, what it can cost and how long it will take; nothing was started."""
+
+    study: str
+    model: str
+    trials: int
+    splits: Mapping[str, Split]
+    data_warnings: tuple[str, ...]
+    baseline: Baseline
+    """What trial 0 is trained with."""
+    default_params: Params
+    """What trial 1 is trained with, where that differs from the baseline."""
+    warm_start: tuple[Transfer, ...]
+    rungs: tuple[int, ...]
+    """Epochs at which trials are compared."""
+    max_epochs: int
+    reduction_factor: int
+    """One trial in so many advances."""
+    ladder_warnings: tuple[str, ...]
+    cost: Cost
+    """Epochs of the search."""
+    confirm_epochs: tuple[int, int]
+    """Epochs of the fewest and of the most re-trainings."""
+    hours: float | None
+    gpu_hours: float | None
+    disk: DiskForecast
+    time: TimeForecast
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return all warnings: of the data, the ladder and the disk."""
+        return (*self.data_warnings, *self.ladder_warnings, *filter(None, (self.disk.warning,)))
+
+    def __str__(self) -> str:
+        """Return the text of `automl check`."""
+        return "\n".join(self.told())
+
+    def told(self) -> Iterator[str]:
+        """Yield the lines of `automl check`."""
+        yield f"study {self.study}: {self.trials} trials of {self.model}"
+        yield from self._data()
+        yield plain_training.told(self.baseline)
+        if self.default_params:
+            yield f"default params (trial 1): {shown(self.default_params)}"
+        yield from (lesson.told() for lesson in self.warm_start)
+        yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
+        yield f"        and one in {self.reduction_factor} advances"
+        yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
+        yield from self._cost()
+        yield from self.disk.told()
+        yield self.time.told()
+
+    def _data(self) -> Iterator[str]:
+        for name, split in self.splits.items():
+            counted = ", ".join(f"{label} {count}" for label, count in split.boxes.items())
+            yield f"data {name}: {split.images} images; boxes: {counted}"
+        yield from (f"data warning: {warning}" for warning in self.data_warnings)
+
+    def _cost(self) -> Iterator[str]:
+        yield f"cost: {self.cost.fewest} to {self.cost.most} epochs of training, about {self.cost.expected}"
+        fewest, most = self.confirm_epochs
+        span = f"{fewest} to {most}" if fewest < most else str(most)
+        yield f"      and {span} to confirm the winner against the baseline"
+        limits = {"hours": self.hours, "GPU-hours": self.gpu_hours}
+        told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
+        yield f"limits: {', '.join(told) if told else 'none but the trials'}"
+
+
+def preview(spec: StudySpec, place: Place) -> Preview:
+    """Check the data, time a few batches, and return what a study will do and cost.
+
+    Raises:
+        AutomlError: the data or an earlier study cannot be used, or the quota is too small.
+    """
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
-        data = inputs.check_data(spec, source)
-        yield from _planned(spec, place, data)
-        yield time_forecast.told(spec, data)
+        return _of(spec, place, inputs.check_data(spec, source))
 
 
-def _planned(spec: StudySpec, place: Place, data: DataSet) -> Iterator[str]:
-    lessons = inputs.lessons_of(
-        inputs.named_from(place.storage, spec.with_models(inputs.kept_name)), place, inputs.summary_of(data)
-    )
-    cost = spec.cost()
-    yield f"study {spec.name}: {spec.budget.trials} trials of {spec.model}"
-    for split, images in data.images.items():
-        boxes = data.boxes[split]
-        counted = ", ".join(f"{name} {boxes.get(number, 0)}" for number, name in data.names.items())
-        yield f"data {split}: {len(images)} images; boxes: {counted}"
-    for warning in data.warnings:
-        yield f"data warning: {warning}"
+def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
+    named = inputs.named_from(place.storage, spec.with_models(inputs.kept_name))
     baseline, default = plain_training.baseline_for(spec, data), spec.search_space.defaults()
-    yield plain_training.told(baseline)
-    if dict(baseline.params) != default:
-        yield f"default params (trial 1): {shown(default)}"
-    yield from (lesson.told() for lesson in lessons)
-    steps = spec.ladder
-    yield f"ladder: trials are compared at epochs {list(spec.rungs)} of {steps.max_epochs}"
-    yield f"        and one in {steps.reduction_factor} advances"
-    yield from (f"ladder warning: {warning}" for warning in warm_up.warnings(spec, trainer_of().settings()))
-    yield f"cost: {cost.fewest} to {cost.most} epochs of training, about {cost.expected}"
     fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
-    span = f"{fewest} to {most}" if fewest < most else str(most)
-    yield f"      and {span} to confirm the winner against the baseline"
-    limits = {"hours": spec.budget.hours, "GPU-hours": spec.budget.gpu_hours}
-    told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
-    yield f"limits: {', '.join(told) if told else 'none but the trials'}"
-    yield from disk_forecast.forecast(spec, place.storage)
+    return Preview(
+        study=spec.name,
+        model=spec.model,
+        trials=spec.budget.trials,
+        splits=_splits(data),
+        data_warnings=tuple(data.warnings),
+        baseline=baseline,
+        default_params=default if dict(baseline.params) != default else {},
+        warm_start=inputs.lessons_of(named, place, inputs.summary_of(data)),
+        rungs=spec.rungs,
+        max_epochs=spec.ladder.max_epochs,
+        reduction_factor=spec.ladder.reduction_factor,
+        ladder_warnings=tuple(warm_up.warnings(spec, trainer_of().settings())),
+        cost=spec.cost(),
+        confirm_epochs=(fewest, most),
+        hours=spec.budget.hours,
+        gpu_hours=spec.budget.gpu_hours,
+        disk=disk_forecast.forecast(spec, place.storage),
+        time=time_forecast.forecast(spec, data),
+    )
+
+
+def _splits(data: DataSet) -> dict[str, Split]:
+    return {
+        split: Split(len(images), {name: data.boxes[split].get(number, 0) for number, name in data.names.items()})
+        for split, images in data.images.items()
+    }

@@ -27,7 +27,7 @@ from automl.trials.job_clock import Stage
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[2] / "search_spaces" / "smoke.yaml"
 
 
-def run(spec: StudySpec, place: Place, *, address: str | None, console: Console) -> Verdict:
+def run(spec: StudySpec, place: Place, *, address: str | None, console: Console | None = None) -> Verdict:
     """Search, confirm, export, judge, promote and report.
 
     Raises:

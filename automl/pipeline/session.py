@@ -51,7 +51,7 @@ class Session:
 
 
 @contextmanager
-def opened(spec: StudySpec, place: Place, *, console: Console) -> Iterator[Session]:
+def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> Iterator[Session]:
     """Claim the study's folder, check and stage the data, and open the journal.
 
     Raises:

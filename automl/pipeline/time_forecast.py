@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from automl import cluster
 from automl.data import staging
@@ -93,8 +93,71 @@ class Estimate:
         return fewest, most
 
 
-def told(spec: StudySpec, data: DataSet) -> str:
-    """Return a line with the hours that a study takes on this machine, or why that could not be measured.
+@dataclass(frozen=True, slots=True)
+class TimeForecast:
+    """Hours that a study takes on this machine, export not included; or why they could not be measured."""
+
+    problem: str = ""
+    """Why nothing could be measured; all other fields then hold their defaults."""
+    search_seconds: float = 0.0
+    """Of the search, up to `budget.hours`."""
+    whole_search_seconds: float = 0.0
+    """Of the search if nothing but the trials ended it."""
+    confirm_seconds: tuple[float, float] = (0.0, 0.0)
+    """Of the fewest and of the most re-trainings."""
+    places: int = 0
+    """Trainings at a time."""
+    copies: int = 0
+    """Trainings that were timed together."""
+    device: str = ""
+    timing: Timing | None = None
+    """What was measured."""
+    varied: tuple[str, ...] = ()
+    """Searched parameters that change what a batch takes: measured with their defaults."""
+
+    @classmethod
+    def of(cls, estimate: Estimate, job: Job, *, copies: int) -> Self:
+        """Derive the hours from an estimate; `job` tells which epochs are validated."""
+        spec, whole = estimate.spec, estimate.search(job)
+        hours = spec.budget.hours
+        return cls(
+            search_seconds=whole if hours is None else min(whole, hours * 3600),
+            whole_search_seconds=whole,
+            confirm_seconds=estimate.confirm(),
+            places=estimate.places,
+            copies=copies,
+            device="a GPU" if job.gpus else "cpu",
+            timing=estimate.timing,
+            varied=tuple(name for name in COSTLY if name in spec.space),
+        )
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Return the seconds of search and confirmation, at best and at worst."""
+        low, high = self.confirm_seconds
+        return self.search_seconds + low, self.search_seconds + high
+
+    def told(self) -> str:
+        """Return it in one line."""
+        timing = self.timing
+        if timing is None:
+            return f"time: could not be measured on this machine: {self.problem}"
+        limit = ""
+        if self.search_seconds < self.whole_search_seconds:
+            limit = f", where budget.hours ends it; all trials would take {duration(self.whole_search_seconds)}"
+        places = f"{self.places} trial{'s' if self.places > 1 else ''} at a time"
+        where = f"{self.device}{f', {self.copies} at a time' if self.copies > 1 else ''}"
+        only = f" with the default {', '.join(self.varied)}; others take other times" if self.varied else ""
+        return (
+            f"time: about {span(*self.seconds)} on this machine (search {duration(self.search_seconds)}"
+            f"{limit}, confirm {span(*self.confirm_seconds)}; export not included): {places}, "
+            f"start {timing.start:.2g} s, {timing.train_batch:.2g} s a training batch of {timing.batch}, "
+            f"{timing.val_batch:.2g} s a validation batch of {timing.val_images}, measured on {where}{only}"
+        )
+
+
+def forecast(spec: StudySpec, data: DataSet) -> TimeForecast:
+    """Return the hours that a study takes on this machine, or why that could not be measured.
 
     Nothing is written beside the user's files: the images are linked into a folder that goes with this process.
     """
@@ -110,9 +173,9 @@ def told(spec: StudySpec, data: DataSet) -> str:
             timing = trainer_of(job).measure(replace(job, data=staged, validate_every=1), copies=copies)
     except (AutomlError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        return f"time: could not be measured on this machine: {type(error).__name__}: {reason}"
+        return TimeForecast(problem=f"{type(error).__name__}: {reason}")
     images = {split: len(found) for split, found in data.images.items()}
-    return line(Estimate(spec, timing, images, slots.concurrent), job, copies=copies)
+    return TimeForecast.of(Estimate(spec, timing, images, slots.concurrent), job, copies=copies)
 
 
 def side_by_side(slots: cluster.Slots) -> int:
@@ -154,26 +217,6 @@ def _few(data: DataSet, *, batch: int) -> DataSet:
 
 def _spread(images: Sequence[Path], count: int) -> tuple[Path, ...]:
     return tuple(images[:: max(1, len(images) // count)][:count])
-
-
-def line(estimate: Estimate, job: Job, *, copies: int) -> str:
-    """Return an estimate in words; `job` tells which epochs are validated, `copies` how many were timed together."""
-    spec, timing = estimate.spec, estimate.timing
-    search, limit = estimate.search(job), ""
-    if spec.budget.hours is not None and search > spec.budget.hours * 3600:
-        limit = f", where budget.hours ends it; all trials would take {duration(search)}"
-        search = spec.budget.hours * 3600
-    confirm = estimate.confirm()
-    places = f"{estimate.places} trial{'s' if estimate.places > 1 else ''} at a time"
-    where = f"{'a GPU' if job.gpus else 'cpu'}{f', {copies} at a time' if copies > 1 else ''}"
-    varied = [name for name in COSTLY if name in spec.space]
-    only = f" with the default {', '.join(varied)}; others take other times" if varied else ""
-    return (
-        f"time: about {span(search + confirm[0], search + confirm[1])} on this machine (search {duration(search)}"
-        f"{limit}, confirm {span(*confirm)}; export not included): {places}, start {timing.start:.2g} s, "
-        f"{timing.train_batch:.2g} s a training batch of {timing.batch}, {timing.val_batch:.2g} s a validation batch "
-        f"of {timing.val_images}, measured on {where}{only}"
-    )
 
 
 def span(low: float, high: float) -> str:

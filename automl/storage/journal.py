@@ -7,7 +7,7 @@ resumed study are rebuilt from here and from nothing else.
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -27,6 +27,8 @@ from automl.study.space import Choice, Integer, SearchSpace, Single, live
 
 EPOCH: Final = "epoch:"
 LOSSES: Final = "losses"
+RETRAINING_EPOCH: Final = "confirm-epoch:"
+RETRAINING_LOSSES: Final = "confirm-losses:"
 OUTSIDE: Final = "params"
 """The params of a trial that are no point of the space."""
 STATES: Final = {
@@ -118,6 +120,24 @@ class Journal:
         for frozen in self._storage.get_all_trials(self._study, deepcopy=False):
             if frozen.state is TrialState.RUNNING and "ending" in frozen.user_attrs:
                 self._settle(frozen._trial_id)
+
+    def retraining_measured(self, name: str, measurement: Measurement, *, node: str) -> None:
+        """Record what an epoch of a re-training gave."""
+        self.note(f"{RETRAINING_EPOCH}{name}:{measurement.epoch}", measurement.to_dict() | {"node": node})
+
+    def retraining_measurements(self, name: str) -> tuple[Measurement, ...]:
+        """Return the recorded epochs of a re-training, in order."""
+        prefix = f"{RETRAINING_EPOCH}{name}:"
+        found = [Measurement.from_dict(plain) for key, plain in self.notes().items() if key.startswith(prefix)]
+        return tuple(sorted(found, key=lambda measurement: measurement.epoch))
+
+    def retraining_lost(self, name: str, losses: Sequence[Loss]) -> None:
+        """Record the losses of a re-training, all so far; none where its budget begins again."""
+        self.note(f"{RETRAINING_LOSSES}{name}", [loss.to_dict() for loss in losses])
+
+    def retraining_losses(self, name: str) -> tuple[Loss, ...]:
+        """Return the losses of a re-training in all sessions."""
+        return tuple(Loss.from_dict(plain) for plain in self.notes().get(f"{RETRAINING_LOSSES}{name}", ()))
 
     def note(self, key: str, value: Any) -> None:  # noqa: ANN401
         """Record a fact of the whole study, such as a confirmed score; the last one of a key holds."""

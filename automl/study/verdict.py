@@ -102,7 +102,7 @@ class Claim:
     """Whether the lower bound exceeds the least gain."""
     retrainings: int
     allowed: int | None
-    """The most re-trainings that the verdict was allowed; None in a verdict before 0.1."""
+    """The most re-trainings that the verdict was allowed; None in a verdict of an earlier version."""
     further: Further | None
 
     @property

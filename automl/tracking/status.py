@@ -138,9 +138,14 @@ def with_driver(elapsed: Elapsed, beat: Beat | None) -> Elapsed:
     return elapsed.with_driver(beat, silence=_silence(beat), limit=SILENT_SECONDS) if beat else elapsed
 
 
+def alive(beat: Beat | None) -> bool:
+    """Return True if a process was heard from lately."""
+    return beat is not None and _silence(beat) <= SILENT_SECONDS
+
+
 def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
     """Return a line on the process that runs the study, as far as its folder tells."""
-    if beat and _silence(beat) <= SILENT_SECONDS:
+    if beat and alive(beat):
         return f"driver {_heard(beat)}"
     if finished:
         return "study is finished"

@@ -1,5 +1,6 @@
 """The past studies of a storage in one table, the ones on the most similar data first."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from automl.data.summary import Summary, similarity
@@ -10,25 +11,64 @@ from automl.study.spec import SAMPLE
 from automl.study.text import View
 
 
-def listing(storage: Path, *, data: Summary | None = None) -> tuple[View, list[str]]:
-    """Return a row for each study below `storage/runs`, and a line on each that cannot be read.
+@dataclass(frozen=True, slots=True)
+class ListedStudy:
+    """One study of a storage."""
 
-    With `data`, the studies are ordered by the similarity of theirs to it, those of unknown data last; else by name.
+    name: str
+    folder: Path
+    data: str
+    images: int | None
+    """Images of the training split; None where its data set is not known any more."""
+    classes: int | None
+    ended: int
+    trials: int
+    """At most."""
+    objective: str
+    best: float | None
+    similarity: float | None
+    """Of its data set to the one asked about: 0 to 1; None where either is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The studies of a storage, those on the most similar data first."""
+
+    storage: Path
+    studies: tuple[ListedStudy, ...]
+    problems: tuple[str, ...]
+    """One message for each study that cannot be read."""
+
+
+def find(storage: Path, *, data: Summary | None = None) -> Listing:
+    """Return the studies below `storage/runs`.
+
+    With `data`, they are ordered by the similarity of their data to it, those of unknown data last; else by name.
     """
-    rows: list[tuple[float, list[str]]] = []
+    found: list[ListedStudy] = []
     problems: list[str] = []
     for folder in _folders(storage):
         try:
             study = look(folder)
-            alike = similarity(study.data, data) if study.data and data else None
-            rows.append((-1.0 if alike is None else alike, _row(study, alike)))
+            found.append(_listed(study, similarity(study.data, data) if study.data and data else None))
         except AutomlError as error:
             problems.append(f"cannot be listed: {error}")
-    rows.sort(key=lambda row: -row[0])
+    found.sort(key=lambda study: 1.0 if study.similarity is None else -study.similarity)
+    return Listing(storage, tuple(found), tuple(problems))
+
+
+def listing(storage: Path, *, data: Summary | None = None) -> tuple[View, list[str]]:
+    """Return a row for each study below `storage/runs`, and a line on each that cannot be read."""
+    found = find(storage, data=data)
+    return view(found, compared=data is not None), list(found.problems)
+
+
+def view(found: Listing, *, compared: bool) -> View:
+    """Return a listing as a table; `compared` shows the similarity as well."""
     columns = ["study", "data", "images", "classes", "trials", "objective", "best", "similarity"]
-    width = len(columns) if data else -1
-    title = f"{len(rows)} studies in {storage / 'runs'}"
-    return View(title, columns[:width], [row[:width] for _, row in rows]), problems
+    width = len(columns) if compared else -1
+    title = f"{len(found.studies)} studies in {found.storage / RUNS}"
+    return View(title, columns[:width], [_row(study)[:width] for study in found.studies])
 
 
 def _folders(storage: Path) -> list[Path]:
@@ -38,16 +78,31 @@ def _folders(storage: Path) -> list[Path]:
         return []
 
 
-def _row(study: EarlierStudy, alike: float | None) -> list[str]:
-    best = max((value for trial in study.trials if (value := trial.best(trial.epoch)) is not None), default=None)
+def _listed(study: EarlierStudy, alike: float | None) -> ListedStudy:
     data = study.spec.data
+    return ListedStudy(
+        name=study.folder.name,
+        folder=study.folder,
+        data=data if data == SAMPLE else Path(data).parent.name or data,
+        images=study.data.images if study.data else None,
+        classes=study.data.classes if study.data else None,
+        ended=len(study.ended),
+        trials=study.spec.budget.trials,
+        objective=study.spec.objective,
+        best=max((value for trial in study.trials if (value := trial.best(trial.epoch)) is not None), default=None),
+        similarity=alike,
+    )
+
+
+def _row(study: ListedStudy) -> list[str]:
+    unknown = "unknown"
     return [
-        study.folder.name,
-        data if data == SAMPLE else Path(data).parent.name or data,
-        str(study.data.images) if study.data else "unknown",
-        str(study.data.classes) if study.data else "unknown",
-        f"{len(study.ended)}/{study.spec.budget.trials}",
-        study.spec.objective,
-        "" if best is None else f"{best:.4f}",
-        "unknown" if alike is None else f"{alike:.2f}",
+        study.name,
+        study.data,
+        unknown if study.images is None else str(study.images),
+        unknown if study.classes is None else str(study.classes),
+        f"{study.ended}/{study.trials}",
+        study.objective,
+        "" if study.best is None else f"{study.best:.4f}",
+        unknown if study.similarity is None else f"{study.similarity:.2f}",
     ]

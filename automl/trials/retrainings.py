@@ -1,6 +1,6 @@
-"""Confirms a winner: it and the baseline are trained again on fresh seeds and judged on a split no trial saw.
+"""Re-trainings of a confirmation: the jobs of a round, and the manager that runs them to their last epoch.
 
-Pure but for the folders it names; the study hands the jobs to the cluster and the scores come back as records.
+Every epoch and every loss goes to the journal first and to TensorBoard after, as those of trials do.
 """
 
 import time
@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from automl.storage import curves_file, layout
+from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM
-from automl.study import Answer, Ending, Job, Kind, Loss, Measurement, Params, Score
+from automl.study import Answer, Ending, Job, Kind, Loss, Measurement, Params, Score, Trial
 from automl.study.spec import ResourcesSpec
 from automl.study.text import View
 from automl.trials import checkpoints
 from automl.trials.active import Running
-from automl.trials.listener import EventLog
+from automl.trials.listener import EventLog, TrialListener
 from automl.trials.remaining import Confirmation
 
 SEED_DISTANCE: Final = 1_000_000
@@ -56,7 +57,7 @@ def score(job: Job, ending: Ending) -> Score | None:
     if ending.final is None:
         return None
     metrics = ending.final.metrics
-    # Versions before 0.9 wrote every split's metrics as `val/...`.
+    # Earlier versions wrote every split's metrics as `val/...`.
     value = metrics[job.judged_metric if job.judged_metric in metrics else job.metric]
     return Score(seed=job.seed, value=value, metrics=metrics, weights=job.folder / layout.BEST)
 
@@ -80,11 +81,16 @@ class Retrainings:
     """Tells whether there is room for a job beside those that run."""
     stopping: bool = False
     outlook: Confirmation | None = None
+    journal: Journal | None = None
+    """Where epochs and losses are recorded, and losses of earlier sessions are read from; None in a simulation."""
+    board: TrialListener | None = None
     _all: dict[int, Job] = field(default_factory=dict)
     _live: Running = field(init=False)
     _losses: dict[int, tuple[Loss, ...]] = field(default_factory=dict)
     _rows: dict[int, tuple[int, float]] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
+    _trials: dict[int, Trial] = field(default_factory=dict)
+    """The re-trainings as a listener sees them."""
 
     def __post_init__(self) -> None:
         """Start with none at work."""
@@ -105,12 +111,14 @@ class Retrainings:
             checkpoints.start_over(self.jobs[0].folder)
         job = self._live.give(self.jobs.popleft())
         self._all[job.number] = job
+        self._started(job)
         self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
         return job
 
-    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:  # noqa: ARG002
-        """Note the epoch; only a training that is not as asked is stopped here."""
+    def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
+        """Record an epoch; only a training that is not as asked is stopped here."""
         self._live.measured(number, measurement)
+        self._recorded(number, measurement, node)
         if self.outlook:
             self.outlook.measured(measurement.seconds)
         if measurement.changed:
@@ -128,6 +136,8 @@ class Retrainings:
         elif number not in self._ended:
             self._ended.add(number)
             self.on_end(self._all[number], ending)
+            if self.board and number in self._trials:
+                self.board.ended(replace(self._trials[number], ending=ending), ending)
 
     def lost(self, number: int, loss: Loss) -> None:
         """Give it out again, unless its losses are its own fault."""
@@ -136,11 +146,35 @@ class Retrainings:
             return
         loss = replace(loss, epoch=self._rows.get(number, (0, 0.0))[0])
         losses = self._losses[number] = (*self._losses.get(number, ()), loss)
+        if self.journal:
+            self.journal.retraining_lost(self.names[number], losses)
         if cause := self._live.given_up(self._all[number].folder, losses):
             self.ended(number, Ending(cause=cause))
             return
         self.jobs.append(self._all[number])
         self.progress.event(f"{self.names[number]} lost its worker and goes on: {loss.cause}")
+
+    def _started(self, job: Job) -> None:
+        """Take up what is known of a re-training: its losses and its epochs, of earlier sessions too."""
+        if self.journal and job.number not in self._losses:
+            self._losses[job.number] = self.journal.retraining_losses(self.names[job.number])
+        known = self.journal.retraining_measurements(self.names[job.number]) if self.journal else ()
+        trial = Trial(job.number, job.params, job.seed, known)
+        self._trials[job.number] = trial
+        if self.board:
+            self.board.start(trial, job.folder)
+
+    def _recorded(self, number: int, measurement: Measurement, node: str) -> None:
+        """Record an epoch unless it is known as it is; a worker reports all that its folder holds."""
+        trial = self._trials[number]
+        if measurement in trial.measurements:
+            return
+        before = tuple(known for known in trial.measurements if known.epoch < measurement.epoch)
+        self._trials[number] = replace(trial, measurements=(*before, measurement), node=node)
+        if self.journal:
+            self.journal.retraining_measured(self.names[number], measurement, node=node)
+        if self.board:
+            self.board.measured(self._trials[number])
 
     def hung(self) -> Mapping[int, str]:
         """Return which re-trainings hang, and why."""

@@ -11,6 +11,7 @@ from automl import cluster
 from automl.apps.cli import app
 from automl.data import sample
 from automl.pipeline import time_forecast
+from automl.pipeline.time_forecast import TimeForecast
 from automl.storage import files
 from automl.trainers.yolo.vendor import ultralytics
 from tests.conftest import MICRO
@@ -39,7 +40,7 @@ def never_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time_forecast, "told", lambda _spec, _data: "time: not measured here")
+    monkeypatch.setattr(time_forecast, "forecast", lambda _spec, _data: TimeForecast("not measured here"))
 
 
 @pytest.fixture

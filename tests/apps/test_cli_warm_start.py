@@ -12,6 +12,7 @@ from automl.data import sample
 from automl.data.summary import Summary
 from automl.pipeline import time_forecast
 from automl.pipeline.inputs import summary_at
+from automl.pipeline.time_forecast import TimeForecast
 from tests.past_studies import past
 
 pytestmark = pytest.mark.yolo
@@ -31,7 +32,7 @@ def never_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time_forecast, "told", lambda _spec, _data: "time: not measured here")
+    monkeypatch.setattr(time_forecast, "forecast", lambda _spec, _data: TimeForecast("not measured here"))
 
 
 @pytest.fixture

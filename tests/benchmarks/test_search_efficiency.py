@@ -117,6 +117,7 @@ def test_the_pace_is_the_mean_ratio_on_the_way() -> None:
     assert efficiency.ratio(stuck, slow) < 1.0 < 1.5 < efficiency.pace(stuck, slow)
 
 
+@pytest.mark.slow
 def test_a_table_gives_the_ratio_an_interval_and_names_the_task_that_loses() -> None:
     fast, slow = np.array([0.2, 0.1, 0.1, 0.1]), np.array([0.8, 0.6, 0.4, 0.2])
     curves = {("ours", "a"): fast, ("ours", "b"): slow, ("stock", "a"): slow, ("stock", "b"): fast}
@@ -158,6 +159,7 @@ def test_no_search_beats_one_that_knows_the_right_row() -> None:
     assert (found >= virtual.least_regret(made, times, startup=0.5)).all()
 
 
+@pytest.mark.slow
 def test_each_part_changes_the_search_and_comes_back() -> None:
     made = tables.held_out(tables.families(None)["lcbench"])[0]
 
@@ -186,6 +188,7 @@ def test_synthetic_tasks_are_searched_and_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "picture.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_misleading_study_says_the_opposite() -> None:
     made = tables.open_to_all(tables.families(None)["quicktune"])[0]
     told = past.study(made, full=0.3)

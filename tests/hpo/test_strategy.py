@@ -193,6 +193,7 @@ def trained(strategy: Strategy, trial: Trial) -> Trial:
     return trial
 
 
+@pytest.mark.slow
 @KIND
 def test_a_strategy_rebuilt_at_any_decision_decides_as_the_unbroken_one(kind: Kind) -> None:
     story = lived(kind, trials=13)

@@ -75,6 +75,7 @@ def confirmed(
         return names, session, None
 
 
+@pytest.mark.slow
 def test_a_confirmation_killed_anywhere_ends_with_the_same_plan_and_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ def study_of(*, trials: int = 100, scheduler: str = "promotion", **changes: Any)
 
 
 def told(spec: StudySpec, storage: Path) -> str:
-    return "\n".join(disk_forecast.forecast(spec, storage))
+    return "\n".join(disk_forecast.forecast(spec, storage).told())
 
 
 @pytest.mark.yolo

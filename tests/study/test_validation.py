@@ -270,6 +270,7 @@ DEEPER = [("budget", "hours"), ("space", "lr0"), ("space", "momentum"), ("space"
           ("space", "lr0", "when"), ("train", "imgsz"), ("train", "cache"), ("gates", "confidence")]  # fmt: skip
 
 
+@pytest.mark.slow
 @LOADED
 @given(place=st.sampled_from(PLACES + DEEPER), value=rubbish)
 def test_rubbish_at_any_key_is_taken_or_told_but_never_a_crash(

@@ -118,6 +118,7 @@ def test_time_of_an_earlier_session_counts_into_the_budget(tmp_path: Path) -> No
     assert orderly.spending.seconds() == pytest.approx(clock.now)
 
 
+@pytest.mark.slow
 @KIND
 def test_a_resumed_study_suggests_what_the_uninterrupted_one_would(tmp_path: Path, kind: str) -> None:
     spec = search_of(kind)
@@ -133,6 +134,7 @@ def test_a_resumed_study_suggests_what_the_uninterrupted_one_would(tmp_path: Pat
     assert [trial.ending for trial in resumed.trials] == [trial.ending for trial in whole.trials]
 
 
+@pytest.mark.slow
 @KIND
 @pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.77, 0.99])
 def test_a_study_cut_at_any_byte_goes_on_and_runs_no_trial_twice(tmp_path: Path, kind: str, share: float) -> None:
@@ -153,6 +155,7 @@ def test_a_study_cut_at_any_byte_goes_on_and_runs_no_trial_twice(tmp_path: Path,
         assert [m.epoch for m in trial.measurements] == list(range(1, trial.epoch + 1))
 
 
+@pytest.mark.slow
 def test_every_resume_knows_the_standings_at_the_rungs(tmp_path: Path) -> None:
     simulate(open_search(tmp_path, SPEC), saturating, clock=Clock())
     late = open_search(tmp_path, search_of("stopping", trials=13))
@@ -233,6 +236,7 @@ def test_the_log_alone_says_why_a_trial_was_pruned(tmp_path: Path) -> None:
     assert re.search(r"pruned .*: map50_95 0\.\d{4}, rank \d+ of \d+ at epoch 3$", line)
 
 
+@pytest.mark.slow
 @KIND
 def test_trials_that_learn_well_are_found_more_often_than_by_chance(tmp_path: Path, kind: str) -> None:
     source = open_search(tmp_path, search_of(kind, trials=24))

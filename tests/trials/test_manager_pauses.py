@@ -175,6 +175,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "journal.log").read_bytes()
 
 
+@pytest.mark.slow
 @ANY_MOMENT
 @given(share=st.floats(0, 1), again=st.floats(0, 1))
 def test_a_study_killed_at_any_moment_goes_on_where_it_stood(

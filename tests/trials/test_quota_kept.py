@@ -94,6 +94,7 @@ def test_weights_that_cannot_be_deleted_are_told_and_stop_nothing(tmp_path: Path
     assert all(re.fullmatch(r"retention: .*best.pt stays: .+", line) for line in said)
 
 
+@pytest.mark.slow
 @KIND
 @pytest.mark.parametrize("deleted", [0, 1, 2, 7, 12])
 def test_a_study_killed_between_journal_and_deletion_loses_nothing_but_disk_for_a_while(

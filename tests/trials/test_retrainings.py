@@ -15,14 +15,18 @@ from scipy import stats
 
 from automl.hpo import statistics
 from automl.storage import job_file
+from automl.storage.journal import Journal
 from automl.study import Answer, Ending, Job, Kind, Loss, Measurement, Params, Score
 from automl.study.results import DEFAULT
+from automl.study.space import Real
 from automl.study.spec import ResourcesSpec
 from automl.tracking.console import Progress
+from automl.tracking.tensorboard_writer import Board
 from automl.trials import retrainings as trials_retrainings
 from automl.trials.retrainings import Retrainings
-from tests.builders import METRIC, measurement
+from tests.builders import METRIC, measurement, space_of
 from tests.conftest import job_at
+from tests.tracking.test_tensorboard_writer import read
 
 WINNER: Params = {"lr0": 0.02, "optimizer": "SGD"}
 DEFAULTS: Params = {"lr0": 0.01, "optimizer": "SGD"}
@@ -222,3 +226,56 @@ def test_a_stop_and_a_loss_are_told(tmp_path: Path) -> None:
     log = (tmp_path / "study.log").read_text()
     assert "default_seed1000000 lost its worker and goes on: node lost" in log
     assert "study stops: SIGTERM; 1 re-trainings go on when it is resumed" in log
+
+
+def recorded(folder: Path, *, board: Board | None = None) -> Retrainings:
+    source = retrainings(folder, Ends())
+    source.journal = Journal.create(folder, name="s", metric=METRIC)
+    source.board = board
+    return source
+
+
+def test_epochs_and_losses_of_a_re_training_survive_a_restart_of_the_driver(tmp_path: Path) -> None:
+    source = recorded(tmp_path)
+    source.next_job()
+    for epoch in (1, 2):
+        source.measured(0, measurement(epoch, 0.1 * epoch), node="n")
+    source.lost(0, Loss(Kind.WORKER, "died"))
+
+    again = recorded(tmp_path)
+    again.next_job()
+    again.measured(0, measurement(1, 0.1), node="n")  # a worker reports all that its folder holds
+    again.measured(0, measurement(3, 0.4), node="m")
+    again.lost(0, Loss(Kind.WORKER, "died again"))
+
+    journal = Journal.read(tmp_path, metric=METRIC)
+    assert [loss.cause for loss in journal.retraining_losses("default_seed1000000")] == ["died", "died again"]
+    assert [m.epoch for m in journal.retraining_measurements("default_seed1000000")] == [1, 2, 3]
+    assert journal.retraining_measurements("trial1_seed1000000") == ()
+
+
+def test_the_retry_budget_of_a_re_training_is_not_forgotten_between_sessions(tmp_path: Path) -> None:
+    for session in range(ResourcesSpec().retries + 1):
+        source = recorded(tmp_path)
+        source.next_job()
+        source.lost(0, Loss(Kind.WORKER, f"died {session}"))
+        ends = source.on_end
+        assert isinstance(ends, Ends)
+        assert bool(ends.seen) is (session == ResourcesSpec().retries)
+
+
+def test_a_re_training_has_a_tensorboard_run_like_a_trial(tmp_path: Path) -> None:
+    space = space_of(lr0=Real(1e-4, 0.1, 0.01))
+    source = recorded(tmp_path, board=Board(tmp_path, space, metric=METRIC))
+    job = source.next_job()
+    assert job is not None
+    for epoch in (1, 2):
+        source.measured(0, measurement(epoch, 0.1 * epoch), node="n")
+    source.ended(0, Ending(final=measurement(2, 0.2)))
+
+    found = read(job.folder)
+
+    assert [step for step, _ in found.scalars[METRIC]] == [1, 2]
+    assert [value for _, value in found.scalars[METRIC]] == pytest.approx([0.1, 0.2])
+    assert found.scalars.keys() >= {"val/loss", "time/seconds_per_epoch", "best/map50_95", "trial/outcome"}
+    assert "params" in found.texts

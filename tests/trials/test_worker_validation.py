@@ -155,6 +155,7 @@ def test_a_table_shows_the_epoch_and_the_best_so_far() -> None:
     assert [list(row[1:4]) for row in view.rows] == [["RUNNING", "5/6", "0.4000"], ["PAUSED", "2/6", ""]]
 
 
+@pytest.mark.slow
 def test_a_resumed_sampler_invents_no_value_for_an_epoch_before_the_first_validation() -> None:
     lived, resumed = (Sampler(SPACE, seed=1, metric=METRIC, max_epochs=6) for _ in range(2))
     endings = [Ending(final=measurement(5, 0.4)), Ending(pruned="low"), Ending(pruned="spent")]
@@ -170,6 +171,7 @@ def test_a_resumed_sampler_invents_no_value_for_an_epoch_before_the_first_valida
     assert lived.draw() == resumed.draw()
 
 
+@pytest.mark.slow
 def test_a_study_that_validates_seldom_judges_at_its_rungs_and_goes_on_after_a_cut(tmp_path: Path) -> None:
     spec = spec_of(budget={"trials": 12}, ladder={"min_epochs": 3, "max_epochs": 9, "validate_every": 4})
     whole = open_search(tmp_path, spec, workers=2)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from automl.hpo.sampler.acquisition import CANDIDATES, Proposal, Seen
 from automl.hpo.sampler.encoding import Encoding
@@ -37,12 +38,14 @@ def played(cause: str, *, count: int = 30) -> Story:
     return story
 
 
+@pytest.mark.slow
 def test_where_trials_failed_fewer_are_tried() -> None:
     story = played("out of memory")
     drawn = [params["optimizer"] for params in story.drawn("model")]
     assert drawn.count("AdamW") <= len(drawn) // 4
 
 
+@pytest.mark.slow
 def test_a_lost_worker_says_nothing_about_the_params() -> None:
     lost, failed = ([params["optimizer"] for params in played(cause).drawn("model")] for cause in (
         "worker lost: ActorDiedError: the node was taken away", "out of memory"
@@ -59,6 +62,7 @@ def test_a_failure_that_showed_values_is_no_result() -> None:
     assert [trial.shows for trial in seen] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_of_two_regions_alike_the_cheaper_is_tried_more() -> None:
     counts = []
     for price in (20.0, 0.05):
@@ -70,6 +74,7 @@ def test_of_two_regions_alike_the_cheaper_is_tried_more() -> None:
     assert counts[0] + 0.1 < counts[1]
 
 
+@pytest.mark.slow
 def test_a_dear_region_that_is_better_is_not_given_up() -> None:
     story = Story(sampler_of(REGIONS))
     for _ in range(24):
@@ -81,6 +86,7 @@ def test_a_dear_region_that_is_better_is_not_given_up() -> None:
     assert drawn.count("SGD") > len(drawn) / 2
 
 
+@pytest.mark.slow
 def test_no_params_are_tried_twice_while_there_are_others() -> None:
     story = Story(sampler_of(SMALL))
     for _ in range(30):

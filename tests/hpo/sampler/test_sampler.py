@@ -57,6 +57,7 @@ def test_a_draw_is_not_remembered_until_the_trial_is_added() -> None:
     assert story.sampler.draw() == story.sampler.draw() == story.sampler.draw()
 
 
+@pytest.mark.slow
 def test_a_few_starts_come_before_the_model() -> None:
     story = Story(sampler_of())
     for _ in range(30):
@@ -82,6 +83,7 @@ def test_a_model_is_asked_only_when_three_trials_show_something() -> None:
     assert "model" in story.origins[15:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_what_is_drawn_lies_in_the_space(name: str) -> None:
     story = Story(sampler_of(SPACES[name]))
@@ -91,18 +93,21 @@ def test_what_is_drawn_lies_in_the_space(name: str) -> None:
     assert "model" in story.origins
 
 
+@pytest.mark.slow
 def test_every_choice_and_condition_is_drawn() -> None:
     story = played(14)
     assert {trial.params["optimizer"] for trial in story.trials} == {"SGD", "AdamW"}
     assert all(("momentum" in trial.params) is (trial.params["optimizer"] == "SGD") for trial in story.trials)
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_and_another_seed_does_not() -> None:
     one, same, other = played(12), played(12), played(12, seed=1)
     assert one.trials == same.trials
     assert [trial.params for trial in one.trials[1:]] != [trial.params for trial in other.trials[1:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", range(14))
 def test_a_study_cut_after_any_trial_draws_what_the_unbroken_one_would_have(cut: int) -> None:
     whole = played(14)
@@ -121,6 +126,7 @@ def test_trials_that_run_without_a_word_are_known_again(running: int) -> None:
     assert drawn[0] == drawn[1]
 
 
+@pytest.mark.slow
 def test_a_trial_that_stands_at_a_rung_is_told_of_as_any_other() -> None:
     whole = played(9)
     stood = whole.start()
@@ -180,6 +186,7 @@ def test_an_epoch_that_was_not_validated_has_no_value() -> None:
     assert SPACE.contains(story.start().params)
 
 
+@pytest.mark.slow
 def test_a_stopped_trial_s_low_value_does_not_pass_for_a_bad_end() -> None:
     """Of two regions the better one is slow at first: its stopped trials stand low, and still it is looked at."""
     space = space_of(optimizer=Choice(("slow", "fast"), "fast"), lr0=Real(0.0, 1.0, 0.5))
@@ -195,6 +202,7 @@ def test_a_stopped_trial_s_low_value_does_not_pass_for_a_bad_end() -> None:
     assert drawn.count("slow") > drawn.count("fast")
 
 
+@pytest.mark.slow
 def test_the_model_looks_where_results_are_good() -> None:
     story = Story(sampler_of())
     for _ in range(26):

@@ -70,6 +70,7 @@ def test_an_earlier_study_that_misleads_is_outvoted_after_twenty_trials() -> Non
     assert experience.expected(points).tolist() == [0.0] * 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_misled_study_comes_round(seed: int) -> None:
     story = played(26, told(bad), seed=seed)
@@ -144,6 +145,7 @@ def test_a_warm_start_is_drawn_alike_in_every_session() -> None:
     assert again.start().params == whole.trials[8].params
 
 
+@pytest.mark.slow
 def test_where_what_was_learnt_fails_here_the_study_turns_away() -> None:
     """The best choice of the earlier study does not fit into this machine's memory."""
     space = space_of(batch=Choice(("small", "large"), "small"), lr0=Real(0.0, 1.0, 0.5))

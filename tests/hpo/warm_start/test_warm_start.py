@@ -168,6 +168,7 @@ def begun(storage: Path, data: Path, **changes: Any) -> session.Session:
         return found
 
 
+@pytest.mark.slow
 def test_a_study_learns_at_its_first_start_and_never_reads_the_earlier_one_again(tmp_path: Path) -> None:
     data = sample.draw(tmp_path / "data", splits=DATA)
     folder = past(tmp_path)

@@ -1,0 +1,171 @@
+"""The Python API for notebooks and scripts, whose names `import automl` offers; the command line calls it as well.
+
+study = automl.search("search_spaces/smoke.yaml", data="/data/pcb/data.yaml")
+pandas.DataFrame(study.trials)
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.hpo import selection
+from automl.pipeline import inputs, run
+from automl.pipeline.preview import Preview, preview
+from automl.storage.journal import Journal
+from automl.storage.layout import RUNS
+from automl.storage.place import Place, default_storage, read_spec
+from automl.study import Trial, yaml_io
+from automl.study.errors import StudyError
+from automl.study.load import load
+from automl.study.spec import SAMPLE, StudySpec
+from automl.study.verdict import Verdict
+from automl.tracking import report, study_status
+from automl.tracking.study_status import StudyStatus, TrialRecord
+from automl.trainers import trainer_of
+
+
+class Study:
+    """A study in its folder, `runs/<study>`. Every property reads the folder, also while another process searches."""
+
+    def __init__(self, folder: Path | str, *, spec: StudySpec | None = None) -> None:
+        """Look at a study; use `automl.open_study` or `automl.search`.
+
+        Raises:
+            StudyError: the folder holds none.
+        """
+        self.folder = Path(folder).absolute()
+        self.spec = spec or read_spec(self.folder)
+
+    def __repr__(self) -> str:
+        """Return the expression that opens it."""
+        return f"automl.open_study({str(self.folder)!r})"
+
+    @property
+    def name(self) -> str:
+        """Return the study's name."""
+        return self.spec.name
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """Return all trials as flat records; `pandas.DataFrame(study.trials)` takes them as they are."""
+        return study_status.records(self.spec, self._read())
+
+    @property
+    def best_trial(self) -> TrialRecord | None:
+        """Return the best trial of those that trained longest; None before one has ended."""
+        trials = self._read()
+        try:
+            best = selection.best_trial(trials, self.spec.metric)
+        except StudyError:
+            return None
+        return study_status.records(self.spec, trials)[best.number]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Return what ships and whether the params are better than the baseline's; None before the study's end."""
+        return study_status.verdict_in(self._journal().notes())
+
+    def status(self) -> StudyStatus:
+        """Return where the study stands."""
+        return study_status.read(self.folder, self.spec)
+
+    def report(self) -> Path:
+        """Write `report.html` from what the study has found so far; return its path."""
+        source = inputs.source_of(self.spec, self.folder)
+        return report.write(self.folder, self.spec, self._read(), self.verdict, source=source)
+
+    def resume(self, *, address: str | None = None) -> None:
+        """Continue an interrupted study to its end; the same as `automl resume`.
+
+        Raises:
+            StudyError: the folder is not named as its study is, or is in use.
+        """
+        if (self.folder.parent.name, self.folder.name) != (RUNS, self.name):
+            raise StudyError(f"{self.folder}: must be named runs/{self.name}, as its study is; move it back")
+        run.run(self.spec, Place(self.folder.parents[1]), address=address)
+
+    def _journal(self) -> Journal:
+        return Journal.read(self.folder, metric=self.spec.metric)
+
+    def _read(self) -> list[Trial]:
+        return self._journal().trials()
+
+
+def search(  # noqa: PLR0913  (the options of `automl search`)
+    spec: Path | str,
+    *,
+    data: Path | str | None = None,
+    model: Path | str | None = None,
+    name: str | None = None,
+    storage: Path | str | None = None,
+    address: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Study:
+    """Search, confirm, export and promote; a study that was interrupted continues, a finished one is returned.
+
+    Args:
+        spec: The description, a YAML file.
+        data: `data.yaml` of the data set, or `sample`.
+        model: Weights or a model YAML.
+        name: The study's name.
+        storage: Where `runs/` and `models/` go; $AUTOML_STORAGE, else the working directory.
+        address: A Ray cluster to join; without one, Ray runs in this process's children. Where a cluster that was
+            joined is lost for good, the process ends with exit code 75.
+        overrides: Dotted keys of the description, such as `{"budget.trials": 6}`, to values that win over the file.
+
+    Raises:
+        AutomlError: a condition that the user can mend; the message says how.
+        KeyboardInterrupt: stopped; the same call continues.
+    """
+    given = {"data": data, "model": model, "name": name}
+    described, place = describe(spec, given, overrides), place_at(storage)
+    run.run(described, place, address=address)
+    return Study(place.study(described.name))
+
+
+def check(
+    spec: Path | str,
+    *,
+    data: Path | str | None = None,
+    model: Path | str | None = None,
+    storage: Path | str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Preview:
+    """Return what a study would do and cost, from its description and data; nothing is started.
+
+    The arguments are those of `search`.
+
+    Raises:
+        AutomlError: what `search` would refuse before its first trial.
+    """
+    return preview(describe(spec, {"data": data, "model": model}, overrides), place_at(storage))
+
+
+def open_study(folder: Path | str) -> Study:
+    """Return the study in a folder, `runs/<study>`.
+
+    Raises:
+        AutomlError: the folder holds none, or a newer version wrote it.
+    """
+    return Study(folder)
+
+
+def describe(
+    spec: Path | str, given: Mapping[str, Path | str | None], overrides: Mapping[str, Any] | None = None
+) -> StudySpec:
+    """Read a description; what is `given` and `overrides` win over the file.
+
+    Raises:
+        SpecError: all mistakes at once.
+    """
+    changes: dict[str, Any] = {key: str(value) for key, value in given.items() if value is not None}
+    for key, value in changes.items():
+        yaml_io.refuse_secrets(value, where=key)
+    if changes.get("data", SAMPLE) != SAMPLE:
+        changes["data"] = str(Path(changes["data"]).absolute())
+    return load(Path(spec), rules=trainer_of(), overrides={**changes, **(overrides or {})})
+
+
+def place_at(storage: Path | str | None) -> Place:
+    """Return the storage that is given, else the default one."""
+    return Place((Path(storage) if storage else default_storage()).absolute())

@@ -1,0 +1,44 @@
+"""Verbs on data sets and storages: studies, sample."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl.apps import api
+from automl.apps.cli.messages import print_json, print_table, readable
+from automl.apps.cli.options import Json, Seed, Storage
+from automl.data import sample as sample_data
+from automl.pipeline import inputs
+from automl.study.errors import StudyError
+from automl.tracking import study_list
+
+
+@readable
+def studies(
+    *,
+    storage: Storage = None,
+    data: Annotated[str | None, typer.Option(help="A data.yaml, or `sample`: the most similar data first.")] = None,
+    json: Json = False,
+) -> None:
+    """List past studies; with a data set, by how much theirs is like it: candidates for warm_start."""
+    asked = inputs.summary_at(data) if data else None
+    found = study_list.find(api.place_at(storage).storage, data=asked)
+    if json:
+        print_json(found)
+        return
+    print_table(study_list.view(found, compared=asked is not None))
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
+
+
+@readable
+def sample(folder: Annotated[Path, typer.Argument(help="A new folder for the data set.")], *, seed: Seed = 0) -> None:
+    """Draw the sample data set: defects on brushed metal."""
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise StudyError(f"{folder}: must be new or empty, so that no file of yours is overwritten")
+        print(sample_data.draw(folder, seed=seed))
+    except OSError as error:
+        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None

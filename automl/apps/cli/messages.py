@@ -1,0 +1,55 @@
+"""How verbs speak: records as text or JSON on standard output, mistakes as one message and exit code 2."""
+
+import functools
+import json
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+
+from automl.storage.outage import PASSING
+from automl.study.errors import AutomlError, Interrupted
+from automl.study.plain_values import plain
+from automl.study.text import View
+from automl.tracking.console import PLAIN_WIDTH, drawn
+
+USER_ERROR: Final = 2
+
+
+def readable(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn a user's mistake into one message and exit code 2, and an orderly stop into the code of its signal."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        try:
+            command(*args, **kwargs)
+        except AutomlError as error:
+            print(f"automl: {error}", file=sys.stderr)
+            raise typer.Exit(USER_ERROR) from None
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            print(
+                f"automl: {error.filename or 'storage'}: {error.strerror}; mend that, then once more", file=sys.stderr
+            )
+            raise typer.Exit(USER_ERROR) from None
+        except (KeyboardInterrupt, Interrupted):
+            print("automl: stopped; nothing is lost", file=sys.stderr)
+            raise typer.Exit(128 + signal.SIGINT) from None
+
+    return wrapped
+
+
+def print_json(record: object) -> None:
+    """Print a record as one JSON document."""
+    print(json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(view: View) -> None:
+    """Print a table, as wide as it needs to be where the output is no terminal."""
+    console = Console()
+    console.width = max(console.width, PLAIN_WIDTH)
+    console.print(drawn(view))

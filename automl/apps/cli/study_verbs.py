@@ -1,0 +1,80 @@
+"""Verbs on studies: search, check, resume, status, report."""
+
+from typing import Any
+
+from automl.apps import api
+from automl.apps.cli.messages import print_json, print_table, readable
+from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
+from automl.pipeline.run import DEFAULT_SPEC
+from automl.study import yaml_io
+from automl.study.errors import SpecError
+from automl.tracking import study_status
+
+
+@readable
+def search(
+    spec: SpecFile = None, *, data: Data = None, model: Model = None, name: Name = None, set_: Set = None,
+    storage: Storage = None, address: Address = None, plan: Plan = False,
+) -> None:  # fmt: skip
+    """Search, confirm, export and promote; the same study again goes on where it stood."""
+    overrides = _overrides({"data": data, "model": model, "name": name}, set_)
+    if plan:
+        print(api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides))
+        return
+    api.search(
+        spec or DEFAULT_SPEC, data=data, model=model, name=name, storage=storage, address=address, overrides=overrides
+    )
+
+
+@readable
+def check(
+    spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None, storage: Storage = None,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Look at a spec, its data and the earlier studies it learns from, without starting anything."""
+    overrides = _overrides({"data": data, "model": model}, set_)
+    found = api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides)
+    if json:
+        print_json(found)
+    else:
+        print(found)
+
+
+@readable
+def resume(study: StudyFolder, *, address: Address = None) -> None:
+    """Go on with an interrupted study."""
+    api.open_study(study).resume(address=address)
+
+
+@readable
+def status(study: StudyFolder, *, json: Json = False) -> None:
+    """Show a study's trials, also while it runs and from another machine."""
+    opened = api.open_study(study)
+    found = study_status.read(opened.folder, opened.spec, shown=str(study))
+    if json:
+        print_json(found)
+        return
+    print_table(found.table)
+    for line in (found.driver_text, *found.messages):
+        print(line)
+
+
+@readable
+def report(study: StudyFolder) -> None:
+    """Write a study's report.html anew."""
+    print(api.open_study(study).report())
+
+
+def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
+    """Return what `--set` gives; what is given by an option of its own is checked under the option's name."""
+    for key, value in given.items():
+        if value is not None:
+            yaml_io.refuse_secrets(value, where=f"--{key}")
+    overrides: dict[str, Any] = {}
+    for pair in pairs or []:
+        yaml_io.refuse_secrets(pair, where="--set")
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])
+        overrides[key] = yaml_io.read_value(value)
+    return overrides

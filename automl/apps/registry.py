@@ -1,0 +1,151 @@
+"""The model registry as the command line and the Python API use it: `automl.Registry(folder)`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl.storage import registry as storage_registry
+from automl.storage.layout import HISTORY
+from automl.storage.registry import CHAMPION
+from automl.study.errors import RegistryError
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The version that serves, after a change."""
+
+    name: str
+    version: int
+    aliases: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """One entry of the history: who moved which alias, when and why."""
+
+    at: str
+    """UTC, ISO 8601."""
+    by: str
+    moves: Mapping[str, int]
+    """Alias to version number."""
+    why: str
+
+    def told(self) -> str:
+        """Return it in one line."""
+        return f"{self.at} {self.by} {dict(self.moves)}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of every byte of all versions found."""
+
+    name: str
+    versions: tuple[int, ...]
+    aliases: Mapping[str, int]
+    problems: tuple[str, ...]
+    """Empty when every file is as published."""
+    history: tuple[AliasMove, ...]
+
+
+class Registry:
+    """The versions and aliases of one model name, in its folder `models/<name>`."""
+
+    def __init__(self, folder: Path | str) -> None:
+        """Look at a registry folder.
+
+        Raises:
+            RegistryError: the folder holds no version.
+        """
+        self.stored = stored(folder)
+        self.folder = self.stored.folder
+        self.name = self.stored.name
+
+    def __repr__(self) -> str:
+        """Return the expression that makes it."""
+        return f"automl.Registry({str(self.folder)!r})"
+
+    @property
+    def versions(self) -> list[int]:
+        """Return the numbers of all versions, oldest first."""
+        return self.stored.versions()
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        """Return alias (champion, challenger, previous) to version number; one that is not set is absent."""
+        return self.stored.aliases()
+
+    def path(self, version: int | str = CHAMPION) -> Path:
+        """Return the folder of a version, given its number or an alias.
+
+        Raises:
+            RegistryError: there is none.
+        """
+        return self.stored.path(number_or_alias(version))
+
+    def promote(self, version: int | str, *, why: str) -> Champion:
+        """Make a version the champion by hand; the reason is kept in the history.
+
+        Raises:
+            RegistryError: there is no such version.
+        """
+        number = int(self.path(version).name)
+        self.stored.promote(number, why=f"by hand: {why}")
+        return Champion(self.name, number, self.aliases)
+
+    def rollback(self, *, why: str) -> Champion:
+        """Exchange champion and previous; the reason is kept in the history.
+
+        Raises:
+            RegistryError: there is no previous champion.
+        """
+        return Champion(self.name, self.stored.rollback(why=why), self.aliases)
+
+    def verify(self) -> Verification:
+        """Check every byte of all versions against their manifests.
+
+        Raises:
+            RegistryError: a manifest, the aliases or the history cannot be read.
+        """
+        problems = tuple(problem for number in self.versions for problem in self.stored.verify(number))
+        return Verification(self.name, tuple(self.versions), self.aliases, problems, tuple(self.history()))
+
+    def history(self) -> list[AliasMove]:
+        """Return who moved which alias, when and why, oldest first.
+
+        Raises:
+            RegistryError: an entry cannot be read.
+        """
+        return [_move(entry, self.folder / HISTORY) for entry in self.stored.history()]
+
+
+def stored(folder: Path | str) -> storage_registry.Registry:
+    """Return the registry in a folder.
+
+    Raises:
+        RegistryError: the folder holds no version.
+    """
+    path = Path(folder).absolute()
+    held = storage_registry.Registry(path.parent, path.name)
+    if not held.versions():
+        raise RegistryError(f"{folder}: must be a registry folder, models/<name>, but holds no version")
+    return held
+
+
+def number_or_alias(version: int | str) -> int | str:
+    """Return the number that a text stands for; an alias stays as it is.
+
+    >>> number_or_alias("3"), number_or_alias("champion")
+    (3, 'champion')
+    """
+    return int(version) if isinstance(version, str) and re.fullmatch("[0-9]{1,9}", version) else version
+
+
+def _move(entry: Any, path: Path) -> AliasMove:  # noqa: ANN401
+    try:
+        return AliasMove(at=entry["at"], by=entry["by"], moves=dict(entry["moves"]), why=entry["why"])
+    except (KeyError, TypeError, ValueError):
+        raise RegistryError(
+            f"{path}: each line must hold at, by, moves and why, but got {entry!r}; bring it back from a copy"
+        ) from None

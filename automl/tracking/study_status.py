@@ -1,0 +1,128 @@
+"""Status of a study as records: `automl status --json`, the Python API, and what the terminal shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automl.hpo.selection import PAUSED
+from automl.storage.journal import Journal
+from automl.storage.layout import TRIALS
+from automl.study import ParamValue, State, Trial
+from automl.study.plain_values import TEXT_ONLY
+from automl.study.spec import StudySpec
+from automl.study.text import View, trial_name
+from automl.study.verdict import Verdict
+from automl.tracking import status
+from automl.trials import heartbeat
+from automl.trials.heartbeat import Beat
+from automl.trials.job_clock import Elapsed
+
+TrialRecord = dict[str, ParamValue | None]
+"""One trial as a flat record, the same keys for each trial of a study: `number`, `state`, `epoch`, `value` (the best of
+the objective so far), `seconds`, `reason` (why it ended), `retries`, `seed`, `node`, `folder`, and `params_<name>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """Where a study stands, from its folder alone."""
+
+    name: str
+    folder: Path
+    objective: str
+    finished: bool
+    """Whether it has a verdict."""
+    running: bool
+    """Whether a driver process was heard from lately."""
+    driver: Beat | None
+    """The last heartbeat of the driver."""
+    budget: int
+    """Trials at most."""
+    ended: int
+    paused: int
+    best_value: float | None
+    seconds: float
+    """Wall-clock seconds of the whole job so far."""
+    stages: Mapping[str, float]
+    """Stage to its share of these seconds."""
+    trials: tuple[TrialRecord, ...]
+    verdict: Verdict | None
+    messages: tuple[str, ...]
+    """On trials that run or lost a worker, on re-trainings and on the verdict."""
+    driver_text: str = field(metadata=TEXT_ONLY)
+    table: View = field(repr=False, metadata=TEXT_ONLY)
+    """What the terminal shows."""
+
+    def __str__(self) -> str:
+        """Return the state in lines, without the table of trials."""
+        return "\n".join((self.table.title, self.driver_text, *self.messages))
+
+
+def records(spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
+    """Return the trials as flat records, which `pandas.DataFrame` takes as they are."""
+    standing = status.standing_still(spec, trials)
+    names = dict.fromkeys(name for trial in trials for name in trial.params)
+    return [
+        {
+            "number": trial.number,
+            "state": standing.get(trial.number, str(trial.state)),
+            "epoch": trial.epoch,
+            "value": trial.best(spec.metric),
+            "seconds": trial.seconds,
+            "reason": trial.ending.reason if trial.ending else "",
+            "retries": trial.retries,
+            "seed": trial.seed,
+            "node": trial.node,
+            "folder": f"{TRIALS}/{trial_name(trial, spec.model)}",
+            **{f"params_{name}": trial.params.get(name) for name in names},
+        }
+        for trial in trials
+    ]
+
+
+def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
+    """Return the status of the study in a folder; `shown` is how the folder is named in what to type next.
+
+    Raises:
+        StudyError: the folder holds no journal.
+    """
+    journal = Journal.read(folder, metric=spec.metric)
+    trials, notes = journal.trials(), journal.notes()
+    beat = heartbeat.heard(folder)
+    elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
+    found = records(spec, trials)
+    values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
+    verdict = verdict_in(notes)
+    return StudyStatus(
+        name=spec.name,
+        folder=folder,
+        objective=spec.objective,
+        finished=verdict is not None,
+        running=status.alive(beat),
+        driver=beat,
+        budget=spec.budget.trials,
+        ended=sum(trial.state is not State.RUNNING for trial in trials),
+        paused=sum(record["state"] == PAUSED for record in found),
+        best_value=max(values, default=None),
+        seconds=elapsed.seconds,
+        stages=elapsed.stages,
+        trials=tuple(found),
+        verdict=verdict,
+        messages=tuple(status.where(spec, trials, notes, _beats(folder, spec, trials))),
+        driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
+        table=status.of_trials(spec, trials, elapsed=elapsed),
+    )
+
+
+def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
+    """Return the published verdict that a journal's notes hold, None before there is one."""
+    plain = notes.get("promotion")
+    return Verdict.from_dict(plain) if plain else None
+
+
+def _beats(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> dict[int, Beat | None]:
+    return {
+        trial.number: heartbeat.present(folder / TRIALS / trial_name(trial, spec.model))
+        for trial in trials
+        if not trial.ending
+    }

@@ -1,0 +1,109 @@
+"""The text of `automl check`, line by line, from a record that needs no data set and no trainer."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from automl.hpo.warm_start import Transfer
+from automl.pipeline.disk_forecast import DiskForecast
+from automl.pipeline.preview import Preview, Split
+from automl.pipeline.time_forecast import TimeForecast
+from automl.study import Evidence, Params
+from automl.study.baseline import Baseline
+from automl.study.ladder import Cost
+from automl.study.plain_values import plain
+from automl.trainers import Timing
+
+MB = 10**6
+AUTO: Params = {"optimizer": "AdamW", "lr0": 0.00143, "momentum": 0.9, "warmup_bias_lr": 0.0, "mosaic": 1.0}
+DISK = DiskForecast(
+    storage=Path("/storage"), alive=16, counted=True, pausing=True, trial=7 * MB, wanted=113 * MB, running=113 * MB,
+    kept=20 * MB, free=5000 * MB,
+)  # fmt: skip
+TIME = TimeForecast(
+    search_seconds=47, whole_search_seconds=47, confirm_seconds=(60, 120), places=2, copies=2, device="cpu",
+    timing=Timing(start=5.0, train_batch=0.5, val_batch=1.0, epoch=0.25, batch=8, val_images=16),
+)  # fmt: skip
+PREVIEW = Preview(
+    study="boards",
+    model="yolo11n.pt",
+    trials=16,
+    splits={"train": Split(160, {"hole": 135, "spot": 0}), "val": Split(20, {"hole": 4, "spot": 9})},
+    data_warnings=(),
+    baseline=Baseline({"optimizer": "auto"}, inside=True, settings=AUTO),
+    default_params={},
+    warm_start=(),
+    rungs=(6, 18),
+    max_epochs=100,
+    reduction_factor=3,
+    ladder_warnings=(),
+    cost=Cost(trials=16, fewest=190, most=1600, expected=444, confirming=600),
+    confirm_epochs=(600, 600),
+    hours=None,
+    gpu_hours=None,
+    disk=DISK,
+    time=TIME,
+)
+TEXT = """\
+study boards: 16 trials of yolo11n.pt
+data train: 160 images; boxes: hole 135, spot 0
+data val: 20 images; boxes: hole 4, spot 9
+baseline (trial 0): a plain yolo train, whose optimizer=auto is optimizer=AdamW lr0=0.00143 momentum=0.9 \
+warmup_bias_lr=0; a point of the space
+ladder: trials are compared at epochs [6, 18] of 100
+        and one in 3 advances
+cost: 190 to 1600 epochs of training, about 444
+      and 600 to confirm the winner against the baseline
+limits: none but the trials
+disk: at most 113 MB while it runs (16 trials alive x 7.0 MB; paused ones keep theirs), 20 MB kept at the end; \
+5.0 GB free in /storage
+time: about 1m47s to 2m47s on this machine (search 47s, confirm 1m00s to 2m00s; export not included): \
+2 trials at a time, start 5 s, 0.5 s a training batch of 8, 1 s a validation batch of 16, measured on cpu, \
+2 at a time"""
+FULL = replace(
+    PREVIEW,
+    data_warnings=("spot: has no box in train",),
+    default_params={"lr0": 0.02},
+    warm_start=(Transfer("a", "runs/a", 0.5, (Evidence({"lr0": 0.1}, 1.0),), {"lr0": 2}),),
+    ladder_warnings=("ladder.min_epochs: should be more",),
+    confirm_epochs=(600, 2000),
+    hours=1.0,
+    gpu_hours=2.5,
+    disk=replace(DISK, quota_gb=0.1, running=100 * MB, free=50 * MB),
+    time=TimeForecast("StudyError: no room"),
+)
+MORE = """\
+data warning: spot: has no box in train
+default params (trial 1): lr0=0.02
+warm start from runs/a (study a): 1 of 3 trials, similarity of data 0.50; outside this space: lr0 2
+ladder warning: ladder.min_epochs: should be more
+      and 600 to 2000 to confirm the winner against the baseline
+limits: 1 hours, 2.5 GPU-hours
+disk: at most 100 MB while it runs (16 trials alive x 7.0 MB; paused ones keep theirs), 20 MB kept at the end; \
+50 MB free in /storage
+      retention.quota_gb 0.1 is less than that takes: the worst paused trials may end
+disk warning: /storage has 50 MB free, but the study may hold 100 MB; make room, or set retention.quota_gb: the worst \
+paused trials then end first
+time: could not be measured on this machine: StudyError: no room"""
+
+
+def test_the_text_is_this() -> None:
+    assert str(PREVIEW) == TEXT
+
+
+def test_what_some_studies_have_is_told_in_these_lines() -> None:
+    known = TEXT.splitlines()
+    assert [line for line in FULL.told() if line not in known] == MORE.splitlines()
+
+
+def test_all_warnings_are_in_one_list() -> None:
+    assert PREVIEW.warnings == ()
+    assert [warning.partition(":")[0].partition(" ")[0] for warning in FULL.warnings] == [
+        "spot", "ladder.min_epochs", "/storage",
+    ]  # fmt: skip
+
+
+def test_the_record_is_json() -> None:
+    found = json.loads(json.dumps(plain(FULL), allow_nan=False))
+    assert found["warm_start"][0]["trials"] == [{"params": {"lr0": 0.1}, "score": 1.0}]
+    assert found["disk"]["storage"] == "/storage"
