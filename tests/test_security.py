@@ -191,6 +191,7 @@ def test_an_embedded_ray_shows_its_dashboard_to_this_machine_only(
         asked.append(given)
         raise ConnectionError("only asked")
 
+    monkeypatch.delenv("AUTOML_TRAINERS")
     monkeypatch.setattr(ray, "init", refuse)
     monkeypatch.setenv("AUTOML_TRUST_WEIGHTS", "1")
     for address in ("local", "192.0.2.1:6379"):

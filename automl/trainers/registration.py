@@ -1,7 +1,7 @@
 """Registry of trainers: name to module, and which one the studies of this process use.
 
 Both are kept in the environment, which the processes of a study inherit: workers, timed trainings, commands. Neither
-is an option or a YAML key, since one trainer is shipped (docs/decisions/0025). A job names its trainer; only
+is an option or a YAML key, since one trainer is shipped (docs/decisions/0026). A job names its trainer; only
 registered names are imported, whatever a job's file says.
 """
 

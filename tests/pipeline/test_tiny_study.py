@@ -15,9 +15,9 @@ import psutil
 import pytest
 import yaml
 
-from automl.storage import job_file
+from automl.storage import curves_file, job_file
 from automl.storage.journal import Journal
-from automl.storage.layout import BEST, CURVES, LAST, ONNX, PARAMS, SPEC, VERDICT
+from automl.storage.layout import BEST, ONNX, PARAMS, SPEC, VERDICT
 from automl.storage.registry import Registry
 from automl.study import State, Trial
 from automl.trainers import registration
@@ -25,7 +25,7 @@ from tests import tiny_trainer
 from tests.builders import METRIC
 from tests.scripted_source import TRAINABLE
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 TRIALS, EPOCHS = 6, 6
 LOST = "lost its worker"
@@ -194,7 +194,8 @@ def test_the_winner_is_confirmed_on_fresh_seeds(study: Study) -> None:
     folders = sorted((study.folder / "confirm").iterdir())
     assert len(folders) == 4
     for folder in folders:
-        assert {CURVES, LAST, PARAMS} <= {path.name for path in folder.iterdir()}
+        assert [m.epoch for m in curves_file.read_curves(folder)] == list(range(1, EPOCHS + 1))
+        assert job_file.read(folder).trainer == tiny_trainer.NAME
 
 
 def test_what_ships_is_published_and_serves(study: Study, sessions: list[Session]) -> None:

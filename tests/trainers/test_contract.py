@@ -13,7 +13,7 @@ from automl.release import parity
 from automl.storage import curves_file, detections
 from automl.storage.layout import BEST, LAST
 from automl.study import Job, Measurement, Params
-from automl.study.errors import StudyError, TrialError
+from automl.study.errors import TrialError
 from automl.study.space import Real, SearchSpace
 from automl.trainers import Trainer, trainer_of, yolo
 from automl.trials import worker
@@ -251,8 +251,3 @@ class TestContract:
         assert min(timing.train_batch, timing.val_batch, timing.epoch) > 0
         assert timing.batch == trainer.batch_size(job)
         assert trainer.gpu_count() >= trainer.has_cuda()
-
-
-def test_a_trainer_that_is_not_registered_is_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"trainer: must be one of \['tiny', 'yolo'\], but got 'os'"):
-        trainer_of(replace(job_at(tmp_path, data), trainer="os"))

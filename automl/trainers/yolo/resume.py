@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from automl.trainers.yolo.state_file import class_width, load
+from automl.trainers.yolo import state_file
 
 PLAIN: Final = (int, float, str, bool, type(None))
 
@@ -67,7 +67,7 @@ class Continuation:
     @classmethod
     def of(cls, path: Path | None) -> "Continuation":
         """Go on from a file, or from nothing."""
-        state = load(path) if path else {}
+        state = state_file.load(path) if path else {}
         return cls(state, Steps(last=state.get("last_step", -1)), _pending=bool(state))
 
     def training_started(self, trainer: Any) -> None:  # noqa: ANN401
@@ -140,7 +140,7 @@ def _structure(trainer: Any) -> dict[str, Any]:  # noqa: ANN401
         "yaml": _plain(model.yaml),
         "channels": int(trainer.data["channels"]),
         "classes": int(trainer.data["nc"]),
-        "class_width": class_width(model),
+        "class_width": state_file.class_width(model),
         "names": _plain(model.names),
         "args": _plain(vars(trainer.args)),
     }

@@ -3,7 +3,7 @@
 Imported where Ultralytics is. On several GPUs Ultralytics 8.4.190 (`utils/dist.py`) starts a process for each, which
 imports the trainer's class by its module and passes it the arguments. Callbacks added to a model travel as pickled
 copies: what they share with this process is lost there. So the hooks belong to the class, which makes those of its
-process from an order in the environment (docs/decisions/0025).
+process from an order in the environment (docs/decisions/0026).
 """
 
 import json
