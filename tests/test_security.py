@@ -1,7 +1,6 @@
 """What a file from elsewhere may not do, what of the environment stays there, and who may connect."""
 
 import ast
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +22,6 @@ from automl.study import Ending, yaml_io
 from automl.study.errors import SpecError, StudyError
 from automl.study.load import load
 from automl.tracking import report
-from automl.trainers.registration import REGISTERED
 from automl.trials import worker
 from tests.builders import FakeRules, spec_of, written
 from tests.conftest import job_at
@@ -199,5 +197,4 @@ def test_an_embedded_ray_shows_its_dashboard_to_this_machine_only(
             pass
 
     assert asked[0]["dashboard_host"] == "127.0.0.1"
-    carried = {"AUTOML_TRUST_WEIGHTS": "1", REGISTERED: os.environ[REGISTERED]}
-    assert asked[1]["runtime_env"] == {"env_vars": carried}
+    assert asked[1]["runtime_env"] == {"env_vars": {"AUTOML_TRUST_WEIGHTS": "1"}}
