@@ -1,6 +1,6 @@
 """A study on a real Ray whose trials train nothing: each epoch takes a moment and gives a made-up value.
 
-As a script it is a driver: `python -m tests.quick FOLDER ADDRESS TELL END`, the last two the seconds of `Patience`.
+As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS TELL END`, the last two the seconds of `Patience`.
 """
 
 import sys
@@ -24,7 +24,7 @@ HANG = "hang"
 
 def train(config: Mapping[str, Any]) -> None:
     """Do on a worker all that it does, but train nothing."""
-    vars(launcher)["trial"] = SimpleNamespace(run=run)
+    vars(launcher)["worker"] = SimpleNamespace(run=run)
     getattr(launcher, "_train")(config)  # noqa: B009  (the worker's own, not the one that stands in its place)
 
 

@@ -23,7 +23,7 @@ RANKS = 2
 
 def train(config: Mapping[str, Any]) -> None:
     """Do on a worker all that it does, but let the ranks train."""
-    vars(launcher)["trial"] = SimpleNamespace(run=run)
+    vars(launcher)["worker"] = SimpleNamespace(run=run)
     getattr(launcher, "_train")(config)  # noqa: B009  (the worker's own, not the one that a test has put in its place)
 
 
