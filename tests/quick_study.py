@@ -1,6 +1,6 @@
 """A study on a real Ray whose trials train nothing: each epoch takes a moment and gives a made-up value.
 
-As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS TELL END`, the last two the seconds of `Patience`.
+As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS TELL END`, the last two `Patience` in seconds.
 """
 
 import sys

@@ -218,3 +218,10 @@ def test_a_study_that_was_moved_out_of_its_place_is_not_resumed(tmp_path: Path, 
     (folder / "study.yaml").write_text("format: 1\n" + SMOKE)
 
     assert f"{folder}: must be named runs/smoke" in refused("resume", folder)
+
+
+@pytest.mark.yolo
+def test_a_plan_is_of_the_study_that_is_named(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["search", "--plan", "--name", "planned", "--storage", str(tmp_path)])
+    assert told.exit_code == 0, told.output
+    assert told.output.startswith("study planned: 16 trials of ")

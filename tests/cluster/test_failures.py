@@ -20,10 +20,10 @@ MEGABYTES = 64
 HUNGRY = """
 import sys, time
 from pathlib import Path
-from automl.trials import lease
+from automl.trials import heartbeat
 Path(sys.argv[2], "cgroup.procs").write_text("0")
-with lease.beating(Path(sys.argv[1]), 1, seconds=0.1):
-    while lease.heard(Path(sys.argv[1])) is None:
+with heartbeat.beating(Path(sys.argv[1]), 1, seconds=0.1):
+    while heartbeat.heard(Path(sys.argv[1])) is None:
         time.sleep(0.05)
     if sys.argv[3] == "eat":
         kept = []

@@ -92,7 +92,7 @@ def test_a_study_ends_with_exports_a_report_and_the_lines_to_type_next(finished:
         path.name for path in version.iterdir()
     }
     assert (home / "runs" / "small" / "report.html").stat().st_size > 10_000
-    for line in ("tensorboard --logdir", "report.html", "serve", "against the default's"):
+    for line in ("tensorboard --logdir", "report.html", "serve", "against the baseline's", "what ships: "):
         assert line in said
     facts = json.loads((home / "runs" / "small" / "promotion.json").read_text())
     assert len(facts["challenger"]) == len(facts["default"]) == 2

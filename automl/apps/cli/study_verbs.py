@@ -19,7 +19,8 @@ def search(
     """Search, confirm, export and promote; the same study again goes on where it stood."""
     overrides = _overrides({"data": data, "model": model, "name": name}, set_)
     if plan:
-        print(api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides))
+        named = {**overrides, **({"name": name} if name else {})}
+        print(api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=named))
         return
     api.search(
         spec or DEFAULT_SPEC, data=data, model=model, name=name, storage=storage, address=address, overrides=overrides
