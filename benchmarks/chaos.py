@@ -147,7 +147,7 @@ def _spec(study: Path, options: argparse.Namespace) -> Path:
     }
     path = study.parents[1] / f"{study.name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(described))
+    path.write_text(yaml.safe_dump(described, sort_keys=False))  # a parent stands before its children
     return path
 
 

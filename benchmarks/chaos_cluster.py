@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
@@ -67,6 +67,10 @@ def machines(folder: Path, chance: Random) -> Iterator[Machines]:
         cluster.shutdown()
 
 
+REFUSED: Final = 2
+"""The exit code of a mistake in the input."""
+
+
 @dataclass
 class Driver:
     """The process of a study; started again by `automl resume` when it is gone."""
@@ -84,7 +88,13 @@ class Driver:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Begin the study, or go on with it."""
+        """Begin the study, or resume it.
+
+        Raises:
+            RuntimeError: the last driver ended with a mistake of the description: no restart would help.
+        """
+        if self.process is not None and self.process.poll() == REFUSED:
+            raise RuntimeError(f"the driver refused the study; see the end of {self.log}")
         begun = (self.study / "study.yaml").exists()
         search = ["search", str(self.spec), "--name", self.study.name, "--storage", str(self.study.parents[1])]
         verb = ["resume", str(self.study)] if begun else search
