@@ -69,6 +69,8 @@ def machines(folder: Path, chance: Random) -> Iterator[Machines]:
 
 REFUSED: Final = 2
 """The exit code of a mistake in the input."""
+MOST_REFUSALS: Final = 5
+"""In a row."""
 
 
 @dataclass
@@ -80,6 +82,7 @@ class Driver:
     address: str
     log: Path
     starts: int = 0
+    refusals: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -91,10 +94,13 @@ class Driver:
         """Begin the study, or resume it.
 
         Raises:
-            RuntimeError: the last driver ended with a mistake of the description: no restart would help.
+            RuntimeError: the drivers refused the study again and again, so that no restart helps; a node that dies
+                while a driver starts makes it refuse once.
         """
-        if self.process is not None and self.process.poll() == REFUSED:
-            raise RuntimeError(f"the driver refused the study; see the end of {self.log}")
+        refused = self.process is not None and self.process.poll() == REFUSED
+        self.refusals = self.refusals + 1 if refused else 0
+        if self.refusals > MOST_REFUSALS:
+            raise RuntimeError(f"{self.refusals} drivers refused the study; see the end of {self.log}")
         begun = (self.study / "study.yaml").exists()
         search = ["search", str(self.spec), "--name", self.study.name, "--storage", str(self.study.parents[1])]
         verb = ["resume", str(self.study)] if begun else search
