@@ -26,7 +26,7 @@ STORE: Final = "cluster: the head's control store"
 ENVIRONMENT: Final = {
     # Ray's own end of patience comes after ours.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "120",
-    # Calls that wait for the store are sent anew this often. We look more often, and see another store first.
+    # Calls that wait for the store are sent again this often. We look more often, and see another store first.
     "RAY_grpc_client_check_connection_status_interval_milliseconds": "5000",
 }
 """For a driver that joins a cluster; an embedded Ray's own processes would inherit it."""

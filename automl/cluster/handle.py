@@ -36,7 +36,7 @@ class Handle:
 
     @property
     def stopping(self) -> bool:
-        """Tell whether everything shall stop, asked for or after a failure of the source."""
+        """Return True if everything shall stop, asked for or after a failure of the source."""
         return self().stopping or self.failure is not None
 
     @contextmanager

@@ -29,7 +29,7 @@ from automl.trials.source import JobSource
 def run(source: JobSource, resources: Slots) -> None:
     """Run all jobs that the source gives, until it is over or stopping.
 
-    Ray Tune tries nothing again by itself: the source hears of each worker that is lost and gives the trial out anew.
+    Ray Tune tries nothing again by itself: the source hears of each worker that is lost and gives the trial out again.
     A trial's own failures are no concern of Ray's: they arrive as an ending. A paused trial holds no process and no
     resource, and is none of Ray's concern after the run.
     """

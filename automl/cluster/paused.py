@@ -16,7 +16,7 @@ class Paused:
         self._called: deque[RayTrial] = deque()
 
     def add(self, number: int, trial: RayTrial) -> None:
-        """Take in a trial that left its worker."""
+        """Record a trial that left its worker."""
         self._left[number] = trial
 
     def call(self, job: Job) -> bool:

@@ -89,7 +89,7 @@ def left(mark: str, known: set[Process]) -> set[Process]:
 
 
 def marked(pid: int, mark: str) -> bool:
-    """Tell whether a process was started with a mark that begins so."""
+    """Return True if a process was started with a mark that begins so."""
     return f"\0{VARIABLE}={mark}".encode() in b"\0" + read(f"/proc/{pid}/environ")
 
 

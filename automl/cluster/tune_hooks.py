@@ -137,7 +137,7 @@ class Stop(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Tell whether everything shall stop."""
+        """Return True if everything shall stop."""
         return self._handle.stopping
 
 

@@ -68,7 +68,7 @@ class Scheduler(ABC):
         return None
 
     def waits(self) -> bool:
-        """Tell whether a paused trial may go on."""
+        """Return True if a paused trial may go on."""
         return self.upcoming() is not None
 
     def leader(self) -> int | None:
@@ -80,14 +80,14 @@ class Scheduler(ABC):
         return None
 
     def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
-        """Take in what a trial stood with (value, loss) in an earlier session, and whether it went on."""
+        """Record what a trial stood with (value, loss) in an earlier session, and whether it went on."""
         value, loss = standing
         self._rungs[epoch].standing[trial] = (value, -loss)
         if advanced:
             self._rungs[epoch].advanced.add(trial)
 
     def drop(self, trial: int) -> None:  # noqa: B027
-        """Take in that a trial has ended."""
+        """Record that a trial has ended."""
 
 
 class Promotion(Scheduler):

@@ -78,7 +78,7 @@ class Contest:
         return statistics.gain(ours, theirs, confidence=self.gates.confidence, share=played.share)
 
     def sure(self, played: Round, results: Results) -> bool:
-        """Tell whether the gain is sure after a round."""
+        """Return True if the gain is sure after a round."""
         return convincing(self.gain(played, results), self.gates)
 
     def noise(self, results: Results) -> float:
@@ -127,7 +127,7 @@ class Contest:
     def _judging(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
         """Return as many seeds as would show the gain seen, all that is left if so many, none if all were in vain."""
         left = self.retrainings - sum(played.size for played in rounds)
-        share = (1 - sum(played.share for played in rounds)) * (1 - RESERVE)
+        share = _last_share(rounds)
         have = {side: _next_offset(rounds, side) for side in (last.side, DEFAULT)}
         judged = have[last.side] - last.since
         plans = _plans(judged, have[DEFAULT], left)
@@ -156,7 +156,7 @@ class Contest:
         difference, noise, _ = self._seen(looked, results)
         judged = len(self.gain(looked, results).challenger)
         base = len(results.get(DEFAULT, {}))
-        share = (1 - sum(played.share for played in rounds)) * (1 - RESERVE)
+        share = _last_share(rounds)
         for more in range(1, MOST_FURTHER + 1):
             plan = (judged + more, base + more)
             if min(plan) >= OPENING_SEEDS and self._bound(difference, noise, plan, share) > self.gates.min_gain:
@@ -164,7 +164,7 @@ class Contest:
         return None
 
     def _likely(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> bool:
-        """Tell whether a look after a plan would show this difference nine times in ten."""
+        """Return True if a look after a plan would show this difference nine times in ten."""
         return self._bound(difference - HOPE * noise * _width(plan), noise, plan, share) > self.gates.min_gain
 
     def _seen(self, last: Round, results: Results) -> tuple[float, float, float]:
@@ -209,6 +209,11 @@ def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
         finalists=MOST_FINALISTS if given.finalists == "auto" else given.finalists,
         seeds=None if given.seeds == "auto" else given.seeds,
     )
+
+
+def _last_share(rounds: Sequence[Round]) -> float:
+    """Return the part of the allowed error that a last look after these rounds spends."""
+    return (1 - sum(played.share for played in rounds)) * (1 - RESERVE)
 
 
 def _width(plan: tuple[int, int]) -> float:

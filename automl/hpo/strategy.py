@@ -56,7 +56,7 @@ class Strategy:
         return self._sampler.draw()
 
     def add(self, trial: Trial) -> None:
-        """Take in a trial that begins, or one of an earlier session as it stands."""
+        """Record a trial that begins, or one of an earlier session as it stands."""
         self._sampler.add(trial)
         for rung in self._course.rungs:
             there = trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial)))
@@ -67,7 +67,7 @@ class Strategy:
             self._scheduler.drop(trial.number)
 
     def pauses(self, trial: Trial) -> bool:
-        """Tell whether a trial of an earlier session stands at a rung until it may go on."""
+        """Return True if a trial of an earlier session stands at a rung until it may go on."""
         return paused(trial, rungs=self._course.rungs, scheduler=self._course.scheduler)
 
     def resumes(self) -> int | None:
@@ -79,7 +79,7 @@ class Strategy:
         return self._scheduler.upcoming()
 
     def waits(self) -> bool:
-        """Tell whether a paused trial may go on."""
+        """Return True if a paused trial may go on."""
         return self._scheduler.waits()
 
     def leader(self) -> int | None:
@@ -91,7 +91,7 @@ class Strategy:
         return self._scheduler.lead()
 
     def measured(self, trial: Trial) -> None:
-        """Take in a trial's last measurement."""
+        """Record a trial's last measurement."""
         self._sampler.observe(trial)
         if trial.epoch in self._course.rungs:
             self._sampler.settle()
@@ -113,7 +113,7 @@ class Strategy:
         return verdict
 
     def ended(self, trial: Trial) -> None:
-        """Take in how a trial ended."""
+        """Record how a trial ended."""
         self._sampler.tell(trial)
         self._scheduler.drop(trial.number)
 

@@ -57,7 +57,7 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
             f"{chosen.weights}: must be the weights of {chosen.name}, but is gone; set retention.quota_gb higher"
         )
     listed = ", ".join(f"{one.name} {one.on_val:.4f}" for one in sorted(found, key=lambda one: -one.on_val)[:5])
-    session.progress.event(f"{len(found)} models could ship; the best on val: {listed}")
+    session.progress.event(f"models that could ship: {len(found)}; the best on val: {listed}")
     return chosen
 
 

@@ -37,7 +37,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
 
 
 def keeps(folder: Path, name: str) -> bool:
-    """Tell whether a model's name is that of a file in the study's own folder, and leads nowhere else."""
+    """Return True if a model's name is that of a file in the study's own folder, and leads nowhere else."""
     whole = (folder / name).resolve()
     return whole.is_file() and whole.is_relative_to(folder.resolve()) and not Path(name).is_absolute()
 

@@ -46,10 +46,10 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
 
 
 def mend_cards(session: Session, jobs: Iterable[Job]) -> None:
-    """Write the cards anew, from what the journal says, that were damaged since they were written."""
+    """Write damaged job files again, from the journal."""
     for job in jobs:
         if job_file.mend(job):
-            session.progress.event(f"{job.folder / PARAMS} could not be read and is written anew from the journal")
+            session.progress.event(f"{job.folder / PARAMS} could not be read and is written again from the journal")
 
 
 def frame_of(session: Session, slots: cluster.Slots) -> Frame:

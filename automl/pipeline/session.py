@@ -95,7 +95,7 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
     """Check that a study that has begun here has this description, and return it; one that has not begun takes it.
 
     What is kept on disk is no part of what was searched, so `retention` may change on the way; and so may
-    `confirm.retrainings` be given anew, by which a close verdict is decided.
+    `confirm.retrainings` be given again, by which a close verdict is decided.
     """
     path = folder / SPEC
     if not path.exists() or not (folder / JOURNAL).exists():

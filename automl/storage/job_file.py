@@ -28,12 +28,12 @@ def read(folder: Path) -> Job:
         return Job.from_dict(plain)
     except (LookupError, TypeError, ValueError) as error:
         raise StudyError(
-            f"{path}: must be the card of a training, but {error}; `automl resume` writes those of a study anew"
+            f"{path}: must be the job file of a training, but {error}; `automl resume` writes those of a study again"
         ) from None
 
 
 def mend(job: Job) -> bool:
-    """Write the card of a job anew where its folder has none that can be read; tell whether that was so."""
+    """Write the job file again where a folder has none that can be read; return True if it did."""
     if not job.folder.is_dir():
         return False
     try:

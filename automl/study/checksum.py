@@ -16,7 +16,7 @@ def seal(text: str) -> str:
 
 
 def damaged(text: str) -> bool:
-    r"""Tell whether a checksum stands there and does not hold; a text of before there were any has none.
+    r"""Return True if a checksum stands there and does not hold; a text of before there were any has none.
 
     >>> damaged(seal("a: 1\n")), damaged(seal("a: 1\n") + "b: 2\n"), damaged("a: 1\n")
     (False, True, False)

@@ -45,7 +45,7 @@ class Job:
         return f"{self.split}/{self.metric.partition('/')[2]}"
 
     def validates(self, epoch: int) -> bool:
-        """Tell whether the training validates after an epoch."""
+        """Return True if the training validates after an epoch."""
         return epoch % self.validate_every == 0 or epoch in self.rungs or epoch == self.epochs
 
     def to_dict(self) -> dict[str, Any]:

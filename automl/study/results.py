@@ -83,5 +83,4 @@ class EarlierEvidence:
     trials: tuple[Evidence, ...]
 
 
-CHALLENGER: Final = "challenger"
 DEFAULT: Final = "default"

@@ -233,7 +233,7 @@ class StudySpec(_Part):
         if isinstance(chosen, ChoiceSpec):
             choices = [change(str(choice)) for choice in chosen.choices]
             space["model"] = chosen.model_copy(update={"choices": choices, "default": change(str(chosen.default))})
-        # Built anew: a copy would carry along the space that was worked out from the old names.
+        # Built again: a copy would carry along the space that was worked out from the old names.
         kept = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**kept, "model": change(self.model), "space": space})
 

@@ -29,7 +29,7 @@ class Rules(Protocol):
         ...
 
     def packaged_model(self, name: str) -> bool:
-        """Tell whether the trainer ships a model description of that name."""
+        """Return True if the trainer ships a model description of that name."""
         ...
 
     def weights_mistake(self, path: Path) -> str:
@@ -93,7 +93,7 @@ def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a file is there; no for a name that no file can have, such as one of 300 letters."""
+    """Return True if a file is there; no for a name that no file can have, such as one of 300 letters."""
     try:
         return path.is_file()
     except OSError:
@@ -101,7 +101,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether a folder is there; no for a name that no folder can have."""
+    """Return True if a folder is there; no for a name that no folder can have."""
     try:
         return path.is_dir()
     except OSError:
@@ -185,7 +185,7 @@ def _model_mistake(name: str, rules: Rules) -> str:
 
 
 def _alike(one: ParamValue, other: ParamValue) -> bool:
-    """Tell whether two choices are one to Python (1 and true) or to a reader (1 and '1')."""
+    """Return True if two choices are one to Python (1 and true) or to a reader (1 and '1')."""
     return one == other or str(one) == str(other)
 
 
@@ -194,7 +194,7 @@ def _same_kind(one: ParamValue, other: ParamValue) -> bool:
 
 
 def _plain(value: object) -> bool:
-    """Tell whether a train setting is a value that YAML, JSON and Ultralytics read alike."""
+    """Return True if a train setting is a value that YAML, JSON and Ultralytics read alike."""
     if isinstance(value, list):
         return all(map(_plain, value))
     if isinstance(value, float):

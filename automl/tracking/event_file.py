@@ -34,7 +34,7 @@ class EventFile:
         self.add(Event(wall_time=time.time(), file_version=VERSION))
 
     def add(self, event: Event) -> None:
-        """Take in an event; `flush` writes it."""
+        """Record an event; `flush` writes it."""
         self._records.write(event.SerializeToString())
 
     def flush(self) -> str:

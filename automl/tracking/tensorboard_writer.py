@@ -132,7 +132,7 @@ def _shown(parameter: Parameter | None, value: ParamValue) -> ParamValue:
 
 
 def _begun(folder: Path) -> bool:
-    """Tell whether a folder's events go beyond the header: a writer may be killed before its first record."""
+    """Return True if a folder's events go beyond the header: a writer may be killed before its first record."""
     return any(path.stat().st_size > HEADER_BYTES for path in folder.glob("events.out.tfevents.*"))
 
 

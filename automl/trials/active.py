@@ -31,7 +31,7 @@ class Running:
         return len(self._jobs)
 
     def __contains__(self, number: object) -> bool:
-        """Tell whether a job is with a worker."""
+        """Return True if a job is with a worker."""
         return number in self._jobs
 
     @property
@@ -46,7 +46,7 @@ class Running:
         return given
 
     def leave(self, number: int) -> None:
-        """Take in that a job has no worker any more."""
+        """Record that a job has no worker any more."""
         self._jobs.pop(number, None)
         self._watch.forget(number)
 
@@ -60,11 +60,11 @@ class Running:
         return cause
 
     def troubled(self, number: int) -> None:
-        """Take in that a job waits for its storage: it cannot write that it lives, and says so in another way."""
+        """Record that a job waits for its storage: it cannot write that it lives, and says so in another way."""
         self._watch.forget(number)
 
     def measured(self, number: int, measurement: Measurement) -> None:
-        """Take in that a job has finished an epoch."""
+        """Record that a job has finished an epoch."""
         job = self._jobs.get(number)
         if job is None:
             return

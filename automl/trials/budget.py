@@ -30,7 +30,7 @@ class Spending:
         return self._before + self._clock() - self._since
 
     def trained(self, seconds: float) -> None:
-        """Take in so many seconds of training."""
+        """Record so many seconds of training."""
         self._trained += seconds
         if self.seconds() - self._noted >= NOTE_SECONDS:
             self.note()

@@ -39,7 +39,7 @@ class Watch:
     _looked: float = 0.0
 
     def measured(self, number: int, seconds: float, *, telling: bool) -> None:
-        """Take in that a trial has finished an epoch that took so many seconds.
+        """Record that a trial has finished an epoch that took so many seconds.
 
         `telling`: it was validated, and another one follows.
         """
@@ -48,16 +48,16 @@ class Watch:
             sign.epoch = self.clock() if telling or sign.epoch is not None else None
 
     def unlimited(self, number: int) -> None:
-        """Take in that nothing tells how long what a trial does now may take."""
+        """Record that nothing tells how long what a trial does now may take."""
         if sign := self._signs.get(number):
             sign.epoch = None
 
     def forget(self, number: int) -> None:
-        """Take in that a trial has left its worker."""
+        """Record that a trial has left its worker."""
         self._signs.pop(number, None)
 
     def due(self) -> bool:
-        """Tell whether it is time for a look; if this process itself stood still, all are given their time anew."""
+        """Return True if it is time for a look; if this process itself stood still, all are given their time again."""
         passed = self.clock() - self._looked
         if passed < PERIOD:
             return False

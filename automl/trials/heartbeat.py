@@ -76,7 +76,7 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
 
 
 def _superseded(folder: Path, attempt: int) -> bool:
-    """Tell whether a later attempt was given out, as far as can be told: a storage that is away tells nothing."""
+    """Return True if a later attempt was given out, as far as can be told: a storage that is away tells nothing."""
     with suppress(OSError):
         return lease.latest(folder) > attempt
     return False

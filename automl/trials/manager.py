@@ -76,14 +76,14 @@ class Search:
 
     @property
     def over(self) -> bool:
-        """Tell whether no further job will come: none waits, and none runs that may be lost or make way."""
+        """Return True if no further job will come: none waits, and none runs that may be lost or make way."""
         if self._waiting or self._live:
             return False
         return self._closed or (self._full and not (self._strategy.waits() or self._none_completed))
 
     @property
     def finished(self) -> bool:
-        """Tell whether the search needs no further session."""
+        """Return True if the search needs no further session."""
         return self.over and all(trial.ending for trial in self._trials.values())
 
     def next_job(self) -> Job | None:
@@ -217,7 +217,7 @@ class Search:
 
     @property
     def _none_completed(self) -> bool:
-        """Tell whether all that is left are paused trials: the best of these then goes on to the last epoch."""
+        """Return True if all that is left are paused trials: the best of these then goes on to the last epoch."""
         completed = any(trial.state is State.COMPLETED for trial in self._trials.values())
         return not completed and self._strategy.leader() is not None
 
@@ -226,7 +226,7 @@ class Search:
         return bool(self.spending.spent()) or bool(self.hopeless)
 
     def _has_room(self) -> bool:
-        """Tell whether the quota has room for the next job; paused trials end, from the worst on, to make some."""
+        """Return True if the quota has room for the next job; paused trials end, from the worst on, to make some."""
         none_comes = self._closed or (self._full and self._live and not (self._waiting or self._strategy.waits()))
         if not self._keeper.quota or none_comes:
             return True
@@ -243,7 +243,7 @@ class Search:
         return self._keeper.admits(coming, live)
 
     def _recorded(self, trial: Trial, measurement: Measurement, node: str) -> Trial:
-        """Take in an epoch that was not known, and return the trial with it."""
+        """Record an epoch that was not known, and return the trial with it."""
         number, before = trial.number, trial.changed
         self.journal.measured(number, measurement, node=node)
         trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)

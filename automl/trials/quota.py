@@ -54,7 +54,7 @@ class Keeper:
         return round((self.frame.spec.retention.quota_gb or 0) * GB)
 
     def open(self, trials: Iterable[tuple[Trial, Job]]) -> None:
-        """Take in an earlier session's trials; what a killed one did not come to give up goes now."""
+        """Record an earlier session's trials; what a killed one did not come to give up goes now."""
         self._told = self.clock()
         if self.quota:
             held = (CONFIRM, TRIALS)
@@ -108,7 +108,7 @@ class Keeper:
         return self._base + sum(_sizes(self.frame.folder).values()) + sum(self._held.values())
 
     def reachable(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> bool:
-        """Tell whether there would be room for a job if trials that ended, but the best one, and `others` made way."""
+        """Return True if a job had room if trials that ended, but the best one, and `others` made way."""
         if not self.quota:
             return True
         ended = sorted(self._kept.values(), key=lambda kept: kept[0])[:-1]
@@ -132,7 +132,7 @@ class Keeper:
         return ""
 
     def admits(self, coming: Job | None, live: Collection[Job]) -> bool:
-        """Tell whether a job may start now; where it may not, those that run will make room.
+        """Return True if a job may start now; where it may not, those that run will make room.
 
         Raises:
             StudyError: none runs, so that nothing will.

@@ -98,7 +98,7 @@ class Retrainings:
 
     @property
     def over(self) -> bool:
-        """Tell whether all have ended."""
+        """Return True if all have ended."""
         return not self.jobs and not self._live
 
     def next_job(self) -> Job | None:

@@ -15,7 +15,7 @@ class JobSource(Protocol):
 
     @property
     def over(self) -> bool:
-        """Tell whether no trial runs and no further job will come.
+        """Return True if no trial runs and no further job will come.
 
         While this is False, `next_job` is asked again and again. Once it is True, trials left paused never go on in
         this run: what becomes of them is for the source to record.
@@ -24,7 +24,7 @@ class JobSource(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Tell whether everything shall stop now, to be resumed later."""
+        """Return True if everything shall stop now, to be resumed later."""
         ...
 
     def next_job(self) -> Job | None:
@@ -36,15 +36,15 @@ class JobSource(Protocol):
         ...
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
-        """Take in what an epoch gave, known or new, and say what the trial does next."""
+        """Record what an epoch gave, known or new, and say what the trial does next."""
         ...
 
     def ended(self, number: int, ending: Ending) -> None:
-        """Take in how a trial ended by itself."""
+        """Record how a trial ended by itself."""
         ...
 
     def lost(self, number: int, loss: Loss) -> None:
-        """Take in that a trial lost its worker: it is the source's to give it out again, or to end it."""
+        """Record that a trial lost its worker: it is the source's to give it out again, or to end it."""
         ...
 
     def hung(self) -> Mapping[int, str]:
@@ -52,7 +52,7 @@ class JobSource(Protocol):
         ...
 
     def troubled(self, number: int, what: str) -> None:
-        """Take in what keeps a trial from going on for the time being, or that it goes on."""
+        """Record what keeps a trial from going on for the time being, or that it goes on."""
         ...
 
     def stop(self, why: str) -> None:

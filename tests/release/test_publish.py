@@ -20,7 +20,7 @@ from automl.storage.place import Place
 from automl.study import Engine, Gain, Score
 from automl.study.errors import StudyError
 from automl.study.load import dump
-from automl.study.results import CHALLENGER, DEFAULT
+from automl.study.results import DEFAULT
 from automl.study.verdict import Interval, Verdict
 from automl.study.yaml_io import dump_yaml
 from automl.tracking import report
@@ -28,6 +28,7 @@ from automl.tracking.console import Progress
 from tests.builders import METRIC, completed, curve, spec_of
 from tests.conftest import job_at
 
+CHALLENGER = "challenger"
 SPEC = spec_of(confirm={"seeds": 2})
 NAMES = {0: "hole", 1: "spot"}
 

@@ -1,4 +1,4 @@
-"""A card that was damaged is never believed, and is written anew from what the journal says."""
+"""A card that was damaged is never believed, and is written again from what the journal says."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_one_changed_value_is_found(tmp_path: Path) -> None:
     job_file.write(given)
     path = tmp_path / PARAMS
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
-    with pytest.raises(StudyError, match="its checksum does not hold; `automl resume` writes those of a study anew"):
+    with pytest.raises(StudyError, match="its checksum does not hold; `automl resume` writes those of a study again"):
         job_file.read(tmp_path)
 
 
@@ -77,7 +77,7 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
 def told(session: Session) -> list[str]:
     lines = (session.folder / "study.log").read_text().splitlines()
     return [
-        line.split()[1] for line in lines if line.endswith("could not be read and is written anew from the journal")
+        line.split()[1] for line in lines if line.endswith("could not be read and is written again from the journal")
     ]
 
 

@@ -62,7 +62,7 @@ def status(study: StudyFolder, *, json: Json = False) -> None:
 
 @readable
 def report(study: StudyFolder) -> None:
-    """Write a study's report.html anew."""
+    """Write a study's report.html again."""
     print(api.open_study(study).report())
 
 

@@ -45,7 +45,7 @@ class Seen:
     """Its params are no point of the space, so that it says nothing about any."""
 
     def take(self, measurement: Measurement, metric: str) -> None:
-        """Take in an epoch; one that was not validated has no value."""
+        """Record an epoch; one that was not validated has no value."""
         value = measurement.metrics.get(metric, nan)
         self.values.append(value)
         self.best = max(self.best, value if isfinite(value) else -inf)
@@ -53,7 +53,7 @@ class Seen:
 
     @property
     def shows(self) -> bool:
-        """Tell whether there is a value to go by."""
+        """Return True if there is a value to go by."""
         return not (self.infeasible or self.outside) and self.best > -inf
 
     @property
@@ -94,7 +94,7 @@ class Proposal:
         self._incumbent = self._best_mean()
 
     def runs(self, point: Points) -> None:
-        """Take in that a trial has begun here."""
+        """Record that a trial has begun here."""
         self._all = np.vstack([self._all, point])
         self._running = np.vstack([self._running, point])
         self._believe()

@@ -62,7 +62,7 @@ class Encoding:
     def near(self, centers: Points, generator: np.random.Generator, *, width: float) -> Points:
         """Return one point near each center: some of its parameters moved, numbers by about `width` of their range.
 
-        At least one number is moved; choices, the less near the less often, are drawn anew.
+        At least one number is moved; choices, the less near the less often, are drawn again.
         """
         count, columns = centers.shape
         moved = generator.random((count, columns)) < max(0.3, 1 / columns)

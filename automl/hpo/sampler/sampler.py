@@ -92,7 +92,7 @@ class Sampler:
         return self._encoding.decode(point), origin
 
     def add(self, trial: Trial) -> None:
-        """Take in a trial that begins, or one of an earlier session as it stands."""
+        """Record a trial that begins, or one of an earlier session as it stands."""
         params = {} if trial.outside else trial.params
         seen = self._seen[trial.number] = Seen(self._encoding.encode([params])[0], outside=trial.outside)
         for measurement in trial.measurements:
@@ -105,15 +105,15 @@ class Sampler:
             self._proposal.runs(seen.point)
 
     def observe(self, trial: Trial) -> None:
-        """Take in the last measurement of a trial."""
+        """Record the last measurement of a trial."""
         self._seen[trial.number].take(trial.measurements[-1], self._metric)
 
     def settle(self) -> None:
-        """Have the model fitted anew before the next draw: a trial has reached a rung."""
+        """Have the model fitted again before the next draw: a trial has reached a rung."""
         self._proposal = None
 
     def tell(self, trial: Trial) -> None:
-        """Take in how a trial ended; a failure of its own, or memory too small, makes its params infeasible."""
+        """Record how a trial ended; a failure of its own, or memory too small, makes its params infeasible."""
         lost = trial.ending is not None and trial.ending.cause.startswith(LOST)
         self._seen[trial.number].infeasible = bool(trial.changed) or (trial.state is State.FAILED and not lost)
         self._seen[trial.number].runs = False

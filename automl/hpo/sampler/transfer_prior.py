@@ -38,7 +38,7 @@ class Experience:
         self._weights = self._shares(self._credit)
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to go by."""
+        """Return True if there is anything to go by."""
         return bool(self._models)
 
     def best(self, place: int) -> Points:
@@ -51,7 +51,7 @@ class Experience:
         return len(self._firsts)
 
     def agree(self, points: Points, scores: Vector) -> None:
-        """Weigh the earlier studies anew by the rank correlation of their predictions with this study's scores."""
+        """Weigh the earlier studies again by the rank correlation of their predictions with this study's scores."""
         weight = len(scores)
         found = np.array([_correlation(model.predict(points)[0], scores) for model in self._models])
         self._weights = self._shares((found * weight + self._credit * BELIEF_WEIGHT) / (weight + BELIEF_WEIGHT))

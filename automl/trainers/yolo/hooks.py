@@ -86,7 +86,7 @@ class Hooks:
             raise TrialError(f"out of memory: batch {self.asked} did not fit, nor did {self.asked // 2}")
 
     def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics validate this epoch, or not; it asks its setting `val` anew each time.
+        """Let Ultralytics validate this epoch, or not; it asks its setting `val` again each time.
 
         It does not forget the epoch validated last: an epoch without validation would get that one's metrics, and, as
         its fitness equals the best so far, become `best.pt`.

@@ -10,7 +10,7 @@ SIGNS: Final = ("out of memory", "can't allocate memory", "cublas_status_alloc_f
 
 
 def ran_out(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out."""
+    """Return True if an error says that memory ran out."""
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in SIGNS)
 
 

@@ -65,7 +65,7 @@ def refuse_strange(value: object) -> None:
 
 
 def _harmless(name: str) -> bool:
-    """Tell whether a name is a known value, or a layer or loss defined where it says."""
+    """Return True if a name is a known value, or a layer or loss defined where it says."""
     if name in VALUES:
         return True
     if not (parts := CLASSES.fullmatch(name)):

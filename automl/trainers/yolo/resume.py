@@ -21,7 +21,7 @@ PLAIN: Final = (int, float, str, bool, type(None))
 class Steps:
     """Which batch the optimizer stepped at last, where several share a step.
 
-    Ultralytics' loop keeps that in a local variable, which begins anew when a training goes on. So in a training that
+    Ultralytics' loop keeps that in a local variable, which begins again when a training goes on. So in a training that
     goes on the loop's own steps do nothing, and the same steps are made here, after each batch.
     """
 
@@ -133,7 +133,7 @@ def taken(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  # n
 
 
 def _structure(trainer: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return what it takes to build the model anew for its weights."""
+    """Return what it takes to build the model again for its weights."""
     model = trainer.ema.ema
     return {
         "class": type(model).__name__,

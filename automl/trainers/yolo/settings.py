@@ -50,7 +50,7 @@ def setting_mistake(name: str, value: object) -> str:
 
 
 def packaged_model(name: str) -> bool:
-    """Tell whether Ultralytics ships a detector's description of that name, such as `yolo11n.yaml`.
+    """Return True if Ultralytics ships a detector's description of that name, such as `yolo11n.yaml`.
 
     It keeps one file for all scales: `yolo11n.yaml` is read from `yolo11.yaml`. Those of other tasks do not count.
     """

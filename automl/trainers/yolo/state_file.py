@@ -134,7 +134,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _passes(error: Exception) -> bool:
-    """Tell whether a file that cannot be read now is as good as ever: its storage is away, or memory ran out."""
+    """Return True if a file that cannot be read now is as good as ever: its storage is away, or memory ran out."""
     return (isinstance(error, OSError) and error.errno in PASSING) or ran_out(error)
 
 

@@ -46,7 +46,7 @@ def named(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def trusted() -> bool:
-    """Tell whether the user says that weights may hold more than layers and numbers."""
+    """Return True if the user says that weights may hold more than layers and numbers."""
     return os.environ.get(TRUST) == "1"
 
 

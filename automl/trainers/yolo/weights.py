@@ -159,7 +159,7 @@ def load(weights: Path) -> Any:  # noqa: ANN401
 
 
 def has_cuda() -> bool:
-    """Tell whether this machine can run a CUDA engine."""
+    """Return True if this machine can run a CUDA engine."""
     ultralytics()
     import torch
 
