@@ -37,7 +37,7 @@ class Ours:
 
     def next(self) -> tuple[int, Params] | None:
         """Let a paused trial go on, else draw new params."""
-        number = self._strategy.resumes()
+        number = self._strategy.advance_next()
         if number is not None:
             return number, self.trials[number].params
         params, _ = self._strategy.draw()
@@ -57,7 +57,7 @@ class Ours:
         verdict = self._strategy.judge(trial, epoch=epoch)
         if verdict and verdict.answer is Answer.STOP:
             self._end(number, Ending(pruned=verdict.reason))
-        return verdict.answer if verdict else Answer.GO_ON
+        return verdict.answer if verdict else Answer.CONTINUE
 
     def ended(self, number: int) -> None:
         """Take in that a trial has reached its last epoch."""

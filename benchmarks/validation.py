@@ -28,7 +28,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from automl.data import check, sample, staging
-from automl.hpo.asha import Stopping
+from automl.hpo.asha import StoppingAsha
 from automl.hpo.sampler import Sampler
 from automl.storage import layout, scratch
 from automl.study import Answer, Job, Measurement, Params, Trial, load, yaml_io
@@ -208,7 +208,7 @@ def best_so_far(curve: Sequence[float], epoch: int, job: Job) -> float:
 
 def climbed(curves: Sequence[Sequence[float]], every: int, rungs: tuple[int, ...]) -> float:
     """Return what the winner of a study of these curves, in this order of arrival, truly reached at best."""
-    standing = Stopping(rungs, 3)
+    standing = StoppingAsha(rungs, 3)
     reached: list[tuple[int, float, float]] = []
     for number, curve in enumerate(curves):
         job = Job(Path(), number, {}, 0, len(curve), "", "", METRIC, {}, validate_every=every, rungs=rungs)

@@ -59,7 +59,7 @@ class _Cluster:
         answer = self.strategy.measured(number, epoch=epoch, value=value, seconds=seconds)
         if epoch == len(values) and answer is not Answer.STOP:
             self.strategy.ended(number)
-        elif answer is Answer.GO_ON:
+        elif answer is Answer.CONTINUE:
             self._train(number, 0.0)
         return value
 

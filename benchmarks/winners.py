@@ -25,7 +25,7 @@ ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from automl.hpo import confirmation, selection, statistics
-from automl.hpo.asha import Promotion
+from automl.hpo.asha import PausingAsha
 from automl.hpo.confirmation import Contest
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of
 from automl.hpo.selection import Candidate
@@ -82,7 +82,7 @@ class Study:
 
     def search(self) -> list[Trial]:
         """Return trials of random params after the ladder: one worker, which goes on with paused trials first."""
-        ladder = Promotion(self.spec.rungs, self.spec.ladder.reduction_factor)
+        ladder = PausingAsha(self.spec.rungs, self.spec.ladder.reduction_factor)
         trials: dict[int, Trial] = {}
         for number in range(self.spec.budget.trials):
             if number and self.rng.random() < self.world.share:
@@ -92,7 +92,7 @@ class Study:
             onward: int | None = number
             while onward is not None:
                 trials[onward] = self._trained(trials[onward], ladder)
-                onward = ladder.next()
+                onward = ladder.advance_next()
         stopped = Ending(pruned="never advanced")
         return [trial if trial.ending else replace(trial, ending=stopped) for trial in trials.values()]
 
@@ -107,7 +107,7 @@ class Study:
                 results.setdefault(side, {}).update({offset: self._retrained(side, offset) for offset in offsets})
         return contestants, rounds, results
 
-    def _trained(self, trial: Trial, ladder: Promotion) -> Trial:
+    def _trained(self, trial: Trial, ladder: PausingAsha) -> Trial:
         """Return a trial after the rungs that it climbs before it pauses, or after its last epoch."""
         last = self.spec.ladder.max_epochs
         for epoch in (*self.spec.rungs, last):

@@ -1,5 +1,6 @@
 """What many tests build: a small description, trials with curves, a trainer's rules without a trainer."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,8 @@ def written(folder: Path, name: str, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def record_of(text: str) -> logging.LogRecord:
+    """Return a log line as a handler gets it."""
+    return logging.LogRecord("automl", logging.INFO, __file__, 1, text, None, None)

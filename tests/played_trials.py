@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from automl.hpo.sampler import Prior, Sampler
-from automl.study import EarlierEvidence, Ending, Measurement, Params, Trial
+from automl.study import EarlierEvidence, Ending, EndReason, Measurement, Params, Trial
 from automl.study.space import SearchSpace
 from tests.builders import METRIC, measurement, mixed_space, trial_of
 
@@ -51,9 +51,9 @@ class Story:
         self.end(trial.number, Ending(final=measurement(6, judge(trial.params))))
         return self.trials[trial.number]
 
-    def fail(self, cause: str = "out of memory") -> Trial:
+    def fail(self, cause: str = "out of memory", *, kind: EndReason | None = None) -> Trial:
         trial = self.start()
-        self.end(trial.number, Ending(cause=cause))
+        self.end(trial.number, Ending(cause=cause, kind=kind))
         return self.trials[trial.number]
 
     def drawn(self, origin: str) -> list[Params]:

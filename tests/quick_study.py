@@ -3,6 +3,7 @@
 As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS TELL END`, the last two `Patience` in seconds.
 """
 
+import logging
 import sys
 import time
 from collections.abc import Mapping
@@ -60,13 +61,12 @@ def main(folder: Path, address: str, patience: Patience) -> None:
     vars(launcher)["_train"] = train
     with cluster.interruptible():
         source = open_search(folder, spec_of(budget={"trials": 2}))
-        tell = source.progress.event
-        with cluster.connected(address=address, log=folder / "ray.log", tell=tell, patience=patience):
+        with cluster.connected(address=address, log=folder / "ray.log", patience=patience):
             cluster.run(source, cluster.Slots(gpus=0, cpus=1, concurrent=1))
         if source.over:
             source.finish()
         source.close()
-    tell("search is over" if source.finished else "search is stopped")
+    logging.getLogger("automl").info("search is over" if source.finished else "search is stopped")
 
 
 if __name__ == "__main__":

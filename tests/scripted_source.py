@@ -74,13 +74,13 @@ class Jobs:
         return self._answer(number, epoch)
 
     def _answer(self, number: int, epoch: int) -> Answer:
-        answer = Answer.GO_ON
+        answer = Answer.CONTINUE
         if self.stop_trial_at.get(number) == epoch:
             answer = Answer.STOP
         if (number, epoch) in self.pause_at:
             self.pause_at.remove((number, epoch))
             answer = Answer.PAUSE
-        if answer is not Answer.GO_ON:
+        if answer is not Answer.CONTINUE:
             self.live.discard(number)
         return answer
 

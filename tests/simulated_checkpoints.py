@@ -6,7 +6,7 @@ from pathlib import Path
 from automl.storage.checkpoint_files import OURS, merit
 from automl.study import Job, State
 from automl.study.spec import StudySpec
-from automl.trials.manager import Search
+from automl.trials.manager import TrialManager
 from tests.builders import METRIC, spec_of
 from tests.simulated_study import open_search, saturating
 
@@ -24,7 +24,7 @@ def study_of(kind: str, *, trials: int = 12, keep: int = 3, quota: float | None 
     )
 
 
-def opened(folder: Path, spec: StudySpec, *, workers: int = 2, need: int = 0) -> Search:
+def opened(folder: Path, spec: StudySpec, *, workers: int = 2, need: int = 0) -> TrialManager:
     """Open a study whose trials are drawn at random, which costs no time, and forecast to hold `need` bytes."""
     source = open_search(folder, spec, workers=workers)
     source._keeper.needs = {spec.model: need} if need else {}
@@ -72,7 +72,7 @@ class Disk:
         return 4 * self.size + RECORDS
 
 
-def weights(source: Search) -> dict[int, set[str]]:
+def weights(source: TrialManager) -> dict[int, set[str]]:
     """Return the weights that each trial has, without those that have none."""
     found = {
         trial.number: {path.name for path in source.frame.folder_of(trial).glob("*") if OURS.fullmatch(path.name)}
@@ -81,12 +81,12 @@ def weights(source: Search) -> dict[int, set[str]]:
     return {number: names for number, names in found.items() if names}
 
 
-def best(source: Search, count: int) -> list[int]:
+def best(source: TrialManager, count: int) -> list[int]:
     ranked = sorted(source.trials, key=lambda trial: merit(trial, METRIC) or (), reverse=True)
     return sorted(trial.number for trial in ranked[:count])
 
 
-def kept_until_the_verdict(source: Search, count: int) -> dict[int, set[str]]:
+def kept_until_the_verdict(source: TrialManager, count: int) -> dict[int, set[str]]:
     """Return trial to weights: all of the best, and the best weights of every trial that was trained to the end."""
     whole = [trial.number for trial in source.trials if trial.state is State.COMPLETED]
     return {key: {"best.pt"} for key in whole} | {key: {"last.pt", "best.pt"} for key in best(source, count)}

@@ -16,10 +16,11 @@ from automl.storage.journal import Journal
 from automl.study import Answer, Ending, Job, Measurement, ParamValue, Trial
 from automl.study.spec import StudySpec
 from automl.tracking import status
-from automl.tracking.console import Progress
+from automl.tracking.console import ROOT, Progress
 from automl.tracking.tensorboard_writer import Board
 from automl.trials.jobs import Frame
-from automl.trials.manager import Search
+from automl.trials.listener import Listeners
+from automl.trials.manager import TrialManager
 
 Curve = Callable[[Job, int], float]
 """Job and epoch to the metric."""
@@ -35,17 +36,27 @@ class Clock:
         return self.now
 
 
-def open_search(folder: Path, spec: StudySpec, *, workers: int = 1, clock: Clock | None = None) -> Search:
+def open_search(folder: Path, spec: StudySpec, *, workers: int = 1, clock: Clock | None = None) -> TrialManager:
     """Open a study as a session does, without data and without Ray."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Search(
+    progress = Progress(folder / "study.log", console=Console(quiet=True))
+    attach(progress)
+    return TrialManager(
         frame=Frame(folder, spec, folder / "data.yaml", gpus=1.0, threads=1, concurrent=workers),
         journal=Journal.create(folder, name=spec.name, metric=spec.metric),
-        board=Board(folder, spec.search_space, metric=spec.metric),
+        listeners=Listeners((Board(folder, spec.search_space, metric=spec.metric),)),
         overview=status,
-        progress=Progress(folder / "study.log", console=Console(quiet=True)),
+        table=progress,
         clock=clock or Clock(),
-    )
+    ).restore()
+
+
+def attach(progress: Progress) -> None:
+    """Send all log lines to a study, and to none that was opened before."""
+    for handler in [handler for handler in ROOT.handlers if isinstance(handler, Progress)]:
+        ROOT.removeHandler(handler)
+    ROOT.addHandler(progress)
+    ROOT.setLevel("INFO")
 
 
 class Source(Protocol):
@@ -80,13 +91,13 @@ def simulate(
         while not source.stopping and (job := source.next_job()):
             handed.append(job)
             done = known.get(job.number, 0)
-            if all(told(job, epoch) is Answer.GO_ON for epoch in range(1, done + 1)):
+            if all(told(job, epoch) is Answer.CONTINUE for epoch in range(1, done + 1)):
                 heapq.heappush(events, (clock.now + seconds, job.number, done + 1, job))
 
     fill()
     while events and not until() and not source.stopping:
         clock.now, number, epoch, job = heapq.heappop(events)
-        goes_on = told(job, epoch) is Answer.GO_ON
+        goes_on = told(job, epoch) is Answer.CONTINUE
         if goes_on and epoch < job.epochs:
             heapq.heappush(events, (clock.now + seconds, number, epoch + 1, job))
         elif goes_on:
@@ -110,7 +121,7 @@ def number(value: ParamValue) -> float:
 
 def _settle(source: Source, *, killed: bool) -> None:
     """End what is paused for good, as a session does when its search is over."""
-    if isinstance(source, Search) and source.over and not killed:
+    if isinstance(source, TrialManager) and source.over and not killed:
         source.finish()
 
 

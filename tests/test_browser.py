@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from automl.tracking.report import write
-from automl.trials.manager import Search
+from automl.trials.manager import TrialManager
 from tests.builders import METRIC, spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
@@ -35,7 +35,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Search:
+def source(tmp_path_factory: pytest.TempPathFactory) -> TrialManager:
     """A study of nine trials, two of them still running."""
     folder = tmp_path_factory.mktemp("study")
     clock = Clock()
@@ -45,7 +45,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Search:
 
 
 @pytest.fixture(scope="module")
-def board(source: Search) -> Iterator[str]:
+def board(source: TrialManager) -> Iterator[str]:
     """The address of a TensorBoard that looks at the study."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -108,7 +108,7 @@ def test_the_hparams_plugin_knows_types_and_ranges(board: str) -> None:
 
 
 def test_the_hparams_table_has_a_row_for_each_trial_also_for_running_ones(
-    board: str, page: Any, source: Search
+    board: str, page: Any, source: TrialManager
 ) -> None:
     page.goto(f"{board}/#hparams")
     page.get_by_text("TABLE VIEW").wait_for(timeout=60_000)
@@ -138,7 +138,7 @@ def test_the_curves_of_all_trials_are_shown_under_the_same_tags(board: str, page
     assert len(keep(page, "scalars")) > 20_000
 
 
-def test_the_report_opens_without_asking_for_anything(page: Any, source: Search, tmp_path: Path) -> None:
+def test_the_report_opens_without_asking_for_anything(page: Any, source: TrialManager, tmp_path: Path) -> None:
     path = write(tmp_path, SPEC, source.trials, None, source=Path("data.yaml"))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -42,12 +42,11 @@ def connected(
     *,
     address: str | None,
     log: Path,
-    tell: Callable[[str], None] = lambda _event: None,
     patience: control_store.Patience = control_store.Patience(),  # noqa: B008  (frozen)
 ) -> Iterator[str]:
     """Join the cluster this process was submitted to, or start an embedded one; yield where its dashboard is.
 
-    Ray's own messages go to `log`, in the study's folder; what happens to the head is told. When the cluster is gone,
+    Ray's own messages go to `log`, in the study's folder; changes of the head are logged. When the cluster is gone,
     the process ends with exit code 75. Pass `address="auto"` to join a cluster that was started on this machine.
     """
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
@@ -57,7 +56,7 @@ def connected(
     with _noise_to(log) as said_to:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
-        watch = control_store.Watch(lambda: control_store.name_at(store), tell=tell, patience=patience)
+        watch = control_store.Watch(lambda: control_store.name_at(store), patience=patience)
         try:
             with control_store.watched(watch, control_store.end_at(log.parent, to=said_to)):
                 yield dashboard

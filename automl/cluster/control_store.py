@@ -4,11 +4,12 @@ Ray's driver waits for a store that is away, and aborts in C++, unseen by Python
 minute. So the store is asked from a thread through a connection of its own, and the process ends before Ray ends it.
 """
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,8 @@ from automl.cluster.exit import leave
 
 GONE: Final = os.EX_TEMPFAIL
 """The exit code, 75: try again."""
+LOG: Final = logging.getLogger(__name__)
+
 STORE: Final = "cluster: the head's control store"
 ENVIRONMENT: Final = {
     # Ray's own end of patience comes after ours.
@@ -53,12 +56,11 @@ class Watch:
         self,
         ask: Callable[[], str],
         *,
-        tell: Callable[[str], None],
         patience: Patience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep whom to ask, for the name of the cluster, empty where there is no answer."""
-        self._ask, self._say, self.patience, self._clock = ask, tell, patience, clock
+        self._ask, self.patience, self._clock = ask, patience, clock
         self._since: float | None = None
         self._told = False
         self._cluster = ask()
@@ -92,8 +94,7 @@ class Watch:
         return self.patience.look if self._since is None else self.patience.hurry
 
     def _tell(self, event: str) -> None:
-        with suppress(OSError):  # a disk that is full or away must not keep the process from ending
-            self._say(event)
+        LOG.warning(event)
 
     def _waits(self) -> bool:
         away = self.away

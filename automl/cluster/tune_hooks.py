@@ -67,7 +67,7 @@ class Scheduler(FIFOScheduler):
             tune_controller.pause_trial(trial, should_checkpoint=False)
             self._handle.paused.add(number(trial), trial)
             return str(TrialScheduler.NOOP)
-        return str(TrialScheduler.CONTINUE if answer is Answer.GO_ON else TrialScheduler.STOP)
+        return str(TrialScheduler.CONTINUE if answer is Answer.CONTINUE else TrialScheduler.STOP)
 
     def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:  # noqa: ANN401
         """Return a paused trial that shall go on; pending ones start without being chosen.
@@ -95,7 +95,7 @@ class Scheduler(FIFOScheduler):
                     self._handle().lost(number(trial), Loss(Kind.HUNG, hung[number(trial)]))
 
     def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
-        source, answer = self._handle(), Answer.GO_ON
+        source, answer = self._handle(), Answer.CONTINUE
         with self._handle.kept():
             if "trouble" in message:
                 source.troubled(number(trial), f"on {message['node']}: {message['trouble']}")

@@ -1,4 +1,4 @@
-"""Who goes on at a rung: asynchronous successive halving (ASHA), promotion-type and stopping-type.
+"""Asynchronous successive halving (ASHA), promotion-type and stopping-type: who advances at a rung.
 
 Li et al. 2018, arXiv:1810.05934. Both compare the best value so far, and rank equal values by validation loss, then by
 arrival. Pure: facts in, answers out; rebuilt from a journal by `restore`.
@@ -10,21 +10,23 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
-from automl.study import Answer
+from automl.study import Answer, EndReason
 from automl.study.ladder import seats
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer at a rung."""
+class Decision:
+    """Decision at a rung."""
 
     answer: Answer
     reason: str
+    kind: EndReason = EndReason.RUNG
+    """Why the trial ends, where the answer is STOP."""
 
 
 @dataclass(slots=True)
 class Rung:
-    """The trials that have reached an epoch: what each stands with, and which went on."""
+    """The trials that have reached an epoch, their values, and which of them advanced."""
 
     epoch: int
     standing: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -39,13 +41,13 @@ class Rung:
         """Return a trial's place, 1 for the best."""
         return self.ranked().index(trial) + 1
 
-    def told(self, trial: int) -> str:
-        """Return a trial's place in words."""
+    def described(self, trial: int) -> str:
+        """Return the rank of a trial as text."""
         return f"rank {self.place(trial)} of {len(self.standing)} at epoch {self.epoch}"
 
 
 class Scheduler(ABC):
-    """The rungs of a study. What only one kind does, the other answers with nothing: none is paused."""
+    """The rungs of a study. The defaults are those of a scheduler that pauses no trial."""
 
     def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
         """Open the rungs at `epochs`, in rising order."""
@@ -53,34 +55,34 @@ class Scheduler(ABC):
         self._factor = reduction_factor
 
     @abstractmethod
-    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Verdict:
-        """Judge a trial that stands at the rung of `epoch` with `value`: best so far, higher is better.
+    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
+        """Judge a trial at the rung of `epoch` with `value`: best so far, higher is better.
 
-        Asked again, it gives the first answer.
+        Idempotent per trial and rung.
         """
 
-    def next(self) -> int | None:
-        """Return the paused trial that goes on now, None while none may."""
+    def advance_next(self) -> int | None:
+        """Advance the paused trial that is next and return it; None while none may advance."""
         return None
 
-    def upcoming(self) -> int | None:
-        """Return the paused trial that goes on next, and leave it as it is."""
+    def next_to_advance(self) -> int | None:
+        """Return the paused trial that `advance_next` would advance; it stays paused."""
         return None
 
-    def waits(self) -> bool:
-        """Return True if a paused trial may go on."""
-        return self.upcoming() is not None
+    def can_advance(self) -> bool:
+        """Return True if a paused trial may advance."""
+        return self.next_to_advance() is not None
 
     def leader(self) -> int | None:
         """Return the paused trial that got furthest, the best of these."""
         return None
 
-    def lead(self) -> int | None:
-        """Return the leader, and let it go on though no law does."""
+    def advance_leader(self) -> int | None:
+        """Advance the leader although its rank does not, and return it."""
         return None
 
     def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
-        """Record what a trial stood with (value, loss) in an earlier session, and whether it went on."""
+        """Record the value and loss of a trial in an earlier session, and whether it advanced."""
         value, loss = standing
         self._rungs[epoch].standing[trial] = (value, -loss)
         if advanced:
@@ -90,11 +92,10 @@ class Scheduler(ABC):
         """Record that a trial has ended."""
 
 
-class Promotion(Scheduler):
-    """Each trial pauses at each rung; the best of the top 1 / `reduction_factor` goes on when there is room.
+class PausingAsha(Scheduler):
+    """Each trial pauses at each rung; the best of the top 1 / `reduction_factor` advances when a worker is free.
 
-    Of n trials at a rung, the best floor(n / reduction_factor) may advance, each when a worker is free. The one that is
-    next to go on anyway is not paused.
+    Of n trials at a rung, the best floor(n / reduction_factor) may advance. The one that is next is not paused.
     """
 
     def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
@@ -102,31 +103,31 @@ class Promotion(Scheduler):
         super().__init__(epochs, reduction_factor)
         self._ended: set[int] = set()
 
-    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Verdict:
-        """Answer PAUSE, or GO_ON to the one that is next."""
+    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
+        """Return PAUSE, or CONTINUE for the one that is next."""
         rung = self._rungs[epoch]
         rung.standing.setdefault(trial, (value, -loss))
-        if next(self._promotable(), None) == (rung, trial):
+        if next(self._advanceable(), None) == (rung, trial):
             rung.advanced.add(trial)
-        return Verdict(Answer.GO_ON if trial in rung.advanced else Answer.PAUSE, rung.told(trial))
+        return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.PAUSE, rung.described(trial))
 
-    def next(self) -> int | None:
-        """Return the best paused trial that may advance, from the highest rung down."""
-        for rung, trial in self._promotable():
+    def advance_next(self) -> int | None:
+        """Advance the best paused trial that may, from the highest rung down, and return it."""
+        for rung, trial in self._advanceable():
             rung.advanced.add(trial)
             return trial
         return None
 
-    def upcoming(self) -> int | None:
+    def next_to_advance(self) -> int | None:
         """Return the best paused trial that may advance."""
-        return next((trial for _, trial in self._promotable()), None)
+        return next((trial for _, trial in self._advanceable()), None)
 
     def leader(self) -> int | None:
         """Return the best paused trial of the highest rung that has any."""
         return next((trial for _, trial in self._paused()), None)
 
-    def lead(self) -> int | None:
-        """Let it go on: a small study completes one all the same."""
+    def advance_leader(self) -> int | None:
+        """Advance the leader: a small study completes at least one trial."""
         for rung, trial in self._paused():
             rung.advanced.add(trial)
             return trial
@@ -139,27 +140,27 @@ class Promotion(Scheduler):
                     yield rung, trial
 
     def drop(self, trial: int) -> None:
-        """Never let it go on."""
+        """Record that a trial has ended: it never advances."""
         self._ended.add(trial)
 
-    def _promotable(self) -> Iterator[tuple[Rung, int]]:
+    def _advanceable(self) -> Iterator[tuple[Rung, int]]:
         for rung in reversed(self._rungs.values()):
             for trial in rung.ranked()[: len(rung.standing) // self._factor]:
                 if trial not in rung.advanced and trial not in self._ended:
                     yield rung, trial
 
 
-class Stopping(Scheduler):
+class StoppingAsha(Scheduler):
     """A trial that is not among the best ceil(n / `reduction_factor`) when it reaches a rung is stopped for good."""
 
-    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Verdict:
-        """Answer GO_ON or STOP. A tie is no progress: an earlier trial of the same standing stays ahead."""
+    def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
+        """Return CONTINUE or STOP. A tie is no progress: an earlier trial of the same standing stays ahead."""
         rung = self._rungs[epoch]
         if trial not in rung.standing:
             rung.standing[trial] = (value, -loss)
             if rung.place(trial) <= seats(len(rung.standing), self._factor):
                 rung.advanced.add(trial)
-        return Verdict(Answer.GO_ON if trial in rung.advanced else Answer.STOP, rung.told(trial))
+        return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.STOP, rung.described(trial))
 
 
-KINDS: Final[Mapping[str, type[Scheduler]]] = {"promotion": Promotion, "stopping": Stopping}
+KINDS: Final[Mapping[str, type[Scheduler]]] = {"promotion": PausingAsha, "stopping": StoppingAsha}

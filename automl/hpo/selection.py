@@ -10,7 +10,6 @@ better by about 0.001 where val has three times the noise of the seeds); shrinki
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from automl.study import State, Trial
 from automl.study.errors import StudyError
@@ -40,15 +39,10 @@ def choose(candidates: Sequence[Candidate]) -> Candidate:
     return max(candidates, key=lambda candidate: candidate.on_val)
 
 
-PAUSED: Final = "PAUSED"
-"""What a running trial is called that stands at a rung until it may go on."""
-
-
 def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
-    """Tell from its record alone whether a trial stands at a rung until it may go on.
+    """Return True if a trial is paused at a rung, by its record alone.
 
-    One that has just been let go on looks the same until its next epoch. One that was not trained as asked stands at
-    none.
+    One that has just advanced looks the same until its next epoch. One whose training conditions changed is excluded.
     """
     return scheduler == "promotion" and trial.state is State.RUNNING and trial.epoch in rungs and not trial.changed
 

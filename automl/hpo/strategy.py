@@ -1,16 +1,16 @@
-"""Decides which params are tried, which trial goes on, what a trial is told at a rung. Keeps no records, no time.
+"""Search strategy (ask / tell): which params are tried, which trial advances. Keeps no records and no time.
 
-`study` asks it and writes down what it answers; a benchmark in virtual time drives the very same code.
+The trial manager records its answers; a benchmark in virtual time drives the same code.
 """
 
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
-from automl.hpo.asha import KINDS, Scheduler, Verdict
+from automl.hpo.asha import KINDS, Decision, Scheduler
 from automl.hpo.sampler import Prior, Sampler
 from automl.hpo.selection import paused
-from automl.study import Answer, EarlierEvidence, ParamValue, Trial
+from automl.study import Answer, EarlierEvidence, EndReason, ParamValue, Trial
 from automl.study.baseline import Baseline
 from automl.study.space import SearchSpace
 
@@ -21,7 +21,7 @@ LOSS: Final = "val/loss"
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a search is about."""
+    """Settings of sampler and scheduler."""
 
     space: SearchSpace
     metric: str
@@ -37,7 +37,7 @@ class Course:
 
 
 class Strategy:
-    """Sampler and scheduler of one study, told the same facts in the same order."""
+    """Sampler and scheduler of one study; both get the same facts in the same order."""
 
     def __init__(self, course: Course) -> None:
         """Start with an empty history."""
@@ -67,28 +67,28 @@ class Strategy:
             self._scheduler.drop(trial.number)
 
     def pauses(self, trial: Trial) -> bool:
-        """Return True if a trial of an earlier session stands at a rung until it may go on."""
+        """Return True if a trial of an earlier session is paused at a rung."""
         return paused(trial, rungs=self._course.rungs, scheduler=self._course.scheduler)
 
-    def resumes(self) -> int | None:
-        """Return the paused trial that goes on now; None while none may."""
-        return self._scheduler.next()
+    def advance_next(self) -> int | None:
+        """Advance the paused trial that is next and return it; None while none may advance."""
+        return self._scheduler.advance_next()
 
-    def upcoming(self) -> int | None:
-        """Return the paused trial that `resumes` would let go on now."""
-        return self._scheduler.upcoming()
+    def next_to_advance(self) -> int | None:
+        """Return the paused trial that `advance_next` would advance."""
+        return self._scheduler.next_to_advance()
 
-    def waits(self) -> bool:
-        """Return True if a paused trial may go on."""
-        return self._scheduler.waits()
+    def can_advance(self) -> bool:
+        """Return True if a paused trial may advance."""
+        return self._scheduler.can_advance()
 
     def leader(self) -> int | None:
         """Return the paused trial that got furthest, the best of these."""
         return self._scheduler.leader()
 
-    def lead(self) -> int | None:
-        """Return the paused trial that got furthest, which goes on because no trial completed."""
-        return self._scheduler.lead()
+    def advance_leader(self) -> int | None:
+        """Advance the leader, because no trial completed, and return it."""
+        return self._scheduler.advance_leader()
 
     def measured(self, trial: Trial) -> None:
         """Record a trial's last measurement."""
@@ -96,21 +96,21 @@ class Strategy:
         if trial.epoch in self._course.rungs:
             self._sampler.settle()
 
-    def judge(self, trial: Trial, *, epoch: int) -> Verdict | None:
-        """Judge a trial at an epoch that it has measured, None between rungs; asked again, the answer is the same.
+    def judge(self, trial: Trial, *, epoch: int) -> Decision | None:
+        """Judge a trial at an epoch that it has measured, None between rungs. Idempotent per trial and rung.
 
-        One that was not trained as asked is no equal of the others: it stands at no rung, and goes no further.
+        A trial whose training conditions changed is excluded from the comparison at rungs, and stopped.
         """
         if epoch not in self._course.rungs:
             return None
         if trial.changed:
-            answer = Answer.GO_ON if trial.number == BASELINE else Answer.STOP
-            return Verdict(answer, f"conditions changed: {trial.changed}")
+            answer = Answer.CONTINUE if trial.number == BASELINE else Answer.STOP
+            return Decision(answer, f"conditions changed: {trial.changed}", EndReason.CHANGED)
         value, loss = self._standing(trial, epoch)
-        verdict = self._scheduler.judge(trial.number, epoch=epoch, value=value, loss=loss)
-        if verdict.answer is Answer.STOP and trial.number == BASELINE:
-            return Verdict(Answer.GO_ON, verdict.reason)
-        return verdict
+        decision = self._scheduler.judge(trial.number, epoch=epoch, value=value, loss=loss)
+        if decision.answer is Answer.STOP and trial.number == BASELINE:
+            return Decision(Answer.CONTINUE, decision.reason)
+        return decision
 
     def ended(self, trial: Trial) -> None:
         """Record how a trial ended."""

@@ -1,5 +1,6 @@
 """The confirmation stage: train finalists and default again on fresh seeds, round by round."""
 
+import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from automl.hpo import confirmation
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, told
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
-from automl.pipeline.search import frame_of, mend_cards
+from automl.pipeline.search import frame_of, mend_job_files
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
 from automl.storage import layout
@@ -19,7 +20,11 @@ from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
 from automl.tracking.tensorboard_writer import Board
 from automl.trials import quota, retrainings
+from automl.trials.job_clock import Stage
+from automl.trials.listener import Listeners
 from automl.trials.remaining import Confirmation
+
+LOG: Final = logging.getLogger(__name__)
 
 ROUNDS: Final = "rounds"
 """The journal's note of the rounds of the confirmation so far."""
@@ -34,6 +39,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     Raises:
         StudyError: every re-training of a side failed.
     """
+    session.clock.enter(Stage.CONFIRM)
     if session.spec.confirm.seeds == 0:
         nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
         return Confirmed(best_trial(trials, session.spec.metric), trials[0].params, nothing, {}, None)
@@ -44,12 +50,12 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     for played in rounds:
         last = planned(session, slots, trials, played, before=len(jobs))
         jobs |= last
-    mend_cards(session, jobs.values())
+    mend_job_files(jobs.values())
     retrain(session, slots, last)
     while following := opened.next_round(rounds, results_of(session, jobs)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
-        session.progress.event(told(following))
+        LOG.info(told(following))
         last = planned(session, slots, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
@@ -85,15 +91,15 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     journal, names = session.journal, {job.number: name for name, job in jobs.items()}
 
     frame = frame_of(session, slots)
-    keeper = quota.opened(frame, journal.trials(), say=session.progress.event, needs=disk_forecast.needs(frame))
+    keeper = quota.restored(frame, journal.trials(), needs=disk_forecast.needs(frame))
 
     def on_end(job: Job, ending: Ending) -> None:
         name = names[job.number]
         journal.note(f"confirm:{name}", ending.to_dict())
         keeper.retrained(job, ending)
         found = retrainings.score(job, ending)
-        told = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.reason
-        session.progress.event(f"{name} {ending.state.lower()}: {told}")
+        told = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.text
+        LOG.info(f"{name} {ending.state.lower()}: {told}")
 
     # One that failed is tried again in the next session: its cause may have been a mount that was away.
     done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
@@ -101,10 +107,11 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     for name in names.values():
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
-    board = Board(session.folder, session.spec.search_space, metric=session.spec.metric, say=session.progress.event)
+    board = Board(session.folder, session.spec.search_space, metric=session.spec.metric)
     source = retrainings.Retrainings(
-        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admits,
-        outlook=Confirmation.of(session.spec, session.clock.elapsed, journal.trials()), journal=journal, board=board,
+        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admit,
+        outlook=Confirmation.of(session.spec, session.clock.elapsed, journal.trials()), journal=journal,
+        listeners=Listeners((board,)),
     )  # fmt: skip
     try:
         if left:

@@ -4,10 +4,12 @@ Chosen by `selection`, never on the judged split. Measured there in the form tha
 over images (docs/decisions/0023).
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from automl import cluster
 from automl.hpo import bootstrap, selection
@@ -36,6 +38,9 @@ from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.text import trial_name
 from automl.trials import retrainings
+from automl.trials.job_clock import Stage
+
+LOG: Final = logging.getLogger(__name__)
 
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
@@ -46,10 +51,11 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
     Raises:
         StudyError: no weights are left to choose from.
     """
+    session.clock.enter(Stage.EXPORT)
     found = candidates(session, trials, jobs)
     if not found:
         best = best_trial(trials, session.spec.metric)
-        session.progress.event(f"no model was trained to the last epoch; trial {best.number} got furthest")
+        LOG.info(f"no model was trained to the last epoch; trial {best.number} got furthest")
         found = [_of_trial(session, best, trials)]
     chosen = selection.choose(found)
     if not chosen.weights.is_file():
@@ -57,7 +63,7 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
             f"{chosen.weights}: must be the weights of {chosen.name}, but is gone; set retention.quota_gb higher"
         )
     listed = ", ".join(f"{one.name} {one.on_val:.4f}" for one in sorted(found, key=lambda one: -one.on_val)[:5])
-    session.progress.event(f"models that could ship: {len(found)}; the best on val: {listed}")
+    LOG.info(f"models that could ship: {len(found)}; the best on val: {listed}")
     return chosen
 
 
@@ -81,19 +87,19 @@ def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
 
 def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
     """Export the chosen model and measure what ships, on a node that holds what a trial holds: a GPU, if any."""
-    session.progress.event(f"{chosen.name} ships: {chosen.weights}; exporting")
+    LOG.info(f"{chosen.name} ships: {chosen.weights}; exporting")
     images = session.data.images[session.spec.confirm.split]
     built = cluster.call(
         partial(release_export.build, images=images, engine=session.spec.export.engine),
         (chosen.weights, _judged_job(session, chosen.weights.parent), session.folder / EXPORT),
         slots,
     )
-    session.progress.event(
+    LOG.info(
         f"ONNX differs from torch by {built.onnx_difference:.2g} at most, scores {built.onnx_score:.4f} "
         f"(torch {built.torch_score:.4f}); engine: {built.builder or 'none'}"
     )
     for note in built.notes:
-        session.progress.event(f"note: {note}")
+        LOG.info(f"note: {note}")
     return built
 
 
@@ -165,5 +171,5 @@ def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> Imag
     job = replace(job_file.read(version), data=here.data, split=here.split, gpus=here.gpus, threads=here.threads)
     kept = session.folder / EXPORT / CHAMPION_STATS
     found = cluster.call(partial(parity.score, keep=kept), (version / ONNX, job), slots)
-    session.progress.event(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")
+    LOG.info(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")
     return ImageStats.load(kept)

@@ -1,11 +1,13 @@
 """The last stage: publish the verdict, write the report, print how the study ended."""
 
+import logging
 import os
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
+from typing import Final
 
 from automl.pipeline.session import Session
 from automl.storage import files as storage_files
@@ -16,8 +18,10 @@ from automl.study.results import DEFAULT
 from automl.study.verdict import Shipped, Verdict
 from automl.tracking import report
 
+LOG: Final = logging.getLogger(__name__)
 
-def settle(session: Session, verdict: Verdict) -> Verdict:
+
+def publish(session: Session, verdict: Verdict) -> Verdict:
     """Publish the candidate, move the alias if it was accepted, report, and close the study.
 
     The verdict is in the journal already: a process killed in here does the same again and nothing else.
@@ -34,26 +38,25 @@ def settle(session: Session, verdict: Verdict) -> Verdict:
     return done
 
 
-def tell(session: Session, verdict: Verdict) -> Verdict:
-    """Say how the study ended and what to type next."""
-    say = session.progress.event
+def summarize(session: Session, verdict: Verdict) -> Verdict:
+    """Log how the study ended and what to type next."""
     for reason in verdict.reasons:
-        say(f"gate {reason}")
+        LOG.info(f"gate {reason}")
     registry = session.place.registry(session.spec)
     for line in outcome(verdict, registry.name):
-        say(line)
+        LOG.info(line)
     version = registry.path(verdict.version or 0)
-    say(f"study took {session.clock.stop().told()}")
-    say(f"files of version {version.name}:")
+    LOG.info(f"study took {session.clock.stop().told()}")
+    LOG.info(f"files of version {version.name}:")
     for path in sorted(version.iterdir()):
-        say(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
-    say("next:")
-    say(f"  {typed('tensorboard')} --logdir {session.folder}")
-    say(f"  open {session.folder / 'report.html'}")
+        LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
+    LOG.info("next:")
+    LOG.info(f"  {typed('tensorboard')} --logdir {session.folder}")
+    LOG.info(f"  open {session.folder / 'report.html'}")
     name = CHAMPION if verdict.accepted else verdict.version
     image = session.data.images[verdict.split][0]
-    say(f"  {typed('automl')} serve {registry.folder} --version {name}")
-    say(f"  curl --data-binary @{image} http://127.0.0.1:8000/predict")
+    LOG.info(f"  {typed('automl')} serve {registry.folder} --version {name}")
+    LOG.info(f"  curl --data-binary @{image} http://127.0.0.1:8000/predict")
     return verdict
 
 

@@ -1,15 +1,15 @@
-"""The story of a study, from its description to a champion, in eight steps; `automl search` and `search.py` tell it.
+"""Run a study, from its description to a champion, in eight stages; called by `automl search` and `search.py`.
 
-Each step can be told again: a study that was interrupted goes on where it stood, one that is finished says so.
+Each stage is idempotent: an interrupted study resumes where it was, a finished one is left as it is.
 """
 
+import logging
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from automl import cluster
-from automl.hpo.selection import best_trial
 from automl.pipeline import export, finish
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
@@ -19,63 +19,74 @@ from automl.storage.layout import RAY_LOG
 from automl.storage.outage import patiently
 from automl.storage.place import Place
 from automl.study.spec import StudySpec
-from automl.study.text import shown
 from automl.study.verdict import Verdict
 from automl.trainers import trainer_of
-from automl.trials.job_clock import Stage
+
+LOG: Final = logging.getLogger(__name__)
 
 DEFAULT_SPEC: Final = Path(__file__).resolve().parents[2] / "search_spaces" / "smoke.yaml"
 
 
 def run(spec: StudySpec, place: Place, *, address: str | None, console: Console | None = None) -> Verdict:
-    """Search, confirm, export, judge, promote and report.
+    """Run a study from its description to a champion, in eight stages; each is idempotent and resumable.
 
     Raises:
-        Interrupted: asked to stop by a signal; `resume` goes on.
+        Interrupted: asked to stop by a signal; `resume` continues.
         AutomlError: a condition that the user can mend.
     """
-    with cluster.interruptible(), opened(spec, place, console=console) as session:
+    with cluster.interruptible(), opened(spec, place, console=console) as session:  # 1. check data, open the folder
         publish.check_champion(session)
-        if plain := session.journal.notes().get("promotion"):
-            done = Verdict.from_dict(plain)
-            if not publish.extended(session.spec, done):
-                session.progress.event("study is finished: nothing to do")
-                return finish.tell(session, done)
-            publish.reopen(session, done)
-
-        plain = session.journal.notes().get("verdict")
-        verdict = Verdict.from_dict(plain) if plain else decide(session, address=address)
+        if done := finished(session):
+            return finish.summarize(session, done)
+        verdict = decided(session) or decide(session, address=address)  # 2 to 6
         publish.give_up_weights(session, verdict)
-
-        return finish.tell(session, finish.settle(session, verdict))
+        done = finish.publish(session, verdict)  # 7. registry, champion, report
+        return finish.summarize(session, done)  # 8. what it came to, and what to type next
 
 
 def decide(session: Session, *, address: str | None) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
-    spec = session.spec
-    log, tell = session.folder / RAY_LOG, session.progress.event
-    with cluster.connected(address=address, log=log, tell=tell) as dashboard:
-        session.progress.event(f"study {spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
-        slots = cluster.slots(gpus=spec.resources.gpus, cpus=spec.resources.cpus, concurrent=spec.resources.concurrent)
-        patiently(session.folder, lambda: cluster.probe(session.folder))
-        patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))
-
-        session.clock.enter(Stage.SEARCH, places=slots.concurrent)
-        trials = search(session, slots)
-
-        best = best_trial(trials, spec.metric)
-        session.progress.event(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
-
-        session.clock.enter(Stage.CONFIRM)
-        confirmed = confirm(session, slots, trials)
-
-        session.clock.enter(Stage.EXPORT)
+    with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
+        slots = prepared(session, dashboard)  # 2. join Ray, probe the nodes, scan the labels
+        trials = search(session, slots)  # 3. trials, until the budget is spent
+        confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
-        built = export.export(session, chosen, slots)
-        worth = export.worth(session, chosen, trials, confirmed.jobs, slots)
-
-    results = gates.judge(built, spec.laws, over_champion=worth.over_champion)
-    params = export.params_of(chosen, trials)
-    verdict = publish.verdict_of(session, publish.Case(confirmed, chosen, params, built, worth), results)
+        built = export.export(session, chosen, slots)  # 5. ONNX and engine of the best model
+        worth = export.worth(session, chosen, trials, confirmed.jobs, slots)  # 6. judged on images that no trial saw
+    case = publish.Case(confirmed, chosen, export.params_of(chosen, trials), built, worth)
+    verdict = publish.verdict_of(
+        session, case, gates.judge(built, session.spec.laws, over_champion=worth.over_champion)
+    )
     session.journal.note("verdict", verdict.to_dict())
     return verdict
+
+
+def prepared(session: Session, dashboard: str) -> cluster.Slots:
+    """Check that the nodes see the study's folder and the labels can be read, and return what each trial holds."""
+    resources = session.spec.resources
+    LOG.info(f"study {session.spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
+    slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
+    patiently(session.folder, lambda: cluster.probe(session.folder))
+    patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))
+    return slots
+
+
+def finished(session: Session) -> Verdict | None:
+    """Return the published verdict of a finished study; None while there is none, or if more re-trainings are asked.
+
+    In the latter case the verdict is withdrawn first, so that the confirmation continues.
+    """
+    plain = session.journal.notes().get("promotion")
+    done = Verdict.from_dict(plain) if plain else None
+    if done and publish.extended(session.spec, done):
+        publish.reopen(session, done)
+        return None
+    if done:
+        LOG.info("study is finished: nothing to do")
+    return done
+
+
+def decided(session: Session) -> Verdict | None:
+    """Return the verdict that an interrupted session left in the journal before it was published."""
+    plain = session.journal.notes().get("verdict")
+    return Verdict.from_dict(plain) if plain else None

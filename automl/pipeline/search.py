@@ -1,55 +1,66 @@
 """The search stage: run trials until the budget is spent."""
 
+import logging
 from collections.abc import Iterable
+from typing import Final
 
 from automl import cluster
+from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
 from automl.pipeline.session import Session
 from automl.storage import job_file
 from automl.storage.layout import PARAMS
 from automl.study import Job, Trial
 from automl.study.errors import Interrupted, StudyError
+from automl.study.text import shown
 from automl.tracking import status
 from automl.tracking.tensorboard_writer import Board
+from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
-from automl.trials.manager import Search
+from automl.trials.listener import Listeners
+from automl.trials.manager import TrialManager
+
+LOG: Final = logging.getLogger(__name__)
 
 
 def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     """Run trials until the budget is spent, and return them."""
+    session.clock.enter(Stage.SEARCH, places=slots.concurrent)
     spec, frame = session.spec, frame_of(session, slots)
-    source = Search(
+    manager = TrialManager(
         frame=frame,
         journal=session.journal,
-        board=Board(session.folder, spec.search_space, metric=spec.metric, say=session.progress.event),
+        listeners=Listeners((Board(session.folder, spec.search_space, metric=spec.metric),)),
         overview=status,
-        progress=session.progress,
+        table=session.progress,
         earlier=session.earlier,
         needs=disk_forecast.needs(frame),
         elapsed=session.clock.elapsed,
-    )
-    mend_cards(session, map(source.job, source.trials))
+    ).restore()
+    mend_job_files(map(manager.job, manager.trials))
     try:
-        if not source.finished:
+        if not manager.finished:
             with session.progress.live():
-                cluster.run(source, slots)
-            if source.over:
-                source.finish()
-            session.progress.show(source.view, now=True)
+                cluster.run(manager, slots)
+            if manager.over:
+                manager.finish()
+            session.progress.show(manager.view, now=True)
     finally:
-        source.close()
-    if source.stopping:
+        manager.close()
+    if manager.stopping:
         raise Interrupted
-    if source.hopeless and not any(trial.measurements for trial in source.trials):
-        raise StudyError(f"{session.folder}: {source.hopeless}; mend that and start again under another --name")
-    return source.trials
+    if manager.aborted and not any(trial.measurements for trial in manager.trials):
+        raise StudyError(f"{session.folder}: {manager.aborted}; mend that and start again under another --name")
+    best = best_trial(manager.trials, spec.metric)
+    LOG.info(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
+    return manager.trials
 
 
-def mend_cards(session: Session, jobs: Iterable[Job]) -> None:
+def mend_job_files(jobs: Iterable[Job]) -> None:
     """Write damaged job files again, from the journal."""
     for job in jobs:
         if job_file.mend(job):
-            session.progress.event(f"{job.folder / PARAMS} could not be read and is written again from the journal")
+            LOG.info(f"{job.folder / PARAMS} could not be read and is written again from the journal")
 
 
 def frame_of(session: Session, slots: cluster.Slots) -> Frame:

@@ -1,10 +1,12 @@
 """One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -12,9 +14,9 @@ from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import plain_training
 from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
-from automl.storage import files, symlinks
+from automl.storage import files, layout, symlinks
 from automl.storage.journal import Journal
-from automl.storage.layout import JOURNAL, LOG, SPEC, WRITTEN
+from automl.storage.layout import JOURNAL, SPEC, WRITTEN
 from automl.storage.outage import Patience, held
 from automl.storage.place import Place
 from automl.study import EarlierEvidence, warm_up
@@ -26,6 +28,8 @@ from automl.tracking.console import Progress
 from automl.trainers import trainer_of
 from automl.trials import heartbeat
 from automl.trials.job_clock import JobClock
+
+LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -66,25 +70,25 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         ) from None
     symlinks.check(folder, inner=WRITTEN)
     symlinks.check(place.registry(spec).folder)
-    progress = Progress(folder / LOG, console=console)
-    with files.locked(folder), held(Patience(progress.event)), heartbeat.beating(folder, attempt=0):
+    progress = Progress(folder / layout.LOG, console=console)
+    with files.locked(folder), progress.attached(), held(Patience(LOG.info)), heartbeat.beating(folder, attempt=0):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
         data, staged = prepare_data(spec, folder)
         for warning in data.warnings:
-            progress.event(f"data warning: {warning}")
+            LOG.info(f"data warning: {warning}")
         for warning in warm_up.warnings(spec, trainer_of().settings()):
-            progress.event(f"ladder warning: {warning}")
+            LOG.info(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
         for lesson in lessons:
-            progress.event(lesson.told())
+            LOG.info(lesson.told())
         journal = Journal.create(folder, name=spec.name, metric=spec.metric)
         if journal.dropped:
-            progress.event(f"journal mended: {journal.dropped}")
+            LOG.info(f"journal mended: {journal.dropped}")
         taught = hpo_warm_start.evidence(lessons)
         baseline = plain_training.recorded(spec, data, journal)
         if baseline:
-            progress.event(plain_training.told(baseline))
+            LOG.info(plain_training.told(baseline))
         session = Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
         session.clock.count_from(began)
         with session.clock.running():

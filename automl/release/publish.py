@@ -1,10 +1,11 @@
 """How a study is settled: the verdict on what ships, the registry, the report, the last words."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from automl.data.record import DataSet
 from automl.hpo import statistics
@@ -19,7 +20,8 @@ from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, Verdict
 from automl.study.yaml_io import read_yaml
-from automl.trials.listener import EventLog
+
+LOG: Final = logging.getLogger(__name__)
 
 
 class StudySession(Protocol):
@@ -30,11 +32,6 @@ class StudySession(Protocol):
     folder: Path
     data: DataSet
     journal: Journal
-
-    @property
-    def progress(self) -> EventLog:
-        """Return where events are logged."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ def extended(spec: StudySpec, done: Verdict) -> bool:
 def reopen(session: StudySession, done: Verdict) -> None:
     """Take the verdict of a finished study back, so that its confirmation continues; the registry stays as it is."""
     allowed = session.spec.retrainings[1]
-    session.progress.event(f"study continues: {done.claim.allowed} re-trainings were allowed, now {allowed}")
+    LOG.info(f"study continues: {done.claim.allowed} re-trainings were allowed, now {allowed}")
     session.journal.note("verdict", None)
     session.journal.note("promotion", None)
 
@@ -112,10 +109,8 @@ def reopen(session: StudySession, done: Verdict) -> None:
 def give_up_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, but those of the best trials (`retention.keep`)."""
     shipped = session.folder / verdict.files[BEST]
-    checkpoint_files.settled(session.folder, shipped, say=session.progress.event)
-    checkpoint_files.thinned(
-        session.folder, session.spec, session.journal.trials(), shipped, say=session.progress.event
-    )
+    checkpoint_files.settled(session.folder, shipped)
+    checkpoint_files.thinned(session.folder, session.spec, session.journal.trials(), shipped)
 
 
 def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:

@@ -5,12 +5,24 @@ Every other module speaks in these. Facts are stored, conclusions (a trial's sta
 
 from automl.study.job import Job
 from automl.study.results import EarlierEvidence, Engine, Evidence, Gain, Gates, Score
-from automl.study.trial import LOST, Answer, Ending, Kind, Loss, Measurement, Params, ParamValue, Report, State, Trial
+from automl.study.trial import (
+    Answer,
+    Ending,
+    EndReason,
+    Kind,
+    Loss,
+    Measurement,
+    Params,
+    ParamValue,
+    Report,
+    State,
+    Trial,
+)
 
 __all__ = [
-    "LOST",
     "Answer",
     "EarlierEvidence",
+    "EndReason",
     "Ending",
     "Engine",
     "Evidence",

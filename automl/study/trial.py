@@ -3,14 +3,31 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Self
 
 ParamValue = float | int | str | bool
 Params = Mapping[str, ParamValue]
 
 
-LOST: Final = "worker lost"
-"""How the cause of a failure begins that says nothing about the params."""
+class EndReason(StrEnum):
+    """Why a trial ended. Decisions depend on this, never on the text of a cause."""
+
+    EPOCHS = "epochs"
+    """It was trained to the last epoch."""
+    RUNG = "rung"
+    """It did not advance from its rung."""
+    BUDGET = "budget"
+    """The time or GPU-hours of the search were spent."""
+    QUOTA = "quota"
+    """Its weights made room for others in the study's folder."""
+    CHANGED = "changed"
+    """It was not trained as asked, such as with a halved batch."""
+    CRASH = "crash"
+    """Its training failed."""
+    MEMORY = "memory"
+    """Its process was ended twice because a node's memory ran out."""
+    LOST = "lost"
+    """Its worker was lost too often, which says nothing about the params."""
 
 
 class Kind(StrEnum):
@@ -49,20 +66,24 @@ class Loss:
 
 
 class State(StrEnum):
-    """How a trial stands."""
+    """State of a trial, derived from facts."""
 
+    WAITING = "WAITING"
+    """Unfinished and without a worker: interrupted, or its worker was lost."""
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    """At a rung, until it advances or the search ends."""
     COMPLETED = "COMPLETED"
     PRUNED = "PRUNED"
     FAILED = "FAILED"
 
 
 class Answer(StrEnum):
-    """What a trial is told when it has reported an epoch."""
+    """Decision after a reported epoch."""
 
-    GO_ON = "GO_ON"
+    CONTINUE = "CONTINUE"
     PAUSE = "PAUSE"
-    """Leave the worker; the checkpoint stays, and the trial may go on later."""
+    """Leave the worker; the checkpoint stays, and the trial may resume later."""
     STOP = "STOP"
 
 
@@ -107,10 +128,12 @@ class Ending:
     final: Measurement | None = None
     """The evaluation of its `best.pt` after the last epoch."""
     again: bool = False
-    """The cause may be one of chance, so that another try is worth while."""
+    """The failure may be transient, so the trial is retried."""
+    kind: EndReason | None = None
+    """Why, where the fact that is set does not tell; see `reason`."""
 
     def __post_init__(self) -> None:
-        """See that exactly one fact is set."""
+        """Check that exactly one fact is set."""
         if bool(self.cause) + bool(self.pruned) + (self.final is not None) != 1:
             raise ValueError(f"exactly one of cause, pruned and final must be given, but got {self}")
 
@@ -122,14 +145,20 @@ class Ending:
         return State.COMPLETED if self.final else State.PRUNED
 
     @property
-    def reason(self) -> str:
-        """Return the words that go with the state."""
+    def reason(self) -> EndReason:
+        """Return why the trial ended: `kind`, or what follows from the state alone."""
+        implied = {State.COMPLETED: EndReason.EPOCHS, State.PRUNED: EndReason.RUNG, State.FAILED: EndReason.CRASH}
+        return self.kind or implied[self.state]
+
+    @property
+    def text(self) -> str:
+        """Return the message that goes with the state."""
         return self.cause or self.pruned or "reached the last epoch"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
         plain = {"cause": self.cause, "pruned": self.pruned, "final": self.final and self.final.to_dict()}
-        return plain | ({"again": True} if self.again else {})
+        return plain | ({"again": True} if self.again else {}) | ({"kind": str(self.kind)} if self.kind else {})
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
@@ -140,7 +169,15 @@ class Ending:
             pruned=plain.get("pruned", ""),
             final=Measurement.from_dict(final) if final else None,
             again=bool(plain.get("again", False)),
+            kind=EndReason(plain["kind"]) if "kind" in plain else _kind_of_format_1(plain),
         )
+
+
+def _kind_of_format_1(plain: Mapping[str, Any]) -> EndReason | None:
+    """Return the kind of an ending that was recorded before kinds were: it is how its text begins."""
+    if str(plain.get("cause", "")).startswith("worker lost"):
+        return EndReason.LOST
+    return EndReason.QUOTA if str(plain.get("pruned", "")).startswith("storage quota") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +198,7 @@ class Trial:
 
     @property
     def state(self) -> State:
-        """Derive the state from the ending."""
+        """Derive the state from the ending. WAITING and PAUSED depend on the study's workers and rungs."""
         return self.ending.state if self.ending else State.RUNNING
 
     @property

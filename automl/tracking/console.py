@@ -1,5 +1,6 @@
-"""What a person sees while a study runs: a live table on a terminal, one line an event elsewhere and in `study.log`."""
+"""Console output and log of a running study: log lines, also in `study.log`, and a live table on a terminal."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,19 +17,23 @@ from rich.text import Text
 from automl.storage import files
 from automl.study.text import View
 
+ROOT: Final = logging.getLogger("automl")
+"""Parent of the loggers of all modules. Without a `Progress` attached, lines go where Python's logging sends them."""
+
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
 PLAIN_WIDTH: Final = 140
 PLAIN_HEIGHT: Final = 48
 
 
-class Progress:
-    """Shows events and, when asked often, a table of trials."""
+class Progress(logging.Handler):
+    """Handler of the logger `automl` for one study: console and `study.log`; and its live table."""
 
     def __init__(
         self, log: Path, *, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Append events to `log`."""
+        """Append log lines to `log`."""
+        super().__init__()
         self._log = log
         self.console = console or Console(file=sys.stdout)
         if not self.console.is_terminal:
@@ -38,8 +43,23 @@ class Progress:
         self._shown = -PLAIN_SECONDS
         self._unwritten = ""
 
-    def event(self, text: str) -> None:
-        """Tell one thing that happened, subject first; what a full disk does not take is added to the log later."""
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Receive all log lines of the package during a block; one study a process at a time."""
+        level, propagate = ROOT.level, ROOT.propagate
+        ROOT.addHandler(self)
+        ROOT.setLevel(logging.INFO)
+        ROOT.propagate = False  # libraries put handlers on the root logger, which would print each line again
+        try:
+            yield
+        finally:
+            ROOT.removeHandler(self)
+            ROOT.setLevel(level)
+            ROOT.propagate = propagate
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a log line; what a full disk does not take is added to the log later."""
+        text = record.getMessage()
         now = datetime.now(UTC)
         self._unwritten += f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n"
         with suppress(OSError):

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from automl.hpo.sampler import importances
-from automl.hpo.selection import PAUSED, paused
+from automl.hpo.selection import paused
 from automl.storage import files
 from automl.storage.journal import Journal, distributions
 from automl.storage.layout import JOURNAL, REPORT
@@ -48,7 +48,7 @@ def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdi
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         rows=rows,
         searched=list(_searched(spec, verdict.claim.params if verdict else {})),
-        counts={state: sum(row["state"] == state for row in rows) for state in (*State, PAUSED)},
+        counts={state: sum(row["state"] == state for row in rows) for state in State},
         cost=_elapsed(folder, spec) | _cost(trials, spec, verdict),
         rung=rung,
         importances=shares,
@@ -83,13 +83,13 @@ def _searched(spec: StudySpec, best: Params) -> Iterator[tuple[str, RangeSpec | 
 def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
     return {
         "number": trial.number,
-        "state": PAUSED if paused(trial, rungs=spec.rungs, scheduler=spec.ladder.scheduler) else trial.state,
+        "state": State.PAUSED if paused(trial, rungs=spec.rungs, scheduler=spec.ladder.scheduler) else trial.state,
         "epoch": trial.epoch,
         "best": trial.best(spec.metric),
         "params": trial.params,
         "seconds": duration(trial.seconds),
         "retries": trial.retries,
-        "why": trial.ending.reason if trial.ending else "",
+        "why": trial.ending.text if trial.ending else "",
         "folder": f"trials/{trial_name(trial, spec.model)}",
     }
 

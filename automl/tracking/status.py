@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from automl.hpo.learning_curves import Forecast, forecast, of_fine_tuning
 from automl.hpo.sampler import importances
-from automl.hpo.selection import PAUSED, paused
+from automl.hpo.selection import paused
 from automl.storage.journal import distributions
 from automl.study import State, Trial
 from automl.study.spec import StudySpec
@@ -39,7 +39,7 @@ def of_trials(
 ) -> View:
     """Return the trials as rows, and in the title the time of the whole job.
 
-    `standing` tells of unended trials that do not run now, WAITING or PAUSED.
+    `standing` tells of unended trials that do not run now, WAITING or State.PAUSED.
 
     Without it, in another process, those that stand at a rung are taken for paused. `matter` names the parameters to
     show; without it they are worked out, which takes a while in a large study.
@@ -97,7 +97,7 @@ def forecast_text(found: Forecast, *, best: float) -> str:
 def standing_still(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
     """Return the trials that are paused, as far as the journal tells."""
     rungs, scheduler = spec.rungs, spec.ladder.scheduler
-    return {trial.number: PAUSED for trial in trials if paused(trial, rungs=rungs, scheduler=scheduler)}
+    return {trial.number: State.PAUSED for trial in trials if paused(trial, rungs=rungs, scheduler=scheduler)}
 
 
 def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
@@ -180,7 +180,7 @@ def _lost(trial: Trial) -> str:
 def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:
     value = trial.best(spec.metric)
     left = ""
-    if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != PAUSED:
+    if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != State.PAUSED:
         left = duration((spec.ladder.max_epochs - trial.epoch) * trial.seconds / trial.epoch)
     return [
         str(trial.number),
@@ -195,7 +195,7 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping
 
 def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
-    held = sum(state == PAUSED for state in standing.values())
+    held = sum(state == State.PAUSED for state in standing.values())
     done = ended + held  # most that pause never go on
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     best = f", best {spec.objective} {max(values):.4f}" if values else ""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from automl.hpo.selection import PAUSED
 from automl.storage.journal import Journal
 from automl.storage.layout import TRIALS
 from automl.study import ParamValue, State, Trial
@@ -69,7 +68,7 @@ def records(spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
             "epoch": trial.epoch,
             "value": trial.best(spec.metric),
             "seconds": trial.seconds,
-            "reason": trial.ending.reason if trial.ending else "",
+            "reason": trial.ending.text if trial.ending else "",
             "retries": trial.retries,
             "seed": trial.seed,
             "node": trial.node,
@@ -102,7 +101,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         driver=beat,
         budget=spec.budget.trials,
         ended=sum(trial.state is not State.RUNNING for trial in trials),
-        paused=sum(record["state"] == PAUSED for record in found),
+        paused=sum(record["state"] == State.PAUSED for record in found),
         best_value=max(values, default=None),
         seconds=elapsed.seconds,
         stages=elapsed.stages,

@@ -4,8 +4,9 @@ Written by the driver, one writer a folder. The study's root holds one record of
 ranges; a trial's row appears when it starts and gets its end state when that is final. Needs no TensorFlow.
 """
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,24 +21,21 @@ from automl.study.space import Choice, Integer, Parameter, SearchSpace, parts
 from automl.study.text import label
 from automl.tracking.event_file import EventFile
 
+LOG: Final = logging.getLogger(__name__)
+
 HEADER_BYTES: Final = 100
 BEST: Final = "best/"
 OUTCOME: Final = "trial/outcome"
 OUTCOMES: Final = {State.COMPLETED: 1.0, State.PRUNED: 0.0, State.FAILED: -1.0}
 
 
-def unheard(text: str) -> None:
-    """Stand for a board whose troubles nobody wants to hear of."""
-
-
 class Board:
     """The event files of one study. A file that cannot be written now is told of once and written later."""
 
-    def __init__(self, folder: Path, space: SearchSpace, *, metric: str, say: Callable[[str], None] = unheard) -> None:
+    def __init__(self, folder: Path, space: SearchSpace, *, metric: str) -> None:
         """Write the record of the searched parameters into `folder`, once for the study's whole life."""
         self._metric = metric
         self._space = space
-        self._say = say
         self._files: dict[int, EventFile] = {}
         self._late: dict[Path, EventFile] = {}
         if not _begun(folder):
@@ -45,7 +43,7 @@ class Board:
             _add(root, _space_record(space, metric))
             self._flush(root)
 
-    def start(self, trial: Trial, folder: Path) -> None:
+    def on_start(self, trial: Trial, folder: Path) -> None:
         """Open the row of a trial; of one that goes on after an interruption, mend what its file may have lost."""
         known = _begun(folder)
         file = self._files[trial.number] = EventFile(folder)
@@ -59,24 +57,24 @@ class Board:
             self._scalars(file, last, best=trial.best(self._metric))
         self._flush(file)
 
-    def measured(self, trial: Trial) -> None:
+    def on_measurement(self, trial: Trial) -> None:
         """Show the last measurement of a trial."""
         file = self._files[trial.number]
         self._scalars(file, trial.measurements[-1], best=trial.best(self._metric))
         self._flush(file)
 
-    def paused(self, trial: Trial) -> None:
+    def on_pause(self, trial: Trial) -> None:
         """Be done with the file of a trial until it goes on, with a file of its own."""
         del self._files[trial.number]
 
-    def ended(self, trial: Trial, ending: Ending) -> None:
+    def on_end(self, trial: Trial, ending: Ending) -> None:
         """Show how a trial ended and be done with its file."""
         file = self._files.pop(trial.number)
         status = api_pb2.STATUS_FAILURE if ending.state is State.FAILED else api_pb2.STATUS_SUCCESS
         end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
         _add(file, _plugin(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end)))
         _add(file, Summary(value=[Summary.Value(tag=OUTCOME, simple_value=OUTCOMES[ending.state])]), trial.epoch)
-        _add(file, _text("ending", f"**{ending.state}**: {ending.reason}"))
+        _add(file, _text("ending", f"**{ending.state}**: {ending.text}"))
         self._flush(file)
 
     def close(self) -> None:
@@ -90,7 +88,7 @@ class Board:
         unwritten = {**self._late, file.path: file}
         troubles = {path: trouble for path, late in unwritten.items() if (trouble := late.flush())}
         if troubles and not self._late:
-            self._say(f"TensorBoard waits: {next(iter(troubles.values()))}; its events are kept and written later")
+            LOG.warning(f"TensorBoard waits: {next(iter(troubles.values()))}; its events are kept and written later")
         self._late = {path: unwritten[path] for path in troubles}
 
     def _scalars(self, file: EventFile, measurement: Measurement, *, best: float | None) -> None:

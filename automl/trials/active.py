@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from automl.storage import job_file
-from automl.study import Job, Loss, Measurement
+from automl.study import Ending, Job, Loss, Measurement
 from automl.study.spec import ResourcesSpec
 from automl.trials import heartbeat, lease, retry
 from automl.trials.hang import Watch
@@ -17,7 +17,7 @@ PROBE: Final = 4096
 """Bytes, more than a heartbeat holds."""
 
 
-class Running:
+class ActiveJobs:
     """The jobs of one source that are with workers now."""
 
     def __init__(self, resources: ResourcesSpec, clock: Callable[[], float]) -> None:
@@ -50,14 +50,9 @@ class Running:
         self._jobs.pop(number, None)
         self._watch.forget(number)
 
-    def given_up(self, folder: Path, losses: Sequence[Loss]) -> str:
-        """Return the cause that ends the job of a folder after its last loss, empty while it may go on.
-
-        Should a process of one that ends live after all, it must not write any more.
-        """
-        if cause := retry.verdict(losses, self._budget):
-            lease.give(folder)
-        return cause
+    def ending_after(self, losses: Sequence[Loss]) -> Ending | None:
+        """Return how a job ends after its last loss, None while it may be retried."""
+        return retry.ending(losses, self._budget)
 
     def troubled(self, number: int) -> None:
         """Record that a job waits for its storage: it cannot write that it lives, and says so in another way."""

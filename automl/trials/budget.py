@@ -1,14 +1,18 @@
-"""What a search has spent of its budget, in all sessions; noted in the journal now and then."""
+"""Budget of a search: time and GPU-hours spent in all sessions, saved in the journal every minute; early abort."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from automl.storage.journal import Journal
+from automl.study import Trial
 from automl.study.spec import StudySpec
 
 NOTE: Final = "seconds"
 NOTE_SECONDS: Final = 60.0
 """A killed session loses at most so many seconds of its time from the account."""
+
+MIN_FAILED_TO_ABORT: Final = 5
+"""A study is aborted when its first N trials have all ended before any completed an epoch as asked."""
 
 
 class Spending:
@@ -48,3 +52,12 @@ class Spending:
         if gpu_hours is not None and self._trained * self._gpus / 3600 >= gpu_hours:
             return f"budget.gpu_hours {gpu_hours:g} spent"
         return ""
+
+
+def reason_to_abort(trials: Sequence[Trial], budget: int) -> str:
+    """Return why a study of `budget` trials is aborted early, empty while it is not."""
+    endings = [trial.ending for trial in trials if trial.ending]
+    learned = any(trial.measurements and not trial.changed for trial in trials)
+    if learned or len(endings) < min(MIN_FAILED_TO_ABORT, budget):
+        return ""
+    return f"the first {len(endings)} trials all failed, the last with: {endings[-1].cause or endings[-1].pruned}"

@@ -1,9 +1,11 @@
-"""Listener protocols of the trial managers: what is shown and logged is handed in.
+"""Listeners of the trial managers: each is called for each event of a trial, after the journal has it.
 
-`pipeline` passes TensorBoard's writer, the console and the status table of `tracking`; a test may pass others.
+`pipeline` registers TensorBoard's writer, and passes the live table and the status table of `tracking`. Log lines go to
+the standard library's logger `automl`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,19 +18,19 @@ from automl.trials.job_clock import Elapsed
 class TrialListener(Protocol):
     """Called for each event of a trial, after the journal has it."""
 
-    def start(self, trial: Trial, folder: Path) -> None:
+    def on_start(self, trial: Trial, folder: Path) -> None:
         """Record that a trial starts or resumes in its folder."""
         ...
 
-    def measured(self, trial: Trial) -> None:
+    def on_measurement(self, trial: Trial) -> None:
         """Record the last measurement of a trial."""
         ...
 
-    def paused(self, trial: Trial) -> None:
+    def on_pause(self, trial: Trial) -> None:
         """Record that a trial pauses at a rung."""
         ...
 
-    def ended(self, trial: Trial, ending: Ending) -> None:
+    def on_end(self, trial: Trial, ending: Ending) -> None:
         """Record how a trial ended."""
         ...
 
@@ -37,16 +39,44 @@ class TrialListener(Protocol):
         ...
 
 
-class EventLog(Protocol):
-    """Where events go as lines, and a table is drawn."""
-
-    def event(self, text: str) -> None:
-        """Log one event."""
-        ...
+class LiveTable(Protocol):
+    """Where the table of trials is drawn."""
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
         """Draw the table if it is time to."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Several listeners as one, called in this order."""
+
+    registered: tuple[TrialListener, ...] = ()
+
+    def on_start(self, trial: Trial, folder: Path) -> None:
+        """Pass on that a trial starts or resumes in its folder."""
+        for listener in self.registered:
+            listener.on_start(trial, folder)
+
+    def on_measurement(self, trial: Trial) -> None:
+        """Pass on the last measurement of a trial."""
+        for listener in self.registered:
+            listener.on_measurement(trial)
+
+    def on_pause(self, trial: Trial) -> None:
+        """Pass on that a trial pauses at a rung."""
+        for listener in self.registered:
+            listener.on_pause(trial)
+
+    def on_end(self, trial: Trial, ending: Ending) -> None:
+        """Pass on how a trial ended."""
+        for listener in self.registered:
+            listener.on_end(trial, ending)
+
+    def close(self) -> None:
+        """Close all."""
+        for listener in self.registered:
+            listener.close()
 
 
 class StatusTable(Protocol):

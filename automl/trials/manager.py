@@ -1,63 +1,68 @@
-"""One study: what runs next, who is stopped, what is recorded. Knows no Ray, so a simulation drives the same code.
+"""Trial manager: which job runs next, which trial pauses or stops, what is recorded.
 
-Every fact goes to the journal first and to TensorBoard after; a resumed study rebuilds all its state from the journal.
+Knows no Ray, so a simulation drives the same code. Every fact goes to the journal first and to the listeners after; a
+resumed study restores all its state from the journal.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Self
 
-from automl.hpo.asha import Verdict
-from automl.hpo.selection import PAUSED
+from automl.hpo.asha import Decision
 from automl.hpo.strategy import Strategy
 from automl.storage import files, layout
 from automl.storage.journal import Journal
-from automl.study import Answer, EarlierEvidence, Ending, Job, Kind, Loss, Measurement, State, Trial
+from automl.study import Answer, EarlierEvidence, Ending, EndReason, Job, Kind, Loss, Measurement, State, Trial
 from automl.study.text import View, shown
-from automl.trials import quota
-from automl.trials.active import Running
-from automl.trials.budget import Spending
+from automl.trials import lease, quota
+from automl.trials.active import ActiveJobs
+from automl.trials.budget import Spending, reason_to_abort
 from automl.trials.job_clock import Elapsed
 from automl.trials.jobs import Frame, course_of
-from automl.trials.listener import EventLog, StatusTable, TrialListener
+from automl.trials.listener import Listeners, LiveTable, StatusTable
 
-HOPELESS: Final = 5
-"""So many trials that ended, before any ended an epoch as asked, end a study: the next would fail alike."""
+LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Search:
-    """A study as a source of jobs (see `source.JobSource`)."""
+class TrialManager:
+    """The trials of a study as a source of jobs (see `source.JobSource`); call `restore` before anything else."""
 
     frame: Frame
     journal: Journal
-    board: TrialListener
+    listeners: Listeners
     overview: StatusTable
-    progress: EventLog
+    table: LiveTable
     clock: Callable[[], float] = time.monotonic
     stopping: bool = False
-    hopeless: str = ""
+    aborted: str = ""
+    """Why the study was aborted early, empty if it was not."""
     earlier: tuple[EarlierEvidence, ...] = ()
-    """What earlier studies tell the sampler."""
+    """Warm start: what earlier studies give the sampler."""
     elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     _trials: dict[int, Trial] = field(default_factory=dict)
     _waiting: deque[int] = field(default_factory=deque)
-    _live: Running = field(init=False)
+    _live: ActiveJobs = field(init=False)
     _paused: set[int] = field(default_factory=set)
     _strategy: Strategy = field(init=False)
     spending: Spending = field(init=False)
-    _keeper: quota.Keeper = field(init=False)
+    _keeper: quota.QuotaKeeper = field(init=False)
     _matter: tuple[int, list[str]] = (-1, [])
 
     def __post_init__(self) -> None:
-        """Rebuild the strategy and the unfinished trials from the journal."""
-        self._live = Running(self.frame.spec.resources, self.clock)
+        """Create the parts, empty."""
+        self._live = ActiveJobs(self.frame.spec.resources, self.clock)
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
-        self.journal.settle()
         self.spending = Spending(self.journal, self.frame.spec, gpus=self.frame.gpus, clock=self.clock)
+        self._keeper = quota.QuotaKeeper(self.frame, self.clock, self.needs)
+
+    def restore(self) -> Self:
+        """Restore trials, strategy, budget and quota from the journal; settle what a killed writer left half done."""
+        self.journal.settle()
         for trial in self.journal.trials():
             self._trials[trial.number] = trial
             self.spending.trained(trial.seconds)
@@ -66,8 +71,8 @@ class Search:
                 self._paused.add(trial.number)
             elif trial.state is State.RUNNING:
                 self._waiting.append(trial.number)
-        self._keeper = quota.Keeper(self.frame, self.progress.event, self.clock, self.needs)
-        self._keeper.open((trial, self.job(trial)) for trial in self._trials.values())
+        self._keeper.restore((trial, self.job(trial)) for trial in self._trials.values())
+        return self
 
     @property
     def trials(self) -> list[Trial]:
@@ -79,7 +84,7 @@ class Search:
         """Return True if no further job will come: none waits, and none runs that may be lost or make way."""
         if self._waiting or self._live:
             return False
-        return self._closed or (self._full and not (self._strategy.waits() or self._none_completed))
+        return self._closed or (self._full and not (self._strategy.can_advance() or self._none_completed))
 
     @property
     def finished(self) -> bool:
@@ -89,9 +94,9 @@ class Search:
     def next_job(self) -> Job | None:
         """Return a job, None while all places are taken or none is to be had.
 
-        An unfinished trial of an earlier session comes first, then a paused one that may go on, then a new one.
+        An unfinished trial of an earlier session comes first, then a paused one that may advance, then a new one.
         """
-        if len(self._live) >= self.frame.concurrent or self.over or not self._has_room():
+        if len(self._live) >= self.frame.concurrent or self.over or not self._make_room():
             return None
         again = bool(self._waiting)
         number = self._waiting.popleft() if again else self._next_trial()
@@ -99,10 +104,9 @@ class Search:
             return None
         trial = self._trials[number]
         job = self._live.give(self.job(trial))
-        self.board.start(trial, job.folder)
-        fresh = "starts again" if again else "starts"
-        went = f"goes on from epoch {trial.epoch}" if trial.measurements else fresh
-        self.progress.event(f"trial {number} {went}: {shown(trial.params)}")
+        self.listeners.on_start(trial, job.folder)
+        how = f"goes on from epoch {trial.epoch}" if trial.measurements else "starts again" if again else "starts"
+        LOG.info(f"trial {number} {how}: {shown(trial.params)}")
         return job
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
@@ -111,22 +115,22 @@ class Search:
         if trial.ending:
             return Answer.STOP
         if number in self._paused:
-            return Answer.PAUSE  # a worker that did not hear it is told again
+            return Answer.PAUSE  # resent: the worker may have missed it
         if measurement.epoch > trial.epoch:
             trial = self._recorded(trial, measurement, node)
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
-            return Answer.GO_ON  # the training ends by itself, with the evaluation of its best weights
-        verdict = self._strategy.judge(trial, epoch=measurement.epoch)
+            return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
+        decision = self._strategy.judge(trial, epoch=measurement.epoch)
         if reason := self.spending.spent():
-            verdict = Verdict(Answer.STOP, reason)
-        if verdict and verdict.answer is Answer.STOP:
-            self.ended(number, Ending(pruned=self._told(trial, verdict)))
-        elif verdict and verdict.answer is Answer.PAUSE:
-            self._pause(trial, verdict)
-        return verdict.answer if verdict else Answer.GO_ON
+            decision = Decision(Answer.STOP, reason, EndReason.BUDGET)
+        if decision and decision.answer is Answer.STOP:
+            self.ended(number, Ending(pruned=self._described(trial, decision), kind=decision.kind))
+        elif decision and decision.answer is Answer.PAUSE:
+            self._pause(trial, decision)
+        return decision.answer if decision else Answer.CONTINUE
 
     def ended(self, number: int, ending: Ending) -> None:
-        """Record how a trial ended; said twice, the first holds. A failure that may be one of chance is a loss."""
+        """Record how a trial ended; idempotent. A possibly transient failure is handled as a lost worker."""
         trial = self._trials[number]
         self._live.leave(number)
         if trial.ending:
@@ -136,22 +140,24 @@ class Search:
             return
         if number in self._paused:
             self._paused.discard(number)
-            self.board.start(trial, self.frame.folder_of(trial))
+            self.listeners.on_start(trial, self.frame.folder_of(trial))
         self.journal.ended(number, ending)
         trial = self._trials[number] = replace(trial, ending=ending)
         self._strategy.ended(trial)
-        self.board.ended(trial, ending)
+        self.listeners.on_end(trial, ending)
         files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
         value = trial.best(self.frame.spec.metric)
         best = "" if value is None else f", best {self.frame.spec.objective} {value:.4f}"
-        self.progress.event(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.reason}")
+        LOG.info(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.text}")
         self._keeper.ended(trial, self.job(trial))
-        self._look_for_hope(ending)
+        if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
+            self.aborted = why
+            LOG.info(f"study is aborted: {why}")
 
     def lost(self, number: int, loss: Loss) -> None:
-        """Record that a trial lost its worker, and give it out again unless its losses are its own fault.
+        """Record that a trial lost its worker, and queue it again unless its retry limits are spent.
 
-        One that is paused or has ended had none to lose.
+        No-op for a trial that is paused or has ended: it has no worker.
         """
         self._live.leave(number)
         trial = self._trials[number]
@@ -160,41 +166,43 @@ class Search:
         loss = replace(loss, epoch=trial.epoch)
         self.journal.lost(number, loss)
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
-        if cause := self._live.given_up(self.frame.folder_of(trial), trial.losses):
-            self.ended(number, Ending(cause=cause))
+        if ending := self._live.ending_after(trial.losses):
+            lease.give(self.frame.folder_of(trial))  # a process that lives after all may not write any more
+            self.ended(number, ending)
             return
         self._waiting.append(number)
-        self.progress.event(f"trial {number} lost its worker after epoch {trial.epoch} and goes on: {loss.cause}")
+        LOG.info(f"trial {number} lost its worker after epoch {trial.epoch} and goes on: {loss.cause}")
 
     def hung(self) -> Mapping[int, str]:
-        """Return which running trials hang, and why."""
+        """Return the running trials that hang, and why."""
         return self._live.hung()
 
     def troubled(self, number: int, what: str) -> None:
-        """Say what keeps a trial waiting."""
+        """Log what keeps a trial waiting."""
         self._live.troubled(number)
-        self.progress.event(f"trial {number} {what}")
+        LOG.info(f"trial {number} {what}")
 
     def finish(self) -> None:
-        """End the trials that are paused for good, once the search is over."""
+        """End the paused trials, once the search is over."""
         for number in sorted(self._paused):
             trial = self._trials[number]
             why = self.spending.spent() or f"not among those that advanced from epoch {trial.epoch}"
-            self.ended(number, Ending(pruned=why))
+            kind = EndReason.BUDGET if self.spending.spent() else None
+            self.ended(number, Ending(pruned=why, kind=kind))
 
     def stop(self, why: str) -> None:
-        """Stop everything in an orderly way; a later session goes on."""
+        """Stop everything in an orderly way; a later session resumes."""
         self.stopping = True
-        self.progress.event(f"study stops: {why}; {len(self._live)} running trials go on when it is resumed")
+        LOG.info(f"study stops: {why}; {len(self._live)} running trials go on when it is resumed")
 
     def tick(self) -> None:
         """Refresh the table."""
-        self.progress.show(self.view)
+        self.table.show(self.view)
 
     def close(self) -> None:
-        """Close the event files and write down the time spent."""
-        self._keeper.tell(now=True)
-        self.board.close()
+        """Close the listeners and record the time spent."""
+        self._keeper.report(now=True)
+        self.listeners.close()
         self.spending.note()
 
     def job(self, trial: Trial) -> Job:
@@ -207,7 +215,7 @@ class Search:
         seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
         if seen != self._matter[0]:
             self._matter = seen, self.overview.params_that_matter(spec, trials)
-        still = {**dict.fromkeys(self._waiting, "WAITING"), **dict.fromkeys(self._paused, PAUSED)}
+        still = {**dict.fromkeys(self._waiting, State.WAITING), **dict.fromkeys(self._paused, State.PAUSED)}
         elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
         return self.overview.of_trials(spec, trials, elapsed=elapsed, standing=still, matter=self._matter[1])
 
@@ -217,30 +225,30 @@ class Search:
 
     @property
     def _none_completed(self) -> bool:
-        """Return True if all that is left are paused trials: the best of these then goes on to the last epoch."""
+        """Return True if only paused trials are left: the best of these is then trained to the last epoch."""
         completed = any(trial.state is State.COMPLETED for trial in self._trials.values())
         return not completed and self._strategy.leader() is not None
 
     @property
     def _closed(self) -> bool:
-        return bool(self.spending.spent()) or bool(self.hopeless)
+        return bool(self.spending.spent() or self.aborted)
 
-    def _has_room(self) -> bool:
-        """Return True if the quota has room for the next job; paused trials end, from the worst on, to make some."""
-        none_comes = self._closed or (self._full and self._live and not (self._waiting or self._strategy.waits()))
+    def _make_room(self) -> bool:
+        """Make room for the next job under the quota, and return True if it has; paused trials end, worst first."""
+        none_comes = self._closed or (self._full and self._live and not (self._waiting or self._strategy.can_advance()))
         if not self._keeper.quota or none_comes:
             return True
         live = self._live.jobs
-        number = self._waiting[0] if self._waiting else self._strategy.upcoming()
+        number = self._waiting[0] if self._waiting else self._strategy.next_to_advance()
         queue = quota.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
         if number is None and self._full:
-            number = queue.pop().number  # no trial completed, so this one goes on
+            number = queue.pop().number  # no trial completed, so this one is trained to the end
         coming = None if number is None else self.job(self._trials[number])
         jobs = [self.job(trial) for trial in queue]
         for trial in queue if self._keeper.reachable(coming, live, jobs) else []:
-            if short := self._keeper.short(coming, live, jobs):
-                self.ended(trial.number, Ending(pruned=short))
-        return self._keeper.admits(coming, live)
+            if short := self._keeper.make_room(coming, live, jobs):
+                self.ended(trial.number, Ending(pruned=short, kind=EndReason.QUOTA))
+        return self._keeper.admit(coming, live)
 
     def _recorded(self, trial: Trial, measurement: Measurement, node: str) -> Trial:
         """Record an epoch that was not known, and return the trial with it."""
@@ -250,22 +258,22 @@ class Search:
         self._trials[number] = trial
         self._live.measured(number, measurement)
         self.spending.trained(measurement.seconds)
-        self.board.measured(trial)
+        self.listeners.on_measurement(trial)
         self._strategy.measured(trial)
         self._keeper.looked(self.job(trial))
         if measurement.changed and measurement.changed != before:
-            self.progress.event(f"trial {number} conditions changed: {measurement.changed}")
+            LOG.info(f"trial {number} conditions changed: {measurement.changed}")
         return trial
 
     def _next_trial(self) -> int | None:
         if self._closed:
             return None
-        if (number := self._strategy.resumes()) is not None:
+        if (number := self._strategy.advance_next()) is not None:
             self._paused.discard(number)
             return number
         if not self._full:
             return self._suggest()
-        if not self._live and self._none_completed and (leader := self._strategy.lead()) is not None:
+        if not self._live and self._none_completed and (leader := self._strategy.advance_leader()) is not None:
             self._paused.discard(leader)
             return leader
         return None
@@ -280,21 +288,13 @@ class Search:
         self._strategy.add(trial)
         return number
 
-    def _pause(self, trial: Trial, verdict: Verdict) -> None:
+    def _pause(self, trial: Trial, decision: Decision) -> None:
         self._live.leave(trial.number)
         self._paused.add(trial.number)
-        self.board.paused(trial)
-        self.progress.event(f"trial {trial.number} pauses: {self._told(trial, verdict)}")
+        self.listeners.on_pause(trial)
+        LOG.info(f"trial {trial.number} pauses: {self._described(trial, decision)}")
 
-    def _told(self, trial: Trial, verdict: Verdict) -> str:
+    def _described(self, trial: Trial, decision: Decision) -> str:
         value = trial.best(self.frame.spec.metric)
         best = "" if value is None else f"{self.frame.spec.objective} {value:.4f}, "
-        return f"{best}{verdict.reason}"
-
-    def _look_for_hope(self, ending: Ending) -> None:
-        ended = [trial for trial in self._trials.values() if trial.ending]
-        needed = min(HOPELESS, self.frame.spec.budget.trials)
-        learned = any(trial.measurements and not trial.changed for trial in self._trials.values())
-        if len(ended) >= needed and not learned:
-            self.hopeless = f"the first {len(ended)} trials all failed, the last with: {ending.cause or ending.pruned}"
-            self.progress.event(f"study gives up: {self.hopeless}")
+        return f"{best}{decision.reason}"

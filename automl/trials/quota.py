@@ -1,25 +1,28 @@
-"""What a study's folder holds, and who makes way when it comes near its quota.
+"""Storage quota of a study: sizes of its folders, and eviction of weights near `retention.quota_gb`.
 
-Measured folder by folder: after an epoch that of its trial, once a session all others. Bytes are those of the files;
-what a file system adds to each is its own affair.
+Sizes are measured folder by folder: that of a trial after each of its epochs, all others once a session. They are the
+bytes of the files, without what a file system adds to each.
 """
 
+import logging
 import os
 import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from automl.storage.checkpoint_files import KEPT, OURS, QUOTA, Merit, Say, give_up, merit
+from automl.storage.checkpoint_files import KEPT, OURS, Merit, give_up, merit
 from automl.storage.layout import BEST, CONFIRM, TRIALS
 from automl.study import Ending, Job, Trial
 from automl.study.errors import StudyError
 from automl.study.text import GB, amount
 from automl.trials.jobs import Frame
 
-TELL_SECONDS: Final = 60.0
+LOG: Final = logging.getLogger(__name__)
+
+REPORT_SECONDS: Final = 60.0
 NAMED: Final = 8
 """So many trials are named in a line; of the others there is a number."""
 MARGIN: Final = 2
@@ -28,11 +31,10 @@ differ, and a young trial has no second checkpoint yet."""
 
 
 @dataclass(slots=True)
-class Keeper:
+class QuotaKeeper:
     """Keeps the weights of the best trials that ended, and the folder below its quota, if it has one."""
 
     frame: Frame
-    say: Say
     clock: Callable[[], float]
     needs: Mapping[str, int] = field(default_factory=dict)
     """Model to the bytes that a trial of it is forecast to hold at most."""
@@ -45,7 +47,7 @@ class Keeper:
     _base: int = 0
     _given: list[int] = field(default_factory=list)
     _freed: int = 0
-    _told: float = 0.0
+    _reported: float = 0.0
     _waiting: bool = False
 
     @property
@@ -53,9 +55,9 @@ class Keeper:
         """Return the most bytes that the study's folder may hold, 0 where there is no limit."""
         return round((self.frame.spec.retention.quota_gb or 0) * GB)
 
-    def open(self, trials: Iterable[tuple[Trial, Job]]) -> None:
-        """Record an earlier session's trials; what a killed one did not come to give up goes now."""
-        self._told = self.clock()
+    def restore(self, trials: Iterable[tuple[Trial, Job]]) -> Self:
+        """Measure the folder, record an earlier session's trials, and finish its deletions."""
+        self._reported = self.clock()
         if self.quota:
             held = (CONFIRM, TRIALS)
             parts = [path for path in self.frame.folder.iterdir() if path.name not in held and path.is_dir()]
@@ -67,8 +69,9 @@ class Keeper:
             else:
                 self.looked(job)
         if self.quota:
-            self.say(f"retention: {amount(self.used())} of {amount(self.quota)} are in use")
-        self.tell(now=True)
+            LOG.info(f"retention: {amount(self.used())} of {amount(self.quota)} are in use")
+        self.report(now=True)
+        return self
 
     def looked(self, job: Job) -> None:
         """Measure what a job holds, and learn from it what others will."""
@@ -91,16 +94,16 @@ class Keeper:
         if rank is None:
             self._give_up(trial.number, job)
         else:
-            give_up(job.folder, say=self.say, keep=KEPT)
+            give_up(job.folder, keep=KEPT)
             self.looked(job)
             self._kept[trial.number] = rank, job
             self._thin(self.frame.spec.retention.keep)
-        self.tell()
+        self.report()
 
     def retrained(self, job: Job, ending: Ending) -> None:
         """Let a re-training that came to its end keep only its best weights, which may ship; a failed one goes on."""
         if ending.final:
-            give_up(job.folder, say=self.say, keep={BEST})
+            give_up(job.folder, keep={BEST})
         self.looked(job)
 
     def used(self) -> int:
@@ -108,7 +111,7 @@ class Keeper:
         return self._base + sum(_sizes(self.frame.folder).values()) + sum(self._held.values())
 
     def reachable(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> bool:
-        """Return True if a job had room if trials that ended, but the best one, and `others` made way."""
+        """Return True if a job would have room once all ended trials but the best, and `others`, gave up weights."""
         if not self.quota:
             return True
         ended = sorted(self._kept.values(), key=lambda kept: kept[0])[:-1]
@@ -116,28 +119,34 @@ class Keeper:
         spare = sum(self._weights.get(job.folder, 0) for job in (*(job for _, job in ended), *whole, *others))
         return self.used() + self._wanted(coming, live) - spare <= self.quota
 
-    def short(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> str:
-        """Tell why the quota has no room for a job beside the live ones, empty where it has; None is a new trial.
+    def shortage(self, coming: Job | None, live: Collection[Job]) -> str:
+        """Return why the quota has no room for a job beside the live ones, empty where it has; None is a new trial."""
+        if not self.quota or (used := self.used()) + (wanted := self._wanted(coming, live)) <= self.quota:
+            return ""
+        return (
+            f"storage quota: {amount(used)} in use, {len(live)} running and the next one may need "
+            f"{amount(wanted)} more, and retention.quota_gb is {self.frame.spec.retention.quota_gb:g}"
+        )
 
-        Trials that ended make way, down to the best one, but not in vain; `others` may do so after them.
+    def make_room(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> str:
+        """Delete weights of ended trials, down to the best one, until a job has room; return the remaining shortage.
+
+        Nothing is deleted if the job would not have room even with `others`, which the caller may end after.
         """
         possible = self.reachable(coming, live, others)
-        while self.quota and (used := self.used()) + (wanted := self._wanted(coming, live)) > self.quota:
+        while short := self.shortage(coming, live):
             if not (possible and (self._thin(len(self._kept) - 1) or self._forgo())):
-                return (
-                    f"{QUOTA}: {amount(used)} in use, {len(live)} running and the next one may need "
-                    f"{amount(wanted)} more, and retention.quota_gb is {self.frame.spec.retention.quota_gb:g}"
-                )
+                return short
         self._waiting = False
         return ""
 
-    def admits(self, coming: Job | None, live: Collection[Job]) -> bool:
-        """Return True if a job may start now; where it may not, those that run will make room.
+    def admit(self, coming: Job | None, live: Collection[Job]) -> bool:
+        """Make room for a job, and return True if it may start now; if not, the running ones will free some.
 
         Raises:
-            StudyError: none runs, so that nothing will.
+            StudyError: none runs, so nothing will be freed.
         """
-        short = self.short(coming, live)
+        short = self.make_room(coming, live)
         if short and not live:
             raise StudyError(
                 f"{self.frame.folder}: {short}; nothing runs and nothing more can be given up: set retention.quota_gb "
@@ -145,17 +154,17 @@ class Keeper:
             )
         if short and not self._waiting:
             self._waiting = True
-            self.say(f"no job starts until one that runs makes room: {short}")
+            LOG.info(f"no job starts until one that runs makes room: {short}")
         return not short
 
-    def tell(self, *, now: bool = False) -> None:
-        """Say now and then which trials gave up their weights."""
-        if self._given and (now or self.clock() - self._told >= TELL_SECONDS):
+    def report(self, *, now: bool = False) -> None:
+        """Log, at most once a minute unless `now`, which trials gave up their weights."""
+        if self._given and (now or self.clock() - self._reported >= REPORT_SECONDS):
             named = ", ".join(map(str, self._given[:NAMED]))
             more = f" and {len(self._given) - NAMED} more" if len(self._given) > NAMED else ""
             trials = "trial" if len(self._given) == 1 else "trials"
-            self.say(f"retention: {trials} {named}{more} gave up weights, {amount(self._freed)}")
-            self._given, self._freed, self._told = [], 0, self.clock()
+            LOG.info(f"retention: {trials} {named}{more} gave up weights, {amount(self._freed)}")
+            self._given, self._freed, self._reported = [], 0, self.clock()
 
     def _thin(self, most: int) -> bool:
         """Let the worst of those that ended give up their weights until `most` keep them; the best one always does."""
@@ -179,7 +188,7 @@ class Keeper:
         return True
 
     def _give_up(self, number: int, job: Job, *, keep: Collection[str] = ()) -> None:
-        if freed := give_up(job.folder, say=self.say, keep=keep):
+        if freed := give_up(job.folder, keep=keep):
             self._given.append(number)
             self._freed += freed
         self.looked(job)
@@ -198,11 +207,11 @@ class Keeper:
         return max(most, min(forecast, MARGIN * most)) if most else forecast
 
 
-def opened(frame: Frame, trials: Iterable[Trial], *, say: Say, needs: Mapping[str, int]) -> Keeper:
+def restored(frame: Frame, trials: Iterable[Trial], *, needs: Mapping[str, int]) -> QuotaKeeper:
     """Return the keeper of a study whose search is over."""
-    keeper = Keeper(frame, say, time.monotonic, needs)
+    keeper = QuotaKeeper(frame, time.monotonic, needs)
     if keeper.quota:
-        keeper.open(
+        keeper.restore(
             (trial, frame.job(frame.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed))
             for trial in trials
         )

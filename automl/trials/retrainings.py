@@ -3,6 +3,7 @@
 Every epoch and every loss goes to the journal first and to TensorBoard after, as those of trials do.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,13 +13,15 @@ from typing import Final
 from automl.storage import curves_file, layout
 from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM
-from automl.study import Answer, Ending, Job, Kind, Loss, Measurement, Params, Score, Trial
+from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, Params, Score, Trial
 from automl.study.spec import ResourcesSpec
 from automl.study.text import View
-from automl.trials import checkpoints
-from automl.trials.active import Running
-from automl.trials.listener import EventLog, TrialListener
+from automl.trials import checkpoints, lease
+from automl.trials.active import ActiveJobs
+from automl.trials.listener import Listeners, LiveTable
 from automl.trials.remaining import Confirmation
+
+LOG: Final = logging.getLogger(__name__)
 
 SEED_DISTANCE: Final = 1_000_000
 """Added to a study's seed, so that no confirming seed was one of a trial."""
@@ -74,18 +77,18 @@ class Retrainings:
     jobs: deque[Job]
     names: dict[int, str]
     concurrent: int
-    progress: EventLog
+    table: LiveTable
     resources: ResourcesSpec
     on_end: Callable[[Job, Ending], None]
-    admits: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
-    """Tells whether there is room for a job beside those that run."""
+    admit: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
+    """Makes room for a job beside those that run, and returns True if it has."""
     stopping: bool = False
     outlook: Confirmation | None = None
     journal: Journal | None = None
     """Where epochs and losses are recorded, and losses of earlier sessions are read from; None in a simulation."""
-    board: TrialListener | None = None
+    listeners: Listeners = field(default_factory=Listeners)
     _all: dict[int, Job] = field(default_factory=dict)
-    _live: Running = field(init=False)
+    _live: ActiveJobs = field(init=False)
     _losses: dict[int, tuple[Loss, ...]] = field(default_factory=dict)
     _rows: dict[int, tuple[int, float]] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
@@ -93,8 +96,8 @@ class Retrainings:
     """The re-trainings as a listener sees them."""
 
     def __post_init__(self) -> None:
-        """Start with none at work."""
-        self._live = Running(self.resources, time.monotonic)
+        """Create the record of active jobs, empty."""
+        self._live = ActiveJobs(self.resources, time.monotonic)
 
     @property
     def over(self) -> bool:
@@ -105,14 +108,14 @@ class Retrainings:
         """Return the next one, None while all places are taken."""
         if len(self._live) >= self.concurrent or not self.jobs:
             return None
-        if not self.admits(self.jobs[0], self._live.jobs):
+        if not self.admit(self.jobs[0], self._live.jobs):
             return None
         if any(measurement.changed for measurement in curves_file.read_curves(self.jobs[0].folder)):
             checkpoints.start_over(self.jobs[0].folder)
         job = self._live.give(self.jobs.popleft())
         self._all[job.number] = job
         self._started(job)
-        self.progress.event(f"{self.names[job.number]} trains with seed {job.seed}")
+        LOG.info(f"{self.names[job.number]} trains with seed {job.seed}")
         return job
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
@@ -122,25 +125,25 @@ class Retrainings:
         if self.outlook:
             self.outlook.measured(measurement.seconds)
         if measurement.changed:
-            self.ended(number, Ending(cause=measurement.changed))
+            self.ended(number, Ending(cause=measurement.changed, kind=EndReason.CHANGED))
             return Answer.STOP
         value = measurement.metrics.get(self._all[number].metric, 0.0)
         self._rows[number] = (measurement.epoch, max(value, self._rows.get(number, (0, 0.0))[1]))
-        return Answer.GO_ON
+        return Answer.CONTINUE
 
     def ended(self, number: int, ending: Ending) -> None:
-        """Hand the ending on, once; a failure that may be one of chance is a loss."""
+        """Record an ending; idempotent. A possibly transient failure is handled as a lost worker."""
         self._live.leave(number)
         if ending.again:
             self.lost(number, Loss(Kind.OWN, ending.cause))
         elif number not in self._ended:
             self._ended.add(number)
             self.on_end(self._all[number], ending)
-            if self.board and number in self._trials:
-                self.board.ended(replace(self._trials[number], ending=ending), ending)
+            if number in self._trials:
+                self.listeners.on_end(replace(self._trials[number], ending=ending), ending)
 
     def lost(self, number: int, loss: Loss) -> None:
-        """Give it out again, unless its losses are its own fault."""
+        """Queue a re-training again, unless its retry limits are spent."""
         self._live.leave(number)
         if number in self._ended:
             return
@@ -148,21 +151,21 @@ class Retrainings:
         losses = self._losses[number] = (*self._losses.get(number, ()), loss)
         if self.journal:
             self.journal.retraining_lost(self.names[number], losses)
-        if cause := self._live.given_up(self._all[number].folder, losses):
-            self.ended(number, Ending(cause=cause))
+        if ending := self._live.ending_after(losses):
+            lease.give(self._all[number].folder)  # a process that lives after all may not write any more
+            self.ended(number, ending)
             return
         self.jobs.append(self._all[number])
-        self.progress.event(f"{self.names[number]} lost its worker and goes on: {loss.cause}")
+        LOG.info(f"{self.names[number]} lost its worker and goes on: {loss.cause}")
 
     def _started(self, job: Job) -> None:
-        """Take up what is known of a re-training: its losses and its epochs, of earlier sessions too."""
+        """Restore the losses and epochs of a re-training from the journal."""
         if self.journal and job.number not in self._losses:
             self._losses[job.number] = self.journal.retraining_losses(self.names[job.number])
         known = self.journal.retraining_measurements(self.names[job.number]) if self.journal else ()
         trial = Trial(job.number, job.params, job.seed, known)
         self._trials[job.number] = trial
-        if self.board:
-            self.board.start(trial, job.folder)
+        self.listeners.on_start(trial, job.folder)
 
     def _recorded(self, number: int, measurement: Measurement, node: str) -> None:
         """Record an epoch unless it is known as it is; a worker reports all that its folder holds."""
@@ -173,26 +176,25 @@ class Retrainings:
         self._trials[number] = replace(trial, measurements=(*before, measurement), node=node)
         if self.journal:
             self.journal.retraining_measured(self.names[number], measurement, node=node)
-        if self.board:
-            self.board.measured(self._trials[number])
+        self.listeners.on_measurement(self._trials[number])
 
     def hung(self) -> Mapping[int, str]:
         """Return which re-trainings hang, and why."""
         return self._live.hung()
 
     def troubled(self, number: int, what: str) -> None:
-        """Say what keeps it waiting."""
+        """Log what keeps it waiting."""
         self._live.troubled(number)
-        self.progress.event(f"{self.names[number]} {what}")
+        LOG.info(f"{self.names[number]} {what}")
 
     def stop(self, why: str) -> None:
-        """Stop; a later session goes on."""
+        """Stop in an orderly way; a later session resumes."""
         self.stopping = True
-        self.progress.event(f"study stops: {why}; {len(self._live)} re-trainings go on when it is resumed")
+        LOG.info(f"study stops: {why}; {len(self._live)} re-trainings go on when it is resumed")
 
     def tick(self) -> None:
         """Refresh the table."""
-        self.progress.show(self.view)
+        self.table.show(self.view)
 
     def view(self) -> View:
         """Return the table of re-trainings."""

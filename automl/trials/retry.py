@@ -1,16 +1,15 @@
-"""Whether a trial that lost its worker is worth another try. Pure: losses in, a verdict out.
+"""Retry limits of trials that lost their worker, by kind of loss. Pure.
 
-What takes a trial from its worker says little about its params, so each kind has a budget of its own: a node that is
-gone costs the trial nothing, unless it takes one after the other with it; a process that dies again and again without
-finishing an epoch will do so for ever; memory that runs out twice, or a training that fails by itself more often than
-agreed, is the trial's own.
+Node losses do not count as failures, up to NODES in a row at one epoch. A trial fails when its process dies or hangs
+more often than `resources.retries` in a row at one epoch, when it is ended twice because memory ran out, or when its
+training fails more often than `resources.own_retries`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from automl.study import LOST, Kind, Loss
+from automl.study import Ending, EndReason, Kind, Loss
 
 MEMORY: Final = "out of memory"
 """How the cause of a failure begins that makes params infeasible on these machines."""
@@ -29,18 +28,19 @@ class Budget:
     """How often its training may fail by itself."""
 
 
-def verdict(losses: Sequence[Loss], budget: Budget) -> str:
-    """Return the cause that ends a trial after its last loss, empty while it may go on.
+def ending(losses: Sequence[Loss], budget: Budget) -> Ending | None:
+    """Return how a trial ends after its last loss, None while it may be retried.
 
-    >>> verdict([Loss(Kind.NODE, "gone")] * 9, Budget(lost=0, own=0))
-    ''
+    >>> ending([Loss(Kind.NODE, "gone")] * 9, Budget(lost=0, own=0))
     """
     last = losses[-1]
     alike = [loss for loss in losses if loss.kind is last.kind]
     if last.kind is Kind.OWN:
-        return last.cause if len(alike) > budget.own else ""
+        return Ending(cause=last.cause) if len(alike) > budget.own else None
     if last.kind is Kind.MEMORY:
-        return f"{MEMORY}: {last.cause}, for the second time" if len(alike) >= TWICE else ""
+        cause = f"{MEMORY}: {last.cause}, for the second time"
+        return Ending(cause=cause, kind=EndReason.MEMORY) if len(alike) >= TWICE else None
     kinds, most = ({Kind.NODE}, NODES) if last.kind is Kind.NODE else ({Kind.WORKER, Kind.HUNG}, budget.lost)
     row = sum(loss.epoch == last.epoch for loss in losses if loss.kind in kinds)
-    return f"{LOST} {row} times in a row at epoch {last.epoch + 1}: {last.cause}" if row > most else ""
+    cause = f"worker lost {row} times in a row at epoch {last.epoch + 1}: {last.cause}"
+    return Ending(cause=cause, kind=EndReason.LOST) if row > most else None

@@ -71,9 +71,9 @@ def _goes_on(strategy: Strategy, number: int, epoch: int, params: Params) -> boo
     apart = sum(abs(math.log10(float(params[f"x{axis}"])) + 2.5) for axis in range(7)) / 14
     value = max(0.0, 0.9 - apart - 0.1 * (params["kind"] == "b")) * (1 - math.exp(-0.1 * epoch))
     answer = strategy.measured(number, epoch=epoch, value=value, seconds=1.0)
-    if answer is Answer.GO_ON and epoch == EPOCHS:
+    if answer is Answer.CONTINUE and epoch == EPOCHS:
         strategy.ended(number)
-    return answer is Answer.GO_ON and epoch < EPOCHS
+    return answer is Answer.CONTINUE and epoch < EPOCHS
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Genetic:
     def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:  # noqa: ARG002
         """Always go on."""
         self._best[number] = max(value, self._best.get(number, 0.0))
-        return Answer.GO_ON
+        return Answer.CONTINUE
 
     def ended(self, number: int) -> None:
         """Put the trial among the results that are mutated."""

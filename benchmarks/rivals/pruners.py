@@ -50,7 +50,7 @@ class Pruned:
         if trial.should_prune():
             self.study.tell(self._running.pop(number), state=TrialState.PRUNED)
             return Answer.STOP
-        return Answer.GO_ON
+        return Answer.CONTINUE
 
     def ended(self, number: int) -> None:
         """Tell the value of the last epoch; a trial that was pruned before is known already."""

@@ -30,7 +30,7 @@ LEGACY: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "hypertune": ("HyperTune", {"type": "promotion", "brackets": 4}),
     "dyhpo": ("DyHPO", {}),
 }
-ANSWERS: Final = {"CONTINUE": Answer.GO_ON, "PAUSE": Answer.PAUSE, "STOP": Answer.STOP}
+ANSWERS: Final = {"CONTINUE": Answer.CONTINUE, "PAUSE": Answer.PAUSE, "STOP": Answer.STOP}
 CURRENT: Final = {"syne_bohb": "BOHB", "syne_bore": "ASHABORE"}
 
 
@@ -72,7 +72,7 @@ class Synchronised:
         with self._seeded():
             decision = self.scheduler.on_trial_result(trial, dict(self._last[number]))
         answer = ANSWERS[decision]
-        if answer is not Answer.GO_ON:
+        if answer is not Answer.CONTINUE:
             self.scheduler.on_trial_remove(trial)
         if answer is Answer.STOP:
             del self._last[number]

@@ -102,7 +102,7 @@ class Tuned:
             self.ended(number)
             return Answer.STOP
         self.searcher.on_trial_result(seat.trial_id, result)
-        return Answer.GO_ON
+        return Answer.CONTINUE
 
     def ended(self, number: int) -> None:
         """Tell both of the last result; a trial that was stopped before is known already."""

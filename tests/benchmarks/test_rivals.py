@@ -80,10 +80,10 @@ def race(
         done.best = max(done.best, seen)
         answer = strategy.measured(number, epoch=at[number], value=seen, seconds=1.0)
         done.answers.append((number, at[number], answer))
-        if answer is Answer.GO_ON and at[number] < epochs:
+        if answer is Answer.CONTINUE and at[number] < epochs:
             heapq.heappush(events, (now + 1, number))
             continue
-        if answer is Answer.GO_ON:
+        if answer is Answer.CONTINUE:
             strategy.ended(number)
         idle += 1
     return done
@@ -173,9 +173,9 @@ def test_stock_stops_what_lies_below_the_best_third_of_those_before_it() -> None
     numbers = [work[0] for work in order if work]
     for number, value in zip(numbers, (0.1, 0.5, 0.3, 0.6), strict=True):
         answers = [stock.measured(number, epoch=epoch, value=value, seconds=1.0) for epoch in range(1, 11)]
-        assert answers[:9] == [Answer.GO_ON] * 9
+        assert answers[:9] == [Answer.CONTINUE] * 9
         assert answers[9] is (
-            Answer.STOP if value == 0.3 else Answer.GO_ON
+            Answer.STOP if value == 0.3 else Answer.CONTINUE
         )  # 0.3 < 0.37, two thirds up from 0.1 to 0.5
 
 
@@ -219,7 +219,7 @@ def test_a_trial_that_optuna_stops_is_told_as_pruned(name: str, budget: float) -
     strategy = pruners.make(name, course())
     done = race(strategy, budget=budget)
     stopped = {number for number, _, answer in done.answers if answer is Answer.STOP}
-    full = {number for number, epoch, answer in done.answers if epoch == EPOCHS and answer is Answer.GO_ON}
+    full = {number for number, epoch, answer in done.answers if epoch == EPOCHS and answer is Answer.CONTINUE}
 
     assert stopped
     assert full

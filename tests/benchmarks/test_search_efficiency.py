@@ -46,7 +46,7 @@ class Scripted:
     def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:
         del seconds
         self.heard.append((number, epoch, value))
-        return self.answers.get((number, epoch), Answer.GO_ON)
+        return self.answers.get((number, epoch), Answer.CONTINUE)
 
     def ended(self, number: int) -> None:
         self.over.append(number)

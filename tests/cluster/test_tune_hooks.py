@@ -94,7 +94,7 @@ def all_paused(source: Jobs) -> Tune:
 @pytest.mark.parametrize(
     ("answer", "told", "status"),
     [
-        (Answer.GO_ON, "CONTINUE", RayTrial.RUNNING),
+        (Answer.CONTINUE, "CONTINUE", RayTrial.RUNNING),
         (Answer.PAUSE, "NOOP", RayTrial.PAUSED),
         (Answer.STOP, "STOP", RayTrial.RUNNING),
     ],

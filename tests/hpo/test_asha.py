@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.hpo.asha import KINDS, Promotion, Scheduler, Stopping
+from automl.hpo.asha import KINDS, PausingAsha, Scheduler, StoppingAsha
 from automl.study import Answer
 
 factors = st.integers(2, 6)
@@ -24,7 +24,7 @@ def answers(scheduler: Scheduler, found: Sequence[float], *, epoch: int) -> list
 def promoted(scheduler: Scheduler) -> list[int]:
     """Return the paused trials that go on now, in their order."""
     found = []
-    while (number := scheduler.next()) is not None:
+    while (number := scheduler.advance_next()) is not None:
         found.append(number)
     return found
 
@@ -35,7 +35,7 @@ class Played:
     def __init__(self, factor: int) -> None:
         self.factor = factor
         self.rungs = (1, 3, 9)
-        self.scheduler = Promotion(self.rungs, factor)
+        self.scheduler = PausingAsha(self.rungs, factor)
         self.at: dict[int, int] = {}
         """Trial to the rung on which it stands."""
         self.gone: set[tuple[int, int]] = set()
@@ -53,15 +53,15 @@ class Played:
         value, loss = standing
         self.arrivals.append((trial, self.at[trial], standing))
         verdict = self.scheduler.judge(trial, epoch=self.at[trial], value=value, loss=loss)
-        return self.climb(trial, standing) if verdict.answer is Answer.GO_ON else None
+        return self.climb(trial, standing) if verdict.answer is Answer.CONTINUE else None
 
     def end(self, trial: int) -> None:
         self.ended.add(trial)
         self.scheduler.drop(trial)
 
-    def again(self) -> Promotion:
+    def again(self) -> PausingAsha:
         """Return a scheduler that was told what the journal would tell."""
-        restored = Promotion(self.rungs, self.factor)
+        restored = PausingAsha(self.rungs, self.factor)
         for trial, rung, standing in self.arrivals:
             restored.restore(trial, epoch=rung, standing=standing, advanced=(trial, rung) in self.gone)
         for trial in self.ended:
@@ -71,32 +71,32 @@ class Played:
 
 @given(st.lists(values, min_size=1, max_size=30), factors)
 def test_of_n_paused_trials_the_best_nth_part_goes_on_the_best_first(found: list[float], factor: int) -> None:
-    scheduler = Promotion((2,), factor)
-    given_on = [number for number, answer in enumerate(answers(scheduler, found, epoch=2)) if answer is Answer.GO_ON]
+    scheduler = PausingAsha((2,), factor)
+    given_on = [number for number, answer in enumerate(answers(scheduler, found, epoch=2)) if answer is Answer.CONTINUE]
 
     ranked = sorted(range(len(found)), key=lambda number: (-found[number], number))
     seated = [number for number in ranked[: len(found) // factor] if number not in given_on]
 
-    assert scheduler.waits() is bool(seated)
+    assert scheduler.can_advance() is bool(seated)
     assert promoted(scheduler) == seated
-    assert not scheduler.waits()
+    assert not scheduler.can_advance()
 
 
 @given(st.lists(values, min_size=1, max_size=30), factors)
 def test_a_trial_is_paused_unless_it_is_the_next_to_go_on(found: list[float], factor: int) -> None:
-    scheduler = Promotion((2,), factor)
+    scheduler = PausingAsha((2,), factor)
     advanced: set[int] = set()
     for number, value in enumerate(found):
         ranked = sorted(range(number + 1), key=lambda other: (-found[other], other))
         seated = [other for other in ranked[: (number + 1) // factor] if other not in advanced]
         answer = scheduler.judge(number, epoch=2, value=value).answer
-        assert answer is (Answer.GO_ON if seated[:1] == [number] else Answer.PAUSE)
-        advanced |= {number} if answer is Answer.GO_ON else set()
+        assert answer is (Answer.CONTINUE if seated[:1] == [number] else Answer.PAUSE)
+        advanced |= {number} if answer is Answer.CONTINUE else set()
 
 
 def test_a_trial_goes_on_only_behind_those_that_wait_above_it() -> None:
-    scheduler = Promotion((1, 3), 2)
-    assert answers(scheduler, [0.5, 0.6, 0.4], epoch=1) == [Answer.PAUSE, Answer.GO_ON, Answer.PAUSE]
+    scheduler = PausingAsha((1, 3), 2)
+    assert answers(scheduler, [0.5, 0.6, 0.4], epoch=1) == [Answer.PAUSE, Answer.CONTINUE, Answer.PAUSE]
     assert scheduler.judge(1, epoch=3, value=0.9).answer is Answer.PAUSE
     assert scheduler.judge(0, epoch=3, value=0.2).answer is Answer.PAUSE  # trial 1 is the better one and waits
     assert scheduler.judge(3, epoch=1, value=0.7).answer is Answer.PAUSE  # a seat is free, but trial 1 comes first
@@ -105,7 +105,7 @@ def test_a_trial_goes_on_only_behind_those_that_wait_above_it() -> None:
 
 
 def test_the_highest_rung_is_served_first() -> None:
-    scheduler = Promotion((1, 3, 9), 2)
+    scheduler = PausingAsha((1, 3, 9), 2)
     for epoch, trials in {1: [0, 1, 2, 3], 3: [4, 5], 9: [6, 7]}.items():
         for trial in trials:
             scheduler.restore(trial, epoch=epoch, standing=(trial / 10, 1.0), advanced=False)
@@ -128,33 +128,33 @@ def test_equal_values_are_ranked_by_loss_and_then_by_arrival(kind: str) -> None:
 def test_a_higher_value_beats_any_loss(kind: str) -> None:
     scheduler = KINDS[kind]((4,), 2)
     scheduler.judge(0, epoch=4, value=0.1, loss=0.1)
-    assert scheduler.judge(1, epoch=4, value=0.2, loss=99.0).answer is Answer.GO_ON
+    assert scheduler.judge(1, epoch=4, value=0.2, loss=99.0).answer is Answer.CONTINUE
 
 
 def test_without_a_loss_the_earlier_of_equal_trials_goes_on() -> None:
-    scheduler = Promotion((4,), 2)
+    scheduler = PausingAsha((4,), 2)
     assert answers(scheduler, [0.3, 0.3, 0.3, 0.3], epoch=4) == [Answer.PAUSE] * 4
     assert promoted(scheduler) == [0, 1]
 
 
 def test_one_that_has_ended_never_goes_on_and_keeps_its_place() -> None:
-    scheduler = Promotion((2,), 2)
+    scheduler = PausingAsha((2,), 2)
     for trial, value in enumerate([0.1, 0.2, 0.3, 0.4]):
         scheduler.restore(trial, epoch=2, standing=(value, 1.0), advanced=False)
     scheduler.drop(3)
 
-    assert scheduler.waits()
+    assert scheduler.can_advance()
     assert promoted(scheduler) == [2]
     assert scheduler.judge(1, epoch=2, value=0.2).reason == "rank 3 of 4 at epoch 2"
 
 
 def test_one_that_ended_at_its_rung_makes_no_room_for_the_next_best() -> None:
-    scheduler = Promotion((2,), 2)
+    scheduler = PausingAsha((2,), 2)
     for trial, value in enumerate([0.1, 0.9]):
         scheduler.restore(trial, epoch=2, standing=(value, 1.0), advanced=False)
     scheduler.drop(1)
-    assert not scheduler.waits()
-    assert scheduler.next() is None
+    assert not scheduler.can_advance()
+    assert scheduler.advance_next() is None
 
 
 @KIND
@@ -168,11 +168,11 @@ def test_a_question_asked_twice_gets_the_first_answer(kind: str, found: list[flo
 
 @given(st.lists(values, min_size=1, max_size=20), factors)
 def test_one_that_went_on_is_told_so_for_ever(found: list[float], factor: int) -> None:
-    scheduler = Promotion((2,), factor)
-    gone = {number for number, answer in enumerate(answers(scheduler, found, epoch=2)) if answer is Answer.GO_ON}
+    scheduler = PausingAsha((2,), factor)
+    gone = {number for number, answer in enumerate(answers(scheduler, found, epoch=2)) if answer is Answer.CONTINUE}
     gone |= set(promoted(scheduler))
     assert answers(scheduler, found, epoch=2) == [
-        Answer.GO_ON if number in gone else Answer.PAUSE for number in range(len(found))
+        Answer.CONTINUE if number in gone else Answer.PAUSE for number in range(len(found))
     ]
 
 
@@ -182,7 +182,7 @@ def test_a_restored_scheduler_goes_on_as_the_old_one_would(
 ) -> None:
     played, new = Played(factor), 0
     for standing, what in steps:
-        resumed = played.scheduler.next() if what == 1 else None
+        resumed = played.scheduler.advance_next() if what == 1 else None
         if resumed is not None:
             played.climb(resumed, standing)
         elif what == 3 and played.at:
@@ -191,7 +191,7 @@ def test_a_restored_scheduler_goes_on_as_the_old_one_would(
             played.climb(new, standing)
             new += 1
     restored = played.again()
-    assert restored.waits() is played.scheduler.waits()
+    assert restored.can_advance() is played.scheduler.can_advance()
     for trial, rung, _ in played.arrivals:
         told = [scheduler.judge(trial, epoch=rung, value=0.0) for scheduler in (played.scheduler, restored)]
         assert told[0] == told[1]
@@ -202,42 +202,42 @@ def test_a_restored_scheduler_goes_on_as_the_old_one_would(
 
 @given(st.lists(values, min_size=1, max_size=30), factors)
 def test_stopping_lets_a_trial_go_on_that_is_among_the_best_of_those_before(found: list[float], factor: int) -> None:
-    scheduler = Stopping((1,), factor)
+    scheduler = StoppingAsha((1,), factor)
     for number, value in enumerate(found):
         verdict = scheduler.judge(number, epoch=1, value=value)
         ahead = sum(other >= value for other in found[:number])
-        assert verdict.answer is (Answer.GO_ON if ahead < ceil((number + 1) / factor) else Answer.STOP)
+        assert verdict.answer is (Answer.CONTINUE if ahead < ceil((number + 1) / factor) else Answer.STOP)
         assert verdict.reason == f"rank {ahead + 1} of {number + 1} at epoch 1"
 
 
 @given(st.integers(1, 40), factors)
 def test_stopping_takes_a_tie_for_no_progress(trials: int, factor: int) -> None:
-    assert answers(Stopping((4,), factor), [0.0] * trials, epoch=4).count(Answer.GO_ON) == 1
+    assert answers(StoppingAsha((4,), factor), [0.0] * trials, epoch=4).count(Answer.CONTINUE) == 1
 
 
 def test_stopping_of_equal_values_lets_the_smaller_loss_go_on() -> None:
-    scheduler = Stopping((4,), 3)
+    scheduler = StoppingAsha((4,), 3)
     losses = enumerate([2.0, 3.0, 1.0, 1.5])
     told = [scheduler.judge(number, epoch=4, value=0.0, loss=loss).answer for number, loss in losses]
-    assert told == [Answer.GO_ON, Answer.STOP, Answer.GO_ON, Answer.GO_ON]
+    assert told == [Answer.CONTINUE, Answer.STOP, Answer.CONTINUE, Answer.CONTINUE]
 
 
 def test_stopping_pauses_nothing() -> None:
-    scheduler = Stopping((4,), 2)
+    scheduler = StoppingAsha((4,), 2)
     answers(scheduler, [0.1, 0.2, 0.3, 0.05], epoch=4)
     scheduler.drop(0)
-    assert not scheduler.waits()
-    assert scheduler.next() is None
+    assert not scheduler.can_advance()
+    assert scheduler.advance_next() is None
 
 
 @given(st.lists(standings, min_size=1, max_size=20), factors, values, values)
 def test_stopping_brought_back_judges_the_next_as_the_old_one_would(
     found: list[tuple[float, float]], factor: int, value: float, loss: float
 ) -> None:
-    old, new = Stopping((3,), factor), Stopping((3,), factor)
+    old, new = StoppingAsha((3,), factor), StoppingAsha((3,), factor)
     for number, standing in enumerate(found):
         verdict = old.judge(number, epoch=3, value=standing[0], loss=standing[1])
-        new.restore(number, epoch=3, standing=standing, advanced=verdict.answer is Answer.GO_ON)
+        new.restore(number, epoch=3, standing=standing, advanced=verdict.answer is Answer.CONTINUE)
     assert new.judge(99, epoch=3, value=value, loss=loss) == old.judge(99, epoch=3, value=value, loss=loss)
     for number in range(len(found)):
         assert old.judge(number, epoch=3, value=0) == new.judge(number, epoch=3, value=0)

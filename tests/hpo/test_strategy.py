@@ -39,7 +39,7 @@ def answer_at(strategy: Strategy, trial: Trial, *, epoch: int | None = None) -> 
 def resumes(strategy: Strategy) -> list[int]:
     """Return all paused trials that may go on, in their order."""
     found = []
-    while (trial := strategy.resumes()) is not None:
+    while (trial := strategy.advance_next()) is not None:
         found.append(trial)
     return found
 
@@ -62,10 +62,10 @@ def test_a_question_asked_again_gets_the_first_answer(kind: Kind) -> None:
 
 def test_the_default_is_never_stopped_and_still_stands_in_the_way() -> None:
     strategy = strategy_of("stopping")
-    assert answer_at(strategy, trial_of(1, [0.9])) is Answer.GO_ON
+    assert answer_at(strategy, trial_of(1, [0.9])) is Answer.CONTINUE
     assert answer_at(strategy, trial_of(2, [0.8])) is Answer.STOP
-    assert answer_at(strategy, trial_of(BASELINE, [0.1])) is Answer.GO_ON
-    assert answer_at(strategy, trial_of(3, [0.85])) is Answer.GO_ON
+    assert answer_at(strategy, trial_of(BASELINE, [0.1])) is Answer.CONTINUE
+    assert answer_at(strategy, trial_of(3, [0.85])) is Answer.CONTINUE
     told = strategy.judge(trial_of(BASELINE, [0.1]), epoch=1)
     assert told is not None
     assert told.reason == "rank 4 of 4 at epoch 1"
@@ -81,7 +81,7 @@ def test_a_trial_stands_with_its_best_value_so_far(kind: Kind) -> None:
     strategy = strategy_of(kind)
     answer_at(strategy, trial_of(1, [0.1, 0.5]))
     fallen = trial_of(2, [0.9, 0.0])
-    assert answer_at(strategy, fallen) is Answer.GO_ON
+    assert answer_at(strategy, fallen) is Answer.CONTINUE
     assert answer_at(strategy, replace(fallen, number=3), epoch=1) is not None
 
 
@@ -116,17 +116,17 @@ def test_of_an_earlier_session_those_pause_that_stand_at_a_rung(trial: Trial, *,
 def test_a_trial_paused_in_an_earlier_session_goes_on_when_it_is_among_the_best() -> None:
     trials = [trial_of(0, [0.3]), trial_of(1, [0.9]), trial_of(2, [0.5]), trial_of(3, [0.1])]
     strategy = strategy_of("promotion", trials)
-    assert strategy.waits()
+    assert strategy.can_advance()
     assert resumes(strategy) == [1, 2]
-    assert not strategy.waits()
-    assert answer_at(strategy, trials[1]) is Answer.GO_ON
+    assert not strategy.can_advance()
+    assert answer_at(strategy, trials[1]) is Answer.CONTINUE
     assert answer_at(strategy, trials[0]) is Answer.PAUSE
 
 
 def test_a_trial_that_had_passed_a_rung_is_told_so_again_and_keeps_its_seat() -> None:
     trials = [trial_of(0, [0.3]), trial_of(1, [0.9, 0.9, 0.9]), trial_of(2, [0.1]), trial_of(3, [0.2])]
     strategy = strategy_of("promotion", trials)
-    assert [answer_at(strategy, trials[1], epoch=epoch) for epoch in RUNGS] == [Answer.GO_ON] * 2
+    assert [answer_at(strategy, trials[1], epoch=epoch) for epoch in RUNGS] == [Answer.CONTINUE] * 2
     assert resumes(strategy) == [0]
 
 
@@ -140,14 +140,14 @@ def test_one_that_ends_while_it_pauses_never_goes_on() -> None:
     trials = [trial_of(0, [0.3]), trial_of(1, [0.9])]
     strategy = strategy_of("promotion", trials)
     strategy.ended(replace(trials[1], ending=Ending(cause="worker lost")))
-    assert not strategy.waits()
+    assert not strategy.can_advance()
 
 
 def test_stopping_judges_one_that_was_killed_at_its_rung_when_it_comes_back() -> None:
     strategy = strategy_of("stopping", [pruned(1, [0.2]), trial_of(2, [0.3, 0.3, 0.3]), trial_of(3, [0.25])])
     told = strategy.judge(trial_of(3, [0.25]), epoch=1)
     assert told is not None
-    assert (told.answer, told.reason) == (Answer.GO_ON, "rank 2 of 3 at epoch 1")
+    assert (told.answer, told.reason) == (Answer.CONTINUE, "rank 2 of 3 at epoch 1")
     assert answer_at(strategy, pruned(1, [0.2])) is Answer.STOP
 
 
@@ -162,7 +162,7 @@ def lived(kind: Kind, *, trials: int) -> list[tuple[list[Trial], tuple[str, obje
     story: list[tuple[list[Trial], tuple[str, object]]] = []
     while True:
         before = list(known.values())
-        at = strategy.resumes()
+        at = strategy.advance_next()
         if at is None and len(known) == trials:
             return story
         if at is None:
@@ -203,7 +203,7 @@ def test_a_strategy_rebuilt_at_any_decision_decides_as_the_unbroken_one(kind: Ki
         again = Strategy(course_of(kind))
         for trial in before:
             again.add(trial)
-        at = again.resumes()
+        at = again.advance_next()
         if what == "resumes":
             assert at == which
         else:

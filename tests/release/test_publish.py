@@ -27,6 +27,7 @@ from automl.tracking import report
 from automl.tracking.console import Progress
 from tests.builders import METRIC, completed, curve, spec_of
 from tests.conftest import job_at
+from tests.simulated_study import attach
 
 CHALLENGER = "challenger"
 SPEC = spec_of(confirm={"seeds": 2})
@@ -40,9 +41,9 @@ def session_at(storage: Path, *, names: Mapping[int, str] = NAMES) -> Session:
     (folder / "study.yaml").write_text(dump(SPEC))
     data = DataSet(storage / "data.yaml", names, {}, {}, (), "f" * 64)
     journal = Journal.create(folder, name=SPEC.name, metric=METRIC)
-    return Session(
-        SPEC, place, folder, data, folder, journal, Progress(folder / "study.log", console=Console(quiet=True))
-    )
+    progress = Progress(folder / "study.log", console=Console(quiet=True))
+    attach(progress)
+    return Session(SPEC, place, folder, data, folder, journal, progress)
 
 
 def score_at(session: Session, side: str, seed: int, value: float) -> Score:
@@ -72,7 +73,7 @@ def case_of(session: Session, *, low: float, side: str = CHALLENGER, further: in
 def settled(session: Session, *, low: float, side: str = CHALLENGER, over: Interval | None = None) -> Verdict:
     case = case_of(session, low=low, side=side)
     results = judge(case.engine, session.spec.laws, over_champion=over)
-    return finish.settle(session, publish.verdict_of(session, case, results))
+    return finish.publish(session, publish.verdict_of(session, case, results))
 
 
 def test_the_chosen_model_becomes_the_first_champion_whether_or_not_its_params_are_better(tmp_path: Path) -> None:
@@ -173,9 +174,9 @@ def test_a_study_killed_while_it_settles_settles_alike_again(
     with monkeypatch.context() as patched:
         patched.setattr(report, "write", lambda *_args, **_kwargs: (_ for _ in ()).throw(KeyboardInterrupt("killed")))
         with pytest.raises(KeyboardInterrupt, match="killed"):
-            finish.settle(session, facts)
+            finish.publish(session, facts)
 
-    done = finish.settle(session, facts)
+    done = finish.publish(session, facts)
 
     registry = session.place.registry(SPEC)
     assert (done.accepted, done.version) == (True, 1)

@@ -69,7 +69,7 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
         before = [job_file.read(found.folder) for found in jobs]
         (jobs[0].folder / PARAMS).write_bytes(b"\0" * 100)
         (jobs[2].folder / PARAMS).unlink()
-        search.mend_cards(session, jobs)
+        search.mend_job_files(jobs)
         assert [job_file.read(found.folder) for found in jobs] == before
     assert told(session) == [str(found.folder / PARAMS) for found in (jobs[0], jobs[2])]
 

@@ -20,7 +20,7 @@ from automl.study import Ending, Job, State, Trial
 from automl.study.errors import StudyError
 from automl.tracking.console import Progress
 from automl.trials import worker
-from tests.builders import METRIC, spec_of, written
+from tests.builders import METRIC, record_of, spec_of, written
 from tests.conftest import job_at
 from tests.simulated_study import Clock, Curve, open_search, saturating, simulate
 from tests.small_storage import Storage, Voice, mounted
@@ -128,13 +128,13 @@ def test_what_the_log_cannot_take_is_on_the_console_and_added_later(storage: Sto
     console = Console(record=True, quiet=False, file=(storage.folder.parent / "console").open("w"), width=200)
     progress = Progress(storage.folder / "study.log", console=console)
     long = "x" * 3000
-    progress.event(f"before {long}")
+    progress.emit(record_of(f"before {long}"))
     storage.fill()
-    progress.event(f"during {long}")
+    progress.emit(record_of(f"during {long}"))
     assert "during" in console.export_text(clear=False)
     assert "during" not in (storage.folder / "study.log").read_text()
     storage.empty()
-    progress.event("after")
+    progress.emit(record_of("after"))
     console.file.close()
     lines = (storage.folder / "study.log").read_text().splitlines()
     assert [line.split()[1] for line in lines] == ["before", "during", "after"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.study import Ending, Job, Measurement, State, errors
+from automl.study import Ending, EndReason, Job, Measurement, State, errors
 from automl.study.errors import AutomlError, SpecError
 from tests.builders import METRIC, curve, measurement, trial_of
 
@@ -26,7 +26,7 @@ JOB = Job(
     ],
 )
 def test_a_state_follows_from_the_facts(ending: Ending, state: State, reason: str) -> None:
-    assert (ending.state, ending.reason) == (state, reason)
+    assert (ending.state, ending.text) == (state, reason)
     assert trial_of(0, ending=ending).state is state
 
 
@@ -86,3 +86,22 @@ def test_mistakes_are_kept_apart_and_told_one_a_line() -> None:
     error = SpecError(line for line in ("a: wrong", "b: wrong"))
     assert error.mistakes == ("a: wrong", "b: wrong")
     assert str(error) == "a: wrong\nb: wrong"
+
+
+@pytest.mark.parametrize(
+    ("plain", "reason"),
+    [
+        ({"cause": "worker lost 3 times in a row at epoch 4: died"}, EndReason.LOST),
+        ({"pruned": "storage quota: 10 GB in use"}, EndReason.QUOTA),
+        ({"pruned": "rank 4 of 4 at epoch 1"}, EndReason.RUNG),
+        ({"cause": "RuntimeError: cuDNN"}, EndReason.CRASH),
+    ],
+)
+def test_an_ending_recorded_before_kinds_were_is_read(plain: dict[str, str], reason: EndReason) -> None:
+    assert Ending.from_dict(plain).reason is reason
+
+
+@pytest.mark.parametrize("kind", list(EndReason))
+def test_words_do_not_steer_an_ending_with_a_kind(kind: EndReason) -> None:
+    ending = Ending(cause="worker lost", kind=kind)
+    assert Ending.from_dict(ending.to_dict()).reason is ending.reason is kind

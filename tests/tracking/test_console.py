@@ -9,6 +9,7 @@ from rich.console import Console
 
 from automl.study.text import View
 from automl.tracking.console import PLAIN_SECONDS, PLAIN_WIDTH, REFRESH_SECONDS, Progress, drawn
+from tests.builders import record_of
 
 EVIL = "[red]x[/] [/b] [link=http://x]ü"
 VIEW = View("study: 1 of 2", ["trial", "state", "why"], [["0", "RUNNING", "fine"], ["1", "FAILED", EVIL]])
@@ -39,7 +40,7 @@ def progress(tmp_path: Path) -> Progress:
 
 def test_an_event_goes_to_the_log_and_to_the_console(tmp_path: Path, progress: Progress) -> None:
     for text in ("trial 0 starts", EVIL):
-        progress.event(text)
+        progress.emit(record_of(text))
     lines = (tmp_path / "study.log").read_text(encoding="utf-8").splitlines()
     assert [line.partition(" ")[2] for line in lines] == ["trial 0 starts", EVIL]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line.partition(" ")[0]) for line in lines)
@@ -48,12 +49,12 @@ def test_an_event_goes_to_the_log_and_to_the_console(tmp_path: Path, progress: P
 
 def test_a_log_is_gone_on_with(tmp_path: Path) -> None:
     for _ in range(2):
-        Progress(tmp_path / "study.log", console=console_of()).event("again")
+        Progress(tmp_path / "study.log", console=console_of()).emit(record_of("again"))
     assert len((tmp_path / "study.log").read_text().splitlines()) == 2
 
 
 def test_a_long_event_stays_one_line(progress: Progress) -> None:
-    progress.event("x" * 500)
+    progress.emit(record_of("x" * 500))
     assert len(said(progress).splitlines()) == 1
 
 

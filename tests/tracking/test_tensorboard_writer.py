@@ -57,11 +57,11 @@ def shown(folder: Path, trial: Trial, ending: Ending | None = None, *, space: Se
     board = board_of(folder, space)
     place = folder / "trials" / f"{trial.number:04d}"
     place.mkdir(parents=True)
-    board.start(Trial(trial.number, trial.params, seed=trial.seed), place)
+    board.on_start(Trial(trial.number, trial.params, seed=trial.seed), place)
     for count in range(1, len(trial.measurements) + 1):
-        board.measured(Trial(trial.number, trial.params, trial.seed, trial.measurements[:count]))
+        board.on_measurement(Trial(trial.number, trial.params, trial.seed, trial.measurements[:count]))
     if ending:
-        board.ended(trial, ending)
+        board.on_end(trial, ending)
     board.close()
     return read(place)
 
@@ -78,7 +78,7 @@ def test_a_trial_has_its_row_from_its_start(tmp_path: Path) -> None:
     board = board_of(tmp_path)
     folder = tmp_path / "0007"
     folder.mkdir()
-    board.start(trial_of(7, params=mixed_space().defaults()), folder)
+    board.on_start(trial_of(7, params=mixed_space().defaults()), folder)
     start = read(folder).hparams["_hparams_/session_start_info"].session_start_info
     board.close()
     assert start.hparams["optimizer"].string_value == "SGD"
@@ -198,9 +198,9 @@ def test_a_trial_that_goes_on_mends_its_last_epoch_and_keeps_one_row(tmp_path: P
     first = shown(tmp_path, trial_of(0, [0.1, 0.2]))
     board = board_of(tmp_path)
     folder = tmp_path / "trials" / "0000"
-    board.start(trial_of(0, [0.1, 0.2]), folder)
-    board.measured(trial_of(0, [0.1, 0.2, 0.3]))
-    board.ended(trial_of(0, [0.1, 0.2, 0.3]), Ending(final=measurement(3, 0.3)))
+    board.on_start(trial_of(0, [0.1, 0.2]), folder)
+    board.on_measurement(trial_of(0, [0.1, 0.2, 0.3]))
+    board.on_end(trial_of(0, [0.1, 0.2, 0.3]), Ending(final=measurement(3, 0.3)))
     found = read(folder)
     assert found.scalars[METRIC] == [(1, 0.1), (2, 0.2), (2, 0.2), (3, 0.3)]
     assert found.starts == [2]
@@ -211,8 +211,8 @@ def test_an_interrupted_study_closes_its_files(tmp_path: Path) -> None:
     board = board_of(tmp_path, space_of(lr0=Real(0.0, 1.0, 0.5), batch=Integer(1, 2, 1)))
     for number in range(3):
         (tmp_path / str(number)).mkdir()
-        board.start(trial_of(number), tmp_path / str(number))
-        board.measured(Trial(number, {}, number, curve([0.5])))
+        board.on_start(trial_of(number), tmp_path / str(number))
+        board.on_measurement(Trial(number, {}, number, curve([0.5])))
     board.close()
     board.close()
     assert all(read(tmp_path / str(number)).scalars[METRIC] == [(1, 0.5)] for number in range(3))

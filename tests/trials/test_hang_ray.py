@@ -18,7 +18,7 @@ from automl.storage import curves_file
 from automl.study import Answer, Kind, Measurement, State
 from automl.study.spec import ResourcesSpec
 from automl.trials import heartbeat, lease, worker
-from automl.trials.active import Running
+from automl.trials.active import ActiveJobs
 from tests.conftest import job_at, tiny_job_at
 from tests.scripted_source import Jobs, all_gone, workers
 from tests.simulated_study import Clock
@@ -87,7 +87,7 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 
 def test_a_job_that_is_not_heard_any_more_hangs(tmp_path: Path) -> None:
     clock = Clock()
-    running = Running(ResourcesSpec(hung_minutes=1), clock)
+    running = ActiveJobs(ResourcesSpec(hung_minutes=1), clock)
     job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
 
     def after(seconds: float) -> Mapping[int, str]:
@@ -112,7 +112,7 @@ def test_a_job_that_is_not_heard_any_more_hangs(tmp_path: Path) -> None:
 
 def test_a_heartbeat_of_an_earlier_attempt_is_none_of_this_one(tmp_path: Path) -> None:
     clock = Clock()
-    running = Running(ResourcesSpec(hung_minutes=1), clock)
+    running = ActiveJobs(ResourcesSpec(hung_minutes=1), clock)
     job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
     beat = heartbeat.Beat(job.attempt - 1, "node", 1, "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00")
     (job.folder / heartbeat.BEAT).write_text(json.dumps(asdict(beat)))
@@ -124,7 +124,7 @@ def test_a_heartbeat_of_an_earlier_attempt_is_none_of_this_one(tmp_path: Path) -
 
 def test_where_nobody_can_write_nobody_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    running = Running(ResourcesSpec(hung_minutes=1), clock)
+    running = ActiveJobs(ResourcesSpec(hung_minutes=1), clock)
     job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
     now = "2026-01-01T00:00:00+00:00"
     (job.folder / heartbeat.BEAT).write_text(json.dumps(asdict(heartbeat.Beat(job.attempt, "node", 1, now, now))))

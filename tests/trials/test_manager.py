@@ -97,7 +97,7 @@ def test_a_spent_budget_stops_running_trials_and_starts_no_more(tmp_path: Path, 
 
     simulate(source, saturating, clock=clock)
 
-    reasons = [trial.ending.reason for trial in source.trials if trial.ending]
+    reasons = [trial.ending.text for trial in source.trials if trial.ending]
     assert len(reasons) == len(source.trials) < 50
     assert source.finished
     assert any(f"budget.{limit} 0.02 spent" in reason for reason in reasons)
@@ -164,7 +164,7 @@ def test_every_resume_knows_the_standings_at_the_rungs(tmp_path: Path) -> None:
 
     ending = late.trials[12].ending
     assert ending is not None
-    assert "rank 13 of 13" in ending.reason
+    assert "rank 13 of 13" in ending.text
 
 
 def test_failures_from_the_start_end_a_study_and_name_the_cause(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_failures_from_the_start_end_a_study_and_name_the_cause(tmp_path: Path) 
         source.ended(job.number, Ending(cause="loss is not finite at epoch 1: train/box_loss"))
 
     assert started == 5
-    assert "box_loss" in source.hopeless
+    assert "box_loss" in source.aborted
     assert source.over
 
 
@@ -187,7 +187,7 @@ def test_trials_that_learn_keep_a_study_alive_whatever_fails_first(tmp_path: Pat
         assert job is not None
         source.ended(job.number, Ending(cause="out of memory: batch 16 did not fit and was halved to 8"))
 
-    assert not source.hopeless
+    assert not source.aborted
 
 
 def test_a_measurement_after_the_end_changes_nothing(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_repeated_measurement_is_recorded_once(tmp_path: Path) -> None:
     job = source.next_job()
     assert job is not None
     for value in (0.1, 0.7):
-        assert source.measured(job.number, measurement(1, value), node="a") is Answer.GO_ON
+        assert source.measured(job.number, measurement(1, value), node="a") is Answer.CONTINUE
 
     assert [m.metrics[METRIC] for m in source.trials[0].measurements] == [0.1]
 

@@ -117,7 +117,7 @@ def test_a_default_not_trained_as_asked_and_killed_at_a_rung_goes_on(tmp_path: P
     job = again.next_job()
     assert job is not None
     assert (job.number, job.attempt) == (0, 2)
-    assert again.measured(0, replace(measurement(4, 0.1), changed="batch halved"), node="a") is Answer.GO_ON
+    assert again.measured(0, replace(measurement(4, 0.1), changed="batch halved"), node="a") is Answer.CONTINUE
 
 
 def test_a_study_in_which_no_trial_fits_gives_up(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_study_in_which_no_trial_fits_gives_up(tmp_path: Path) -> None:
             source.measured(number, replace(measurement(epoch, 0.1), changed="batch halved"), node="a")
     source.ended(0, Ending(cause="out of memory"))
 
-    assert source.hopeless.startswith("the first 5 trials all failed")
+    assert source.aborted.startswith("the first 5 trials all failed")
     assert "trial 3 conditions changed: batch halved" in (tmp_path / "study.log").read_text()
 
 

@@ -13,7 +13,7 @@ from automl.study import Answer, Ending, Job, State
 from automl.tracking import status
 from automl.tracking.tensorboard_writer import Board
 from automl.trials.job_clock import Elapsed
-from automl.trials.manager import Search
+from automl.trials.manager import TrialManager
 from tests.builders import METRIC, measurement, spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
@@ -27,7 +27,7 @@ def rising(job: Job, epoch: int) -> float:
     return 0.1 * epoch + saturating(job, 9) / 20
 
 
-def heard(source: Search) -> list[tuple[int, int]]:
+def heard(source: TrialManager) -> list[tuple[int, int]]:
     """Have a source write down each epoch that is trained, as (trial, epoch)."""
     told: list[tuple[int, int]] = []
     journal = source.journal.measured
@@ -40,13 +40,13 @@ def heard(source: Search) -> list[tuple[int, int]]:
     return told
 
 
-def job_of(source: Search) -> Job:
+def job_of(source: TrialManager) -> Job:
     job = source.next_job()
     assert job is not None
     return job
 
 
-def paused_at(source: Search, value: float, *, epoch: int = 1) -> int:
+def paused_at(source: TrialManager, value: float, *, epoch: int = 1) -> int:
     """Let a source's next trial reach a rung where it pauses."""
     number = job_of(source).number
     assert source.measured(number, measurement(epoch, value), node="a") is Answer.PAUSE
@@ -90,7 +90,7 @@ def test_a_trial_that_went_on_stood_among_the_best_and_its_end_says_why_the_othe
         best = sorted(stood, key=lambda trial: -(trial.best(METRIC, until=rung) or 0.0))
         went = {trial.number for trial in stood if trial.epoch > rung}
         assert {trial.number for trial in best[: len(stood) // 2]} <= went
-        reasons = {trial.ending.reason for trial in stood if trial.ending and trial.epoch == rung}
+        reasons = {trial.ending.text for trial in stood if trial.ending and trial.epoch == rung}
         assert reasons == {f"not among those that advanced from epoch {rung}"}
 
 
@@ -121,7 +121,7 @@ def test_a_paused_trial_goes_on_before_a_new_one_begins(tmp_path: Path) -> None:
     again = job_of(source)
 
     assert again.number == 0
-    assert source.measured(0, measurement(1, 0.5), node="a") is Answer.GO_ON
+    assert source.measured(0, measurement(1, 0.5), node="a") is Answer.CONTINUE
     assert source.measured(0, measurement(2, 0.6), node="a") is Answer.PAUSE
     assert job_of(source).number == 2
 
@@ -245,7 +245,7 @@ def test_a_spent_budget_ends_the_paused_trials_too_and_says_so(tmp_path: Path, l
     assert source.finished
     ended = [trial for trial in source.trials if trial.state is State.PRUNED]
     assert len(ended) >= 3
-    assert {trial.ending.reason.split(", ")[-1] for trial in ended if trial.ending} == {f"budget.{limit} 0.02 spent"}
+    assert {trial.ending.text.split(", ")[-1] for trial in ended if trial.ending} == {f"budget.{limit} 0.02 spent"}
 
 
 def test_a_paused_trial_is_shown_as_such_here_and_in_another_process(tmp_path: Path) -> None:
@@ -263,16 +263,16 @@ def test_a_paused_trial_is_shown_as_such_here_and_in_another_process(tmp_path: P
 def test_files_are_held_open_for_running_trials_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = open_search(tmp_path, SPEC, workers=2)
     most = 0
-    board = source.board
+    board = source.listeners.registered[0]
     assert isinstance(board, Board)
-    start: Callable[..., None] = board.start
+    start: Callable[..., None] = board.on_start
 
     def counted(*given: object) -> None:
         nonlocal most
         start(*given)
         most = max(most, len(board._files))
 
-    monkeypatch.setattr(board, "start", counted)
+    monkeypatch.setattr(board, "on_start", counted)
     simulate(source, rising, clock=Clock())
     assert most == 2
     assert not board._files

@@ -38,7 +38,7 @@ def test_the_folder_is_below_its_quota_at_every_moment(tmp_path: Path, kind: str
     assert source.finished
     assert len(source.trials) == 60
     assert any(trial.state is State.COMPLETED for trial in source.trials)
-    reasons = [trial.ending.reason for trial in source.trials if trial.ending and trial.state is State.PRUNED]
+    reasons = [trial.ending.text for trial in source.trials if trial.ending and trial.state is State.PRUNED]
     out = [reason for reason in reasons if reason.startswith("storage quota: ")]
     assert bool(out) is (kind == "promotion")
     assert {*best(source, 1)} <= weights(source).keys()
@@ -173,13 +173,13 @@ def test_a_re_training_waits_for_room_and_those_that_ended_in_the_search_make_wa
     search = opened(tmp_path, spec, need=disk.needed)
     simulate(search, disk.curve, clock=Clock())
     before = sum(map(len, weights(search).values()))
-    keeper = quota.opened(search.frame, search.trials, say=search.progress.event, needs={spec.model: disk.needed})
+    keeper = quota.restored(search.frame, search.trials, needs={spec.model: disk.needed})
     jobs = [
         search.frame.job(tmp_path / "confirm" / name, number=n, params={"lr0": 0.01}, seed=n)
         for n, name in enumerate("ab")
     ]
     source = Retrainings(
-        deque(jobs), {0: "a", 1: "b"}, 2, search.progress, ResourcesSpec(), keeper.retrained, keeper.admits
+        deque(jobs), {0: "a", 1: "b"}, 2, search.table, ResourcesSpec(), keeper.retrained, keeper.admit
     )
 
     assert source.next_job() == replace(jobs[0], attempt=1)

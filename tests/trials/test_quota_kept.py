@@ -1,5 +1,6 @@
 """Who keeps weights: simulated studies whose trials write files, killed at any moment."""
 
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -78,20 +79,20 @@ def test_only_a_trials_own_weights_are_ever_deleted(tmp_path: Path) -> None:
         sized(tmp_path / name, 10)
     sized(tmp_path / "deeper" / "best.pt", 10)
 
-    assert give_up(tmp_path, say=print, keep={"best.pt"}) == 40
-    assert give_up(tmp_path, say=print) == 10
-    assert give_up(tmp_path, say=print) == give_up(tmp_path / "none", say=print) == 0
+    assert give_up(tmp_path, keep={"best.pt"}) == 40
+    assert give_up(tmp_path) == 10
+    assert give_up(tmp_path) == give_up(tmp_path / "none") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*theirs, "deeper"])
     assert (tmp_path / "deeper" / "best.pt").exists()
 
 
-def test_weights_that_cannot_be_deleted_are_told_and_stop_nothing(tmp_path: Path) -> None:
+def test_weights_that_cannot_be_deleted_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "best.pt").mkdir()
     sized(tmp_path / "last.pt", 10)
-    said: list[str] = []
-    assert give_up(tmp_path, say=said.append) == 10
-    assert said
-    assert all(re.fullmatch(r"retention: .*best.pt stays: .+", line) for line in said)
+    caplog.set_level(logging.INFO, logger="automl")
+    assert give_up(tmp_path) == 10
+    assert caplog.messages
+    assert all(re.fullmatch(r"retention: .*best.pt stays: .+", line) for line in caplog.messages)
 
 
 @pytest.mark.slow
@@ -150,24 +151,24 @@ def retrainings(folder: Path) -> Callable[[], dict[str, set[str]]]:
 
 
 def test_after_the_verdict_what_ships_keeps_its_weights_and_the_other_re_trainings_give_theirs_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = retrainings(tmp_path)
     shipped = tmp_path / "confirm" / "trial7_seed1000001" / "best.pt"
-    said: list[str] = []
+    caplog.set_level(logging.INFO, logger="automl")
     monkeypatch.setattr(Path, "unlink", killed_at_once)
     with pytest.raises(Killed):
-        checkpoint_files.settled(tmp_path, shipped, say=said.append)
+        checkpoint_files.settled(tmp_path, shipped)
     monkeypatch.undo()
 
     for _ in range(2):
-        checkpoint_files.settled(tmp_path, shipped, say=said.append)
+        checkpoint_files.settled(tmp_path, shipped)
 
     assert {name: "best.pt" in files for name, files in now().items()} == {
         "trial7_seed1000000": False, "trial7_seed1000001": True, "default_seed1000000": False,
     }  # fmt: skip
     assert all("curves.csv" in files for files in now().values())
-    assert said == ["retention: 2 re-trainings that do not ship gave up their weights, 0.0 MB"]
+    assert caplog.messages == ["retention: 2 re-trainings that do not ship gave up their weights, 0.0 MB"]
 
 
 def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_pat
     facts = Verdict.from_dict(again.journal.notes()["verdict"])
     for _ in range(2):
         publish.give_up_weights(again, facts)
-    done = finish.settle(again, facts)
+    done = finish.publish(again, facts)
 
     kept = list((again.folder / "confirm").glob("*/*.pt"))
     assert kept == [case.chosen.weights]
@@ -206,16 +207,19 @@ def test_a_re_training_keeps_its_best_weights_and_one_that_failed_all(tmp_path: 
 
 
 @KIND
-def test_after_the_verdict_the_best_trials_and_what_ships_keep_their_weights(tmp_path: Path, kind: str) -> None:
+def test_after_the_verdict_the_best_trials_and_what_ships_keep_their_weights(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     source = opened(tmp_path, study_of(kind))
     simulate(source, Disk(tmp_path).curve, clock=Clock())
     spare = sorted(kept_until_the_verdict(source, 3).keys() - set(best(source, 3)))
     shipped = source.frame.folder_of(source.trials[spare[0] if spare else best(source, 1)[0]]) / "best.pt"
-    said: list[str] = []
+    caplog.set_level(logging.INFO, logger="automl")
+    caplog.clear()
 
     for _ in range(2):
-        checkpoint_files.thinned(tmp_path, source.frame.spec, source.trials, shipped, say=said.append)
+        checkpoint_files.thinned(tmp_path, source.frame.spec, source.trials, shipped)
 
     assert shipped.is_file()
     assert set(weights(source)) == {*best(source, 3), *spare[:1]}
-    assert len(said) == bool(spare[1:])
+    assert len(caplog.messages) == bool(spare[1:])

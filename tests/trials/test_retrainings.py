@@ -23,9 +23,11 @@ from automl.study.spec import ResourcesSpec
 from automl.tracking.console import Progress
 from automl.tracking.tensorboard_writer import Board
 from automl.trials import retrainings as trials_retrainings
+from automl.trials.listener import Listeners
 from automl.trials.retrainings import Retrainings
 from tests.builders import METRIC, measurement, space_of
 from tests.conftest import job_at
+from tests.simulated_study import attach
 from tests.tracking.test_tensorboard_writer import read
 
 WINNER: Params = {"lr0": 0.02, "optimizer": "SGD"}
@@ -159,6 +161,7 @@ class Ends:
 def retrainings(folder: Path, ends: Ends, *, concurrent: int = 2) -> Retrainings:
     jobs = trials_retrainings.plan(pattern(folder), PARAMS, both(2))
     progress = Progress(folder / "study.log", console=Console(quiet=True))
+    attach(progress)
     return Retrainings(
         deque(jobs.values()),
         {job.number: name for name, job in jobs.items()},
@@ -199,7 +202,7 @@ def test_an_ending_said_twice_is_handed_on_once(tmp_path: Path) -> None:
 def test_a_re_training_is_never_stopped_early(tmp_path: Path) -> None:
     source = retrainings(tmp_path, Ends())
     source.next_job()
-    assert all(source.measured(0, measurement(epoch, 0.0), node="n") is Answer.GO_ON for epoch in range(1, 7))
+    assert all(source.measured(0, measurement(epoch, 0.0), node="n") is Answer.CONTINUE for epoch in range(1, 7))
 
 
 def test_the_table_shows_the_best_so_far_and_what_runs(tmp_path: Path) -> None:
@@ -231,7 +234,7 @@ def test_a_stop_and_a_loss_are_told(tmp_path: Path) -> None:
 def recorded(folder: Path, *, board: Board | None = None) -> Retrainings:
     source = retrainings(folder, Ends())
     source.journal = Journal.create(folder, name="s", metric=METRIC)
-    source.board = board
+    source.listeners = Listeners((board,) if board else ())
     return source
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from automl.study import Kind, Loss
-from automl.trials.retry import Budget, verdict
+from automl.study import EndReason, Kind, Loss
+from automl.trials.retry import Budget, ending
 
 BUDGET = Budget(lost=2, own=1)
 
@@ -24,18 +24,29 @@ def lost(*losses: tuple[Kind, int]) -> list[Loss]:
     ],
 )
 def test_a_trial_goes_on(losses: list[Loss]) -> None:
-    assert verdict(losses, BUDGET) == ""
+    assert ending(losses, BUDGET) is None
 
 
 @pytest.mark.parametrize(
-    ("losses", "cause"),
+    ("losses", "cause", "reason"),
     [
-        (lost(*[(Kind.WORKER, 3)] * 3), "worker lost 3 times in a row at epoch 4: why"),
-        (lost((Kind.WORKER, 3), (Kind.HUNG, 3), (Kind.NODE, 3), (Kind.HUNG, 3)), "worker lost 3 times in a row at"),
-        (lost(*[(Kind.NODE, 3)] * 21), "worker lost 21 times in a row at epoch 4: why"),
-        (lost((Kind.OWN, 1), (Kind.OWN, 7)), "why"),
-        (lost((Kind.MEMORY, 1), (Kind.NODE, 2), (Kind.MEMORY, 7)), "out of memory: why, for the second time"),
+        (lost(*[(Kind.WORKER, 3)] * 3), "worker lost 3 times in a row at epoch 4: why", EndReason.LOST),
+        (
+            lost((Kind.WORKER, 3), (Kind.HUNG, 3), (Kind.NODE, 3), (Kind.HUNG, 3)),
+            "worker lost 3 times",
+            EndReason.LOST,
+        ),
+        (lost(*[(Kind.NODE, 3)] * 21), "worker lost 21 times in a row at epoch 4: why", EndReason.LOST),
+        (lost((Kind.OWN, 1), (Kind.OWN, 7)), "why", EndReason.CRASH),
+        (
+            lost((Kind.MEMORY, 1), (Kind.NODE, 2), (Kind.MEMORY, 7)),
+            "out of memory: why, for the second",
+            EndReason.MEMORY,
+        ),
     ],
 )
-def test_a_trial_ends_with_its_cause(losses: list[Loss], cause: str) -> None:
-    assert verdict(losses, BUDGET).startswith(cause)
+def test_a_trial_ends_with_its_cause(losses: list[Loss], cause: str, reason: EndReason) -> None:
+    ended = ending(losses, BUDGET)
+    assert ended is not None
+    assert ended.cause.startswith(cause)
+    assert ended.reason is reason

@@ -128,11 +128,11 @@ def test_a_journal_gives_back_every_epoch_and_optuna_only_what_was_measured(tmp_
 def test_tensorboard_has_a_point_where_something_was_measured(tmp_path: Path) -> None:
     board, found = Board(tmp_path, SPACE, metric=METRIC), sparse(0, LATE)
     (folder := tmp_path / "0000").mkdir()
-    board.start(replace(found, measurements=()), folder)
+    board.on_start(replace(found, measurements=()), folder)
     for count in range(1, 6):
-        board.measured(replace(found, measurements=found.measurements[:count]))
+        board.on_measurement(replace(found, measurements=found.measurements[:count]))
     board.close()
-    board.start(found, folder)
+    board.on_start(found, folder)
     board.close()
     shown = read(folder).scalars
     assert shown[METRIC] == [(2, 0.4), (4, 0.3)]

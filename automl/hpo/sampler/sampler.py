@@ -13,7 +13,7 @@ import numpy as np
 from automl.hpo.sampler.acquisition import Proposal, Seen
 from automl.hpo.sampler.encoding import Encoding
 from automl.hpo.sampler.transfer_prior import Experience
-from automl.study import LOST, EarlierEvidence, Params, ParamValue, State, Trial
+from automl.study import EarlierEvidence, EndReason, Params, ParamValue, State, Trial
 from automl.study.space import SearchSpace
 
 STARTS: Final = 6
@@ -114,7 +114,7 @@ class Sampler:
 
     def tell(self, trial: Trial) -> None:
         """Record how a trial ended; a failure of its own, or memory too small, makes its params infeasible."""
-        lost = trial.ending is not None and trial.ending.cause.startswith(LOST)
+        lost = trial.ending is not None and trial.ending.reason is EndReason.LOST
         self._seen[trial.number].infeasible = bool(trial.changed) or (trial.state is State.FAILED and not lost)
         self._seen[trial.number].runs = False
         self._proposal = None

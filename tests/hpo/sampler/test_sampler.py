@@ -7,7 +7,7 @@ from math import log10
 import pytest
 
 from automl.hpo.sampler.sampler import STARTS
-from automl.study import Ending, Measurement, Params
+from automl.study import Ending, EndReason, Measurement, Params
 from automl.study.space import Choice, Integer, Real, SearchSpace
 from tests.builders import failed, measurement, space_of
 from tests.played_trials import SPACE, Story, resumed, sampler_of
@@ -38,7 +38,7 @@ def played(count: int, *, seed: int = 0) -> Story:
     story = Story(sampler_of(seed=seed))
     for trial in range(count):
         if trial % 4 == 3:
-            story.fail("worker lost: killed" if trial % 8 == 3 else "out of memory")
+            story.fail(kind=EndReason.LOST if trial % 8 == 3 else None)
         elif trial % 4 == 1:
             stopped = story.start()
             story.measure(stopped.number, measurement(1, rate(stopped.params) / 6))
