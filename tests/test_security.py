@@ -13,8 +13,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from automl import cluster
-from automl.apps import serve
-from automl.apps.cli import app, registry_verbs
+from automl.apps import registry, serve
+from automl.apps.cli import app
 from automl.data import sample
 from automl.pipeline.session import opened
 from automl.storage.place import Place
@@ -165,7 +165,7 @@ def test_a_model_is_served_to_this_machine_unless_told_otherwise(
     heard: list[object] = []
     monkeypatch.setattr(uvicorn, "run", lambda _app, **given: heard.append(given["host"]))
     monkeypatch.setattr(serve, "app", lambda *_given: None)
-    monkeypatch.setattr(registry_verbs, "Registry", lambda _path: SimpleNamespace(stored=None))
+    monkeypatch.setattr(registry, "Registry", lambda _path: SimpleNamespace(stored=None))
     for more in ([], ["--host", "0.0.0.0"]):
         assert CliRunner().invoke(app, ["serve", str(tmp_path), *more]).exit_code == 0
     assert heard == ["127.0.0.1", "0.0.0.0"]

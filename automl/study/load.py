@@ -14,7 +14,7 @@ from automl.study.checksum import damaged, seal
 from automl.study.errors import SpecError
 from automl.study.messages import readable, shown
 from automl.study.spec import SAMPLE, StudySpec
-from automl.study.validation import Rules, is_file, is_folder, mistakes, own_mistakes
+from automl.study.validation import Rules, is_file, is_folder, mistakes, own_mistakes, setting_hints
 from automl.study.yaml_io import dump_yaml, read_yaml, refuse_secrets
 
 FORMAT: Final = 1
@@ -36,7 +36,7 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     _take_format(raw, path)
     for key, value in (overrides or {}).items():
         _set(raw, key.split("."), value, where=path)
-    resolved = _resolve(_validated(raw, path), folder=path.parent)
+    resolved = _resolve(_validated(raw, path, lambda: setting_hints(rules)), folder=path.parent)
     if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules)]:
         raise SpecError(found)
     return resolved
@@ -88,11 +88,11 @@ def _take_format(raw: dict[str, Any], path: Path) -> None:
         raise SpecError([f"{path}: format: must be 1 to {FORMAT}, but got {shown(version)}{hint}"])
 
 
-def _validated(raw: Mapping[str, Any], path: Path) -> StudySpec:
+def _validated(raw: Mapping[str, Any], path: Path, hints: Callable[[], Mapping[str, str]] = dict) -> StudySpec:
     try:
         return StudySpec.model_validate(raw)
     except ValidationError as error:
-        raise SpecError(f"{path}: {line}" for line in readable(error)) from None
+        raise SpecError(f"{path}: {line}" for line in readable(error, hints)) from None
 
 
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -32,8 +32,11 @@ BRANCHES: Final = frozenset({"float", "int", "str", "bool", "literal['auto']", "
 LONGEST: Final = 80
 
 
-def readable(error: ValidationError) -> Iterator[str]:
-    """Turn pydantic's findings into lines; what was tried in vain for one value makes one line."""
+def readable(error: ValidationError, setting_hints: Callable[[], Mapping[str, str]] = dict) -> Iterator[str]:
+    """Turn pydantic's findings into lines; what was tried in vain for one value makes one line.
+
+    `setting_hints` returns a hint for each name that is a setting of the trainer; it is asked for unknown keys only.
+    """
     found: dict[str, list[str]] = {}
     got: dict[str, str] = {}
     for finding in error.errors():
@@ -41,11 +44,23 @@ def readable(error: ValidationError) -> Iterator[str]:
         key = ".".join(str(part) for part in location if part not in TAGS)
         law = LAWS.get(finding["type"]) or re.sub(r"^(Input|\w+) should", "must", finding["msg"])
         if finding["type"] == "extra_forbidden":
-            law += nearest(str(location[-1]), _keys_at(location[:-1]))
+            law += _hint(location, setting_hints)
         found.setdefault(key, []).append("must have keys that are text" if "[key]" in finding["loc"] else law)
         got[key] = "" if finding["type"] in BARE else f", but got {shown(finding['input'])}"
     for key, laws in found.items():
         yield f"{key}: {_joined(laws)}{got[key]}"
+
+
+def elsewhere(name: str) -> str:
+    """Return a hint at the keys of that name in other parts of a description, empty if there are none.
+
+    >>> elsewhere("trials")
+    '; did you mean budget.trials?'
+    """
+    inner = {part: field.annotation for part, field in StudySpec.model_fields.items()}
+    keys = [name] if name in inner else []
+    keys += [f"{part}.{name}" for part, kind in inner.items() if name in _fields_of(kind)]
+    return f"; did you mean {' or '.join(keys)}?" if keys else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -85,5 +100,17 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     if str(location[-1]) in SHAPES:
         return list(SHAPES[str(location[-1])].model_fields)
     owner = StudySpec.model_fields.get(str(location[0]))
-    kind = owner.annotation if owner else None
+    return _fields_of(owner.annotation if owner else None)
+
+
+def _fields_of(kind: object) -> list[str]:
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+
+
+def _hint(location: Sequence[int | str], setting_hints: Callable[[], Mapping[str, str]]) -> str:
+    """Return what was probably meant by an unknown key: that very name in another place, else a near one here."""
+    name = str(location[-1])
+    near = nearest(name, _keys_at(tuple(location[:-1])))
+    if location[0] == "space":  # inside a parameter, whose keys are like no others
+        return near
+    return elsewhere(name) or setting_hints().get(name, "") or near

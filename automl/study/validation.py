@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from automl.study.messages import nearest, shown
+from automl.study.messages import elsewhere, nearest, shown
 from automl.study.space import SearchSpace
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.study.trial import ParamValue
@@ -48,6 +48,12 @@ def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
     yield from found
     if not found:  # the values are sound, so what they lead to can be told
         yield from rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)
+
+
+def setting_hints(rules: Rules) -> dict[str, str]:
+    """Return a hint for each setting of the trainer that stands where no setting belongs."""
+    places = {name: f"; did you mean space.{name} or train.{name}?" for name in rules.settings()}
+    return places | {name: f": {law}" for name, law in rules.MANAGED.items()}
 
 
 def own_mistakes(spec: StudySpec) -> Iterator[str]:
@@ -166,7 +172,7 @@ def _setting_mistakes(
     if name in rules.MANAGED:
         yield f"{section}.{name}: cannot be set here: {rules.MANAGED[name]}"
     elif name not in known:
-        yield f"{section}.{name}: is not a setting of Ultralytics{nearest(name, known)}"
+        yield f"{section}.{name}: is not a setting of Ultralytics{elsewhere(name) or nearest(name, known)}"
     else:
         for value in values:
             if mistake := rules.setting_mistake(name, value):

@@ -1,7 +1,11 @@
-"""The `automl` command, one function a verb; the verbs call the functions of the Python API (`apps/api.py`)."""
+"""The `automl` command, one function a verb; the verbs call the functions of the Python API (`apps/api.py`).
+
+A verb imports what it calls when it is called, so that help, version and completion load no heavy vendor (decision 7).
+"""
 
 from collections.abc import Callable
-from typing import Final
+from importlib import metadata
+from typing import Annotated, Final
 
 import typer
 
@@ -25,8 +29,23 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
 """The verbs in the order in which `automl --help` lists them."""
 
 app = typer.Typer(
-    help="Hyperparameter search for Ultralytics YOLO, from a data set to a champion.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False,
 )  # fmt: skip
 for _name, _verb in VERBS:
     app.command(name=_name)(_verb)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option by position
+    if asked:
+        print(f"automl {metadata.version('automl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Hyperparameter search for Ultralytics YOLO, from a data set to a champion."""

@@ -6,13 +6,9 @@ from typing import Annotated
 
 import typer
 
-from automl.apps import api
 from automl.apps.cli.messages import print_json, print_table, readable
 from automl.apps.cli.options import Json, Seed, Storage
-from automl.data import sample as sample_data
-from automl.pipeline import inputs
 from automl.study.errors import StudyError
-from automl.tracking import study_list
 
 
 @readable
@@ -23,6 +19,10 @@ def studies(
     json: Json = False,
 ) -> None:
     """List past studies; with a data set, by how much theirs is like it: candidates for warm_start."""
+    from automl.apps import api
+    from automl.pipeline import inputs
+    from automl.tracking import study_list
+
     asked = inputs.summary_at(data) if data else None
     found = study_list.find(api.place_at(storage).storage, data=asked)
     if json:
@@ -36,6 +36,8 @@ def studies(
 @readable
 def sample(folder: Annotated[Path, typer.Argument(help="A new folder for the data set.")], *, seed: Seed = 0) -> None:
     """Draw the sample data set: defects on brushed metal."""
+    from automl.data import sample as sample_data
+
     try:
         if folder.exists() and any(folder.iterdir()):
             raise StudyError(f"{folder}: must be new or empty, so that no file of yours is overwritten")

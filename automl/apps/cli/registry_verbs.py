@@ -1,36 +1,41 @@
 """Verbs on a model registry: promote, rollback, verify, history, export, serve."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
 
-from automl.apps import serve as server
 from automl.apps.cli.messages import print_json, readable
 from automl.apps.cli.options import Json, ModelFolder, Port, Version, Why
-from automl.apps.registry import Champion, Registry, number_or_alias
-from automl.release import tensorrt_builder
 from automl.storage.layout import ONNX
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
+
+if TYPE_CHECKING:
+    from automl.apps.registry import Champion
 
 
 @readable
 def promote(model: ModelFolder, version: Version, *, why: Why, json: Json = False) -> None:
     """Make a version the champion by hand, against or without a verdict."""
+    from automl.apps.registry import Registry
+
     _print_champion(Registry(model).promote(version, why=why), json=json)
 
 
 @readable
 def rollback(model: ModelFolder, *, why: Why) -> None:
     """Go back to the previous champion."""
+    from automl.apps.registry import Registry
+
     _print_champion(Registry(model).rollback(why=why), json=False)
 
 
 @readable
 def verify(model: ModelFolder, *, json: Json = False) -> None:
     """Check every byte of all versions against their manifests, and show who moved which alias, when and why."""
+    from automl.apps.registry import Registry
+
     found = Registry(model).verify()
     if json:
         print_json(found)
@@ -45,6 +50,8 @@ def verify(model: ModelFolder, *, json: Json = False) -> None:
 @readable
 def history(model: ModelFolder, *, json: Json = False) -> None:
     """Show who moved which alias, when and why, oldest first."""
+    from automl.apps.registry import Registry
+
     moves = Registry(model).history()
     if json:
         print_json(moves)
@@ -62,6 +69,9 @@ def export(
     builder: Annotated[str, typer.Option("--engine", help="auto, tensorrt or tensorrt_rtx.")] = "auto",
 ) -> None:
     """Build an engine from a version's ONNX for the GPU of this machine."""
+    from automl.apps.registry import Registry
+    from automl.release import tensorrt_builder
+
     held = Registry(model)
     folder = held.path(version)
     if problems := held.stored.verify(int(folder.name)):
@@ -72,11 +82,16 @@ def export(
 @readable
 def serve(model: ModelFolder, *, version: Version = CHAMPION, host: str = "127.0.0.1", port: Port = 8000) -> None:
     """Serve a version over HTTP: POST an image to /predict; on loopback unless told otherwise."""
+    import uvicorn
+
+    from automl.apps import serve as server
+    from automl.apps.registry import Registry, number_or_alias
+
     served = server.app(Registry(model).stored, number_or_alias(version))
     uvicorn.run(served, host=host, port=port, log_level="warning")
 
 
-def _print_champion(champion: Champion, *, json: bool) -> None:
+def _print_champion(champion: "Champion", *, json: bool) -> None:
     if json:
         print_json(champion)
     else:

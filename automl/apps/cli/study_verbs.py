@@ -2,13 +2,10 @@
 
 from typing import Any
 
-from automl.apps import api
 from automl.apps.cli.messages import print_json, print_table, readable
 from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
-from automl.pipeline.run import DEFAULT_SPEC
 from automl.study import yaml_io
 from automl.study.errors import SpecError
-from automl.tracking import study_status
 
 
 @readable
@@ -17,6 +14,9 @@ def search(
     storage: Storage = None, address: Address = None, plan: Plan = False,
 ) -> None:  # fmt: skip
     """Search, confirm, export and promote; the same study again goes on where it stood."""
+    from automl.apps import api
+    from automl.pipeline.run import DEFAULT_SPEC
+
     overrides = _overrides({"data": data, "model": model, "name": name}, set_)
     if plan:
         named = {**overrides, **({"name": name} if name else {})}
@@ -33,6 +33,9 @@ def check(
     json: Json = False,
 ) -> None:  # fmt: skip
     """Look at a spec, its data and the earlier studies it learns from, without starting anything."""
+    from automl.apps import api
+    from automl.pipeline.run import DEFAULT_SPEC
+
     overrides = _overrides({"data": data, "model": model}, set_)
     found = api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides)
     if json:
@@ -44,12 +47,17 @@ def check(
 @readable
 def resume(study: StudyFolder, *, address: Address = None) -> None:
     """Go on with an interrupted study."""
+    from automl.apps import api
+
     api.open_study(study).resume(address=address)
 
 
 @readable
 def status(study: StudyFolder, *, json: Json = False) -> None:
     """Show a study's trials, also while it runs and from another machine."""
+    from automl.apps import api
+    from automl.tracking import study_status
+
     opened = api.open_study(study)
     found = study_status.read(opened.folder, opened.spec, shown=str(study))
     if json:
@@ -63,6 +71,8 @@ def status(study: StudyFolder, *, json: Json = False) -> None:
 @readable
 def report(study: StudyFolder) -> None:
     """Write a study's report.html again."""
+    from automl.apps import api
+
     print(api.open_study(study).report())
 
 
