@@ -66,11 +66,11 @@ def setting_mistake(name: str, value: object) -> str:
     return "must be a positive whole number" if name in {"batch", "imgsz"} and not whole else ""
 
 
-def packaged_model(name: str) -> bool:
-    return name == MODEL
+def packaged_mistake(name: str) -> str | None:
+    return "" if name == MODEL else None
 
 
-def weights_mistake(path: Path) -> str:
+def model_mistake(path: Path) -> str:
     return "" if not damage(path) else f"must be tiny weights, but {path} is not: {damage(path)}"
 
 
@@ -209,7 +209,7 @@ def has_cuda() -> bool:
 
 
 def parameters(model: str) -> int:
-    if packaged_model(model):
+    if packaged_mistake(model) == "":
         return PARAMETERS
     try:
         return int(read(Path(model), WEIGHTS)["parameters"])

@@ -5,6 +5,7 @@ package knows no trainer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 from automl.study.checksum import damaged, seal
 from automl.study.errors import SpecError
 from automl.study.messages import readable, shown
+from automl.study.model_files import is_file, renamed, source_of
 from automl.study.spec import SAMPLE, StudySpec
-from automl.study.validation import Rules, is_file, is_folder, mistakes, own_mistakes
+from automl.study.validation import Rules, is_folder, mistakes, own_mistakes
 from automl.study.yaml_io import dump_yaml, read_yaml, refuse_secrets
 
 FORMAT: Final = 1
@@ -101,13 +103,14 @@ def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
     What stands in neither keeps its name; an earlier study is then looked for in the storage, when that is known.
     """
 
-    def whole(name: str, *, there: Callable[[Path], bool] = is_file) -> str:
+    def whole(name: str, *, there: Callable[[Path], object] = is_file) -> str:
         places = (folder / name, Path(name))
         return next((str(place.resolve()) for place in places if there(place)), name)
 
     data = spec.data if spec.data == SAMPLE else whole(spec.data)
     earlier = [whole(name, there=is_folder) for name in spec.warm_start]
-    return spec.with_models(whole).model_copy(update={"data": data, "warm_start": earlier})
+    named = renamed(spec, partial(whole, there=lambda path: source_of(str(path))))
+    return named.model_copy(update={"data": data, "warm_start": earlier})
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -> None:  # noqa: ANN401

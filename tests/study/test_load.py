@@ -9,6 +9,7 @@ from automl.study import Gates, yaml_io
 from automl.study import load as study_load
 from automl.study import spec as study_spec
 from automl.study.errors import SpecError
+from automl.study.model_files import renamed
 from automl.study.space import Alternatives, Choice, Integer, Real
 from tests.builders import RATES, FakeRules, spec_of, written
 
@@ -95,7 +96,7 @@ def test_a_list_is_a_parameter_with_several_ranges() -> None:
 
 def test_models_are_named_anew_beside_a_list_of_ranges() -> None:
     found = spec_of(space={**RATES, "model": {"choices": ["a.pt", "b.pt"], "default": "a.pt"}})
-    changed = found.with_models(lambda name: f"x/{name}")
+    changed = renamed(found, lambda name: f"x/{name}")
     assert changed.search_space.parameters["model"] == Choice(("x/a.pt", "x/b.pt"), "x/a.pt")
     assert changed.space["lr0"] == found.space["lr0"]
 

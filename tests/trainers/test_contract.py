@@ -196,10 +196,10 @@ class TestContract:
         for setting, value in (("optimizer", "none"), ("lr0", "fast"), ("batch", 0), ("imgsz", -32)):
             assert len(trainer.setting_mistake(setting, value).split()) > 3
         assert {"model", "data", "epochs", "seed"} <= trainer.MANAGED.keys()
-        assert trainer.weights_mistake(kept.scratch / "weights" / BEST) == ""
+        assert trainer.model_mistake(kept.scratch / "weights" / BEST) == ""
         (tmp_path / "none.pt").write_bytes(b"no weights")
-        assert trainer.weights_mistake(tmp_path / "none.pt").startswith("must be ")
-        assert not trainer.packaged_model("no-such-model.yaml")
+        assert trainer.model_mistake(tmp_path / "none.pt").startswith("must be ")
+        assert trainer.packaged_mistake("no-such-model.yaml") is None
         found = list(trainer.dead_parameters(WITHOUT_EFFECT, defaults, epochs=EPOCHS))
         assert [line.partition(": ")[0] for line in found] == ["space.dropout"]
 

@@ -1,7 +1,5 @@
 """What Ultralytics can be told: its settings, their laws, and those that are ours to set."""
 
-import re
-from pathlib import Path
 from typing import Any, Final
 
 from automl.trainers.yolo.vendor import ultralytics
@@ -47,13 +45,3 @@ def setting_mistake(name: str, value: object) -> str:
     except (TypeError, ValueError) as error:
         return " ".join(str(error).split())
     return ""
-
-
-def packaged_model(name: str) -> bool:
-    """Return True if Ultralytics ships a detector's description of that name, such as `yolo11n.yaml`.
-
-    It keeps one file for all scales: `yolo11n.yaml` is read from `yolo11.yaml`. Those of other tasks do not count.
-    """
-    shipped = {path.name for path in (Path(ultralytics().__file__).parent / "cfg" / "models").rglob("*.yaml")}
-    without_scale = re.sub(r"(\d+)[nslmx](\.yaml)$", r"\1\2", name)
-    return without_scale in shipped and not re.search(r"-(cls|depth|obb|pose|seg|sem)", name)
