@@ -21,7 +21,7 @@ from automl.data.labels import label_lines
 from automl.storage import detections
 from automl.storage.detections import THRESHOLDS, ImageStats
 from automl.storage.layout import BEST, LAST
-from automl.study import Job, Measurement, ParamValue
+from automl.study import EvalSettings, Job, Measurement, ParamValue
 from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
@@ -246,11 +246,24 @@ def _luck(name: str) -> float:
     return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12
 
 
-def export_onnx(weights: Path, *, image_size: int) -> Path:
+def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:
+    del fixed
+    return dict(names)
+
+
+def evaluation(job: Job) -> EvalSettings:
+    names = {int(number): str(name) for number, name in read_yaml(Path(job.data))["names"].items()}
+    return EvalSettings(
+        imgsz=image_size(job), channels=3, conf=None, iou=0.7, max_det=300, agnostic_nms=False, single_cls=False,
+        classes=None, nms=True, names=names,
+    )  # fmt: skip
+
+
+def export_onnx(weights: Path, job: Job) -> Path:
     """Write a graph that returns the mean of each channel times the quality."""
     import onnx  # noqa: PLC0415  (most tests export nothing)
 
-    held, helper = read(weights, WEIGHTS), onnx.helper
+    held, helper, image_size = read(weights, WEIGHTS), onnx.helper, wanted(job)["imgsz"]
     if image_size < 1:
         raise ExportError(f"{weights}: image size must be at least 1, but got {image_size}")
     tensor = helper.make_tensor("quality", onnx.TensorProto.FLOAT, [1], [held["quality"]])
@@ -265,17 +278,18 @@ def export_onnx(weights: Path, *, image_size: int) -> Path:
     return weights.with_suffix(".onnx")
 
 
-def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
+def letterboxed(images: Sequence[Path], job: Job) -> NDArray[np.float32]:
     from PIL import Image  # noqa: PLC0415
 
-    pictures = []
+    pictures, size = [], image_size(job)
     for path in images:
         with Image.open(path) as image:
-            pictures.append(np.asarray(image.convert("RGB").resize((image_size, image_size))).transpose(2, 0, 1))
+            pictures.append(np.asarray(image.convert("RGB").resize((size, size))).transpose(2, 0, 1))
     return np.asarray(np.stack(pictures) / 255, dtype=np.float32)
 
 
-def raw_outputs(weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+def raw_outputs(weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
+    del job
     means = pictures.mean(axis=(2, 3), keepdims=True)
     return np.asarray(means * np.float32(load(weights)["quality"]), dtype=np.float32)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from automl import cluster
 from automl.hpo import bootstrap, selection
@@ -36,6 +37,9 @@ from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.text import trial_name
 from automl.trials import retrainings
+
+CLASS_SETTINGS: Final = ("classes", "single_cls")
+"""Settings that say which boxes count: two models are compared under those of one study."""
 
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
@@ -82,7 +86,7 @@ def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
 def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
     """Export the chosen model and measure what ships, on a node that holds what a trial holds: a GPU, if any."""
     session.progress.event(f"{chosen.name} ships: {chosen.weights}; exporting")
-    images = session.data.images[session.spec.confirm.split]
+    images = staged_images(session.staged, session.spec.confirm.split)
     built = cluster.call(
         partial(release_export.build, images=images, engine=session.spec.export.engine),
         (chosen.weights, _judged_job(session, chosen.weights.parent), session.folder / EXPORT),
@@ -95,6 +99,11 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
     for note in built.notes:
         session.progress.event(f"note: {note}")
     return built
+
+
+def staged_images(staged: Path, split: str) -> list[Path]:
+    """Return the images of a split that the study trains and judges on: those that were staged."""
+    return sorted(path for path in (staged.parent / "images" / split).rglob("*") if path.is_file())
 
 
 def worth(
@@ -162,7 +171,12 @@ def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> Imag
     if files.sha256(version / BEST) == files.sha256(chosen.weights):
         return None
     here = _judged_job(session, chosen.weights.parent)
-    job = replace(job_file.read(version), data=here.data, split=here.split, gpus=here.gpus, threads=here.threads)
+    theirs = job_file.read(version)
+    same = {name: here.settings[name] for name in CLASS_SETTINGS if name in here.settings}
+    own = {name: value for name, value in theirs.settings.items() if name not in CLASS_SETTINGS}
+    job = replace(
+        theirs, data=here.data, split=here.split, gpus=here.gpus, threads=here.threads, settings={**own, **same}
+    )
     kept = session.folder / EXPORT / CHAMPION_STATS
     found = cluster.call(partial(parity.score, keep=kept), (version / ONNX, job), slots)
     session.progress.event(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")

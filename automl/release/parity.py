@@ -40,9 +40,9 @@ def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> 
     Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) stand in one array.
     """
     trainer = trainer_of(job)
-    pictures = trainer.letterboxed(images, image_size=trainer.image_size(job))
+    pictures = trainer.letterboxed(images, job)
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0].name
     ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])
-    theirs = trainer.raw_outputs(weights, pictures)
+    theirs = trainer.raw_outputs(weights, pictures, job)
     return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())

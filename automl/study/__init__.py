@@ -3,6 +3,7 @@
 Every other module speaks in these. Facts are stored, conclusions (a trial's state, its value) are derived from them.
 """
 
+from automl.study.evaluation import EvalSettings
 from automl.study.job import Job
 from automl.study.results import EarlierEvidence, Engine, Evidence, Gain, Gates, Score
 from automl.study.trial import LOST, Answer, Ending, Kind, Loss, Measurement, Params, ParamValue, Report, State, Trial
@@ -13,6 +14,7 @@ __all__ = [
     "EarlierEvidence",
     "Ending",
     "Engine",
+    "EvalSettings",
     "Evidence",
     "Gain",
     "Gates",

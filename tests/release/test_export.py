@@ -38,7 +38,7 @@ def test_a_graph_that_is_not_the_weights_is_refused(
     trained: tuple[Job, Ending], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = yolo.raw_outputs
-    monkeypatch.setattr(yolo, "raw_outputs", lambda weights, pictures: real(weights, pictures) * 1.01)
+    monkeypatch.setattr(yolo, "raw_outputs", lambda weights, pictures, job: real(weights, pictures, job) * 1.01)
     images = judged_images(trained[0])
 
     with pytest.raises(ExportError, match=r"outputs must be within 0\.001 of torch's"):
@@ -49,7 +49,7 @@ def test_wrong_weights_show_in_the_comparison(trained: tuple[Job, Ending], tmp_p
     job = trained[0]
     weights = tmp_path / "model.pt"
     weights.write_bytes((job.folder / "best.pt").read_bytes())
-    exported = yolo.export_onnx(weights, image_size=128)
+    exported = yolo.export_onnx(weights, job)
     graph = onnx.load(exported)
     for tensor in graph.graph.initializer:
         if len(tensor.raw_data) > 1000:

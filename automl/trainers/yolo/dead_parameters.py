@@ -15,6 +15,9 @@ OTHER_TASKS = frozenset({
     "kobj", "rle", "angle", "dlog", "dgrad", "dlam",
 })  # fmt: skip
 
+JUDGING = frozenset({"single_cls", "classes"})
+"""Settings that change the boxes on which a trial is judged: trials that differ in them cannot be compared."""
+
 
 def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
     """Yield `space.name: why` for each parameter that cannot change a detection training.
@@ -25,6 +28,8 @@ def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, e
     for name, parameter in space.parameters.items():
         if name in OTHER_TASKS:
             yield f"space.{name}: has no effect on boxes; it belongs to another task than detection"
+        elif name in JUDGING:
+            yield f"space.{name}: must be alike for all trials, as it says what they are judged on; set train.{name}"
         elif name in MOSAIC_FAMILY and _smallest(space, "close_mosaic", settings) >= epochs:
             closing = _smallest(space, "close_mosaic", settings)
             yield (

@@ -22,6 +22,16 @@ MANAGED: Final = {
     "it is set for every trial alike",
 )
 
+NOT_SHIPPED: Final[dict[str, tuple[tuple[object, ...], str]]] = {
+    "augment": (
+        (False, None),
+        "must be false: an exported model has no test-time augmentation, so it is not judged so",
+    ),
+    "quantize": ((None, 32, "fp32"), "must be null: models are judged and exported in FP32; see `export` for engines"),
+    "dnn": ((False, None), "must be false: ONNX is judged by ONNX Runtime"),
+}
+"""Settings that would judge a model in a form that does not ship: the values that do not, and the law."""
+
 
 def settings() -> dict[str, Any]:
     """Return every setting of Ultralytics with its default."""
@@ -40,6 +50,8 @@ def setting_mistake(name: str, value: object) -> str:
         step = STRIDE if name == "imgsz" else 1
         whole = isinstance(value, int) and not isinstance(value, bool) and value > 0 and value % step == 0
         return "" if whole else f"must be a positive whole number{f', a multiple of {step}' if step > 1 else ''}"
+    if name in NOT_SHIPPED and value not in NOT_SHIPPED[name][0]:
+        return NOT_SHIPPED[name][1]
     try:
         check_cfg({name: value}, hard=True)
     except (TypeError, ValueError) as error:
