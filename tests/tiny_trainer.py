@@ -5,7 +5,6 @@ the epoch before, so that a training resumed without its whole state takes anoth
 checksum and hold the quality that a judge turns into hits and misses; the ONNX file is a real one.
 """
 
-import hashlib
 import math
 import sys
 import time
@@ -17,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.labels import label_lines
 from automl.storage import detections
-from automl.storage.detections import THRESHOLDS, ImageStats
+from automl.storage.detections import ImageStats
 from automl.storage.layout import BEST, LAST
 from automl.study import EvalSettings, Job, Measurement, ParamValue
 from automl.study.errors import ExportError, TrialError
@@ -28,6 +26,7 @@ from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
 from tests import tiny_files
 from tests.tiny_files import STATE, WEIGHTS, read, write
+from tests.tiny_judge import judged
 
 NAME = "tiny"
 MODEL = "tiny.yaml"
@@ -224,26 +223,9 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
 def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> tuple[dict[str, float], ImageStats]:
     del as_trained
     quality, raw = load(weights)["quality"], read_yaml(Path(job.data))
-    stats = _judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
+    stats = judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
     found = {f"{split}/{name}": value for name, value in detections.metrics(stats).items()}
     return found | {f"class/{name}": quality for name in raw["names"].values()}, stats
-
-
-def _judged(images: Sequence[Path], classes: int, quality: float) -> ImageStats:
-    """Find each box of the labels as closely as its own luck, the same for all weights, and the quality allow."""
-    boxes = [(index, int(line.text.split()[0])) for index, image in enumerate(images)
-             for line in label_lines(image, classes)]  # fmt: skip
-    image, kind = np.array(boxes, dtype=np.int64).reshape(-1, 2).T
-    luck = np.array([_luck(f"{images[index].name} {number}") for number, (index, _) in enumerate(boxes)])
-    overlap = 1 - 0.05 * np.arange(THRESHOLDS)
-    return ImageStats(
-        image=image, tp=luck[:, None] < quality * overlap, conf=1 - luck, kind=kind, truth_image=image,
-        truth_kind=kind, images=len(images), names=tuple(path.name for path in images),
-    )  # fmt: skip
-
-
-def _luck(name: str) -> float:
-    return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12
 
 
 def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:

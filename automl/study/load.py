@@ -29,6 +29,8 @@ COPIES: Final = (
 def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None) -> StudySpec:
     """Read a description; `overrides` maps dotted keys, such as `budget.trials`, to values that win over the file.
 
+    A setting that is fixed by an override is not searched, and one that is searched by an override is not fixed.
+
     Raises:
         SpecError: one line a mistake, each `file: key: law, but got values`.
     """
@@ -38,6 +40,7 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     _take_format(raw, path)
     for key, value in (overrides or {}).items():
         _set(raw, key.split("."), value, where=path)
+    _take_over(raw, overrides or {})
     resolved = _resolve(_validated(raw, path), folder=path.parent)
     if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules)]:
         raise SpecError(found)
@@ -120,6 +123,16 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -
             raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} holds {inner!r}"])
         raw = inner
     raw[keys[-1]] = value
+
+
+def _take_over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Let an override win also where the file has it in the other section: what is fixed by hand is not searched."""
+    for one, other in (("train", "space"), ("space", "train")):
+        held = raw.get(other)
+        for key in overrides:
+            section, _, name = key.partition(".")
+            if section == one and isinstance(held, dict) and f"{other}.{name}" not in overrides:
+                held.pop(name, None)
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automl.storage import files
-from automl.study.text import View
+from automl.study.text import View, printable
 
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
@@ -40,7 +40,7 @@ class Progress:
 
     def event(self, text: str) -> None:
         """Tell one thing that happened, subject first; what a full disk does not take is added to the log later."""
-        now = datetime.now(UTC)
+        now, text = datetime.now(UTC), printable(text)
         self._unwritten += f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n"
         with suppress(OSError):
             files.append(self._log, self._unwritten.encode(), sync=False)
