@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from automl.study import foreign
 from automl.study.checksum import damaged, seal
 from automl.study.errors import SpecError
 from automl.study.messages import readable, shown
@@ -36,11 +37,17 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     """
     for key, value in (overrides or {}).items():
         refuse_secrets(f"{key}={value}", where="an override")
+    if found := [*foreign.program_mistakes(path, rules.settings() if path.suffix == ".py" else {})]:
+        raise SpecError(found)
     raw = read_yaml(path)
+    if found := [*foreign.file_mistakes(path, raw, rules.settings())]:
+        raise SpecError(found)
     _take_format(raw, path)
     for key, value in (overrides or {}).items():
         _set(raw, key.split("."), value, where=path)
     _take_over(raw, overrides or {})
+    if found := [f"{path}: {mistake}" for mistake in foreign.space_mistakes(raw, rules.settings())]:
+        raise SpecError(found)
     resolved = _resolve(_validated(raw, path), folder=path.parent)
     if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules)]:
         raise SpecError(found)
