@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, score
+from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, named_failure, score
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
 from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, TORCH_STATS
@@ -32,7 +32,8 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
     with scratch.folder() as place:
         source = place / "model.pt"
         shutil.copyfile(weights, source)
-        exported = trainer.export_onnx(source, job)
+        with named_failure(f"{weights}: ONNX export failed"):
+            exported = trainer.export_onnx(source, job)
         files.copy(exported, folder / ONNX)
         difference = compare(source, exported, images[:CHECKED_IMAGES], job)
         if difference > MAX_DIFFERENCE:

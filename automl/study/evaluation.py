@@ -31,9 +31,12 @@ class EvalSettings:
     """Class number to name, as the model has them."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return plain values that JSON can hold, for whoever serves the model.
+
+        Where all classes count as one, `classes` is null: the numbers of the data set are not those of the model.
+        """
         plain = asdict(self) | {"names": {str(number): name for number, name in self.names.items()}}
-        return plain | {"classes": None if self.classes is None else list(self.classes)}
+        return plain | {"classes": None if self.classes is None or self.single_cls else list(self.classes)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

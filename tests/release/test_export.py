@@ -104,3 +104,22 @@ def test_on_a_gpu_the_engine_is_measured(trained: tuple[Job, Ending], tmp_path: 
     built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt")
 
     assert built.plan_score == pytest.approx(built.torch_score, abs=5e-3)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("file write failed"), KeyError("img"), AssertionError()])
+def test_a_failure_of_a_vendor_is_one_message_and_its_trace_is_in_the_log(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(ExportError, match=rf"best\.pt: cannot be measured on test: {type(error).__name__}: "),
+        parity.named_failure("best.pt: cannot be measured on test"),
+    ):
+        raise error
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_error_of_ours_or_of_the_operating_system_says_itself_what_it_is() -> None:
+    with pytest.raises(PermissionError, match="denied"), parity.named_failure("best.pt"):
+        raise PermissionError("denied")
+    with pytest.raises(ExportError, match=r"^ours$"), parity.named_failure("best.pt"):
+        raise ExportError("ours")

@@ -59,6 +59,12 @@ def test_as_many_boxes_are_found_as_a_picture_holds(
     assert of(tmp_path, most=most, **settings).max_det == max_det
 
 
+def test_the_record_names_classes_as_the_model_numbers_them(tmp_path: Path) -> None:
+    found = of(tmp_path, classes=[1])
+    assert found.to_dict()["classes"] == [1]
+    assert replace(found, single_cls=True).to_dict()["classes"] is None
+
+
 def test_a_model_of_one_class_is_named_as_ultralytics_names_it(tmp_path: Path) -> None:
     assert of(tmp_path, single_cls=True).names == {0: "item"}
     assert model_names({"single_cls": False}, {0: "a"}) == {0: "a"}
@@ -99,4 +105,4 @@ def test_a_model_of_one_class_is_judged_as_it_was_trained_in_every_format(one_cl
     assert built.onnx_score == pytest.approx(built.torch_score, abs=1e-3)
     assert "class/item" in built.metrics
     kept = EvalSettings.from_dict(read_yaml(tmp_path / EVALUATION))
-    assert (kept.single_cls, kept.classes, kept.names) == (True, (0, 1), {0: "item"})
+    assert (kept.single_cls, kept.classes, kept.names) == (True, None, {0: "item"})
