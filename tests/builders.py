@@ -51,10 +51,10 @@ class FakeRules:
     def setting_mistake(self, name: str, value: object) -> str:
         return "" if name in self.ANYTHING or isinstance(value, int | float) else "must be a number"
 
-    def packaged_model(self, name: str) -> bool:
-        return name in {"tiny.yaml", "small.yaml"}
+    def packaged_mistake(self, name: str) -> str | None:
+        return "" if name in {"tiny.yaml", "small.yaml"} else None
 
-    def weights_mistake(self, path: Path) -> str:
+    def model_mistake(self, path: Path) -> str:
         return "must hold layers and numbers only" if path.name.startswith("evil") else ""
 
     def dead_parameters(self, space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:

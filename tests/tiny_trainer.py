@@ -5,7 +5,6 @@ the epoch before, so that a training resumed without its whole state takes anoth
 checksum and hold the quality that a judge turns into hits and misses; the ONNX file is a real one.
 """
 
-import hashlib
 import math
 import sys
 import time
@@ -17,17 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.labels import label_lines
 from automl.storage import detections
-from automl.storage.detections import THRESHOLDS, ImageStats
+from automl.storage.detections import ImageStats
 from automl.storage.layout import BEST, LAST
-from automl.study import Job, Measurement, ParamValue
+from automl.study import EvalSettings, Job, Measurement, ParamValue
 from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
 from tests import tiny_files
 from tests.tiny_files import STATE, WEIGHTS, read, write
+from tests.tiny_judge import judged
 
 NAME = "tiny"
 MODEL = "tiny.yaml"
@@ -66,11 +65,11 @@ def setting_mistake(name: str, value: object) -> str:
     return "must be a positive whole number" if name in {"batch", "imgsz"} and not whole else ""
 
 
-def packaged_model(name: str) -> bool:
-    return name == MODEL
+def packaged_mistake(name: str) -> str | None:
+    return "" if name == MODEL else None
 
 
-def weights_mistake(path: Path) -> str:
+def model_mistake(path: Path) -> str:
     return "" if not damage(path) else f"must be tiny weights, but {path} is not: {damage(path)}"
 
 
@@ -209,7 +208,7 @@ def has_cuda() -> bool:
 
 
 def parameters(model: str) -> int:
-    if packaged_model(model):
+    if packaged_mistake(model) == "":
         return PARAMETERS
     try:
         return int(read(Path(model), WEIGHTS)["parameters"])
@@ -224,33 +223,29 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
 def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> tuple[dict[str, float], ImageStats]:
     del as_trained
     quality, raw = load(weights)["quality"], read_yaml(Path(job.data))
-    stats = _judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
+    stats = judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
     found = {f"{split}/{name}": value for name, value in detections.metrics(stats).items()}
     return found | {f"class/{name}": quality for name in raw["names"].values()}, stats
 
 
-def _judged(images: Sequence[Path], classes: int, quality: float) -> ImageStats:
-    """Find each box of the labels as closely as its own luck, the same for all weights, and the quality allow."""
-    boxes = [(index, int(line.text.split()[0])) for index, image in enumerate(images)
-             for line in label_lines(image, classes)]  # fmt: skip
-    image, kind = np.array(boxes, dtype=np.int64).reshape(-1, 2).T
-    luck = np.array([_luck(f"{images[index].name} {number}") for number, (index, _) in enumerate(boxes)])
-    overlap = 1 - 0.05 * np.arange(THRESHOLDS)
-    return ImageStats(
-        image=image, tp=luck[:, None] < quality * overlap, conf=1 - luck, kind=kind, truth_image=image,
-        truth_kind=kind, images=len(images), names=tuple(path.name for path in images),
+def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:
+    del fixed
+    return dict(names)
+
+
+def evaluation(job: Job) -> EvalSettings:
+    names = {int(number): str(name) for number, name in read_yaml(Path(job.data))["names"].items()}
+    return EvalSettings(
+        imgsz=image_size(job), channels=3, conf=None, iou=0.7, max_det=300, agnostic_nms=False, single_cls=False,
+        classes=None, nms=True, names=names,
     )  # fmt: skip
 
 
-def _luck(name: str) -> float:
-    return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12
-
-
-def export_onnx(weights: Path, *, image_size: int) -> Path:
+def export_onnx(weights: Path, job: Job) -> Path:
     """Write a graph that returns the mean of each channel times the quality."""
     import onnx  # noqa: PLC0415  (most tests export nothing)
 
-    held, helper = read(weights, WEIGHTS), onnx.helper
+    held, helper, image_size = read(weights, WEIGHTS), onnx.helper, wanted(job)["imgsz"]
     if image_size < 1:
         raise ExportError(f"{weights}: image size must be at least 1, but got {image_size}")
     tensor = helper.make_tensor("quality", onnx.TensorProto.FLOAT, [1], [held["quality"]])
@@ -265,17 +260,18 @@ def export_onnx(weights: Path, *, image_size: int) -> Path:
     return weights.with_suffix(".onnx")
 
 
-def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
+def letterboxed(images: Sequence[Path], job: Job) -> NDArray[np.float32]:
     from PIL import Image  # noqa: PLC0415
 
-    pictures = []
+    pictures, size = [], image_size(job)
     for path in images:
         with Image.open(path) as image:
-            pictures.append(np.asarray(image.convert("RGB").resize((image_size, image_size))).transpose(2, 0, 1))
+            pictures.append(np.asarray(image.convert("RGB").resize((size, size))).transpose(2, 0, 1))
     return np.asarray(np.stack(pictures) / 255, dtype=np.float32)
 
 
-def raw_outputs(weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+def raw_outputs(weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
+    del job
     means = pictures.mean(axis=(2, 3), keepdims=True)
     return np.asarray(means * np.float32(load(weights)["quality"]), dtype=np.float32)
 

@@ -14,9 +14,13 @@ import ray
 
 from automl.cluster import control_store
 from automl.cluster.exit import STOP_SIGNALS, bounded
+from automl.storage import scratch
 from automl.storage.outage import patiently
 from automl.study.errors import StudyError
+from automl.study.text import printable
 from automl.trainers import registration
+
+LOG: Final = logging.getLogger(__name__)
 
 ENVIRONMENT: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -33,6 +37,8 @@ ENVIRONMENT: Final = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+LONGEST_TMPDIR: Final = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1")
+"""Bytes of the temporary folder's path up to which Ray's sockets have room (107 bytes on Linux)."""
 CARRIED: Final = ("AUTOML_TRUST_WEIGHTS", registration.REGISTERED, registration.CHOSEN)
 """What is set where a study is started, and holds for its workers."""
 
@@ -53,7 +59,7 @@ def connected(
     if target.startswith("ray://"):
         raise StudyError(f"{target}: Ray Client cannot carry a study; submit it as a job: launch/submit.sh")
     os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
-    with _noise_to(log) as said_to:
+    with _room_for_sockets(target), _noise_to(log) as said_to:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
         watch = control_store.Watch(lambda: control_store.name_at(store), patience=patience)
@@ -62,6 +68,20 @@ def connected(
                 yield dashboard
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _room_for_sockets(target: str) -> Iterator[None]:
+    """Give an embedded Ray a short name of its temporary folder, since its sockets take paths of 107 bytes at most."""
+    if target != "local":
+        yield
+        return
+    with scratch.short_name(
+        variable="RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR", most=LONGEST_TMPDIR
+    ) as made:
+        if made:
+            LOG.info(made)
+        yield
 
 
 def _carried() -> dict[str, Any]:
@@ -74,21 +94,51 @@ def _join(target: str, log: Path) -> str:
     """Connect this process and return where the dashboard is, empty where there is none."""
     before = {number: signal.getsignal(number) for number in heard_signals()}
     started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
-    try:
+    _refuse_arguments()
+    with _Joining(target, log):
         context = ray.init(
             address=target,
             log_to_driver=False,
             logging_level=logging.WARNING,
             **(started if target == "local" else _carried()),
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise StudyError(f"cannot join the Ray cluster {target!r}: {error}; details in {log}") from error
     # Ray's own handler, put in place by `ray.init`, would end the process without a word.
     for number, handler in before.items():
         signal.signal(number, handler)
     # It looks for the files of loggers that are switched off.
     logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""
+
+
+def _refuse_arguments() -> None:
+    """See that arguments and working folder of this process are UTF-8: Ray keeps them as texts, and fails otherwise.
+
+    Raises:
+        StudyError: one is not.
+    """
+    for argument in (*sys.argv[1:], str(Path.cwd())):
+        if (told := printable(argument)) != argument:
+            raise StudyError(
+                f"{told}: must be UTF-8 where it is an argument or the working folder, since Ray keeps both; name it "
+                "by a link with a plain name"
+            )
+
+
+class _Joining:
+    """Turns what Ray raises where it cannot start or join a cluster into a message; a bare `Exception` is among it."""
+
+    def __init__(self, target: str, log: Path) -> None:
+        self.target, self.log = target, log
+
+    def __enter__(self) -> None:
+        """Begin to join."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        """Raise a StudyError in place of an error of Ray's."""
+        if kind is not None and (kind is Exception or issubclass(kind, OSError | ValueError | RuntimeError)):
+            wanted = "start Ray" if self.target == "local" else f"join the Ray cluster {self.target!r}"
+            told = " ".join(str(error).split())
+            raise StudyError(f"cannot {wanted}: {told}; details in {self.log}") from error
 
 
 def heard_signals() -> list[signal.Signals]:

@@ -14,6 +14,7 @@ from automl.data.labels import label_lines
 from automl.data.record import DataSet
 from automl.storage import files
 from automl.storage.layout import DATA_YAML
+from automl.study.text import printable
 
 
 def stage(data: DataSet, folder: Path) -> Path:
@@ -30,12 +31,22 @@ def stage(data: DataSet, folder: Path) -> Path:
         pictures, labels = _emptied(folder / "images" / split), _emptied(folder / "labels" / split)
         taken: set[str] = set()
         for image in dict.fromkeys(image for image in images if not image_problem(image)):
-            stem = _free(image.stem, taken)
-            (pictures / f"{stem}{image.suffix}").symlink_to(image)
+            stem = _free(printable(image.stem).replace("\\", "_"), taken)
+            files.link(image, pictures / f"{stem}{image.suffix}")
             good = [line.text for line in label_lines(image, len(data.names)) if not line.mistake]
             (labels / f"{stem}.txt").write_text("".join(f"{line}\n" for line in good), encoding="utf-8")
     files.write_text(marker, text)
     return marker
+
+
+def told_links(staged: Path) -> str:
+    """Return what stands in place of symbolic links in a staged data set, empty where the storage has them."""
+    images = (path for path in (staged.parent / "images").rglob("*") if not path.is_dir())
+    first = next(images, None)
+    if first is None or first.is_symlink():
+        return ""
+    kind = "hard links" if first.stat().st_nlink > 1 else "copies"
+    return f"storage: {staged.parent} takes no symbolic links; the images are there as {kind}"
 
 
 def _description(data: DataSet, folder: Path) -> str:
@@ -43,7 +54,7 @@ def _description(data: DataSet, folder: Path) -> str:
     quoted = partial(json.dumps, ensure_ascii=False)
     names = "".join(f"  {number}: {quoted(name)}\n" for number, name in data.names.items())
     paths = "".join(f"{split}: images/{split}\n" for split in data.images)
-    head = f"# {data.fingerprint}\n# Links to {quoted(str(data.source))}\n"
+    head = f"# {data.fingerprint}\n# Links to {quoted(printable(str(data.source)))}\n"
     return f"{head}path: {quoted(str(folder))}\n{paths}names:\n{names}"
 
 
@@ -56,8 +67,8 @@ def _emptied(folder: Path) -> Path:
 def _free(stem: str, taken: set[str]) -> str:
     """Return the stem, with a number where it is taken, and take it: labels are found by it alone."""
     candidate, number = stem, 1
-    while candidate in taken:
+    while candidate.casefold() in taken:  # a.jpg and A.jpg are one file on exFAT and many shares
         number += 1
         candidate = f"{stem}_{number}"
-    taken.add(candidate)
+    taken.add(candidate.casefold())
     return candidate

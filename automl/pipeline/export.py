@@ -42,6 +42,9 @@ from automl.trials.job_clock import Stage
 
 LOG: Final = logging.getLogger(__name__)
 
+CLASS_SETTINGS: Final = ("classes", "single_cls")
+"""Settings that say which boxes count: two models are compared under those of one study."""
+
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
     """Return the model that ships: of all that were trained to the end as asked, the choice of `selection` on val.
@@ -88,7 +91,7 @@ def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
 def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
     """Export the chosen model and measure what ships, on a node that holds what a trial holds: a GPU, if any."""
     LOG.info(f"{chosen.name} ships: {chosen.weights}; exporting")
-    images = session.data.images[session.spec.confirm.split]
+    images = staged_images(session.staged, session.spec.confirm.split)
     built = cluster.call(
         partial(release_export.build, images=images, engine=session.spec.export.engine),
         (chosen.weights, _judged_job(session, chosen.weights.parent), session.folder / EXPORT),
@@ -101,6 +104,11 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
     for note in built.notes:
         LOG.info(f"note: {note}")
     return built
+
+
+def staged_images(staged: Path, split: str) -> list[Path]:
+    """Return the images of a split that the study trains and judges on: those that were staged."""
+    return sorted(path for path in (staged.parent / "images" / split).rglob("*") if path.is_file())
 
 
 def worth(
@@ -168,7 +176,12 @@ def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> Imag
     if files.sha256(version / BEST) == files.sha256(chosen.weights):
         return None
     here = _judged_job(session, chosen.weights.parent)
-    job = replace(job_file.read(version), data=here.data, split=here.split, gpus=here.gpus, threads=here.threads)
+    theirs = job_file.read(version)
+    same = {name: here.settings[name] for name in CLASS_SETTINGS if name in here.settings}
+    own = {name: value for name, value in theirs.settings.items() if name not in CLASS_SETTINGS}
+    job = replace(
+        theirs, data=here.data, split=here.split, gpus=here.gpus, threads=here.threads, settings={**own, **same}
+    )
     kept = session.folder / EXPORT / CHAMPION_STATS
     found = cluster.call(partial(parity.score, keep=kept), (version / ONNX, job), slots)
     LOG.info(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")

@@ -12,6 +12,8 @@ from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS
 from automl.storage.outage import patiently
 from automl.storage.place import Place
 from automl.study.errors import StudyError
+from automl.study.model_files import renamed
+from automl.study.model_files import source_of as source_of_model
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
@@ -25,15 +27,14 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """
 
     def own(name: str) -> str:
-        source = Path(name)
         if keeps(folder, name):
             return name
-        target = kept_name(name)
-        if source.is_file() and not (folder / target).exists():
+        source, target = source_of_model(name), kept_name(name)
+        if source and not (folder / target).exists():
             files.copy(source, folder / target)
         return target
 
-    return spec.with_models(own)
+    return renamed(spec, own)
 
 
 def keeps(folder: Path, name: str) -> bool:
@@ -44,8 +45,8 @@ def keeps(folder: Path, name: str) -> bool:
 
 def kept_name(name: str) -> str:
     """Return the name under which a study keeps a model file; one that Ultralytics ships stays a name."""
-    source = Path(name)
-    return str(Path(MODELS, files.sha256(source)[:12], source.name)) if source.is_file() else name
+    source = source_of_model(name)
+    return str(Path(MODELS, files.sha256(source)[:12], Path(name).name)) if source else name
 
 
 def named_from(storage: Path, spec: StudySpec) -> StudySpec:

@@ -15,6 +15,7 @@ from automl.storage.place import Place
 from automl.study import Params, warm_up
 from automl.study.baseline import Baseline
 from automl.study.ladder import Cost
+from automl.study.model_files import renamed
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.text import shown
 from automl.trainers import trainer_of
@@ -110,7 +111,7 @@ def preview(spec: StudySpec, place: Place) -> Preview:
 
 
 def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
-    named = inputs.named_from(place.storage, spec.with_models(inputs.kept_name))
+    named = inputs.named_from(place.storage, renamed(spec, inputs.kept_name))
     baseline, default = plain_training.baseline_for(spec, data), spec.search_space.defaults()
     fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
     return Preview(

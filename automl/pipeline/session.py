@@ -10,6 +10,7 @@ from typing import Final
 
 from rich.console import Console
 
+from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import plain_training
@@ -24,6 +25,7 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
 from automl.study.spec import ConfirmSpec, StudySpec
+from automl.study.text import printable
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of
 from automl.trials import heartbeat
@@ -62,12 +64,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         StudyError: the folder is in use, belongs to another description, or cannot be written.
     """
     began, folder = time.monotonic(), place.study(spec.name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StudyError(
-            f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
-        ) from None
+    _make(folder)
     symlinks.check(folder, inner=WRITTEN)
     symlinks.check(place.registry(spec).folder)
     progress = Progress(folder / layout.LOG, console=console)
@@ -75,6 +72,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
         data, staged = prepare_data(spec, folder)
+        if links := staging.told_links(staged):
+            LOG.info(links)
         for warning in data.warnings:
             LOG.info(f"data warning: {warning}")
         for warning in warm_up.warnings(spec, trainer_of().settings()):
@@ -93,6 +92,22 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         session.clock.count_from(began)
         with session.clock.running():
             yield session
+
+
+def _make(folder: Path) -> None:
+    """Make the study's folder.
+
+    Raises:
+        StudyError: it cannot be made, or its path cannot be written down.
+    """
+    if (told := printable(str(folder))) != str(folder):
+        raise StudyError(f"{told}: must be a path of UTF-8, since it stands in what is written there; pass --storage")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
+        ) from None
 
 
 def claim(folder: Path, spec: StudySpec) -> StudySpec:

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, score
+from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, named_failure, score
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
-from automl.storage.layout import ENGINE, ONNX, ONNX_STATS, TORCH_STATS
+from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, TORCH_STATS
 from automl.study import Engine, Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
@@ -27,11 +27,13 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
     """
     folder.mkdir(parents=True, exist_ok=True)
     trainer = trainer_of(job)
-    size = trainer.image_size(job)
+    record = trainer.evaluation(job)
+    files.write_json(folder / EVALUATION, record.to_dict())
     with scratch.folder() as place:
         source = place / "model.pt"
         shutil.copyfile(weights, source)
-        exported = trainer.export_onnx(source, image_size=size)
+        with named_failure(f"{weights}: ONNX export failed"):
+            exported = trainer.export_onnx(source, job)
         files.copy(exported, folder / ONNX)
         difference = compare(source, exported, images[:CHECKED_IMAGES], job)
         if difference > MAX_DIFFERENCE:

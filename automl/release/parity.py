@@ -1,6 +1,8 @@
 """Parity of an exported model with its weights: raw outputs of both on the same images, and scores."""
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -9,11 +11,18 @@ import onnxruntime
 
 from automl.storage import files, scratch
 from automl.study import Job
+from automl.study.errors import ExportError
 from automl.trainers import trainer_of
 
 CHECKED_IMAGES: Final = 16
 MAX_DIFFERENCE: Final = 1e-3
 """Limit of `compare`: 0.001 to 0.002 of a score, 0.6 pixels of a box edge at 600; measured in FP32: 1e-7 to 1e-5."""
+
+VENDOR: Final = (
+    RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ImportError, ArithmeticError,
+)  # fmt: skip
+"""What Ultralytics, torch and ONNX raise; errors of the operating system say themselves what they are."""
+LONGEST: Final = 300
 
 
 def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
@@ -24,9 +33,25 @@ def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
     """
     with scratch.folder() as place:
         files.copy(weights, place / weights.name)
-        metrics, stats = trainer_of(job).judge(place / weights.name, job, split=job.split)
+        with named_failure(f"{weights}: cannot be measured on {job.split}"):
+            metrics, stats = trainer_of(job).judge(place / weights.name, job, split=job.split)
     stats.save(keep)
     return metrics
+
+
+@contextmanager
+def named_failure(what: str) -> Iterator[None]:
+    """Turn what vendors raise into a message; the traceback goes to the worker's log.
+
+    Raises:
+        ExportError: a vendor failed.
+    """
+    try:
+        yield
+    except VENDOR as error:
+        traceback.print_exception(error)
+        first = " ".join(str(error).split())[:LONGEST] or "no reason given"
+        raise ExportError(f"{what}: {type(error).__name__}: {first}") from error
 
 
 def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]]:
@@ -40,9 +65,10 @@ def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> 
     Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) stand in one array.
     """
     trainer = trainer_of(job)
-    pictures = trainer.letterboxed(images, image_size=trainer.image_size(job))
-    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    entry = session.get_inputs()[0].name
-    ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])
-    theirs = trainer.raw_outputs(weights, pictures)
+    with named_failure(f"{exported}: cannot be compared with {weights}"):
+        pictures = trainer.letterboxed(images, job)
+        session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+        entry = session.get_inputs()[0].name
+        ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])
+        theirs = trainer.raw_outputs(weights, pictures, job)
     return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())

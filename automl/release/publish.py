@@ -12,7 +12,7 @@ from automl.hpo import statistics
 from automl.hpo.selection import Candidate
 from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
-from automl.storage.layout import BEST, DATASET, ENGINE, ONNX, PARAMS, SPEC, VERDICT
+from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION
 from automl.study import Engine, Gain, Job, Params, Trial
@@ -20,6 +20,7 @@ from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, Verdict
 from automl.study.yaml_io import read_yaml
+from automl.trainers import trainer_of
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -86,11 +87,17 @@ def check_champion(session: StudySession) -> None:
     if number is None:
         return
     names = {int(key): name for key, name in read_yaml(registry.path(number) / VERDICT)["names"].items()}
-    if names != dict(session.data.names):
+    ours = _names(session)
+    if names != ours:
         raise StudyError(
-            f"{registry.folder}: its champion must know the classes of this data set, but knows {list(names.values())} "
-            f"and the data has {list(session.data.names.values())}; set champion to another name"
+            f"{registry.folder}: its champion must know the classes of this study, but knows {list(names.values())} "
+            f"and this study trains {list(ours.values())}; set champion to another name"
         )
+
+
+def _names(session: StudySession) -> dict[int, str]:
+    """Return the classes of the models of a study."""
+    return trainer_of().model_names(session.spec.train, session.data.names)
 
 
 def extended(spec: StudySpec, done: Verdict) -> bool:
@@ -134,7 +141,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         engine_score=built.plan_score,
         files=_files(session.folder, case),
         data=session.data.fingerprint,
-        names={str(number): name for number, name in session.data.names.items()},
+        names={str(number): name for number, name in _names(session).items()},
         shipped=Shipped(case.chosen.name, dict(case.params), case.chosen.on_val, worth.images, worth.value),
         over_baseline=Comparison(worth.baselines, worth.over_baseline) if worth.over_baseline else None,
         over_champion=worth.over_champion,
@@ -164,12 +171,15 @@ def _claim(session: StudySession, confirmed: Confirmed) -> Claim:
 
 def _files(folder: Path, case: Case) -> dict[str, str]:
     """Return what a version holds: name in the registry to path in the study's folder."""
+    record = folder / EXPORT / EVALUATION
     files = {
         BEST: case.chosen.weights,
         ONNX: case.engine.onnx,
         PARAMS: case.chosen.weights.parent / PARAMS,
         SPEC: folder / SPEC,
     } | ({ENGINE: case.engine.plan} if case.engine.plan else {})
+    if record.is_file():
+        files[EVALUATION] = record
     if (folder / DATASET).is_file():
         files[DATASET] = folder / DATASET
     return {name: str(path.relative_to(folder)) for name, path in files.items()}

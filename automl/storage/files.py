@@ -4,6 +4,7 @@ Called by everything that leaves files behind. Paths are on the study's storage,
 patience is held, whole files wait for a storage that is full or away.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -15,10 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from automl.storage.outage import patiently
 from automl.study.errors import StudyError
+
+UNSUPPORTED: Final = frozenset({
+    errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY,
+})  # fmt: skip
+"""What file systems answer to an operation that they do not have."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -94,7 +100,7 @@ def _replace_once(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
+            set_mode(Path(file.name), 0o644)
             Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
@@ -107,8 +113,37 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
     finally:
         os.close(handle)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Set the permissions of a file or folder where the storage has any; exFAT and many shares have none."""
+    try:
+        path.chmod(mode)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
+def link(source: Path, target: Path) -> str:
+    """Let `target` be `source` by a symbolic link, else a hard link, else a copy; return which.
+
+    exFAT, SMB shares and Google Drive have no symbolic links, and hard links only within one file system.
+    """
+    for kind, make in (("symbolic links", target.symlink_to), ("hard links", target.hardlink_to)):
+        try:
+            make(source)
+        except OSError as error:
+            if error.errno not in UNSUPPORTED | {errno.EXDEV, errno.EMLINK}:
+                raise
+        else:
+            return kind
+    shutil.copyfile(source, target)
+    return "copies"
 
 
 def sha256(path: Path) -> str:
@@ -143,6 +178,10 @@ def locked(folder: Path) -> Iterator[None]:
             raise StudyError(
                 f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} holds it;"
                 " wait for it, stop it, or choose another --name"
+            ) from None
+        except OSError as error:
+            raise StudyError(
+                f"{folder}: must stand on a file system with locks (flock), but {error.strerror}; pass --storage"
             ) from None
         holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
         with suppress(OSError):  # the lock holds whether or not there is room for a note of who has it

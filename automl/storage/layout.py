@@ -50,6 +50,8 @@ ATTEMPT: Final = "attempt.json"
 # An export, and a version in the registry.
 ONNX: Final = "model.onnx"
 ENGINE: Final = "model.engine"
+EVALUATION: Final = "evaluation.json"
+"""How a model was judged and is to be served (`EvalSettings`)."""
 TORCH_STATS: Final = "torch.npz"
 ONNX_STATS: Final = "onnx.npz"
 """What the scores of weights and ONNX file were computed from, image by image."""

@@ -3,6 +3,7 @@
 Every other module speaks in these. Facts are stored, conclusions (a trial's state, its value) are derived from them.
 """
 
+from automl.study.evaluation import EvalSettings
 from automl.study.job import Job
 from automl.study.results import EarlierEvidence, Engine, Evidence, Gain, Gates, Score
 from automl.study.trial import (
@@ -25,6 +26,7 @@ __all__ = [
     "EndReason",
     "Ending",
     "Engine",
+    "EvalSettings",
     "Evidence",
     "Gain",
     "Gates",

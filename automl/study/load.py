@@ -5,16 +5,19 @@ package knows no trainer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from automl.study import foreign
 from automl.study.checksum import damaged, seal
 from automl.study.errors import SpecError
 from automl.study.messages import readable, shown
+from automl.study.model_files import is_file, renamed, source_of
 from automl.study.spec import SAMPLE, StudySpec
-from automl.study.validation import Rules, is_file, is_folder, mistakes, own_mistakes, setting_hints
+from automl.study.validation import Rules, is_folder, mistakes, own_mistakes, setting_hints
 from automl.study.yaml_io import dump_yaml, read_yaml, refuse_secrets
 
 FORMAT: Final = 1
@@ -27,15 +30,24 @@ COPIES: Final = (
 def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None) -> StudySpec:
     """Read a description; `overrides` maps dotted keys, such as `budget.trials`, to values that win over the file.
 
+    A setting that is fixed by an override is not searched, and one that is searched by an override is not fixed.
+
     Raises:
         SpecError: one line a mistake, each `file: key: law, but got values`.
     """
     for key, value in (overrides or {}).items():
         refuse_secrets(f"{key}={value}", where="an override")
+    if found := [*foreign.program_mistakes(path, rules.settings() if path.suffix == ".py" else {})]:
+        raise SpecError(found)
     raw = read_yaml(path)
+    if found := [*foreign.file_mistakes(path, raw, rules.settings())]:
+        raise SpecError(found)
     _take_format(raw, path)
     for key, value in (overrides or {}).items():
         _set(raw, key.split("."), value, where=path)
+    _take_over(raw, overrides or {})
+    if found := [f"{path}: {mistake}" for mistake in foreign.space_mistakes(raw, rules.settings())]:
+        raise SpecError(found)
     resolved = _resolve(_validated(raw, path, lambda: setting_hints(rules)), folder=path.parent)
     if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules)]:
         raise SpecError(found)
@@ -101,13 +113,14 @@ def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
     What stands in neither keeps its name; an earlier study is then looked for in the storage, when that is known.
     """
 
-    def whole(name: str, *, there: Callable[[Path], bool] = is_file) -> str:
+    def whole(name: str, *, there: Callable[[Path], object] = is_file) -> str:
         places = (folder / name, Path(name))
         return next((str(place.resolve()) for place in places if there(place)), name)
 
     data = spec.data if spec.data == SAMPLE else whole(spec.data)
     earlier = [whole(name, there=is_folder) for name in spec.warm_start]
-    return spec.with_models(whole).model_copy(update={"data": data, "warm_start": earlier})
+    named = renamed(spec, partial(whole, there=lambda path: source_of(str(path))))
+    return named.model_copy(update={"data": data, "warm_start": earlier})
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -> None:  # noqa: ANN401
@@ -117,6 +130,16 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -
             raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} holds {inner!r}"])
         raw = inner
     raw[keys[-1]] = value
+
+
+def _take_over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Let an override win also where the file has it in the other section: what is fixed by hand is not searched."""
+    for one, other in (("train", "space"), ("space", "train")):
+        held = raw.get(other)
+        for key in overrides:
+            section, _, name = key.partition(".")
+            if section == one and isinstance(held, dict) and f"{other}.{name}" not in overrides:
+                held.pop(name, None)
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401

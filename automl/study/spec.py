@@ -3,9 +3,9 @@
 `docs/description.md` is made from the field docs here: after a change run `python -m automl.study.reference`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
@@ -225,17 +225,6 @@ class StudySpec(_Part):
     def rungs(self) -> tuple[int, ...]:
         """Return the epochs at which trials are compared."""
         return ladder(self.ladder.min_epochs, self.ladder.max_epochs, self.ladder.reduction_factor)
-
-    def with_models(self, change: Callable[[str], str]) -> Self:
-        """Return this description with every name of a model changed."""
-        space = dict(self.space)
-        chosen = space.get("model")
-        if isinstance(chosen, ChoiceSpec):
-            choices = [change(str(choice)) for choice in chosen.choices]
-            space["model"] = chosen.model_copy(update={"choices": choices, "default": change(str(chosen.default))})
-        # Built again: a copy would carry along the space that was worked out from the old names.
-        kept = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self)(**{**kept, "model": change(self.model), "space": space})
 
     @property
     def metric(self) -> str:

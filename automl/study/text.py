@@ -15,6 +15,18 @@ GB: Final = 10**9
 """What is meant wherever sizes are told or given."""
 
 
+def printable(text: str) -> str:
+    r"""Return a text that can be written as UTF-8: bytes of a file name that are none stand as escapes.
+
+    >>> printable("b\udcfcro"), printable("büro")
+    ('b\\xfcro', 'büro')
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def label(value: ParamValue) -> ParamValue:
     """Return a param as a person wants to see it: of a path the file's name.
 

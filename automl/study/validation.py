@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from automl.study.messages import elsewhere, nearest, shown
+from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.space import SearchSpace
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.study.trial import ParamValue
@@ -28,12 +29,12 @@ class Rules(Protocol):
         """Return the law that a value breaks, empty when it is fine."""
         ...
 
-    def packaged_model(self, name: str) -> bool:
-        """Return True if the trainer ships a model description of that name."""
+    def packaged_mistake(self, name: str) -> str | None:
+        """Return the law that a description shipped with the trainer breaks, empty for none; None if there is none."""
         ...
 
-    def weights_mistake(self, path: Path) -> str:
-        """Return the law that a weights file breaks, empty when it may be loaded."""
+    def model_mistake(self, path: Path) -> str:
+        """Return the law that a model file breaks, empty when a training can start from it."""
         ...
 
     def dead_parameters(self, space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
@@ -96,14 +97,6 @@ def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
             "confirm: retrainings >= 2 x seeds > 0 must hold, but got "
             f"seeds={given.seeds}, retrainings={given.retrainings}"
         )
-
-
-def is_file(path: Path) -> bool:
-    """Return True if a file is there; no for a name that no file can have, such as one of 300 letters."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def is_folder(path: Path) -> bool:
@@ -175,18 +168,31 @@ def _setting_mistakes(
         yield f"{section}.{name}: is not a setting of Ultralytics{elsewhere(name) or nearest(name, known)}"
     else:
         for value in values:
-            if mistake := rules.setting_mistake(name, value):
+            if name in WEIGHTS_SETTINGS and isinstance(value, str):
+                if mistake := _weights_mistake(value, rules):
+                    yield f"{section}.{name}: {mistake}"
+            elif mistake := rules.setting_mistake(name, value):
                 yield f"{section}.{name}: {mistake}, but got {shown(value)}"
 
 
 def _model_mistake(name: str, rules: Rules) -> str:
-    if is_file(Path(name)):
-        return rules.weights_mistake(Path(name)) if Path(name).suffix.lower() == ".pt" else ""
-    if PACKAGED.fullmatch(name) and rules.packaged_model(name):
-        return ""
+    if path := source_of(name):
+        return rules.model_mistake(path)
+    if PACKAGED.fullmatch(name) and (mistake := rules.packaged_mistake(name)) is not None:
+        return mistake
     return (
         "must be a file that is there (weights .pt or a model .yaml; nothing is downloaded), beside the spec or by its "
         f"whole path, but got {shown(name)}"
+    )
+
+
+def _weights_mistake(name: str, rules: Rules) -> str:
+    """Return the law that weights named by a setting break, empty when they can be loaded."""
+    if Path(name).suffix.lower() == ".pt" and is_file(Path(name)):
+        return rules.model_mistake(Path(name))
+    return (
+        "must be true, false, or weights (.pt) that are there, beside the spec or by their absolute path; nothing is "
+        f"downloaded, but got {shown(name)}"
     )
 
 

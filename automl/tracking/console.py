@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automl.storage import files
-from automl.study.text import View
+from automl.study.text import View, printable
 
 ROOT: Final = logging.getLogger("automl")
 """Parent of the loggers of all modules. Without a `Progress` attached, lines go where Python's logging sends them."""
@@ -59,7 +59,7 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a log line; what a full disk does not take is added to the log later."""
-        text = record.getMessage()
+        text = printable(record.getMessage())
         now = datetime.now(UTC)
         self._unwritten += f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n"
         with suppress(OSError):

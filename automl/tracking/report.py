@@ -20,7 +20,7 @@ from automl.storage.journal import Journal, distributions
 from automl.storage.layout import JOURNAL, REPORT
 from automl.study import Params, ParamValue, State, Trial
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
-from automl.study.text import duration, short, trial_name
+from automl.study.text import duration, printable, short, trial_name
 from automl.study.verdict import Verdict
 from automl.trials.job_clock import Elapsed
 
@@ -57,7 +57,7 @@ def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdi
         bars=_svg(_bars(shares)) if shares else "",
         dots=_svg(_dots(verdict)) if verdict else "",
     )  # fmt: skip
-    files.write_text(folder / REPORT, page)
+    files.write_text(folder / REPORT, printable(page))
     return folder / REPORT
 
 

@@ -8,7 +8,7 @@ Three kinds of file: a *state* is what an interrupted training resumes from; *we
 (`.pt` after a training, `.onnx` and `.engine` after an export); *stripped* weights hold nothing but the model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.storage.detections import ImageStats
-from automl.study import Job, Measurement
+from automl.study import EvalSettings, Job, Measurement
 from automl.study.validation import Rules
 
 OnEpoch = Callable[[Measurement, Path, Path], None]
@@ -168,19 +168,31 @@ class Evaluation(Protocol):
         """Return the metrics as `validate` does, and what they were computed from, image by image."""
         ...
 
-    def export_onnx(self, weights: Path, *, image_size: int) -> Path:
-        """Write an ONNX file beside the weights, 1 x 3 x size x size in FP32, and return its path.
+    def evaluation(self, job: Job) -> EvalSettings:
+        """Return how the model of a job is validated, exported, judged and served, by its settings and data."""
+        ...
+
+    def model_names(self, fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:
+        """Return the classes of a model trained with these fixed settings on data with these classes."""
+        ...
+
+    def export_onnx(self, weights: Path, job: Job) -> Path:
+        """Write an ONNX file beside the weights, 1 x channels x size x size in FP32, and return its path.
 
         Raises:
             ExportError: the weights cannot be exported.
         """
         ...
 
-    def letterboxed(self, images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
-        """Return images as validation reads them: n x 3 x size x size, RGB, 0 to 1."""
+    def letterboxed(self, images: Sequence[Path], job: Job) -> NDArray[np.float32]:
+        """Return images as training reads them: n x channels x size x size, RGB, 0 to 1; unreadable ones left out.
+
+        Raises:
+            ExportError: none can be read.
+        """
         ...
 
-    def raw_outputs(self, weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    def raw_outputs(self, weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
         """Return the outputs of weights for letterboxed images: n x ..., as the first output of the ONNX file."""
         ...
 

@@ -1,12 +1,15 @@
 """What is fixed while a study runs: its folder, its description, what each trial holds; and the jobs made from that."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from automl.hpo.strategy import Course
 from automl.storage.layout import TRIALS
 from automl.study import EarlierEvidence, Job, Params, Trial
 from automl.study.baseline import Baseline
+from automl.study.model_files import FILE_SETTINGS
 from automl.study.spec import StudySpec
 from automl.study.text import trial_name
 from automl.trainers import chosen
@@ -33,8 +36,12 @@ class Frame:
         return str(self.folder / model) if own else model
 
     def placed(self, params: Params) -> Params:
-        """Return params for a worker: a model by its whole path."""
-        return {**params, "model": self.whole(str(params["model"]))} if "model" in params else params
+        """Return params for a worker: models and weights by their absolute paths."""
+        return {**params, **self._files_in(params)}
+
+    def _files_in(self, values: Mapping[str, Any]) -> dict[str, str]:
+        named = {name: values[name] for name in FILE_SETTINGS if isinstance(values.get(name), str)}
+        return {name: self.whole(value) for name, value in named.items()}
 
     def folder_of(self, trial: Trial) -> Path:
         """Return the folder of a trial, named so that a person recognises it."""
@@ -51,7 +58,7 @@ class Frame:
             model=self.whole(self.spec.model),
             data=str(self.data),
             metric=self.spec.metric,
-            settings=self.spec.train,
+            settings={**self.spec.train, **self._files_in(self.spec.train)},
             gpus=self.gpus,
             threads=self.threads,
             validate_every=self.spec.ladder.validate_every,

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from automl import cluster
 from automl.apps.cli import app
+from automl.apps.cli.messages import readable
 from automl.data import sample
 from automl.pipeline import time_forecast
 from automl.pipeline.time_forecast import TimeForecast
 from automl.storage import files
+from automl.study.errors import StudyError
 from automl.trainers.yolo.vendor import ultralytics
 from tests.conftest import MICRO
 
@@ -225,3 +228,24 @@ def test_a_plan_is_of_the_study_that_is_named(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["search", "--plan", "--name", "planned", "--storage", str(tmp_path)])
     assert told.exit_code == 0, told.output
     assert told.output.startswith("study planned: 16 trials of ")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/data"), "automl: /data: Permission denied; mend that"),
+        (OSError(28, "No space left on device"), "automl: storage: No space left on device"),
+        (FileNotFoundError("Image Not Found b\udcfc.jpg"), "automl: Image Not Found b\\xfc.jpg"),
+        (StudyError("b\udcfc: must hold"), "automl: b\\xfc: must hold"),
+    ],
+)
+def test_an_error_of_the_surroundings_is_one_message(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit, match="") as ended:
+        readable(broken)()
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err.startswith(said)

@@ -1,5 +1,6 @@
 """The tree of links in a study's folder: what Ultralytics reads, whatever the user's files are called."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,32 @@ def test_labels_stand_where_ultralytics_looks_for_them(image: str, label: str) -
 def test_lines_are_numbered_as_in_the_file(tmp_path: Path) -> None:
     image = picture(tmp_path, "images/a.jpg", labels=f"\n\n{GOOD}\n\n{GOOD}")
     assert [line.number for line in label_lines(image, 1)] == [3, 5]
+
+
+def test_a_storage_without_links_gets_copies_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = data_of(tmp_path, picture(tmp_path, "images/a.jpg"), picture(tmp_path, "images/b.jpg"))
+    assert staging.told_links(staging.stage(found, tmp_path / "linked")) == ""
+    monkeypatch.setattr(os, "symlink", _refuse)
+    monkeypatch.setattr(os, "link", _refuse)
+    staged = staging.stage(found, tmp_path / "copied")
+    assert "takes no symbolic links; the images are there as copies" in staging.told_links(staged)
+    assert [path.read_bytes() for path in sorted((staged.parent / "images" / "train").iterdir())] == [
+        path.read_bytes() for path in found.images["train"]
+    ]
+
+
+def _refuse(*_given: object, **_more: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_names_that_a_plain_storage_takes_for_one_or_cannot_write_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+    names = [tmp_path / "images" / "a" / "x.jpg", tmp_path / "images" / "b" / "X.jpg"]
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "images" / "a") + b"/b\xfcro.jpg"))
+    for path in (*names, odd):
+        path.write_bytes(b"image")
+    data = DataSet(tmp_path / "data.yaml", {0: "a"}, {"train": (*names, odd)}, {}, (), "digest")
+    staged = staging.stage(data, tmp_path / "staged")
+    found = {path.name for path in (staged.parent / "images" / "train").iterdir()}
+    assert found == {"x.jpg", "X_2.jpg", "b_xfcro.jpg"}

@@ -13,6 +13,7 @@ from automl.storage.place import Place, default_storage
 from automl.study.errors import StudyError
 from automl.study.load import dump, stored
 from automl.study.spec import StudySpec
+from automl.trials.jobs import Frame
 from tests.builders import METRIC, spec_of
 
 
@@ -122,3 +123,27 @@ def test_a_submitted_job_does_not_keep_its_study_in_the_upload(tmp_path: Path, m
 
     monkeypatch.setenv("AUTOML_STORAGE", "/shared")
     assert default_storage() == Path("/shared")
+
+
+def test_weights_that_settings_name_are_kept_and_passed_by_their_absolute_path(tmp_path: Path) -> None:
+    study, start = tmp_path / "study", tmp_path / "start.pt"
+    start.write_text("weights")
+    space = {"pretrained": {"choices": [str(start), True], "default": True}}
+    spec = adopt(spec_of(train={"distill_model": str(start)}, space=space), study)
+    start.unlink()
+
+    assert adopt(spec, study) == spec
+    frame = Frame(study, spec, tmp_path / "data.yaml", gpus=0, threads=1, concurrent=1)
+    kept = spec.train["distill_model"]
+    job = frame.job(study / "trial", number=0, params={"pretrained": kept}, seed=0)
+    assert Path(job.settings["distill_model"]).read_text() == "weights"
+    assert job.params == {"pretrained": str(study / kept)}
+    assert frame.placed({"pretrained": True}) == {"pretrained": True}
+
+
+def test_a_description_named_with_its_scale_is_kept_under_that_name(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    (tmp_path / "yolo11-mine.yaml").write_text("nc: 3")
+    spec = adopt(spec_of(model=str(tmp_path / "yolo11s-mine.yaml")), study)
+    assert Path(spec.model).name == "yolo11s-mine.yaml"
+    assert (study / spec.model).read_text() == "nc: 3"

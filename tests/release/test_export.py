@@ -38,7 +38,7 @@ def test_a_graph_that_is_not_the_weights_is_refused(
     trained: tuple[Job, Ending], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = yolo.raw_outputs
-    monkeypatch.setattr(yolo, "raw_outputs", lambda weights, pictures: real(weights, pictures) * 1.01)
+    monkeypatch.setattr(yolo, "raw_outputs", lambda weights, pictures, job: real(weights, pictures, job) * 1.01)
     images = judged_images(trained[0])
 
     with pytest.raises(ExportError, match=r"outputs must be within 0\.001 of torch's"):
@@ -49,7 +49,7 @@ def test_wrong_weights_show_in_the_comparison(trained: tuple[Job, Ending], tmp_p
     job = trained[0]
     weights = tmp_path / "model.pt"
     weights.write_bytes((job.folder / "best.pt").read_bytes())
-    exported = yolo.export_onnx(weights, image_size=128)
+    exported = yolo.export_onnx(weights, job)
     graph = onnx.load(exported)
     for tensor in graph.graph.initializer:
         if len(tensor.raw_data) > 1000:
@@ -104,3 +104,22 @@ def test_on_a_gpu_the_engine_is_measured(trained: tuple[Job, Ending], tmp_path: 
     built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt")
 
     assert built.plan_score == pytest.approx(built.torch_score, abs=5e-3)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("file write failed"), KeyError("img"), AssertionError()])
+def test_a_failure_of_a_vendor_is_one_message_and_its_trace_is_in_the_log(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(ExportError, match=rf"best\.pt: cannot be measured on test: {type(error).__name__}: "),
+        parity.named_failure("best.pt: cannot be measured on test"),
+    ):
+        raise error
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_error_of_ours_or_of_the_operating_system_says_itself_what_it_is() -> None:
+    with pytest.raises(PermissionError, match="denied"), parity.named_failure("best.pt"):
+        raise PermissionError("denied")
+    with pytest.raises(ExportError, match=r"^ours$"), parity.named_failure("best.pt"):
+        raise ExportError("ours")

@@ -156,7 +156,7 @@ def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path:
     settled(session_at(tmp_path), low=0.01)
 
     publish.check_champion(session_at(tmp_path))
-    with pytest.raises(StudyError, match=r"must know the classes of this data set, but knows .'hole', 'spot'"):
+    with pytest.raises(StudyError, match=r"must know the classes of this study, but knows .'hole', 'spot'"):
         publish.check_champion(session_at(tmp_path, names={0: "spot", 1: "hole"}))
 
 

@@ -9,6 +9,7 @@ from automl.study import Gates, yaml_io
 from automl.study import load as study_load
 from automl.study import spec as study_spec
 from automl.study.errors import SpecError
+from automl.study.model_files import renamed
 from automl.study.space import Alternatives, Choice, Integer, Real
 from tests.builders import RATES, FakeRules, spec_of, written
 
@@ -95,7 +96,7 @@ def test_a_list_is_a_parameter_with_several_ranges() -> None:
 
 def test_models_are_named_anew_beside_a_list_of_ranges() -> None:
     found = spec_of(space={**RATES, "model": {"choices": ["a.pt", "b.pt"], "default": "a.pt"}})
-    changed = found.with_models(lambda name: f"x/{name}")
+    changed = renamed(found, lambda name: f"x/{name}")
     assert changed.search_space.parameters["model"] == Choice(("x/a.pt", "x/b.pt"), "x/a.pt")
     assert changed.space["lr0"] == found.space["lr0"]
 
@@ -261,3 +262,28 @@ def test_a_value_on_the_command_line_that_is_no_yaml_is_named() -> None:
 def test_a_merged_mapping_gives_way_to_its_own_keys(tmp_path: Path) -> None:
     path = written(tmp_path, "a.yaml", "base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\n")
     assert yaml_io.read_yaml(path)["own"] == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fixed", "searched"),
+    [
+        ({"train.mosaic": 0.5}, {"mosaic": 0.5}, set()),
+        ({"space.mosaic": {"low": 0.0, "high": 0.5, "default": 0.1}}, {}, {"mosaic"}),
+    ],
+)
+def test_an_override_wins_over_the_file_whichever_section_has_the_setting(
+    tmp_path: Path, overrides: dict[str, Any], fixed: dict[str, Any], searched: set[str]
+) -> None:
+    text = "name: a\nmodel: tiny.yaml\nbudget: {trials: 1}\nladder: {min_epochs: 20, max_epochs: 20}\n"
+    space = "space: {momentum: {low: 0.5, high: 0.9, default: 0.9}%s}\ntrain: {optimizer: SGD%s}\n"
+    parts = ("", ", mosaic: 0.9") if searched else (", mosaic: {low: 0.1, high: 1.0, default: 1.0}", "")
+    path = written(tmp_path, "spec.yaml", text + space % parts)
+    found = study_load.load(path, rules=FakeRules(), overrides=overrides)
+    assert {name: value for name, value in found.train.items() if name != "optimizer"} == fixed
+    assert found.space.keys() - {"momentum"} == searched
+
+
+def test_two_overrides_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    both = {"train.lr0": 0.01, "space.lr0": {"low": 0.001, "high": 0.1, "default": 0.01}}
+    with pytest.raises(SpecError, match=r"train\.lr0: must not be fixed and searched at once"):
+        study_load.load(written(tmp_path, "spec.yaml", TEXT), rules=FakeRules(), overrides=both)

@@ -1,5 +1,6 @@
 """The contract of a trainer (`automl/trainers/protocol.py`): each one passes each of these tests."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ import pytest
 from automl.release import parity
 from automl.storage import curves_file, detections
 from automl.storage.layout import BEST, LAST
-from automl.study import Job, Measurement, Params
+from automl.study import EvalSettings, Job, Measurement, Params
 from automl.study.errors import TrialError
 from automl.study.space import Real, SearchSpace
 from automl.trainers import Trainer, trainer_of, yolo
@@ -196,10 +197,10 @@ class TestContract:
         for setting, value in (("optimizer", "none"), ("lr0", "fast"), ("batch", 0), ("imgsz", -32)):
             assert len(trainer.setting_mistake(setting, value).split()) > 3
         assert {"model", "data", "epochs", "seed"} <= trainer.MANAGED.keys()
-        assert trainer.weights_mistake(kept.scratch / "weights" / BEST) == ""
+        assert trainer.model_mistake(kept.scratch / "weights" / BEST) == ""
         (tmp_path / "none.pt").write_bytes(b"no weights")
-        assert trainer.weights_mistake(tmp_path / "none.pt").startswith("must be ")
-        assert not trainer.packaged_model("no-such-model.yaml")
+        assert trainer.model_mistake(tmp_path / "none.pt").startswith("must be ")
+        assert trainer.packaged_mistake("no-such-model.yaml") is None
         found = list(trainer.dead_parameters(WITHOUT_EFFECT, defaults, epochs=EPOCHS))
         assert [line.partition(": ")[0] for line in found] == ["space.dropout"]
 
@@ -223,7 +224,7 @@ class TestContract:
     ) -> None:
         weights = tmp_path / "model.pt"
         weights.write_bytes((kept.scratch / "weights" / LAST).read_bytes())
-        exported = trainer.export_onnx(weights, image_size=trainer.image_size(job))
+        exported = trainer.export_onnx(weights, job)
         images = sorted((Path(job.data).parent / "images" / "test").iterdir())
 
         assert exported.suffix == ".onnx"
@@ -237,6 +238,13 @@ class TestContract:
             {f"test/{metric}": ours[f"test/{metric}"] for metric in found}, abs=1e-4
         )
         assert ours == trainer.validate(weights, job, split="test")
+
+    def test_the_evaluation_of_a_job_is_a_record_that_json_holds(self, trainer: Trainer, job: Job) -> None:
+        found = trainer.evaluation(job)
+
+        assert found.imgsz == trainer.image_size(job)
+        assert EvalSettings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+        assert trainer.model_names({}, found.names) == found.names
 
     def test_loaded_weights_find_boxes_of_at_least_a_confidence(self, trainer: Trainer, kept: Kept) -> None:
         model, picture = trainer.load(kept.scratch / "weights" / LAST), np.zeros((64, 64, 3), dtype=np.uint8)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,10 +11,9 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 
-from automl.storage.outage import PASSING
 from automl.study.errors import AutomlError, Interrupted
 from automl.study.plain_values import plain
-from automl.study.text import View
+from automl.study.text import View, printable
 from automl.tracking.console import PLAIN_WIDTH, drawn
 
 USER_ERROR: Final = 2
@@ -27,20 +27,27 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except AutomlError as error:
-            print(f"automl: {error}", file=sys.stderr)
+            print(f"automl: {printable(str(error))}", file=sys.stderr)
             raise typer.Exit(USER_ERROR) from None
-        except OSError as error:
-            if error.errno not in PASSING:
-                raise
-            print(
-                f"automl: {error.filename or 'storage'}: {error.strerror}; mend that, then once more", file=sys.stderr
-            )
+        except OSError as error:  # of the surroundings: a disk, a mount, rights, a network
+            print(f"automl: {told(error)}; mend that, then once more", file=sys.stderr)
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, Interrupted):
             print("automl: stopped; nothing is lost", file=sys.stderr)
             raise typer.Exit(128 + signal.SIGINT) from None
 
     return wrapped
+
+
+def told(error: OSError) -> str:
+    """Return an operating system's error in one line: where, and what is wrong.
+
+    >>> told(OSError(28, "No space left on device", "/data/x")), told(OSError("no route"))
+    ('/data/x: No space left on device', 'no route')
+    """
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else "storage"
+    said = f"{where}: {error.strerror}" if error.strerror else " ".join(str(error).split()) or type(error).__name__
+    return printable(said)
 
 
 def print_json(record: object) -> None:

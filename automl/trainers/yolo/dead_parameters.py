@@ -11,9 +11,12 @@ from automl.study.space import SET_BY_AUTO, Alternatives, Choice, Integer, Real,
 ADAM_FAMILY = frozenset({"adam", "adamax", "adamw", "nadam", "radam"})
 MOSAIC_FAMILY = ("mosaic", "mixup", "cutmix", "close_mosaic")
 OTHER_TASKS = frozenset({
-    "copy_paste", "copy_paste_mode", "mask_ratio", "overlap_mask", "dropout", "erasing", "auto_augment", "pose",
+    "mask_ratio", "overlap_mask", "dropout", "erasing", "auto_augment", "pose",
     "kobj", "rle", "angle", "dlog", "dgrad", "dlam",
 })  # fmt: skip
+
+JUDGING = frozenset({"single_cls", "classes"})
+"""Settings that change the boxes on which a trial is judged: trials that differ in them cannot be compared."""
 
 
 def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
@@ -25,6 +28,8 @@ def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, e
     for name, parameter in space.parameters.items():
         if name in OTHER_TASKS:
             yield f"space.{name}: has no effect on boxes; it belongs to another task than detection"
+        elif name in JUDGING:
+            yield f"space.{name}: must be alike for all trials, as it says what they are judged on; set train.{name}"
         elif name in MOSAIC_FAMILY and _smallest(space, "close_mosaic", settings) >= epochs:
             closing = _smallest(space, "close_mosaic", settings)
             yield (

@@ -5,6 +5,7 @@ behind this; here the user learns which file, what is in it and what to do.
 """
 
 import re
+import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -27,19 +28,24 @@ VALUES: Final = frozenset({
 })  # fmt: skip
 """What published weights hold beside layers: settings, numbers, paths, and layers under their former names."""
 SHOWN: Final = 5
+CONTENTS: Final = {
+    b"version https://git-lfs": "it is a pointer of Git LFS; fetch the file itself with `git lfs pull`",
+    b"<!doctype": "it is a web page, saved in place of the file",
+    b"<html": "it is a web page, saved in place of the file",
+    b"\x08": "it looks like an ONNX export, which cannot be trained",
+    b"\x80": "it is a bare pickle, or weights of torch before 1.6; save it again with a present torch",
+}
+"""First bytes of a file that is no checkpoint to what it is."""
 
 
 def weights_mistake(path: Path) -> str:
     """Return the law that a weights file breaks, empty when it may be loaded."""
-    ultralytics()
-    from torch.serialization import get_unsafe_globals_in_checkpoint
-
     if trusted():
         return ""
     try:
-        found = get_unsafe_globals_in_checkpoint(path)
+        found = names_in(path)
     except UNREADABLE as error:
-        return f"must be weights that torch wrote, but {path} cannot be read: {' '.join(str(error).split())}"
+        return f"must be weights that torch wrote, but {path} cannot be read: {_other_content(path) or _told(error)}"
     if not (strange := sorted(name for name in found if not _harmless(name))):
         return ""
     named = ", ".join(strange[:SHOWN]) + (f" and {len(strange) - SHOWN} more" if len(strange) > SHOWN else "")
@@ -47,6 +53,14 @@ def weights_mistake(path: Path) -> str:
         f"must hold layers and numbers only, but {path} names {named}, which loading it could run; "
         f"if you trust who made the file, set {TRUST}=1"
     )
+
+
+def names_in(path: Path) -> list[str]:
+    """Return the classes and functions that weights name, beside those of bare tensors; nothing of them is run."""
+    ultralytics()
+    from torch.serialization import get_unsafe_globals_in_checkpoint
+
+    return list(get_unsafe_globals_in_checkpoint(path))
 
 
 def refuse_strange(value: object) -> None:
@@ -62,6 +76,27 @@ def refuse_strange(value: object) -> None:
     from ultralytics.nn import tasks
 
     tasks.SAFE_LOAD = not trusted()  # read from the environment once, at the import
+
+
+def _other_content(path: Path) -> str:
+    """Return what a file holds that is no checkpoint of torch, as far as its bytes say; empty where they do not."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                script = any("/code/" in name for name in archive.namelist())
+            return "it is a TorchScript export, which cannot be trained" if script else ""
+    except (OSError, zipfile.BadZipFile):
+        return ""
+    if head.startswith(b"PK"):
+        return "it is cut off or damaged; copy it again"
+    return next((kind for start, kind in CONTENTS.items() if head.lstrip().lower().startswith(start)), "")
+
+
+def _told(error: Exception) -> str:
+    """Return the first sentence of an error of torch."""
+    return " ".join(str(error).split()).partition(". ")[0]
 
 
 def _harmless(name: str) -> bool:

@@ -1,7 +1,5 @@
 """What Ultralytics can be told: its settings, their laws, and those that are ours to set."""
 
-import re
-from pathlib import Path
 from typing import Any, Final
 
 from automl.trainers.yolo.vendor import ultralytics
@@ -24,6 +22,16 @@ MANAGED: Final = {
     "it is set for every trial alike",
 )
 
+NOT_SHIPPED: Final[dict[str, tuple[tuple[object, ...], str]]] = {
+    "augment": (
+        (False, None),
+        "must be false: an exported model has no test-time augmentation, so it is not judged so",
+    ),
+    "quantize": ((None, 32, "fp32"), "must be null: models are judged and exported in FP32; see `export` for engines"),
+    "dnn": ((False, None), "must be false: ONNX is judged by ONNX Runtime"),
+}
+"""Settings that would judge a model in a form that does not ship: the values that do not, and the law."""
+
 
 def settings() -> dict[str, Any]:
     """Return every setting of Ultralytics with its default."""
@@ -42,18 +50,10 @@ def setting_mistake(name: str, value: object) -> str:
         step = STRIDE if name == "imgsz" else 1
         whole = isinstance(value, int) and not isinstance(value, bool) and value > 0 and value % step == 0
         return "" if whole else f"must be a positive whole number{f', a multiple of {step}' if step > 1 else ''}"
+    if name in NOT_SHIPPED and value not in NOT_SHIPPED[name][0]:
+        return NOT_SHIPPED[name][1]
     try:
         check_cfg({name: value}, hard=True)
     except (TypeError, ValueError) as error:
         return " ".join(str(error).split())
     return ""
-
-
-def packaged_model(name: str) -> bool:
-    """Return True if Ultralytics ships a detector's description of that name, such as `yolo11n.yaml`.
-
-    It keeps one file for all scales: `yolo11n.yaml` is read from `yolo11.yaml`. Those of other tasks do not count.
-    """
-    shipped = {path.name for path in (Path(ultralytics().__file__).parent / "cfg" / "models").rglob("*.yaml")}
-    without_scale = re.sub(r"(\d+)[nslmx](\.yaml)$", r"\1\2", name)
-    return without_scale in shipped and not re.search(r"-(cls|depth|obb|pose|seg|sem)", name)

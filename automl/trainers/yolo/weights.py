@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,11 @@ from automl.study import Job
 from automl.study.errors import ExportError, TrialError
 from automl.trainers.yolo import out_of_memory
 from automl.trainers.yolo.arguments import overrides
+from automl.trainers.yolo.evaluation import evaluation, validation_arguments
 from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.vendor import named, ultralytics
+
+RGB: Final = 3
 
 
 def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> dict[str, float]:
@@ -41,14 +44,15 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
     from automl.trainers.yolo.recorder import recording_validator
 
     refuse_strange(weights)
-    wanted = overrides(job, weights.parent)
+    wanted, record = overrides(job, weights.parent), evaluation(job)
     batch = wanted["batch"] * (2 if as_trained else 1)
     validator, recorded = recording_validator()
     with out_of_memory.named(lambda: batch):
         found = vendor.YOLO(weights, task="detect").val(
             validator=validator,
-            data=job.data, split=split, imgsz=wanted["imgsz"], batch=batch, rect=as_trained, plots=False,
-            device=wanted["device"], workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
+            data=job.data, split=split, batch=batch, rect=as_trained, plots=False, device=wanted["device"],
+            workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
+            **validation_arguments(record),
         )  # fmt: skip
     classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
     shutil.rmtree(weights.parent / "val", ignore_errors=True)
@@ -92,43 +96,62 @@ def strip(weights: Path) -> None:
     strip_optimizer(weights)
 
 
-def export_onnx(weights: Path, *, image_size: int) -> Path:
+def export_onnx(weights: Path, job: Job) -> Path:
     """Write `<weights>.onnx`, fixed shape, batch 1, FP32, and return its path.
+
+    A head without non-maximum suppression returns as many rows as the job's evaluation takes boxes.
 
     Raises:
         ExportError: Ultralytics could not export.
     """
     refuse_strange(weights)
+    record = evaluation(job)
     try:
         path = (
             ultralytics()
             .YOLO(weights, task="detect")
-            .export(format="onnx", imgsz=image_size, dynamic=False, simplify=True, device="cpu", verbose=False)
-        )
+            .export(
+                format="onnx", imgsz=record.imgsz, dynamic=False, simplify=True, device="cpu", verbose=False,
+                max_det=record.max_det, agnostic_nms=record.agnostic_nms, nms=None if record.nms else False,
+            )
+        )  # fmt: skip
     except (RuntimeError, ValueError, TypeError, ImportError, AssertionError) as error:
         raise ExportError(f"{weights}: ONNX export failed: {error}") from error
     return Path(path)
 
 
-def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
-    """Read images the way validation does: n x 3 x size x size, RGB, 0..1."""
+def letterboxed(images: Sequence[Path], job: Job) -> NDArray[np.float32]:
+    """Read images as training does: n x channels x size x size, RGB, 0..1; what training cannot read is left out."""
     ultralytics()
     import cv2
     from ultralytics.data.augment import LetterBox
+    from ultralytics.utils.patches import imread
 
-    box = LetterBox((image_size, image_size), auto=False, scaleup=True)
-    pictures = [box(image=cv2.imread(str(path)))[..., ::-1].transpose(2, 0, 1) for path in images]
-    return np.asarray(np.stack(pictures) / 255, dtype=np.float32)
+    record = evaluation(job)
+    box = LetterBox((record.imgsz, record.imgsz), auto=False, scaleup=True)
+    flag = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}.get(record.channels, cv2.IMREAD_UNCHANGED)
+    read = (imread(str(path), flags=flag) for path in images)
+    boxed = (box(image=np.atleast_3d(picture)) for picture in read if picture is not None)
+    pictures = [np.atleast_3d(picture).transpose(2, 0, 1) for picture in boxed]
+    if not pictures:
+        raise ExportError(
+            f"{job.data}: {job.split}: must hold an image that can be read, but none of {len(images)} can"
+        )
+    ordered = [picture[::-1] if record.channels == RGB else picture for picture in pictures]
+    return np.asarray(np.stack(ordered) / 255, dtype=np.float32)
 
 
-def raw_outputs(weights: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+def raw_outputs(weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
     """Run weights in torch on letterboxed pictures, one at a time; n x ... as the export's first output."""
     ultralytics()
     refuse_strange(weights)
     import torch
     from ultralytics.nn.autobackend import AutoBackend
 
-    model = AutoBackend(str(weights), device=torch.device("cpu"), fp16=False, verbose=False)
+    record = evaluation(job)
+    model = AutoBackend(str(weights), device=torch.device("cpu"), fp16=False, verbose=False, end2end=not record.nms)
+    if getattr(model, "end2end", False):  # as Ultralytics' validator does
+        model.backend.model.set_head_attr(max_det=record.max_det, agnostic_nms=record.agnostic_nms)
     with torch.inference_mode():
         outputs = [model(torch.from_numpy(picture[None])) for picture in pictures]
     firsts = [output[0] if isinstance(output, list | tuple) else output for output in outputs]

@@ -32,9 +32,9 @@ USES: dict[str, Callable[[Path, Job], object]] = {
         path.parent / "s", state=None, on_epoch=lambda *_: None,
     ),
     "validate": lambda path, job: yolo.validate(path, job, split="val"),
-    "export": lambda path, _job: yolo.export_onnx(path, image_size=64),
+    "export": yolo.export_onnx,
     "load": lambda path, _job: yolo.load(path),
-    "run": lambda path, _job: yolo.raw_outputs(path, None),  # type: ignore[arg-type]
+    "run": lambda path, job: yolo.raw_outputs(path, None, job),  # type: ignore[arg-type]
     "strip": lambda path, _job: yolo.strip(path),
 }  # fmt: skip
 

@@ -1,0 +1,178 @@
+"""Descriptions of other tools given as SPEC: what each is, and how its search space reads here. Nothing is executed."""
+
+import ast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from automl.study.messages import shown
+
+SPACES: Final = frozenset({"space", "param_space", "search_space", "config", "parameters"})
+"""What a dictionary of searched parameters is called in programs for Ultralytics' tuner, Ray Tune and others."""
+OWN: Final = frozenset({"name", "budget", "ladder", "space"})
+"""Keys of a description of ours; one of them is enough to take a file for one."""
+PAIR: Final = 2
+WIDE: Final = 100
+"""A range whose ends differ by this factor is searched on a logarithmic scale."""
+BEGIN: Final = "copy a shipped space, such as search_spaces/yolo_small.yaml, and put in"
+
+
+def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a Python program given as a description is, and how its search space reads here."""
+    if path.suffix != ".py" or not path.is_file():
+        return
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
+    except (SyntaxError, ValueError):
+        yield f"{path}: must be a description in YAML, but is a Python file"
+        return
+    found = max((_readings(one, known) for one in _dictionaries(tree)), key=lambda one: len(one[0]), default=({}, {}))
+    yield f"{path}: must be a description in YAML, but is a Python program, which is not run{_told(*found)}"
+
+
+def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a YAML file of another kind is, and how its search space reads here."""
+    if kind := _other_kind(raw):
+        yield f"{path}: must be the description of a study, but is {kind}"
+        return
+    if OWN & raw.keys():
+        return
+    searched, fixed = _readings(raw.get("parameters") if isinstance(raw.get("parameters"), dict) else raw, known)
+    if searched:
+        told = _told(searched, fixed)
+        yield f"{path}: must be the description of a study, but is a search space of another tool{told}"
+    elif fixed.keys() & known.keys() and len(fixed.keys() & known.keys()) * 2 > len(raw):
+        yield (
+            f"{path}: must be the description of a study, but holds settings of Ultralytics (as args.yaml and "
+            "best_hyperparameters.yaml do); fixed settings stand under `train:`, searched ones under `space:`"
+        )
+
+
+def space_mistakes(raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how each parameter in `space` that is written as another tool does reads here."""
+    space = raw.get("space")
+    for name, value in space.items() if isinstance(space, dict) else ():
+        if reading := _reading(name, value, known):
+            yield f"space.{name}: is written here as {_flow(reading)}, but got {shown(value)}"
+
+
+def _other_kind(raw: Mapping[str, Any]) -> str:
+    """Return what a file is that describes a data set or a model; empty for any other."""
+    if raw.keys() & {"names", "nc"} and raw.keys() & {"train", "val", "path"} and not raw.keys() >= OWN:
+        return "that of a data set; pass it with --data"
+    if {"backbone", "head"} <= raw.keys():
+        return "that of a model; pass it with --model"
+    return ""
+
+
+def _dictionaries(tree: ast.AST) -> Iterator[dict[str, Any]]:
+    """Yield each dictionary that a program writes down as a search space, its values as expressions or constants."""
+    for node in ast.walk(tree):
+        held: list[tuple[str | None, ast.expr]] = []
+        if isinstance(node, ast.Assign):
+            held = [(target.id, node.value) for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.Call):
+            held = [(keyword.arg, keyword.value) for keyword in node.keywords]
+        for name, value in held:
+            if name in SPACES and isinstance(value, ast.Dict):
+                yield {
+                    key.value: ast.unparse(inner)
+                    for key, inner in zip(value.keys, value.values, strict=True)
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
+                }
+
+
+def _readings(raw: Any, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
+    """Return the searched parameters as they read here, and the fixed ones."""
+    searched: dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
+    for name, value in raw.items():
+        if reading := _reading(name, value, known):
+            searched[str(name)] = reading
+        else:
+            fixed[str(name)] = _constant(value)
+    return searched, {name: value for name, value in fixed.items() if value is not None}
+
+
+def _reading(name: object, value: object, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how one parameter of another tool reads here; None for a fixed value, or one of ours."""
+    if isinstance(value, dict) and {"min", "max"} <= value.keys():
+        return _range(name, [value["min"], value["max"]], known)
+    if isinstance(value, dict) and isinstance(value.get("values"), list):
+        return _choices(name, value["values"], known)
+    if isinstance(value, list):
+        return _of_list(name, value, known)
+    return _of_text(name, value, known) if isinstance(value, str) else None
+
+
+def _of_text(name: object, value: str, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read an expression of Python, such as `(1e-5, 1e-1)` or `tune.uniform(0, 1)`."""
+    try:
+        node = ast.parse(value, mode="eval").body
+        if isinstance(node, ast.Call):
+            return _of_call(name, node, known)
+        return _of_list(name, ast.literal_eval(node), known) if isinstance(node, ast.Tuple | ast.List) else None
+    except (SyntaxError, ValueError, TypeError):
+        return None
+
+
+def _of_list(name: object, values: Sequence[Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read Ultralytics' `(low, high)` and `(low, high, gain)`, and a bare list of values."""
+    if len(values) < PAIR or any(isinstance(value, dict | list) for value in values):
+        return None
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    if numbers and len(values) in {PAIR, PAIR + 1} and values[0] < values[1]:
+        return _range(name, values[:PAIR], known)
+    return _choices(name, values, known)
+
+
+def _of_call(name: object, node: ast.Call, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read a distribution of Ray Tune, such as `tune.uniform(1e-5, 1e-1)`."""
+    kind = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    values = [ast.literal_eval(argument) for argument in given]
+    if kind in {"choice", "grid_search"}:
+        return _choices(name, values[0], known)
+    if kind in {"uniform", "quniform", "loguniform", "qloguniform"}:
+        return _range(name, values[:PAIR], known, log="log" in kind)
+    if kind in {"randint", "qrandint", "lograndint", "qlograndint"}:
+        last = values[1] if kind.startswith("q") else values[1] - 1  # Ray leaves out the upper end of the others
+        return _range(name, [values[0], last], known, log="log" in kind) | {"type": "int"}
+    return None
+
+
+def _range(name: object, ends: Sequence[float], known: Mapping[str, Any], *, log: bool | None = None) -> dict[str, Any]:
+    low, high = ends
+    default = known.get(str(name))
+    usual = default if isinstance(default, int | float) and not isinstance(default, bool) else (low + high) / 2
+    wide = log if log is not None else low > 0 and high / low >= WIDE
+    return {"low": low, "high": high, "default": min(max(usual, low), high)} | ({"log": True} if wide else {})
+
+
+def _choices(name: object, values: Sequence[Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    default = known.get(str(name))
+    return {"choices": list(values), "default": default if default in values else values[0]}
+
+
+def _constant(value: object) -> Any:  # noqa: ANN401
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _told(searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
+    if not searched:
+        return ""
+    lines = [f"    {name}: {_flow(reading)}" for name, reading in searched.items()]
+    plain = {name: value for name, value in fixed.items() if isinstance(value, bool | int | float | str)}
+    kept = f"\n  train: {_flow(plain)}" if plain else ""
+    return f"; its space reads here as follows: {BEGIN}\n  space:\n" + "\n".join(lines) + kept
+
+
+def _flow(value: Mapping[str, Any]) -> str:
+    """Return a mapping as it stands in a line of YAML."""
+    return "{" + ", ".join(f"{name}: {json.dumps(held)}" for name, held in value.items()) + "}"
