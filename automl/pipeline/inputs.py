@@ -7,7 +7,7 @@ from automl.data import check, sample, staging, summary
 from automl.data.record import DataSet
 from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
-from automl.storage import files, layout, scratch
+from automl.storage import files, layout, scratch, symlinks
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS
 from automl.storage.outage import patiently
 from automl.storage.place import Place
@@ -27,7 +27,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """
 
     def own(name: str) -> str:
-        if keeps(folder, name):
+        if symlinks.holds_file(folder, name):
             return name
         source, target = source_of_model(name), kept_name(name)
         if source and not (folder / target).exists():
@@ -35,12 +35,6 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
         return target
 
     return renamed(spec, own)
-
-
-def keeps(folder: Path, name: str) -> bool:
-    """Return True if a model's name is that of a file in the study's own folder, and leads nowhere else."""
-    whole = (folder / name).resolve()
-    return whole.is_file() and whole.is_relative_to(folder.resolve()) and not Path(name).is_absolute()
 
 
 def kept_name(name: str) -> str:
