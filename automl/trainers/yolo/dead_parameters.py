@@ -11,7 +11,7 @@ from automl.study.space import SET_BY_AUTO, Alternatives, Choice, Integer, Real,
 ADAM_FAMILY = frozenset({"adam", "adamax", "adamw", "nadam", "radam"})
 MOSAIC_FAMILY = ("mosaic", "mixup", "cutmix", "close_mosaic")
 OTHER_TASKS = frozenset({
-    "copy_paste", "copy_paste_mode", "mask_ratio", "overlap_mask", "dropout", "erasing", "auto_augment", "pose",
+    "mask_ratio", "overlap_mask", "dropout", "erasing", "auto_augment", "pose",
     "kobj", "rle", "angle", "dlog", "dgrad", "dlam",
 })  # fmt: skip
 

@@ -111,13 +111,20 @@ def export_onnx(weights: Path, *, image_size: int) -> Path:
 
 
 def letterboxed(images: Sequence[Path], *, image_size: int) -> NDArray[np.float32]:
-    """Read images the way validation does: n x 3 x size x size, RGB, 0..1."""
+    """Read images the way validation does: n x 3 x size x size, RGB, 0..1.
+
+    Raises:
+        ExportError: an image cannot be read; those of a checked data set can.
+    """
     ultralytics()
-    import cv2
     from ultralytics.data.augment import LetterBox
+    from ultralytics.utils.patches import imread
 
     box = LetterBox((image_size, image_size), auto=False, scaleup=True)
-    pictures = [box(image=cv2.imread(str(path)))[..., ::-1].transpose(2, 0, 1) for path in images]
+    read = {path: imread(path) for path in images}
+    if gone := [path for path, picture in read.items() if picture is None]:
+        raise ExportError(f"{gone[0]}: must be an image that can be read, but cannot; was it changed since the start?")
+    pictures = [box(image=read[path])[..., ::-1].transpose(2, 0, 1) for path in images]
     return np.asarray(np.stack(pictures) / 255, dtype=np.float32)
 
 
