@@ -27,14 +27,10 @@ def listening(host: str, port: int) -> socket.socket:
         RegistryError: the address is taken or not of this machine.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        held = socket.socket(family, kind)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(address)
-        held.listen(MOST_CONNECTIONS)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=MOST_CONNECTIONS)
     except OSError as error:
         raise RegistryError(f"--port: {host}:{port} must be free, but {error.strerror}; choose another port") from None
-    return held
 
 
 def said(served: service.Served, host: str, port: int) -> str:
@@ -57,13 +53,13 @@ def main(given: list[str] | None = None) -> int:
     wanted = parser.parse_args(given)
     cv2.setNumThreads(1)
     try:
-        heard = listening(wanted.host, int(wanted.port))
-        served = service.load(Registry(wanted.model).stored, number_or_alias(wanted.version))
+        with listening(wanted.host, int(wanted.port)) as heard:
+            served = service.load(Registry(wanted.model).stored, number_or_alias(wanted.version))
+            print(said(served, wanted.host, heard.getsockname()[1]), flush=True)
+            run(served, heard)
     except AutomlError as error:
         print(f"automl: {error}", file=sys.stderr)
         return USER_ERROR
-    print(said(served, wanted.host, heard.getsockname()[1]), flush=True)
-    run(served, heard)
     return 0
 
 
