@@ -112,7 +112,7 @@ def _opened(content: bytes) -> ImageFile.ImageFile:
         if importlib.util.find_spec("pi_heif") is None:
             raise ImportError("is a HEIC image, which needs the package pi-heif; install it on every machine")
         importlib.import_module("pi_heif").register_heif_opener()
-    return Image.open(io.BytesIO(content))  # type: ignore[return-value]
+    return Image.open(io.BytesIO(content))
 
 
 def _header_problem(image: Image.Image) -> str:
@@ -163,12 +163,12 @@ def _decoded(path: Path, content: bytes, *, shrink: int) -> Gray | None:
     flags = {1: cv2.IMREAD_GRAYSCALE, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
              8: cv2.IMREAD_REDUCED_GRAYSCALE_8}  # fmt: skip
     try:
-        gray = cv2.imdecode(packed, flags[shrink])
-        if gray is None and suffix in {".tif", ".tiff"}:
-            gray = _colour_tiff(packed)
+        decoded = cv2.imdecode(packed, flags[shrink])
+        if decoded is not None:
+            return np.asarray(decoded, dtype=np.uint8)
+        return _colour_tiff(packed) if suffix in {".tif", ".tiff"} else None
     except cv2.error:
         return None
-    return None if gray is None else np.asarray(gray, dtype=np.uint8)
 
 
 def _by_pillow(content: bytes) -> Gray | None:
@@ -184,5 +184,5 @@ def _colour_tiff(packed: NDArray[np.uint8]) -> Gray | None:
     _, frames = cv2.imdecodemulti(packed, cv2.IMREAD_UNCHANGED)
     if not frames or frames[0].ndim != 3 or frames[0].dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         return None
-    values = frames[0] >> 8 if frames[0].dtype == np.uint16 else frames[0]
+    values = frames[0] // 256 if frames[0].dtype == np.uint16 else frames[0]
     return np.asarray(values[..., :3].mean(axis=2), dtype=np.uint8)

@@ -18,8 +18,8 @@ def encoding_problem(content: bytes) -> str:
     'must be UTF-8 text, but byte 0xf6 in line 1 is none (another encoding, such as cp1252 or GBK); save it as UTF-8'
     """
     kind = next((name for mark, name in MARKS.items() if content.startswith(mark)), "")
-    if kind or b"\x00" in content[:64]:
-        return f"must be UTF-8 text, but its encoding is {kind or 'UTF-16 or none'}; save it as UTF-8"
+    if kind:
+        return f"must be UTF-8 text, but its encoding is {kind}; save it as UTF-8"
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
