@@ -1,4 +1,4 @@
-"""What Ultralytics takes is taken, and what it trains on otherwise than its owner thinks is told: keys, files, lines."""
+"""What Ultralytics takes is taken, and what it trains on otherwise than its owner thinks is told."""
 
 from pathlib import Path
 from typing import Any
