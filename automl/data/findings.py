@@ -124,6 +124,8 @@ def looks_like_keypoints(values: Sequence[float]) -> bool:
     flagged = len(rest) % 3 == 0 and all(value in {0, 1, 2} for value in rest[2::3])
     step = 3 if flagged else 2
     points = [(a, b) for a, b in zip(rest[::step], rest[1::step], strict=False) if (a, b) != (0, 0)]
-    return len(points) > 1 and all(
-        abs(a - x) <= width / 2 + OUTSIDE and abs(b - y) <= height / 2 + OUTSIDE for a, b in points
-    )
+    if len(points) < 2:
+        return False
+    across, down = [a for a, _ in points], [b for _, b in points]
+    central = min(across) <= x <= max(across) and min(down) <= y <= max(down)  # a polygon's first corner seldom is
+    return central and all(abs(a - x) <= width / 2 + OUTSIDE and abs(b - y) <= height / 2 + OUTSIDE for a, b in points)

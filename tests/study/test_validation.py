@@ -42,7 +42,7 @@ def changed(folder: Path, **changes: str) -> Path:
         (b"# only a comment\n", "must hold `key: value` lines, but holds nothing"),
         (b"[1, 2]", "must hold `key: value` lines, but holds a list"),
         (b"just text", "must hold `key: value` lines, but holds a str"),
-        (bytes(range(256)), "must be UTF-8 text, but "),
+        (bytes(range(256)), "must be UTF-8 text, but byte 0x80 in line 2 is none"),
         ("name: ü".encode("utf-16"), "must be UTF-8 text, but its encoding is UTF-16; save it as UTF-8"),
         (b"a: \0", "must be YAML, but unacceptable character #x0000"),
         (b"a: [1", "must be YAML, but while parsing a flow sequence at line 1, column 4"),
