@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LOADED = re.compile(
-    r"""<(?:script|img|iframe)[^>]*\ssrc=["']?(https?:)?//|<link[^>]*\shref=["']?(https?:)?//|@import|url\(["']?http"""
+    r"""<(?:script|img|iframe)[^>]*\ssrc=["']?(https?:)?//|<link[^>]*\shref=["']?(https?:)?//"""
+    r"""|@import|url\(["']?http"""
 )
 
 
@@ -33,4 +34,8 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_a_network(tm
     assert {"index.html", "docs/description.html", "docs/decisions/index.html"} <= {
         str(page.relative_to(tmp_path)) for page in pages
     }
-    assert [str(path) for path in [*pages, *tmp_path.rglob("*.css")] if LOADED.search(path.read_text())] == []
+    assert [
+        str(path)
+        for path in [*pages, *tmp_path.rglob("*.css"), *tmp_path.rglob("*.svg")]
+        if LOADED.search(path.read_text())
+    ] == []

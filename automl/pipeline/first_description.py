@@ -171,10 +171,11 @@ def head(found: Preview) -> str:
     fewest, most = found.confirm_epochs
     return "\n".join((
         _comment(
-            "Written by `automl init`. `automl check FILE` checks it again, `automl search FILE` runs it. `automl "
-            "schema --out description.schema.json` writes all keys for editors, which find it by a first line:"
+            "Written by `automl init`. `automl check FILE` checks it again, `automl search FILE` runs it. For help in "
+            "an editor: `automl schema --out description.schema.json`, and as the first line here "
+            "`# yaml-language-server: $schema=description.schema.json`."
         )
-        + "# yaml-language-server: $schema=description.schema.json\n#",
+        + "#",
         _comment(
             f"Cost of the search: {found.cost.fewest} to {found.cost.most} epochs of training, about "
             f"{found.cost.expected}; of the confirmation: {fewest} to {most}."
