@@ -1,19 +1,19 @@
 """What a file from elsewhere may not do, what of the environment stays there, and who may connect."""
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import ray
-import uvicorn
 import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
 from automl import cluster
-from automl.apps import registry, serve
+from automl.apps import registry
 from automl.apps.cli import app
 from automl.data import sample
 from automl.pipeline.session import opened
@@ -162,13 +162,12 @@ def test_a_password_in_the_description_of_data_is_refused_and_not_repeated(tmp_p
 def test_a_model_is_served_to_this_machine_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[object] = []
-    monkeypatch.setattr(uvicorn, "run", lambda _app, **given: heard.append(given["host"]))
-    monkeypatch.setattr(serve, "app", lambda *_given: None)
-    monkeypatch.setattr(registry, "Registry", lambda _path: SimpleNamespace(stored=None))
+    heard: list[str] = []
+    monkeypatch.setattr(os, "execve", lambda _program, given, _env: heard.append(given[-2]))
+    monkeypatch.setattr(registry, "Registry", lambda _path: SimpleNamespace(path=lambda _version: None))
     for more in ([], ["--host", "0.0.0.0"]):
         assert CliRunner().invoke(app, ["serve", str(tmp_path), *more]).exit_code == 0
-    assert heard == ["127.0.0.1", "0.0.0.0"]
+    assert heard == ["--host=127.0.0.1", "--host=0.0.0.0"]
 
 
 @pytest.mark.parametrize(

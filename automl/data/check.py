@@ -1,15 +1,29 @@
-"""Checks, fingerprints and stages a data set before a GPU is spent on it. Called by the session of a study."""
+"""Checks and fingerprints a data set before a GPU is spent on it. Called by the session of a study.
+
+What Ultralytics would leave out is left out here and reported, so that counts, staging and export see one set.
+"""
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-from automl.data.images import IMAGES, folder_of, image_problem, images_of, names_of, resolved, yaml_mistakes
-from automl.data.labels import label_lines, label_of
+from automl.data import annotations, copies, pairing
+from automl.data.findings import Split, read_split
+from automl.data.images import IMAGES, image_problem, listing
+from automl.data.labels import label_of
+from automl.data.pictures import look_at_all
+from automl.data.places import (
+    keypoint_numbers,
+    names_of,
+    normalised,
+    places_of,
+    resolved,
+    roots_of,
+    way_out,
+    yaml_mistakes,
+)
 from automl.data.record import DataSet
 from automl.study.errors import DataError
 
@@ -18,78 +32,113 @@ FEW: Final = 0.01
 SHOWN: Final = 10
 
 
-@dataclass(slots=True)
-class _Findings:
-    lines: int = 0
-    bad: list[str] = field(default_factory=list)
-    boxes: Counter[int] = field(default_factory=Counter)
-
-
 def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...]) -> DataSet:
-    """Look at every label of the given splits; `raw` is the content of the data set's `data.yaml`.
+    """Look at every image and label of the given splits; `raw` is the content of the data set's `data.yaml`.
 
     Raises:
         DataError: a split is missing or empty, classes are unclear, or too many labels are wrong; all at once.
     """
-    mistakes = [*yaml_mistakes(source, raw, splits)]
+    raw = normalised(raw)
+    if mistakes := [*yaml_mistakes(source, raw, splits)]:
+        raise DataError("\n".join(mistakes))
+    names, keypoints = names_of(raw), keypoint_numbers(raw)
+    roots = roots_of(source, raw)
+    lists = {split: listing(places_of(source, raw, split), roots=roots) for split in splits}
+    pictures = look_at_all(image for found in lists.values() for image in found.images)
+    found = {
+        split: read_split(listed, pictures, classes=len(names), keypoints=keypoints) for split, listed in lists.items()
+    }
+    images = {split: findings.images for split, findings in found.items()}
+    mistakes = [f"{source}: {line}" for split in splits for line in _mistakes(split, found[split])]
+    mistakes += [f"{source}: {line}" for line in _shared_images(images)]
     if mistakes:
         raise DataError("\n".join(mistakes))
-    names = names_of(raw["names"])
-    images: dict[str, tuple[Path, ...]] = {}
-    found: dict[str, _Findings] = {}
-    for split in splits:
-        images[split] = tuple(images_of(folder_of(source, raw, split)))
-        if not images[split]:
-            folder = folder_of(source, raw, split)
-            mistakes.append(f"{source}: {split}: must hold images ({', '.join(sorted(IMAGES))}), but {folder} has none")
-        found[split] = _read_labels(images[split], len(names))
-        if images[split] and not found[split].lines:
-            where = label_of(images[split][0]).parent
-            mistakes.append(f"{source}: {split}: must have labelled boxes, but no label line was found in {where}")
-    warnings: list[str] = []
-    for split, findings in found.items():
-        if findings.bad:
-            told = mistakes if len(findings.bad) > FEW * findings.lines else warnings
-            told.append(_summary(source, split, findings))
-    mistakes += _shared_images(source, images)
-    if mistakes:
-        raise DataError("\n".join(mistakes))
-    boxes = {split: dict(findings.boxes) for split, findings in found.items()}
-    return DataSet(source, names, images, boxes, tuple(warnings), _fingerprint(images))
+    warnings = [f"{split}: {line}" for split in splits for line in _warnings(found[split], names)]
+    warnings += copies.warnings(images, pictures)
+    if keypoints:
+        warnings.append("kpt_shape: keypoints are cut off: boxes alone are trained on")
+    return DataSet(
+        source=source,
+        names=names,
+        images=images,
+        boxes={split: dict(findings.boxes) for split, findings in found.items()},
+        warnings=tuple(f"{source}: {line}" for line in warnings),
+        fingerprint=_fingerprint({split: listed.images for split, listed in lists.items()}, keypoints=keypoints),
+        keypoints=keypoints,
+        polygons=frozenset(split for split, findings in found.items() if findings.polygons == findings.good),
+    )
 
 
-def _read_labels(images: tuple[Path, ...], classes: int) -> _Findings:
-    findings = _Findings()
-    for image in images:
-        if problem := image_problem(image):
-            findings.bad.append(f"{image}: {problem}")
-        for line in label_lines(image, classes):
-            findings.lines += 1
-            if line.mistake:
-                findings.bad.append(f"{label_of(image)}:{line.number}: {line.mistake}")
-            else:
-                findings.boxes[int(float(line.text.split()[0]))] += 1
-    return findings
+def _mistakes(split: str, found: Split) -> Iterator[str]:
+    """Yield why a split cannot be trained on or judged by."""
+    if found.too_many_wrong(FEW):
+        yield f"{split}: {_wrong_lines(found)}{way_out(split)}"
+    elif not found.listed.images:
+        yield f"{split}: must hold images ({', '.join(sorted(IMAGES))}), but has none{_unread(found)}{way_out(split)}"
+    elif not found.images:
+        reasons = "" if not found.unreadable else _shown([f"{path}: {why}" for path, why in found.unreadable])
+        yield f"{split}: must hold images that can be read, but all {len(found.listed.images)} are left out:{reasons}"
+    elif not found.lines:
+        where = label_of(found.images[0]).parent
+        hint = way_out(split) or _conversion(found.images[0])
+        yield f"{split}: must have labelled boxes, but no label line was found in {where}{hint}"
 
 
-def _summary(source: Path, split: str, findings: _Findings) -> str:
-    shown = "\n".join(f"  {line}" for line in findings.bad[:SHOWN])
-    more = f"\n  and {len(findings.bad) - SHOWN} more" if len(findings.bad) > SHOWN else ""
-    return f"{source}: {split}: {len(findings.bad)} of {findings.lines} label lines are wrong:\n{shown}{more}"
+def _conversion(image: Path) -> str:
+    places = (image.parent, image.parent.parent, label_of(image).parent, label_of(image).parent.parent)
+    remedy = next((told for place in places if (told := annotations.foreign(place))), "")
+    beside = image.with_suffix(".txt")
+    if not remedy and beside.is_file():
+        remedy = f"labels stand beside the images, such as {beside}: move them there"
+    return f"; {remedy}" if remedy else ""
 
 
-def _shared_images(source: Path, images: Mapping[str, tuple[Path, ...]]) -> list[str]:
+def _warnings(found: Split, names: Mapping[int, str]) -> Iterator[str]:
+    """Yield what is trained on otherwise than a reader of the `data.yaml` may think."""
+    if found.unreadable:
+        told = _shown([f"{path}: {why}" for path, why in found.unreadable])
+        yield f"{len(found.unreadable)} of {len(found.listed.images)} images cannot be used and are left out:{told}"
+    if found.bad:
+        yield f"{_wrong_lines(found)}\n  {found.left_out} images with such lines are left out, as Ultralytics does"
+    if found.listed.unread:
+        yield f"pictures of other formats are not read{_unread(found)}; save them as PNG or JPEG"
+    if count := found.listed.repeats():
+        yield f"{count} images are listed more than once, and are trained on as often"
+    if found.repeated:
+        yield f"{found.repeated} label lines repeat another of their file and are dropped, as Ultralytics does"
+    if found.flat:
+        yield f"{found.flat} boxes have no width or no height; Ultralytics keeps them"
+    yield from found.meanings()
+    yield from pairing.warnings(found.images)
+    if absent := [name for number, name in names.items() if not found.boxes[number]]:
+        yield f"no box of class {', '.join(absent)}, so nothing is learnt or measured of it there"
+
+
+def _unread(found: Split) -> str:
+    counted = ", ".join(f"{count} {suffix}" for suffix, count in sorted(found.listed.unread.items()))
+    return f": {counted}" if counted else ""
+
+
+def _wrong_lines(found: Split) -> str:
+    return f"{len(found.bad)} of {found.lines} label lines are wrong:{_shown(found.bad)}"
+
+
+def _shown(lines: Sequence[str]) -> str:
+    shown = "".join(f"\n  {line}" for line in lines[:SHOWN])
+    return shown + (f"\n  and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
+
+
+def _shared_images(images: Mapping[str, Sequence[Path]]) -> Iterator[str]:
     """An image in two splits would judge a model on what it was trained on."""
     files = {split: {resolved(path) for path in paths} for split, paths in images.items()}
-    return [
-        f"{source}: {one} and {other} must share no image, but share {len(shared)}, such as {min(shared)}"
-        for one, other in combinations(files, 2)
-        if (shared := files[one] & files[other])
-    ]
+    for one, other in combinations(files, 2):
+        if shared := files[one] & files[other]:
+            told = f"but share {len(shared)}, such as {min(shared)}{way_out(other)}"
+            yield f"{one} and {other} must share no image, {told}"
 
 
-def _fingerprint(images: Mapping[str, tuple[Path, ...]]) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(images: Mapping[str, Sequence[Path]], *, keypoints: int) -> str:
+    digest = hashlib.sha256(f"keypoints {keypoints}\n".encode() if keypoints else b"")
     for split, paths in images.items():
         for path in paths:
             there = not image_problem(path)

@@ -1,94 +1,77 @@
-"""Where the images of a split are, and whether a `data.yaml` says so in a way that can be followed."""
+"""Which files are images of a split: those in its folders, and those that its list files name."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-IMAGES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+from automl.data.places import resolved
 
-
-def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...]) -> Iterator[str]:
-    """Yield what is wrong with a data set's description, before any image is looked at."""
-    if raw.get("download"):
-        yield f"{source}: download: must not be set: nothing is downloaded or executed; fetch the data set yourself"
-    yield from (f"{source}: names{mistake}" for mistake in _names_mistakes(raw.get("names")))
-    for split in splits:
-        value = raw.get(split)
-        if not isinstance(value, str):
-            hint = "; or set confirm.split to val" if split == "test" else ""
-            yield f"{source}: {split}: must name a folder or a list of images, but got {value!r}{hint}"
-        elif problem := _split_problem(folder_of(source, raw, split)):
-            yield f"{source}: {split}: {problem}"
+IMAGES: Final = frozenset({
+    ".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+"""Suffixes that Ultralytics 8.4.190 takes for images (`IMG_FORMATS`)."""
+UNREAD: Final = frozenset({
+    ".arw", ".cr2", ".exr", ".gif", ".ico", ".jfif", ".jpe", ".jpx", ".jxl", ".nef", ".pbm", ".pgm", ".pfm", ".ppm",
+    ".psd", ".raw", ".svg", ".tga",
+})  # fmt: skip
+"""Suffixes of other pictures, which it passes over in silence."""
 
 
-def _names_mistakes(names: object) -> Iterator[str]:
-    if not isinstance(names, dict | list) or not names:
-        yield f": must map class numbers to names, but got {names!r}"
-        return
-    pairs = list(enumerate(names)) if isinstance(names, list) else list(names.items())
-    numbers = [int(number) if str(number).isdecimal() else -1 for number, _ in pairs]
-    if sorted(numbers) != list(range(len(pairs))):
-        yield f": must be numbered 0 to {len(pairs) - 1}, but got {[number for number, _ in pairs]}"
-    for number, name in pairs:
-        if isinstance(name, bool) or not isinstance(name, str | int | float):
-            yield f".{number}: must be text (in quotes where YAML reads it otherwise), but got {name!r}"
+@dataclass(slots=True)
+class Listing:
+    """The images of a split, before their content is looked at."""
+
+    images: list[Path] = field(default_factory=list)
+    """In the order of the places; an image that is named more than once is in it as often."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Suffixes of pictures that are passed over."""
+
+    def repeats(self) -> int:
+        """Return how many images are named by more than one line or place."""
+        return sum(count > 1 for count in Counter(self.images).values())
 
 
-def _split_problem(place: Path) -> str:
-    """Return what is wrong with the place of a split, empty when images can be looked for in it."""
-    try:
-        if place.is_file():
-            place.read_text(encoding="utf-8-sig")
-        elif not place.is_dir():
-            return f"must exist, but {place} does not"
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "is no text"
-        return f"must be a folder or a text file with one image a line, but {place}: {reason}"
-    return ""
-
-
-def names_of(names: Mapping[Any, Any] | list[Any]) -> dict[int, str]:
-    """Return class number to name, from a list or a mapping."""
-    pairs = enumerate(names) if isinstance(names, list) else names.items()
-    return {int(number): str(name) for number, name in pairs}
-
-
-def folder_of(source: Path, raw: Mapping[str, Any], split: str) -> Path:
-    """Resolve a split against `path`, and `path` against the folder of `data.yaml` (not the working folder)."""
-    return resolved(source.parent / str(raw.get("path") or "") / str(raw[split]))
-
-
-def resolved(path: Path) -> Path:
-    """Resolve a path; one that leads round in a circle, or that no file can have, stays as it is."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError):
-        return path
-
-
-def images_of(place: Path) -> Iterator[Path]:
-    """Yield the images in a folder, or those that a text file lists, relative to itself.
+def listing(places: Sequence[Path], *, roots: Sequence[Path]) -> Listing:
+    """List the images of a split's places; relative lines of a list file are read from its folder or from `roots`.
 
     A linked image stays where its link is, since its labels stand beside the link.
     """
-    if place.is_dir():
-        yield from sorted(_below(place))
-    else:
-        for line in place.read_text(encoding="utf-8-sig").splitlines():
-            if line.strip():
-                yield place.parent / line.strip()
+    found = Listing()
+    for place in places:
+        if place.is_dir():
+            found.images += sorted(_below(place, found.unread))
+        else:
+            found.images += _listed(place, (place.parent, *roots, Path.cwd()))
+    return found
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Yield the images in a folder and its subfolders; a linked one is entered too, each but once."""
+def _listed(place: Path, roots: Sequence[Path]) -> Iterator[Path]:
+    for line in place.read_text(encoding="utf-8-sig").splitlines():
+        if text := line.strip():
+            tried = (root / text for root in roots)
+            yield next((path for path in tried if not image_problem(path)), roots[0] / text)
+
+
+def _below(folder: Path, unread: Counter[str]) -> Iterator[Path]:
+    """Yield the images in a folder and its subfolders; a linked one is entered too, each but once.
+
+    Hidden files and folders are passed over, as by Ultralytics' glob: thumbnails, checkpoints, resource forks.
+    """
     seen: set[Path] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         if (real := resolved(Path(root))) in seen:
             folders.clear()
             continue
         seen.add(real)
-        yield from (path for name in files if (path := Path(root, name)).suffix.lower() in IMAGES)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(root, name) for name in files if not name.startswith(".")):
+            if (suffix := path.suffix.lower()) in IMAGES:
+                yield path
+            elif suffix in UNREAD:
+                unread[suffix] += 1
 
 
 def image_problem(image: Path) -> str:

@@ -1,5 +1,9 @@
-"""Label files: where they stand, what is in them, and what is wrong with a line."""
+"""Label files: where they stand, what is in them, and what is wrong with a line.
 
+The rules are those of `verify_image_label` in Ultralytics 8.4.190, which decide what a detection training takes.
+"""
+
+import codecs
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +12,10 @@ from typing import Final
 
 BOX: Final = 5
 """Numbers in a line that is a box; a polygon has at least seven."""
+CORNERS: Final = 9
+"""Numbers in a line of four corners, as oriented boxes have."""
+TOLERANCE: Final = 0.01
+"""How far a box may lie outside the image, as a share of its side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +25,13 @@ class LabelLine:
     number: int
     """1 for the first line of the file."""
     text: str
+    """What is trained on: keypoints are cut off."""
     mistake: str
     """What is wrong with it, empty when nothing is."""
+    box: tuple[float, ...] = ()
+    """Class, centre x, centre y, width, height as shares of the image; empty where the line is wrong."""
+    repeated: bool = False
+    """Another line before it says the same."""
 
 
 def label_of(image: Path) -> Path:
@@ -34,11 +47,14 @@ def label_of(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def label_lines(image: Path, classes: int) -> Iterator[LabelLine]:
-    """Yield each line of an image's label file that is not blank; a file that cannot be read is one bad line."""
+def label_lines(image: Path, classes: int, *, keypoints: int = 0) -> Iterator[LabelLine]:
+    """Yield each line of an image's label file that is not blank; a file that cannot be read is one bad line.
+
+    `keypoints` is how many numbers of a line stand for keypoints, after the box.
+    """
     path = label_of(image)
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        content = path.read_bytes()
     except FileNotFoundError:
         if path.is_symlink():
             yield LabelLine(1, "", "links to a file that is not there")
@@ -46,35 +62,65 @@ def label_lines(image: Path, classes: int) -> Iterator[LabelLine]:
     except (OSError, ValueError) as error:
         yield LabelLine(1, "", f"must be a readable file, but {getattr(error, 'strerror', None) or error}")
         return
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    polygons = any(_polygon(line.split()) for _, line in lines)
-    for number, line in lines:
-        words = line.split()
-        yield LabelLine(number, line, _shape_mistake(words, polygons=polygons) or _value_mistake(words, classes))
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        yield LabelLine(1, "", "must be UTF-8 text, but is UTF-16")
+        return
+    yield from _parsed(content.decode("utf-8-sig", errors="replace"), classes, keypoints=keypoints)
 
 
-def _polygon(words: Sequence[str]) -> bool:
+def _parsed(text: str, classes: int, *, keypoints: int) -> Iterator[LabelLine]:
+    rows = [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    rows = [(number, words[:BOX] if len(words) == BOX + keypoints else words) for number, words in rows]
+    polygons = any(is_polygon(words) for _, words in rows)
+    seen: set[tuple[float, ...]] = set()
+    for number, words in rows:
+        line = " ".join(words)
+        mistake = _shape_mistake(words, polygons=polygons)
+        values = () if mistake else tuple(float(word) for word in words)
+        box = box_of(values) if values else ()
+        mistake = mistake or _value_mistake(words, box, classes)
+        yield LabelLine(number, line, mistake, () if mistake else box, values in seen)
+        if not mistake:
+            seen.add(values)
+
+
+def is_polygon(words: Sequence[object]) -> bool:
+    """Return True if a line is a class and at least three corners."""
     return len(words) > BOX + 1 and len(words) % 2 == 1
+
+
+def box_of(values: Sequence[float]) -> tuple[float, ...]:
+    """Return class and box of a line; of a polygon the upright box round it.
+
+    >>> box_of((0, 0.25, 0.25, 0.75, 0.25, 0.5, 0.5))
+    (0, 0.5, 0.375, 0.5, 0.25)
+    """
+    if len(values) == BOX:
+        return tuple(values)
+    across, down = values[1::2], values[2::2]
+    left, right, top, bottom = min(across), max(across), min(down), max(down)
+    return (values[0], (left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
 
 
 def _shape_mistake(words: Sequence[str], *, polygons: bool) -> str:
     if not all(math.isfinite(_number(word)) for word in words):
-        return f"must be finite numbers, but got {' '.join(words)!r}"
-    if len(words) != BOX and not _polygon(words):
+        return f"must be finite numbers, but got {' '.join(words)[:100]!r}"
+    if len(words) != BOX and not is_polygon(words):
         return f"must be `class x y width height` or a polygon, but has {len(words)} numbers"
-    if polygons and len(words) == BOX:  # Ultralytics would leave the whole image out
+    if polygons and len(words) == BOX:  # Ultralytics leaves the whole image out
         return "boxes and polygons must not stand in one file, but a box stands among polygons"
     return ""
 
 
-def _value_mistake(words: Sequence[str], classes: int) -> str:
-    numbers = [_number(word) for word in words]
-    if not (numbers[0].is_integer() and 0 <= numbers[0] < classes):
+def _value_mistake(words: Sequence[str], box: Sequence[float], classes: int) -> str:
+    if not box:
+        return ""
+    if not (box[0].is_integer() and 0 <= box[0] < classes):
         return f"class must be 0 to {classes - 1}, but got {words[0]}"
-    if not all(-1e-3 <= number <= 1.001 for number in numbers[1:]):
+    if max(box[1:]) > 1 + TOLERANCE or min(box[1:3]) < -TOLERANCE:
         return f"box must lie inside the image (0 to 1), but got {' '.join(words[1:])}"
-    if len(numbers) == BOX and min(numbers[3:]) <= 0:
-        return f"width and height must be above 0, but got {' '.join(words[3:])}"
+    if min(box[3:]) < 0:
+        return f"width and height must not be negative, but got {' '.join(words[3:])}"
     return ""
 
 

@@ -20,8 +20,9 @@ from automl.study.text import printable
 def stage(data: DataSet, folder: Path) -> Path:
     """Make a tree of links to the images and copies of the labels below `folder`; return its `data.yaml`.
 
-    Two images of one name in one split are told apart by a number. Bad images and label lines stay out, and so
-    does what an earlier state of the data set left there.
+    Two images of one name in one split are told apart by a number, and so are the repeats of one image, which a
+    training sees as often. Bad images and label lines stay out, and so does what an earlier state of the data set
+    left there.
     """
     marker, text = folder / DATA_YAML, _description(data, folder)
     if marker.is_file() and marker.read_text(encoding="utf-8") == text:
@@ -30,10 +31,13 @@ def stage(data: DataSet, folder: Path) -> Path:
     for split, images in data.images.items():
         pictures, labels = _emptied(folder / "images" / split), _emptied(folder / "labels" / split)
         taken: set[str] = set()
-        for image in dict.fromkeys(image for image in images if not image_problem(image)):
-            stem = _free(printable(image.stem).replace("\\", "_"), taken)
+        for image in images:
+            if image_problem(image):
+                continue
+            stem = _free(_readable(image.stem), taken)
             files.link(image, pictures / f"{stem}{image.suffix}")
-            good = [line.text for line in label_lines(image, len(data.names)) if not line.mistake]
+            lines = label_lines(image, len(data.names), keypoints=data.keypoints)
+            good = [line.text for line in lines if not line.mistake and not line.repeated]
             (labels / f"{stem}.txt").write_text("".join(f"{line}\n" for line in good), encoding="utf-8")
     files.write_text(marker, text)
     return marker
@@ -62,6 +66,12 @@ def _emptied(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def _readable(stem: str) -> str:
+    """Return a stem that is UTF-8, and not hidden, since Ultralytics' glob passes over hidden files."""
+    text = printable(stem).replace("\\", "_")
+    return f"_{text}" if text.startswith(".") else text
 
 
 def _free(stem: str, taken: set[str]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from automl.data.images import image_problem
-from automl.data.labels import BOX, label_lines
+from automl.data.labels import label_lines
 
 MOST_LABELS: Final = 5000
 """Label files read; enough for stable quantiles, and bounded on a slow mount."""
@@ -70,14 +70,16 @@ class Summary:
         return cls(**{**plain, **lists})
 
 
-def summarise(images: Sequence[Path], *, classes: int, fingerprint: str, heads: bool = True) -> Summary | None:
+def summarise(
+    images: Sequence[Path], *, classes: int, fingerprint: str, heads: bool = True, keypoints: int = 0
+) -> Summary | None:
     """Look at the labels of a training split, and with `heads` at some of its images; None where no box is found."""
     whole = [image for image in dict.fromkeys(images) if not heads or not image_problem(image)]
     looked = _spread(whole, MOST_LABELS)
     numbers: Counter[int] = Counter()
     sides: list[tuple[float, float]] = []
     for image in looked:
-        for number, width, height in _boxes(image, classes):
+        for number, width, height in _boxes(image, classes, keypoints):
             numbers[number] += 1
             sides.append((width, height))
     if not sides:
@@ -125,18 +127,11 @@ def _spread(images: Sequence[Path], most: int) -> Sequence[Path]:
     return [images[int(place * step)] for place in range(min(len(images), most))]
 
 
-def _boxes(image: Path, classes: int) -> Iterator[tuple[int, float, float]]:
+def _boxes(image: Path, classes: int, keypoints: int) -> Iterator[tuple[int, float, float]]:
     """Yield class, width and height of each good box of an image; of a polygon those of the box round it."""
-    for line in label_lines(image, classes):
-        if not line.mistake:
-            number, *rest = map(float, line.text.split())
-            sides = rest[2:] if len(rest) == BOX - 1 else [_extent(rest[0::2]), _extent(rest[1::2])]
-            if min(sides) > 0:
-                yield int(number), sides[0], sides[1]
-
-
-def _extent(places: Sequence[float]) -> float:
-    return max(places) - min(places)
+    for line in label_lines(image, classes, keypoints=keypoints):
+        if line.box and min(line.box[3:]) > 0:
+            yield int(line.box[0]), line.box[3], line.box[4]
 
 
 def _percentiles(values: "np.ndarray[Any, np.dtype[np.float64]]") -> Triple:

@@ -3,15 +3,15 @@
 import os
 from pathlib import Path
 
-from automl.data import check, sample, staging, summary
+from automl.data import archive, check, sample, staging, summary
 from automl.data.record import DataSet
 from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
-from automl.storage import files, layout, scratch
-from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS
+from automl.storage import files, layout, scratch, symlinks
+from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
 from automl.storage.outage import patiently
 from automl.storage.place import Place
-from automl.study.errors import StudyError
+from automl.study.errors import DataError, StudyError
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
 from automl.study.spec import SAMPLE, StudySpec
@@ -27,7 +27,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """
 
     def own(name: str) -> str:
-        if keeps(folder, name):
+        if symlinks.holds_file(folder, name):
             return name
         source, target = source_of_model(name), kept_name(name)
         if source and not (folder / target).exists():
@@ -35,12 +35,6 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
         return target
 
     return renamed(spec, own)
-
-
-def keeps(folder: Path, name: str) -> bool:
-    """Return True if a model's name is that of a file in the study's own folder, and leads nowhere else."""
-    whole = (folder / name).resolve()
-    return whole.is_file() and whole.is_relative_to(folder.resolve()) and not Path(name).is_absolute()
 
 
 def kept_name(name: str) -> str:
@@ -89,7 +83,7 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
     source = source_of(spec, folder)
     if spec.data == SAMPLE and not source.exists():
         patiently(folder, lambda: sample.draw(source.parent))
-    data = check_data(spec, source)
+    data = check_data(spec, source, unpacked=folder / UNPACKED)
     marker = folder / DATA / DATA_YAML
     begun = (folder / JOURNAL).exists() and marker.is_file()
     if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
@@ -105,19 +99,33 @@ def source_of(spec: StudySpec, folder: Path) -> Path:
     return folder / DRAWN / DATA_YAML if spec.data == SAMPLE else Path(spec.data)
 
 
-def check_data(spec: StudySpec, source: Path) -> DataSet:
-    """Look at the splits that the study will use."""
+def check_data(spec: StudySpec, source: Path, *, unpacked: Path) -> DataSet:
+    """Look at the splits that the study will use; an archive is unpacked into the folder `unpacked`.
+
+    Raises:
+        DataError: the data cannot be used, or a searched setting has no effect on them.
+    """
     splits = tuple(dict.fromkeys(("train", "val", spec.confirm.split)))
-    return check.check(source.absolute(), read_yaml(source), splits=splits)
+    place = archive.yaml_of(source.absolute(), unpacked=unpacked)
+    data = check.check(place, read_yaml(place), splits=splits)
+    if "copy_paste" in spec.search_space.parameters and "train" not in data.polygons:
+        raise DataError(
+            f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
+            "remove space.copy_paste, or bring labels with polygons"
+        )
+    return data
 
 
 def summary_of(data: DataSet) -> Summary | None:
     """Return what the training split looks like."""
-    return summary.summarise(data.images["train"], classes=len(data.names), fingerprint=data.fingerprint)
+    return summary.summarise(
+        data.images["train"], classes=len(data.names), fingerprint=data.fingerprint, keypoints=data.keypoints
+    )
 
 
 def summary_at(source: str) -> Summary | None:
     """Return what the training split of a data set of the user's, or of the sample, looks like."""
     with scratch.folder() as folder:
-        path = sample.draw(folder) if source == SAMPLE else Path(source).absolute()
+        given = sample.draw(folder) if source == SAMPLE else Path(source).absolute()
+        path = archive.yaml_of(given, unpacked=folder / UNPACKED)
         return summary_of(check.check(path, read_yaml(path), splits=("train",)))

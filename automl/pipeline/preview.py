@@ -11,6 +11,7 @@ from automl.pipeline import disk_forecast, inputs, plain_training, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.time_forecast import TimeForecast
 from automl.storage import scratch
+from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
 from automl.study import Params, warm_up
 from automl.study.baseline import Baseline
@@ -107,7 +108,7 @@ def preview(spec: StudySpec, place: Place) -> Preview:
     """
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
-        return _of(spec, place, inputs.check_data(spec, source))
+        return _of(spec, place, inputs.check_data(spec, source, unpacked=drawn / UNPACKED))
 
 
 def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:

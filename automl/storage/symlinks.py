@@ -1,4 +1,4 @@
-"""What is written for a study stays in its storage: no folder of it may be a link that leads out.
+"""Path-traversal guard: reject symlinks that point outside the storage directory.
 
 The storage itself, its `runs` and its `models` may be links: where these lead, the user decided.
 """
@@ -10,7 +10,7 @@ from automl.study.errors import StudyError
 
 
 def check(folder: Path, *, inner: tuple[str, ...] = ()) -> None:
-    """See that a folder, what stands in it, and what stands in some of its folders, does not lead elsewhere.
+    """Check that a folder, its entries, and the entries of some of its folders, do not lead elsewhere.
 
     Raises:
         StudyError: a link leads out of the place where the folder stands.
@@ -76,6 +76,12 @@ def inside(folder: Path, name: str) -> Path | None:
     if not place.is_relative_to(folder):
         raise StudyError(f"{path}: must stay in the study's own folder, but leads to {place}")
     return place
+
+
+def holds_file(folder: Path, name: str) -> bool:
+    """Return True if a relative name is that of a regular file below a folder, and no link leads out of it."""
+    path = folder / name
+    return not Path(name).is_absolute() and path.is_file() and _within(path, folder.resolve())
 
 
 def file_in(folder: Path, name: str) -> Path | None:

@@ -117,10 +117,14 @@ def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
         places = (folder / name, Path(name))
         return next((str(place.resolve()) for place in places if there(place)), name)
 
-    data = spec.data if spec.data == SAMPLE else whole(spec.data)
+    data = spec.data if spec.data == SAMPLE else whole(spec.data, there=_is_there)
     earlier = [whole(name, there=is_folder) for name in spec.warm_start]
     named = renamed(spec, partial(whole, there=lambda path: source_of(str(path))))
     return named.model_copy(update={"data": data, "warm_start": earlier})
+
+
+def _is_there(path: Path) -> bool:
+    return is_file(path) or is_folder(path)
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -> None:  # noqa: ANN401

@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 from yaml.resolver import BaseResolver
 
+from automl.study import text_file
 from automl.study.errors import SpecError
 
 CREDENTIALS: Final = re.compile(r"\w://[^/\s@]*:[^\s@]*@")
@@ -26,15 +27,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SpecError: the file is missing, is no YAML, or holds no mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = text_file.read_bytes(path)
     except (OSError, ValueError) as error:
         raise SpecError([f"{path}: must be a readable file, but {_plain(error)}"]) from None
+    text = data.decode("utf-8", errors="replace")
+    problem = text_file.encoding_problem(data)
     if secret := CREDENTIALS.search(text):
         raise SpecError([f"{path}:{text.count(chr(10), 0, secret.start()) + 1}: {NO_SECRETS}"])
     try:
         content = _parsed(text)
+        if problem and content != _parsed(data.decode("utf-8", errors="ignore")):  # more than a comment is concerned
+            raise SpecError([f"{path}: {problem}"])
     except yaml.YAMLError as error:
-        raise SpecError([f"{path}: must be YAML, but {_told(error)}"]) from None
+        raise SpecError([f"{path}: {problem or f'must be YAML, but {_told(error)}'}"]) from None
     if not isinstance(content, dict):
         held = "nothing" if content is None else f"a {type(content).__name__}"
         raise SpecError([f"{path}: must hold `key: value` lines, but holds {held}"])

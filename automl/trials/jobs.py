@@ -1,4 +1,4 @@
-"""What is fixed while a study runs: its folder, its description, what each trial holds; and the jobs made from that."""
+"""Immutable run settings of a study, and the jobs made from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.hpo.strategy import Course
+from automl.storage import symlinks
 from automl.storage.layout import TRIALS
 from automl.study import EarlierEvidence, Job, Params, Trial
 from automl.study.baseline import Baseline
@@ -17,7 +18,7 @@ from automl.trainers import chosen
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is fixed while a study runs."""
+    """Immutable settings while a study runs."""
 
     folder: Path
     spec: StudySpec
@@ -30,10 +31,8 @@ class Frame:
     """None in a study that an earlier version began: its baseline is the default of its space."""
 
     def whole(self, model: str) -> str:
-        """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
-        kept = (self.folder / model).resolve()
-        own = kept.is_file() and kept.is_relative_to(self.folder.resolve())
-        return str(self.folder / model) if own else model
+        """Return the path of a model that the study keeps, or the name of one that the trainer ships."""
+        return str(self.folder / model) if symlinks.holds_file(self.folder, model) else model
 
     def placed(self, params: Params) -> Params:
         """Return params for a worker: models and weights by their absolute paths."""
@@ -48,7 +47,7 @@ class Frame:
         return self.folder / TRIALS / trial_name(trial, self.spec.model)
 
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
-        """Return a training of these params to the last epoch; models are named by their whole path."""
+        """Return a training of these params to the last epoch; models are named by their absolute path."""
         return Job(
             folder=folder,
             number=number,
@@ -68,7 +67,7 @@ class Frame:
 
 
 def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
-    """Return what a study's search is about."""
+    """Return the settings of a study's sampler and scheduler."""
     return Course(
         space=spec.search_space,
         metric=spec.metric,

@@ -77,9 +77,12 @@ def rewritten(old: str, new: str) -> Callable[[Path], None]:
     ("change", "said"),
     [
         (Path.unlink, "data.yaml: must be a readable file, but No such file or directory"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "data.yaml: must be a readable file, but"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "data.yaml: must be UTF-8 text, but its encoding is UTF-16"),
         (lambda path: path.write_text("train: [unclosed"), "data.yaml: must be YAML, but"),
-        (rewritten("test: images/test\n", ""), "test: must name a folder or a list of images, but got None"),
+        (
+            rewritten("test: images/test\n", ""),
+            "test: must name a folder or a text file that lists images, or a list of these, but got None",
+        ),
         (rewritten("images/val", "images/none"), "val: must exist, but"),
         (emptied("val"), "val: must hold images"),
         (labelled("7 0.5 0.5 0.1 0.1"), "0000.txt:1: class must be 0 to 2, but got 7"),
@@ -245,7 +248,7 @@ def test_an_error_of_the_surroundings_is_one_message(
     def broken() -> None:
         raise error
 
-    with pytest.raises(typer.Exit, match="") as ended:
+    with pytest.raises(typer.Exit, match="2") as ended:
         readable(broken)()
     assert ended.value.exit_code == 2
     assert capsys.readouterr().err.startswith(said)

@@ -179,7 +179,7 @@ def test_stock_stops_what_lies_below_the_best_third_of_those_before_it() -> None
         )  # 0.3 < 0.37, two thirds up from 0.1 to 0.5
 
 
-def test_a_trial_that_stock_stops_is_told_to_its_searcher_as_complete_with_its_last_value() -> None:
+def test_a_trial_that_stock_stops_is_complete_with_its_last_value() -> None:
     stock = tune.make("stock", course(epochs=100))
     done = race(stock, budget=200, epochs=100)
     told = stock.searcher._ot_study.trials  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ class Scripted:
         self.over.append(number)
 
 
-def test_a_suggestion_is_answered_by_the_nearest_row_not_taken_and_the_strategy_is_told_which() -> None:
+def test_a_suggestion_is_answered_by_the_nearest_free_row() -> None:
     made = task([[0.1], [0.2], [0.3], [0.4]])
     strategy = Scripted()
     virtual.run(strategy, made, workers=1, budget=10, startup=0)

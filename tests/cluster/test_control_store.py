@@ -56,7 +56,7 @@ class Story:
         (" aabb", True, ["cannot be asked from here; should it be lost, Ray ends the study without a word"]),
     ],
 )
-def test_a_watch_tells_each_change_once_and_gives_up_at_another_cluster_or_after_its_patience(
+def test_a_watch_logs_each_change_once_and_ends_at_another_cluster(
     answers: str, *, goes_on: bool, said: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="automl")
@@ -130,7 +130,7 @@ def test_a_store_that_keeps_its_state_may_be_away_for_twenty_seconds(tmp_path: P
 @pytest.mark.ray
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("comes_back", "told"), [(True, "came back as another cluster's"), (False, "does not answer")])
-def test_a_store_that_forgets_ends_the_study_in_words_and_it_goes_on_in_a_new_cluster(
+def test_a_store_that_forgets_ends_the_study_which_resumes_in_a_new_cluster(
     tmp_path: Path, *, comes_back: bool, told: str
 ) -> None:
     study = tmp_path / "study"

@@ -28,7 +28,7 @@ def test_no_process_of_a_trial_outlives_its_worker_whose_whole_group_is_killed(t
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("forked", 0.0), ("forked away", reaper.LOOK_SECONDS + 0.5)])
-def test_a_child_without_a_program_of_its_own_is_known_by_its_group_at_once_and_by_its_parent_soon(
+def test_a_child_without_a_program_is_found_by_its_group_and_its_parent(
     tmp_path: Path, kind: str, seconds: float
 ) -> None:
     worker, children = start(tmp_path, kind)
@@ -67,7 +67,7 @@ def test_the_guardian_keeps_no_pipe_of_the_worker_open(tmp_path: Path) -> None:
     assert wait_until(lambda: not alive(children))
 
 
-def test_a_trial_that_starts_again_first_ends_what_its_earlier_attempt_left_and_its_worker(tmp_path: Path) -> None:
+def test_a_restarted_trial_first_ends_what_its_earlier_attempt_left(tmp_path: Path) -> None:
     hung, left = start(tmp_path, "own session")
 
     again, children = start(tmp_path, "own session")

@@ -188,7 +188,7 @@ def test_new_jobs_are_asked_for_behind_paused_ones(source: Jobs) -> None:
     assert len(tune.trials) == 2
 
 
-def test_trials_left_paused_are_let_go_once_the_source_is_over_but_not_those_it_named(source: Jobs) -> None:
+def test_paused_trials_are_released_once_the_source_is_over(source: Jobs) -> None:
     source.resume.extend([2, 1])
     tune = all_paused(source)
     assert tune.searcher.suggest("id") is None

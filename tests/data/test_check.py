@@ -7,22 +7,23 @@ from typing import Any
 import pytest
 
 from automl.data import check as data_check
-from automl.data.labels import label_of
 from automl.data.record import DataSet
 from automl.study.errors import DataError
 from tests.builders import written
+from tests.pictures import picture
 
 SPLITS = ("train", "val")
 GOOD = "0 0.5 0.5 0.2 0.2"
+BOTH = f"{GOOD}\n1 0.2 0.2 0.1 0.1\n"
 RAW: Mapping[str, Any] = {"train": "images/train", "val": "images/val", "names": {0: "hole", 1: "spot"}}
 
 
 def drawn(root: Path, *, split: str = "train", count: int = 4, labels: str = GOOD + "\n") -> list[Path]:
-    """Put images (a byte each) and their label files into the folders of a split."""
-    images = [written(root / "images" / split, f"{number}.jpg", "x") for number in range(count)]
-    for image in images:
-        written(label_of(image).parent, label_of(image).name, labels)
-    return images
+    """Put images and their label files into the folders of a split; the first holds a box of the second class too."""
+    return [
+        picture(root / "images" / split / f"{number}.jpg", labels=labels if number or labels != GOOD + "\n" else BOTH)
+        for number in range(count)
+    ]
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def refused(root: Path, **changes: Any) -> str:
 def test_a_good_data_set_is_counted(root: Path) -> None:
     found = check(root)
     assert {split: len(images) for split, images in found.images.items()} == {"train": 4, "val": 4}
-    assert found.boxes == {"train": {0: 4}, "val": {0: 4}}
+    assert found.boxes == {"train": {0: 4, 1: 1}, "val": {0: 4, 1: 1}}
     assert (found.names, found.warnings) == ({0: "hole", 1: "spot"}, ())
 
 
@@ -78,9 +79,11 @@ def test_names_may_be_a_list_or_a_mapping(root: Path, names: Any) -> None:
     assert check(root, names=names).names == {0: "hole", 1: "spot"}
 
 
-@pytest.mark.parametrize("value", [None, 3, True, ["images/train", "images/val"], {"a": 1}])
-def test_a_split_names_one_place(root: Path, value: object) -> None:
-    told = f"data.yaml: train: must name a folder or a list of images, but got {value!r}"
+@pytest.mark.parametrize("value", [None, 3, True, "", [], ["images/train", 3], {"a": 1}])
+def test_a_split_names_places(root: Path, value: object) -> None:
+    told = (
+        f"data.yaml: train: must name a folder or a text file that lists images, or a list of these, but got {value!r}"
+    )
     assert refused(root, train=value) == told
 
 
@@ -103,12 +106,14 @@ def test_a_split_that_is_a_picture_is_no_list(root: Path) -> None:
     assert refused(root, train="a.jpg") == told
 
 
-def test_a_download_script_is_never_run(root: Path) -> None:
-    assert "download: must not be set" in refused(root, download="https://example.org/x.zip")
+def test_a_download_script_is_never_run_nor_in_the_way(root: Path) -> None:
+    assert check(root, download="https://example.org/x.zip").images == check(root).images
+    told = refused(root, val="none", download="https://example.org/x.zip")
+    assert told.endswith("none does not; `download` is never run: fetch the data set yourself")
 
 
 def test_all_mistakes_of_the_yaml_are_told_at_once(root: Path) -> None:
-    assert len(refused(root, names=None, train=3, val="none", download="x").splitlines()) == 4
+    assert len(refused(root, names=None, train=3, val="none", channels=1).splitlines()) == 4
 
 
 @pytest.mark.parametrize("where", ["relative", "absolute", "none", "above"])
@@ -123,7 +128,7 @@ def test_path_is_read_from_the_folder_of_the_yaml(
 
 def test_an_empty_split_is_named_with_its_folder(root: Path) -> None:
     (root / "empty").mkdir()
-    assert refused(root, train="empty").startswith("data.yaml: train: must hold images (.bmp, ")
+    assert refused(root, train="empty").startswith("data.yaml: train: must hold images (.avif, ")
 
 
 def test_a_split_without_any_label_is_named_with_the_folder_looked_in(root: Path) -> None:
@@ -146,7 +151,8 @@ def test_a_split_without_any_label_is_named_with_the_folder_looked_in(root: Path
         ("0 1.5 0.5 0.1 0.1", "box must lie inside the image (0 to 1), but got 1.5 0.5 0.1 0.1"),
         ("0 64 64 12 12", "box must lie inside the image (0 to 1), but got 64 64 12 12"),
         ("0 -0.1 0.5 0.1 0.1", "box must lie inside the image (0 to 1), but got -0.1 0.5 0.1 0.1"),
-        ("0 0.5 0.5 0 0.1", "width and height must be above 0, but got 0 0.1"),
+        ("0 0.5 0.5 -0.001 0.1", "width and height must not be negative, but got -0.001 0.1"),
+        ("0 1.011 0.5 0.1 0.1", "box must lie inside the image (0 to 1), but got 1.011 0.5 0.1 0.1"),
         ("0 0.5 0.5 0.1", "must be `class x y width height` or a polygon, but has 4 numbers"),
         ("0 0.5 0.5 0.1 0.1 0.9", "must be `class x y width height` or a polygon, but has 6 numbers"),
         ("0 0.5 0.5 0.1 0.1 0.9 0.9 0.9", "must be `class x y width height` or a polygon, but has 8 numbers"),
@@ -154,7 +160,7 @@ def test_a_split_without_any_label_is_named_with_the_folder_looked_in(root: Path
 )
 def test_a_bad_label_line_is_named_by_file_and_line(root: Path, line: str, mistake: str) -> None:
     written(root / "labels/train", "2.txt", f"{GOOD}\n\n{line}\n")
-    assert refused(root) == f"data.yaml: train: 1 of 5 label lines are wrong:\n  labels/train/2.txt:3: {mistake}"
+    assert refused(root) == f"data.yaml: train: 1 of 6 label lines are wrong:\n  labels/train/2.txt:3: {mistake}"
 
 
 def test_a_box_among_polygons_is_wrong(root: Path) -> None:
@@ -163,13 +169,17 @@ def test_a_box_among_polygons_is_wrong(root: Path) -> None:
 
 
 def test_a_few_bad_lines_are_a_warning_with_their_count(root: Path) -> None:
-    written(root / "labels/train", "0.txt", f"{GOOD}\n" * 100 + "7 0.5 0.5 0.1 0.1\n")
+    lines = "".join(f"1 0.5 0.5 0.2 {number / 1000}\n" for number in range(100, 200))
+    written(root / "labels/train", "1.txt", lines)
+    written(root / "labels/train", "2.txt", f"{GOOD}\n7 0.5 0.5 0.1 0.1\n")
     found = check(root)
     assert found.warnings == (
-        f"{root}/data.yaml: train: 1 of 104 label lines are wrong:\n"
-        f"  {root}/labels/train/0.txt:101: class must be 0 to 1, but got 7",
+        f"{root}/data.yaml: train: 1 of 105 label lines are wrong:\n"
+        f"  {root}/labels/train/2.txt:2: class must be 0 to 1, but got 7\n"
+        "  1 images with such lines are left out, as Ultralytics does",
     )
-    assert found.boxes["train"] == {0: 103}
+    assert found.boxes["train"] == {0: 2, 1: 101}
+    assert [image.stem for image in found.images["train"]] == ["0", "1", "3"]
 
 
 def test_of_many_bad_lines_ten_are_shown_and_the_rest_counted(root: Path) -> None:
@@ -215,14 +225,18 @@ def test_a_label_file_that_cannot_be_read_is_no_background(root: Path, make: Cal
 
 
 def test_an_image_without_a_label_file_is_background(root: Path) -> None:
-    (root / "labels/train/0.txt").unlink()
-    assert check(root).boxes["train"] == {0: 3}
+    (root / "labels/train/1.txt").unlink()
+    found = check(root)
+    assert found.boxes["train"] == {0: 3, 1: 1}
+    assert "train: 1 of 4 images have no label file and count as background" in found.warnings[0]
 
 
 @pytest.mark.parametrize("make", [Path.touch, loop, dangling])
 def test_an_image_that_is_not_there_or_empty_is_named(root: Path, make: Callable[[Path], None]) -> None:
     make(root / "images/train/x.jpg")
-    assert "images/train/x.jpg: is listed but not there, or empty" in refused(root)
+    found = check(root)
+    assert "images/train/x.jpg: is listed but not there, or empty" in found.warnings[0]
+    assert len(found.images["train"]) == 4
 
 
 def test_a_list_of_images_is_read_relative_to_itself(root: Path) -> None:
@@ -231,12 +245,13 @@ def test_a_list_of_images_is_read_relative_to_itself(root: Path) -> None:
     written(root, "train.txt", "\r\n".join(lines))
     found = check(root, train="train.txt")
     assert [image.resolve().name for image in found.images["train"]] == ["0.jpg", "1.jpg", "2.jpg"]
-    assert found.boxes["train"] == {0: 3}
+    assert found.boxes["train"] == {0: 3, 1: 1}
 
 
 def test_a_line_of_a_list_that_names_no_image_is_told(root: Path) -> None:
     written(root, "train.txt", "images/train/0.jpg\nlabels/train/1.txt\nimages/none.jpg\n" + "n" * 300 + ".jpg\n")
-    told = refused(root, train="train.txt")
+    told = check(root, train="train.txt").warnings[0]
+    assert "3 of 4 images cannot be used and are left out" in told
     assert "labels/train/1.txt: must be an image" in told
     assert "images/none.jpg: is listed but not there" in told
     assert ".jpg: cannot be read: [Errno 36]" in told
@@ -250,7 +265,7 @@ def test_linked_folders_are_entered_once_each_and_circles_do_no_harm(root: Path)
 
 
 def test_the_labels_of_a_linked_image_stand_beside_the_link(root: Path) -> None:
-    (root / "images/train/pool.jpg").symlink_to(written(root / "pool", "a.jpg", "x"))
+    (root / "images/train/pool.jpg").symlink_to(picture(root / "pool/a.jpg"))
     written(root, "labels/train/pool.txt", "1 0.5 0.5 0.1 0.1")
     written(root, "train.txt", "images/train/pool.jpg")
     assert check(root, train="train.txt").boxes["train"] == {1: 1}

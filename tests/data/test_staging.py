@@ -1,6 +1,7 @@
 """The tree of links in a study's folder: what Ultralytics reads, whatever the user's files are called."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,14 @@ import yaml
 from automl.data import check, staging
 from automl.data.labels import label_lines, label_of
 from automl.data.record import DataSet
+from tests import pictures
 from tests.builders import written
 
 GOOD = "0 0.5 0.5 0.2 0.2"
 
 
 def picture(root: Path, name: str, *, labels: str = GOOD) -> Path:
-    image = written(root, name, "x")
-    written(label_of(image).parent, label_of(image).name, labels)
-    return image
+    return pictures.picture(root / name, labels=labels)
 
 
 def data_of(root: Path, *images: Path, names: dict[int, str] | None = None) -> DataSet:
@@ -56,9 +56,21 @@ def test_images_of_one_stem_keep_their_own_labels(tmp_path: Path) -> None:
     assert found == {image: f"{number} 0.5 0.5 0.2 0.2\n" for number, image in enumerate(images)}
 
 
-def test_an_image_listed_twice_is_staged_once(tmp_path: Path) -> None:
+def test_an_image_listed_twice_is_staged_twice(tmp_path: Path) -> None:
     image = picture(tmp_path, "images/a.jpg")
-    assert len(staged(staging.stage(data_of(tmp_path, image, image), tmp_path / "study"))) == 1
+    found = staged(staging.stage(data_of(tmp_path, image, image), tmp_path / "study"))
+    assert found == {"a.jpg": GOOD + "\n", "a_2.jpg": GOOD + "\n"}
+
+
+def test_a_name_that_is_hidden_or_no_text_is_staged_under_one_that_is_read(tmp_path: Path) -> None:
+    images = [picture(tmp_path, f"images/{name}") for name in (".a.jpg", "b\udcff.jpg")]
+    assert list(staged(staging.stage(data_of(tmp_path, *images), tmp_path / "study"))) == ["_.a.jpg", "b_xff.jpg"]
+
+
+def test_keypoints_and_repeated_lines_are_not_staged(tmp_path: Path) -> None:
+    image = picture(tmp_path, "images/a.jpg", labels=f"{GOOD} 0.5 0.5 0.6 0.6\n{GOOD}\n")
+    data = replace(data_of(tmp_path, image), keypoints=4)
+    assert staged(staging.stage(data, tmp_path / "study")) == {"a.jpg": GOOD + "\n"}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +128,7 @@ def test_the_fingerprint_follows_images_and_labels(tmp_path: Path) -> None:
     seen = [fingerprint()]
     label_of(image).write_text("0 0.5 0.5 0.3 0.3")
     seen.append(fingerprint())
-    image.write_text("longer")
+    pictures.picture(image, seed=1)
     seen.append(fingerprint())
     picture(tmp_path, "images/b.jpg")
     seen.append(fingerprint())

@@ -107,7 +107,7 @@ def test_a_lower_confidence_gives_a_higher_lower_bound() -> None:
     assert sure.lower < less.lower
 
 
-def test_a_model_compared_with_itself_differs_by_nothing_whatever_the_order_of_images() -> None:
+def test_a_model_does_not_differ_from_itself_in_any_order_of_images() -> None:
     stats = drawn(np.random.default_rng(4), 30)
     turned = np.arange(30)[::-1]
     other = replace(stats, image=turned[stats.image], truth_image=turned[stats.truth_image], names=stats.names[::-1])

@@ -133,7 +133,7 @@ def test_no_seeds_train_nothing() -> None:
     assert replace(OPEN, seeds=0, retrainings=0).next_round([], {}) is None
 
 
-def test_a_close_verdict_names_the_seeds_that_would_decide_it_and_more_re_trainings_play_them() -> None:
+def test_a_close_verdict_names_the_seeds_that_would_decide_it() -> None:
     heights = {"trial7": (0.41, 0.414), DEFAULT: (0.4, 0.4)}
     short = replace(OPEN, seeds=3, retrainings=6, finalists=1)
     rounds = play(short, heights)

@@ -124,7 +124,7 @@ def test_token_authentication_is_on_on_both_sides() -> None:
     assert image_environment()["RAY_AUTH_MODE"] == "token"
 
 
-def test_every_node_of_own_machines_gets_the_token_as_a_file_that_only_its_owner_reads() -> None:
+def test_every_own_node_gets_the_token_as_a_file_for_its_owner_alone() -> None:
     cluster = documents("cluster.yaml")[0]
     assert cluster["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     for role in ("head", "worker"):

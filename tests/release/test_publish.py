@@ -76,7 +76,7 @@ def settled(session: Session, *, low: float, side: str = CHALLENGER, over: Inter
     return finish.publish(session, publish.verdict_of(session, case, results))
 
 
-def test_the_chosen_model_becomes_the_first_champion_whether_or_not_its_params_are_better(tmp_path: Path) -> None:
+def test_the_chosen_model_is_the_first_champion_even_if_its_params_are_no_better(tmp_path: Path) -> None:
     for number, low in enumerate((0.01, -0.01)):
         session = session_at(tmp_path / str(number))
 
@@ -88,7 +88,7 @@ def test_the_chosen_model_becomes_the_first_champion_whether_or_not_its_params_a
         assert (registry.path("champion") / "best.pt").read_text() == "challenger 2"
 
 
-def test_three_things_are_told_apart_what_ships_how_it_compares_and_whether_the_params_are_better(
+def test_what_ships_how_it_compares_and_whether_params_are_better_stand_apart(
     tmp_path: Path,
 ) -> None:
     told = finish.outcome(settled(session_at(tmp_path), low=-0.01, side=DEFAULT), "small")

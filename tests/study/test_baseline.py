@@ -98,7 +98,7 @@ def test_the_first_trials_are_the_baseline_and_where_it_differs_the_default() ->
     assert starts_of(space, {"optimizer": "auto"}) == [({"optimizer": "auto"}, "baseline"), (default, "default")]
 
 
-def test_a_baseline_outside_the_space_teaches_the_sampler_nothing_and_is_recorded_whole(tmp_path: Path) -> None:
+def test_a_baseline_outside_the_space_is_recorded_and_not_sampled_from(tmp_path: Path) -> None:
     baseline = found(ONLY_SGD, {})
     course = Course(ONLY_SGD, METRIC, 6, (2,), 3, baseline=baseline)
     strategy = Strategy(course)

@@ -84,7 +84,7 @@ def test_a_study_too_short_for_its_warm_up_is_told_so_with_the_numbers() -> None
 
 
 @pytest.mark.yolo
-def test_ultralytics_still_has_a_warm_up_of_three_epochs_and_no_least_number_of_iterations() -> None:
+def test_ultralytics_still_warms_up_three_epochs_without_a_least_count() -> None:
     from ultralytics.engine.trainer import BaseTrainer  # noqa: PLC0415
 
     assert float(yolo.settings()["warmup_epochs"]) == DEFAULTS["warmup_epochs"]

@@ -84,7 +84,7 @@ def test_a_trial_that_was_not_trained_as_asked_is_stopped_at_its_rung_and_never_
     )
 
 
-def test_params_that_memory_is_too_small_for_count_as_infeasible_and_a_lost_node_s_do_not(tmp_path: Path) -> None:
+def test_params_without_enough_memory_are_infeasible_but_not_those_of_a_lost_node(tmp_path: Path) -> None:
     source = open_search(tmp_path, SPEC, workers=3)
     for number in range(3):
         assert source.next_job() is not None

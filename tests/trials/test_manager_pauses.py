@@ -53,7 +53,7 @@ def paused_at(source: TrialManager, value: float, *, epoch: int = 1) -> int:
     return number
 
 
-def test_of_a_study_too_small_for_its_ladder_the_best_trial_is_completed_all_the_same(tmp_path: Path) -> None:
+def test_a_study_too_small_for_its_ladder_completes_its_best_trial(tmp_path: Path) -> None:
     spec = spec_of(budget={"trials": 4}, ladder={"min_epochs": 1, "max_epochs": 6, "reduction_factor": 3})
     source = open_search(tmp_path, spec)
 
@@ -80,7 +80,7 @@ def test_the_budget_of_trials_is_used_exactly_and_every_trial_ends(tmp_path: Pat
     assert all(trial.epoch in SPEC.rungs for trial in source.trials if trial.state is State.PRUNED)
 
 
-def test_a_trial_that_went_on_stood_among_the_best_and_its_end_says_why_the_others_did_not(tmp_path: Path) -> None:
+def test_a_trial_that_advanced_was_among_the_best_and_others_end_with_the_reason(tmp_path: Path) -> None:
     source = open_search(tmp_path, SPEC)
 
     simulate(source, rising, clock=Clock())

@@ -49,7 +49,7 @@ def test_of_the_paused_trials_the_worst_of_the_lowest_rung_ends_first() -> None:
     assert [trial.number for trial in quota.worst_first(paused, METRIC)] == [3, 4, 2, 0, 1]
 
 
-def test_a_paused_trial_that_ends_to_make_room_keeps_no_weights_though_no_other_has_any(tmp_path: Path) -> None:
+def test_a_paused_trial_that_ends_to_make_room_keeps_no_weights(tmp_path: Path) -> None:
     source = opened(tmp_path, study_of("promotion", quota=0.006), workers=1, need=(disk := Disk(tmp_path)).needed)
     first = source.next_job()
     assert first is not None
@@ -88,7 +88,7 @@ def test_a_quota_killed_and_resumed_is_kept_all_the_same(tmp_path: Path) -> None
     assert disk.most <= 14 * MB
 
 
-def test_a_study_that_cannot_go_on_below_its_quota_says_what_to_do_and_goes_on_with_a_higher_one(
+def test_a_study_stopped_by_its_quota_resumes_with_a_higher_one(
     tmp_path: Path,
 ) -> None:
     disk = Disk(tmp_path)
@@ -138,9 +138,7 @@ def test_links_to_the_users_images_do_not_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seen", [1, 3])
-def test_a_model_not_seen_yet_needs_what_is_forecast_and_one_seen_at_most_twice_as_much(
-    tmp_path: Path, seen: int
-) -> None:
+def test_a_new_model_needs_its_forecast_and_a_known_one_at_most_twice_its_size(tmp_path: Path, seen: int) -> None:
     models = {"choices": ["a.yaml", "b.yaml"], "default": "a.yaml"}
     spec = spec_of(space={"model": models, "lr0": SPEC["space"]["lr0"]}, retention={"quota_gb": 1.0})
     keeper = opened(tmp_path, spec)._keeper

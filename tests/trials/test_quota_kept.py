@@ -29,9 +29,7 @@ class Killed(BaseException):
 
 
 @KIND
-def test_the_best_keep_weights_all_that_may_ship_their_best_and_every_trial_its_records(
-    tmp_path: Path, kind: str
-) -> None:
+def test_the_best_trials_keep_weights_and_all_trials_keep_records(tmp_path: Path, kind: str) -> None:
     source = opened(tmp_path, study_of(kind))
 
     simulate(source, Disk(tmp_path).curve, clock=Clock())
@@ -98,7 +96,7 @@ def test_weights_that_cannot_be_deleted_stop_nothing(tmp_path: Path, caplog: pyt
 @pytest.mark.slow
 @KIND
 @pytest.mark.parametrize("deleted", [0, 1, 2, 7, 12])
-def test_a_study_killed_between_journal_and_deletion_loses_nothing_but_disk_for_a_while(
+def test_a_study_killed_between_journal_and_deletion_only_takes_disk_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, deleted: int
 ) -> None:
     spec, unlink, left = study_of(kind), Path.unlink, [deleted]
@@ -150,7 +148,7 @@ def retrainings(folder: Path) -> Callable[[], dict[str, set[str]]]:
     return now
 
 
-def test_after_the_verdict_what_ships_keeps_its_weights_and_the_other_re_trainings_give_theirs_up(
+def test_after_the_verdict_only_the_shipped_re_training_keeps_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = retrainings(tmp_path)

@@ -53,7 +53,7 @@ def test_where_nothing_is_known_or_left_nothing_is_said(elapsed: Elapsed, trials
     assert left(elapsed, trials=trials, done=done) == ""
 
 
-def test_re_trainings_validate_every_epoch_so_only_validated_ones_tell_what_they_take() -> None:
+def test_only_validated_epochs_tell_how_long_re_trainings_take() -> None:
     trial = trial_of(0, [0.1, 0.2])
     epochs = (replace(trial.measurements[0], metrics={}, seconds=1.0), replace(trial.measurements[1], seconds=4.0))
     assert remaining.whole_training(spec_of(), [replace(trial, measurements=epochs)]) == 24.0

@@ -138,7 +138,7 @@ def test_the_bound_holds_as_often_as_it_says() -> None:
     assert misses / 600 < 0.13
 
 
-def test_the_judged_value_is_read_under_the_name_of_its_split_and_under_that_of_earlier_versions(
+def test_the_judged_value_is_read_under_its_present_and_its_earlier_name(
     tmp_path: Path,
 ) -> None:
     job = replace(job_at(tmp_path, Path("data.yaml")), split="test")

@@ -253,7 +253,7 @@ def test_a_trial_killed_before_its_best_weights_were_kept_makes_them_from_the_la
 
 
 @pytest.mark.yolo
-def test_a_real_training_validates_only_when_asked_and_goes_on_after_an_epoch_without(
+def test_a_real_training_validates_only_when_asked_and_resumes_between(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendors = ultralytics().YOLO("yolo11n.yaml").task_map["detect"]["validator"]

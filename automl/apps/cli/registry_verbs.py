@@ -1,7 +1,9 @@
 """Verbs on a model registry: promote, rollback, verify, history, export, serve."""
 
+import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,6 +15,9 @@ from automl.study.errors import RegistryError
 
 if TYPE_CHECKING:
     from automl.apps.registry import Champion
+
+MAX_DECODED_PIXELS: Final = 64_000_000
+"""The limit of OpenCV itself, should a file promise fewer pixels to one reader than to another."""
 
 
 @readable
@@ -82,13 +87,20 @@ def export(
 @readable
 def serve(model: ModelFolder, *, version: Version = CHAMPION, host: str = "127.0.0.1", port: Port = 8000) -> None:
     """Serve a version over HTTP: POST an image to /predict; on loopback unless told otherwise."""
-    import uvicorn
+    from automl.apps.registry import Registry
 
-    from automl.apps import serve as server
-    from automl.apps.registry import Registry, number_or_alias
+    Registry(model).path(version)  # a mistake is reported before the process is replaced
+    arguments = [str(model.absolute()), f"--version={version}", f"--host={host}", f"--port={port}"]
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "automl.apps.serve", *arguments], _environment())
 
-    served = server.app(Registry(model).stored, number_or_alias(version))
-    uvicorn.run(served, host=host, port=port, log_level="warning")
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the serving process: finds this package; OpenCV has a limit on pixels of its own."""
+    found = [place for place in (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[3])) if place]
+    return {
+        **os.environ, "PYTHONPATH": os.pathsep.join(found), "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_DECODED_PIXELS)
+    }  # fmt: skip
 
 
 def _print_champion(champion: "Champion", *, json: bool) -> None:

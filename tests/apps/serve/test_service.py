@@ -4,15 +4,17 @@ import resource
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from automl.apps import serve
+from automl.apps.serve import images, service
+from automl.apps.serve.thresholds import Thresholds
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
 from automl.trainers import yolo
@@ -26,26 +28,26 @@ def picture(height: int = 20, width: int = 30, kind: str = ".png") -> bytes:
     return content.tobytes()
 
 
-class FakeYolo:
-    """Stands in for the door to Ultralytics; one sure box and one that is not."""
+class FakeDetector:
+    """Stands in for the ONNX session; one sure box and one that is not."""
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.loaded: list[Path] = []
-        patch.setattr(yolo, "load", self.load)
-        patch.setattr(yolo, "predict", self.predict)
+    provider, size = "CPUExecutionProvider", 32
+    loaded: ClassVar[list[bytes]] = []
 
-    def load(self, weights: Path) -> str:
-        self.loaded.append(weights)
-        return "model"
+    def __init__(self, content: bytes, *, source: str) -> None:
+        self.loaded.append(content)
+        self.source = source
 
-    def predict(self, model: str, found: np.ndarray[Any, Any], *, confidence: float) -> list[dict[str, Any]]:
-        assert (model, found.dtype, found.ndim) == ("model", np.uint8, 3)
-        return [BOX] if confidence <= 0.9 else []
+    def detect(self, found: np.ndarray[Any, Any], wanted: Thresholds) -> list[dict[str, Any]]:
+        assert (found.dtype, found.ndim) == (np.uint8, 3)
+        return [BOX] if wanted.conf <= 0.9 else []
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeYolo:
-    return FakeYolo(monkeypatch)
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeDetector]:
+    monkeypatch.setattr(service, "Detector", FakeDetector)
+    FakeDetector.loaded.clear()
+    return FakeDetector
 
 
 @pytest.fixture
@@ -58,19 +60,21 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
-def client(registry: Registry, fake: FakeYolo) -> Iterator[TestClient]:
-    with TestClient(serve.app(registry, "champion")) as opened:
+def client(registry: Registry, fake: type[FakeDetector]) -> Iterator[TestClient]:
+    with TestClient(service.app(service.load(registry, "champion"))) as opened:
         assert len(fake.loaded) == 1
         yield opened
 
 
-def test_the_onnx_file_is_what_is_served(client: TestClient, fake: FakeYolo, registry: Registry) -> None:
+def test_the_onnx_file_is_what_is_served(client: TestClient, fake: type[FakeDetector]) -> None:
     assert client.get("/health").json() == {"status": "ok"}
-    assert fake.loaded == [registry.path(1) / "model.onnx"]
+    assert fake.loaded == [b"model.onnx"]
 
 
 def test_the_model_card_names_the_version_and_its_files(client: TestClient, registry: Registry) -> None:
-    assert client.get("/model").json() == {**registry.manifest(1), "served": "model.onnx"}
+    assert client.get("/model").json() == {
+        **registry.manifest(1), "served": "model.onnx", "thresholds": asdict(Thresholds())
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp", ".webp", ".tiff"])
@@ -84,6 +88,34 @@ def test_a_picture_of_any_kind_gets_its_boxes(client: TestClient, kind: str) -> 
 def test_the_wanted_confidence_is_passed_on(client: TestClient, confidence: str, boxes: int) -> None:
     answer = client.post("/predict", params={"confidence": confidence}, content=picture())
     assert len(answer.json()["boxes"]) == boxes
+
+
+@pytest.mark.parametrize(
+    "query", ["conf=2", "conf=nan", "iou=-1", "max_det=0", "max_det=1.5", "max_det=99999", "cnf=0.5", "conf=.1&conf=.2",
+              "conf=0.1&confidence=0.2", "classes=1"]
+)  # fmt: skip
+def test_a_query_outside_the_laws_is_refused(client: TestClient, query: str) -> None:
+    answer = client.post(f"/predict?{query}", content=picture())
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("query: ")
+
+
+def test_the_page_draws_boxes_without_another_host(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "http" not in page.text.replace("http-equiv", "")
+    assert "connect-src 'self'" in page.headers["content-security-policy"]
+
+
+def test_bodies_are_refused_where_too_much_is_held(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MAX_HELD_BYTES", 50)
+    assert client.post("/predict", content=bytes(60)).status_code == 503
+    assert client.post("/predict", content=bytes(40)).status_code == 400
+
+
+def test_what_was_checked_serves_whatever_becomes_of_the_file(client: TestClient, registry: Registry) -> None:
+    (registry.path(1) / "model.onnx").unlink()
+    assert client.post("/predict", content=picture()).json()["boxes"] == [BOX]
 
 
 @pytest.mark.parametrize("confidence", ["-0.1", "1.1", "nan", "inf", "high", ""])
@@ -107,15 +139,15 @@ def test_a_body_that_is_no_picture_is_refused(client: TestClient, body: bytes) -
 def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "MAX_BYTES", 1000)
+    monkeypatch.setattr(service, "MAX_BYTES", 1000)
     answer = client.post("/predict", content=(bytes(400) for _ in range(100)))
     assert (answer.status_code, answer.json()["detail"]) == (413, "an image must have at most 1000 bytes")
 
 
 def test_a_picture_of_too_many_pixels_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "MAX_PIXELS", 599)
+    monkeypatch.setattr(images, "MAX_PIXELS", 599)
     assert client.post("/predict", content=picture()).status_code == 413
-    monkeypatch.setattr(serve, "MAX_PIXELS", 600)
+    monkeypatch.setattr(images, "MAX_PIXELS", 600)
     assert client.post("/predict", content=picture()).status_code == 200
 
 
@@ -140,33 +172,37 @@ def test_a_picture_whose_content_is_cut_is_no_crash(client: TestClient) -> None:
     assert client.post("/predict", content=promising(40, 40)).status_code in {200, 400}
 
 
-@pytest.mark.parametrize(("path", "method", "code"), [("/", "get", 404), ("/predict", "get", 405)])
+@pytest.mark.parametrize(
+    ("path", "method", "code"), [("/nothing", "get", 404), ("/docs", "get", 404), ("/predict", "get", 405)]
+)
 def test_what_is_not_there_is_told(client: TestClient, path: str, method: str, code: int) -> None:
     assert getattr(client, method)(path).status_code == code
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "best.pt", "promotion.json"])
-def test_a_damaged_version_is_not_loaded(registry: Registry, fake: FakeYolo, name: str) -> None:
+def test_a_damaged_version_is_not_loaded(registry: Registry, fake: type[FakeDetector], name: str) -> None:
     path = registry.path(1) / name
     path.chmod(0o644)
     path.write_text("damaged")
     with pytest.raises(RegistryError, match=rf"versions/0001/{name}: SHA-256 must be [0-9a-f]{{64}}, but is "):
-        serve.app(registry, 1)
+        service.load(registry, 1)
     assert fake.loaded == []
 
 
-def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: FakeYolo) -> None:
+def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: type[FakeDetector]) -> None:
     held = Registry(tmp_path / "models", "boards")
     held.publish({"best.pt": written(tmp_path, "best.pt", "x")}, {})
     with pytest.raises(RegistryError, match=r"versions/0001: must hold model.onnx, which is what is served"):
-        serve.app(held, 1)
+        service.load(held, 1)
     assert fake.loaded == []
 
 
 @pytest.mark.parametrize("version", [2, "previous"])
-def test_a_version_that_is_not_there_is_not_served(registry: Registry, fake: FakeYolo, version: int | str) -> None:
+def test_a_version_that_is_not_there_is_not_served(
+    registry: Registry, fake: type[FakeDetector], version: int | str
+) -> None:
     with pytest.raises(RegistryError, match=rf"must hold {version!r}, but holds"):
-        serve.app(registry, version)
+        service.load(registry, version)
     assert fake.loaded == []
 
 

@@ -1,0 +1,80 @@
+"""From a detector's raw output to boxes: confidence, classes, non-maximum suppression, as Ultralytics 8.4 does it."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.apps.serve.thresholds import Thresholds
+
+Array = NDArray[np.float32]
+CLASS_OFFSET: Final = 7680
+"""Distance between the boxes of two classes in suppression: larger than any letterbox, so that they never overlap."""
+MOST_CANDIDATES: Final = 30_000
+
+
+def detections(output: Array, wanted: Thresholds, *, end_to_end: bool) -> Array:
+    """Return the boxes of one image, n x 6: x0, y0, x1, y1 in the letterbox, confidence, class.
+
+    Args:
+        output: boxes x 6 of an end-to-end head; else (4 + classes) x anchors, boxes as centre, width, height.
+        wanted: Which boxes count.
+        end_to_end: The head needs no suppression.
+    """
+    if end_to_end:
+        rows = output[output[:, 4] > np.float32(wanted.conf)].astype(np.float32)
+        return _of_classes(rows, wanted.classes)[: wanted.max_det]
+    rows = _of_classes(_candidates(output, wanted.conf), wanted.classes)
+    if len(rows) > MOST_CANDIDATES:
+        rows = rows[np.argsort(-rows[:, 4], kind="stable")[:MOST_CANDIDATES]]
+    offset = rows[:, 5:6] * np.float32(0 if wanted.agnostic_nms else CLASS_OFFSET)
+    return rows[suppressed(rows[:, :4] + offset, rows[:, 4], iou=wanted.iou, most=wanted.max_det)]
+
+
+def _candidates(output: Array, confidence: float) -> Array:
+    """Return the anchors whose best class is sure enough, as rows of `detections`, in the order of the anchors."""
+    scores = output[4:]
+    sure = scores.max(0) > np.float32(confidence)
+    chosen = output[:, sure].astype(np.float32)
+    centre, half = chosen[:2], chosen[2:4] / np.float32(2)
+    best = chosen[4:].argmax(0)
+    parts = (centre - half, centre + half, chosen[4:].max(0)[None], best[None].astype(np.float32))
+    return np.concatenate(parts).T
+
+
+def _of_classes(rows: Array, classes: tuple[int, ...] | None) -> Array:
+    return rows if classes is None else rows[np.isin(rows[:, 5], classes)]
+
+
+def suppressed(boxes: Array, scores: Array, *, iou: float, most: int) -> NDArray[np.intp]:
+    """Return the indices of the boxes that greedy non-maximum suppression keeps, best first.
+
+    >>> boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]], np.float32)
+    >>> suppressed(boxes, np.array([0.8, 0.9, 0.7], np.float32), iou=0.5, most=300).tolist()
+    [1, 2]
+    """
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    order = np.argsort(-scores, kind="stable")
+    kept: list[np.intp] = []
+    while order.size and len(kept) < most:
+        first, rest = order[0], order[1:]
+        kept.append(first)
+        low = np.maximum(boxes[first, :2], boxes[rest, :2])
+        high = np.minimum(boxes[first, 2:], boxes[rest, 2:])
+        shared = np.prod(np.maximum(high - low, np.float32(0)), axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without area: 0 / 0 is no overlap
+            overlap = shared / (areas[first] + areas[rest] - shared)
+        order = rest[~(overlap > np.float64(iou))]
+    return np.array(kept, dtype=np.intp)
+
+
+def to_picture(rows: Array, shape: tuple[int, int], *, size: int) -> Array:
+    """Return the rows with boxes in pixels of the picture of that height and width, clipped to it."""
+    height, width = shape
+    gain = min(size / height, size / width)
+    inner_height, inner_width = max(round(height * gain), 1), max(round(width * gain), 1)
+    pad = np.array([round((size - inner) / 2 - 0.1) for inner in (inner_width, inner_height)] * 2, np.float32)
+    gains = np.array([inner_width / width, inner_height / height] * 2, np.float32)
+    moved: NDArray[Any] = rows.copy()
+    moved[:, :4] = np.clip((rows[:, :4] - pad) / gains, 0, np.array([width, height] * 2, np.float32))
+    return moved

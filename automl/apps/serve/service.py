@@ -1,0 +1,145 @@
+"""The HTTP service of one registry version: /predict, /model, /health and a page at / that draws the boxes.
+
+The version is read once at start: the bytes whose SHA-256 was checked are the bytes that serve, whatever becomes of the
+file. A damaged or foreign file is not loaded.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.requests import ClientDisconnect
+
+from automl.apps.serve.detector import Detector, workers
+from automl.apps.serve.images import decode
+from automl.apps.serve.refusal import RequestError
+from automl.apps.serve.thresholds import Thresholds, asked, recorded
+from automl.storage.layout import ONNX
+from automl.storage.registry import Registry
+from automl.study.errors import RegistryError
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_HELD_BYTES: Final = 128 * 1024 * 1024
+"""Of all bodies at once."""
+BODY_SECONDS: Final = 30.0
+"""In which a body must be here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A version, read and warm."""
+
+    name: str
+    number: int
+    path: Path
+    manifest: dict[str, Any]
+    detector: Detector
+    thresholds: Thresholds
+
+
+def load(registry: Registry, version: int | str) -> Served:
+    """Read a version, check every byte, and run its model once.
+
+    Raises:
+        RegistryError: the version is not there, a file of it was changed, or it cannot be served.
+    """
+    folder = registry.path(version)
+    number = int(folder.name)
+    if problems := registry.verify(number):
+        raise RegistryError("\n".join(problems))
+    manifest = registry.manifest(number)
+    if ONNX not in manifest["files"]:
+        raise RegistryError(f"{folder}: must hold {ONNX}, which is what is served, but does not")
+    content = (folder / ONNX).read_bytes()
+    if hashlib.sha256(content).hexdigest() != manifest["files"][ONNX]:
+        raise RegistryError(f"{folder / ONNX}: was changed while it was read")
+    detector = Detector(content, source=str(folder / ONNX))
+    return Served(registry.name, number, folder / ONNX, manifest, detector, recorded(folder))
+
+
+class Bodies:
+    """Bytes of request bodies in memory, bounded over all requests of the one event loop."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """Hold the body of a request; it counts until the end of the block.
+
+        Raises:
+            RequestError: it is too long, too slow, or too much is held.
+        """
+        content = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for part in request.stream():
+                    content += part
+                    self._held += len(part)
+                    self._refuse(len(content))
+            yield bytes(content)
+        except TimeoutError:
+            raise RequestError(408, f"a body must be here within {BODY_SECONDS:g} s") from None
+        finally:
+            self._held -= len(content)
+
+    def _refuse(self, length: int) -> None:
+        if length > MAX_BYTES:
+            raise RequestError(413, f"an image must have at most {MAX_BYTES} bytes")
+        if self._held > MAX_HELD_BYTES:
+            raise RequestError(503, f"at most {MAX_HELD_BYTES} bytes of images are held at once; try again")
+
+
+def app(served: Served) -> FastAPI:
+    """Return the service for one version of a model."""
+    title = f"{served.name} version {served.number}"
+    service = FastAPI(title=title, docs_url=None, redoc_url=None)  # their pages load scripts from other hosts
+    limiter, bodies = CapacityLimiter(workers()), Bodies()
+    page = resources.files("automl.apps.serve").joinpath("page.html").read_text(encoding="utf-8")
+
+    @service.exception_handler(RequestError)
+    async def refuse(_request: Request, error: RequestError) -> JSONResponse:
+        return JSONResponse({"detail": error.law}, status_code=error.code)
+
+    @service.get("/", response_class=HTMLResponse)
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
+
+    @service.get("/health")
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @service.get("/model")
+    async def model_card() -> JSONResponse:
+        return JSONResponse({**served.manifest, "served": ONNX, "thresholds": asdict(served.thresholds)})
+
+    @service.post("/predict")
+    async def predict(request: Request) -> JSONResponse:
+        wanted = asked(request.query_params.multi_items(), served.thresholds)
+        try:
+            async with bodies.read(request) as content:
+                found = await to_thread.run_sync(_found, served.detector, content, wanted, limiter=limiter)
+        except ClientDisconnect:
+            return JSONResponse({"detail": "the client went away"}, status_code=400)
+        return JSONResponse({"model": served.name, "version": served.number, **found})
+
+    return service
+
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob:; connect-src 'self'"
+)
+
+
+def _found(detector: Detector, content: bytes, wanted: Thresholds) -> dict[str, Any]:
+    picture = decode(content)
+    height, width = picture.shape[:2]
+    return {"width": width, "height": height, "boxes": detector.detect(picture, wanted)}

@@ -1,0 +1,129 @@
+"""What was found in a split: images kept and left out, boxes, and what label lines and pictures mean."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from automl.data.images import Listing, image_problem
+from automl.data.labels import BOX, CORNERS, LabelLine, label_lines, label_of
+from automl.data.pictures import Picture
+
+FEW_LEVELS: Final = 64
+"""Grey levels that 14 bits in a 16-bit file leave, since the high byte alone is read."""
+POSE_LIKE: Final = 0.9
+"""Share of lines that must look like box and keypoints for a warning."""
+OUTSIDE: Final = 0.02
+"""How far a keypoint may lie outside its box, as a share of the image."""
+
+
+@dataclass(slots=True)
+class Split:
+    """What was found in a split."""
+
+    listed: Listing
+    images: tuple[Path, ...] = ()
+    """Those that are trained on."""
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    left_out: int = 0
+    """Images left out because a label line of theirs is wrong."""
+    lines: int = 0
+    bad: list[str] = field(default_factory=list)
+    boxes: Counter[int] = field(default_factory=Counter)
+    good: int = 0
+    """Label lines that are trained on."""
+    polygons: int = 0
+    corners: int = 0
+    """Polygons of four corners."""
+    pose_like: int = 0
+    """Polygons that read as box and keypoints as well."""
+    repeated: int = 0
+    flat: int = 0
+    dark: list[Path] = field(default_factory=list)
+    """16-bit images of which few grey levels are left."""
+
+    def too_many_wrong(self, share: float) -> bool:
+        """Return True if more than a share of the label lines are wrong."""
+        return len(self.bad) > share * self.lines
+
+    def meanings(self) -> Iterator[str]:
+        """Yield how label lines and pictures are read where that may surprise."""
+        if self.polygons and self.pose_like >= POSE_LIKE * self.polygons:
+            yield (
+                f"{self.pose_like} label lines look like boxes with keypoints, but are read as polygons, so that "
+                "their boxes are wrong; add `kpt_shape: [keypoints, 2 or 3]` to the data.yaml"
+            )
+        elif self.polygons:
+            what = "label lines of four corners (oriented boxes)" if self.polygons == self.corners else "polygons"
+            acts = "acts on them" if self.polygons == self.good else "does not act on them, since others are boxes"
+            yield f"{self.polygons} {what} are trained on as the upright boxes round them; copy_paste {acts}"
+        if self.dark:
+            yield (
+                f"{len(self.dark)} images hold 16 bits, of which the high byte alone is read: at most {FEW_LEVELS} "
+                f"grey levels are left, such as in {self.dark[0]}; stretch their values to the whole range, or save "
+                "them with 8 bits"
+            )
+
+
+def read_split(listed: Listing, pictures: Mapping[Path, Picture], *, classes: int, keypoints: int) -> Split:
+    """Read the labels of a split's images that can be used, and count; an image named twice counts twice."""
+    found, kept = Split(listed), list[Path]()
+    read: dict[Path, Sequence[LabelLine]] = {}
+    for image in listed.images:
+        if problem := _problem(image, pictures):
+            found.unreadable.append((image, problem))
+            continue
+        first = image not in read
+        lines = read.setdefault(image, list(label_lines(image, classes, keypoints=keypoints)))
+        wrong = [line for line in lines if line.mistake]
+        found.lines += len(lines)
+        if first:
+            found.bad += [f"{label_of(image)}:{line.number}: {line.mistake}" for line in wrong]
+        if wrong:
+            found.left_out += 1
+            continue
+        kept.append(image)
+        _count(found, lines)
+        if first and pictures[image].levels <= FEW_LEVELS:
+            found.dark.append(image)
+    found.images = tuple(kept)
+    return found
+
+
+def _problem(image: Path, pictures: Mapping[Path, Picture]) -> str:
+    return image_problem(image) or pictures[image].problem
+
+
+def _count(found: Split, lines: Sequence[LabelLine]) -> None:
+    """Count the boxes of an image, all of whose lines are good."""
+    found.repeated += sum(line.repeated for line in lines)
+    for line in lines:
+        if line.repeated:
+            continue
+        values = [float(word) for word in line.text.split()]
+        found.good += 1
+        found.boxes[int(line.box[0])] += 1
+        found.flat += min(line.box[3:]) == 0
+        if len(values) > BOX:
+            found.polygons += 1
+            found.corners += len(values) == CORNERS
+            found.pose_like += looks_like_keypoints(values)
+
+
+def looks_like_keypoints(values: Sequence[float]) -> bool:
+    """Return True if the numbers of a polygon read as well as a box and keypoints in it, two or three numbers each.
+
+    >>> looks_like_keypoints([0, 0.5, 0.5, 0.2, 0.2, 0.45, 0.5, 0.55, 0.5])
+    True
+    >>> looks_like_keypoints([0, 0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1, 0.9])
+    False
+    """
+    x, y, width, height = values[1:5]
+    rest = values[5:]
+    flagged = len(rest) % 3 == 0 and all(value in {0, 1, 2} for value in rest[2::3])
+    step = 3 if flagged else 2
+    points = [(a, b) for a, b in zip(rest[::step], rest[1::step], strict=False) if (a, b) != (0, 0)]
+    return len(points) > 1 and all(
+        abs(a - x) <= width / 2 + OUTSIDE and abs(b - y) <= height / 2 + OUTSIDE for a, b in points
+    )

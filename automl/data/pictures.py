@@ -1,0 +1,188 @@
+"""Content of image files: what Ultralytics leaves out, 16-bit depth, digests and thumbnails that show copies.
+
+The rules are those of `check_image` and `imread` in Ultralytics 8.4.190, which decide what a training sees.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import io
+import os
+import struct
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps
+
+FORMATS: Final = frozenset({
+    "AVIF", "BMP", "DNG", "HEIC", "HEIF", "JP2", "JPEG", "JPEG2000", "JPG", "MPO", "PNG", "TIF", "TIFF", "WEBP",
+})  # fmt: skip
+SMALLEST: Final = 10
+"""Pixels that each side must have."""
+THUMBNAIL: Final = 32
+"""Side of a thumbnail in pixels."""
+BY_PILLOW: Final = frozenset({".avif", ".heic", ".heif"})
+"""Suffixes that Ultralytics decodes with Pillow; the others are decoded with OpenCV."""
+BITS_PER_SAMPLE: Final = 258
+"""The tag of a TIFF file."""
+BROKEN: Final = (
+    OSError, SyntaxError, ValueError, ImportError, EOFError, TypeError, AttributeError, LookupError, ArithmeticError,
+    RuntimeError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises on a file that it cannot read."""
+
+Gray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the content of an image file tells."""
+
+    problem: str = ""
+    """Why a training leaves the file out, empty when it does not."""
+    digest: bytes = b""
+    levels: int = 256
+    """Grey levels that are left after reading where the file holds 16 bits a sample; 256 for other files."""
+    thumbnail: bytes = b""
+    """THUMBNAIL x THUMBNAIL grey values."""
+
+
+def look_at_all(images: Iterable[Path]) -> Mapping[Path, Picture]:
+    """Look at the content of images, several at a time."""
+    unique = list(dict.fromkeys(images))
+    with _quiet(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        return dict(zip(unique, pool.map(look, unique), strict=True))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the vendors' warnings about single files off the terminal: the problems are reported by the caller."""
+    logging = cv2.utils.logging
+    before = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.setLogLevel(before)
+
+
+def look(path: Path) -> Picture:
+    """Read an image file, verify it as Ultralytics does, and decode it."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Picture("is not there")
+    except (OSError, ValueError) as error:
+        return Picture(f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    return _verified(path, content) if content else Picture("is empty")
+
+
+def _verified(path: Path, content: bytes) -> Picture:
+    try:
+        with _opened(content) as image:
+            deep = _deep(image, content)
+            image.verify()
+            if problem := _header_problem(image):
+                return Picture(problem)
+        if image.format in {"JPEG", "JPG"} and content[-2:] != b"\xff\xd9":
+            with _opened(content) as again:  # Ultralytics repairs one that has bytes after its end, not a cut one
+                again.load()
+    except BROKEN as error:
+        return Picture(_reason(content, error))
+    gray = _decoded(path, content, shrink=_shrink(*image.size))
+    if gray is None:
+        return Picture("cannot be decoded")
+    small = cv2.resize(gray, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    levels = len(np.unique(gray)) if deep else 256
+    return Picture("", hashlib.blake2b(content, digest_size=16).digest(), levels, small.astype(np.uint8).tobytes())
+
+
+def _opened(content: bytes) -> ImageFile.ImageFile:
+    """Open an image from memory; HEIC files need the package pi-heif, as they do in Ultralytics."""
+    if content[4:8] == b"ftyp" and content[8:11] in {b"hei", b"hev", b"mif", b"msf"}:
+        if importlib.util.find_spec("pi_heif") is None:
+            raise ImportError("is a HEIC image, which needs the package pi-heif; install it on every machine")
+        importlib.import_module("pi_heif").register_heif_opener()
+    return Image.open(io.BytesIO(content))
+
+
+def _header_problem(image: Image.Image) -> str:
+    width, height = image.size
+    if min(width, height) < SMALLEST:
+        return f"is {width} x {height} pixels, but each side must have at least {SMALLEST}"
+    if str(image.format).upper() not in FORMATS:
+        return f"is a {image.format} file, which is not trained on, whatever its suffix"
+    return ""
+
+
+def _deep(image: Image.Image, content: bytes) -> bool:
+    """Return True if an image has more than 8 bits a sample."""
+    if image.format == "PNG":
+        return content[24] == 16
+    tags: Any = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    bits = tags.get(BITS_PER_SAMPLE, 8)
+    return image.mode.startswith(("I", "F")) or max(bits if isinstance(bits, tuple) else (bits,)) > 8
+
+
+def _reason(content: bytes, error: Exception) -> str:
+    """Return why a file is no image, in words of its content where that is known."""
+    head = content[:512].lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "is an HTML page, such as a failed download leaves"
+    if content.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS; fetch the file with `git lfs pull`"
+    if isinstance(error, Image.DecompressionBombError):
+        return "has more pixels than Pillow reads"
+    if isinstance(error, ImportError) and "HEIC" in str(error):
+        return str(error)
+    if "truncated" in str(error) or content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+        return "is cut short or damaged"
+    return "is no image that can be read"
+
+
+def _shrink(width: int, height: int) -> int:
+    """Return by how much an image can be reduced and still fill a thumbnail twice over."""
+    return next((factor for factor in (8, 4, 2) if min(width, height) >= 2 * THUMBNAIL * factor), 1)
+
+
+def _decoded(path: Path, content: bytes, *, shrink: int) -> Gray | None:
+    """Decode an image upright and grey, with the decoder that Ultralytics takes for the suffix; None if it cannot."""
+    suffix = path.suffix.lower()
+    if suffix in BY_PILLOW and (gray := _by_pillow(content)) is not None:
+        return gray
+    packed = np.frombuffer(content, np.uint8)
+    flags = {1: cv2.IMREAD_GRAYSCALE, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+             8: cv2.IMREAD_REDUCED_GRAYSCALE_8}  # fmt: skip
+    try:
+        decoded = cv2.imdecode(packed, flags[shrink])
+        if decoded is not None:
+            return np.asarray(decoded, dtype=np.uint8)
+        return _colour_tiff(packed) if suffix in {".tif", ".tiff"} else None
+    except cv2.error:
+        return None
+
+
+def _by_pillow(content: bytes) -> Gray | None:
+    try:
+        with _opened(content) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("L"))
+    except BROKEN:
+        return None
+
+
+def _colour_tiff(packed: NDArray[np.uint8]) -> Gray | None:
+    """Decode a TIFF of more than one channel, the first three of which are trained on."""
+    _, frames = cv2.imdecodemulti(packed, cv2.IMREAD_UNCHANGED)
+    if not frames or frames[0].ndim != 3 or frames[0].dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        return None
+    values = frames[0] // 256 if frames[0].dtype == np.uint16 else frames[0]
+    return np.asarray(values[..., :3].mean(axis=2), dtype=np.uint8)

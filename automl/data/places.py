@@ -1,0 +1,176 @@
+"""The grammar of a `data.yaml`: classes and where the splits are, as `check_det_dataset` of Ultralytics takes them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+KEPT_IN_VAL: Final = "; or set confirm.split to val"
+"""What can be done without a test split."""
+
+
+def normalised(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a `data.yaml` with one spelling for each meaning: `validation` is `val`."""
+    found = dict(raw)
+    if found.get("val") is None and "validation" in found:
+        found["val"] = found.pop("validation")
+    return found
+
+
+def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is wrong with a data set's description, before any image is looked at."""
+    yield from (f"{source}: {mistake}" for mistake in (*_class_mistakes(raw), *_kind_mistakes(raw)))
+    for split in splits:
+        values, hint = raw.get(split), way_out(split)
+        listed = [values] if isinstance(values, str) else values
+        if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
+            yield (
+                f"{source}: {split}: must name a folder or a text file that lists images, or a list of these, "
+                f"but got {values!r}{hint}"
+            )
+            continue
+        for value, place in zip(listed, places_of(source, raw, split), strict=True):
+            if problem := _place_problem(place):
+                yield f"{source}: {split}: {problem}{_why_not_there(source, raw, value)}{hint}"
+
+
+def way_out(split: str) -> str:
+    """Return what can be done where a split cannot be used, empty where it is needed."""
+    return KEPT_IN_VAL if split == "test" else ""
+
+
+def _class_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
+    names, count = raw.get("names"), raw.get("nc")
+    if "nc" in raw and _whole(count) is None:
+        yield f"nc: must be the number of classes, but got {count!r}"
+    if names is None and _whole(count):
+        return
+    yield from (f"names{mistake}" for mistake in _names_mistakes(names))
+    if isinstance(names, dict | list) and _whole(count) not in {None, len(names)}:
+        yield f"nc: must be the number of names ({len(names)}), but got {count}; remove nc, or mend names"
+
+
+def _whole(value: object) -> int | None:
+    """Return a positive whole number that is written as a number or as text, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and number > 0 else None
+
+
+def _names_mistakes(names: object) -> Iterator[str]:
+    if not isinstance(names, dict | list) or not names:
+        yield f": must map class numbers to names, but got {names!r}"
+        return
+    pairs = list(enumerate(names)) if isinstance(names, list) else list(names.items())
+    numbers = [int(number) if str(number).isdecimal() else -1 for number, _ in pairs]
+    if sorted(numbers) != list(range(len(pairs))):
+        yield f": must be numbered 0 to {len(pairs) - 1}, but got {[number for number, _ in pairs]}"
+    for number, name in pairs:
+        if isinstance(name, bool) or not isinstance(name, str | int | float):
+            yield f".{number}: must be text (in quotes where YAML reads it otherwise), but got {name!r}"
+
+
+def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the keys that say what a picture and a label line are."""
+    if raw.get("channels", 3) != 3:
+        yield (
+            f"channels: must be 3, since a model is trained, exported and served for pictures of three channels, but "
+            f"got {raw['channels']!r}; remove the line to train on what is read without it: a grey picture as three "
+            "equal channels, of more channels the first three, of several pages the first"
+        )
+    if raw.get("kpt_shape") is not None and keypoint_numbers(raw) == 0:
+        yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {raw['kpt_shape']!r}"
+    if "path" in raw and not isinstance(raw["path"], str | None):
+        yield f"path: must be text, but got {raw['path']!r}"
+
+
+def keypoint_numbers(raw: Mapping[str, Any]) -> int:
+    """Return how many numbers of a label line stand for keypoints.
+
+    >>> keypoint_numbers({"kpt_shape": [4, 2]}), keypoint_numbers({})
+    (8, 0)
+    """
+    shape = raw.get("kpt_shape")
+    if not isinstance(shape, list) or [type(number) for number in shape] != [int, int]:
+        return 0
+    count, numbers = shape
+    return int(count * numbers) if count > 0 and numbers in {2, 3} else 0
+
+
+def names_of(raw: Mapping[str, Any]) -> dict[int, str]:
+    """Return class number to name, from a list, a mapping, or the number of classes alone.
+
+    >>> names_of({"nc": 2}), names_of({"names": ["hole"]})
+    ({0: 'class_0', 1: 'class_1'}, {0: 'hole'})
+    """
+    names = raw.get("names")
+    if names is None:
+        return {number: f"class_{number}" for number in range(_whole(raw["nc"]) or 0)}
+    pairs = enumerate(names) if isinstance(names, list) else names.items()
+    return {int(number): str(name) for number, name in pairs}
+
+
+def places_of(source: Path, raw: Mapping[str, Any], split: str) -> tuple[Path, ...]:
+    """Return the folders and list files of a split, resolved; those that repeat are returned as often."""
+    values = [raw[split]] if isinstance(raw[split], str) else raw[split]
+    return tuple(_place(roots_of(source, raw), value) for value in values)
+
+
+def roots_of(source: Path, raw: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the folders from which the places of splits are read, the first one that has them.
+
+    `path` is read from the folder of the `data.yaml`, else from the working folder, as Ultralytics does.
+    """
+    path = str(raw.get("path") or "")
+    beside = source.parent / path
+    return (beside,) if not path or Path(path).is_absolute() else (beside, Path.cwd() / path)
+
+
+def _place(roots: Sequence[Path], value: str) -> Path:
+    """Resolve the place of a split; `../` at its start is dropped where only that leads anywhere (Roboflow)."""
+    texts = (value, value.removeprefix("../")) if value.startswith("../") else (value,)
+    tried = [resolved(root / text) for root in roots for text in texts]
+    return next((place for place in tried if _exists(place)), tried[0])
+
+
+def _exists(place: Path) -> bool:
+    try:
+        return place.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _place_problem(place: Path) -> str:
+    """Return what is wrong with a place of a split, empty when images can be looked for in it."""
+    try:
+        if place.is_file():
+            place.read_text(encoding="utf-8-sig")
+        elif not place.is_dir():
+            return f"must exist, but {place} does not"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "is no text"
+        return f"must be a folder or a text file with one image a line, but {place}: {reason}"
+    return ""
+
+
+def _why_not_there(source: Path, raw: Mapping[str, Any], value: str) -> str:
+    """Return the likely reason why a place of a split is not there."""
+    if raw.get("path") and _exists(source.parent / value):
+        return f"; remove `path` ({raw['path']}): {value} stands beside {source.name}"
+    if "\\" in value and _exists(source.parent / str(raw.get("path") or "") / value.replace("\\", "/")):
+        return "; write / instead of \\"
+    if raw.get("download"):
+        return "; `download` is never run: fetch the data set yourself"
+    elsewhere = [str(root) for root in roots_of(source, raw)[1:]]
+    return f"; tried from {elsewhere[0]} too" if elsewhere else ""
+
+
+def resolved(path: Path) -> Path:
+    """Resolve a path; one that leads round in a circle, or that no file can have, stays as it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return path
