@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 QUICK := not ray and not yolo and not browser and not slow and not gpu
 
-.PHONY: demo test quick check chromium gpu clean
+.PHONY: demo test quick check chromium gpu dist docs clean
 
 demo: .venv/ready ## a small study on drawn data, from nothing to a champion
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
@@ -23,6 +23,13 @@ check: .venv/ready ## lint, types, layers
 
 gpu: .venv/ready ## the tests that need a CUDA GPU
 	$(BIN)/python -m pytest -m gpu
+
+dist: .venv/ready ## wheel and sdist of this commit in dist/; a tag of it must be the version
+	rm -rf dist
+	PYTHON=$(BIN)/python .ci/dist
+
+docs: .venv/ready ## the documentation as a site in site/
+	PYTHON=$(BIN)/python .ci/site
 
 chromium: ## the browser of the page tests; where it cannot be installed, those tests say that they were skipped
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \

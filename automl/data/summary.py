@@ -144,18 +144,24 @@ def _balance(counts: Sequence[int], classes: int) -> float:
     return min(1.0, -sum(share * log(share) for share in shares) / log(classes)) if classes > 1 else 1.0
 
 
+def long_side(images: Sequence[Path]) -> int | None:
+    """Return the median of the longer sides of some images, in pixels; None where no head could be read."""
+    found = [max(shape) for image in _spread(images, MOST_HEADS) if all(shape := _shape(image))]
+    return int(np.median(found)) if found else None
+
+
 def _pixels(images: Sequence[Path]) -> float | None:
-    found = [size for image in images if (size := _size(image))]
+    found = [width * height for width, height in map(_shape, images) if width and height]
     return float(np.median(np.sqrt(found))) if found else None
 
 
-def _size(image: Path) -> int:
-    """Return the pixels that the head of an image tells, 0 where it cannot be read; nothing is decoded."""
+def _shape(image: Path) -> tuple[int, int]:
+    """Return width and height that the head of an image tells, zeros where it cannot be read; nothing is decoded."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(image) as opened:
-                return opened.width * opened.height
+                return opened.width, opened.height
     except (OSError, ValueError, SyntaxError, ImportError, Image.DecompressionBombError):
         # ImportError: once imported, Ultralytics looks for a package of HEIC pictures when it does not know one.
-        return 0
+        return 0, 0

@@ -4,7 +4,6 @@ Each stage is idempotent: an interrupted study resumes where it was, a finished 
 """
 
 import logging
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -18,13 +17,14 @@ from automl.release import gates, publish
 from automl.storage.layout import RAY_LOG
 from automl.storage.outage import patiently
 from automl.storage.place import Place
+from automl.study import shipped_spaces
 from automl.study.spec import StudySpec
 from automl.study.verdict import Verdict
 from automl.trainers import trainer_of
 
 LOG: Final = logging.getLogger(__name__)
 
-DEFAULT_SPEC: Final = Path(__file__).resolve().parents[2] / "search_spaces" / "smoke.yaml"
+DEFAULT_SPEC: Final = shipped_spaces.folder() / "smoke.yaml"
 
 
 def run(spec: StudySpec, place: Place, *, address: str | None, console: Console | None = None) -> Verdict:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -43,12 +43,25 @@ class Rules(Protocol):
 
 
 def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
-    """Yield `key: law, but got values` for each law broken."""
+    """Yield `key: law, but got values` for each law broken; one that several keys break alike is told once."""
     known = rules.settings()
     found = [*own_mistakes(spec), *_trainer_mistakes(spec, rules, known)]
-    yield from found
     if not found:  # the values are sound, so what they lead to can be told
-        yield from rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)
+        found = [*rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)]
+    yield from once(found)
+
+
+def once(found: Iterable[str]) -> Iterator[str]:
+    """Join the keys that break one law with the same values, in the order of the first.
+
+    >>> [*once(["a: must be 1", "b: must be 2", "c: must be 1"])]
+    ['a, c: must be 1', 'b: must be 2']
+    """
+    keys: dict[str, list[str]] = {}
+    for line in found:
+        key, _, law = line.partition(": ")
+        keys.setdefault(law, []).append(key)
+    yield from (f"{', '.join(dict.fromkeys(names))}: {law}" for law, names in keys.items())
 
 
 def setting_hints(rules: Rules) -> dict[str, str]:
@@ -62,12 +75,16 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     if spec.ladder.min_epochs > spec.ladder.max_epochs:
         yield (
             f"ladder: min_epochs <= max_epochs must hold, but got min_epochs={spec.ladder.min_epochs}, "
-            f"max_epochs={spec.ladder.max_epochs}"
+            f"max_epochs={spec.ladder.max_epochs}; --set ladder.min_epochs={spec.ladder.max_epochs} or "
+            f"--set ladder.max_epochs={spec.ladder.min_epochs}"
         )
     yield from _confirm_mistakes(spec)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
-        yield f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}"
+        yield (
+            f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}; "
+            "--set resources.gpus=1"
+        )
     for _, where, part in spec.parts():
         yield from _parameter_mistakes(where, part)
     yield from _alternatives_mistakes(spec)
@@ -75,7 +92,10 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         if not _plain(value):
             yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
         if name in spec.space:
-            yield f"train.{name}: must not be fixed and searched at once, but stands in train and in space"
+            yield (
+                f"train.{name}: must not be fixed and searched at once, but stands in train and in space; "
+                "remove one of them"
+            )
     if twice := sorted({path for path in spec.warm_start if spec.warm_start.count(path) > 1}):
         yield f"warm_start: must name each study once, but names {shown(twice)} again"
     yield from spec.search_space.mistakes()
@@ -86,17 +106,24 @@ def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
     if given.seeds == "auto":
         return
     if given.seeds == 1:
-        yield "confirm.seeds: must be auto, 0 (no re-training) or at least 2, but got 1: one seed shows no spread"
+        yield (
+            "confirm.seeds: must be auto, 0 (no re-training) or at least 2, but got 1: one seed shows no spread; "
+            "--set confirm.seeds=2"
+        )
     if given.finalists != "auto":
         yield (
             "confirm: finalists can be given where seeds is auto, but got "
-            f"seeds={given.seeds}, finalists={given.finalists}"
+            f"seeds={given.seeds}, finalists={given.finalists}; --set confirm.seeds=auto"
         )
     if given.retrainings != "auto" and not 0 < 2 * given.seeds <= given.retrainings:
         yield (
             "confirm: retrainings >= 2 x seeds > 0 must hold, but got "
-            f"seeds={given.seeds}, retrainings={given.retrainings}"
+            f"seeds={given.seeds}, retrainings={given.retrainings}; {_retrainings_remedy(given.seeds)}"
         )
+
+
+def _retrainings_remedy(seeds: int) -> str:
+    return f"--set confirm.retrainings={2 * seeds if seeds else 'auto'}"
 
 
 def is_folder(path: Path) -> bool:

@@ -7,7 +7,7 @@ from importlib import metadata
 import pytest
 from typer.testing import CliRunner
 
-from automl.apps.cli import VERBS, app
+from automl.apps.cli import DISTRIBUTION, VERBS, app
 
 HEAVY = {
     "ray", "torch", "ultralytics", "optuna", "scipy", "matplotlib", "onnx", "onnxruntime", "uvicorn", "fastapi", "cv2",
@@ -33,7 +33,7 @@ def test_help_and_version_load_no_heavy_vendor(arguments: list[str]) -> None:
 
 def test_the_version_is_that_of_the_distribution() -> None:
     done = CliRunner().invoke(app, ["--version"])
-    assert (done.exit_code, done.stdout) == (0, f"automl {metadata.version('automl')}\n")
+    assert (done.exit_code, done.stdout) == (0, f"automl {metadata.version(DISTRIBUTION)}\n")
 
 
 def test_completion_can_be_installed() -> None:

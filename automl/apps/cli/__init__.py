@@ -9,7 +9,10 @@ from typing import Annotated, Final
 
 import typer
 
-from automl.apps.cli import data_verbs, registry_verbs, study_verbs
+from automl.apps.cli import data_verbs, description_verbs, registry_verbs, study_verbs
+
+DISTRIBUTION: Final = "yolo-automl-ray"
+"""Name on the package index; that of the package and of the command is `automl`."""
 
 VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("search", study_verbs.search),
@@ -19,6 +22,8 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("studies", data_verbs.studies),
     ("report", study_verbs.report),
     ("sample", data_verbs.sample),
+    ("init", description_verbs.init),
+    ("schema", description_verbs.schema),
     ("promote", registry_verbs.promote),
     ("rollback", registry_verbs.rollback),
     ("verify", registry_verbs.verify),
@@ -37,7 +42,7 @@ for _name, _verb in VERBS:
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option by position
     if asked:
-        print(f"automl {metadata.version('automl')}")
+        print(f"automl {metadata.version(DISTRIBUTION)}")
         raise typer.Exit
 
 

@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import typer
 from rich.console import Console
 
-from automl.study.errors import AutomlError, Interrupted
+from automl.study.errors import AutomlError, Interrupted, StudyError
 from automl.study.plain_values import plain
 from automl.study.text import View, printable
 from automl.tracking.console import PLAIN_WIDTH, drawn
@@ -60,3 +61,26 @@ def print_table(view: View) -> None:
     console = Console()
     console.width = max(console.width, PLAIN_WIDTH)
     console.print(drawn(view))
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """See that a file to write is not there yet, or may be replaced.
+
+    Raises:
+        StudyError: it is there.
+    """
+    if path.exists() and not force:
+        raise StudyError(f"{path}: must not exist, so that no file of yours is overwritten; --force replaces it")
+
+
+def write_file(path: Path, text: str, *, force: bool) -> None:
+    """Write a file that the user named.
+
+    Raises:
+        StudyError: it is there and `force` is not given, or it cannot be written.
+    """
+    refuse_existing(path, force=force)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{path}: must be a file that can be written, but {error.strerror}") from None

@@ -4,11 +4,14 @@ Read in Ultralytics 8.4.190 (build_optimizer, close_mosaic).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import floor
 
 from automl.study import ParamValue
 from automl.study.space import SET_BY_AUTO, Alternatives, Choice, Integer, Real, SearchSpace, Single, named_parts, parts
 
 ADAM_FAMILY = frozenset({"adam", "adamax", "adamw", "nadam", "radam"})
+LATE = 3
+"""Epochs before the end at which a short training may close mosaic; Ultralytics' own 10 are for long ones."""
 MOSAIC_FAMILY = ("mosaic", "mixup", "cutmix", "close_mosaic")
 OTHER_TASKS = frozenset({
     "mask_ratio", "overlap_mask", "dropout", "erasing", "auto_augment", "pose",
@@ -27,24 +30,33 @@ def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, e
     """
     for name, parameter in space.parameters.items():
         if name in OTHER_TASKS:
-            yield f"space.{name}: has no effect on boxes; it belongs to another task than detection"
+            yield f"space.{name}: no effect on boxes, a setting of another task than detection; remove it from space"
         elif name in JUDGING:
             yield f"space.{name}: must be alike for all trials, as it says what they are judged on; set train.{name}"
         elif name in MOSAIC_FAMILY and _smallest(space, "close_mosaic", settings) >= epochs:
             closing = _smallest(space, "close_mosaic", settings)
             yield (
                 f"space.{name}: close_mosaic < max_epochs must hold, but got close_mosaic={closing:g}, "
-                f"max_epochs={epochs}: mosaic, mixup and cutmix would be off from the first epoch"
+                f"max_epochs={epochs}: mosaic, mixup and cutmix would be off from the first epoch; "
+                f"{_open_longer(space, closing, epochs)}"
             )
         for where, part in named_parts(name, parameter):
             yield from _ignored(name, where, [*_optimizers(space, part, settings)])
+
+
+def _open_longer(space: SearchSpace, closing: float, epochs: int) -> str:
+    """Return what to set so that mosaic is closed after the first epoch."""
+    longer = f"--set ladder.max_epochs={floor(closing) + 1}"
+    if "close_mosaic" in space.parameters:
+        return f"give space.close_mosaic values below {epochs}, or {longer}"
+    return f"--set train.close_mosaic={min(LATE, epochs - 1)}, or {longer}"
 
 
 def _ignored(name: str, where: str, optimizers: Sequence[str]) -> Iterator[str]:
     """Yield why the optimizers under which a part of a parameter is live ignore it."""
     others = [optimizer for optimizer in optimizers if optimizer.lower() != "auto"]
     if name in SET_BY_AUTO and not others:
-        yield f"{where}: optimizer=auto ignores it; set train.optimizer or search space.optimizer"
+        yield f"{where}: optimizer=auto ignores it; --set train.optimizer=SGD, or search space.optimizer"
     elif name in SET_BY_AUTO and len(others) < len(optimizers):
         listed = ", ".join(others)
         yield f"{where}: optimizer=auto ignores it, so it must not exist there; add when: {{optimizer: [{listed}]}}"

@@ -1,0 +1,45 @@
+"""Verbs on descriptions: init, schema."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl.apps.cli.messages import readable, refuse_existing, write_file
+from automl.apps.cli.options import Force, Out
+
+
+@readable
+def init(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="The data set's data.yaml, or `sample`.")],
+    *,
+    out: Out = None,
+    model: Annotated[str | None, typer.Option(help="Weights or model YAML; else yolo11n.")] = None,
+    force: Force = False,
+) -> None:
+    """Write a commented description for a data set: model, image size, batch, ladder, space, and what it costs."""
+    from automl.apps import api
+    from automl.pipeline import first_description
+
+    target = out or Path(first_description.file_name(data))
+    refuse_existing(target, force=force)
+    found = first_description.write(data, api.place_at(None), folder=target.absolute().parent, model=model)
+    write_file(target, found.text, force=force)
+    for warning in found.preview.warnings:
+        print(f"warning: {warning}")
+    if found.from_scratch:
+        print("note: no weights were found; trials start from random ones (see `model` in the file)")
+    print(found.preview.time.told())
+    print(f"{target} written; next: automl search {target}")
+
+
+@readable
+def schema(*, out: Out = None, force: Force = False) -> None:
+    """Print the JSON Schema of a description, with the text of every key, or write it to a file."""
+    from automl.study import schema as description_schema
+
+    if out is None:
+        print(description_schema.text(), end="")
+    else:
+        write_file(out, description_schema.text(), force=force)
+        print(out)

@@ -1,0 +1,259 @@
+"""First description of a study for a data set: `automl init`. Each value has its reason as a comment beside it.
+
+The image size follows from the sizes of the objects, the batch from the number of images, the length of the study from
+whether this machine has a GPU. The space is that of `search_spaces/yolo_small.yaml`.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+from automl.data import check, sample, summary
+from automl.data.summary import Summary
+from automl.pipeline import inputs
+from automl.pipeline.preview import Preview, preview
+from automl.storage import scratch
+from automl.storage.place import Place
+from automl.study import shipped_spaces
+from automl.study.errors import DataError
+from automl.study.load import load
+from automl.study.spec import SAMPLE
+from automl.study.yaml_io import dump_yaml, read_yaml
+from automl.trainers import trainer_of
+
+SPACE_OF: Final = "yolo_small.yaml"
+SMALLEST: Final = "yolo11n"
+CELLS: Final = 16
+"""Pixels that all but the smallest tenth of the boxes should have: two cells of the finest grid, of 8 pixels each."""
+USUAL: Final = 640
+"""Ultralytics' default, and the size that its published weights were trained at."""
+LARGEST: Final = 1280
+STRIDE: Final = 32
+BATCH: Final = 16
+LEAST_BATCH: Final = 4
+STEPS: Final = 10
+"""Batches an epoch, at least: fewer leave a training with next to no steps."""
+LENGTHS: Final = {True: (40, 48, 100), False: (16, 8, 30)}
+"""Whether there is a GPU, to trials, hours and epochs of a whole training."""
+MIN_EPOCHS: Final = 6
+WIDTH: Final = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the description follows from."""
+
+    summary: Summary
+    long_side: int | None
+    """Median of the images' longer sides, in pixels."""
+    has_test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The description for a data set, and what a study of it would do and cost."""
+
+    text: str
+    preview: Preview
+    from_scratch: bool
+    """No weights were found, so that training starts from random ones."""
+
+
+def write(data: str, place: Place, *, folder: Path, model: str | None = None) -> First:
+    """Return the description for a data set (`data.yaml` or `sample`) that will stand in `folder`.
+
+    Raises:
+        AutomlError: the data set or the model cannot be used.
+    """
+    traits, chosen = traits_of(data), model or found_weights(folder)
+    named = str(Path(chosen).absolute()) if chosen and Path(chosen).is_file() else chosen
+    body = described(traits, data, model=named, gpu=trainer_of().gpu_count() > 0)
+    with scratch.folder() as drawn:
+        path = drawn / "description.yaml"
+        path.write_text(body, encoding="utf-8")
+        found = preview(load(path, rules=trainer_of()), place)
+    return First(head(found) + body, found, from_scratch=named is None)
+
+
+def traits_of(data: str) -> Traits:
+    """Return what the training split of a data set looks like.
+
+    Raises:
+        DataError: it has no boxes, or the data set cannot be used.
+    """
+    with scratch.folder() as drawn:
+        path = sample.draw(drawn) if data == SAMPLE else Path(data).absolute()
+        raw = read_yaml(path)
+        found = check.check(path, raw, splits=("train",))
+        looked = inputs.summary_of(found)
+        if looked is None:
+            raise DataError(f"{path}: train: must have boxes of a width and a height, but has none")
+        return Traits(looked, summary.long_side(found.images["train"]), has_test=bool(raw.get("test")))
+
+
+def file_name(data: str) -> str:
+    """Return the name of the file where none is given.
+
+    >>> file_name("sample")
+    'sample.yaml'
+    """
+    return f"{_name(data)}.yaml"
+
+
+def found_weights(folder: Path) -> str | None:
+    """Return the smallest weights of the family, where they lie beside the description or in the working folder."""
+    places = (folder / f"{SMALLEST}.pt", Path(f"{SMALLEST}.pt"))
+    return next((str(place) for place in places if place.is_file()), None)
+
+
+def image_size(traits: Traits) -> int:
+    """Return the image size at which all but a tenth of the boxes span two cells, no larger than the images."""
+    wanted = min(max(USUAL, whole_strides(CELLS / traits.summary.sizes[0])), LARGEST)
+    own = whole_strides(traits.long_side) if traits.long_side else wanted
+    return min(wanted, own)
+
+
+def whole_strides(pixels: float) -> int:
+    """Return the least multiple of the stride that is not below some pixels.
+
+    >>> whole_strides(100)
+    128
+    """
+    return ceil(pixels / STRIDE) * STRIDE
+
+
+def batch_size(images: int, size: int) -> int:
+    """Return a batch that leaves ten steps an epoch and takes no more memory than the usual one at the usual size.
+
+    >>> batch_size(1000, 640), batch_size(1000, 1280), batch_size(50, 640)
+    (16, 4, 4)
+    """
+    batch = BATCH
+    while batch > LEAST_BATCH and (images < STEPS * batch or batch * size**2 > BATCH * USUAL**2):
+        batch //= 2
+    return batch
+
+
+def described(traits: Traits, data: str, *, model: str | None, gpu: bool) -> str:
+    """Return the description without its forecast."""
+    size = image_size(traits)
+    batch = batch_size(traits.summary.images, size)
+    trials, hours, epochs = LENGTHS[gpu]
+    short = "" if gpu else "No GPU here, so the study is short; with one: {trials: 40, hours: 48}, max_epochs: 100. "
+    source = SAMPLE if data == SAMPLE else str(Path(data).absolute())
+    parts = (
+        (_of_data(traits), _line("name", _name(data)) + _line("data", source)),
+        (_of_model(model), _line("model", model or f"{SMALLEST}.yaml")),
+        ("What is maximised, on val.", "objective: map50_95\n"),
+        (f"{short}The search ends at the first of these limits.", f"budget: {{trials: {trials}, hours: {hours}}}\n"),
+        (
+            f"Trials are first compared at epoch {MIN_EPOCHS}, after twice the longest warm-up; one in 3 advances. A "
+            f"whole training takes {epochs} epochs.",
+            f"ladder: {{min_epochs: {MIN_EPOCHS}, max_epochs: {epochs}, reduction_factor: 3}}\n",
+        ),
+        (f"As in search_spaces/{SPACE_OF}: ranges round Ultralytics' defaults, which are trial 0.", _space()),
+        (
+            f"{_of_size(traits, size)} {_of_batch(batch)}",
+            f"train: {{imgsz: {size}, batch: {batch}, close_mosaic: 10}}\n",
+        ),
+        (_of_split(traits), f"confirm: {{split: {'test' if traits.has_test else 'val'}}}\n"),
+        ("Seed of the search and of the trials.", "seed: 0\n"),
+    )
+    return "\n".join(_comment(reason) + lines for reason, lines in parts)
+
+
+def head(found: Preview) -> str:
+    """Return the first comment: how to use the file, and the forecast of its cost."""
+    fewest, most = found.confirm_epochs
+    return "\n".join((
+        _comment(
+            "Written by `automl init`. `automl check FILE` checks it again, `automl search FILE` runs it. For help in "
+            "an editor: `automl schema --out description.schema.json`, and as the first line here "
+            "`# yaml-language-server: $schema=description.schema.json`."
+        )
+        + "#",
+        _comment(
+            f"Cost of the search: {found.cost.fewest} to {found.cost.most} epochs of training, about "
+            f"{found.cost.expected}; of the confirmation: {fewest} to {most}."
+        )
+        + _comment(found.time.told()),
+        "",
+    ))  # fmt: skip
+
+
+def _comment(text: str) -> str:
+    return "".join(f"# {line}\n" for line in textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+
+
+def _line(key: str, value: str) -> str:
+    return dump_yaml({key: value})
+
+
+def _name(data: str) -> str:
+    """Return a study's name from the folder of its data set."""
+    stem = data if data == SAMPLE else Path(data).absolute().parent.name
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:64]
+    return plain or "study"
+
+
+def _space() -> str:
+    lines = (shipped_spaces.folder() / SPACE_OF).read_text(encoding="utf-8").splitlines()
+    return "".join(f"{line}\n" for line in _block(lines, "space:"))
+
+
+def _block(lines: list[str], key: str) -> Iterator[str]:
+    """Yield the line of a key and the indented lines below it."""
+    start = lines.index(key)
+    yield lines[start]
+    for line in lines[start + 1 :]:
+        if not line.startswith(" "):
+            return
+        yield line
+
+
+def _of_data(traits: Traits) -> str:
+    looked = traits.summary
+    low, middle, _ = looked.sizes
+    sides = f"; half of the images are longer than {traits.long_side} pixels" if traits.long_side else ""
+    return (
+        f"{looked.images} train images, {looked.classes} classes, {looked.boxes:.3g} boxes an image. A tenth of the "
+        f"boxes is smaller than {low:.2%} of the image's side, half of them smaller than {middle:.2%}{sides}."
+    )
+
+
+def _of_model(model: str | None) -> str:
+    if model:
+        return "Each trial starts from this model. To compare sizes, make `model` a choice in `space`."
+    return (
+        f"No {SMALLEST}.pt lies beside this file or in the working folder (nothing is downloaded), so trials start "
+        f"from random weights. Pretrained weights usually end higher: fetch {SMALLEST}.pt and name it here."
+    )
+
+
+def _of_size(traits: Traits, size: int) -> str:
+    low = traits.summary.sizes[0]
+    boxes = f"at {size} pixels all but the smallest tenth of the boxes span about {low * size:.0f} pixels or more"
+    if traits.long_side and size == whole_strides(traits.long_side):
+        return f"imgsz is the size of the images, beyond which nothing is gained; {boxes}."
+    if size == USUAL:
+        return f"imgsz is Ultralytics' default; {boxes}, and {CELLS} are wanted."
+    return f"imgsz is above Ultralytics' {USUAL}, since the boxes are small: {boxes}, and {CELLS} are wanted."
+
+
+def _of_batch(batch: int) -> str:
+    if batch == BATCH:
+        return "batch is Ultralytics' default."
+    return f"batch is below Ultralytics' {BATCH}, to have {STEPS} steps an epoch and to fit the memory at this size."
+
+
+def _of_split(traits: Traits) -> str:
+    if traits.has_test:
+        return "Finalists and the model that ships are judged on the test images, which no trial sees."
+    return (
+        "The data set has no test split, so the result is judged on val, which the search has seen: the score of what "
+        "ships will be somewhat too high. Better: add a test split and remove this line."
+    )
