@@ -34,7 +34,7 @@ def copied(target: Path) -> Path:
 
 
 def build(tree: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHON": sys.executable}
+    env = {**os.environ, "PYTHON": os.path.relpath(sys.executable, tree)}  # relative, as `make dist` gives it
     return subprocess.run([tree / ".ci" / "dist", target], env=env, capture_output=True, text=True, check=False)
 
 

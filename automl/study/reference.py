@@ -22,7 +22,8 @@ HEAD: Final = """\
 
 A study is described by one YAML file. `automl check FILE` reports every mistake in it at once. `--set KEY=VALUE` sets
 any key from the command line, with dots between the parts: `--set budget.trials=6`. A key without
-a default must be given.
+a default must be given. `automl init DATA` writes a first description for a data set, and `automl schema` prints these
+keys as a JSON Schema for editors.
 
 `search_spaces/smoke.yaml` is the smallest example, `search_spaces/yolo_small.yaml` the everyday one, and
 `search_spaces/yolo_family.yaml` searches model and image size as well.
