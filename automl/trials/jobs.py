@@ -1,4 +1,4 @@
-"""What is fixed while a study runs: its folder, its description, what each trial holds; and the jobs made from that."""
+"""Job factory: a study's immutable run settings, and the jobs built from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from automl.trainers import chosen
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is fixed while a study runs."""
+    """Immutable run settings of a study; builds jobs."""
 
     folder: Path
     spec: StudySpec
@@ -24,24 +24,24 @@ class Frame:
     threads: int
     concurrent: int
     baseline: Baseline | None = None
-    """None in a study that an earlier version began: its baseline is the default of its space."""
+    """None in a study begun by an earlier version: its baseline is the default of its space."""
 
     def whole(self, model: str) -> str:
-        """Return the path of a model that the study keeps, or the name of one that Ultralytics ships."""
+        """Return the absolute path of a model kept by the study, or the name of one that Ultralytics provides."""
         kept = (self.folder / model).resolve()
         own = kept.is_file() and kept.is_relative_to(self.folder.resolve())
         return str(self.folder / model) if own else model
 
     def placed(self, params: Params) -> Params:
-        """Return params for a worker: a model by its whole path."""
+        """Return params for a worker: a model by its absolute path."""
         return {**params, "model": self.whole(str(params["model"]))} if "model" in params else params
 
     def folder_of(self, trial: Trial) -> Path:
-        """Return the folder of a trial, named so that a person recognises it."""
+        """Return the folder of a trial; its name is human-readable."""
         return self.folder / TRIALS / trial_name(trial, self.spec.model)
 
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
-        """Return a training of these params to the last epoch; models are named by their whole path."""
+        """Return a training of these params to the last epoch; models are named by their absolute path."""
         return Job(
             folder=folder,
             number=number,
@@ -61,7 +61,7 @@ class Frame:
 
 
 def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
-    """Return what a study's search is about."""
+    """Return the settings of a study's sampler and scheduler."""
     return Course(
         space=spec.search_space,
         metric=spec.metric,

@@ -45,7 +45,7 @@ def test_the_best_keep_weights_all_that_may_ship_their_best_and_every_trial_its_
         assert any("tfevents" in name for name in names)
     gone = [number for number in range(len(source.trials)) if number not in best(source, 3)]
     told = re.findall(
-        r"retention: trials? ([\d, ]+?)(?: and (\d+) more)? gave up", (tmp_path / "study.log").read_text()
+        r"retention: trials? ([\d, ]+?)(?: and (\d+) more)?: weights deleted", (tmp_path / "study.log").read_text()
     )
     assert sum(len(named.split(",")) + int(more or 0) for named, more in told) == len(gone)
     assert len(told) <= 4, "a line now and then, not one a trial"

@@ -1,6 +1,6 @@
-"""Where an earlier study is kept, found without leaving the folder that the user named.
+"""Locate an earlier study in a study or registry folder; reject symlinks that lead outside it.
 
-What stands in such a folder was written by others: a link in it, or a name in a document, must not lead elsewhere.
+The content of such a folder is untrusted: a link in it, or a name in a document, must not lead outside.
 """
 
 import json
@@ -21,8 +21,8 @@ def version_of(folder: Path) -> Path:
     """Return the version of a registry folder to learn from: the champion, else the newest.
 
     Raises:
-        StudyError: a document in it is not as it was published.
-        RegistryError: it holds no version, or is damaged.
+        StudyError: a document in it differs from the published one.
+        RegistryError: it contains no version, or is damaged.
     """
     held = Registry(folder.parent, folder.name)
     file_in(folder, ALIASES)
@@ -43,9 +43,9 @@ def version_of(folder: Path) -> Path:
 
 
 def study_of(folder: Path, name: object) -> Path | None:
-    """Return the folder of the study that a registry's version says it came from; None where it is gone.
+    """Return the folder of the study from which a registry version was published; None if it is gone.
 
-    A name that is none, such as one with `..`, and a link in place of the folder count as gone.
+    An invalid name, such as one with `..`, and a link in place of the folder count as gone.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return None
