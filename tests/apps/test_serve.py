@@ -165,7 +165,7 @@ def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: Fake
 
 @pytest.mark.parametrize("version", [2, "previous"])
 def test_a_version_that_is_not_there_is_not_served(registry: Registry, fake: FakeYolo, version: int | str) -> None:
-    with pytest.raises(RegistryError, match=rf"must hold {version!r}, but holds"):
+    with pytest.raises(RegistryError, match=rf"must contain {version!r}, but has"):
         serve.app(registry, version)
     assert fake.loaded == []
 

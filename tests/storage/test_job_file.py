@@ -52,7 +52,7 @@ def test_one_changed_value_is_found(tmp_path: Path) -> None:
     job_file.write(given)
     path = tmp_path / PARAMS
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
-    with pytest.raises(StudyError, match="its checksum does not hold; `automl resume` writes those of a study again"):
+    with pytest.raises(StudyError, match="its checksum is wrong; `automl resume` writes those of a study again"):
         job_file.read(tmp_path)
 
 

@@ -92,7 +92,7 @@ def test_weights_that_cannot_be_deleted_stop_nothing(tmp_path: Path, caplog: pyt
     caplog.set_level(logging.INFO, logger="automl")
     assert give_up(tmp_path) == 10
     assert caplog.messages
-    assert all(re.fullmatch(r"retention: .*best.pt stays: .+", line) for line in caplog.messages)
+    assert all(re.fullmatch(r"retention: .*best.pt could not be deleted: .+", line) for line in caplog.messages)
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_after_the_verdict_what_ships_keeps_its_weights_and_the_other_re_trainin
         "trial7_seed1000000": False, "trial7_seed1000001": True, "default_seed1000000": False,
     }  # fmt: skip
     assert all("curves.csv" in files for files in now().values())
-    assert caplog.messages == ["retention: 2 re-trainings that do not ship gave up their weights, 0.0 MB"]
+    assert caplog.messages == ["retention: weights of 2 re-trainings that do not ship are deleted, 0.0 MB"]
 
 
 def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def version_of(folder: Path) -> Path:
         if found != published.get(name):
             raise StudyError(
                 f"{version / name}: SHA-256 must be {published.get(name)}, as published, but is {found}; "
-                "bring it back from a copy"
+                "restore it from a copy"
             )
     return version
 
@@ -63,4 +63,4 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StudyError(f"{path}: must be readable JSON, but {reason}; bring it back from a copy") from None
+        raise StudyError(f"{path}: must be readable JSON, but {reason}; restore it from a copy") from None

@@ -94,5 +94,5 @@ def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
         return tuple(Transfer.from_dict(plain, spec) for plain in content["studies"])
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StudyError(
-            f"{path}: must be what the study began with, but {type(error).__name__}: {error}; bring it back from a copy"
+            f"{path}: must be what the study began with, but {type(error).__name__}: {error}; restore it from a copy"
         ) from None
