@@ -77,7 +77,7 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
 def told(session: Session) -> list[str]:
     lines = (session.folder / "study.log").read_text().splitlines()
     return [
-        line.split()[1] for line in lines if line.endswith("could not be read and is written again from the journal")
+        line.split()[1] for line in lines if line.endswith("could not be read and is rewritten from the journal")
     ]
 
 
