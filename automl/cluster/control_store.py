@@ -62,7 +62,7 @@ class Watch:
         """Store the function that returns the name of the cluster, empty without an answer."""
         self._ask, self.patience, self._clock = ask, patience, clock
         self._since: float | None = None
-        self._told = False
+        self._logged = False
         self._cluster = ask()
         if not self._cluster:
             self._tell(f"{STORE} cannot be reached from here; if it is lost, Ray ends the process without a message")
@@ -84,9 +84,9 @@ class Watch:
         if answer != self._cluster:
             self._tell(f"{STORE} came back as another cluster's; the study ends here and can be resumed")
             return False
-        if self._told:
+        if self._logged:
             self._tell(f"{STORE} answers again after {self.away:.0f} s")
-        self._since, self._told = None, False
+        self._since, self._logged = None, False
         return True
 
     def pause(self) -> float:
@@ -101,8 +101,8 @@ class Watch:
         if away >= self.patience.end:
             self._tell(f"{STORE} does not answer since {away:.0f} s; the study ends here and can be resumed")
             return False
-        if away >= self.patience.tell and not self._told:
-            self._told = True
+        if away >= self.patience.tell and not self._logged:
+            self._logged = True
             self._tell(f"{STORE} does not answer since {away:.0f} s; the study waits")
         return True
 

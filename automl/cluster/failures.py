@@ -31,8 +31,8 @@ def loss_of(error: Exception | None, folder: Path) -> Loss:
     """Return the loss of the trial in a folder, given Ray's error, if any."""
     text = str(error).strip() if error else ""
     beat = heartbeat.heard(folder)
-    told = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
-    return Loss(_kind(error, text, beat), told, node=beat.node if beat else "")
+    cause = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
+    return Loss(_kind(error, text, beat), cause, node=beat.node if beat else "")
 
 
 def error_of(trial: RayTrial) -> Exception | None:

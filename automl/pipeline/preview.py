@@ -94,8 +94,8 @@ class Preview:
         span = f"{fewest} to {most}" if fewest < most else str(most)
         yield f"      and {span} to confirm the winner against the baseline"
         limits = {"hours": self.hours, "GPU-hours": self.gpu_hours}
-        told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
-        yield f"limits: {', '.join(told) if told else 'none but the trials'}"
+        parts = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
+        yield f"limits: {', '.join(parts) if parts else 'none but the trials'}"
 
 
 def preview(spec: StudySpec, place: Place) -> Preview:

@@ -24,9 +24,9 @@ def write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
     """Write `curves.csv` atomically, one row per epoch; a metric that an epoch does not have is an empty cell."""
     text = io.StringIO(newline="")
     fullest_first = sorted((measurement.metrics for measurement in curves), key=len, reverse=True)
-    told = ["changed"] if any(measurement.changed for measurement in curves) else []
+    optional = ["changed"] if any(measurement.changed for measurement in curves) else []
     names = [*dict.fromkeys(chain.from_iterable(fullest_first))]
-    writer = csv.DictWriter(text, ["epoch", "seconds", *names, *told], extrasaction="ignore")
+    writer = csv.DictWriter(text, ["epoch", "seconds", *names, *optional], extrasaction="ignore")
     writer.writeheader()
     for m in curves:
         writer.writerow({"epoch": m.epoch, "seconds": m.seconds, **m.metrics, "changed": m.changed})

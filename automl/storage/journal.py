@@ -181,9 +181,9 @@ def distribution(parameter: Single) -> BaseDistribution:
 
 def _epochs(frozen: FrozenTrial, metric: str) -> list[int]:
     """Return the epochs with a complete measurement: both of its lines were written, or it has one line only."""
-    told = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
+    recorded = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
     values = frozen.intermediate_values
-    return sorted(epoch for epoch, attr in told.items() if epoch in values or metric not in attr["metrics"])
+    return sorted(epoch for epoch, attr in recorded.items() if epoch in values or metric not in attr["metrics"])
 
 
 def _trial(frozen: FrozenTrial, metric: str) -> Trial:

@@ -61,12 +61,12 @@ class Patience:
             OSError: it fails with a permanent error.
         """
         since, pause = self.clock(), SHORTEST
-        said, told = "", since
+        said, logged_at = "", since
         while True:
             text = f"storage: {folder}: {_trouble(error)}; everything waits until {_wanted(error)}"
-            if text != said or self.clock() - told >= SAID_AGAIN:
+            if text != said or self.clock() - logged_at >= SAID_AGAIN:
                 self.say(text)
-                said, told = text, self.clock()
+                said, logged_at = text, self.clock()
             self._rest(folder, pause, error)
             pause = min(LONGEST, 2 * pause)
             try:

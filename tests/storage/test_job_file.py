@@ -76,9 +76,7 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
 
 def told(session: Session) -> list[str]:
     lines = (session.folder / "study.log").read_text().splitlines()
-    return [
-        line.split()[1] for line in lines if line.endswith("could not be read and is rewritten from the journal")
-    ]
+    return [line.split()[1] for line in lines if line.endswith("could not be read and is rewritten from the journal")]
 
 
 def test_a_card_names_its_own_folder_and_attempt(tmp_path: Path) -> None:

@@ -78,19 +78,19 @@ class Proposal:
         """
         self._encoding = encoding
         self._experience = experience
-        told = [trial for trial in seen if trial.shows]
-        self._points = self._stack([trial.point for trial in told])
+        valued = [trial for trial in seen if trial.shows]
+        self._points = self._stack([trial.point for trial in valued])
         self._infeasible = self._stack([trial.point for trial in seen if trial.infeasible and not trial.outside])
         self._running = self._stack([trial.point for trial in seen if trial.awaited])
         self._all = self._stack([trial.point for trial in seen])
-        finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
-        self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in told])) / 2
+        finals = [found.final for found in forecast([trial.values for trial in valued], max_epochs)]
+        self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in valued])) / 2
         if experience:
             experience.agree(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
         self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
         self._believe()
-        self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in told]))
+        self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
         self._incumbent = self._best_mean()
 
     def runs(self, point: Points) -> None:

@@ -24,13 +24,13 @@ class Experience:
     def __init__(self, encoding: Encoding, earlier: Sequence[EarlierEvidence]) -> None:
         """Fit a model to each study that has at least three trials."""
         self._encoding = encoding
-        told = [study for study in earlier if len(study.trials) >= 3]
-        points = [encoding.encode([trial.params for trial in study.trials]) for study in told]
-        scores = [np.array([trial.score for trial in study.trials]) for study in told]
+        usable = [study for study in earlier if len(study.trials) >= 3]
+        points = [encoding.encode([trial.params for trial in study.trials]) for study in usable]
+        scores = [np.array([trial.score for trial in study.trials]) for study in usable]
         kinds = encoding.categorical
         pairs = zip(points, scores, strict=True)
         self._models = [Model.fit(at, score, categorical=kinds, most=FITTED) for at, score in pairs]
-        self._credit = BELIEF * np.array([study.similarity for study in told])
+        self._credit = BELIEF * np.array([study.similarity for study in usable])
         best = [at[np.argsort(-score, kind="stable")[:TOP]] for at, score in zip(points, scores, strict=True)]
         turn = np.argsort(-self._credit, kind="stable")
         self._firsts = [best[study][place] for place in range(TOP) for study in turn if place < len(best[study])]
