@@ -1,7 +1,7 @@
-"""Runs jobs on Ray: connects, looks what the nodes have, places trials through Ray Tune, stops in an orderly way.
+"""Ray backend: connects, reads node resources, runs trials through Ray Tune, stops in an orderly way.
 
-The only package that knows Ray. What to run and when to stop a trial is asked of a `JobSource`; Ray Tune's own records
-are thrown away at the end, since the study's journal is the truth.
+The only package that imports Ray. A `JobSource` decides what runs and when a trial stops; Ray Tune's own records are
+deleted at the end, since the study's state is in its journal.
 """
 
 from automl.cluster.connection import connected, interruptible

@@ -1,4 +1,4 @@
-"""Joins a Ray cluster or starts an embedded one, and keeps Ray's own noise in a file."""
+"""Connect to a Ray cluster or start an embedded one; redirect Ray's own output to a file."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ ENVIRONMENT: Final = {
     "TUNE_GLOBAL_CHECKPOINT_S": "31536000",
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
-    # Else Tune starts a trial whose node was taken back again by itself, and nobody hears of it.
+    # Else Tune restarts a trial whose node was preempted by itself, and the source is not informed.
     "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
@@ -40,7 +40,7 @@ ENVIRONMENT: Final = {
 LONGEST_TMPDIR: Final = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1")
 """Bytes of the temporary folder's path up to which Ray's sockets have room (107 bytes on Linux)."""
 CARRIED: Final = ("AUTOML_TRUST_WEIGHTS", registration.REGISTERED, registration.CHOSEN)
-"""What is set where a study is started, and holds for its workers."""
+"""Environment variables of the driver that its workers get too."""
 
 
 @contextmanager
@@ -50,9 +50,9 @@ def connected(
     log: Path,
     patience: control_store.Patience = control_store.Patience(),  # noqa: B008  (frozen)
 ) -> Iterator[str]:
-    """Join the cluster this process was submitted to, or start an embedded one; yield where its dashboard is.
+    """Join the cluster this process was submitted to, or start an embedded one; yield the URL of its dashboard.
 
-    Ray's own messages go to `log`, in the study's folder; changes of the head are logged. When the cluster is gone,
+    Ray's own messages go to `log`, in the study's folder; changes of the head are logged. If the cluster is lost,
     the process ends with exit code 75. Pass `address="auto"` to join a cluster that was started on this machine.
     """
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
@@ -85,13 +85,13 @@ def _room_for_sockets(target: str) -> Iterator[None]:
 
 
 def _carried() -> dict[str, Any]:
-    """Return what workers on other machines must know of this process's environment."""
+    """Return the environment variables of this process that workers on other machines need."""
     held = {name: os.environ[name] for name in CARRIED if name in os.environ}
     return {"runtime_env": {"env_vars": held}} if held else {}
 
 
 def _join(target: str, log: Path) -> str:
-    """Connect this process and return where the dashboard is, empty where there is none."""
+    """Connect this process and return the URL of the dashboard, empty if there is none."""
     before = {number: signal.getsignal(number) for number in heard_signals()}
     started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
     _refuse_arguments()
@@ -102,10 +102,10 @@ def _join(target: str, log: Path) -> str:
             logging_level=logging.WARNING,
             **(started if target == "local" else _carried()),
         )
-    # Ray's own handler, put in place by `ray.init`, would end the process without a word.
+    # The handler that `ray.init` installs would end the process without a message.
     for number, handler in before.items():
         signal.signal(number, handler)
-    # It looks for the files of loggers that are switched off.
+    # It searches for the files of loggers that are disabled.
     logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""
 
@@ -142,13 +142,13 @@ class _Joining:
 
 
 def heard_signals() -> list[signal.Signals]:
-    """Return the signals that ask for a stop; one that is ignored, as under nohup, stays ignored."""
+    """Return the stop signals to handle; one that is ignored, as under nohup, stays ignored."""
     return [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and a lost terminal end a block as Ctrl-C does, with KeyboardInterrupt, and in any case soon."""
+    """Make SIGTERM and SIGHUP end a block as Ctrl-C does, with KeyboardInterrupt, within a time limit."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
@@ -159,7 +159,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def heeding(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have a handler called for each stop signal that is heard while a block runs."""
+    """Call a handler for each stop signal during a block."""
     before = {number: signal.signal(number, handler) for number in heard_signals()}
     try:
         yield
@@ -170,7 +170,7 @@ def heeding(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
 
 @contextmanager
 def _noise_to(log: Path) -> Iterator[int]:
-    """Send what Ray logs, and all that is written to standard error, to a file; yield what standard error was."""
+    """Redirect Ray's log and standard error to a file; yield a descriptor of the original standard error."""
     sys.stderr.flush()
     file = patiently(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
     kept = os.dup(2)

@@ -1,7 +1,7 @@
-"""Watches the head's control store (Ray's GCS) and ends the process in words when the cluster is gone.
+"""Monitor of the head's control store (Ray's GCS): exits with code 75 and a message if the cluster is lost.
 
-Ray's driver waits for a store that is away, and aborts in C++, unseen by Python, when another one answers or after a
-minute. So the store is asked from a thread through a connection of its own, and the process ends before Ray ends it.
+Ray's driver waits for an unreachable store and aborts in C++, unseen by Python, if another one answers or after a
+minute. So a thread polls the store through a separate connection, and ends the process before Ray aborts.
 """
 
 import logging
@@ -27,9 +27,9 @@ LOG: Final = logging.getLogger(__name__)
 
 STORE: Final = "cluster: the head's control store"
 ENVIRONMENT: Final = {
-    # Ray's own end of patience comes after ours.
+    # Ray's own timeout must be longer than ours.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "120",
-    # Calls that wait for the store are sent again this often. We look more often, and see another store first.
+    # Pending calls are resent at this interval. We poll more often, and so detect another store first.
     "RAY_grpc_client_check_connection_status_interval_milliseconds": "5000",
 }
 """For a driver that joins a cluster; an embedded Ray's own processes would inherit it."""
@@ -40,17 +40,17 @@ class Patience:
     """Seconds."""
 
     look: float = 2.0
-    """Between two questions to a store that answers."""
+    """Poll interval while the store answers."""
     hurry: float = 0.2
-    """Between two questions to one that does not."""
+    """Poll interval while it does not."""
     tell: float = 10.0
-    """Without an answer, until the user is told."""
+    """Seconds without an answer until a message is logged."""
     end: float = 45.0
-    """Without an answer, until the cluster counts as gone. The nodes themselves give up after 60."""
+    """Seconds without an answer until the cluster counts as lost. The nodes themselves stop after 60."""
 
 
 class Watch:
-    """Asks again and again whether the store that the study began with still answers."""
+    """Polls whether the store with which the study began still answers."""
 
     def __init__(
         self,
@@ -59,21 +59,21 @@ class Watch:
         patience: Patience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep whom to ask, for the name of the cluster, empty where there is no answer."""
+        """Store the function that returns the name of the cluster, empty without an answer."""
         self._ask, self.patience, self._clock = ask, patience, clock
         self._since: float | None = None
-        self._told = False
+        self._logged = False
         self._cluster = ask()
         if not self._cluster:
-            self._tell(f"{STORE} cannot be asked from here; should it be lost, Ray ends the study without a word")
+            self._tell(f"{STORE} cannot be reached from here; if it is lost, Ray ends the process without a message")
 
     @property
     def away(self) -> float:
-        """Return for how many seconds the store has not answered."""
+        """Return the seconds since the store's last answer."""
         return 0.0 if self._since is None else self._clock() - self._since
 
     def look(self) -> bool:
-        """Ask once and tell what has changed; False once the cluster is gone."""
+        """Poll once and log a change; return False if the cluster is lost."""
         if not self._cluster:
             return True
         began = self._clock()
@@ -84,13 +84,13 @@ class Watch:
         if answer != self._cluster:
             self._tell(f"{STORE} came back as another cluster's; the study ends here and can be resumed")
             return False
-        if self._told:
+        if self._logged:
             self._tell(f"{STORE} answers again after {self.away:.0f} s")
-        self._since, self._told = None, False
+        self._since, self._logged = None, False
         return True
 
     def pause(self) -> float:
-        """Return how long to wait before the next look."""
+        """Return the seconds until the next poll."""
         return self.patience.look if self._since is None else self.patience.hurry
 
     def _tell(self, event: str) -> None:
@@ -101,17 +101,17 @@ class Watch:
         if away >= self.patience.end:
             self._tell(f"{STORE} does not answer since {away:.0f} s; the study ends here and can be resumed")
             return False
-        if away >= self.patience.tell and not self._told:
-            self._told = True
+        if away >= self.patience.tell and not self._logged:
+            self._logged = True
             self._tell(f"{STORE} does not answer since {away:.0f} s; the study waits")
         return True
 
 
 @contextmanager
 def watched(watch: Watch, end: Callable[[], object]) -> Iterator[None]:
-    """Look while a block runs, and call `end` from another thread when the cluster is gone.
+    """Poll during a block, and call `end` from another thread if the cluster is lost.
 
-    A block that fails while the store is away, for Ray raises this and that then, ends in the same way.
+    A block that fails while the store is unreachable, with whatever error Ray raises, ends in the same way.
     """
     over = threading.Event()
 
@@ -133,8 +133,8 @@ def watched(watch: Watch, end: Callable[[], object]) -> Iterator[None]:
 
 
 def name_at(address: str) -> str:
-    """Return the name of the cluster whose store answers at an address, empty where none does."""
-    # A channel of its own each time: one that is kept waits longer and longer before it connects again.
+    """Return the name of the cluster whose store answers at an address, empty if none does."""
+    # A new channel each time: the reconnect backoff of a kept one grows.
     channel = create_gcs_channel(address)
     try:
         return str(NodeInfoGcsServiceStub(channel).GetClusterId(GetClusterIdRequest(), timeout=2).cluster_id.hex())
@@ -145,6 +145,6 @@ def name_at(address: str) -> str:
 
 
 def end_at(folder: Path, *, to: int) -> Callable[[], object]:
-    """Return what ends the process with a word on how to go on; the lock of the study goes with it."""
+    """Return a function that ends the process with a message on how to resume; this releases the study's lock."""
     said = f"the Ray cluster is gone; nothing is lost: automl resume {folder} (or submit the study again)"
     return lambda: leave(said, GONE, to=to)

@@ -1,4 +1,4 @@
-"""Ways to end this process at once, whatever its main thread waits for: all that counts is in the journal by then."""
+"""Immediate process exit, whatever the main thread waits for; safe, since the state is in the journal."""
 
 import os
 import select
@@ -11,13 +11,13 @@ from typing import Final, NoReturn
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_SECONDS: Final = 25.0
-"""From the signal to the end of the process. Tune gives a worker that does not answer 15 s, and then kills it."""
+"""Seconds from the signal to the exit. Tune kills a worker that does not answer after 15 s."""
 STOPPED: Final = 128 + signal.SIGINT
 SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
 def leave(said: str, code: int, *, to: int) -> NoReturn:
-    """Say one thing on a file descriptor and end the process; nothing else of it runs."""
+    """Write a message to a file descriptor and exit without clean-up."""
     with suppress(OSError):
         os.write(to, (SHOW_CURSOR if os.isatty(to) else b"") + f"automl: {said}\n".encode())
     os._exit(code)
@@ -25,9 +25,9 @@ def leave(said: str, code: int, *, to: int) -> NoReturn:
 
 @contextmanager
 def bounded(seconds: float = STOP_SECONDS) -> Iterator[None]:
-    """End the process this long after the first signal that asks for a stop, unless the block has ended by then.
+    """Exit this many seconds after the first stop signal, unless the block has ended by then.
 
-    The signal is heard by Python's C handler and a thread: the main thread may wait in Ray, where no Python runs.
+    Python's C signal handler wakes a thread: the main thread may wait inside Ray, where no Python code runs.
     """
     said_to, (reading, writing) = os.dup(2), os.pipe()
     os.set_blocking(writing, False)
@@ -45,13 +45,13 @@ def bounded(seconds: float = STOP_SECONDS) -> Iterator[None]:
 
 
 def _wait(reading: int, seconds: float, said_to: int) -> None:
-    """Leave some seconds after a stop signal; return when the other end is closed."""
+    """Exit some seconds after a stop signal; return if the other end is closed."""
     while heard := os.read(reading, 1):
         if heard[0] in STOP_SIGNALS:
             break
     else:
         return
-    # Further signals may come; only the closed end, readable without a byte, calls this off.
+    # Further signals may come; only the closed end, readable without a byte, cancels the exit.
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
         if select.select([reading], [], [], left)[0] and not os.read(reading, 1):

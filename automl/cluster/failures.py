@@ -1,4 +1,4 @@
-"""What took a trial from its worker, as far as Ray and the node can tell."""
+"""Classification of lost workers: node, process or memory, from Ray's error and the node's state."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -21,24 +21,24 @@ from automl.trials import heartbeat
 from automl.trials.heartbeat import Beat
 
 ASK_SECONDS: Final = 10
-"""How long a node may take to say whether its memory ran out."""
+"""Timeout in seconds of the question to a node whether its memory ran out."""
 NODE: Final = ("node has died", "node was terminated", "The node has been marked dead", "node is dead", "drained")
 MEMORY: Final = ("running low on memory", "memory usage threshold")
-"""What Ray says where its own monitor ended the process."""
+"""Phrases of Ray's message if its memory monitor ended the process."""
 
 
 def loss_of(error: Exception | None, folder: Path) -> Loss:
-    """Return what took the trial of a folder from its worker, given the error that Ray reports, if any."""
+    """Return the loss of the trial in a folder, given Ray's error, if any."""
     text = str(error).strip() if error else ""
     beat = heartbeat.heard(folder)
-    told = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
-    return Loss(_kind(error, text, beat), told, node=beat.node if beat else "")
+    cause = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
+    return Loss(_kind(error, text, beat), cause, node=beat.node if beat else "")
 
 
 def error_of(trial: RayTrial) -> Exception | None:
-    """Return the error that took a trial from its worker, as this process wrote it down a moment ago.
+    """Return the error with which a trial lost its worker, from this process's own file.
 
-    `Trial.get_pickled_error` would look in the storage, where it is copied at the end of the run only.
+    `Trial.get_pickled_error` reads the storage, to which the error is copied only at the end of the run.
     """
     path = trial.pickled_error_file if trial.run_metadata.pickled_error_filename else None
     if not path or not Path(path).is_file():
@@ -58,14 +58,14 @@ def _kind(error: Exception | None, text: str, beat: Beat | None) -> Kind:
     if isinstance(error, OutOfMemoryError) or any(words in text for words in MEMORY):
         return Kind.MEMORY
     preempted = isinstance(error, ActorDiedError) and error.preempted
-    # One that cannot be reached while nobody has reported its death: a killed node looks like that for a while.
+    # Unreachable, but not yet reported dead: a killed node is in this state for a while.
     if isinstance(error, NodeDiedError | ActorUnavailableError) or preempted or any(words in text for words in NODE):
         return Kind.NODE
     return Kind.MEMORY if beat and _ran_out(beat) else Kind.WORKER
 
 
 def _ran_out(beat: Beat) -> bool:
-    """Ask the node whether its kernel ended a process for want of memory since the worker was last heard."""
+    """Return True if the node's kernel counts an out-of-memory kill since the worker's last heartbeat."""
     nodes = [node for node in ray.nodes() if node["Alive"] and node["NodeManagerHostname"] == beat.node]
     if not nodes:
         return False

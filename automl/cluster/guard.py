@@ -1,4 +1,4 @@
-"""Sees on a worker that no process of a trial outlives it: ends what earlier attempts left, and starts the guardian."""
+"""Process clean-up on a worker: ends leftovers of earlier attempts, and starts the reaper of this one."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from automl.cluster import reaper
 
 SCRIPT: Final = Path(reaper.__file__)
 PATIENCE: Final = 20.0
-"""Seconds to wait for leftovers to go; one that the kernel does not let go must not keep the trial from starting."""
+"""Seconds to wait for leftovers to end; an unkillable one must not keep the trial from starting."""
 
 
 def guard(folder: Path) -> str:
@@ -23,7 +23,7 @@ def guard(folder: Path) -> str:
     mark = f"{trial}-{secrets.token_hex(8)}"
     worker = os.getpid()
     arguments = (str(worker), str(reaper.start_of(worker)), mark)
-    # Started before the mark is set, so that it does not carry it; -I and -S leave our packages and Ray's paths out.
+    # Started before the mark is set, so that it is not marked; -I and -S exclude our packages and Ray's paths.
     subprocess.run(
         [sys.executable, "-I", "-S", str(SCRIPT), *arguments],
         cwd="/",
@@ -38,12 +38,12 @@ def guard(folder: Path) -> str:
 
 
 def _name(folder: Path) -> str:
-    """Return what stands for a trial's folder, also in another process; the inode tells two mounts apart."""
+    """Return an identifier of a trial's folder, equal in all processes; the inode distinguishes two mounts."""
     return hashlib.sha256(f"{folder.resolve()}:{folder.stat().st_ino}".encode()).hexdigest()[:16]
 
 
 def _leftovers(trial: str) -> set[reaper.Process]:
-    """Return the processes of earlier attempts at a trial, and their workers: those that a guardian still waits for."""
+    """Return the processes of earlier attempts at a trial, and their workers: those with a waiting reaper."""
     found = reaper.left(f"{trial}-", set())
     for pid, _ in reaper.processes():
         words = reaper.read(f"/proc/{pid}/cmdline").decode(errors="replace").rstrip("\0").split("\0")

@@ -1,4 +1,4 @@
-"""Who decides what runs: the protocol of a job source, and what carries it past Ray Tune's copying."""
+"""Handle of a job source that survives Ray Tune's copying and pickling."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from automl.trials.source import JobSource
 
 
 class Handle:
-    """Carries the source past Ray Tune's copying and pickling, which no open journal would survive."""
+    """Handle that Ray Tune may copy and pickle: an open journal cannot be copied."""
 
     def __init__(self, source: JobSource | None) -> None:
-        """Hold a source; None is what comes out of a pickle."""
+        """Wrap a source; None after unpickling."""
         self.source = source
         self.paused = Paused()
         self.failure: AutomlError | OSError | None = None
@@ -28,7 +28,7 @@ class Handle:
         """Return the source.
 
         Raises:
-            StudyError: this handle came out of a pickle.
+            StudyError: this handle was unpickled.
         """
         if self.source is None:
             raise StudyError("a job source must not be restored from Ray's own files; use `automl resume`")
@@ -36,12 +36,12 @@ class Handle:
 
     @property
     def stopping(self) -> bool:
-        """Return True if everything shall stop, asked for or after a failure of the source."""
+        """Return True if everything must stop: requested, or after a failure of the source."""
         return self().stopping or self.failure is not None
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep a failure of the source (a full disk, say) for the caller of `run`; Ray Tune would only wrap it."""
+        """Store a failure of the source (e.g. a full disk) for the caller of `run`; Ray Tune would wrap it."""
         try:
             yield
         except (AutomlError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Hands jobs to Ray Tune and passes what trials report to the source that decides."""
+"""Launcher: runs the jobs of a source through Ray Tune and passes reports to the source."""
 
 import io
 import json
@@ -27,11 +27,10 @@ from automl.trials.source import JobSource
 
 
 def run(source: JobSource, resources: Slots) -> None:
-    """Run all jobs that the source gives, until it is over or stopping.
+    """Run all jobs of the source, until it is over or stopping.
 
-    Ray Tune tries nothing again by itself: the source hears of each worker that is lost and gives the trial out again.
-    A trial's own failures are no concern of Ray's: they arrive as an ending. A paused trial holds no process and no
-    resource, and is none of Ray's concern after the run.
+    Ray Tune retries nothing: the source gets each loss of a worker and queues the trial again. A trial's own failure
+    arrives as an ending, not as a Ray error. A paused trial has no process and no resources.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
     handle = Handle(source)
@@ -69,12 +68,12 @@ def _train(config: Mapping[str, Any]) -> None:
         tune.report({MESSAGE: json.dumps({"measurement": measurement.to_dict(), "node": node})})
 
     def say(text: str) -> None:
-        """Tell the driver as well: the log is on the storage that fails, and nobody looks into it."""
+        """Report to the driver as well: the log is on the failing storage."""
         outage.aloud(text)
         tune.report({MESSAGE: json.dumps({"trouble": text, "node": node})})
 
     try:
-        # Nobody asks a worker to stop waiting: its process is ended.
+        # A worker is never asked to stop waiting: its process is ended.
         with outage.held(outage.Patience(say)), heartbeat.beating(job.folder, job.attempt):
             ending = worker.run(job, report)
     except lease.Superseded as superseded:
@@ -84,7 +83,7 @@ def _train(config: Mapping[str, Any]) -> None:
 
 
 class _Log(io.FileIO):
-    """A log whose lines are lost, and nothing else, while its disk is full."""
+    """A log file that drops lines while its disk is full."""
 
     def write(self, content: Any, /) -> int:  # noqa: ANN401
         try:
@@ -113,10 +112,10 @@ def _opened(path: Path) -> int:
 
 @contextmanager
 def _orderly_stop(source: JobSource) -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and a lost terminal into an orderly stop; a second one ends the process at once.
+    """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly stop; a second one ends the process at once.
 
-    Ray puts its own SIGTERM handler in place, which would end the process without a word. A signal that is ignored,
-    as under nohup, stays ignored.
+    Ray installs its own SIGTERM handler, which would end the process without a message. A signal that is ignored, as
+    under nohup, stays ignored.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

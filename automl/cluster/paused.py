@@ -1,4 +1,4 @@
-"""Which trials of this run are paused, and which of them the source wants to go on."""
+"""Paused trials of a run, and those of them that the source resumes."""
 
 from collections import deque
 
@@ -8,7 +8,7 @@ from automl.study import Job
 
 
 class Paused:
-    """The trials that left their worker, and those of them that shall go on, in the order the source named them."""
+    """Paused trials, and a queue of those to resume, in the order of the source."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -16,11 +16,11 @@ class Paused:
         self._called: deque[RayTrial] = deque()
 
     def add(self, number: int, trial: RayTrial) -> None:
-        """Record a trial that left its worker."""
+        """Record a trial that was paused."""
         self._left[number] = trial
 
     def call(self, job: Job) -> bool:
-        """Let the paused trial of this number go on, with the job as it is now; False where none is paused."""
+        """Queue the paused trial of this number to resume, with the job as it is now; False if it is not paused."""
         trial = self._left.pop(job.number, None)
         if trial is None:
             return False
@@ -29,13 +29,13 @@ class Paused:
         return True
 
     def next(self) -> RayTrial | None:
-        """Return the first called one that Tune has not taken up yet."""
+        """Return the first queued trial that Tune has not resumed yet."""
         while self._called and self._called[0].status != RayTrial.PAUSED:
             self._called.popleft()
         return self._called[0] if self._called else None
 
     def empty(self) -> list[RayTrial]:
-        """Return the trials that were not called and forget them."""
+        """Return the trials that were not queued and clear them."""
         left = list(self._left.values())
         self._left.clear()
         return left

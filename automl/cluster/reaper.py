@@ -1,9 +1,9 @@
-"""Waits for one trial's worker to go, whoever ended it, then ends every process that the trial has left.
+"""Reaper: waits until a trial's worker has ended, then ends every process that the trial has left.
 
 Run as a script, `python -I -S reaper.py PID STARTED MARK`, in a session of its own; `guard.py` starts it. There is
 one for each running trial, so it imports next to nothing: 12 ms to start and 3.3 MB of its own memory (7 MB with the
 interpreter's shared pages); `typing` alone would make that 21 ms. Ray ends a worker's children and its process
-group; torch elastic gives each rank a session of its own, and those train on where its launcher is killed.
+group; torch elastic gives each rank its own session, and those continue to train if its launcher is killed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 VARIABLE = "AUTOML_TRIAL"
 """The environment variable that all processes of a trial inherit: the mark of its folder and of this attempt."""
 LOOK_SECONDS = 2.0
-"""How often the worker's family is looked up: a process forked without a new program has the worker's first
-environment, without the mark, and is known by its parents alone."""
+"""Poll interval of the worker's descendants: a process forked without exec has the worker's initial environment,
+without the mark, and is identified by its parents alone."""
 GRACE_SECONDS = 3.0
 """From SIGTERM to SIGKILL."""
 STEP_SECONDS = 0.1
 TERMINATE, KILL = 15, 9
 
 Process = tuple[int, int]
-"""Process id and start time: an id alone may be given to another process."""
+"""Process id and start time: an id alone may be reused."""
 Stat = tuple[int, int]
 """Parent and process group."""
 
 
 def main(worker: Process, mark: str) -> None:
-    """Wait for the worker, knowing its family, and end what is left of both family and mark."""
+    """Wait for the worker, tracking its descendants, then end the remaining descendants and marked processes."""
     family = watched(worker)
     table = processes()
     group = {process for process, (_, leader) in table.items() if leader == worker[0] and process != worker}
@@ -42,7 +42,7 @@ def main(worker: Process, mark: str) -> None:
 
 
 def watched(worker: Process) -> set[Process]:
-    """Return all living processes that descend from the worker, once it is gone."""
+    """Return all living descendants of the worker, once it has ended."""
     family: set[Process] = set()
     wait = waiter(worker[0])
     while start_of(worker[0]) == worker[1]:
@@ -53,20 +53,20 @@ def watched(worker: Process) -> set[Process]:
 
 
 def waiter(pid: int) -> Callable[[float], object]:
-    """Return what waits for a process or for some seconds, whichever is first."""
+    """Return a function that waits for the end of a process, at most some seconds."""
     try:
         poll = select.poll()
         poll.register(os.pidfd_open(pid), select.POLLIN)
-    except OSError:  # gone already, or a kernel older than 5.3
+    except OSError:  # ended already, or a kernel older than 5.3
         return lambda seconds: time.sleep(min(seconds, STEP_SECONDS * 5))
     return lambda seconds: poll.poll(seconds * 1000)
 
 
 def end(find: Callable[[], set[Process]], *, seconds: float = float("inf")) -> bool:
-    """Ask all that `find` finds to end, kill what does not, until two looks find none; False where some stay."""
+    """End all processes from `find`, SIGTERM then SIGKILL, until two scans find none; False if some stay."""
     asked: dict[Process, float] = {}
     begun, empty = time.monotonic(), 0
-    while empty < 2:  # a process that is forked during the first look is seen by the second
+    while empty < 2:  # a process that is forked during the first scan is seen by the second
         now = time.monotonic()
         if now - begun > seconds:
             return False
@@ -76,25 +76,25 @@ def end(find: Callable[[], set[Process]], *, seconds: float = float("inf")) -> b
             since = now - asked.setdefault(process, now)
             if since == 0 or since >= GRACE_SECONDS:
                 send(process, KILL if since else TERMINATE)
-        # One that the kernel does not let go, for a dead disk say, is waited for with patience.
+        # An unkillable process, e.g. one that waits for a dead disk, is waited for.
         time.sleep(STEP_SECONDS if now - begun < 10 * GRACE_SECONDS else LOOK_SECONDS)
     return True
 
 
 def left(mark: str, known: set[Process]) -> set[Process]:
-    """Return the living processes that carry the mark or are known, and all below them; never this one."""
+    """Return the living processes that are marked or known, and their descendants; never this one."""
     table = processes()
     roots = {process for process in table if process in known or marked(process[0], mark)}
     return {process for process in roots | below(table, roots) if process[0] != os.getpid()}
 
 
 def marked(pid: int, mark: str) -> bool:
-    """Return True if a process was started with a mark that begins so."""
+    """Return True if a process was started with a mark of this prefix."""
     return f"\0{VARIABLE}={mark}".encode() in b"\0" + read(f"/proc/{pid}/environ")
 
 
 def below(table: dict[Process, Stat], roots: set[Process]) -> set[Process]:
-    """Return all descendants of some processes, whose parents still live."""
+    """Return all descendants of some processes, as far as their parents still live."""
     children: dict[int, list[Process]] = {}
     for process, (parent, _) in table.items():
         children.setdefault(parent, []).append(process)
@@ -108,7 +108,7 @@ def below(table: dict[Process, Stat], roots: set[Process]) -> set[Process]:
 
 
 def processes() -> dict[Process, Stat]:
-    """Return all processes of the machine but the dead that nobody has asked after."""
+    """Return all processes of the machine, excluding zombies."""
     table = {}
     for name in os.listdir("/proc"):  # noqa: PTH208  (pathlib alone would double the time to start)
         if name.isdigit() and (fields := stat(int(name))):
@@ -117,19 +117,19 @@ def processes() -> dict[Process, Stat]:
 
 
 def start_of(pid: int) -> int:
-    """Return when a process started, in the machine's ticks; 0 where it is gone."""
+    """Return a process's start time in clock ticks; 0 if it has ended."""
     fields = stat(pid)
     return int(fields[19]) if fields else 0
 
 
 def stat(pid: int) -> list[bytes]:
-    """Return what /proc/PID/stat holds after the name, which may itself hold spaces; nothing of a dead process."""
+    """Return the fields of /proc/PID/stat after the name, which may contain spaces; empty for a dead process."""
     fields = read(f"/proc/{pid}/stat").rpartition(b") ")[2].split()
     return [] if not fields or fields[0] in {b"Z", b"X"} else fields
 
 
 def read(path: str) -> bytes:
-    """Return a file's content, nothing where it is gone or another user's."""
+    """Return a file's content, empty if it is missing or unreadable."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read()
@@ -138,7 +138,7 @@ def read(path: str) -> bytes:
 
 
 def send(process: Process, number: int) -> None:
-    """Send a signal to a process, unless its id has passed on to another."""
+    """Send a signal to a process, unless its id was reused."""
     try:
         if start_of(process[0]) == process[1]:
             os.kill(process[0], number)
@@ -147,7 +147,7 @@ def send(process: Process, number: int) -> None:
 
 
 if __name__ == "__main__":
-    # Ray ends the children of a worker that goes; this one shall have another parent by then.
+    # Ray ends the children of a worker that ends; fork so that this one has another parent.
     if os.fork():
         os._exit(0)
     main((int(sys.argv[1]), int(sys.argv[2])), sys.argv[3])

@@ -1,4 +1,4 @@
-"""Runs a single piece of work on a node that holds what a trial holds."""
+"""Run a single function on a node, with the resources of a trial."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slots) -> Result:
-    """Return what `work` returns, or raise what it raises; a lost node makes it start again."""
+    """Return the result of `work`, or raise its error; it is retried if the node is lost."""
     task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=3)(_run)
     try:
         result: Result = ray.get(task.remote(work, arguments))

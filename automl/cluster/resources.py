@@ -1,4 +1,4 @@
-"""What the nodes of a cluster can hold, and whether all of them can write to the study's storage."""
+"""Resources: how many trials the nodes of a cluster can run, and whether all can write to the study's storage."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ ROUNDING: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What each trial gets and how many run at a time."""
+    """CPU cores and GPUs of each trial, and the number of concurrent trials."""
 
     gpus: float
     cpus: float
@@ -26,7 +26,7 @@ class Slots:
 
 
 def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slots:
-    """Work out what a trial gets, from the shape of the nodes.
+    """Return the resources of a trial, from those of the nodes.
 
     Raises:
         StudyError: no node can hold a single trial.
@@ -39,7 +39,7 @@ def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slo
 def slots_of(
     shapes: Sequence[tuple[float, float]], *, gpus: float | str, cpus: float | str, concurrent: int | str
 ) -> Slots:
-    """Work out what a trial gets from the CPU cores and GPUs of each node, without a cluster.
+    """Return the resources of a trial from the CPU cores and GPUs of each node, without a cluster.
 
     Raises:
         StudyError: no node can hold a single trial.
@@ -70,13 +70,13 @@ def slots_of(
 
 
 def _held(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
-    """Return how many trials a node holds; a share of a GPU is never made of two GPUs."""
+    """Return how many trials fit on a node; a fraction of a GPU never spans two GPUs."""
     by_cpu = int(cpu / wanted_cpu + ROUNDING)
     return min(by_cpu, int(gpu) * int(1 / wanted_gpu + ROUNDING)) if wanted_gpu else by_cpu
 
 
 def probe(folder: Path) -> None:
-    """Let every node write into the study's folder and read what the driver wrote there.
+    """Check that every node can write into the study's folder and read the driver's files there.
 
     Raises:
         StudyError: a node cannot; the message names it.
@@ -108,7 +108,7 @@ def _probe(token: str) -> str:
 
 
 def _problem(path: Path) -> str:
-    """Return why a node cannot use the driver's folder, empty when it can."""
+    """Return why a node cannot use the driver's folder, empty if it can."""
     try:
         if path.read_text() != "driver":
             return "sees another folder under that path"

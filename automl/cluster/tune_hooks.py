@@ -1,4 +1,4 @@
-"""What Ray Tune asks and tells while it runs: each question goes to the job source, each answer back to Tune."""
+"""Ray Tune hooks: searcher, scheduler, callback and stopper that delegate to the job source."""
 
 import json
 import time
@@ -18,11 +18,11 @@ from automl.study import Answer, Ending, Kind, Loss, Measurement
 
 MESSAGE: Final = "message"
 BREATH: Final = 0.1
-"""Seconds until the source is asked again when nothing runs; Tune's loop would turn without a pause."""
+"""Poll interval while nothing runs: Tune's loop has no pause of its own."""
 
 
 class Searcher(RaySearcher):
-    """Hands the source's jobs to Ray Tune: a new number as a new trial, that of a paused trial to the scheduler."""
+    """Passes the source's jobs to Ray Tune: a new number as a new trial, that of a paused trial to the scheduler."""
 
     def __init__(self, handle: Handle) -> None:
         """Ask this source."""
@@ -30,7 +30,7 @@ class Searcher(RaySearcher):
         self._handle = handle
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # noqa: ARG002
-        """Return the next new job; None while there is none."""
+        """Return the next new job; None if there is none."""
         source = self._handle()
         if self._handle.stopping or source.over:
             return str(RaySearcher.FINISHED)
@@ -41,17 +41,17 @@ class Searcher(RaySearcher):
         return None
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Nothing to learn: the scheduler heard of it."""
+        """No-op: the scheduler handles it."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the journal is the truth."""
+        """No-op: the state is in the journal."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
+        """No-op."""
 
 
 class Scheduler(FIFOScheduler):
-    """Passes every message of a trial on, and the source's answer back; only the source makes a paused trial go on."""
+    """Passes each message of a trial to the source, and returns its answer; only the source resumes a paused trial."""
 
     def __init__(self, handle: Handle) -> None:
         """Ask this source."""
@@ -59,20 +59,20 @@ class Scheduler(FIFOScheduler):
         self._handle = handle
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401
-        """Pass a message on and return what the trial does next."""
+        """Pass a message to the source and return its decision."""
         answer = self._answer(trial, json.loads(result[MESSAGE]))
         if answer is Answer.PAUSE:
-            # Returned as a decision, PAUSE would have Tune ask the worker for a checkpoint first: were the worker lost
-            # just then, Tune would end the trial for good, while the source counts it as paused.
+            # If PAUSE were returned as the decision, Tune would first request a checkpoint from the worker: if the
+            # worker were lost just then, Tune would end the trial, while the source counts it as paused.
             tune_controller.pause_trial(trial, should_checkpoint=False)
             self._handle.paused.add(number(trial), trial)
             return str(TrialScheduler.NOOP)
         return str(TrialScheduler.CONTINUE if answer is Answer.CONTINUE else TrialScheduler.STOP)
 
     def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:  # noqa: ANN401
-        """Return a paused trial that shall go on; pending ones start without being chosen.
+        """Return a paused trial to resume; pending ones start without being chosen.
 
-        Trials left paused when the source is over would keep Tune from ending, so they are taken off its list.
+        Trials left paused when the source is over would keep Tune from ending, so they are removed from its list.
         """
         self._end_the_hung(tune_controller)
         if self._handle().over:
@@ -84,7 +84,7 @@ class Scheduler(FIFOScheduler):
         return chosen
 
     def _end_the_hung(self, tune_controller: Any) -> None:  # noqa: ANN401
-        """Take trials that hang from their workers. These may not hear of it, so their processes are ended by Ray."""
+        """Stop trials that hang. Their workers may not respond, so Ray ends the processes."""
         with self._handle.kept():
             if not (hung := self._handle().hung()):
                 return
@@ -108,19 +108,19 @@ class Scheduler(FIFOScheduler):
 
 
 class Callback(tune.Callback):
-    """Tells the source of time that passes and of workers that are lost."""
+    """Passes ticks and lost workers to the source."""
 
     def __init__(self, handle: Handle) -> None:
-        """Tell this source."""
+        """Report to this source."""
         self._handle = handle
 
     def on_step_end(self, iteration: int, trials: list[RayTrial], **info: Any) -> None:  # noqa: ANN401, ARG002
-        """Let the source do what has to be done now and then."""
+        """Run the source's periodic work."""
         with self._handle.kept():
             self._handle().tick()
 
     def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002
-        """Tell of a worker that is lost; the source gives the trial out again as it sees fit."""
+        """Report a lost worker; the source decides whether to retry the trial."""
         with self._handle.kept():
             self._handle().lost(number(trial), failures.loss_of(failures.error_of(trial), folder_of(trial)))
 
@@ -133,16 +133,16 @@ class Stop(Stopper):
         self._handle = handle
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Stop no trial by its results: that is the scheduler's."""
+        """Never stop a trial by its results: the scheduler does."""
         return False
 
     def stop_all(self) -> bool:
-        """Return True if everything shall stop."""
+        """Return True if everything must stop."""
         return self._handle.stopping
 
 
 def name(trial: RayTrial) -> str:
-    """Return what Ray calls a trial; each attempt after a loss is another one to Ray."""
+    """Return Ray's name of a trial; each attempt after a loss is a new trial to Ray."""
     return f"trial-{number(trial):04d}-{trial.config['job']['attempt']}"
 
 

@@ -1,7 +1,7 @@
-"""Asynchronous successive halving (ASHA), promotion-type and stopping-type: who advances at a rung.
+"""Asynchronous successive halving (ASHA), promotion-type and stopping-type: which trials advance at a rung.
 
 Li et al. 2018, arXiv:1810.05934. Both compare the best value so far, and rank equal values by validation loss, then by
-arrival. Pure: facts in, answers out; rebuilt from a journal by `restore`.
+arrival. Pure; rebuilt from a journal by `restore`.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ class Decision:
     answer: Answer
     reason: str
     kind: EndReason = EndReason.RUNG
-    """Why the trial ends, where the answer is STOP."""
+    """Why the trial ends, if the answer is STOP."""
 
 
 @dataclass(slots=True)
@@ -30,15 +30,15 @@ class Rung:
 
     epoch: int
     standing: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """Trial to value and negative loss; in the order of arrival."""
+    """Maps a trial to its value and negative loss, in the order of arrival."""
     advanced: set[int] = field(default_factory=set)
 
     def ranked(self) -> list[int]:
-        """Return the trials, best first; equal ones in the order of arrival."""
+        """Return the trials, best first; ties in the order of arrival."""
         return sorted(self.standing, key=self.standing.__getitem__, reverse=True)
 
     def place(self, trial: int) -> int:
-        """Return a trial's place, 1 for the best."""
+        """Return the rank of a trial, 1 for the best."""
         return self.ranked().index(trial) + 1
 
     def described(self, trial: int) -> str:
@@ -47,22 +47,22 @@ class Rung:
 
 
 class Scheduler(ABC):
-    """The rungs of a study. The defaults are those of a scheduler that pauses no trial."""
+    """Scheduler: the rungs of a study. The default methods are those of a scheduler that never pauses a trial."""
 
     def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
-        """Open the rungs at `epochs`, in rising order."""
+        """Create the rungs at `epochs`, in ascending order."""
         self._rungs = {epoch: Rung(epoch) for epoch in epochs}
         self._factor = reduction_factor
 
     @abstractmethod
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
-        """Judge a trial at the rung of `epoch` with `value`: best so far, higher is better.
+        """Decide on a trial at the rung of `epoch`; `value` is its best so far, higher is better.
 
         Idempotent per trial and rung.
         """
 
     def advance_next(self) -> int | None:
-        """Advance the paused trial that is next and return it; None while none may advance."""
+        """Advance the next paused trial and return it; None if none may advance."""
         return None
 
     def next_to_advance(self) -> int | None:
@@ -74,15 +74,15 @@ class Scheduler(ABC):
         return self.next_to_advance() is not None
 
     def leader(self) -> int | None:
-        """Return the paused trial that got furthest, the best of these."""
+        """Return the best paused trial of the highest rung, None if none is paused."""
         return None
 
     def advance_leader(self) -> int | None:
-        """Advance the leader although its rank does not, and return it."""
+        """Advance the leader regardless of its rank, and return it."""
         return None
 
     def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
-        """Record the value and loss of a trial in an earlier session, and whether it advanced."""
+        """Restore a trial's value and loss at a rung from an earlier session, and whether it advanced."""
         value, loss = standing
         self._rungs[epoch].standing[trial] = (value, -loss)
         if advanced:
@@ -93,18 +93,19 @@ class Scheduler(ABC):
 
 
 class PausingAsha(Scheduler):
-    """Each trial pauses at each rung; the best of the top 1 / `reduction_factor` advances when a worker is free.
+    """Promotion-type ASHA: trials pause at each rung; the best of the top 1 / `reduction_factor` advance.
 
-    Of n trials at a rung, the best floor(n / reduction_factor) may advance. The one that is next is not paused.
+    Of n trials at a rung, the best floor(n / reduction_factor) may advance, one whenever a worker is free. A trial that
+    would advance next is not paused.
     """
 
     def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
-        """Open the rungs at `epochs`, in rising order."""
+        """Create the rungs at `epochs`, in ascending order."""
         super().__init__(epochs, reduction_factor)
         self._ended: set[int] = set()
 
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
-        """Return PAUSE, or CONTINUE for the one that is next."""
+        """Return PAUSE, or CONTINUE for the trial that would advance next."""
         rung = self._rungs[epoch]
         rung.standing.setdefault(trial, (value, -loss))
         if next(self._advanceable(), None) == (rung, trial):
@@ -112,7 +113,7 @@ class PausingAsha(Scheduler):
         return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.PAUSE, rung.described(trial))
 
     def advance_next(self) -> int | None:
-        """Advance the best paused trial that may, from the highest rung down, and return it."""
+        """Advance the best paused trial that may advance, highest rung first, and return it."""
         for rung, trial in self._advanceable():
             rung.advanced.add(trial)
             return trial
@@ -151,10 +152,10 @@ class PausingAsha(Scheduler):
 
 
 class StoppingAsha(Scheduler):
-    """A trial that is not among the best ceil(n / `reduction_factor`) when it reaches a rung is stopped for good."""
+    """Stopping-type ASHA: stop a trial that is not in the best ceil(n / `reduction_factor`) when it reaches a rung."""
 
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
-        """Return CONTINUE or STOP. A tie is no progress: an earlier trial of the same standing stays ahead."""
+        """Return CONTINUE or STOP; of tied trials the earlier one ranks higher."""
         rung = self._rungs[epoch]
         if trial not in rung.standing:
             rung.standing[trial] = (value, -loss)

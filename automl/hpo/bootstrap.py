@@ -1,6 +1,6 @@
 """Confidence intervals of detection metrics by bootstrap over images (Efron 1979).
 
-Detections are sorted once a model; a resample only counts images again. Pure.
+Detections are sorted once per model; a resample only reweights images. Pure.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,29 +16,29 @@ __all__ = ["METRICS", "ImageStats", "Interval", "Resampling", "interval", "metri
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How a bootstrap is run."""
+    """Settings of a bootstrap."""
 
     resamples: int = 1000
     seed: int = 0
     level: float = 0.95
-    """Of the two-sided interval."""
+    """Level of the two-sided interval."""
     confidence: float = 0.95
-    """Of the one-sided lower bound."""
+    """Level of the one-sided lower bound."""
 
 
 def interval(stats: ImageStats, objective: str, plan: Resampling | None = None) -> Interval:
-    """Return a metric with its basic (pivotal) bootstrap interval over images, cut to 0..1.
+    """Return a metric with its basic (pivotal) bootstrap interval over images, clipped to 0..1.
 
-    mAP of few images is too high, that of a resample again by as much; the basic interval takes this off where the
-    percentile interval would add it. In 300 made-up splits (`tests/hpo/test_bootstrap.py`) the 95% intervals of
+    mAP is biased upwards on few images, and a resample doubles the bias; the basic interval subtracts it, a percentile
+    interval would add it. In 300 synthetic splits (`tests/hpo/test_bootstrap.py`) the 95% intervals of
     mAP50-95 covered the true value in 93% (60 images) and 95% (200), percentile intervals in 84% and 85%.
 
-    Cost of a resample and model with 70 images of 300 detections in 3 classes, on one core of an AMD EPYC (family 25):
+    Cost per resample and model with 70 images of 300 detections in 3 classes, on one core of an AMD EPYC (family 25):
     0.3 ms for mAP, 0.6 ms for precision and recall.
     """
     curves, plan = Curves.of(stats), plan or Resampling()
-    value, found = _bootstrap(stats.images, lambda weights, _: curves.metric(objective, weights), plan)
-    ends = _ended(value, [2 * value - one for one in found], plan)
+    value, resampled = _bootstrap(stats.images, lambda weights, _: curves.metric(objective, weights), plan)
+    ends = _ended(value, [2 * value - one for one in resampled], plan)
     low, high, lower = (min(1.0, max(0.0, end)) for end in (ends.low, ends.high, ends.lower))
     return Interval(value, low, high, lower)
 
@@ -46,9 +46,9 @@ def interval(stats: ImageStats, objective: str, plan: Resampling | None = None) 
 def paired_difference(
     ours: ImageStats, baseline: Sequence[ImageStats], objective: str, plan: Resampling | None = None
 ) -> Interval:
-    """Return how far a model is above the mean of a baseline's models (its seeds), with its paired percentile interval.
+    """Return a model's difference to the mean of the baseline's models (its seeds), with a paired percentile interval.
 
-    Both sides are counted on the same resampled images. The baseline's seeds are resampled with replacement too;
+    Both sides use the same resampled images. The baseline's seeds are resampled with replacement too;
     their deviation from their mean is inflated by sqrt(k / (k - 1)): the bootstrap variance of a mean of k values is
     (k - 1) / k of the unbiased one. With one seed only the images vary.
 
@@ -73,11 +73,11 @@ def paired_difference(
 
 
 Statistic = Callable[[IntArray, np.random.Generator | None], float]
-"""Of the images' weights; the generator resamples what is not an image, None outside a resample."""
+"""Statistic of image weights; the generator resamples everything but images, None outside a resample."""
 
 
 def _bootstrap(images: int, statistic: Statistic, plan: Resampling) -> tuple[float, list[float]]:
-    """Return a statistic of all images and of each resample."""
+    """Return the statistic of all images, and that of each resample."""
     if plan.resamples < 1:
         raise ValueError(f"resamples: must be at least 1, but got {plan.resamples}")
     value = statistic(np.ones(images, np.int64), None)
@@ -88,15 +88,15 @@ def _bootstrap(images: int, statistic: Statistic, plan: Resampling) -> tuple[flo
     return value, [statistic(weights, rng) for weights in drawn]
 
 
-def _ended(value: float, found: Sequence[float], plan: Resampling) -> Interval:
-    """Return the interval between quantiles of what was found."""
+def _ended(value: float, resampled: Sequence[float], plan: Resampling) -> Interval:
+    """Return the interval between quantiles of the resampled statistics."""
     tail = (1 - plan.level) / 2
-    low, high, lower = (float(end) for end in np.quantile(found, [tail, 1 - tail, 1 - plan.confidence]))
+    low, high, lower = (float(end) for end in np.quantile(resampled, [tail, 1 - tail, 1 - plan.confidence]))
     return Interval(value, low, high, lower)
 
 
 def _aligned(stats: ImageStats, names: Sequence[str]) -> ImageStats:
-    """Return the same statistics with images in the order of `names`."""
+    """Return the statistics with the images in the order of `names`."""
     place = {name: index for index, name in enumerate(names)}
     if set(stats.names) != set(names):
         apart = sorted(set(stats.names) ^ set(names))

@@ -1,7 +1,7 @@
-"""What a confirmation trains next: the opening, the choice among finalists, the judging. Pure, round by round.
+"""Sequential confirmation: which trials and seeds to retrain next (alpha spending, futility stop). Pure.
 
-The job runs a round, notes it in the journal, and asks again; `docs/decisions/0013` tells why each rule is as it is.
-Trials are chosen on val alone, and the seeds that chose a trial never judge it.
+Rounds: opening, choice among finalists, judging. `docs/decisions/0013` gives the reason of each rule. Trials are chosen
+on val alone, and the seeds that chose a trial never judge it.
 """
 
 from collections.abc import Sequence
@@ -19,48 +19,48 @@ from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
 
 OPENING_SEEDS: Final = 3
-"""Seeds of the best trial and of the default in the first round: the fewest whose spread says something."""
+"""Seeds of the best trial and of the default in the first round: the fewest that give a usable spread."""
 CHOOSING_SEEDS: Final = 2
-"""Seeds of each further finalist; what it reached in the search counts as one more."""
+"""Seeds of each further finalist; its value in the search counts as one more."""
 JUDGING_KEPT: Final = 12
-"""Re-trainings kept for judging, before any goes into choosing: fewer would miss a gain of twice the noise."""
+"""Re-trainings reserved for judging, before any is used for choosing: fewer would miss a gain of twice the noise."""
 REACH: Final = 1.5
-"""A trial is a finalist if the search saw it at most so many times the noise below the best one."""
+"""A trial is a finalist if its value in the search is at most this many times the noise below the best one."""
 EARLY_SHARE: Final = 0.2
-"""Part of the allowed error that a look before the last one spends; the last one has all that is left."""
+"""Share of the error that each look before the last one spends; the last one spends the rest."""
 RESERVE: Final = 0.1
-"""Part of the error that is left at a last look and kept for a study whose `confirm.retrainings` is raised later."""
+"""Share of the remaining error that a last look reserves in case `confirm.retrainings` is raised later."""
 MOST_FINALISTS: Final = 4
-"""Trials to choose among, where the description leaves it open."""
+"""Default number of finalists."""
 MOST_FURTHER: Final = 10
-"""A verdict is called close where so many further seeds of each side would decide it."""
-HOPE: Final = 1.28
-"""How many standard errors above what was seen the gain is taken to be before it is given up (a 90% bound)."""
+"""A verdict is close if at most this many further seeds of each side would decide it."""
+FUTILITY_Z: Final = 1.28
+"""Futility bound in standard errors (one-sided 90%), added to the observed gain before a confirmation is abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Who may win, and within which limits."""
+    """Finalists of a confirmation, and its limits."""
 
     ranking: tuple[tuple[int, float], ...]
-    """Trials of params other than the default's, number and best value on val, best first."""
+    """Number and best value on val of each trial whose params are not the default's, best first."""
     default: float | None
-    """What the default's trial reached on val in the search."""
+    """Best value on val of the default's trial in the search."""
     gates: Gates
     retrainings: int
-    """The most that may be spent."""
+    """The most re-trainings."""
     finalists: int
     seeds: int | None = None
-    """So many for winner and default and one look; None: as the noise asks for."""
+    """Seeds of winner and default, with one look; None: as the noise requires."""
 
     def next_round(self, rounds: Sequence[Round], results: Results) -> Round | None:
-        """Return what to train after `rounds`, whose results are given; None when no more is needed."""
+        """Return the round to train after `rounds` and their `results`; None if no more is needed."""
         if self.seeds == 0:
             return None
         if not rounds:
             return self._opening()
         last = rounds[-1]
-        if not results.get(DEFAULT):  # nothing to compare with; a later session tries this round again
+        if not results.get(DEFAULT):  # nothing to compare with; a later session repeats this round
             return None
         if not self.ranking or (last.share and self.sure(last, results)):
             return None
@@ -72,19 +72,19 @@ class Contest:
         return self._judging(last, rounds, results)
 
     def gain(self, played: Round, results: Results) -> Gain:
-        """Return what the look after a round sees: a bound that holds for all looks together."""
+        """Return the gain at the look after a round; its bound is valid for all looks together."""
         ours = [found.score for offset, found in sorted(results.get(played.side, {}).items()) if offset >= played.since]
         theirs = [found.score for _, found in sorted(results.get(DEFAULT, {}).items())]
         return statistics.gain(ours, theirs, confidence=self.gates.confidence, share=played.share)
 
     def sure(self, played: Round, results: Results) -> bool:
-        """Return True if the gain is sure after a round."""
+        """Return True if the gain is significant after a round."""
         return convincing(self.gain(played, results), self.gates)
 
     def noise(self, results: Results) -> float:
-        """Return the standard deviation over seeds of what params reach on val, pooled over all that were re-trained.
+        """Return the standard deviation over seeds of the values on val, pooled over all re-trained params.
 
-        The default's trial of the search counts: nobody picked it for its value. The finalists' do not.
+        The default's trial of the search is included: it was not selected by its value. The finalists' are not.
         """
         own = {DEFAULT: [self.default]} if self.default is not None else {}
         groups = [[*own.get(side, []), *(found.on_val for found in seen.values())] for side, seen in results.items()]
@@ -94,13 +94,13 @@ class Contest:
         count = self.seeds or max(2, min(OPENING_SEEDS, self.retrainings // 2))
         offsets = tuple(range(count))
         if not self.ranking:
-            return Round(Stage.OPENING, {DEFAULT: offsets}, DEFAULT, share=1.0, why="the baseline's params won")
+            return Round(Stage.OPENING, {DEFAULT: offsets}, DEFAULT, share=1.0, why="the baseline's params are best")
         side = side_of(self.ranking[0][0])
         share = EARLY_SHARE if self.retrainings >= 2 * count + 2 else 1 - RESERVE
         return Round(Stage.OPENING, {side: offsets, DEFAULT: offsets}, side, share=share)
 
     def _choosing(self, opening: Round, results: Results, left: int) -> Round | None:
-        """Return the round in which the other finalists are trained, None where there is none."""
+        """Return the round that trains the other finalists, None if there is none."""
         noise = self.noise(results)
         best = self.ranking[0][1]
         places = min(self.finalists - 1, (left - JUDGING_KEPT) // CHOOSING_SEEDS)
@@ -112,7 +112,7 @@ class Contest:
         return Round(Stage.CHOOSING, wanted, opening.side, why=why)
 
     def _choice(self, rounds: Sequence[Round], results: Results) -> Round:
-        """Return the finalist that is best on val, to be judged on seeds that did not choose it."""
+        """Return the round of the finalist that is best on val; seeds that chose it never judge it."""
         seen = dict(self.ranking)
         sides = {side_of(number): number for number in seen if side_of(number) in results}
         if not sides:
@@ -125,14 +125,14 @@ class Contest:
         return replace(rounds[-1], side=max(sides, key=height), since=CHOOSING_SEEDS)
 
     def _judging(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
-        """Return as many seeds as would show the gain seen, all that is left if so many, none if all were in vain."""
+        """Return the seeds needed to show the observed gain, at most all left; None if those cannot (futility)."""
         left = self.retrainings - sum(played.size for played in rounds)
         share = _last_share(rounds)
         have = {side: _next_offset(rounds, side) for side in (last.side, DEFAULT)}
         judged = have[last.side] - last.since
         plans = _plans(judged, have[DEFAULT], left)
         difference, noise, error = self._seen(last, results)
-        if not plans or self._bound(difference + HOPE * error, noise, plans[-1], share) <= self.gates.min_gain:
+        if not plans or self._bound(difference + FUTILITY_Z * error, noise, plans[-1], share) <= self.gates.min_gain:
             return None
         early = min(EARLY_SHARE, share / 2)
         enough = [plan for plan in plans[:-1] if self._likely(difference, noise, plan, early)]
@@ -145,10 +145,10 @@ class Contest:
         return Round(Stage.JUDGING, wanted, last.side, last.since, part, why)
 
     def would_decide(self, rounds: Sequence[Round], results: Results) -> int | None:
-        """Return how many further seeds of each side would show the gain, were the difference as it is now.
+        """Return how many further seeds of each side would show the gain if the difference stayed as it is.
 
-        None where it is shown already, where no difference above `min_gain` was seen, and where more than
-        `MOST_FURTHER` would be needed.
+        None if it is shown already, if the difference is not above `min_gain`, and if more than `MOST_FURTHER` would be
+        needed.
         """
         looked = last_look(rounds) if rounds else None
         if looked is None or not self.ranking or self.sure(looked, results):
@@ -164,17 +164,17 @@ class Contest:
         return None
 
     def _likely(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> bool:
-        """Return True if a look after a plan would show this difference nine times in ten."""
-        return self._bound(difference - HOPE * noise * _width(plan), noise, plan, share) > self.gates.min_gain
+        """Return True if a look after a plan would show this difference with 90% power."""
+        return self._bound(difference - FUTILITY_Z * noise * _width(plan), noise, plan, share) > self.gates.min_gain
 
     def _seen(self, last: Round, results: Results) -> tuple[float, float, float]:
-        """Return the difference to the default, the noise and the standard error: judged, or on val before that."""
+        """Return difference to the default, noise and standard error: on the judged split, before that on val."""
         judged = {DEFAULT: 0, last.side: last.since}
         values = {
             side: [found.score.value for offset, found in seen.items() if offset >= judged.get(side, 0)]
             for side, seen in results.items()
         }
-        if not values.get(last.side):  # a finalist just chosen: only val can tell
+        if not values.get(last.side):  # a finalist just chosen: it has values on val only
             values = {side: [found.on_val for found in seen.values()] for side, seen in results.items()}
         ours, theirs = values.get(last.side, []), values.get(DEFAULT, [])
         noise = statistics.spread(values.values())
@@ -183,7 +183,7 @@ class Contest:
         return mean(ours) - mean(theirs), noise, noise * _width((len(ours), len(theirs)))
 
     def _bound(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> float:
-        """Return the lower bound that a look after a plan would have if it saw this difference."""
+        """Return the lower bound of this difference at a look after a plan."""
         level = 1 - (1 - self.gates.confidence) * share
         return difference - statistics.quantile(level, sum(plan) - 2) * noise * _width(plan)
 
@@ -191,7 +191,7 @@ class Contest:
 def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
     """Return the contest of a study's trials against its baseline, which is trial 0.
 
-    Where no trial was trained to the end, the one trained best and longest stands alone.
+    If no trial was trained to the end, the best of those trained longest is the only finalist.
     """
     given, metric = spec.confirm, spec.metric
     default = dict(trials[0].params)
@@ -212,7 +212,7 @@ def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
 
 
 def _last_share(rounds: Sequence[Round]) -> float:
-    """Return the part of the allowed error that a last look after these rounds spends."""
+    """Return the share of the error that a last look after these rounds spends."""
     return (1 - sum(played.share for played in rounds)) * (1 - RESERVE)
 
 
@@ -226,9 +226,9 @@ def _next_offset(rounds: Sequence[Round], side: str) -> int:
 
 
 def _plans(judged: int, default: int, left: int) -> list[tuple[int, int]]:
-    """Return the seeds of both sides on which a look makes sense, for up to `left` further re-trainings.
+    """Return the useful seed counts of both sides, for up to `left` further re-trainings.
 
-    Both have the same number, unless the default is ahead and all that is left cannot make that up.
+    Both sides get the same number, unless the default has more and `left` is too small to balance it.
 
     >>> _plans(3, 3, 4)
     [(4, 4), (5, 5)]

@@ -1,11 +1,11 @@
-"""What unfinished trials will reach: the final best value of each learning curve, with an interval that holds 80%.
+"""Learning-curve extrapolation: the final best value of each unfinished trial, with an 80% interval.
 
-Called by whoever imputes finals, shows them or stops by them; it knows epochs and values, nothing else. Pure.
+Used to impute, show and stop by final values. Pure: epochs and values only.
 
 The gain still to come, as a share of the study's spread and of the epochs left, is log-normal. Its centre and width
 come from a linear prior over shape (fitted once to public curves, `benchmarks/curve_prior.py`), corrected by the
-study's own longer curves: those that stood alike at the same epoch. Epochs are done from the last to the first, so that
-a trial which stopped later speaks with its own forecast: only good trials go on, and a mean over those that finished
+study's own longer curves that were similar at the same epoch. Epochs are processed from the last to the first, so that
+a trial which stopped later contributes its own forecast: only good trials continue, and a mean over those that finished
 would overrate the rest.
 """
 
@@ -20,9 +20,9 @@ import numpy.typing as npt
 Vector: TypeAlias = npt.NDArray[np.float64]
 
 OFFSET: Final = 0.003
-"""Added to a gain before the logarithm: below this share of the study's spread, gains are alike."""
+"""Added to a gain before the logarithm: gains below this share of the study's spread count as equal."""
 MOST: Final = 6.0
-"""The largest log gain that is told from a larger one."""
+"""Upper clip of log gains."""
 CENTRE: Final = (
     1.534, 0.8, 0.16, -0.054, 0.522, 0.463, 1.366,
     -0.14, -0.203, 2.333, 0.78, -0.223, 0.012, 0.152,
@@ -31,27 +31,27 @@ WIDTH: Final = (
     -0.159, 0.077, -0.011, 0.092, 0.254, -0.332, -0.506,
     0.349, -0.099, 1.038, 0.141, 0.011, 0.137, -0.038,
 )  # fmt: skip
-"""The prior's centre and log width of the log gain, one coefficient a column of `features`."""
+"""The prior's centre and log width of the log gain, one coefficient per column of `features`."""
 LIKENESS: Final = ((3, 0.67), (4, 1.17), (5, 0.73))
-"""By which columns of `features` two trials are alike: column and distance."""
+"""Similarity of two trials: columns of `features` and their length scales."""
 NOISE: Final = 0.7
-"""The prior variance within a study, in squared widths; it weighs as much as `NOISE_WEIGHT` trials."""
+"""The prior variance within a study, in squared widths; weighted like `NOISE_WEIGHT` trials."""
 NOISE_WEIGHT: Final = 6.0
 SMALLEST: Final = 0.3
-"""The least weight of a trial whose end is itself a forecast."""
+"""The least weight of a trial whose final value is itself a forecast."""
 FLAT: Final = 0.01
-"""A trial that moved by less than this share of the spread has learnt nothing; how many have tells studies apart."""
+"""A trial that changed by less than this share of the spread has learnt nothing; the share of these is a feature."""
 CROWD: Final = 1000
-"""Of more trials that have gone further, every second, third … is heard."""
+"""If more trials have gone further, only every second, third … is used."""
 SHARED: Final = 0.05
-"""The prior variance of what all trials of a study have in common."""
+"""The prior variance of the error common to all trials of a study."""
 LOCAL: Final = 0.5
-"""The prior variance of what trials that are alike have in common."""
+"""The prior variance of the error common to similar trials."""
 LOWER: Final = 1.2
 UPPER: Final = 1.8
 ONE_SIDED: Final = 0.5
-"""How many widths below and above the centre the interval ends, and where its upper end lies when its lower one is the
-value that the trial has already. Chosen for 80% on the tasks of the prior: the ends of a normal variable hold less."""
+"""Ends of the interval in widths below and above the centre, and its upper end if the lower one is the value that the
+trial already has. Chosen for 80% coverage on the tasks of the prior: normal quantiles cover less."""
 FINE_TUNING: Final = (0.3, 0.4, 0.4)
 """The share of the forecast gain at the low end, the centre and the high end that fine-tuned detectors reach."""
 NODES: Final = np.array([-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645])
@@ -60,21 +60,21 @@ NODES: Final = np.array([-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The best value a trial will have shown at the last epoch."""
+    """Forecast of a trial's best value at the last epoch."""
 
     final: float
-    """As likely exceeded as not reached."""
+    """The median."""
     low: float
     high: float
-    """The ends of the 80% interval; where `low` is what the trial has already, the 20% lie above `high`."""
+    """The ends of the 80% interval; if `low` is the trial's present value, the remaining 20% lie above `high`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A study's curves that show at least one value."""
+    """A study's curves that have at least one value."""
 
     best: Vector
-    """(trials, epochs): the best value so far; NaN before the first, the last one carried on after the end."""
+    """(trials, epochs): the best value so far; NaN before the first value, the last one repeated after the end."""
     epochs: npt.NDArray[np.int64]
     first: Vector
     last: Vector
@@ -82,19 +82,19 @@ class Known:
     """The best value of the other trials."""
     median: float
     scale: float
-    """The spread of the study's values, the unit of all gains; 0 where all are the same."""
+    """The spread of the study's values, the unit of all gains; 0 if all are the same."""
 
 
 def forecast(curves: Sequence[Sequence[float]], max_epochs: int, *, ceiling: float = inf) -> list[Forecast]:
-    """Return what each trial of a study will have reached at `max_epochs`.
+    """Return the forecast of each trial of a study at `max_epochs`.
 
     Args:
         curves: the value of each epoch of each trial, higher is better, NaN where none was measured. A curve without a
-            value is taken for a trial still to come.
-        max_epochs: where a trial has finished.
-        ceiling: no value is higher (1 for mAP); nothing else is assumed about the metric's unit or zero.
+            value is a trial that has not started.
+        max_epochs: the last epoch of a trial.
+        ceiling: the highest possible value (1 for mAP); nothing else is assumed about the metric's unit or zero.
 
-    Where all values are the same, nothing tells how far one may rise: `high` is the ceiling.
+    If all values are the same, `high` is the ceiling.
 
     >>> forecast([[0.1, 0.3, 0.4], [0.2, 0.2]], 3)[0]
     Forecast(final=0.4, low=0.4, high=0.4)
@@ -121,9 +121,9 @@ def forecast(curves: Sequence[Sequence[float]], max_epochs: int, *, ceiling: flo
 def of_fine_tuning(found: Forecast, *, best: float) -> Forecast:
     """Return a forecast calibrated to detectors that are fine-tuned from weights.
 
-    There the gain still to come is smaller than the prior, fitted to other tasks, expects. The shares of it were chosen
-    on one real data set for the least error and 80% coverage, and hold 85% on another, instead of 54% without
-    (`benchmarks/detector_forecasts.py`; decision 14). `best` is what the trial has reached.
+    Their remaining gain is smaller than that of the tasks to which the prior was fitted. The shares were chosen on one
+    real data set for the least error and 80% coverage; they cover 85% on another, against 54% without
+    (`benchmarks/detector_forecasts.py`; decision 14). `best` is the trial's best value so far.
 
     >>> of_fine_tuning(Forecast(0.5, 0.4, 0.8), best=0.3)
     Forecast(final=0.38, low=0.33, high=0.5)
@@ -152,7 +152,7 @@ def study_of(curves: Sequence[Sequence[float]], max_epochs: int) -> Known:
 
 
 def _spread(ranked: Vector, moved: Vector) -> float:
-    """Return the unit of gains: from the median to the top, lest a few diverged trials make it large."""
+    """Return the unit of gains, from the median to the top: a few diverged trials must not enlarge it."""
     top = float(ranked[-1])
     spread = min(top - float(np.median(ranked)), 10 * (top - float(np.quantile(ranked, 0.75))))
     scale = max(spread, float(np.median(moved)) / len(ranked))
@@ -160,7 +160,7 @@ def _spread(ranked: Vector, moved: Vector) -> float:
 
 
 def predict(known: Known, max_epochs: int) -> tuple[Vector, Vector]:
-    """Return centre and width of the log gain that each trial has still before it, had it all epochs for it."""
+    """Return centre and width of each trial's log gain, scaled to all epochs."""
     share = _ahead(known, max_epochs)
     centres, widths = np.full(len(known.last), np.log(OFFSET)), np.zeros(len(known.last))
     if not known.scale:
@@ -175,9 +175,9 @@ def predict(known: Known, max_epochs: int) -> tuple[Vector, Vector]:
         centre, width = shape @ np.array(CENTRE), np.exp(np.clip(shape @ np.array(WIDTH), -3.0, 1.5))
         gains = (known.last[ahead] - known.best[ahead, epoch - 1])[:, None] / known.scale
         gains = gains + share[ahead, None] * _gain(centres[ahead, None] + widths[ahead, None] * NODES)
-        told = np.log(np.minimum(gains / (1 - epoch / max_epochs), np.exp(MOST)) + OFFSET)
-        off = (told.mean(axis=1) - centre[~asks]) / width[~asks]
-        doubt = told.var(axis=1) / width[~asks] ** 2
+        logs = np.log(np.minimum(gains / (1 - epoch / max_epochs), np.exp(MOST)) + OFFSET)
+        off = (logs.mean(axis=1) - centre[~asks]) / width[~asks]
+        doubt = logs.var(axis=1) / width[~asks] ** 2
         shift, variance = correction(_places(shape[asks]), _places(shape[~asks]), off, doubt)
         centres[asking] = centre[asks] + width[asks] * shift
         widths[asking] = width[asks] * np.sqrt(variance)
@@ -185,7 +185,7 @@ def predict(known: Known, max_epochs: int) -> tuple[Vector, Vector]:
 
 
 def features(known: Known, rows: npt.NDArray[np.intp], epoch: int, max_epochs: int) -> Vector:
-    """Return (rows, columns): how trials stood at an epoch, in logs of shares of the study's spread."""
+    """Return (rows, columns): features of trials at an epoch, in logs of shares of the study's spread."""
 
     def log(gain: Vector, offset: float = OFFSET) -> Vector:
         return np.asarray(np.log(np.clip(gain / known.scale, 0, 1e3) + offset))
@@ -209,13 +209,13 @@ def features(known: Known, rows: npt.NDArray[np.intp], epoch: int, max_epochs: i
 
 
 def correction(asked: Vector, known: Vector, off: Vector, doubt: Vector) -> tuple[Vector, Vector]:
-    """Return how far off the prior is where it is asked, and the variance of that, in widths.
+    """Return the correction of the prior for the trials asked for, and its variance, in widths (Gaussian process).
 
     Args:
-        asked: (trials, places) whose future is asked for.
-        known: (others, places) that have gone further.
-        off: how far the prior was off for each of these.
-        doubt: the variance of `off`, not 0 where its end is itself a forecast: such a trial counts for less.
+        asked: (trials, places) of the trials to forecast.
+        known: (others, places) of those that have gone further.
+        off: the prior's error for each of these.
+        doubt: the variance of `off`, not 0 if the final value is itself a forecast: such a trial has less weight.
     """
     weight = np.clip(1 - doubt / (NOISE + SHARED), SMALLEST, 1)
     total = weight.sum() + NOISE / SHARED
@@ -237,7 +237,7 @@ def interval(centres: Vector, widths: Vector) -> tuple[Vector, Vector, Vector]:
 
 
 def _ahead(known: Known, max_epochs: int) -> Vector:
-    """Return the share of the epochs that each trial has before it: with none left, nothing can be gained."""
+    """Return the share of epochs that each trial has left; with none left the gain is 0."""
     return np.asarray(1 - known.epochs / max_epochs)
 
 
@@ -250,7 +250,7 @@ def _gain(logs: Vector) -> Vector:
 
 
 def _newcomer(known: Known, gains: Vector, ceiling: float) -> Forecast:
-    """Return what a trial would reach of which nothing is known: anything that the study's trials will."""
+    """Return the forecast of a trial that has not started: the mixture of the study's trials."""
     if not known.scale:
         return Forecast(known.median, -inf, ceiling)
     low, final, high = np.quantile(known.last[:, None] + gains, (0.1, 0.5, 0.9)).tolist()

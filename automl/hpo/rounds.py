@@ -1,4 +1,4 @@
-"""The rounds of a confirmation: which re-trainings run together, and what they gave."""
+"""Rounds of a confirmation: re-trainings that run together, and their results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from automl.study import Score
 
 
 class Stage(StrEnum):
-    """What a round is for."""
+    """Purpose of a round."""
 
     OPENING = "opening"
     CHOOSING = "choosing"
@@ -18,29 +18,29 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """What one re-training reached: on val, by which trials are chosen, and on the judged split."""
+    """Values of one re-training: on val, by which trials are chosen, and on the judged split."""
 
     on_val: float
     score: Score
 
 
 Results = Mapping[str, Mapping[int, Retraining]]
-"""Side (`default`, `trial7`) to offset of the seed to what was reached; a failed re-training is left out."""
+"""Maps side (`default`, `trial7`) and seed offset to the values reached; failed re-trainings are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Re-trainings that run together, and the look at the judged split that follows them."""
+    """Re-trainings that run together, followed by a look at the judged split."""
 
     stage: Stage
     wanted: Mapping[str, Sequence[int]]
-    """Side to offsets of its seeds."""
+    """Maps a side to the offsets of its seeds."""
     side: str
-    """Whose gain is looked at after the round."""
+    """The side whose gain is tested after the round."""
     since: int = 0
-    """The first of its seeds that judges; those before chose it."""
+    """The first of its seeds that judges it; the seeds before chose it."""
     share: float = 0.0
-    """The part of the allowed error that the look spends; 0 where nobody looks."""
+    """The share of the error that the look spends; 0 if there is no look."""
     why: str = ""
 
     @property
@@ -49,12 +49,12 @@ class Round:
         return sum(len(offsets) for offsets in self.wanted.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return the round as JSON-serialisable values."""
         return asdict(self) | {"wanted": {side: list(offsets) for side, offsets in self.wanted.items()}}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
+        """Build a round from the output of `to_dict`."""
         return cls(**{**plain, "stage": Stage(plain["stage"])})
 
 
@@ -68,7 +68,7 @@ def side_of(number: int) -> str:
 
 
 def told(played: Round) -> str:
-    """Return a round in words.
+    """Return a round as text.
 
     >>> told(Round(Stage.OPENING, {"trial7": (0, 1, 2), "default": (0, 1, 2)}, "trial7"))
     'confirming, opening: 3 seeds of trial7, 3 seeds of default'
@@ -78,5 +78,5 @@ def told(played: Round) -> str:
 
 
 def last_look(rounds: Sequence[Round]) -> Round:
-    """Return the round after which the judged split was looked at last: the opening at least."""
+    """Return the last round that was followed by a look at the judged split: at least the opening."""
     return [played for played in rounds if played.share][-1]

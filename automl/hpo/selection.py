@@ -1,10 +1,10 @@
 """Model selection: which of a study's trained models ships. Pure.
 
-Every model trained to the last epoch competes, those of the search and the re-trainings, whatever the verdict on the
+Candidates are all models trained to the last epoch, of the search and of the re-trainings, whatever the verdict on the
 params: the seed is a part of a model's quality, and val shows it. In `benchmarks/shipping.py` this ships 0.004 mAP50-95
 more than the best re-training and 0.001 more than the best model of the params with the highest mean (the latter is
-better by about 0.001 where val has three times the noise of the seeds); shrinking to the mean of a model's params gains
-0.0001. The value on val of the chosen model is optimistic, since it was chosen by it: judge it on another split.
+better by about 0.001 if val has three times the noise of the seeds); shrinking to the mean of a model's params gains
+0.0001. The chosen model's value on val has a selection bias: judge it on another split.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Candidate:
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the candidate that is best on the validation split, the earlier one of equals.
+    """Return the candidate that is best on the validation split; of ties the first.
 
     Raises:
         ValueError: there is no candidate.
@@ -40,9 +40,9 @@ def choose(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
-    """Return True if a trial is paused at a rung, by its record alone.
+    """Return True if a trial is paused at a rung, according to its record alone.
 
-    One that has just advanced looks the same until its next epoch. One whose training conditions changed is excluded.
+    Also true of a trial that has just advanced, until its next epoch. False if its training conditions changed.
     """
     return scheduler == "promotion" and trial.state is State.RUNNING and trial.epoch in rungs and not trial.changed
 
@@ -50,8 +50,8 @@ def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
 def best_trial(trials: Sequence[Trial], metric: str) -> Trial:
     """Return the trial whose best weights score highest among those trained to the end as asked.
 
-    Where the budget was spent before any got there, the best of those that were trained longest: it is confirmed by
-    whole trainings in any case.
+    If the budget was spent before any got there, the best of those trained longest: the confirmation retrains it to the
+    last epoch in any case.
 
     Raises:
         StudyError: no trial ended an epoch as asked.

@@ -13,8 +13,8 @@ from automl.study import Gain, Gates, Score
 def gain(challenger: Sequence[Score], default: Sequence[Score], *, confidence: float, share: float = 1.0) -> Gain:
     """Return the difference of the means and its one-sided lower bound (Welch's t; unequal variances).
 
-    Who looks more than once spends a `share` of the error, 1 - `confidence`, at each look; the bounds then hold all
-    together (Bonferroni). With fewer than two scores on a side there is no bound: it is minus infinity.
+    With several looks, each spends a `share` of the error, 1 - `confidence`; the bounds are then valid together
+    (Bonferroni). With fewer than two scores on a side the bound is minus infinity.
     """
     ours, theirs = [s.value for s in challenger], [s.value for s in default]
     difference = mean(ours) - mean(theirs) if ours and theirs else 0.0
@@ -24,7 +24,7 @@ def gain(challenger: Sequence[Score], default: Sequence[Score], *, confidence: f
 
 
 def spread(groups: Iterable[Sequence[float]]) -> float:
-    """Return the standard deviation within groups, pooled; 0 where no group has two values.
+    """Return the pooled standard deviation within groups; 0 if no group has two values.
 
     >>> round(spread([[1.0, 3.0], [7.0, 5.0], [9.0]]), 3)
     1.414
@@ -35,7 +35,7 @@ def spread(groups: Iterable[Sequence[float]]) -> float:
 
 
 def quantile(level: float, freedom: float) -> float:
-    """Return Student's t that is not exceeded with probability `level`.
+    """Return the quantile of Student's t at probability `level`.
 
     >>> round(quantile(0.95, 4), 3)
     2.132

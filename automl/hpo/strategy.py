@@ -1,6 +1,6 @@
-"""Search strategy (ask / tell): which params are tried, which trial advances. Keeps no records and no time.
+"""Search strategy (ask / tell): which params are tried, which trial advances. Stores no records, reads no clock.
 
-The trial manager records its answers; a benchmark in virtual time drives the same code.
+The trial manager records its answers; a simulation in virtual time runs the same code.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from automl.study.baseline import Baseline
 from automl.study.space import SearchSpace
 
 BASELINE: Final = 0
-"""The trial of the baseline: the yardstick of the study, so stopping never ends it."""
+"""The trial of the baseline, the reference of the study: the scheduler never stops it."""
 LOSS: Final = "val/loss"
 
 
@@ -25,7 +25,7 @@ class Course:
 
     space: SearchSpace
     metric: str
-    """The tag that is maximised."""
+    """The metric that is maximised."""
     max_epochs: int
     rungs: tuple[int, ...]
     reduction_factor: int
@@ -33,11 +33,11 @@ class Course:
     seed: int = 0
     earlier: tuple[EarlierEvidence, ...] = ()
     baseline: Baseline | None = None
-    """What trial 0 is trained with; None: the space's own default."""
+    """Params of trial 0; None: the default of the space."""
 
 
 class Strategy:
-    """Sampler and scheduler of one study; both get the same facts in the same order."""
+    """Sampler and scheduler of one study; both receive the same events in the same order."""
 
     def __init__(self, course: Course) -> None:
         """Start with an empty history."""
@@ -52,11 +52,11 @@ class Strategy:
         )
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:
-        """Return the next params and where they come from; nothing is remembered until the trial is added."""
+        """Return the next params and their origin; no state changes until the trial is added."""
         return self._sampler.draw()
 
     def add(self, trial: Trial) -> None:
-        """Record a trial that begins, or one of an earlier session as it stands."""
+        """Record a new trial, or one of an earlier session with its measurements."""
         self._sampler.add(trial)
         for rung in self._course.rungs:
             there = trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial)))
@@ -71,7 +71,7 @@ class Strategy:
         return paused(trial, rungs=self._course.rungs, scheduler=self._course.scheduler)
 
     def advance_next(self) -> int | None:
-        """Advance the paused trial that is next and return it; None while none may advance."""
+        """Advance the next paused trial and return it; None if none may advance."""
         return self._scheduler.advance_next()
 
     def next_to_advance(self) -> int | None:
@@ -83,11 +83,11 @@ class Strategy:
         return self._scheduler.can_advance()
 
     def leader(self) -> int | None:
-        """Return the paused trial that got furthest, the best of these."""
+        """Return the best paused trial of the highest rung, None if none is paused."""
         return self._scheduler.leader()
 
     def advance_leader(self) -> int | None:
-        """Advance the leader, because no trial completed, and return it."""
+        """Advance the leader and return it; used if no trial completed."""
         return self._scheduler.advance_leader()
 
     def measured(self, trial: Trial) -> None:
@@ -97,7 +97,7 @@ class Strategy:
             self._sampler.settle()
 
     def judge(self, trial: Trial, *, epoch: int) -> Decision | None:
-        """Judge a trial at an epoch that it has measured, None between rungs. Idempotent per trial and rung.
+        """Decide on a trial at a measured epoch, None between rungs. Idempotent per trial and rung.
 
         A trial whose training conditions changed is excluded from the comparison at rungs, and stopped.
         """

@@ -1,1 +1,1 @@
-"""A study from its description to a champion, stage by stage; each stage can be resumed."""
+"""Pipeline: the stages of a study from its description to a champion; each stage can be resumed."""

@@ -1,4 +1,4 @@
-"""The confirmation stage: train finalists and default again on fresh seeds, round by round."""
+"""Confirmation stage: retrain finalists and default on fresh seeds, round by round."""
 
 import logging
 from collections import deque
@@ -27,14 +27,14 @@ from automl.trials.remaining import Confirmation
 LOG: Final = logging.getLogger(__name__)
 
 ROUNDS: Final = "rounds"
-"""The journal's note of the rounds of the confirmation so far."""
+"""Journal key of the rounds of the confirmation so far."""
 
 
 def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Confirmed:
-    """Train finalists and baseline on fresh seeds, round by round, and return the winner and how sure its gain is.
+    """Retrain finalists and baseline on fresh seeds, round by round, and return the winner and its gain.
 
-    Each round is in the journal before it starts: a later session ends the last one and goes on from there. With
-    `confirm.seeds` 0 nothing is trained, and nothing is known of the gain.
+    Each round is in the journal before it starts: a later session completes the last one and continues. With
+    `confirm.seeds` 0 nothing is trained, and the gain is unknown.
 
     Raises:
         StudyError: every re-training of a side failed.
@@ -67,7 +67,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
         raise StudyError(
             f"{session.folder / layout.CONFIRM}: every re-training of a side failed: {' | '.join(sorted(causes))}; "
-            "mend that (a batch that does not fit the default params: set train.batch or their default lower, in a new "
+            "fix that (a batch that does not fit the default params: set train.batch or their default lower, in a new "
             "study) and resume to try them again; see their log.txt"
         )
     winner = {side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
@@ -77,7 +77,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
 def planned(
     session: Session, slots: cluster.Slots, trials: list[Trial], played: Round, *, before: int
 ) -> dict[str, Job]:
-    """Return name to job of a round; numbered on from `before`."""
+    """Return the jobs of a round by name; numbers start after `before`."""
     spec, frame = session.spec, frame_of(session, slots)
     pattern = replace(frame.job(session.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
     params = {side_of(trial.number): frame.placed(trial.params) for trial in trials}
@@ -87,7 +87,7 @@ def planned(
 
 
 def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> None:
-    """Run the jobs of a round as far as not done; one that failed in an earlier session is tried again."""
+    """Run the jobs of a round that are not done; one that failed in an earlier session is retried."""
     journal, names = session.journal, {job.number: name for name, job in jobs.items()}
 
     frame = frame_of(session, slots)
@@ -98,10 +98,10 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         journal.note(f"confirm:{name}", ending.to_dict())
         keeper.retrained(job, ending)
         found = retrainings.score(job, ending)
-        told = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.text
-        LOG.info(f"{name} {ending.state.lower()}: {told}")
+        outcome = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.text
+        LOG.info(f"{name} {ending.state.lower()}: {outcome}")
 
-    # One that failed is tried again in the next session: its cause may have been a mount that was away.
+    # A failed one is retried in the next session: the cause may have been an unavailable mount.
     done = {key for key, note in journal.notes().items() if key.startswith("confirm:") and note["final"]}
     left = deque(job for name, job in jobs.items() if f"confirm:{name}" not in done)
     for name in names.values():
@@ -124,7 +124,7 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
 
 
 def results_of(session: Session, jobs: Mapping[str, Job]) -> Results:
-    """Return what was reached, by what the journal holds of the re-trainings and by their curves on val."""
+    """Return the results, from the journal's scores of the re-trainings and their curves on val."""
     notes, first = session.journal.notes(), session.spec.seed + retrainings.SEED_DISTANCE
     found: dict[str, dict[int, Retraining]] = {}
     for name, job in jobs.items():

@@ -1,4 +1,4 @@
-"""What a study will hold on disk, told before it starts: from the parameters of its models, in bytes."""
+"""Disk forecast: bytes that a study will use, computed from the parameters of its models before it starts."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from automl.trainers import trainer_of
 from automl.trials.jobs import Frame
 
 STATE: Final = 16
-"""Bytes a parameter in `last.pt` and in the checkpoint before it: model, average and two moments, single precision."""
+"""Bytes per parameter in `last.pt` and in the checkpoint before it: model, average, two moments, single precision."""
 BEST: Final = 10
 """In `best.pt` of a trial that was not trained to the end: model in half precision, and two moments."""
 HALF: Final = 2
 """In `best.pt` of a trial that was trained to the end."""
 SHIPPED: Final = 10
-"""In what ships: weights in half precision, ONNX in single, an engine of at most as much."""
+"""In the shipped files: weights in half precision, ONNX in single, an engine of at most the same size."""
 DESCRIPTION: Final = 150_000
 """Bytes in each checkpoint that describe the model, whatever its size."""
 RECORDS: Final = 50_000
@@ -30,39 +30,39 @@ EPOCH: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What one trial of a model holds, in bytes."""
+    """Disk space of one trial of a model, in bytes."""
 
     parameters: int
     epochs: int
 
     @property
     def paused(self) -> int:
-        """Return what a trial holds between two epochs, or while it is paused: two states and its best weights."""
+        """Return the bytes of a trial between two epochs, or while paused: two states and its best weights."""
         return 2 * self._file(STATE) + self._file(BEST) + self.records
 
     @property
     def running(self) -> int:
-        """Return the most that a trial holds: a state more, that is being written."""
+        """Return the peak bytes of a trial: one more state, while it is written."""
         return self.paused + self._file(STATE)
 
     @property
     def kept(self) -> int:
-        """Return what an ended trial holds that keeps its weights."""
+        """Return the bytes of an ended trial that keeps its weights."""
         return self._file(STATE) + self._file(BEST) + self.records
 
     @property
     def retrained(self) -> int:
-        """Return what a re-training holds until the verdict."""
+        """Return the bytes of a re-training until the verdict."""
         return self._file(BEST) + self.records
 
     @property
     def candidate(self) -> int:
-        """Return what a trial that was trained to the end keeps until the verdict: weights in half precision."""
+        """Return the bytes that a completed trial keeps until the verdict: weights in half precision."""
         return self._file(HALF)
 
     @property
     def records(self) -> int:
-        """Return what every trial leaves."""
+        """Return the bytes of every trial's records."""
         return RECORDS + EPOCH * self.epochs
 
     def _file(self, each: int) -> int:
@@ -71,17 +71,17 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a study holds while it runs and when it has ended, at most."""
+    """Peak disk space of a study while it runs, and at its end."""
 
     alive: int
-    """Trials that may hold a training state at a time: paused ones hold theirs until the study ends."""
+    """Trials with a training state at a time: paused ones keep theirs until the study ends."""
     trial: int
     running: int
     kept: int
 
 
 def needs(frame: Frame) -> dict[str, int]:
-    """Return, for each model, what a trial of it holds at most; nothing where the study has no quota."""
+    """Return the peak bytes of a trial of each model; empty if the study has no quota."""
     if frame.spec.retention.quota_gb is None:
         return {}
     models = map(frame.whole, models_of(frame.spec))
@@ -89,7 +89,7 @@ def needs(frame: Frame) -> dict[str, int]:
 
 
 def footprint(model: str, spec: StudySpec) -> Footprint:
-    """Return what a whole training of a model holds."""
+    """Return the disk space of a complete training of a model."""
     return Footprint(trainer_of().parameters(model), spec.ladder.max_epochs)
 
 
@@ -100,10 +100,9 @@ def models_of(spec: StudySpec) -> list[str]:
 
 
 def expected(spec: StudySpec, largest: Footprint) -> Forecast:
-    """Return what a study holds whose largest model is this.
+    """Return the forecast of a study, given its largest model.
 
-    The places of a cluster are not known yet: where trials do not pause and the description names no number, one is
-    counted.
+    The places of a cluster are not known yet: one is assumed if trials do not pause and the description has no number.
     """
     given, trials = spec.resources.concurrent, spec.budget.trials
     places = min(trials, 1 if given == "auto" else given)
@@ -117,11 +116,11 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
 
 @dataclass(frozen=True, slots=True)
 class DiskForecast:
-    """What a study will hold on disk, in bytes, and what is free."""
+    """Disk space that a study will use, in bytes, and the free space."""
 
     storage: Path
     alive: int
-    """Trials that hold a training state at a time."""
+    """Trials with a training state at a time."""
     counted: bool
     """Whether that number is known before the study is placed on a cluster."""
     pausing: bool
@@ -139,16 +138,16 @@ class DiskForecast:
 
     @property
     def warning(self) -> str:
-        """Return what to do where the storage has less room than the study may hold; empty where it has enough."""
+        """Return a warning with a remedy if the storage has less free space than the study may use, else empty."""
         if self.running <= self.free:
             return ""
         return (
-            f"{self.storage} has {amount(self.free)} free, but the study may hold {amount(self.running)}; "
+            f"{self.storage} has {amount(self.free)} free, but the study may use {amount(self.running)}; "
             "make room, or set retention.quota_gb: the worst paused trials then end first"
         )
 
     def told(self) -> Iterator[str]:
-        """Yield it in lines."""
+        """Yield the forecast as lines."""
         yield (
             f"disk: at most {amount(self.running)} while it runs ({self._alive()}), {amount(self.kept)} kept at the "
             f"end; {amount(self.free)} free in {self.storage}"
@@ -166,7 +165,7 @@ class DiskForecast:
 
 
 def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
-    """Return what a study will hold on disk.
+    """Return the disk space that a study will use.
 
     Raises:
         StudyError: the quota is too small for a single trial.
@@ -195,6 +194,6 @@ def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
 
 
 def _free(storage: Path) -> int:
-    """Return the bytes free where a storage is or will be made."""
+    """Return the free bytes at a storage's path, which need not exist yet."""
     there = next(path for path in (storage, *storage.parents) if path.exists())
     return shutil.disk_usage(there).free

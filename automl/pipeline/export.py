@@ -1,6 +1,6 @@
-"""What ships: the models of a study that exist, the one chosen on val, and what it is worth on the judged split.
+"""Export stage: choose the model that ships on val, export it, and measure it on the judged split.
 
-Chosen by `selection`, never on the judged split. Measured there in the form that ships, with intervals by bootstrap
+Chosen by `selection`, never on the judged split. Measured there as exported, with intervals by bootstrap
 over images (docs/decisions/0023).
 """
 
@@ -47,9 +47,9 @@ CLASS_SETTINGS: Final = ("classes", "single_cls")
 
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
-    """Return the model that ships: of all that were trained to the end as asked, the choice of `selection` on val.
+    """Return the model that ships: of all trained to the end as asked, the choice of `selection` on val.
 
-    `jobs` are the re-trainings by name. Where the budget ended before any training did, the best trial stands alone.
+    `jobs` are the re-trainings by name. If no training completed, the best trial is the only candidate.
 
     Raises:
         StudyError: no weights are left to choose from.
@@ -71,7 +71,7 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
 
 
 def candidates(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> list[Candidate]:
-    """Return the models that were trained to the end as asked and whose weights are kept."""
+    """Return the models that were trained to the end as asked and still have weights."""
     whole = (trial for trial in trials if trial.state is State.COMPLETED and not trial.changed)
     found = [_of_trial(session, trial, trials) for trial in whole]
     notes = session.journal.notes()
@@ -83,13 +83,13 @@ def candidates(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job
 
 
 def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
-    """Return the params that a model was trained with."""
+    """Return the params of a model."""
     sides = {side_of(trial.number): trial.params for trial in trials}
     return trials[0].params if candidate.side == DEFAULT else sides[candidate.side]
 
 
 def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
-    """Export the chosen model and measure what ships, on a node that holds what a trial holds: a GPU, if any."""
+    """Export the chosen model and measure the result on a node, with the resources of a trial (a GPU, if any)."""
     LOG.info(f"{chosen.name} ships: {chosen.weights}; exporting")
     images = staged_images(session.staged, session.spec.confirm.split)
     built = cluster.call(
@@ -114,7 +114,7 @@ def staged_images(staged: Path, split: str) -> list[Path]:
 def worth(
     session: Session, chosen: Candidate, trials: Sequence[Trial], jobs: Mapping[str, Job], slots: cluster.Slots
 ) -> Worth:
-    """Measure the baseline's models and the serving champion where that was not done, and compare."""
+    """Measure the baseline's models and the serving champion if not done yet, and compare."""
     spec, folder = session.spec, session.folder / EXPORT
     shipped, torch = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
     theirs = _baseline(session, trials, jobs, slots)
@@ -137,14 +137,14 @@ def _of_trial(session: Session, trial: Trial, trials: Sequence[Trial]) -> Candid
 
 
 def _judged_job(session: Session, folder: Path) -> Job:
-    """Return the job of a folder, to be judged on the split that no trial saw."""
+    """Return the job of a folder, set to the split that no trial used."""
     return replace(job_file.read(folder), split=session.spec.confirm.split)
 
 
 def _baseline(
     session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job], slots: cluster.Slots
 ) -> list[ImageStats]:
-    """Return what each re-training of the baseline found on the judged split; without any, what trial 0 did."""
+    """Return the detections of the baseline's re-trainings on the judged split; without any, those of trial 0."""
     models = [(job.folder / BEST, job.folder, job.folder / JUDGED) for name, job in jobs.items() if _is_baseline(name)]
     if not models and trials[0].state is State.COMPLETED:
         weights = _of_trial(session, trials[0], trials).weights
@@ -164,9 +164,9 @@ def _is_baseline(name: str) -> bool:
 
 
 def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> ImageStats | None:
-    """Measure the serving champion's ONNX file, at its own image size, on the images its rival was judged on.
+    """Measure the serving champion's ONNX file, at its own image size, on the chosen model's judged images.
 
-    None where nothing serves, or where the chosen model serves already.
+    None without a champion, or if the chosen model is the champion.
     """
     registry = session.place.registry(session.spec)
     number = registry.aliases().get(CHAMPION)

@@ -1,4 +1,4 @@
-"""The last stage: publish the verdict, write the report, print how the study ended."""
+"""Final stage: publish the verdict, write the report, print the summary."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ LOG: Final = logging.getLogger(__name__)
 def publish(session: Session, verdict: Verdict) -> Verdict:
     """Publish the candidate, move the alias if it was accepted, report, and close the study.
 
-    The verdict is in the journal already: a process killed in here does the same again and nothing else.
+    Idempotent: the verdict is in the journal already, so a killed process repeats the same steps.
     """
     registry, folder = session.place.registry(session.spec), session.folder
     files = {name: folder / path for name, path in verdict.files.items()}
@@ -39,7 +39,7 @@ def publish(session: Session, verdict: Verdict) -> Verdict:
 
 
 def summarize(session: Session, verdict: Verdict) -> Verdict:
-    """Log how the study ended and what to type next."""
+    """Log the outcome of the study and the next commands."""
     for reason in verdict.reasons:
         LOG.info(f"gate {reason}")
     registry = session.place.registry(session.spec)
@@ -61,12 +61,12 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
 
 
 def typed(command: str) -> str:
-    """Return how a command of this environment is typed here: by its path where it is not on PATH."""
+    """Return a command of this environment as typed here: with its path if it is not on PATH."""
     return command if shutil.which(command) else os.path.relpath(Path(sys.executable).with_name(command))
 
 
 def outcome(verdict: Verdict, name: str) -> list[str]:
-    """Return the verdict in plain words: what ships, what a plain training gives, whether the params are better."""
+    """Return the verdict as text: what ships, its gain over a plain training, whether the params are better."""
     shipped = verdict.shipped
     lines = [_shipped(verdict, shipped), _against_baseline(verdict), *_params(verdict)] if shipped else []
     if verdict.accepted:

@@ -22,8 +22,8 @@ from automl.trainers import trainer_of
 def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """Copy the model files into the study's folder and name them by their place in it, `models/<digest>/<name>`.
 
-    A study submitted as a job comes from a folder that is thrown away with the cluster; its own copy stays, and the
-    same study submitted again, or found under another path, is recognised by the content of the files.
+    The folder of a submitted job is deleted with the cluster, so the study keeps its own copy; the same study submitted
+    again, or from another path, is recognised by the content of the files.
     """
 
     def own(name: str) -> str:
@@ -44,17 +44,17 @@ def kept_name(name: str) -> str:
 
 
 def named_from(storage: Path, spec: StudySpec) -> StudySpec:
-    """Name earlier studies below the storage from there, so that they are the same wherever the storage is mounted."""
+    """Make paths of earlier studies in the storage relative to it, so that they do not depend on its mount point."""
     root = storage.resolve()
     names = [os.path.relpath(name, root) if Path(name).is_relative_to(root) else name for name in spec.warm_start]
     return spec.model_copy(update={"warm_start": names})
 
 
 def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_start.Transfer, ...]:
-    """Return what earlier studies bring: read at the first start, from then on as the study keeps it.
+    """Return the transfers of earlier studies: read at the first start, later from the study's own copy.
 
     Raises:
-        StudyError: an earlier study cannot be learnt from, or what was kept is gone.
+        StudyError: an earlier study has no usable trials, or the copy is missing.
     """
     folder = place.study(spec.name)
     summary = summary_of(data)
@@ -68,17 +68,17 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
 
 
 def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
-    """Read the earlier studies that a description names."""
+    """Read the earlier studies of a description."""
     if not spec.warm_start:
         return ()
     return hpo_warm_start.gather(spec, place.storage, data=data, settings=trainer_of().settings())
 
 
 def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
-    """Check the study's data, drawing the sample if it is asked for, and stage it in the study's folder.
+    """Check the study's data, generating the sample if requested, and stage it in the study's folder.
 
     Raises:
-        StudyError: the study has begun, and its data set is not what it was.
+        StudyError: the study has begun, and its data set has changed.
     """
     source = source_of(spec, folder)
     if spec.data == SAMPLE and not source.exists():
@@ -124,7 +124,7 @@ def summary_of(data: DataSet) -> Summary | None:
 
 
 def summary_at(source: str) -> Summary | None:
-    """Return what the training split of a data set of the user's, or of the sample, looks like."""
+    """Return a summary of the training split of a user's data set, or of the sample."""
     with scratch.folder() as folder:
         given = sample.draw(folder) if source == SAMPLE else Path(source).absolute()
         path = archive.yaml_of(given, unpacked=folder / UNPACKED)

@@ -1,4 +1,4 @@
-"""The baseline of a study, determined from its description and data set, and kept in its journal."""
+"""Baseline of a study: derived from its description and data set, and stored in its journal."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from automl.study.text import shown
 from automl.trainers import trainer_of
 
 BASELINE: Final = "baseline"
-"""The journal's note of the baseline."""
+"""Journal key of the baseline."""
 
 
 def recorded(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | None:
-    """Return the baseline as the journal holds it; determined and recorded before the first trial.
+    """Return the baseline from the journal; it is derived and recorded before the first trial.
 
     None for a study that began without one.
     """
@@ -28,7 +28,7 @@ def recorded(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | Non
 
 
 def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
-    """Return what a plain `yolo train` would train with on this data set, for as long as this study's trials."""
+    """Return the params of a plain `yolo train` on this data set, with as many epochs as this study's trials."""
     given = {**spec.search_space.defaults(), **spec.train}
     fraction = given.get("fraction", 1.0)
     images = len(data.images["train"])
@@ -44,7 +44,7 @@ def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
 
 
 def told(baseline: Baseline) -> str:
-    """Return the line of the log and of `check` on the baseline."""
+    """Return the line on the baseline for the log and `check`."""
     automatic = ("optimizer", "lr0", "momentum", "warmup_bias_lr")
     explicit = shown({name: baseline.settings[name] for name in automatic})
     where = "a point of the space" if baseline.inside else f"outside the space, trained with {shown(baseline.params)}"

@@ -28,12 +28,12 @@ class Split:
 
     images: int
     boxes: Mapping[str, int]
-    """Class name to number of boxes."""
+    """Maps a class name to its number of boxes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a study will do, what it can cost and how long it will take; nothing was started."""
+    """Preview of a study: its trials, cost, disk and time; starts nothing."""
 
     study: str
     model: str
@@ -41,20 +41,20 @@ class Preview:
     splits: Mapping[str, Split]
     data_warnings: tuple[str, ...]
     baseline: Baseline
-    """What trial 0 is trained with."""
+    """Params of trial 0."""
     default_params: Params
-    """What trial 1 is trained with, where that differs from the baseline."""
+    """Params of trial 1, if they differ from the baseline."""
     warm_start: tuple[Transfer, ...]
     rungs: tuple[int, ...]
     """Epochs at which trials are compared."""
     max_epochs: int
     reduction_factor: int
-    """One trial in so many advances."""
+    """One trial in this many advances."""
     ladder_warnings: tuple[str, ...]
     cost: Cost
-    """Epochs of the search."""
+    """Training epochs of the search."""
     confirm_epochs: tuple[int, int]
-    """Epochs of the fewest and of the most re-trainings."""
+    """Training epochs of the fewest and of the most re-trainings."""
     hours: float | None
     gpu_hours: float | None
     disk: DiskForecast
@@ -96,12 +96,12 @@ class Preview:
         span = f"{fewest} to {most}" if fewest < most else str(most)
         yield f"      and {span} to confirm the winner against the baseline"
         limits = {"hours": self.hours, "GPU-hours": self.gpu_hours}
-        told = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
-        yield f"limits: {', '.join(told) if told else 'none but the trials'}"
+        parts = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
+        yield f"limits: {', '.join(parts) if parts else 'none but the trials'}"
 
 
 def preview(spec: StudySpec, place: Place) -> Preview:
-    """Check the data, time a few batches, and return what a study will do and cost.
+    """Check the data, time a few batches, and return the preview.
 
     Raises:
         AutomlError: the data or an earlier study cannot be used, or the quota is too small.

@@ -1,6 +1,6 @@
 """Run a study, from its description to a champion, in eight stages; called by `automl search` and `search.py`.
 
-Each stage is idempotent: an interrupted study resumes where it was, a finished one is left as it is.
+Each stage is idempotent: an interrupted study resumes, a finished one is unchanged.
 """
 
 import logging
@@ -32,7 +32,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
 
     Raises:
         Interrupted: asked to stop by a signal; `resume` continues.
-        AutomlError: a condition that the user can mend.
+        AutomlError: a condition that the user can fix.
     """
     with cluster.interruptible(), opened(spec, place, console=console) as session:  # 1. check data, open the folder
         publish.check_champion(session)
@@ -41,7 +41,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
         verdict = decided(session) or decide(session, address=address)  # 2 to 6
         publish.give_up_weights(session, verdict)
         done = finish.publish(session, verdict)  # 7. registry, champion, report
-        return finish.summarize(session, done)  # 8. what it came to, and what to type next
+        return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
 
 def decide(session: Session, *, address: str | None) -> Verdict:
@@ -52,7 +52,7 @@ def decide(session: Session, *, address: str | None) -> Verdict:
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
         built = export.export(session, chosen, slots)  # 5. ONNX and engine of the best model
-        worth = export.worth(session, chosen, trials, confirmed.jobs, slots)  # 6. judged on images that no trial saw
+        worth = export.worth(session, chosen, trials, confirmed.jobs, slots)  # 6. judged on images that no trial used
     case = publish.Case(confirmed, chosen, export.params_of(chosen, trials), built, worth)
     verdict = publish.verdict_of(
         session, case, gates.judge(built, session.spec.laws, over_champion=worth.over_champion)
@@ -62,7 +62,7 @@ def decide(session: Session, *, address: str | None) -> Verdict:
 
 
 def prepared(session: Session, dashboard: str) -> cluster.Slots:
-    """Check that the nodes see the study's folder and the labels can be read, and return what each trial holds."""
+    """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
     resources = session.spec.resources
     LOG.info(f"study {session.spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
@@ -72,7 +72,7 @@ def prepared(session: Session, dashboard: str) -> cluster.Slots:
 
 
 def finished(session: Session) -> Verdict | None:
-    """Return the published verdict of a finished study; None while there is none, or if more re-trainings are asked.
+    """Return the published verdict of a finished study; None before it, or if more re-trainings are requested.
 
     In the latter case the verdict is withdrawn first, so that the confirmation continues.
     """

@@ -1,4 +1,4 @@
-"""The search stage: run trials until the budget is spent."""
+"""Search stage: run trials until the budget is spent."""
 
 import logging
 from collections.abc import Iterable
@@ -50,21 +50,21 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     if manager.stopping:
         raise Interrupted
     if manager.aborted and not any(trial.measurements for trial in manager.trials):
-        raise StudyError(f"{session.folder}: {manager.aborted}; mend that and start again under another --name")
+        raise StudyError(f"{session.folder}: {manager.aborted}; fix that and start again under another --name")
     best = best_trial(manager.trials, spec.metric)
     LOG.info(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
     return manager.trials
 
 
 def mend_job_files(jobs: Iterable[Job]) -> None:
-    """Write damaged job files again, from the journal."""
+    """Rewrite damaged job files from the journal."""
     for job in jobs:
         if job_file.mend(job):
-            LOG.info(f"{job.folder / PARAMS} could not be read and is written again from the journal")
+            LOG.info(f"{job.folder / PARAMS} could not be read and is rewritten from the journal")
 
 
 def frame_of(session: Session, slots: cluster.Slots) -> Frame:
-    """Return what is fixed while the study runs."""
+    """Return the immutable run settings of the study."""
     return Frame(
         folder=session.folder,
         spec=session.spec,

@@ -1,4 +1,4 @@
-"""One process's hold on one study: its folder claimed and locked, its data checked and staged, its journal open."""
+"""Session: opens a study folder for exclusive use, with data checked and staged, and the journal open."""
 
 import logging
 import time
@@ -36,7 +36,7 @@ LOG: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Session:
-    """One process's work on one study, under its lock."""
+    """An open study, under its lock."""
 
     spec: StudySpec
     place: Place
@@ -46,9 +46,9 @@ class Session:
     journal: Journal
     progress: Progress
     earlier: tuple[EarlierEvidence, ...] = ()
-    """What earlier studies tell the sampler."""
+    """Warm start: trials of earlier studies for the sampler."""
     baseline: Baseline | None = None
-    """What trial 0 is trained with; None in a study that an earlier version began."""
+    """Params of trial 0; None in a study begun by an earlier version."""
     clock: JobClock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Session:
 
 @contextmanager
 def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> Iterator[Session]:
-    """Claim the study's folder, check and stage the data, and open the journal.
+    """Lock the study's folder, check and stage the data, and open the journal.
 
     Raises:
         StudyError: the folder is in use, belongs to another description, or cannot be written.
@@ -83,7 +83,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(lesson.told())
         journal = Journal.create(folder, name=spec.name, metric=spec.metric)
         if journal.dropped:
-            LOG.info(f"journal mended: {journal.dropped}")
+            LOG.info(f"journal repaired: {journal.dropped}")
         taught = hpo_warm_start.evidence(lessons)
         baseline = plain_training.recorded(spec, data, journal)
         if baseline:
@@ -111,10 +111,10 @@ def _make(folder: Path) -> None:
 
 
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
-    """Check that a study that has begun here has this description, and return it; one that has not begun takes it.
+    """Check that the study in a folder has this description, and return it; a new study records it.
 
-    What is kept on disk is no part of what was searched, so `retention` may change on the way; and so may
-    `confirm.retrainings` be given again, by which a close verdict is decided.
+    `retention` may change, since it does not affect the search, and so may `confirm.retrainings`, to decide a close
+    verdict.
     """
     path = folder / SPEC
     if not path.exists() or not (folder / JOURNAL).exists():
@@ -128,7 +128,7 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
-            f"choose another --name, or go on with the old one: automl resume {folder}"
+            f"choose another --name, or continue the old one: automl resume {folder}"
         )
     if spec != kept:
         files.write_text(path, dump(spec))

@@ -1,4 +1,4 @@
-"""Time estimate of a study: a few batches are timed on this machine, the rest is arithmetic on the expected epochs."""
+"""Time estimate of a study: a few batches timed on this machine, times the expected epochs."""
 
 import os
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from automl.trainers import Timing, chosen, trainer_of
 from automl.trials.remaining import waves
 
 COSTLY: Final = ("model", "imgsz", "batch", "multi_scale")
-"""Parameters that change what a batch takes; where they are searched, the estimate is that of their defaults."""
+"""Parameters that change the time of a batch; if searched, the estimate is for their defaults."""
 
 MOST_COPIES: Final = 4
 """Trainings timed together at most: each takes the memory of a trial."""
@@ -47,12 +47,12 @@ def parts(spec: StudySpec) -> list[Part]:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds that a study takes on one machine, from what a few batches took."""
+    """Estimated seconds of a study on one machine, from the time of a few batches."""
 
     spec: StudySpec
     timing: Timing
     images: dict[str, int]
-    """Split to number of images."""
+    """Maps a split to its number of images."""
     places: int
     """Trainings at a time."""
 
@@ -73,9 +73,9 @@ class Estimate:
         return self.timing.start + epochs + self.validation(self.spec.confirm.split)
 
     def search(self, job: Job) -> float:
-        """Return the seconds of the search, as if nothing but the trials ended it; it takes a whole trial at least.
+        """Return the seconds of the search without time limits; at least those of one complete trial.
 
-        A trial that pauses starts again when it goes on. One that reaches the last epoch is evaluated once more.
+        A trial that resumes after a pause pays its start time again. One that completes is evaluated once more.
         """
         seconds, longest = 0.0, 0.0
         for part in parts(self.spec):
@@ -95,14 +95,14 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class TimeForecast:
-    """Hours that a study takes on this machine, export not included; or why they could not be measured."""
+    """Time forecast of a study on this machine, without export; or why it could not be measured."""
 
     problem: str = ""
-    """Why nothing could be measured; all other fields then hold their defaults."""
+    """Why nothing could be measured; all other fields then have their defaults."""
     search_seconds: float = 0.0
     """Of the search, up to `budget.hours`."""
     whole_search_seconds: float = 0.0
-    """Of the search if nothing but the trials ended it."""
+    """Of the search without time limits."""
     confirm_seconds: tuple[float, float] = (0.0, 0.0)
     """Of the fewest and of the most re-trainings."""
     places: int = 0
@@ -111,13 +111,13 @@ class TimeForecast:
     """Trainings that were timed together."""
     device: str = ""
     timing: Timing | None = None
-    """What was measured."""
+    """The measured times."""
     varied: tuple[str, ...] = ()
-    """Searched parameters that change what a batch takes: measured with their defaults."""
+    """Searched parameters that change the time of a batch: measured with their defaults."""
 
     @classmethod
     def of(cls, estimate: Estimate, job: Job, *, copies: int) -> Self:
-        """Derive the hours from an estimate; `job` tells which epochs are validated."""
+        """Derive the hours from an estimate; `job` defines which epochs are validated."""
         spec, whole = estimate.spec, estimate.search(job)
         hours = spec.budget.hours
         return cls(
@@ -138,7 +138,7 @@ class TimeForecast:
         return self.search_seconds + low, self.search_seconds + high
 
     def told(self) -> str:
-        """Return it in one line."""
+        """Return the forecast in one line."""
         timing = self.timing
         if timing is None:
             return f"time: could not be measured on this machine: {self.problem}"
@@ -157,9 +157,9 @@ class TimeForecast:
 
 
 def forecast(spec: StudySpec, data: DataSet) -> TimeForecast:
-    """Return the hours that a study takes on this machine, or why that could not be measured.
+    """Return the time forecast of a study on this machine, or why it could not be measured.
 
-    Nothing is written beside the user's files: the images are linked into a folder that goes with this process.
+    Nothing is written into the user's folders: the images are linked into a temporary folder.
     """
     try:
         shape = (float(os.cpu_count() or 1), float(trainer_of().gpu_count()))
@@ -189,7 +189,7 @@ def side_by_side(slots: cluster.Slots) -> int:
 
 
 def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
-    """Return a trial of the default params, its data set still open."""
+    """Return a job of the default params, without a data set."""
     return Job(
         folder=folder,
         number=0,
@@ -209,7 +209,7 @@ def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
 
 
 def _few(data: DataSet, *, batch: int) -> DataSet:
-    """Return a data set of a few batches, of images from all over the splits; a validation batch is twice as large."""
+    """Return a data set of a few batches, sampled evenly from the splits; a validation batch is twice as large."""
     trainer = trainer_of()
     wanted = {"train": batch * trainer.TRAIN_BATCHES, "val": 2 * batch * trainer.VAL_BATCHES}
     return replace(data, images={split: _spread(data.images[split], count) for split, count in wanted.items()})
@@ -220,7 +220,7 @@ def _spread(images: Sequence[Path], count: int) -> tuple[Path, ...]:
 
 
 def span(low: float, high: float) -> str:
-    """Return two times in words, one where they are the same.
+    """Return two times as text; one if they are the same.
 
     >>> span(60, 60), span(60, 120)
     ('1m00s', '1m00s to 2m00s')

@@ -1,1 +1,1 @@
-"""From weights to what ships: export, parity check, TensorRT engine, gates, publication."""
+"""Release: export, parity check, TensorRT engine, gates, publication."""

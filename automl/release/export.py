@@ -1,7 +1,7 @@
-"""From weights to what ships: ONNX, checked in ONNX Runtime, and a TensorRT engine, each measured where it can be.
+"""Export of weights to ONNX, checked in ONNX Runtime, and to a TensorRT engine, each measured if possible.
 
 `tensorrt` builds for the GPU of this machine. Without one, the optional `tensorrt_rtx` builds an engine that serves
-RTX cards only; what this machine cannot do is said in the notes.
+RTX cards only; steps that this machine cannot do are listed in the notes.
 """
 
 import shutil
@@ -18,7 +18,7 @@ from automl.trainers import trainer_of
 
 
 def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engine: str) -> Engine:
-    """Export weights into `folder` as `model.onnx` and, where a builder is there, `model.engine`; measure both.
+    """Export weights into `folder` as `model.onnx` and, if a builder is installed, `model.engine`; measure both.
 
     `images` are some of the judged split; `engine` is `auto`, `tensorrt`, `tensorrt_rtx` or `none`.
 

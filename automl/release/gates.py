@@ -1,7 +1,7 @@
-"""The gates that a model must pass before it serves. Pure: the same evidence always gets the same verdict.
+"""Gates: criteria that a model must pass before it serves. Pure.
 
-Two questions are kept apart: whether tuned params are better than the baseline's is a claim (`convincing`), which of
-the models that exist ships is a choice on val (hpo/selection.py). The gates judge what ships.
+Two questions are separate: whether tuned params are better than the baseline's is a claim (`convincing`); which model
+ships is chosen on val (hpo/selection.py). The gates judge the model that ships.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from automl.study.verdict import GateResult, Interval
 def judge(engine: Engine, gates: Gates, *, over_champion: Interval | None = None) -> tuple[GateResult, ...]:
     """Return the result of each gate.
 
-    `over_champion` is the model's difference to the serving champion, both measured by what ships on the same images;
-    None where nothing serves: then the gates of the export alone decide.
+    `over_champion` is the model's difference to the serving champion, both measured as exported on the same images;
+    None without a champion: then only the gates of the export apply.
 
     >>> from pathlib import Path
     >>> engine = Engine(Path("model.onnx"), 1e-4, onnx_score=0.5, torch_score=0.5)

@@ -28,8 +28,8 @@ LONGEST: Final = 300
 def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
     """Return the metrics of weights of any format on the job's split.
 
-    What they were computed from, image by image, is kept in the file `keep`. The weights are copied first, since
-    validation writes beside them.
+    The per-image detections are stored in the file `keep`. The weights are copied first, since validation writes into
+    their folder.
     """
     with scratch.folder() as place:
         files.copy(weights, place / weights.name)
@@ -55,14 +55,14 @@ def named_failure(what: str) -> Iterator[None]:
 
 
 def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]]:
-    """Measure several models on one node: weights, job, and the file that keeps what the metrics come from."""
+    """Measure several models on one node: weights, job, and the file for the per-image detections."""
     return [score(weights, job, keep=keep) for weights, job, keep in models]
 
 
 def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> float:
     """Return the largest difference of raw outputs on letterboxed images, the trainer's against ONNX Runtime's.
 
-    Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) stand in one array.
+    Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) share one array.
     """
     trainer = trainer_of(job)
     with named_failure(f"{exported}: cannot be compared with {weights}"):

@@ -1,4 +1,4 @@
-"""How a study is settled: the verdict on what ships, the registry, the report, the last words."""
+"""Verdict of a study: what ships, its comparison with the baseline and the champion, and the gates."""
 
 import logging
 import math
@@ -37,7 +37,7 @@ class StudySession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What the re-trainings gave."""
+    """Results of the re-trainings."""
 
     winner: Trial
     """The trial whose params were compared with the baseline's."""
@@ -46,41 +46,41 @@ class Confirmed:
     jobs: Mapping[str, Job]
     """All re-trainings by name."""
     further: int | None
-    """So many further seeds of each side would decide a close verdict; None where it is not close."""
+    """Further seeds of each side that would decide a close verdict; None if it is not close."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the chosen model is worth on the judged split."""
+    """Scores of the chosen model on the judged split."""
 
     value: Interval
     """Its objective, measured on the ONNX file."""
     images: int
     over_baseline: Interval | None
-    """Its difference to the mean of the baseline's models, all measured in torch; None where there are none."""
+    """Its difference to the mean of the baseline's models, all measured in torch; None if there are none."""
     baselines: int
     """Models of the baseline that it is compared with."""
     over_champion: Interval | None
-    """Its difference to the serving champion, both measured on their ONNX files; None where nothing serves."""
+    """Its difference to the serving champion, both measured on their ONNX files; None without a champion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that a verdict rests on."""
+    """Input of the promotion decision."""
 
     confirmed: Confirmed
     chosen: Candidate
     params: Params
-    """What the chosen model was trained with."""
+    """Params of the chosen model."""
     engine: Engine
     worth: Worth
 
 
 def check_champion(session: StudySession) -> None:
-    """See before the first trial that the serving champion, if any, knows the classes of this data set.
+    """Check before the first trial that the serving champion, if any, has the classes of this data set.
 
     Raises:
-        StudyError: the champion is a model of other classes, with which nothing can be compared.
+        StudyError: the champion has other classes, so no model can be compared with it.
     """
     registry = session.place.registry(session.spec)
     number = registry.aliases().get(CHAMPION)
@@ -101,12 +101,12 @@ def _names(session: StudySession) -> dict[int, str]:
 
 
 def extended(spec: StudySpec, done: Verdict) -> bool:
-    """Return True if more re-trainings are asked for than the finished study's verdict was allowed."""
+    """Return True if more re-trainings are requested than the finished study's verdict was allowed."""
     return done.claim.allowed is not None and spec.retrainings[1] > done.claim.allowed
 
 
 def reopen(session: StudySession, done: Verdict) -> None:
-    """Take the verdict of a finished study back, so that its confirmation continues; the registry stays as it is."""
+    """Withdraw the verdict of a finished study, so that its confirmation continues; the registry is unchanged."""
     allowed = session.spec.retrainings[1]
     LOG.info(f"study continues: {done.claim.allowed} re-trainings were allowed, now {allowed}")
     session.journal.note("verdict", None)
@@ -114,7 +114,7 @@ def reopen(session: StudySession, done: Verdict) -> None:
 
 
 def give_up_weights(session: StudySession, verdict: Verdict) -> None:
-    """Delete the weights of the models that do not ship, but those of the best trials (`retention.keep`)."""
+    """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
     shipped = session.folder / verdict.files[BEST]
     checkpoint_files.settled(session.folder, shipped)
     checkpoint_files.thinned(session.folder, session.spec, session.journal.trials(), shipped)
@@ -150,7 +150,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
 
 
 def _claim(session: StudySession, confirmed: Confirmed) -> Claim:
-    """Return what is known of the params: those of the winner against the baseline's, on fresh seeds."""
+    """Return the claim on the params: those of the winner against the baseline's, on fresh seeds."""
     gain, further = confirmed.gain, confirmed.further
     done = sum(key.startswith("confirm:") for key in session.journal.notes())
     return Claim(

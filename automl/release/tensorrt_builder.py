@@ -22,7 +22,7 @@ def build_plan(exported: Path, target: Path, *, wanted: str) -> str:
     """Build `target` from an ONNX file on this machine, without measuring it; return the builder's name.
 
     Raises:
-        ExportError: this machine has no such builder, or it refused the graph.
+        ExportError: this machine has no such builder, or it rejected the graph.
     """
     module, reason = _builder(wanted)
     if module is None:
@@ -34,11 +34,11 @@ def build_plan(exported: Path, target: Path, *, wanted: str) -> str:
 def build_engine(
     exported: Path, job: Job, target: Path, *, wanted: str
 ) -> tuple[Path | None, str, float | None, tuple[str, ...]]:
-    """Build `target` where a builder is installed and measure it where this machine can run it.
+    """Build `target` if a builder is installed, and measure it if this machine can run it.
 
     Returns:
         The engine's path or None, the builder's name and version, its score on the job's split or None, and notes on
-        what was asked for and could not be done.
+        requested steps that could not be done.
     """
     if wanted == "none":
         return None, "", None, ()
@@ -59,7 +59,7 @@ def build_engine(
 
 
 def _builder(wanted: str) -> tuple[Any, str]:
-    """Return the builder module for this machine, or None and why there is none."""
+    """Return the builder module for this machine, or None and the reason."""
     if wanted not in BUILDERS:
         raise ExportError(f"engine: must be one of {list(BUILDERS)}, but got {wanted!r}")
     cuda = trainer_of().has_cuda()
@@ -88,7 +88,7 @@ def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
 
 
 def _settings(module: Any, builder: Any) -> Any:  # noqa: ANN401
-    """Return the builder's settings; for RTX the cards are named, so that the engine does not follow this machine."""
+    """Return the builder's settings; for RTX the cards are named, so that this machine does not matter."""
     settings = builder.create_builder_config()
     if module.__name__ == "tensorrt_rtx":
         settings.num_compute_capabilities = len(RTX_CARDS)
@@ -98,7 +98,7 @@ def _settings(module: Any, builder: Any) -> Any:  # noqa: ANN401
 
 
 def _framed(plan: bytes, exported: Path) -> bytes:
-    """Put Ultralytics' header (length and JSON) before a plan, the form its validator reads; what ships is bare."""
+    """Put Ultralytics' header (length and JSON) before a plan, as its validator requires; not shipped."""
     facts = {entry.key: entry.value for entry in onnx.load(exported, load_external_data=False).metadata_props}
     header = json.dumps(facts).encode()
     return struct.pack("<i", len(header)) + header + plan

@@ -1,1 +1,1 @@
-"""What stays on disk: layout, atomic files, retry on outage, journal, registry, job and curve files."""
+"""Files on disk: layout, atomic writes, retry on outage, journal, registry, job and curve files."""

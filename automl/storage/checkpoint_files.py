@@ -1,4 +1,4 @@
-"""The weights in a trial's folder: what they take, who keeps them, and the one function that deletes.
+"""Checkpoint files of trials: ranking for retention, and the only function that deletes them.
 
 Only files that a trial writes itself are ever deleted, and only of trials whose ending is in the journal.
 """
@@ -17,18 +17,18 @@ from automl.study.text import amount, trial_name
 LOG: Final = logging.getLogger(__name__)
 
 OURS: Final = re.compile(r"(last|previous|next|best)\.pt|damaged-.*\.pt|\.(last|previous|next|best)\.pt\..+")
-"""Checkpoints, those set aside as damaged, and the halves that a killed writer leaves."""
+"""Checkpoints, those renamed as damaged, and partial files of a killed writer."""
 KEPT: Final = frozenset({LAST, BEST})
-"""What an ended trial keeps that is among the best; the checkpoint before the last is of use to live ones only."""
+"""Files kept of an ended trial that is among the best; only live trials need the checkpoint before the last."""
 
 Merit = tuple[bool, float, int]
 
 
 def merit(trial: Trial, metric: str) -> Merit | None:
-    """Return by what ended trials are ranked, higher is better: trained to the end first, then the best value.
+    """Return the sort key of an ended trial, higher is better: completed first, then by best value.
 
-    Of equal ones the earlier is ahead. None for a trial whose weights go in any case: it has no value, or it ended to
-    make room.
+    Of ties the earlier ranks higher. None for a trial whose weights are always deleted: it has no value, or it was
+    evicted.
     """
     value = trial.best(metric)
     made_room = trial.ending is not None and trial.ending.reason is EndReason.QUOTA
@@ -36,9 +36,9 @@ def merit(trial: Trial, metric: str) -> Merit | None:
 
 
 def give_up(folder: Path, *, keep: Collection[str] = ()) -> int:
-    """Delete a trial's weights but for those named, and return the bytes that this freed.
+    """Delete a trial's weights except those named, and return the bytes freed.
 
-    What cannot be deleted stays, and is said: it costs room, not the study.
+    A file that cannot be deleted is logged and kept.
     """
     freed = 0
     for path in _weights(folder):
@@ -50,25 +50,25 @@ def give_up(folder: Path, *, keep: Collection[str] = ()) -> int:
         except FileNotFoundError:
             continue
         except OSError as error:
-            LOG.warning(f"retention: {path} stays: {error.strerror}")
+            LOG.warning(f"retention: {path} could not be deleted: {error.strerror}")
             continue
         freed += size
     return freed
 
 
 def settled(folder: Path, shipped: Path) -> None:
-    """Give up the weights of all re-trainings of a study but the shipped one's, once the verdict is in the journal."""
+    """Delete the weights of all re-trainings but the shipped one, once the verdict is in the journal."""
     others = [path for path in sorted((folder / CONFIRM).glob("*")) if path != shipped.parent]
     freed = {path.name: give_up(path) for path in others}
     if any(freed.values()):
         LOG.info(
-            f"retention: {sum(map(bool, freed.values()))} re-trainings that do not ship gave up their weights, "
+            f"retention: weights of {sum(map(bool, freed.values()))} re-trainings that do not ship are deleted, "
             f"{amount(sum(freed.values()))}"
         )
 
 
 def thinned(folder: Path, spec: StudySpec, trials: Iterable[Trial], shipped: Path) -> None:
-    """Give up the weights of all trials but the best `retention.keep` and the shipped one, after the verdict."""
+    """Delete the weights of all trials but the best `retention.keep` and the shipped one, after the verdict."""
     ranked = [(rank, trial) for trial in trials if trial.ending and (rank := merit(trial, spec.metric))]
     best = sorted(ranked, key=lambda pair: pair[0], reverse=True)[: spec.retention.keep]
     kept = {folder / TRIALS / trial_name(trial, spec.model) for _, trial in best} | {shipped.parent}
@@ -76,7 +76,7 @@ def thinned(folder: Path, spec: StudySpec, trials: Iterable[Trial], shipped: Pat
     freed = {path.name: give_up(path) for path in others}
     if any(freed.values()):
         LOG.info(
-            f"retention: {sum(map(bool, freed.values()))} trials that do not ship gave up their weights, "
+            f"retention: weights of {sum(map(bool, freed.values()))} trials that do not ship are deleted, "
             f"{amount(sum(freed.values()))}"
         )
 
@@ -87,5 +87,5 @@ def _weights(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        LOG.warning(f"retention: {folder} stays as it is: {error.strerror}")
+        LOG.warning(f"retention: {folder} could not be read: {error.strerror}")
         return []

@@ -12,7 +12,7 @@ from automl.study import Measurement
 
 
 def read_curves(folder: Path) -> tuple[Measurement, ...]:
-    """Return what a trial measured so far, by its own file; an empty cell is a metric that the epoch has not."""
+    """Return a trial's measurements from its file; an empty cell is a metric that the epoch does not have."""
     path = folder / CURVES
     if not path.is_file():
         return ()
@@ -21,12 +21,12 @@ def read_curves(folder: Path) -> tuple[Measurement, ...]:
 
 
 def write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
-    """Write `curves.csv` atomically, one row an epoch; a metric that an epoch does not have is an empty cell."""
+    """Write `curves.csv` atomically, one row per epoch; a metric that an epoch does not have is an empty cell."""
     text = io.StringIO(newline="")
     fullest_first = sorted((measurement.metrics for measurement in curves), key=len, reverse=True)
-    told = ["changed"] if any(measurement.changed for measurement in curves) else []
+    optional = ["changed"] if any(measurement.changed for measurement in curves) else []
     names = [*dict.fromkeys(chain.from_iterable(fullest_first))]
-    writer = csv.DictWriter(text, ["epoch", "seconds", *names, *told], extrasaction="ignore")
+    writer = csv.DictWriter(text, ["epoch", "seconds", *names, *optional], extrasaction="ignore")
     writer.writeheader()
     for m in curves:
         writer.writerow({"epoch": m.epoch, "seconds": m.seconds, **m.metrics, "changed": m.changed})

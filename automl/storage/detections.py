@@ -1,4 +1,4 @@
-"""Detection metrics from detections kept image by image: mAP50-95, mAP50, precision, recall for any weights of images.
+"""Detection metrics from per-image detections: mAP50-95, mAP50, precision, recall for any image weights.
 
 As Ultralytics' `ap_per_class`: average precision by 101-point interpolation of the precision envelope; precision and
 recall at the confidence where the smoothed mean F1 is highest. Pure but for `ImageStats.save` and `load`.
@@ -34,12 +34,12 @@ ARRAYS: Final = {**dict.fromkeys(INDICES, np.int64), "tp": np.bool_, "conf": np.
 DAMAGES: Final = (
     OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What NumPy raises for an archive that is missing, cut or changed."""
+"""Errors of NumPy for an archive that is missing, truncated or changed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageStats:
-    """Detections and ground truth of one model on one split, image by image.
+    """Detections and ground truth of one model on one split, per image.
 
     Raises:
         ValueError: lengths, shapes or image indices do not agree.
@@ -62,7 +62,7 @@ class ImageStats:
     """(images,) file names, by which two models are compared on the same images."""
 
     def __post_init__(self) -> None:
-        """Reject arrays that do not belong together."""
+        """Reject inconsistent arrays."""
         found, truths = len(self.image), len(self.truth_image)
         shapes = {
             "tp": (self.tp, (found, THRESHOLDS)), "conf": (self.conf, (found,)), "kind": (self.kind, (found,)),
@@ -86,7 +86,7 @@ class ImageStats:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read an archive written by `save`.
 
         Raises:
             StudyError: the file is missing or damaged.
@@ -107,8 +107,8 @@ class ImageStats:
 def metrics(stats: ImageStats, weights: IntArray | None = None) -> dict[str, float]:
     """Return mAP50-95, mAP50, precision and recall with each image counted `weights` times; once if None.
 
-    Equal to Ultralytics' on data in which each image is repeated as often. A class without ground truth is left out; 0
-    where no ground truth is left.
+    Equal to Ultralytics' on data in which each image is repeated as often. Classes without ground truth are left out; 0
+    if no ground truth is left.
     """
     counted = np.ones(stats.images, np.int64) if weights is None else weights
     curves = Curves.of(stats)
@@ -117,7 +117,7 @@ def metrics(stats: ImageStats, weights: IntArray | None = None) -> dict[str, flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """Detections sorted by class and falling confidence, once for all resamples."""
+    """Detections sorted by class and descending confidence, once for all resamples."""
 
     truth_image: IntArray
     truth_class: IntArray
@@ -131,11 +131,11 @@ class Curves:
     row: IntArray
     """Detection of each true positive, over all thresholds."""
     segment: IntArray
-    """Class times `THRESHOLDS` plus threshold of each true positive, rising."""
+    """Class times `THRESHOLDS` plus threshold of each true positive, ascending."""
 
     @classmethod
     def of(cls, stats: ImageStats) -> Self:
-        """Sort; classes without ground truth are left out."""
+        """Sort the detections; classes without ground truth are left out."""
         kinds, truth_class = np.unique(stats.truth_kind, return_inverse=True)
         known = np.flatnonzero(np.isin(stats.kind, kinds))
         place = np.searchsorted(kinds, stats.kind[known])

@@ -1,7 +1,7 @@
-"""Writes that survive a pulled plug: temporary name, fsync, rename. And the lock that keeps a second writer out.
+"""Atomic, durable writes (temporary name, fsync, rename), and the single-writer lock of a folder.
 
-Called by everything that leaves files behind. Paths are on the study's storage, which may be a network mount; where
-patience is held, whole files wait for a storage that is full or away.
+Paths are on the study's storage, which may be a network mount; under `outage.held`, writes of whole files are retried
+while the storage is full or unavailable.
 """
 
 import errno
@@ -28,22 +28,22 @@ UNSUPPORTED: Final = frozenset({
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text` as a whole or not at all."""
+    """Replace `path` by `text`, atomically."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by bytes as a whole or not at all."""
+    """Replace `path` by bytes, atomically."""
     _replace(path, lambda file: file.write(content))
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
-    """Replace `path` by JSON; NaN and infinity are refused with ValueError."""
+    """Replace `path` by JSON, atomically; NaN and infinity raise ValueError."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def copy(source: Path, target: Path) -> None:
-    """Replace `target` by a copy of `source` as a whole or not at all."""
+    """Replace `target` by a copy of `source`, atomically."""
 
     def fill(file: IO[bytes]) -> None:
         with source.open("rb") as reader:
@@ -53,10 +53,10 @@ def copy(source: Path, target: Path) -> None:
 
 
 def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = True) -> int:
-    """Add to a file as a whole or not at all, and return where it then ends; waits for nothing.
+    """Append to a file as a whole or not at all, and return its new size; never retries.
 
-    `end` is where it ended when the caller last wrote; what stands after that is taken away first. Nobody holds the
-    file open in between, so a mount that went and came back is met as it is.
+    `end` is the size after the caller's last write; anything after it is truncated first. The file is not kept open in
+    between, so a mount that was lost and restored causes no error.
 
     Raises:
         StudyError: the file is shorter than `end`.
@@ -66,7 +66,7 @@ def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = T
         size = os.fstat(file).st_size
         start = size if end is None else end
         if size < start:
-            raise StudyError(f"{path}: must hold the {start} bytes written so far, but holds {size}; see who cut it")
+            raise StudyError(f"{path}: must contain the {start} bytes written so far, but has {size}; see who cut it")
         _extend(file, content, start, sync=sync)
     finally:
         os.close(file)
@@ -74,12 +74,12 @@ def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = T
 
 
 def _extend(file: int, content: bytes, start: int, *, sync: bool) -> None:
-    """Write from `start` on, and cut back what a failure leaves half done."""
+    """Write at `start`, and truncate a partial write after a failure."""
     done = 0
     try:
         os.ftruncate(file, start)
         os.lseek(file, start, os.SEEK_SET)
-        while done < len(content):  # a disk that fills up takes a part and says so only when asked again
+        while done < len(content):  # a disk that fills up writes a part and raises only at the next call
             done += os.write(file, content[done:])
         if sync:
             os.fsync(file)
@@ -165,10 +165,10 @@ def _lock_file(folder: Path) -> IO[str]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the one writer's lock on `folder`; it is free again when this process ends, however it ends.
+    """Hold the single-writer lock on `folder` during a block; the kernel frees it if the process dies.
 
     Raises:
-        StudyError: another process holds it; the message names that process. Or the folder cannot be written.
+        StudyError: another process has it, named in the message; or the folder cannot be written.
     """
     with _lock_file(folder) as file:
         try:
@@ -176,7 +176,7 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise StudyError(
-                f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} holds it;"
+                f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} writes;"
                 " wait for it, stop it, or choose another --name"
             ) from None
         except OSError as error:
@@ -184,7 +184,7 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder}: must stand on a file system with locks (flock), but {error.strerror}; pass --storage"
             ) from None
         holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
-        with suppress(OSError):  # the lock holds whether or not there is room for a note of who has it
+        with suppress(OSError):  # the lock is valid even if its owner cannot be written to a full disk
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), holder.encode())
         yield

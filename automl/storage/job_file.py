@@ -1,4 +1,4 @@
-"""A job as a file in its own folder: what a worker was told, for people and for whoever judges its weights later."""
+"""Job file: reads and writes `params.yaml`, a training's serialised job with a checksum."""
 
 from pathlib import Path
 
@@ -10,21 +10,21 @@ from automl.study.yaml_io import dump_yaml, read_yaml
 
 
 def write(job: Job) -> None:
-    """Write a job's card into its folder."""
+    """Write a job file into the job's folder."""
     files.write_text(job.folder / PARAMS, checksum.seal(dump_yaml(job.to_dict())))
 
 
 def read(folder: Path) -> Job:
-    """Read the card of a folder.
+    """Read the job file of a folder.
 
     Raises:
-        AutomlError: there is none, or it is damaged.
+        AutomlError: it is missing or damaged.
     """
     path = folder / PARAMS
     plain = read_yaml(path)
     try:
         if checksum.damaged(path.read_text(encoding="utf-8")):
-            raise ValueError("its checksum does not hold")
+            raise ValueError("its checksum is wrong")
         return Job.from_dict(plain)
     except (LookupError, TypeError, ValueError) as error:
         raise StudyError(
@@ -33,7 +33,7 @@ def read(folder: Path) -> Job:
 
 
 def mend(job: Job) -> bool:
-    """Write the job file again where a folder has none that can be read; return True if it did."""
+    """Rewrite a missing or damaged job file; return True if it did."""
     if not job.folder.is_dir():
         return False
     try:

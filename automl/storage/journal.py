@@ -1,8 +1,8 @@
-"""The study's one truth: every suggestion, measurement and ending, append-only, in `journal.log`.
+"""Journal of a study: every suggestion, measurement and ending, append-only, in `journal.log`.
 
-The file is an Optuna journal: Optuna and its dashboard open it as it is. Added to Optuna's own lines are a checksum
-each, one writer, and a mend of the half line that a pulled plug leaves. The sampler, the ladder and the trials of a
-resumed study are rebuilt from here and from nothing else.
+The file is an Optuna journal: Optuna and its dashboard can open it. It adds a checksum per line, a single writer, and
+the repair of a partial last line after a power cut. The sampler, the ladder and the trials of a resumed study are
+restored from this file alone.
 """
 
 import json
@@ -30,7 +30,7 @@ LOSSES: Final = "losses"
 RETRAINING_EPOCH: Final = "confirm-epoch:"
 RETRAINING_LOSSES: Final = "confirm-losses:"
 OUTSIDE: Final = "params"
-"""The params of a trial that are no point of the space."""
+"""Attribute of a trial's params outside the space."""
 STATES: Final = {
     State.COMPLETED: TrialState.COMPLETE,
     State.PRUNED: TrialState.PRUNED,
@@ -43,7 +43,7 @@ class Journal:
     """One study's journal. Trials are numbered from 0 in the order in which they were suggested."""
 
     def __init__(self, lines: "_Lines", metric: str) -> None:
-        """Take the lines as read; use `create` or `read`."""
+        """Wrap journal lines; use `create` or `read`."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._lines = lines
         self._metric = metric
@@ -53,7 +53,7 @@ class Journal:
 
     @classmethod
     def create(cls, folder: Path, *, name: str, metric: str) -> Self:
-        """Open for writing, and begin the journal if there is none; the caller holds the folder's lock."""
+        """Open for writing, and create the journal if missing; the caller must hold the folder's lock."""
         journal = cls(_Lines(folder / JOURNAL, writable=True), metric)
         if journal._study < 0:
             journal._study = journal._storage.create_new_study([StudyDirection.MAXIMIZE], name)
@@ -61,7 +61,7 @@ class Journal:
 
     @classmethod
     def read(cls, folder: Path, *, metric: str) -> Self:
-        """Open for reading only, beside the writer if need be.
+        """Open for reading only, also while another process writes.
 
         Raises:
             StudyError: there is no journal.
@@ -72,11 +72,11 @@ class Journal:
 
     @property
     def dropped(self) -> str:
-        """Tell what was unreadable at the end of the file and left out, empty if nothing."""
+        """Return a message on an unreadable end of the file that was left out, empty if none."""
         return self._lines.dropped
 
     def suggested(self, params: Params, space: SearchSpace, *, seed: int, origin: str, outside: bool = False) -> int:
-        """Record a new trial and return its number; `origin` says where the params come from.
+        """Record a new trial and return its number; `origin` is the source of the params.
 
         Params `outside` the space have no distribution: Optuna sees a trial without params, and they are an attribute.
         """
@@ -91,9 +91,9 @@ class Journal:
         return self._storage.get_trial(key).number
 
     def measured(self, number: int, measurement: Measurement, *, node: str = "") -> None:
-        """Record what an epoch gave; an epoch recorded before is left as it was.
+        """Record an epoch's measurement; an epoch recorded before is unchanged.
 
-        One that was not validated has no intermediate value, for Optuna as for us.
+        An epoch that was not validated has no intermediate value in Optuna.
         """
         key = self._key(number)
         if measurement.epoch in _epochs(self._storage.get_trial(key), self._metric):
@@ -116,13 +116,13 @@ class Journal:
         self._settle(key)
 
     def settle(self) -> None:
-        """Finish what a killed writer left half done: an ending that was written, its state not yet."""
+        """Complete records of a killed writer: endings that were written without their state."""
         for frozen in self._storage.get_all_trials(self._study, deepcopy=False):
             if frozen.state is TrialState.RUNNING and "ending" in frozen.user_attrs:
                 self._settle(frozen._trial_id)
 
     def retraining_measured(self, name: str, measurement: Measurement, *, node: str) -> None:
-        """Record what an epoch of a re-training gave."""
+        """Record an epoch's measurement of a re-training."""
         self.note(f"{RETRAINING_EPOCH}{name}:{measurement.epoch}", measurement.to_dict() | {"node": node})
 
     def retraining_measurements(self, name: str) -> tuple[Measurement, ...]:
@@ -132,7 +132,7 @@ class Journal:
         return tuple(sorted(found, key=lambda measurement: measurement.epoch))
 
     def retraining_lost(self, name: str, losses: Sequence[Loss]) -> None:
-        """Record the losses of a re-training, all so far; none where its budget begins again."""
+        """Record all losses of a re-training so far; empty to reset its retry limits."""
         self.note(f"{RETRAINING_LOSSES}{name}", [loss.to_dict() for loss in losses])
 
     def retraining_losses(self, name: str) -> tuple[Loss, ...]:
@@ -140,11 +140,11 @@ class Journal:
         return tuple(Loss.from_dict(plain) for plain in self.notes().get(f"{RETRAINING_LOSSES}{name}", ()))
 
     def note(self, key: str, value: Any) -> None:  # noqa: ANN401
-        """Record a fact of the whole study, such as a confirmed score; the last one of a key holds."""
+        """Record a study-level value, such as a confirmed score; the last one of a key is valid."""
         self._storage.set_study_user_attr(self._study, key, value)
 
     def notes(self) -> dict[str, Any]:
-        """Return the facts of the whole study."""
+        """Return the study-level values."""
         return dict(self._storage.get_study_user_attrs(self._study)) if self._study >= 0 else {}
 
     def trials(self) -> list[Trial]:
@@ -165,13 +165,13 @@ class Journal:
 
 
 def distributions(space: SearchSpace, params: Params) -> dict[str, BaseDistribution]:
-    """Return the Optuna distribution of each parameter that exists under the params: that of its live range."""
+    """Return the Optuna distribution of each parameter that exists under the params: that of its active range."""
     found = {name: live(space.parameters[name], params) for name in params}
     return {name: distribution(part) for name, part in found.items() if part}
 
 
 def distribution(parameter: Single) -> BaseDistribution:
-    """Return a parameter as Optuna describes it."""
+    """Return the Optuna distribution of a parameter."""
     if isinstance(parameter, Choice):
         return CategoricalDistribution(parameter.choices)
     if isinstance(parameter, Integer):
@@ -180,10 +180,10 @@ def distribution(parameter: Single) -> BaseDistribution:
 
 
 def _epochs(frozen: FrozenTrial, metric: str) -> list[int]:
-    """Return the epochs whose measurement is whole: both of its lines were written, or it has one line only."""
-    told = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
+    """Return the epochs with a complete measurement: both of its lines were written, or it has one line only."""
+    recorded = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
     values = frozen.intermediate_values
-    return sorted(epoch for epoch, attr in told.items() if epoch in values or metric not in attr["metrics"])
+    return sorted(epoch for epoch, attr in recorded.items() if epoch in values or metric not in attr["metrics"])
 
 
 def _trial(frozen: FrozenTrial, metric: str) -> Trial:
@@ -204,7 +204,7 @@ def _trial(frozen: FrozenTrial, metric: str) -> Trial:
 
 
 class _Lines(BaseJournalBackend):
-    """Optuna's journal lines with a checksum each; what this process wrote is not read back from the file."""
+    """Optuna journal backend with a checksum per line; this process's own lines are not read back."""
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         self._path = path
@@ -220,11 +220,11 @@ class _Lines(BaseJournalBackend):
             raise StudyError(f"{path}: must be a file that can be read and written, but {error.strerror}") from None
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        """Return the lines from a number on."""
+        """Return the lines from a number onwards."""
         return self._logs[log_number_from:]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append lines and wait until they are on the disk; lines that could not be written whole leave no trace."""
+        """Append lines with fsync; lines that could not be written completely are removed."""
         if not self._writable:
             raise StudyError(f"{self._path}: was opened for reading only")
         text = "".join(_sealed(log) for log in logs)
@@ -232,15 +232,15 @@ class _Lines(BaseJournalBackend):
             self._add(text.encode())
         except OSError as error:
             raise StudyError(f"{self._path}: must be written to, but {error.strerror}; then resume the study") from None
-        # Through JSON and back, so that this process sees what a later one will.
+        # JSON round trip, so that this process sees the same values as a later one.
         self._logs += [json.loads(line) for line in text.splitlines()]
 
     def _add(self, content: bytes) -> None:
-        """Write after the last good line; half a line that stands there, of whatever attempt, is cut off first."""
+        """Write after the last valid line; a partial line there is truncated first."""
         self._end = patiently(self._path.parent, lambda: files.append(self._path, content, end=self._end))
 
     def _read(self) -> int:
-        """Read all good lines and return where they end; a bad line is forgiven at the end of the file only."""
+        """Read all valid lines and return where they end; an invalid line is tolerated only at the end of the file."""
         if not self._path.exists():
             return 0
         content = self._path.read_bytes()
@@ -251,14 +251,14 @@ class _Lines(BaseJournalBackend):
             if log is None:
                 if any(_unsealed(later) for later in lines[number:-1]):
                     raise StudyError(
-                        f"{self._path}:{number}: the checksum must hold, but the line is damaged and good lines follow;"
-                        " bring the file back from a copy"
+                        f"{self._path}:{number}: the checksum must match, but the line is damaged and others follow;"
+                        " restore the file from a copy"
                     )
                 break
             self._logs.append(log)
             end += len(line) + 1
         if end < len(content):
-            self.dropped = f"{self._path}: the last {len(content) - end} bytes were half written and are left out"
+            self.dropped = f"{self._path}: the last {len(content) - end} bytes are an incomplete line and are left out"
         return end
 
 

@@ -1,12 +1,12 @@
-"""Names of all files and folders that are written: of a storage, a study, a trial, an export and a registry version."""
+"""Layout: names of all files and folders of a storage, a study, a trial, an export and a registry version."""
 
 from typing import Final
 
 # A storage.
 RUNS: Final = "runs"
-"""The studies, one folder each; of a study's registry, see `MODELS`."""
+"""The studies, one folder each; for the registry see `MODELS`."""
 MODELS: Final = "models"
-"""The registry; in a study's own folder, the model files that it keeps."""
+"""The registry; in a study's folder, the model files that it keeps."""
 
 # A study's folder.
 SPEC: Final = "study.yaml"
@@ -29,7 +29,7 @@ TRIALS: Final = "trials"
 CONFIRM: Final = "confirm"
 EXPORT: Final = "export"
 WRITTEN: Final = (TRIALS, CONFIRM, EXPORT, MODELS, DATA)
-"""The folders of a study's own in which it writes."""
+"""The subfolders in which a study writes."""
 
 # The folder of a trial or of a re-training.
 PARAMS: Final = "params.yaml"
@@ -40,12 +40,12 @@ CURVES: Final = "curves.csv"
 LAST: Final = "last.pt"
 """The state to resume from; after the end of the training, stripped weights."""
 PREVIOUS: Final = "previous.pt"
-"""The same of the epoch before, should `last.pt` be damaged."""
+"""The same of the epoch before, in case `last.pt` is damaged."""
 NEXT: Final = "next.pt"
-"""The same of the epoch to come, while it is written."""
+"""The same of the next epoch, while it is written."""
 BEST: Final = "best.pt"
 JUDGED: Final = "judged.npz"
-"""What a re-training's metrics on the judged split were computed from, image by image (`detections`)."""
+"""Per-image detections of a re-training on the judged split (`detections`)."""
 ATTEMPT: Final = "attempt.json"
 """The lease: which attempt may write."""
 
@@ -56,7 +56,7 @@ EVALUATION: Final = "evaluation.json"
 """How a model was judged and is to be served (`EvalSettings`)."""
 TORCH_STATS: Final = "torch.npz"
 ONNX_STATS: Final = "onnx.npz"
-"""What the scores of weights and ONNX file were computed from, image by image."""
+"""Per-image detections of the weights and of the ONNX file."""
 BASELINE_STATS: Final = "baseline.npz"
 CHAMPION_STATS: Final = "champion.npz"
 VERSIONS: Final = "versions"

@@ -1,7 +1,7 @@
-"""Waits where a write fails for a reason that passes: a full disk, a mount that is away or read-only.
+"""Retry of file operations on transient storage errors: a full disk, an unavailable or read-only mount.
 
-Held by the process of a study and by its workers; where nobody holds any, a write that fails raises at once. Called
-by `durable` for every file, and by whoever does several file operations as one step that can be done again.
+Enabled by the process of a study and by its workers; otherwise a failed write raises at once. Used by `files` for every
+file, and by callers with several file operations as one repeatable step.
 """
 
 import errno
@@ -28,25 +28,25 @@ AWAY: Final = frozenset({
 PASSING: Final = FULL | AWAY
 SHORTEST: Final = 1.0
 LONGEST: Final = 15.0
-"""Seconds between two attempts: they double from the one to the other."""
+"""Seconds between two attempts: doubled from the first to the second value."""
 SAID_AGAIN: Final = 60.0
 LOOK: Final = 0.5
-"""Seconds between two looks at whether the process was asked to stop."""
+"""Poll interval of a stop request."""
 
 
 def never() -> bool:
-    """Stand for a process that nobody asks to stop."""
+    """Default: never stop."""
     return False
 
 
 def aloud(text: str) -> None:
-    """Say on standard output, which on a worker is the trial's log."""
+    """Print to standard output, which on a worker is the trial's log."""
     sys.stdout.write(f"{text}\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How to wait: who is told, who may end it, and by which clock."""
+    """Retry settings: log callback, stop check and clock."""
 
     say: Callable[[str], None] = aloud
     stopping: Callable[[], bool] = never
@@ -54,19 +54,19 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
     def outwait(self, folder: Path, write: Callable[[], Result], error: OSError) -> Result:
-        """Repeat a write that failed with `error` until it succeeds.
+        """Retry a write that failed with `error` until it succeeds.
 
         Raises:
             StudyError: the process was asked to stop.
-            OSError: it fails for a reason that does not pass.
+            OSError: it fails with a permanent error.
         """
         since, pause = self.clock(), SHORTEST
-        said, told = "", since
+        said, logged_at = "", since
         while True:
             text = f"storage: {folder}: {_trouble(error)}; everything waits until {_wanted(error)}"
-            if text != said or self.clock() - told >= SAID_AGAIN:
+            if text != said or self.clock() - logged_at >= SAID_AGAIN:
                 self.say(text)
-                said, told = text, self.clock()
+                said, logged_at = text, self.clock()
             self._rest(folder, pause, error)
             pause = min(LONGEST, 2 * pause)
             try:
@@ -85,7 +85,7 @@ class Patience:
             if self.stopping():
                 raise StudyError(
                     f"{folder}: must be written to, but {_trouble(error)}, and the study was asked to stop meanwhile; "
-                    "mend that, then resume the study"
+                    "fix that, then resume the study"
                 )
             self.sleep(min(LOOK, left))
 
@@ -95,7 +95,7 @@ _held: ContextVar[Patience | None] = ContextVar("patience", default=None)
 
 @contextmanager
 def held(patience: Patience) -> Iterator[None]:
-    """Let the writes of a block wait, those of this thread alone."""
+    """Enable retries for the writes of this thread during a block."""
     token = _held.set(patience)
     try:
         yield
@@ -105,7 +105,7 @@ def held(patience: Patience) -> Iterator[None]:
 
 @contextmanager
 def ended_by(stopping: Callable[[], bool]) -> Iterator[None]:
-    """Let the waiting of a block, if there is any, end when this tells that the process was asked to stop."""
+    """End retries during a block once `stopping` returns True."""
     patience = _held.get()
     if patience is None:
         yield
@@ -115,9 +115,9 @@ def ended_by(stopping: Callable[[], bool]) -> Iterator[None]:
 
 
 def patiently(folder: Path, write: Callable[[], Result]) -> Result:
-    """Return what `write` returns; where patience is held, wait as long as the storage of `folder` fails it.
+    """Return the result of `write`; if retries are enabled, repeat it while the storage of `folder` fails.
 
-    `write` is called again from its beginning, so it must not matter how far it came.
+    `write` is called again from its beginning, so it must be idempotent.
     """
     try:
         return write()

@@ -1,4 +1,4 @@
-"""Where things are: a storage with the studies and the registry."""
+"""Storage location: paths of the studies and the registry."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from automl.study.spec import StudySpec
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where things are: a study's folder, and beside `runs` the registry."""
+    """Storage location: `runs` with the studies, and beside it the registry."""
 
     storage: Path
 
@@ -27,9 +27,9 @@ class Place:
 
 
 def default_storage() -> Path:
-    """Return where `runs` and `models` go: $AUTOML_STORAGE, else here.
+    """Return the default storage of `runs` and `models`: $AUTOML_STORAGE, else the working directory.
 
-    The folder of a submitted job is thrown away with the job, so there it is `automl` in the home folder.
+    The working directory of a submitted job is deleted with the job, so there it is `automl` in the home folder.
     """
     if given := os.environ.get("AUTOML_STORAGE"):
         return Path(given).expanduser().absolute()
@@ -41,7 +41,7 @@ def read_spec(folder: Path) -> StudySpec:
     """Return the description of the study in a folder.
 
     Raises:
-        StudyError: the folder holds none.
+        StudyError: the folder has none.
     """
     if not (folder / SPEC).is_file():
         raise StudyError(f"{folder}: must be a study's folder, but has no {SPEC}")

@@ -1,4 +1,4 @@
-"""Champions on disk: immutable versions, three aliases moved together in one rename, an append-only history.
+"""Model registry on disk: immutable versions, three aliases moved in one rename, an append-only history.
 
 models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
 models/<name>/aliases.json     champion, challenger, previous: version numbers
@@ -29,16 +29,16 @@ class Registry:
     """The versions of one model name."""
 
     def __init__(self, root: Path, name: str) -> None:
-        """Look at `root/name`, which need not exist yet."""
+        """Open `root/name`, which need not exist yet."""
         self.folder = root / name
         self.name = name
 
     def aliases(self) -> dict[str, int]:
-        """Return alias to version number; an alias that points nowhere is absent."""
+        """Return the version number of each alias; an unset alias is absent."""
         path = self.folder / ALIASES
         found = _json(path) if path.exists() else {}
         if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
-            raise RegistryError(f"{path}: must map aliases to version numbers, but got {found!r}; bring it back")
+            raise RegistryError(f"{path}: must map aliases to version numbers, but got {found!r}; restore it")
         return found
 
     def versions(self) -> list[int]:
@@ -59,13 +59,13 @@ class Registry:
         folder = self.folder / VERSIONS / f"{number or 0:04d}"
         if number is None or not folder.is_dir():
             held = self.aliases() or "nothing"
-            raise RegistryError(f"{self.folder}: must hold {version!r}, but holds {held}; run a search and promote it")
+            raise RegistryError(f"{self.folder}: must contain {version!r}, but has {held}; run a search and promote it")
         return folder
 
     def publish(self, files: Mapping[str, Path], documents: Mapping[str, Any]) -> int:
-        """Add a version made of copies of `files` and of `documents` as JSON, and name it challenger.
+        """Add a version with copies of `files` and with `documents` as JSON, and set it as challenger.
 
-        The same files published again give the version they already are. Returns the version's number.
+        Idempotent: the same files again return their existing version. Returns the version's number.
         """
         with storage_files.locked(self.folder):
             digests = {name: storage_files.sha256(path) for name, path in sorted(files.items())}
@@ -79,7 +79,7 @@ class Registry:
             return number
 
     def promote(self, number: int, *, why: str) -> None:
-        """Make a version the champion, the present one the previous; once more for the champion changes nothing."""
+        """Make a version the champion, and the present one the previous; no-op for the champion."""
         self.path(number)
         with storage_files.locked(self.folder):
             champion = self.aliases().get(CHAMPION)
@@ -88,7 +88,7 @@ class Registry:
                 self._move(moves, why=why)
 
     def rollback(self, *, why: str) -> int:
-        """Exchange champion and previous; return the new champion's number.
+        """Swap champion and previous; return the new champion's number.
 
         Raises:
             RegistryError: there is no previous champion.
@@ -109,11 +109,11 @@ class Registry:
         path = self.path(number) / MANIFEST
         manifest = _json(path)
         if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-            raise RegistryError(f"{path}: must list the files of the version, but does not; bring it back from a copy")
+            raise RegistryError(f"{path}: must list the files of the version, but does not; restore it from a copy")
         return manifest
 
     def verify(self, number: int) -> list[str]:
-        """Return what is wrong with a version's files, empty when every byte is as published."""
+        """Return the problems of a version's files, empty if every byte is as published."""
         folder = self.path(number)
         listed = self.manifest(number)["files"]
         there = {path.name for path in folder.iterdir()} - {MANIFEST}
@@ -121,13 +121,13 @@ class Registry:
         problems += [f"{folder / name}: was added later" for name in sorted(there - set(listed))]
         for name in sorted(set(listed) & there):
             if not (folder / name).is_file():
-                problems.append(f"{folder / name}: is no file")
+                problems.append(f"{folder / name}: is not a file")
             elif (found := storage_files.sha256(folder / name)) != listed[name]:
                 problems.append(f"{folder / name}: SHA-256 must be {listed[name]}, but is {found}")
         return problems
 
     def history(self) -> list[dict[str, Any]]:
-        """Return all moves, oldest first; half a line that a killed writer left at the end is no move."""
+        """Return all moves, oldest first; a partial last line of a killed writer is ignored."""
         return [_entry(line, self.folder / HISTORY) for line in self._history().splitlines()]
 
     def _history(self) -> bytes:
@@ -138,7 +138,7 @@ class Registry:
     def _write(self, number: int, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
         versions = self.folder / VERSIONS
         versions.mkdir(parents=True, exist_ok=True)
-        for stale in versions.glob(".draft-*"):  # of a writer that was killed; we hold the lock
+        for stale in versions.glob(".draft-*"):  # of a killed writer; this process has the lock
             shutil.rmtree(stale, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
         try:
@@ -174,7 +174,7 @@ def _json(path: Path) -> Any:  # noqa: ANN401
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RegistryError(
-            f"{path}: must be readable JSON, but {getattr(error, 'strerror', None) or error}; bring it back from a copy"
+            f"{path}: must be readable JSON, but {getattr(error, 'strerror', None) or error}; restore it from a copy"
         ) from None
 
 
@@ -182,12 +182,12 @@ def _entry(line: bytes, path: Path) -> dict[str, Any]:
     try:
         entry: dict[str, Any] = json.loads(line)
     except ValueError as error:
-        raise RegistryError(f"{path}: each line must be JSON, but {error}; bring it back from a copy") from None
+        raise RegistryError(f"{path}: each line must be JSON, but {error}; restore it from a copy") from None
     return entry
 
 
 def _user() -> str:
-    """Return who runs this; in a container the user's number may have no name."""
+    """Return the user name; in a container the user's number may have no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""Folders on this machine's own disk that go with their process, also when it is killed."""
+"""Temporary folders on the local disk, deleted at exit or, if the process was killed, by a later one."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ SHORT_PLACES: Final = ("/tmp", "/var/tmp", "/dev/shm", "/run/user/" + str(os.get
 
 
 def make() -> Path:
-    """Return a new folder in the temporary place, after sweeping those whose process is gone."""
+    """Return a new temporary folder, after deleting those whose process has ended."""
     for stale in Path(tempfile.gettempdir()).glob(f"{PREFIX}[0-9]*-*"):
         owner = stale.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdigit() and not Path("/proc", owner).exists():
@@ -64,7 +64,7 @@ def _holder(variable: str, long: str, most: int) -> Path:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Give a new folder for the length of a block."""
+    """Yield a new temporary folder for a block."""
     made = make()
     try:
         yield made

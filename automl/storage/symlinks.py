@@ -1,6 +1,6 @@
 """Path-traversal guard: reject symlinks that point outside the storage directory.
 
-The storage itself, its `runs` and its `models` may be links: where these lead, the user decided.
+The storage itself, its `runs` and its `models` may be links: the user chose their targets.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ def check(folder: Path, *, inner: tuple[str, ...] = ()) -> None:
     """Check that a folder, its entries, and the entries of some of its folders, do not lead elsewhere.
 
     Raises:
-        StudyError: a link leads out of the place where the folder stands.
+        StudyError: a link points outside the folder's parent.
     """
     if folder.is_symlink() and not _within(folder, folder.parent.resolve()):
         raise _leads_out(folder)
@@ -37,12 +37,12 @@ def _within(path: Path, place: Path) -> bool:
 
 def _leads_out(path: Path) -> StudyError:
     return StudyError(
-        f"{path}: must stay in the storage, but is a link to {path.readlink()}; put the real thing in its place"
+        f"{path}: must stay in the storage, but is a link to {path.readlink()}; replace it by a real file or folder"
     )
 
 
 def real(path: Path) -> Path:
-    """Return where a folder that the user named really is.
+    """Return the real path of a folder given by the user.
 
     Raises:
         StudyError: there is none.
@@ -50,7 +50,7 @@ def real(path: Path) -> Path:
     try:
         place = path.resolve(strict=True)
         if not place.is_dir():
-            raise NotADirectoryError(0, "is no folder")
+            raise NotADirectoryError(0, "is not a folder")
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
         reason = getattr(error, "strerror", None) or "leads nowhere"
         raise StudyError(
@@ -61,10 +61,10 @@ def real(path: Path) -> Path:
 
 
 def inside(folder: Path, name: str) -> Path | None:
-    """Return a file or folder of a folder given by its real place; None where there is none.
+    """Return an entry of a folder given by its real path; None if there is none.
 
     Raises:
-        StudyError: it is a link that leads out of the folder, or round in a circle.
+        StudyError: it is a link that points outside the folder, or a circular link.
     """
     path = folder / name
     try:
@@ -85,8 +85,8 @@ def holds_file(folder: Path, name: str) -> bool:
 
 
 def file_in(folder: Path, name: str) -> Path | None:
-    """Return a regular file of a folder; None where there is none. Raises as `inside` does."""
+    """Return a regular file of a folder; None if there is none. Raises like `inside`."""
     place = inside(folder, name)
     if place is not None and not place.is_file():
-        raise StudyError(f"{folder / name}: must be a file, but is none")
+        raise StudyError(f"{folder / name}: must be a file, but is not")
     return place

@@ -1,1 +1,1 @@
-"""What a person sees: TensorBoard, console, status table, list of studies, report."""
+"""User-facing output: TensorBoard, console, status table, list of studies, report."""

@@ -32,7 +32,7 @@ class Progress(logging.Handler):
     def __init__(
         self, log: Path, *, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Append log lines to `log`."""
+        """Append log lines to the file `log`."""
         super().__init__()
         self._log = log
         self.console = console or Console(file=sys.stdout)
@@ -45,11 +45,11 @@ class Progress(logging.Handler):
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Receive all log lines of the package during a block; one study a process at a time."""
+        """Receive all log lines of the package during a block; one study per process at a time."""
         level, propagate = ROOT.level, ROOT.propagate
         ROOT.addHandler(self)
         ROOT.setLevel(logging.INFO)
-        ROOT.propagate = False  # libraries put handlers on the root logger, which would print each line again
+        ROOT.propagate = False  # libraries add handlers to the root logger, which would print each line twice
         try:
             yield
         finally:
@@ -70,7 +70,7 @@ class Progress(logging.Handler):
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Keep a table at the bottom of the terminal; where there is none, print it now and then."""
+        """Show a live table at the bottom of the terminal; without a terminal, print it periodically."""
         if not self.console.is_terminal:
             yield
             return
@@ -82,7 +82,7 @@ class Progress(logging.Handler):
                 self._live = None
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
-        """Draw the table if it is time to."""
+        """Draw the table if due."""
         period = REFRESH_SECONDS if self._live else PLAIN_SECONDS
         if not now and self._clock() - self._shown < period:
             return
@@ -95,12 +95,12 @@ class Progress(logging.Handler):
 
 
 def drawn(view: View, *, height: int | None = None) -> Table:
-    """Return the table, the last rows only where it is higher than the screen."""
+    """Return the table; only the last rows if it is higher than the screen."""
     title = Text(view.title, no_wrap=True, overflow="ignore")  # a narrow table does not break it
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in view.columns:
         table.add_column(Text(column), justify="left" if column in {"state", "why"} else "right", no_wrap=True)
     room = len(view.rows) if height is None else max(3, height - 8)
     for row in view.rows[-room:]:
-        table.add_row(*map(Text, row))  # plain text: a name may hold what rich takes for markup
+        table.add_row(*map(Text, row))  # plain text: a name may contain rich markup
     return table

@@ -1,7 +1,7 @@
-"""One event file of TensorBoard's, written without a thread and never held open.
+"""TensorBoard event file, written without a thread and not kept open.
 
-What cannot be written now, because a disk is full or a mount away, is kept and written later, so that no record is
-half there and none is lost while the process lives.
+Records that cannot be written now (full disk, unavailable mount) are buffered and written later: none is partial, and
+none is lost while the process lives.
 """
 
 import io
@@ -25,7 +25,7 @@ class EventFile:
     """A new event file in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin it; the file appears when it is first flushed."""
+        """Create an empty event file; it is written at the first flush."""
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self.path = folder / name
         self._pending = io.BytesIO()
@@ -34,16 +34,16 @@ class EventFile:
         self.add(Event(wall_time=time.time(), file_version=VERSION))
 
     def add(self, event: Event) -> None:
-        """Record an event; `flush` writes it."""
+        """Add an event; `flush` writes it."""
         self._records.write(event.SerializeToString())
 
     def flush(self) -> str:
-        """Write what was added; return what stood against it, empty when all is written."""
+        """Write the added events; return the error as text, empty if all are written."""
         content = self._pending.getvalue()
         try:
             if content:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                there = self.path.stat().st_size if self.path.exists() else 0  # less than we wrote if others cut it
+                there = self.path.stat().st_size if self.path.exists() else 0  # less than we wrote if it was truncated
                 self._end = files.append(self.path, content, end=min(self._end, there), sync=False)
         except OSError as error:
             return f"{self.path}: {error.strerror}"

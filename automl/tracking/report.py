@@ -1,4 +1,4 @@
-"""The page a study leaves behind: `report.html`, self-contained, pictures inside, readable without a network."""
+"""Report of a study: `report.html`, self-contained with inline images, readable offline."""
 
 import io
 import math
@@ -34,7 +34,7 @@ CURVES_SHOWN: Final = 60
 
 
 def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdict | None, *, source: Path) -> Path:
-    """Write the report of a study; `verdict` is None while there is none yet; `source` its data set."""
+    """Write the report of a study; `verdict` is None before there is one; `source` is its data set."""
     rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
     rows = [_row(trial, spec) for trial in trials]
     shares = importances(
@@ -74,7 +74,7 @@ def _environment() -> Environment:
 
 
 def _searched(spec: StudySpec, best: Params) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
-    """Yield each range and choice of the space, and the best value in those that are live under the best params."""
+    """Yield each range and choice of the space, and the best value if it is active under the best params."""
     for name, _, part in spec.parts():
         held = all(best.get(parent) in values for parent, values in part.when.items())
         yield name, part, best.get(name) if held else None
@@ -95,7 +95,7 @@ def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
 
 
 def _elapsed(folder: Path, spec: StudySpec) -> dict[str, str]:
-    """Return the wall-clock time of the whole job, as far as the journal in the folder has it."""
+    """Return the wall-clock time of the whole job, if the journal in the folder has it."""
     notes = Journal.read(folder, metric=spec.metric).notes() if (folder / JOURNAL).is_file() else {}
     elapsed = Elapsed.from_notes(notes)
     return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
@@ -172,7 +172,7 @@ def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
 
 
 def _points(trial: Trial, metric: str) -> tuple[list[int], list[float]]:
-    """Return the epochs that were validated and what they gave."""
+    """Return the validated epochs and their values."""
     measured = [m for m in trial.measurements if metric in m.metrics]
     return [m.epoch for m in measured], [m.metrics[metric] for m in measured]
 
@@ -209,7 +209,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
 
 
 def _svg(figure: Figure) -> Markup:
-    """Return a figure as inline SVG; drawn by us, so it needs no escaping."""
+    """Return a figure as inline SVG; generated here, so it needs no escaping."""
     text = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "automl"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

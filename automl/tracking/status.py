@@ -1,4 +1,4 @@
-"""A study at a glance: the table that a terminal shows while it runs and `automl status` shows at any time."""
+"""Status table of a study: shown on the terminal while it runs, and by `automl status` at any time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,11 +21,11 @@ from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
 
 SILENT_SECONDS: Final = 60.0
-"""A process not heard for so long is told to be silent."""
+"""A process without a heartbeat for this long is shown as not answering."""
 WEIGHTS: Final = ".pt"
-"""Of a model that starts from weights."""
+"""Suffix of a model that starts from weights."""
 CEILING: Final = 1.0
-"""No value of an objective is higher."""
+"""The highest possible value of an objective."""
 LEAST_VALIDATED: Final = 2
 
 
@@ -37,12 +37,12 @@ def of_trials(
     standing: Mapping[int, str] | None = None,
     matter: Sequence[str] | None = None,
 ) -> View:
-    """Return the trials as rows, and in the title the time of the whole job.
+    """Return a table of the trials; its title has the time of the whole job.
 
-    `standing` tells of unended trials that do not run now, WAITING or State.PAUSED.
+    `standing` maps unended trials that do not run now to their state, WAITING or State.PAUSED.
 
-    Without it, in another process, those that stand at a rung are taken for paused. `matter` names the parameters to
-    show; without it they are worked out, which takes a while in a large study.
+    Without it, in another process, those that have reached a rung count as paused. `matter` names the parameters to
+    show; without it they are computed, which is slow in a large study.
     """
     standing = standing_still(spec, trials) if standing is None else standing
     matter = params_that_matter(spec, trials) if matter is None else matter
@@ -53,9 +53,9 @@ def of_trials(
 
 
 def expected(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
-    """Return the final values that unended trials are forecast to reach, with an 80% interval: `0.41 (0.38..0.47)`.
+    """Return the forecast final values of unended trials, with an 80% interval: `0.41 (0.38..0.47)`.
 
-    A trial has none before its second validated epoch: one value tells nothing of its slope.
+    A trial has none before its second validated epoch: one value has no slope.
     """
     shown = [trial for trial in trials if trial.state is not State.FAILED and trial.best(spec.metric) is not None]
     curves = [[m.metrics.get(spec.metric, nan) for m in trial.measurements] for trial in shown]
@@ -77,10 +77,10 @@ def _of_fine_tuning(found: Forecast, *, best: float) -> Forecast:
 
 
 def forecast_text(found: Forecast, *, best: float) -> str:
-    """Return a forecast in words, its ends rounded outwards; `best` is what the trial has reached.
+    """Return a forecast as text, its ends rounded outwards; `best` is the trial's best value so far.
 
-    An upper end at the ceiling is unknown and left out. Where the lower end is no news either, or the interval has no
-    width, nothing is known, and nothing is said.
+    An upper end at the ceiling is unknown and left out. Empty if the lower end is not above `best` either, or if the
+    interval has no width.
 
     >>> forecast_text(Forecast(0.41, 0.3812, 0.4688), best=0.3)
     '0.41 (0.38..0.47)'
@@ -95,7 +95,7 @@ def forecast_text(found: Forecast, *, best: float) -> str:
 
 
 def standing_still(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
-    """Return the trials that are paused, as far as the journal tells."""
+    """Return the paused trials, according to the journal."""
     rungs, scheduler = spec.rungs, spec.ladder.scheduler
     return {trial.number: State.PAUSED for trial in trials if paused(trial, rungs=rungs, scheduler=scheduler)}
 
@@ -115,7 +115,7 @@ def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 
 def where(
     spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
 ) -> list[str]:
-    """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
+    """Return a line on each trial that runs or was not trained as asked, and on the progress of the study."""
     standing = standing_still(spec, trials)
     lines = [
         f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"
@@ -134,23 +134,23 @@ def where(
 
 
 def with_driver(elapsed: Elapsed, beat: Beat | None) -> Elapsed:
-    """Add the time since the last note where the driver's heartbeat is alive."""
+    """Add the time since the last note if the driver is alive."""
     return elapsed.with_driver(beat, silence=_silence(beat), limit=SILENT_SECONDS) if beat else elapsed
 
 
 def alive(beat: Beat | None) -> bool:
-    """Return True if a process was heard from lately."""
+    """Return True if a process has a recent heartbeat."""
     return beat is not None and _silence(beat) <= SILENT_SECONDS
 
 
 def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
-    """Return a line on the process that runs the study, as far as its folder tells."""
+    """Return a line on the process that runs the study, from its heartbeat."""
     if beat and alive(beat):
         return f"driver {_heard(beat)}"
     if finished:
         return "study is finished"
     last = f"; the last one {_heard(beat)}" if beat else ""
-    return f"no driver runs: go on with automl resume {folder}{last}"
+    return f"no driver runs: continue with automl resume {folder}{last}"
 
 
 def _place(trial: Trial, beat: Beat | None) -> str:
@@ -165,7 +165,7 @@ def _heard(beat: Beat) -> str:
 
 
 def _silence(beat: Beat) -> float:
-    """Return the seconds since a process was heard, by two clocks that may differ a little."""
+    """Return the seconds since a heartbeat, by two clocks that may differ a little."""
     return max((datetime.now(UTC) - datetime.fromisoformat(beat.at)).total_seconds(), 0.0)
 
 
@@ -196,7 +196,7 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping
 def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
     held = sum(state == State.PAUSED for state in standing.values())
-    done = ended + held  # most that pause never go on
+    done = ended + held  # most that pause never resume
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     best = f", best {spec.objective} {max(values):.4f}" if values else ""
     waits = f", {held} paused" if held else ""

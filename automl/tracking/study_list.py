@@ -1,4 +1,4 @@
-"""The past studies of a storage in one table, the ones on the most similar data first."""
+"""List of the past studies of a storage, those on the most similar data first."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,15 @@ class ListedStudy:
     folder: Path
     data: str
     images: int | None
-    """Images of the training split; None where its data set is not known any more."""
+    """Images of the training split; None if its data set is unknown."""
     classes: int | None
     ended: int
     trials: int
-    """At most."""
+    """Maximum number."""
     objective: str
     best: float | None
     similarity: float | None
-    """Of its data set to the one asked about: 0 to 1; None where either is unknown."""
+    """Similarity of its data set to the given one: 0 to 1; None if either is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

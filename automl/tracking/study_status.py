@@ -1,4 +1,4 @@
-"""Status of a study as records: `automl status --json`, the Python API, and what the terminal shows."""
+"""Status of a study as records: for `automl status --json`, the Python API and the terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ the objective so far), `seconds`, `reason` (why it ended), `retries`, `seed`, `n
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """Where a study stands, from its folder alone."""
+    """Status of a study, from its folder alone."""
 
     name: str
     folder: Path
@@ -32,33 +32,33 @@ class StudyStatus:
     finished: bool
     """Whether it has a verdict."""
     running: bool
-    """Whether a driver process was heard from lately."""
+    """Whether a driver process has a recent heartbeat."""
     driver: Beat | None
     """The last heartbeat of the driver."""
     budget: int
-    """Trials at most."""
+    """Maximum number of trials."""
     ended: int
     paused: int
     best_value: float | None
     seconds: float
     """Wall-clock seconds of the whole job so far."""
     stages: Mapping[str, float]
-    """Stage to its share of these seconds."""
+    """Maps a stage to its share of these seconds."""
     trials: tuple[TrialRecord, ...]
     verdict: Verdict | None
     messages: tuple[str, ...]
-    """On trials that run or lost a worker, on re-trainings and on the verdict."""
+    """Lines on trials that run or lost a worker, on re-trainings and on the verdict."""
     driver_text: str = field(metadata=TEXT_ONLY)
     table: View = field(repr=False, metadata=TEXT_ONLY)
-    """What the terminal shows."""
+    """The table of the terminal."""
 
     def __str__(self) -> str:
-        """Return the state in lines, without the table of trials."""
+        """Return the status as lines, without the table of trials."""
         return "\n".join((self.table.title, self.driver_text, *self.messages))
 
 
 def records(spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
-    """Return the trials as flat records, which `pandas.DataFrame` takes as they are."""
+    """Return the trials as flat records, accepted by `pandas.DataFrame`."""
     standing = status.standing_still(spec, trials)
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [
@@ -80,10 +80,10 @@ def records(spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
 
 
 def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
-    """Return the status of the study in a folder; `shown` is how the folder is named in what to type next.
+    """Return the status of the study in a folder; `shown` is the folder's name in suggested commands.
 
     Raises:
-        StudyError: the folder holds no journal.
+        StudyError: the folder has no journal.
     """
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
@@ -114,7 +114,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
 
 
 def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
-    """Return the published verdict that a journal's notes hold, None before there is one."""
+    """Return the published verdict in a journal's notes, None before there is one."""
     plain = notes.get("promotion")
     return Verdict.from_dict(plain) if plain else None
 

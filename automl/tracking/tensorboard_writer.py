@@ -1,6 +1,6 @@
-"""Everything TensorBoard shows: one folder a trial, the same tags in all, and a live HParams table.
+"""TensorBoard writer: one folder per trial, the same tags in all, and a live HParams table.
 
-Written by the driver, one writer a folder. The study's root holds one record of all searched parameters with their
+Used by the driver, one writer per folder. The study's root has one record of all searched parameters with their
 ranges; a trial's row appears when it starts and gets its end state when that is final. Needs no TensorFlow.
 """
 
@@ -30,10 +30,10 @@ OUTCOMES: Final = {State.COMPLETED: 1.0, State.PRUNED: 0.0, State.FAILED: -1.0}
 
 
 class Board:
-    """The event files of one study. A file that cannot be written now is told of once and written later."""
+    """The event files of one study. A file that cannot be written now is logged once and written later."""
 
     def __init__(self, folder: Path, space: SearchSpace, *, metric: str) -> None:
-        """Write the record of the searched parameters into `folder`, once for the study's whole life."""
+        """Write the record of the searched parameters into `folder`, once per study."""
         self._metric = metric
         self._space = space
         self._files: dict[int, EventFile] = {}
@@ -44,7 +44,7 @@ class Board:
             self._flush(root)
 
     def on_start(self, trial: Trial, folder: Path) -> None:
-        """Open the row of a trial; of one that goes on after an interruption, mend what its file may have lost."""
+        """Add the row of a trial; if it resumes after an interruption, rewrite events that its file may lack."""
         known = _begun(folder)
         file = self._files[trial.number] = EventFile(folder)
         if not known:
@@ -58,17 +58,17 @@ class Board:
         self._flush(file)
 
     def on_measurement(self, trial: Trial) -> None:
-        """Show the last measurement of a trial."""
+        """Write the last measurement of a trial."""
         file = self._files[trial.number]
         self._scalars(file, trial.measurements[-1], best=trial.best(self._metric))
         self._flush(file)
 
     def on_pause(self, trial: Trial) -> None:
-        """Be done with the file of a trial until it goes on, with a file of its own."""
+        """Close the file of a paused trial; it gets a new file when it resumes."""
         del self._files[trial.number]
 
     def on_end(self, trial: Trial, ending: Ending) -> None:
-        """Show how a trial ended and be done with its file."""
+        """Write how a trial ended and close its file."""
         file = self._files.pop(trial.number)
         status = api_pb2.STATUS_FAILURE if ending.state is State.FAILED else api_pb2.STATUS_SUCCESS
         end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
@@ -78,13 +78,13 @@ class Board:
         self._flush(file)
 
     def close(self) -> None:
-        """Write what is left over, as far as that can be done now."""
+        """Write all pending events, if possible now."""
         for file in [*self._late.values()]:
             self._flush(file)
         self._files.clear()
 
     def _flush(self, file: EventFile) -> None:
-        """Write a file, and with it those that could not be written before."""
+        """Write a file, and those that could not be written before."""
         unwritten = {**self._late, file.path: file}
         troubles = {path: trouble for path, late in unwritten.items() if (trouble := late.flush())}
         if troubles and not self._late:
@@ -113,7 +113,7 @@ def _space_record(space: SearchSpace, metric: str) -> Summary:
 
 
 def _domain(parameter: Parameter) -> summary_v2.Domain:
-    """Return all values that a parameter can take; of several ranges the span."""
+    """Return the domain of a parameter; of several ranges the span."""
     if isinstance(parameter, Choice):
         return summary_v2.Discrete([_shown(parameter, choice) for choice in parameter.choices])
     if all(isinstance(part, Integer) for part in parts(parameter)):
@@ -122,7 +122,7 @@ def _domain(parameter: Parameter) -> summary_v2.Domain:
 
 
 def _shown(parameter: Parameter | None, value: ParamValue) -> ParamValue:
-    """Return a value of the one kind that HParams wants in a column: `[0.5, 1]` are floats, `[1, "auto"]` texts."""
+    """Return a value in the column's single type, as HParams requires: `[0.5, 1]` floats, `[1, "auto"]` strings."""
     kinds = {type(choice) for choice in parameter.choices} if isinstance(parameter, Choice) else {type(value)}
     if len(kinds) == 1:
         return label(value)
@@ -130,7 +130,7 @@ def _shown(parameter: Parameter | None, value: ParamValue) -> ParamValue:
 
 
 def _begun(folder: Path) -> bool:
-    """Return True if a folder's events go beyond the header: a writer may be killed before its first record."""
+    """Return True if a folder has an event beyond the header: a writer may be killed before its first record."""
     return any(path.stat().st_size > HEADER_BYTES for path in folder.glob("events.out.tfevents.*"))
 
 

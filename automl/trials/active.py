@@ -1,4 +1,4 @@
-"""The jobs that are with workers: given out as attempts, listened to, given up when they hang."""
+"""Active jobs: those on workers now, with their leases, heartbeats, hang detection and retry limits."""
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,11 +14,11 @@ from automl.trials.hang import Watch
 from automl.trials.retry import Budget
 
 PROBE: Final = 4096
-"""Bytes, more than a heartbeat holds."""
+"""Bytes, more than a heartbeat file has."""
 
 
 class ActiveJobs:
-    """The jobs of one source that are with workers now."""
+    """The jobs of one source that are on workers now."""
 
     def __init__(self, resources: ResourcesSpec, clock: Callable[[], float]) -> None:
         """Start with none; the clock is in seconds."""
@@ -31,7 +31,7 @@ class ActiveJobs:
         return len(self._jobs)
 
     def __contains__(self, number: object) -> bool:
-        """Return True if a job is with a worker."""
+        """Return True if a job is on a worker."""
         return number in self._jobs
 
     @property
@@ -40,7 +40,7 @@ class ActiveJobs:
         return self._jobs.values()
 
     def give(self, job: Job) -> Job:
-        """Return the job as the next attempt at it; its folder knows of it, so that no earlier one writes any more."""
+        """Return the job as a new attempt with a new lease; earlier attempts may no longer write."""
         given = self._jobs[job.number] = replace(job, attempt=lease.give(job.folder))
         job_file.write(given)
         return given
@@ -55,7 +55,7 @@ class ActiveJobs:
         return retry.ending(losses, self._budget)
 
     def troubled(self, number: int) -> None:
-        """Record that a job waits for its storage: it cannot write that it lives, and says so in another way."""
+        """Record that a job waits for its storage: it reports by message, since it cannot write heartbeats."""
         self._watch.forget(number)
 
     def measured(self, number: int, measurement: Measurement) -> None:
@@ -69,9 +69,9 @@ class ActiveJobs:
             self._watch.measured(number, measurement.seconds, telling=job.metric in measurement.metrics)
 
     def hung(self) -> Mapping[int, str]:
-        """Return which jobs hang, and why; looked for every few seconds.
+        """Return the jobs that hang, and why; checked every few seconds.
 
-        Where this process cannot write beside them, they cannot say that they live either.
+        If this process cannot write to the storage, missing heartbeats do not count.
         """
         if not self._watch.due():
             return {}
@@ -93,6 +93,6 @@ def _writable(folder: Path) -> bool:
 
 
 def _sign(folder: Path, attempt: int) -> str | None:
-    """Return when an attempt was last heard of, by its own clock; None where it was not yet."""
+    """Return the time of an attempt's last heartbeat, by its own clock; None before the first."""
     beat = heartbeat.heard(folder)
     return beat.at if beat and beat.attempt == attempt else None

@@ -9,17 +9,17 @@ from automl.study.spec import StudySpec
 
 NOTE: Final = "seconds"
 NOTE_SECONDS: Final = 60.0
-"""A killed session loses at most so many seconds of its time from the account."""
+"""Save interval in seconds: a killed session loses at most this much of its time."""
 
 MIN_FAILED_TO_ABORT: Final = 5
 """A study is aborted when its first N trials have all ended before any completed an epoch as asked."""
 
 
 class Spending:
-    """The account of one study."""
+    """Time and GPU-hours spent by one study."""
 
     def __init__(self, journal: Journal, spec: StudySpec, *, gpus: float, clock: Callable[[], float]) -> None:
-        """Go on from what earlier sessions noted; a trial holds `gpus`, a share of one or none."""
+        """Continue from the totals of earlier sessions; a trial uses `gpus`, which may be a fraction or 0."""
         self._journal = journal
         self._budget = spec.budget
         self._gpus = gpus
@@ -34,18 +34,18 @@ class Spending:
         return self._before + self._clock() - self._since
 
     def trained(self, seconds: float) -> None:
-        """Record so many seconds of training."""
+        """Add seconds of training."""
         self._trained += seconds
         if self.seconds() - self._noted >= NOTE_SECONDS:
             self.note()
 
     def note(self) -> None:
-        """Write down the time spent, so that a killed session still counts into the budget."""
+        """Save the time spent, so that a killed session counts towards the budget."""
         self._noted = self.seconds()
         self._journal.note(NOTE, self._noted)
 
     def spent(self) -> str:
-        """Return which part of the budget is used up, empty while there is some left."""
+        """Return which budget is used up, empty if none is."""
         hours, gpu_hours = self._budget.hours, self._budget.gpu_hours
         if hours is not None and self.seconds() >= hours * 3600:
             return f"budget.hours {hours:g} spent"
@@ -55,7 +55,7 @@ class Spending:
 
 
 def reason_to_abort(trials: Sequence[Trial], budget: int) -> str:
-    """Return why a study of `budget` trials is aborted early, empty while it is not."""
+    """Return why a study of `budget` trials is aborted early, empty if it is not."""
     endings = [trial.ending for trial in trials if trial.ending]
     learned = any(trial.measurements and not trial.changed for trial in trials)
     if learned or len(endings) < min(MIN_FAILED_TO_ABORT, budget):

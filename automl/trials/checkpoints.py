@@ -17,14 +17,14 @@ from automl.trials import lease
 
 
 def start_over(folder: Path) -> None:
-    """Forget what was trained in a folder: under other conditions than the next attempt will have."""
+    """Delete the training state in a folder: it was trained under other conditions than the next attempt."""
     for name in (LAST, PREVIOUS, NEXT, BEST, CURVES, JUDGED):
         (folder / name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The checkpoints in a trial's folder; every change first checks that this attempt still holds the lease."""
+    """The checkpoints in a trial's folder; every change first checks that this attempt still has the lease."""
 
     job: Job
 
@@ -33,7 +33,7 @@ class Folder:
         return self.job.folder / name
 
     def check(self) -> None:
-        """Raise `Superseded` if a later attempt holds the lease."""
+        """Raise `Superseded` if a later attempt has the lease."""
         lease.check(self.job.folder, self.job.attempt)
 
     def copy(self, source: Path, name: str) -> None:
@@ -42,7 +42,7 @@ class Folder:
         files.copy(source, self.at(name))
 
     def rename(self, name: str, new: str) -> None:
-        """Give a file another name, if it is there."""
+        """Rename a file if it exists."""
         self.check()
 
         def change() -> None:
@@ -53,39 +53,39 @@ class Folder:
         patiently(self.job.folder, change)
 
     def remove(self, name: str) -> None:
-        """Remove a file of the folder, if it is there."""
+        """Delete a file of the folder if it exists."""
         self.check()
         patiently(self.job.folder, lambda: self.at(name).unlink(missing_ok=True))
 
     def sweep(self) -> None:
-        """Remove the halves that an earlier attempt left when it was killed while it wrote."""
+        """Delete partial files of an earlier attempt that was killed while it wrote."""
         self.check()
         for half in self.job.folder.glob(".*.pt.*"):
             patiently(self.job.folder, partial(half.unlink, missing_ok=True))
 
     def keep_state(self, state: Path) -> None:
-        """Make a state the last one; killed anywhere between, a whole one is left."""
+        """Make a state the last one; a kill at any point leaves a complete one."""
         self.copy(state, NEXT)
         self.rename(LAST, PREVIOUS)
         self.rename(NEXT, LAST)
 
     def set_aside(self, name: str, reason: str) -> None:
-        """Keep a file that cannot be used under another name, and say so."""
+        """Rename a file that cannot be used, and log it."""
         self.rename(name, f"damaged-{name}")
         _say(f"{reason}; it is kept as damaged-{name}")
 
 
 def newest(folder: Folder) -> tuple[Path | None, int]:
-    """Return the newest file that can be gone on from, and the epochs behind it.
+    """Return the newest file from which training can resume, and its epochs done.
 
-    Stripped weights are those of a finished training.
+    Stripped weights mark a finished training.
     """
     for name in (LAST, PREVIOUS):
         if not folder.at(name).is_file():
             continue
         try:
             done = trainer_of(folder.job).epochs_done(folder.at(name)) or folder.job.epochs
-            _say(f"goes on after epoch {done}, from {name}")
+            _say(f"resumes after epoch {done}, from {name}")
             return folder.at(name), done
         except TrialError as error:
             folder.set_aside(name, str(error))
@@ -103,10 +103,10 @@ def unpack(job: Job, checkpoint: Path, target: Path) -> Path:
 
 
 def mend_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable[[], Path]) -> int:
-    """See that the best weights so far are there, and return the first epoch that they can be of.
+    """Repair the best weights so far if missing or damaged, and return the first epoch that they can be from.
 
-    The process may have died after an epoch's checkpoint and before its best weights: then they are those of the
-    checkpoint. Damaged ones are gone for good; those of the checkpoint are the only ones left.
+    The process may have died after writing an epoch's checkpoint and before its best weights: then the checkpoint's are
+    the best. Damaged best weights cannot be restored; those of the checkpoint replace them.
     """
     best, path = best_epoch(curves, folder.job.metric), folder.at(BEST)
     if not best:
@@ -124,7 +124,7 @@ def mend_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable
 
 
 def bring_best(job: Job, weights: Path) -> None:
-    """Put the best weights so far where the trainer keeps its own; before the first validation there are none."""
+    """Copy the best weights so far to the trainer's path; before the first validation there are none."""
     if (job.folder / BEST).is_file():
         shutil.copyfile(job.folder / BEST, weights / BEST)
     else:
@@ -132,7 +132,7 @@ def bring_best(job: Job, weights: Path) -> None:
 
 
 def finish(folder: Folder, weights: Path) -> None:
-    """Leave stripped weights; `last.pt` comes after `best.pt`, since it tells a finished training."""
+    """Write the stripped weights; `last.pt` after `best.pt`, since it marks a finished training."""
     folder.copy(weights / BEST, BEST)
     folder.copy(weights / LAST, LAST)
     folder.remove(PREVIOUS)
@@ -146,5 +146,5 @@ def best_epoch(curves: Sequence[Measurement], metric: str) -> int:
 
 
 def _say(words: str) -> None:
-    """Put a line in the trial's log, which is where a worker's output goes."""
+    """Print a line; a worker's output goes to the trial's log."""
     sys.stdout.write(f"checkpoint: {words}\n")

@@ -1,6 +1,6 @@
-"""Which running trials hang: nothing was heard of them for too long, or an epoch takes far longer than those before.
+"""Hang detection: heartbeat timeout, or an epoch far slower than those before.
 
-Told of what is heard and of the time that passes, by the driver's own clock only: those of the nodes may differ.
+Uses the driver's clock only: those of the nodes may differ.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,38 +8,38 @@ from dataclasses import dataclass, field
 from typing import Final
 
 SLOW: Final = 10.0
-"""An epoch takes too long when it takes so many times the longest that the same trial has shown since it was given out:
-what is normal depends on the model, the node and the phase."""
+"""An epoch takes too long at this many times the longest epoch of the same attempt: what is normal depends on the
+model, the node and the phase."""
 PERIOD: Final = 5.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 @dataclass(slots=True)
 class _Sign:
     token: object
-    """What was heard last."""
+    """The last heartbeat."""
     heard: float
     epoch: float | None = None
-    """When its last epoch was measured; None while nothing tells how long the present one may take."""
+    """When its last epoch was measured; None if the present one has no limit."""
     longest: float = 0.0
 
 
 @dataclass(slots=True)
 class Watch:
-    """Watches the running trials of a study.
+    """Hang detector of a study's running trials.
 
-    The time of an epoch counts once a trial has shown how long one takes with all that belongs to it: not while it
-    starts, which may take long, and not after its last epoch, when it is evaluated.
+    The epoch limit applies after a trial's first complete, validated epoch: not while it starts, which may take long,
+    and not after its last epoch, while it is evaluated.
     """
 
     patience: float
-    """Seconds of silence that are too long; also the least that an epoch may take."""
+    """Heartbeat timeout in seconds; also the lower bound of the epoch limit."""
     clock: Callable[[], float]
     _signs: dict[int, _Sign] = field(default_factory=dict)
     _looked: float = 0.0
 
     def measured(self, number: int, seconds: float, *, telling: bool) -> None:
-        """Record that a trial has finished an epoch that took so many seconds.
+        """Record the seconds of a finished epoch.
 
         `telling`: it was validated, and another one follows.
         """
@@ -48,7 +48,7 @@ class Watch:
             sign.epoch = self.clock() if telling or sign.epoch is not None else None
 
     def unlimited(self, number: int) -> None:
-        """Record that nothing tells how long what a trial does now may take."""
+        """Remove a trial's epoch limit: the time of its present step is unknown."""
         if sign := self._signs.get(number):
             sign.epoch = None
 
@@ -57,7 +57,7 @@ class Watch:
         self._signs.pop(number, None)
 
     def due(self) -> bool:
-        """Return True if it is time for a look; if this process itself stood still, all are given their time again."""
+        """Return True if a check is due; if this process itself was suspended, all timeouts restart."""
         passed = self.clock() - self._looked
         if passed < PERIOD:
             return False
@@ -67,7 +67,7 @@ class Watch:
         return True
 
     def look(self, tokens: Mapping[int, object]) -> dict[int, str]:
-        """Return which trials hang, and why, given the last sign of each that runs; None for one not heard of yet."""
+        """Return the trials that hang, and why, given each running trial's last heartbeat, None before the first."""
         now = self.clock()
         for number, token in tokens.items():
             if token is None:

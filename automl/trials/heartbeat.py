@@ -1,4 +1,4 @@
-"""Heartbeats in trial and study folders: a thread writes every few seconds that its process lives."""
+"""Heartbeats in trial and study folders, written by a thread every few seconds."""
 
 import json
 import os
@@ -14,44 +14,44 @@ from automl.trials import lease
 
 BEAT: Final = "heartbeat.json"
 SECONDS: Final = 10.0
-"""Between two heartbeats."""
+"""Interval of heartbeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a process said of itself when it was last heard."""
+    """A heartbeat: process, node and time."""
 
     attempt: int
     node: str
     process: int
     since: str
-    """When the attempt began on its worker: UTC, ISO 8601."""
+    """Start of the attempt on its worker: UTC, ISO 8601."""
     at: str
-    """When it was last heard, by its node's clock."""
+    """Time of the heartbeat, by its node's clock."""
     memory: str = ""
-    """The file in which its node counts processes that were ended for want of memory."""
+    """The file in which its node counts out-of-memory kills."""
     kills: int = 0
-    """What that file counted then; a process that dies when it counts more was likely one of those."""
+    """That count at the time of the heartbeat; if it is higher when the process dies, memory was the likely cause."""
 
 
 def heard(folder: Path) -> Beat | None:
-    """Return the last heartbeat in a folder; None where there is none that can be read."""
+    """Return the last heartbeat in a folder; None if there is none that can be read."""
     with suppress(TypeError, OSError):
         return Beat(**lease.read(folder / BEAT))
     return None
 
 
 def present(folder: Path) -> Beat | None:
-    """Return the last heartbeat of the attempt given out last; None where it was not heard yet."""
+    """Return the last heartbeat of the latest attempt; None before its first."""
     beat = heard(folder)
     return beat if beat and beat.attempt == lease.latest(folder) else None
 
 
 @contextmanager
 def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
-    """Say every few seconds that this process lives, until the block ends or a later attempt has taken its place.
+    """Write heartbeats every few seconds until the block ends or a later attempt supersedes this one.
 
-    The driver of a study says so in the study's folder, as attempt 0.
+    The driver of a study writes its own in the study's folder, as attempt 0.
     """
     over, since = threading.Event(), lease.utc_now()
     memory = memory_file()
@@ -76,14 +76,14 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
 
 
 def _superseded(folder: Path, attempt: int) -> bool:
-    """Return True if a later attempt was given out, as far as can be told: a storage that is away tells nothing."""
+    """Return True if a later attempt has the lease; False if the storage is unavailable."""
     with suppress(OSError):
         return lease.latest(folder) > attempt
     return False
 
 
 def memory_file() -> str:
-    """Return the file in which the kernel counts the processes of this one's control group that it ended for memory."""
+    """Return the file with the kernel's count of out-of-memory kills in this process's control group."""
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, place = line.split(":", 2)
@@ -95,7 +95,7 @@ def memory_file() -> str:
 
 
 def kills(file: str) -> int:
-    """Return what such a file counts, 0 where it cannot be read."""
+    """Return the number of out-of-memory kills in such a file, 0 if it cannot be read."""
     with suppress(OSError, ValueError):
         lines = Path(file).read_text(encoding="utf-8").splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
@@ -103,7 +103,7 @@ def kills(file: str) -> int:
 
 
 def _write(path: Path, beat: Beat) -> None:
-    """Write a heartbeat without waiting for the disk: the next one comes soon; one that cannot be written is missed."""
+    """Write a heartbeat without fsync or retry: the next one follows soon."""
     fresh = path.with_name(f".{path.name}.{beat.process}")
     with suppress(OSError):
         fresh.write_text(json.dumps(asdict(beat)), encoding="utf-8")

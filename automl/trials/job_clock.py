@@ -1,7 +1,7 @@
 """Wall-clock time of a whole job over all its sessions, by stage; interruptions are not counted.
 
-The driver writes it to the journal once a minute, so that `automl status`, the report and the last lines show one
-number. `budget.hours` is the search's own account (budget.py).
+The driver writes it to the journal once a minute, so that `automl status`, the report and the final output show the
+same number. `budget.hours` is counted separately (budget.py).
 """
 
 import threading
@@ -20,13 +20,13 @@ from automl.trials import budget
 from automl.trials.heartbeat import Beat
 
 NOTE: Final = "elapsed"
-"""The journal's note of the time spent; `Elapsed.to_dict` is its value."""
+"""Journal key of the time spent; its value is `Elapsed.to_dict`."""
 SECONDS: Final = 60.0
-"""Between two notes; a killed driver loses at most so much of its time."""
+"""Interval of notes; a killed driver loses at most this much of its time."""
 JOIN_SECONDS: Final = 10.0
-"""A storage that hangs does not keep the process from ending."""
+"""Join timeout: a storage that hangs must not keep the process from ending."""
 RETRAINING: Final = "confirm:"
-"""How the journal's note of a re-training begins."""
+"""Prefix of a re-training's journal key."""
 
 
 class Stage(StrEnum):
@@ -42,25 +42,25 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """Wall-clock time that a job took so far, and what else tells how much of it is left."""
+    """Wall-clock time that a job took so far, and the data to estimate the rest."""
 
     stages: Mapping[str, float] = field(default_factory=dict)
-    """Stage to seconds, over all sessions."""
+    """Maps a stage to seconds, over all sessions."""
     stage: str = ""
-    """The stage that was reached last."""
+    """The latest stage."""
     places: int = 0
-    """Trainings at a time; 0 where unknown."""
+    """Trainings at a time; 0 if unknown."""
     at: str = ""
-    """When it was written: UTC, ISO 8601."""
+    """Time of writing: UTC, ISO 8601."""
     retrained: int = 0
     """Re-trainings that ended."""
     finished: bool = False
     partial: bool = False
-    """The journal was written before the whole job was recorded: the search's time is all there is."""
+    """True if the journal has the search's time only (written by an earlier version)."""
 
     @classmethod
     def of_search(cls, seconds: float, places: int) -> Self:
-        """Return the time of a job that is a search and nothing else."""
+        """Return the time of a job that consists of a search only."""
         return cls({str(Stage.SEARCH): seconds}, Stage.SEARCH, places)
 
     @property
@@ -74,7 +74,7 @@ class Elapsed:
         return self.stages.get(Stage.SEARCH, 0.0)
 
     def with_driver(self, beat: Beat | None, *, silence: float, limit: float) -> Self:
-        """Add the time since the last note where the driver lives, that is, was silent for at most `limit` seconds."""
+        """Add the time since the last note if the driver is alive: silent for at most `limit` seconds."""
         if beat is None or not self.at or self.finished or silence > limit:
             return self
         since = datetime.fromisoformat(beat.at) - datetime.fromisoformat(self.at)
@@ -82,7 +82,7 @@ class Elapsed:
         return replace(self, stages={**self.stages, self.stage: self.stages.get(self.stage, 0.0) + more})
 
     def told(self) -> str:
-        """Return the times in words.
+        """Return the times as text.
 
         >>> Elapsed({"start": 21, "search": 646, "confirm": 1200}).told()
         '31m07s: start 21s, search 10m46s, confirm 20m00s'
@@ -93,7 +93,7 @@ class Elapsed:
         return f"{duration(self.seconds)}: {', '.join(parts)}" if parts else duration(self.seconds)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return JSON-serialisable values."""
         stages = {str(stage): round(seconds, 3) for stage, seconds in self.stages.items()}
         return {
             "seconds": round(self.seconds, 3), "at": self.at, "stages": stages, "stage": str(self.stage),
@@ -102,7 +102,7 @@ class Elapsed:
 
     @classmethod
     def from_notes(cls, notes: Mapping[str, Any]) -> Self:
-        """Read a journal's notes; one without this note has the seconds of the search alone."""
+        """Build from a journal's notes; without this note only the search's seconds are known."""
         retrained = sum(key.startswith(RETRAINING) and bool(value.get("final")) for key, value in notes.items())
         finished = "promotion" in notes
         if NOTE not in notes:
@@ -120,7 +120,7 @@ class Elapsed:
 
 
 class JobClock:
-    """Measures the wall-clock time of a job and keeps it in the journal. The time of a finished study stands still."""
+    """Measures the wall-clock time of a job and keeps it in the journal. It stops when the study is finished."""
 
     def __init__(self, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Continue the time of earlier sessions."""
@@ -149,7 +149,7 @@ class JobClock:
         return replace(kept, stages=stages, stage=self._stage, places=self._places, at=at, partial=False)
 
     def enter(self, stage: Stage, *, places: int = 0) -> None:
-        """Begin a stage; `places` is the number of trainings at a time, where it is known by now."""
+        """Begin a stage; `places` is the number of trainings at a time, 0 if unknown."""
         with self._lock:
             now = self._clock()
             if not self._stopped:
@@ -164,7 +164,7 @@ class JobClock:
             self._journal.note(NOTE, self.elapsed().to_dict())
 
     def stop(self) -> Elapsed:
-        """Write the final time to the journal and return it; the clock stands still from now on."""
+        """Write the final time to the journal and return it; the clock is stopped."""
         self.enter(self._stage)
         self._stopped = True
         return self.elapsed()
@@ -173,7 +173,7 @@ class JobClock:
     def running(self) -> Iterator[None]:
         """Write the time once a minute and at the end of a block.
 
-        The thread that writes has no patience of its own: while the storage fails, a note is missed, and nothing waits.
+        The writing thread does not retry: while the storage fails, notes are skipped and nothing waits.
         """
         over = threading.Event()
 

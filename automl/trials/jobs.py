@@ -28,7 +28,7 @@ class Frame:
     threads: int
     concurrent: int
     baseline: Baseline | None = None
-    """None in a study that an earlier version began: its baseline is the default of its space."""
+    """None in a study begun by an earlier version: its baseline is the default of its space."""
 
     def whole(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that the trainer ships."""
@@ -43,7 +43,7 @@ class Frame:
         return {name: self.whole(value) for name, value in named.items()}
 
     def folder_of(self, trial: Trial) -> Path:
-        """Return the folder of a trial, named so that a person recognises it."""
+        """Return the folder of a trial; its name is human-readable."""
         return self.folder / TRIALS / trial_name(trial, self.spec.model)
 
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:

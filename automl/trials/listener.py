@@ -1,7 +1,7 @@
-"""Listeners of the trial managers: each is called for each event of a trial, after the journal has it.
+"""Listeners of the trial managers: called for each event of a trial, after it is in the journal.
 
-`pipeline` registers TensorBoard's writer, and passes the live table and the status table of `tracking`. Log lines go to
-the standard library's logger `automl`.
+`pipeline` registers the TensorBoard writer and passes the live table and the status table of `tracking`. Log lines go
+to the standard library's logger `automl`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from automl.trials.job_clock import Elapsed
 
 
 class TrialListener(Protocol):
-    """Called for each event of a trial, after the journal has it."""
+    """Called for each event of a trial, after it is in the journal."""
 
     def on_start(self, trial: Trial, folder: Path) -> None:
         """Record that a trial starts or resumes in its folder."""
@@ -40,16 +40,16 @@ class TrialListener(Protocol):
 
 
 class LiveTable(Protocol):
-    """Where the table of trials is drawn."""
+    """Draws the table of trials."""
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
-        """Draw the table if it is time to."""
+        """Draw the table if due."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Several listeners as one, called in this order."""
+    """Composite of several listeners, called in this order."""
 
     registered: tuple[TrialListener, ...] = ()
 

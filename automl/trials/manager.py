@@ -1,7 +1,7 @@
-"""Trial manager: which job runs next, which trial pauses or stops, what is recorded.
+"""Trial manager: selects the next job, pauses and stops trials, records every event.
 
-Knows no Ray, so a simulation drives the same code. Every fact goes to the journal first and to the listeners after; a
-resumed study restores all its state from the journal.
+Does not import Ray, so a simulation runs the same code. Every event is written to the journal first and passed to the
+listeners after; a resumed study restores all its state from the journal.
 """
 
 import logging
@@ -41,7 +41,7 @@ class TrialManager:
     aborted: str = ""
     """Why the study was aborted early, empty if it was not."""
     earlier: tuple[EarlierEvidence, ...] = ()
-    """Warm start: what earlier studies give the sampler."""
+    """Warm start: trials of earlier studies for the sampler."""
     elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     _trials: dict[int, Trial] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class TrialManager:
         self._keeper = quota.QuotaKeeper(self.frame, self.clock, self.needs)
 
     def restore(self) -> Self:
-        """Restore trials, strategy, budget and quota from the journal; settle what a killed writer left half done."""
+        """Restore trials, strategy, budget and quota from the journal; complete records of a killed writer."""
         self.journal.settle()
         for trial in self.journal.trials():
             self._trials[trial.number] = trial
@@ -81,7 +81,7 @@ class TrialManager:
 
     @property
     def over(self) -> bool:
-        """Return True if no further job will come: none waits, and none runs that may be lost or make way."""
+        """Return True if no further job will come: none waits, and none runs that may be lost or evicted."""
         if self._waiting or self._live:
             return False
         return self._closed or (self._full and not (self._strategy.can_advance() or self._none_completed))
@@ -92,7 +92,7 @@ class TrialManager:
         return self.over and all(trial.ending for trial in self._trials.values())
 
     def next_job(self) -> Job | None:
-        """Return a job, None while all places are taken or none is to be had.
+        """Return the next job, None if all places are taken or there is none.
 
         An unfinished trial of an earlier session comes first, then a paused one that may advance, then a new one.
         """
@@ -105,12 +105,12 @@ class TrialManager:
         trial = self._trials[number]
         job = self._live.give(self.job(trial))
         self.listeners.on_start(trial, job.folder)
-        how = f"goes on from epoch {trial.epoch}" if trial.measurements else "starts again" if again else "starts"
+        how = f"resumes after epoch {trial.epoch}" if trial.measurements else "starts again" if again else "starts"
         LOG.info(f"trial {number} {how}: {shown(trial.params)}")
         return job
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
-        """Record an epoch and answer what the trial does next."""
+        """Record an epoch and return whether the trial continues, pauses or stops."""
         trial = self._trials[number]
         if trial.ending:
             return Answer.STOP
@@ -167,18 +167,18 @@ class TrialManager:
         self.journal.lost(number, loss)
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
         if ending := self._live.ending_after(trial.losses):
-            lease.give(self.frame.folder_of(trial))  # a process that lives after all may not write any more
+            lease.give(self.frame.folder_of(trial))  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
             return
         self._waiting.append(number)
-        LOG.info(f"trial {number} lost its worker after epoch {trial.epoch} and goes on: {loss.cause}")
+        LOG.info(f"trial {number} lost its worker after epoch {trial.epoch} and is retried: {loss.cause}")
 
     def hung(self) -> Mapping[int, str]:
         """Return the running trials that hang, and why."""
         return self._live.hung()
 
     def troubled(self, number: int, what: str) -> None:
-        """Log what keeps a trial waiting."""
+        """Log why a trial waits."""
         self._live.troubled(number)
         LOG.info(f"trial {number} {what}")
 
@@ -193,7 +193,7 @@ class TrialManager:
     def stop(self, why: str) -> None:
         """Stop everything in an orderly way; a later session resumes."""
         self.stopping = True
-        LOG.info(f"study stops: {why}; {len(self._live)} running trials go on when it is resumed")
+        LOG.info(f"study stops: {why}; {len(self._live)} running trials continue when it is resumed")
 
     def tick(self) -> None:
         """Refresh the table."""
@@ -206,7 +206,7 @@ class TrialManager:
         self.spending.note()
 
     def job(self, trial: Trial) -> Job:
-        """Return what a worker needs for a trial."""
+        """Return the job of a trial."""
         return self.frame.job(self.frame.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
 
     def view(self) -> View:
@@ -225,7 +225,7 @@ class TrialManager:
 
     @property
     def _none_completed(self) -> bool:
-        """Return True if only paused trials are left: the best of these is then trained to the last epoch."""
+        """Return True if none completed and only paused trials are left: the best is then trained to the last epoch."""
         completed = any(trial.state is State.COMPLETED for trial in self._trials.values())
         return not completed and self._strategy.leader() is not None
 
@@ -234,7 +234,7 @@ class TrialManager:
         return bool(self.spending.spent() or self.aborted)
 
     def _make_room(self) -> bool:
-        """Make room for the next job under the quota, and return True if it has; paused trials end, worst first."""
+        """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""
         none_comes = self._closed or (self._full and self._live and not (self._waiting or self._strategy.can_advance()))
         if not self._keeper.quota or none_comes:
             return True
@@ -251,7 +251,7 @@ class TrialManager:
         return self._keeper.admit(coming, live)
 
     def _recorded(self, trial: Trial, measurement: Measurement, node: str) -> Trial:
-        """Record an epoch that was not known, and return the trial with it."""
+        """Record an epoch if new, and return the updated trial."""
         number, before = trial.number, trial.changed
         self.journal.measured(number, measurement, node=node)
         trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)

@@ -1,7 +1,7 @@
-"""Storage quota of a study: sizes of its folders, and eviction of weights near `retention.quota_gb`.
+"""Storage quota of a study: folder sizes, and eviction of weights near `retention.quota_gb`.
 
-Sizes are measured folder by folder: that of a trial after each of its epochs, all others once a session. They are the
-bytes of the files, without what a file system adds to each.
+Sizes are measured per folder: that of a trial after each of its epochs, all others once per session. They are file
+sizes in bytes, without file system overhead.
 """
 
 import logging
@@ -24,23 +24,23 @@ LOG: Final = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 60.0
 NAMED: Final = 8
-"""So many trials are named in a line; of the others there is a number."""
+"""Trials named in a log line; further ones are counted."""
 MARGIN: Final = 2
-"""A trial may come to hold so many times what the largest so far did, where its forecast allows as much: optimizers
-differ, and a young trial has no second checkpoint yet."""
+"""Safety factor on the largest trial so far, up to the forecast size: optimizers differ, and a young trial has no
+second checkpoint yet."""
 
 
 @dataclass(slots=True)
 class QuotaKeeper:
-    """Keeps the weights of the best trials that ended, and the folder below its quota, if it has one."""
+    """Retention: keeps the weights of the best ended trials, and the folder below its quota, if any."""
 
     frame: Frame
     clock: Callable[[], float]
     needs: Mapping[str, int] = field(default_factory=dict)
-    """Model to the bytes that a trial of it is forecast to hold at most."""
+    """Maps a model to the most bytes forecast for a trial of it."""
     _kept: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
     _whole: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
-    """Further trials that were trained to the end: their best weights stay until the verdict, since they may ship."""
+    """Further completed trials: their best weights are kept until the verdict, since they may ship."""
     _held: dict[Path, int] = field(default_factory=dict)
     _weights: dict[Path, int] = field(default_factory=dict)
     _most: dict[str, int] = field(default_factory=dict)
@@ -52,11 +52,11 @@ class QuotaKeeper:
 
     @property
     def quota(self) -> int:
-        """Return the most bytes that the study's folder may hold, 0 where there is no limit."""
+        """Return the quota in bytes, 0 if there is none."""
         return round((self.frame.spec.retention.quota_gb or 0) * GB)
 
     def restore(self, trials: Iterable[tuple[Trial, Job]]) -> Self:
-        """Measure the folder, record an earlier session's trials, and finish its deletions."""
+        """Measure the folder, restore the trials of earlier sessions, and finish their deletions."""
         self._reported = self.clock()
         if self.quota:
             held = (CONFIRM, TRIALS)
@@ -74,20 +74,20 @@ class QuotaKeeper:
         return self
 
     def looked(self, job: Job) -> None:
-        """Measure what a job holds, and learn from it what others will."""
+        """Measure the folder of a job, and update the expected size of others."""
         if not self.quota:
             return
         sizes = _sizes(job.folder)
         weights = {name: size for name, size in sizes.items() if OURS.fullmatch(name)}
         self._held[job.folder], self._weights[job.folder] = sum(sizes.values()), sum(weights.values())
-        if weights.keys() >= KEPT:  # a checkpoint that is being written comes on top
+        if weights.keys() >= KEPT:  # plus a checkpoint that is being written
             model, most = model_of(job), self._held[job.folder] + max(weights.values())
             self._most[model] = max(self._most.get(model, 0), most)
 
     def ended(self, trial: Trial, job: Job) -> None:
-        """Let a trial that has ended keep its weights while it is among the best of these.
+        """Keep the weights of an ended trial while it is among the best, else delete them.
 
-        One that was trained to the end keeps its best weights until the verdict as far as the quota allows.
+        A completed trial keeps its best weights until the verdict as far as the quota allows.
         """
         self.looked(job)
         rank = merit(trial, self.frame.spec.metric)
@@ -101,17 +101,17 @@ class QuotaKeeper:
         self.report()
 
     def retrained(self, job: Job, ending: Ending) -> None:
-        """Let a re-training that came to its end keep only its best weights, which may ship; a failed one goes on."""
+        """Delete all but the best weights of a completed re-training; a failed one keeps all, to resume."""
         if ending.final:
             give_up(job.folder, keep={BEST})
         self.looked(job)
 
     def used(self) -> int:
-        """Return the bytes in the study's folder."""
+        """Return the size of the study's folder in bytes."""
         return self._base + sum(_sizes(self.frame.folder).values()) + sum(self._held.values())
 
     def reachable(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> bool:
-        """Return True if a job would have room once all ended trials but the best, and `others`, gave up weights."""
+        """Return True if a job would fit after deleting the weights of `others` and all ended trials but the best."""
         if not self.quota:
             return True
         ended = sorted(self._kept.values(), key=lambda kept: kept[0])[:-1]
@@ -120,7 +120,7 @@ class QuotaKeeper:
         return self.used() + self._wanted(coming, live) - spare <= self.quota
 
     def shortage(self, coming: Job | None, live: Collection[Job]) -> str:
-        """Return why the quota has no room for a job beside the live ones, empty where it has; None is a new trial."""
+        """Return why a job does not fit in the quota beside the live ones, empty if it does; None is a new trial."""
         if not self.quota or (used := self.used()) + (wanted := self._wanted(coming, live)) <= self.quota:
             return ""
         return (
@@ -129,9 +129,9 @@ class QuotaKeeper:
         )
 
     def make_room(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> str:
-        """Delete weights of ended trials, down to the best one, until a job has room; return the remaining shortage.
+        """Delete weights of ended trials, down to the best one, until a job fits; return the remaining shortage.
 
-        Nothing is deleted if the job would not have room even with `others`, which the caller may end after.
+        Nothing is deleted if the job would not fit even without `others`, which the caller may end afterwards.
         """
         possible = self.reachable(coming, live, others)
         while short := self.shortage(coming, live):
@@ -141,33 +141,33 @@ class QuotaKeeper:
         return ""
 
     def admit(self, coming: Job | None, live: Collection[Job]) -> bool:
-        """Make room for a job, and return True if it may start now; if not, the running ones will free some.
+        """Free quota for a job, and return True if it may start now; if not, running jobs will free some.
 
         Raises:
-            StudyError: none runs, so nothing will be freed.
+            StudyError: no job runs, so nothing will be freed.
         """
         short = self.make_room(coming, live)
         if short and not live:
             raise StudyError(
-                f"{self.frame.folder}: {short}; nothing runs and nothing more can be given up: set retention.quota_gb "
+                f"{self.frame.folder}: {short}; nothing runs and nothing more can be deleted: set retention.quota_gb "
                 "higher in the study's study.yaml, or by --set, and resume"
             )
         if short and not self._waiting:
             self._waiting = True
-            LOG.info(f"no job starts until one that runs makes room: {short}")
+            LOG.info(f"no job starts until a running one frees space: {short}")
         return not short
 
     def report(self, *, now: bool = False) -> None:
-        """Log, at most once a minute unless `now`, which trials gave up their weights."""
+        """Log, at most once a minute unless `now`, of which trials the weights were deleted."""
         if self._given and (now or self.clock() - self._reported >= REPORT_SECONDS):
             named = ", ".join(map(str, self._given[:NAMED]))
             more = f" and {len(self._given) - NAMED} more" if len(self._given) > NAMED else ""
             trials = "trial" if len(self._given) == 1 else "trials"
-            LOG.info(f"retention: {trials} {named}{more} gave up weights, {amount(self._freed)}")
+            LOG.info(f"retention: {trials} {named}{more}: weights deleted, {amount(self._freed)}")
             self._given, self._freed, self._reported = [], 0, self.clock()
 
     def _thin(self, most: int) -> bool:
-        """Let the worst of those that ended give up their weights until `most` keep them; the best one always does."""
+        """Delete the weights of the worst ended trials until `most` keep theirs; the best one always does."""
         thinned = False
         while len(self._kept) > max(1, most):
             worst = min(self._kept, key=lambda number: self._kept[number][0])
@@ -180,7 +180,7 @@ class QuotaKeeper:
         return thinned
 
     def _forgo(self) -> bool:
-        """Let the worst of the further trials that were trained to the end give up what might have shipped."""
+        """Delete the best weights of the worst of the further completed trials."""
         if not self._whole:
             return False
         worst = min(self._whole, key=lambda number: self._whole[number][0])
@@ -194,7 +194,7 @@ class QuotaKeeper:
         self.looked(job)
 
     def _wanted(self, coming: Job | None, live: Collection[Job]) -> int:
-        """Return what a job that may start, and those that run, may yet need."""
+        """Return the bytes that a job to start, and the running ones, may still add."""
         need = self._growth(coming) if coming else max(map(self._need, {*self.needs, *self._most}), default=0)
         return need + sum(map(self._growth, live))
 
@@ -202,7 +202,7 @@ class QuotaKeeper:
         return max(0, self._need(model_of(job)) - self._held.get(job.folder, 0))
 
     def _need(self, model: str) -> int:
-        """Return what a trial of a model holds at most, a checkpoint that is being written included."""
+        """Return the most bytes of a trial of a model, a checkpoint being written included."""
         most, forecast = self._most.get(model, 0), self.needs.get(model, 0)
         return max(most, min(forecast, MARGIN * most)) if most else forecast
 
@@ -219,9 +219,9 @@ def restored(frame: Frame, trials: Iterable[Trial], *, needs: Mapping[str, int])
 
 
 def worst_first(paused: Iterable[Trial], metric: str) -> list[Trial]:
-    """Return paused trials in the order in which they end when there is no room.
+    """Return paused trials in the order of eviction.
 
-    The lowest rung goes first, for the least was spent on it, and on a rung the lowest value.
+    The lowest rung first, since the least was spent on it; within a rung the lowest value first.
     """
     return sorted(paused, key=lambda trial: (trial.epoch, trial.best(metric) or 0.0, -trial.number))
 
@@ -232,7 +232,7 @@ def model_of(job: Job) -> str:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Return the files that stand in a folder, without those below, and their bytes; links are not followed."""
+    """Return the files directly in a folder and their bytes; links are not followed."""
     found: dict[str, int] = {}
     try:
         with os.scandir(folder) as entries:
@@ -246,7 +246,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Return what a file is, None for one that went just now: checkpoints are replaced all the time."""
+    """Return a file's status, None if it was deleted meanwhile: checkpoints are replaced all the time."""
     try:
         return entry.stat(follow_symlinks=False)
     except FileNotFoundError:

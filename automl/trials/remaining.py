@@ -1,7 +1,7 @@
-"""Time left of a whole job: the rest of the search and the confirmation still to come. Says nothing until it is known.
+"""Time left of a whole job: the rest of the search and the confirmation. Unknown at first.
 
-The search goes on at the pace of its trials so far; a re-training validates every epoch, so it is taken to cost what
-validated epochs have cost.
+The search is assumed to continue at the pace of its trials so far; a re-training validates every epoch, so its epochs
+are assumed to take as long as validated ones did.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +16,13 @@ from automl.study.text import duration
 from automl.trials.job_clock import Elapsed, Stage
 
 LEAST_SHOWN: Final = 0.5
-"""Seconds that would be shown as none."""
+"""Shorter times would be shown as 0 s."""
 
 
 def left(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed, *, done: int) -> tuple[float, float] | None:
     """Return the fewest and the most seconds left; `done` trials have ended or pause. None: unknown, or none are left.
 
-    After the search it is what a whole confirmation still takes: the re-trainings that run now are not looked into.
+    After the search it counts whole re-trainings: progress within running ones is ignored.
     """
     if elapsed.finished or elapsed.stage == Stage.EXPORT:
         return None
@@ -42,9 +42,9 @@ def _search_left(spec: StudySpec, elapsed: Elapsed, done: int) -> float:
 
 
 def whole_training(spec: StudySpec, trials: Sequence[Trial]) -> float | None:
-    """Return what a training of all epochs, each validated, takes, by what validated epochs took; None before any.
+    """Return the seconds of a training with all epochs validated, by the validated epochs so far; None before any.
 
-    Those that will be re-trained count: the default params' and the best so far.
+    Only trials that will be retrained count: that of the default params and the best so far.
     """
     validated = {t.number: [m.seconds for m in t.measurements if spec.metric in m.metrics] for t in trials}
     ranked = sorted(trials, key=lambda trial: -(trial.best(spec.metric) or 0.0))
@@ -55,7 +55,7 @@ def whole_training(spec: StudySpec, trials: Sequence[Trial]) -> float | None:
 
 
 def waves(count: int, places: int) -> int:
-    """Return how many times a training's length `count` trainings take.
+    """Return the number of sequential waves in which `count` trainings run.
 
     >>> waves(6, 4)
     2
@@ -64,7 +64,7 @@ def waves(count: int, places: int) -> int:
 
 
 def told(ends: tuple[float, float] | None) -> str:
-    """Return the time left in words, empty where it is unknown or none.
+    """Return the time left as text, empty if unknown or none.
 
     >>> told((1200, 2700)), told((59.6, 60.1)), told((0, 0))
     ('about 20m00s to 45m00s left', 'about 1m00s left', '')
@@ -77,12 +77,12 @@ def told(ends: tuple[float, float] | None) -> str:
 
 @dataclass(slots=True)
 class Confirmation:
-    """Title of the table of re-trainings: how many ended, how long the job has taken, how long it will."""
+    """Title of the table of re-trainings: number ended, elapsed time and time left."""
 
     spec: StudySpec
     elapsed: Callable[[], Elapsed]
     whole: float | None
-    """Seconds of a whole training, as far as the trials tell."""
+    """Seconds of a whole training, estimated from the trials; None if unknown."""
     _seconds: list[float] = field(default_factory=list)
 
     @classmethod

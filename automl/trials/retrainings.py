@@ -1,6 +1,6 @@
 """Re-trainings of a confirmation: the jobs of a round, and the manager that runs them to their last epoch.
 
-Every epoch and every loss goes to the journal first and to TensorBoard after, as those of trials do.
+Every epoch and every loss is written to the journal first and to TensorBoard after, as for trials.
 """
 
 import logging
@@ -24,16 +24,16 @@ from automl.trials.remaining import Confirmation
 LOG: Final = logging.getLogger(__name__)
 
 SEED_DISTANCE: Final = 1_000_000
-"""Added to a study's seed, so that no confirming seed was one of a trial."""
+"""Added to a study's seed, so that no confirming seed is one of a trial."""
 
 
 def plan(
     pattern: Job, params: Mapping[str, Params], wanted: Mapping[str, Sequence[int]], *, before: int = 0
 ) -> dict[str, Job]:
-    """Return name to job: the trainings of each side's params that a round wants, by the offsets of their seeds.
+    """Return the jobs of a round by name: trainings of each side's params, one per seed offset.
 
     `pattern` is a job in the study's folder with the split to judge on; equal offsets are equal seeds on all sides.
-    Jobs are numbered on from `before`. Each epoch is validated, whatever the trials did: these weights may ship, and
+    Job numbers start after `before`. Each epoch is validated, whatever the trials did: these weights may ship, and
     validation chooses among their epochs.
     """
     jobs: dict[str, Job] = {}
@@ -56,7 +56,7 @@ def named(side: str, offset: int, *, seed: int) -> str:
 
 
 def score(job: Job, ending: Ending) -> Score | None:
-    """Return what a re-training reached on the judged split; None if it failed."""
+    """Return a re-training's score on the judged split; None if it failed."""
     if ending.final is None:
         return None
     metrics = ending.final.metrics
@@ -81,11 +81,11 @@ class Retrainings:
     resources: ResourcesSpec
     on_end: Callable[[Job, Ending], None]
     admit: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
-    """Makes room for a job beside those that run, and returns True if it has."""
+    """Frees quota for a job beside the running ones, and returns True if it fits."""
     stopping: bool = False
     outlook: Confirmation | None = None
     journal: Journal | None = None
-    """Where epochs and losses are recorded, and losses of earlier sessions are read from; None in a simulation."""
+    """Journal of epochs and losses, also those of earlier sessions; None in a simulation."""
     listeners: Listeners = field(default_factory=Listeners)
     _all: dict[int, Job] = field(default_factory=dict)
     _live: ActiveJobs = field(init=False)
@@ -93,7 +93,7 @@ class Retrainings:
     _rows: dict[int, tuple[int, float]] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
     _trials: dict[int, Trial] = field(default_factory=dict)
-    """The re-trainings as a listener sees them."""
+    """The re-trainings as trials, for listeners."""
 
     def __post_init__(self) -> None:
         """Create the record of active jobs, empty."""
@@ -105,7 +105,7 @@ class Retrainings:
         return not self.jobs and not self._live
 
     def next_job(self) -> Job | None:
-        """Return the next one, None while all places are taken."""
+        """Return the next job, None if all places are taken."""
         if len(self._live) >= self.concurrent or not self.jobs:
             return None
         if not self.admit(self.jobs[0], self._live.jobs):
@@ -119,7 +119,7 @@ class Retrainings:
         return job
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
-        """Record an epoch; only a training that is not as asked is stopped here."""
+        """Record an epoch; stop a training only if its conditions changed."""
         self._live.measured(number, measurement)
         self._recorded(number, measurement, node)
         if self.outlook:
@@ -152,11 +152,11 @@ class Retrainings:
         if self.journal:
             self.journal.retraining_lost(self.names[number], losses)
         if ending := self._live.ending_after(losses):
-            lease.give(self._all[number].folder)  # a process that lives after all may not write any more
+            lease.give(self._all[number].folder)  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
             return
         self.jobs.append(self._all[number])
-        LOG.info(f"{self.names[number]} lost its worker and goes on: {loss.cause}")
+        LOG.info(f"{self.names[number]} lost its worker and is retried: {loss.cause}")
 
     def _started(self, job: Job) -> None:
         """Restore the losses and epochs of a re-training from the journal."""
@@ -168,7 +168,7 @@ class Retrainings:
         self.listeners.on_start(trial, job.folder)
 
     def _recorded(self, number: int, measurement: Measurement, node: str) -> None:
-        """Record an epoch unless it is known as it is; a worker reports all that its folder holds."""
+        """Record an epoch unless it is known already; a worker reports all epochs in its folder."""
         trial = self._trials[number]
         if measurement in trial.measurements:
             return
@@ -183,14 +183,14 @@ class Retrainings:
         return self._live.hung()
 
     def troubled(self, number: int, what: str) -> None:
-        """Log what keeps it waiting."""
+        """Log why a re-training waits."""
         self._live.troubled(number)
         LOG.info(f"{self.names[number]} {what}")
 
     def stop(self, why: str) -> None:
         """Stop in an orderly way; a later session resumes."""
         self.stopping = True
-        LOG.info(f"study stops: {why}; {len(self._live)} re-trainings go on when it is resumed")
+        LOG.info(f"study stops: {why}; {len(self._live)} re-trainings continue when it is resumed")
 
     def tick(self) -> None:
         """Refresh the table."""

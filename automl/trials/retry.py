@@ -12,20 +12,20 @@ from typing import Final
 from automl.study import Ending, EndReason, Kind, Loss
 
 MEMORY: Final = "out of memory"
-"""How the cause of a failure begins that makes params infeasible on these machines."""
+"""Prefix of the cause of a failure that makes params infeasible on these machines."""
 TWICE: Final = 2
 NODES: Final = 20
-"""Nodes lost in a row at one epoch after which it is the trial that brings them down."""
+"""Nodes lost in a row at one epoch after which the trial is taken to be the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much a trial may lose."""
+    """Retry limits of a trial."""
 
     lost: int
-    """How often in a row, without an epoch finished in between, its process may die or hang."""
+    """Process deaths and hangs in a row, without a finished epoch in between."""
     own: int
-    """How often its training may fail by itself."""
+    """Failures of the training itself."""
 
 
 def ending(losses: Sequence[Loss], budget: Budget) -> Ending | None:

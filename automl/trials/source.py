@@ -1,4 +1,4 @@
-"""JobSource, the protocol of what decides which jobs run."""
+"""JobSource: protocol of the object that decides which jobs run."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,36 +7,36 @@ from automl.study import Answer, Ending, Job, Loss, Measurement
 
 
 class JobSource(Protocol):
-    """What decides: the study, or a list of re-trainings.
+    """Decides which jobs run: the search, or a list of re-trainings.
 
-    A trial whose measurement is answered with PAUSE leaves its worker; what it trained is in the job's folder. It goes
-    on when `next_job` gives its number again, and first reports the epochs of its folder once more: they are known.
+    A trial whose measurement is answered with PAUSE leaves its worker; its state is in the job's folder. It resumes
+    when `next_job` returns its number again, and first reports the epochs of its folder again.
     """
 
     @property
     def over(self) -> bool:
         """Return True if no trial runs and no further job will come.
 
-        While this is False, `next_job` is asked again and again. Once it is True, trials left paused never go on in
-        this run: what becomes of them is for the source to record.
+        While this is False, `next_job` is polled. Once it is True, paused trials never resume in this run; the source
+        records their end.
         """
         ...
 
     @property
     def stopping(self) -> bool:
-        """Return True if everything shall stop now, to be resumed later."""
+        """Return True if everything must stop now, to be resumed later."""
         ...
 
     def next_job(self) -> Job | None:
-        """Return the next job, None while there is none to start.
+        """Return the next job, None if there is none to start.
 
-        The number of a paused trial makes that trial go on; any other number starts a trial. The source counts the
-        places: each job returned is started, and a trial that is paused, lost or has ended leaves its place at once.
+        The number of a paused trial resumes that trial; any other number starts a trial. The source counts the places:
+        each job returned is started, and a trial that is paused, lost or has ended frees its place at once.
         """
         ...
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
-        """Record what an epoch gave, known or new, and say what the trial does next."""
+        """Record an epoch, known or new, and return whether the trial continues, pauses or stops."""
         ...
 
     def ended(self, number: int, ending: Ending) -> None:
@@ -44,21 +44,21 @@ class JobSource(Protocol):
         ...
 
     def lost(self, number: int, loss: Loss) -> None:
-        """Record that a trial lost its worker: it is the source's to give it out again, or to end it."""
+        """Record that a trial lost its worker; the source queues it again or ends it."""
         ...
 
     def hung(self) -> Mapping[int, str]:
-        """Return which running trials hang, and why; their workers are ended, and `lost` tells of each."""
+        """Return the running trials that hang, and why; their workers are ended, and `lost` is called for each."""
         ...
 
     def troubled(self, number: int, what: str) -> None:
-        """Record what keeps a trial from going on for the time being, or that it goes on."""
+        """Log why a trial waits for the time being, or that it continues."""
         ...
 
     def stop(self, why: str) -> None:
-        """Ask for an orderly stop."""
+        """Request an orderly stop."""
         ...
 
     def tick(self) -> None:
-        """Do what has to be done now and then."""
+        """Do periodic work."""
         ...

@@ -1,8 +1,7 @@
-"""One trial on a worker: a job in, Measurements out, and an Ending that names the cause of a failure.
+"""Worker: runs one job, reports a Measurement per epoch, and returns an Ending with the cause of a failure.
 
-Knows no Ray: `report` comes in as an argument and simply does not return when the trial is stopped. All that has to
-outlive the process is in the job's folder before `report` is called, so a trial may be killed at any moment and run
-again with the same arguments.
+Does not import Ray: `report` is an argument, and does not return if the trial is stopped. All state is written to the
+job's folder before `report` is called, so a trial may be killed at any time and run again with the same arguments.
 """
 
 import traceback
@@ -19,12 +18,12 @@ from automl.trials import checkpoints, lease
 
 
 def run(job: Job, report: Report) -> Ending:
-    """Train a job from its last checkpoint on, or from the start, and say how it ended.
+    """Train a job from its last checkpoint, or from the start, and return its ending.
 
-    Every epoch kept in the folder is reported, also those of an earlier attempt: the listener may have missed them.
+    Every epoch in the folder is reported, also those of earlier attempts: the driver may have missed them.
 
     Raises:
-        Superseded: a later attempt was given out; this one left the folder as it was.
+        Superseded: a later attempt has the lease; this one left the folder unchanged.
     """
     try:
         with scratch.folder() as place:
@@ -35,7 +34,7 @@ def run(job: Job, report: Report) -> Ending:
         return Ending(cause=str(error))
     except OSError as error:
         if error.errno in PASSING:
-            raise  # the storage, not the training: the worker is lost, and that is all
+            raise  # a storage failure, not one of the training: counts as a lost worker
         return _crashed(error)
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
         return _crashed(error)

@@ -45,7 +45,7 @@ def test_the_status_is_a_record_and_its_text_is_that_of_the_terminal(study: auto
     assert isinstance(found, automl.StudyStatus)
     assert (found.name, found.finished, found.running, found.ended, found.budget) == ("a", False, False, 10, 4)
     assert (found.best_value, found.verdict, found.trials) == (0.7, None, tuple(study.trials))
-    assert f"no driver runs: go on with automl resume {study.folder}" in str(found).splitlines()
+    assert f"no driver runs: continue with automl resume {study.folder}" in str(found).splitlines()
 
 
 def test_a_paused_trial_is_told_from_one_that_runs(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_verification_names_what_is_wrong(folder: Path) -> None:
 
 @pytest.mark.parametrize("version", [7, "7", "nobody"])
 def test_a_version_that_is_not_there_is_refused(folder: Path, version: int | str) -> None:
-    with pytest.raises(automl.RegistryError, match=r"must hold '?(7|nobody)'?, but holds"):
+    with pytest.raises(automl.RegistryError, match=r"must contain '?(7|nobody)'?, but has"):
         automl.Registry(folder).promote(version, why="x")
 
 

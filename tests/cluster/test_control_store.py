@@ -53,7 +53,7 @@ class Story:
             ["does not answer since 3 s; the study waits", "does not answer since 6 s; the study ends"],
         ),
         ("ab", False, ["came back as another cluster's; the study ends"]),
-        (" aabb", True, ["cannot be asked from here; should it be lost, Ray ends the study without a word"]),
+        (" aabb", True, ["cannot be reached from here; if it is lost, Ray ends the process without a message"]),
     ],
 )
 def test_a_watch_logs_each_change_once_and_ends_at_another_cluster(

@@ -49,7 +49,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Pa
     assert source.losses[0][1].node
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
     log = (tmp_path / "0" / "log.txt").read_text()
-    assert "checkpoint: goes on after epoch" in log
+    assert "checkpoint: resumes after epoch" in log
 
 
 @pytest.mark.usefixtures("connection")

@@ -50,7 +50,7 @@ def test_paused_trials_leave_the_only_place_and_go_on_in_the_order_of_the_source
     for number in (0, 2):
         first, again, *_ = source.heard[number]
         assert again == first, "the first epoch was trained again instead of told again"
-        assert "checkpoint: goes on after epoch 1" in (jobs[number].folder / "log.txt").read_text()
+        assert "checkpoint: resumes after epoch 1" in (jobs[number].folder / "log.txt").read_text()
     assert [epochs_kept(job) for job in jobs] == [[1, 2], [1], [1, 2]]
     assert all_gone()
 

@@ -91,7 +91,7 @@ def test_a_storage_with_less_room_than_the_study_may_hold_is_told(
     tight = told(study_of(), tmp_path / "not" / "there")
     fits = told(study_of(retention={"quota_gb": 0.05}), tmp_path)
 
-    assert "100 MB free, but the study may hold 607 MB" in tight
+    assert "100 MB free, but the study may use 607 MB" in tight
     assert "make room, or set retention.quota_gb" in tight
     assert "warning" not in fits
     assert "disk: at most 50 MB while it runs (100 trials alive x 7.4 MB; paused ones keep theirs), " in fits

@@ -82,7 +82,7 @@ limits: 1 hours, 2.5 GPU-hours
 disk: at most 100 MB while it runs (16 trials alive x 7.0 MB; paused ones keep theirs), 20 MB kept at the end; \
 50 MB free in /storage
       retention.quota_gb 0.1 is less than that takes: the worst paused trials may end
-disk warning: /storage has 50 MB free, but the study may hold 100 MB; make room, or set retention.quota_gb: the worst \
+disk warning: /storage has 50 MB free, but the study may use 100 MB; make room, or set retention.quota_gb: the worst \
 paused trials then end first
 time: could not be measured on this machine: StudyError: no room"""
 

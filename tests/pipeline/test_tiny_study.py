@@ -170,7 +170,7 @@ def test_trials_pause_at_their_rung_and_resume_from_their_checkpoint(study: Stud
     assert {trial.state for trial in paused} == {State.PRUNED}
     assert resumed
     for trial in resumed:
-        assert "checkpoint: goes on after epoch" in logs[trial.number]
+        assert "checkpoint: resumes after epoch" in logs[trial.number]
 
 
 @pytest.mark.usefixtures("sessions")

@@ -52,7 +52,7 @@ def test_one_changed_value_is_found(tmp_path: Path) -> None:
     job_file.write(given)
     path = tmp_path / PARAMS
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
-    with pytest.raises(StudyError, match="its checksum does not hold; `automl resume` writes those of a study again"):
+    with pytest.raises(StudyError, match="its checksum is wrong; `automl resume` writes those of a study again"):
         job_file.read(tmp_path)
 
 
@@ -76,9 +76,7 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
 
 def told(session: Session) -> list[str]:
     lines = (session.folder / "study.log").read_text().splitlines()
-    return [
-        line.split()[1] for line in lines if line.endswith("could not be read and is written again from the journal")
-    ]
+    return [line.split()[1] for line in lines if line.endswith("could not be read and is rewritten from the journal")]
 
 
 def test_a_card_names_its_own_folder_and_attempt(tmp_path: Path) -> None:

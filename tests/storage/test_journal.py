@@ -174,7 +174,7 @@ def test_damage_with_good_lines_behind_it_is_never_forgiven(folder: Path) -> Non
     lines[1] = lines[1].replace(b"lr0", b"lr1")
     path.write_bytes(b"".join(lines))
     for open_ in (create, read):
-        with pytest.raises(StudyError, match=r"journal.log:2: the checksum must hold, but the line is damaged"):
+        with pytest.raises(StudyError, match=r"journal.log:2: the checksum must match, but the line is damaged"):
             open_(folder)
     assert path.read_bytes() == b"".join(lines)
 
@@ -187,7 +187,7 @@ def test_rubbish_at_the_end_is_left_out_and_told(folder: Path, tail: bytes) -> N
         file.write(tail)
     found = read(folder)
     assert found.trials() == TRIALS
-    assert found.dropped.endswith(f"the last {len(tail)} bytes were half written and are left out")
+    assert found.dropped.endswith(f"the last {len(tail)} bytes are an incomplete line and are left out")
 
 
 def test_a_writer_takes_the_rubbish_away(folder: Path) -> None:

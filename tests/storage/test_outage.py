@@ -178,6 +178,6 @@ def test_an_append_takes_away_what_stands_behind_the_end_it_knows(tmp_path: Path
 
 def test_an_append_to_a_file_that_others_cut_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "file", "one")
-    with pytest.raises(StudyError, match="must hold the 4 bytes written so far, but holds 3"):
+    with pytest.raises(StudyError, match="must contain the 4 bytes written so far, but has 3"):
         files.append(path, b"two\n", end=4)
     assert path.read_text() == "one"

@@ -107,7 +107,7 @@ def test_a_study_that_is_stopped_while_it_waits_is_resumed_without_loss(
     source = open_search(folder, SPEC, workers=2)
     with (
         held(Voice(asked.set).patience(asked.is_set)),
-        pytest.raises(StudyError, match=r"must be written to, but No space left .*; mend that, then resume the study"),
+        pytest.raises(StudyError, match=r"must be written to, but No space left .*; fix that, then resume the study"),
     ):
         simulate(source, troubled_by(storage.fill), clock=Clock())
     storage.empty()

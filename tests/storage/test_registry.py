@@ -85,10 +85,10 @@ def test_every_move_is_in_the_history_with_who_and_why(registry: Registry) -> No
 
 @pytest.mark.parametrize("version", [0, 4, -1, 10**6, "champion", "", "latest", "../0001"])
 def test_a_version_that_is_not_there_is_told_with_what_is(registry: Registry, version: int | str) -> None:
-    with pytest.raises(RegistryError, match=rf"boards: must hold {version!r}, but holds {{'challenger': 3}}"):
+    with pytest.raises(RegistryError, match=rf"boards: must contain {version!r}, but has {{'challenger': 3}}"):
         registry.path(version)
     if isinstance(version, int):
-        with pytest.raises(RegistryError, match="must hold"):
+        with pytest.raises(RegistryError, match="must contain"):
             registry.promote(version, why="no")
     assert registry.aliases() == {CHALLENGER: 3}
 
@@ -131,7 +131,7 @@ def made_folder(folder: Path) -> None:
         (changed, "best.pt: SHA-256 must be 7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed, but is "),
         (removed, "best.pt: is missing"),
         (added, "extra.pt: was added later"),
-        (made_folder, "best.pt: is no file"),
+        (made_folder, "best.pt: is not a file"),
     ],
 )
 def test_a_changed_version_is_found_out(registry: Registry, damage: Callable[[Path], None], problem: str) -> None:
@@ -150,14 +150,14 @@ def test_a_damaged_manifest_is_one_message(registry: Registry, content: bytes | 
     else:
         path.write_bytes(content)
     for ask in (registry.manifest, registry.verify):
-        with pytest.raises(RegistryError, match=r"versions/0002/manifest.json: must .* bring it back"):
+        with pytest.raises(RegistryError, match=r"versions/0002/manifest.json: must .* restore it"):
             ask(2)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"champion": "1"}', '{"champion": true}', '{"champion": null}'])
 def test_damaged_aliases_are_one_message_and_stay_as_they_are(registry: Registry, content: str) -> None:
     path = written(registry.folder, "aliases.json", content)
-    with pytest.raises(RegistryError, match=r"boards/aliases.json: must .* bring it back"):
+    with pytest.raises(RegistryError, match=r"boards/aliases.json: must .* restore it"):
         registry.promote(1, why="no")
     assert path.read_text() == content
 
@@ -174,7 +174,7 @@ def test_half_a_line_of_history_is_mended_by_the_next_move(registry: Registry) -
 
 def test_a_damaged_line_of_history_is_one_message(registry: Registry) -> None:
     written(registry.folder, "history.jsonl", "{}\nrubbish\n{}\n")
-    with pytest.raises(RegistryError, match=r"history.jsonl: each line must be JSON, but .*; bring it back"):
+    with pytest.raises(RegistryError, match=r"history.jsonl: each line must be JSON, but .*; restore it"):
         registry.history()
 
 

@@ -136,7 +136,7 @@ def test_a_driver_that_runs_is_told_and_so_is_what_to_do_where_none_does() -> No
     assert status.driver(beat, finished=False, folder="runs/x").startswith("driver on a, process 7, since 2026-01-02T")
     assert status.driver(None, finished=True, folder="runs/x") == "study is finished"
     told = status.driver(old, finished=False, folder="runs/x")
-    assert told.startswith("no driver runs: go on with automl resume runs/x; the last one on a, process 7")
+    assert told.startswith("no driver runs: continue with automl resume runs/x; the last one on a, process 7")
     assert told.endswith("heard 2h00m ago")
 
 

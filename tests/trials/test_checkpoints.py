@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_is_kept_aside(
     dropped, goes_on = [line for line in capsys.readouterr().out.splitlines() if line.startswith("checkpoint:")]
     assert dropped.startswith(f"checkpoint: {job.folder / 'last.pt'}: ")
     assert dropped.endswith("it is kept as damaged-last.pt")
-    assert goes_on == "checkpoint: goes on after epoch 1, from previous.pt"
+    assert goes_on == "checkpoint: resumes after epoch 1, from previous.pt"
     assert (job.folder / "damaged-last.pt").read_bytes() == damaged
     assert not (job.folder / "last.pt").exists()
 

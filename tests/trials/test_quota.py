@@ -112,7 +112,7 @@ def test_a_job_that_waits_for_room_is_told_once(tmp_path: Path) -> None:
     assert [source.next_job() for _ in range(3)] == [None] * 3
 
     log = (tmp_path / "study.log").read_text()
-    assert log.count("no job starts until one that runs makes room: storage quota: ") == 1
+    assert log.count("no job starts until a running one frees space: storage quota: ") == 1
     source.ended(0, Ending(cause="out of memory"))
     assert source.next_job() is not None
 

@@ -43,7 +43,7 @@ def test_the_best_trials_keep_weights_and_all_trials_keep_records(tmp_path: Path
         assert any("tfevents" in name for name in names)
     gone = [number for number in range(len(source.trials)) if number not in best(source, 3)]
     told = re.findall(
-        r"retention: trials? ([\d, ]+?)(?: and (\d+) more)? gave up", (tmp_path / "study.log").read_text()
+        r"retention: trials? ([\d, ]+?)(?: and (\d+) more)?: weights deleted", (tmp_path / "study.log").read_text()
     )
     assert sum(len(named.split(",")) + int(more or 0) for named, more in told) == len(gone)
     assert len(told) <= 4, "a line now and then, not one a trial"
@@ -90,7 +90,7 @@ def test_weights_that_cannot_be_deleted_stop_nothing(tmp_path: Path, caplog: pyt
     caplog.set_level(logging.INFO, logger="automl")
     assert give_up(tmp_path) == 10
     assert caplog.messages
-    assert all(re.fullmatch(r"retention: .*best.pt stays: .+", line) for line in caplog.messages)
+    assert all(re.fullmatch(r"retention: .*best.pt could not be deleted: .+", line) for line in caplog.messages)
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_after_the_verdict_only_the_shipped_re_training_keeps_weights(
         "trial7_seed1000000": False, "trial7_seed1000001": True, "default_seed1000000": False,
     }  # fmt: skip
     assert all("curves.csv" in files for files in now().values())
-    assert caplog.messages == ["retention: 2 re-trainings that do not ship gave up their weights, 0.0 MB"]
+    assert caplog.messages == ["retention: weights of 2 re-trainings that do not ship are deleted, 0.0 MB"]
 
 
 def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:

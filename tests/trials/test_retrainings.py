@@ -227,8 +227,8 @@ def test_a_stop_and_a_loss_are_told(tmp_path: Path) -> None:
     source.stop("SIGTERM")
     assert (before, source.stopping) == (False, True)
     log = (tmp_path / "study.log").read_text()
-    assert "default_seed1000000 lost its worker and goes on: node lost" in log
-    assert "study stops: SIGTERM; 1 re-trainings go on when it is resumed" in log
+    assert "default_seed1000000 lost its worker and is retried: node lost" in log
+    assert "study stops: SIGTERM; 1 re-trainings continue when it is resumed" in log
 
 
 def recorded(folder: Path, *, board: Board | None = None) -> Retrainings:

@@ -1,6 +1,6 @@
-"""What to try next. A Gaussian process (Optuna's own) over the final values that trials are expected to reach.
+"""Sampler: Bayesian optimisation with Optuna's Gaussian process over the forecast final values of trials.
 
-Called by `study`; knows no clock, no files and no Ray. `Sampler` draws params and is told of every trial.
+Uses no clock, no files and no Ray. `Sampler` draws params and records every trial.
 """
 
 from automl.hpo.sampler.importance import importances

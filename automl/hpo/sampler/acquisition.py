@@ -1,4 +1,4 @@
-"""Where to try next, given what a study has seen: candidates, and the model's opinion of each."""
+"""Acquisition: generate candidates and pick the one with the highest expected improvement per second."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,20 +18,20 @@ from automl.study import Measurement
 CANDIDATES: Final = 400
 """Half of them drawn over the whole space, half near the best trials."""
 TOP: Final = 5
-"""The trials near which candidates lie."""
+"""Number of best trials near which candidates are drawn."""
 NEAR: Final = (0.2, 0.04)
-"""How near, in shares of a parameter's range: one quarter of the candidates each."""
+"""Widths as shares of a parameter's range: one quarter of the candidates each."""
 CLIMB: Final = (0.1, 0.03)
-"""How near to the most promising candidates further ones are drawn, round by round."""
+"""Widths at which the best candidates are refined, round by round."""
 STEPS: Final = 20
-"""How many near each of them."""
+"""Candidates drawn near each of them."""
 TOLD: Final = 60
-"""Candidates that earlier studies put forward."""
+"""Number of candidates from earlier studies."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """What the sampler remembers of a trial."""
+    """The sampler's record of a trial."""
 
     point: Points
     values: list[float] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Seen:
     runs: bool = True
     infeasible: bool = False
     outside: bool = False
-    """Its params are no point of the space, so that it says nothing about any."""
+    """Its params are outside the space, so the model does not use it."""
 
     def take(self, measurement: Measurement, metric: str) -> None:
         """Record an epoch; one that was not validated has no value."""
@@ -53,12 +53,12 @@ class Seen:
 
     @property
     def shows(self) -> bool:
-        """Return True if there is a value to go by."""
+        """Return True if it has a value."""
         return not (self.infeasible or self.outside) and self.best > -inf
 
     @property
     def awaited(self) -> bool:
-        """Return True if its value is still to come."""
+        """Return True if it is pending: no value yet."""
         return self.runs and not (self.shows or self.outside)
 
     @property
@@ -68,39 +68,39 @@ class Seen:
 
 
 class Proposal:
-    """The model of one state of a study; it serves until a trial reaches a rung or ends."""
+    """The model of one state of a study; valid until a trial reaches a rung or ends."""
 
     def __init__(self, encoding: Encoding, seen: Sequence[Seen], experience: Experience, max_epochs: int) -> None:
-        """Fit what the trials show; three at least must show a value.
+        """Fit the model; at least three trials must have a value.
 
         Targets are normal quantiles of ranks: half by the final value that a trial is forecast to reach, half by its
         best so far. Each alone orders the trials of a study worse than both together.
         """
         self._encoding = encoding
         self._experience = experience
-        told = [trial for trial in seen if trial.shows]
-        self._points = self._stack([trial.point for trial in told])
+        valued = [trial for trial in seen if trial.shows]
+        self._points = self._stack([trial.point for trial in valued])
         self._infeasible = self._stack([trial.point for trial in seen if trial.infeasible and not trial.outside])
         self._running = self._stack([trial.point for trial in seen if trial.awaited])
         self._all = self._stack([trial.point for trial in seen])
-        finals = [found.final for found in forecast([trial.values for trial in told], max_epochs)]
-        self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in told])) / 2
+        finals = [found.final for found in forecast([trial.values for trial in valued], max_epochs)]
+        self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in valued])) / 2
         if experience:
             experience.agree(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
         self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
         self._believe()
-        self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in told]))
+        self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
         self._incumbent = self._best_mean()
 
     def runs(self, point: Points) -> None:
-        """Record that a trial has begun here."""
+        """Record that a trial runs at this point."""
         self._all = np.vstack([self._all, point])
         self._running = np.vstack([self._running, point])
         self._believe()
 
     def best(self, generator: np.random.Generator) -> Points:
-        """Return the candidate that promises most for its price."""
+        """Return the argmax of expected improvement per second."""
         candidates = self._fresh(self._candidates(generator))
         promise = self._promise(candidates)
         for width in CLIMB:
@@ -111,13 +111,13 @@ class Proposal:
         return np.asarray(candidates[int(np.argmax(promise))])
 
     def _fresh(self, candidates: Points) -> Points:
-        """Return the candidates that have not been tried; all, where all have been."""
+        """Return the candidates that have not been tried; all of them if none is left."""
         known = set(_keys(self._all))
         fresh = np.array([key not in known for key in _keys(candidates)])
         return candidates[fresh] if fresh.any() else candidates
 
     def _believe(self) -> None:
-        """Have the model take trials without a value into account; where one failed, unknown is not promising."""
+        """Condition on pending points (kriging believer), and penalise failed ones."""
         worst = self._targets.min() - self._expected(self._infeasible)
         self._model.believe(self._running, failed=self._infeasible, worst=worst)
 
@@ -128,7 +128,7 @@ class Proposal:
         return promise - self._cost.log(candidates) + self._log_feasible(candidates)
 
     def _log_feasible(self, candidates: Points) -> Vector:
-        """Return the log share of trials alike that did not fail, one that did not being taken for granted."""
+        """Return the log share of similar trials that did not fail, with one success assumed."""
         if not len(self._infeasible):
             return np.zeros(len(candidates))
         failed = self._model.likeness(candidates, self._infeasible).sum(axis=1)
@@ -136,7 +136,7 @@ class Proposal:
         return np.asarray(np.log((fine + 1) / (fine + failed + 1)))
 
     def _best_mean(self) -> float:
-        """Return the highest expected target among the trials: a noisy one does not count at its face value."""
+        """Return the highest posterior mean among the trials: an observed target is noisy."""
         points = self._points[representative(self._targets, HELD)]
         mean, _ = self._model.predict(points)
         return float((mean + self._expected(points)).max())
@@ -159,7 +159,7 @@ class Proposal:
 
 
 def _keys(points: Points) -> list[bytes]:
-    """Return what equal points have in common; the sum takes the sign off a zero."""
+    """Return a hashable key of each point; the sum turns -0.0 into 0.0."""
     return [row.tobytes() for row in np.round(points, 9) + 0.0]
 
 

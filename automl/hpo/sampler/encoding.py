@@ -1,4 +1,4 @@
-"""Params as points of the unit cube, and candidates drawn there: the form in which a model sees a search space."""
+"""Encoding of params as points of the unit cube, and candidates drawn there."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ Vector = NDArray[np.float64]
 Points = NDArray[np.float64]
 """(points, parameters): a number as the share of its range, on its log scale if it has one; a choice as its index.
 
-A number with several ranges has one column, the share of the range that is live: so a model compares high with high
-and low with low across, say, optimizers."""
+A number with several ranges has one column, the share of its active range: so a model compares high with high and low
+with low across, for example, optimizers."""
 
 
 @dataclass(frozen=True)
 class Encoding:
     """The unit cube of one space.
 
-    A parameter that does not exist under a point's params stands at its default, at the first one if it has several.
+    A parameter that does not exist under a point's params has its default, the first one if it has several.
     """
 
     space: SearchSpace
 
     @cached_property
     def categorical(self) -> NDArray[np.bool_]:
-        """Return True for each column that holds the index of a choice."""
+        """Return True for each column that contains the index of a choice."""
         return np.array([isinstance(parameter, Choice) for parameter in self.space.parameters.values()])
 
     @cached_property
@@ -53,7 +53,7 @@ class Encoding:
         return params
 
     def draw(self, count: int, generator: np.random.Generator) -> Points:
-        """Return points drawn evenly over the space."""
+        """Return points drawn uniformly over the space."""
         points = generator.random((count, len(self.space.parameters)))
         for column, parameter in self._choices():
             points[:, column] = np.floor(points[:, column] * len(parameter.choices))
@@ -62,7 +62,7 @@ class Encoding:
     def near(self, centers: Points, generator: np.random.Generator, *, width: float) -> Points:
         """Return one point near each center: some of its parameters moved, numbers by about `width` of their range.
 
-        At least one number is moved; choices, the less near the less often, are drawn again.
+        At least one number is moved; choices are drawn again, more often at a larger `width`.
         """
         count, columns = centers.shape
         moved = generator.random((count, columns)) < max(0.3, 1 / columns)
@@ -81,7 +81,7 @@ class Encoding:
                 yield column, parameter
 
     def _settled(self, points: Points) -> Points:
-        """Put parameters that do not exist at a point at their default, integers on their nearest value."""
+        """Set parameters that do not exist at a point to their default, integers to their nearest value."""
         there: dict[str, NDArray[np.bool_]] = {}
         for column, (name, parameter) in enumerate(self.space.parameters.items()):
             there[name] = np.zeros(len(points), dtype=bool)
@@ -94,7 +94,7 @@ class Encoding:
         return points
 
     def _held(self, when: When, points: Points, there: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
-        """Return True for each point at which a condition holds; `there` tells where its parents exist."""
+        """Return True for each point that meets a condition; `there` is True where its parents exist."""
         names = list(self.space.parameters)
         held = np.ones(len(points), dtype=bool)
         for parent, values in when.items():
@@ -106,7 +106,7 @@ class Encoding:
 
 
 def _reflected(points: Points) -> Points:
-    """Fold numbers beyond the borders back inside, so that a center on a border is not stuck to it."""
+    """Reflect numbers beyond the borders back inside: clipping would keep a center on its border."""
     return np.clip(np.where(points < 0, -points, np.where(points > 1, 2 - points, points)), 0, 1)
 
 
@@ -127,7 +127,7 @@ def _place(parameter: Parameter, name: str, params: Params) -> float:
 
 
 def _rest(parameter: Parameter) -> float:
-    """Return where a parameter stands at points at which it does not exist."""
+    """Return the value of a parameter at points at which it does not exist."""
     first = parts(parameter)[0]
     return _share(first, first.default)
 

@@ -1,4 +1,4 @@
-"""What an epoch costs under which params: a linear model of the logarithm of its seconds."""
+"""Cost model: seconds of an epoch by params, linear in the logarithm."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -18,7 +18,7 @@ class Cost:
 
     @classmethod
     def fit(cls, encoding: Encoding, points: Points, seconds: Vector) -> Self:
-        """Fit the mean seconds of an epoch (each above 0); a ridge of one observation a coefficient."""
+        """Fit the mean seconds of an epoch (each above 0); a ridge of one observation per coefficient."""
         logs = np.log(seconds)
         columns = _columns(encoding, points)
         normal = columns.T @ columns + np.eye(columns.shape[1])

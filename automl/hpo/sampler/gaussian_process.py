@@ -1,7 +1,7 @@
-"""A Gaussian process over the unit cube, by Optuna's own machinery.
+"""Gaussian process over the unit cube, on Optuna's implementation.
 
-The only place that touches Optuna's private `_gp`; the version is pinned to its minor release and a test holds the
-contract. Fitted from a fixed start each time, so that the same history gives the same model in every session.
+The only module that uses Optuna's private `_gp`; its version is pinned to the minor release and a test checks the
+interface. Fitted from a fixed start, so that the same history gives the same model in every session.
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from automl.hpo.sampler.encoding import Points, Vector
 
 FITTED: Final = 100
-"""Observations that the kernel's parameters are fitted on."""
+"""Observations to which the kernel's parameters are fitted."""
 HELD: Final = 300
-"""Observations that the posterior stands on: what bounds the price of a suggestion in a study of any size."""
+"""Observations of the posterior: bounds the time of a suggestion in a study of any size."""
 MINIMUM_NOISE: Final = 1e-4
 TOLERANCE: Final = 0.05
-"""Of the gradient where the fit of the kernel ends."""
+"""Gradient tolerance at which the fit of the kernel ends."""
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Have torch use one thread: these matrices are small, and the other cores train."""
+    """Limit torch to one thread: these matrices are small, and the other cores train."""
     import torch
 
     before = torch.get_num_threads()
@@ -45,15 +45,15 @@ class Model:
     _mean: float
     _spread: float
     _process: Any
-    """The fitted process with the points that run."""
+    """The fitted process, conditioned on pending points."""
 
     @classmethod
     @_one_thread()
     def fit(cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = HELD) -> Self:
-        """Fit a Matern 5/2 kernel with a length scale a parameter and Hamming distance between choices, and the noise.
+        """Fit a Matern 5/2 kernel with a length scale per parameter, Hamming distance between choices, and noise.
 
-        Of more than `most` observations the best half of that number is kept, and of the others as many evenly by
-        rank.
+        Of more than `most` observations the best half of that number is kept, and as many of the others, spaced evenly
+        by rank.
         """
         from optuna._gp import gp, prior
 
@@ -85,9 +85,9 @@ class Model:
 
     @_one_thread()
     def believe(self, points: Points, *, failed: Points | None = None, worst: Vector | None = None) -> None:
-        """Take the expected values of all points that run for granted, so that the next is looked for elsewhere.
+        """Condition on the predicted values of pending points (kriging believer), so that the next point differs.
 
-        Points that `failed` are taken to have reached `worst`, a value each.
+        Points that `failed` get `worst`, a value each.
         """
         at = _tensor(points if failed is None else np.concatenate([points, failed]))
         if len(at):
@@ -105,7 +105,7 @@ class Model:
 
     @_one_thread()
     def likeness(self, points: Points, others: Points) -> NDArray[np.float64]:
-        """Return (points, others): the correlation that the kernel sees between them, 0..1."""
+        """Return (points, others): the kernel's correlation between them, 0..1."""
         covariance = self._process.kernel(_tensor(points), _tensor(others))
         return np.asarray((covariance / self._process.kernel_scale).numpy())
 
@@ -125,7 +125,7 @@ def _tensor(array: NDArray[Any]) -> Any:  # noqa: ANN401
 
 
 def representative(targets: Vector, most: int) -> NDArray[np.int64]:
-    """Return which observations to keep: the best half of `most`, as many of the others evenly by rank."""
+    """Return the observations to keep: the best half of `most`, as many of the others spaced evenly by rank."""
     order = np.argsort(-targets, kind="stable")
     if len(order) <= most:
         return np.arange(len(order))

@@ -1,4 +1,4 @@
-"""Which parameters made the difference, by Optuna."""
+"""Parameter importance (PED-ANOVA), by Optuna."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +20,9 @@ def importances(
 ) -> dict[str, float]:
     """Return the share of each parameter in the spread of results at one epoch, largest first.
 
-    All trials are compared at the same epoch, so that a stopped trial's low value does not pass for a bad end. The
-    method is PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255). It judges each range of a parameter apart, as it does
-    the trials in which the parameter does not exist (arXiv:2601.20800). `distributions` returns those of some params.
+    All trials are compared at the same epoch, so that a stopped trial's low value is not taken for a bad final value.
+    PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255) treats each range of a parameter separately, and the trials
+    without the parameter (arXiv:2601.20800). `distributions` returns those of some params.
     Empty with fewer than five trials at that epoch.
     """
     study = optuna.create_study(direction="maximize")
@@ -35,10 +35,10 @@ def importances(
         return {}
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Some regimes for parameter")  # a hint and no proof, as we say
+            warnings.filterwarnings("ignore", message="Some regimes for parameter")  # shown as a hint only
             warnings.filterwarnings("error", message="Target and region quantiles select the same set")
             found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=0.3))
-    except (RuntimeError, ValueError, UserWarning):  # too many equal values: nothing tells the good ones apart
+    except (RuntimeError, ValueError, UserWarning):  # too many equal values to rank them
         return {}
     total = sum(found.values())
     return {name: share / total for name, share in found.items()} if total > 0 else {}

@@ -1,7 +1,7 @@
-"""Draws params: the default first, a few points near it or at random, then where the model expects most for its price.
+"""Sampler: draws the default first, then points near it or at random, then those of the model (`acquisition`).
 
-Each trial counts with the final value that it is expected to reach, whether it has ended, was stopped, is paused or
-runs, so a stopped trial's low value does not pass for a bad end (docs/decisions tells what that brings).
+Each trial counts with its forecast final value, whether it has ended, was stopped, is paused or runs, so a stopped
+trial's low value is not taken for a bad final value (docs/decisions has the measured gain).
 """
 
 from collections.abc import Sequence
@@ -17,28 +17,28 @@ from automl.study import EarlierEvidence, EndReason, Params, ParamValue, State, 
 from automl.study.space import SearchSpace
 
 STARTS: Final = 6
-"""Trials after the default before a model is asked; the best of earlier studies, where named, are the first of them."""
+"""Trials after the default before the model is used; the best of earlier studies, if named, are the first of them."""
 NEAR_DEFAULT: Final = 0.5
 """Share of these that are drawn near the default params."""
 WIDTH: Final = 0.3
-"""How near, in shares of a parameter's range."""
+"""Their width as a share of a parameter's range."""
 RANDOM_SHARE: Final = 0.05
-"""Share of all trials drawn at random: a cheap insurance where early ranks mislead."""
+"""Share of all trials drawn at random, in case early ranks mislead."""
 SEEDED: Final = 3
 """Trials after the default that are the best of earlier studies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What is known before the first trial."""
+    """Knowledge before the first trial."""
 
     earlier: Sequence[EarlierEvidence] = ()
     baseline: Params | None = None
-    """What trial 0 is trained with; None: the space's default."""
+    """Params of trial 0; None: the space's default."""
 
 
 def starts_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params, str]]:
-    """Return the first params of a study and their origin: the baseline, then the space's default where it differs."""
+    """Return the first params of a study and their origin: the baseline, then the space's default if it differs."""
     default = space.defaults()
     if baseline is None:
         return [(default, "default")]
@@ -46,7 +46,7 @@ def starts_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params,
 
 
 class Sampler:
-    """Draws params; told of every trial. Numbers are the study's trial numbers, without gaps."""
+    """Draws params and records every trial. Numbers are the study's trial numbers, without gaps."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class Sampler:
     def draw(self) -> tuple[dict[str, ParamValue], str]:
         """Return params and their origin: `baseline`, `default`, `near default`, `random`, `earlier` or `model`.
 
-        They depend on the seed, the number of trials and the history only, so a resumed study goes on as it would
-        have. Nothing is remembered until the trial is added.
+        They depend on the seed, the number of trials and the history only, so a resumed study draws what an
+        uninterrupted one would. No state changes until the trial is added.
         """
         number = len(self._seen)
         generator = np.random.default_rng([self._seed, number])
         origin = self._origin(number, generator)
         if number < len(self._starts):
-            return dict(self._starts[number][0]), origin  # by way of a point they would be rounded
+            return dict(self._starts[number][0]), origin  # encoding as a point would round them
         if origin == "near default":
             point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
         elif origin == "earlier":
@@ -92,7 +92,7 @@ class Sampler:
         return self._encoding.decode(point), origin
 
     def add(self, trial: Trial) -> None:
-        """Record a trial that begins, or one of an earlier session as it stands."""
+        """Record a new trial, or one of an earlier session with its measurements."""
         params = {} if trial.outside else trial.params
         seen = self._seen[trial.number] = Seen(self._encoding.encode([params])[0], outside=trial.outside)
         for measurement in trial.measurements:
@@ -109,7 +109,7 @@ class Sampler:
         self._seen[trial.number].take(trial.measurements[-1], self._metric)
 
     def settle(self) -> None:
-        """Have the model fitted again before the next draw: a trial has reached a rung."""
+        """Mark the model as outdated, to be fitted again before the next draw: a trial has reached a rung."""
         self._proposal = None
 
     def tell(self, trial: Trial) -> None:

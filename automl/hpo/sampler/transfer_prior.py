@@ -1,4 +1,4 @@
-"""What earlier studies say of new params: a weighted sum of their own models, trusted as far as this study agrees."""
+"""Transfer prior: Gaussian processes of past studies, weighted by rank correlation with this study (RGPE-style)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,26 +11,26 @@ from automl.hpo.sampler.gaussian_process import FITTED, Model
 from automl.study import EarlierEvidence
 
 BELIEF: Final = 0.5
-"""The rank correlation with this study that an earlier one on a data set just alike is credited with at first."""
+"""The prior rank correlation with this study of an earlier one on a data set of similarity 1."""
 BELIEF_WEIGHT: Final = 5.0
-"""The trials of this study that this credit weighs as much as."""
+"""The weight of this prior, in trials of this study."""
 TOP: Final = 8
-"""The best trials of each earlier study, which are candidates themselves."""
+"""Number of best trials of each earlier study that are candidates themselves."""
 
 
 class Experience:
     """The models of earlier studies. Scores have mean 0 and spread 1 in each study."""
 
     def __init__(self, encoding: Encoding, earlier: Sequence[EarlierEvidence]) -> None:
-        """Fit a model to each study that brings at least three trials."""
+        """Fit a model to each study that has at least three trials."""
         self._encoding = encoding
-        told = [study for study in earlier if len(study.trials) >= 3]
-        points = [encoding.encode([trial.params for trial in study.trials]) for study in told]
-        scores = [np.array([trial.score for trial in study.trials]) for study in told]
+        usable = [study for study in earlier if len(study.trials) >= 3]
+        points = [encoding.encode([trial.params for trial in study.trials]) for study in usable]
+        scores = [np.array([trial.score for trial in study.trials]) for study in usable]
         kinds = encoding.categorical
         pairs = zip(points, scores, strict=True)
         self._models = [Model.fit(at, score, categorical=kinds, most=FITTED) for at, score in pairs]
-        self._credit = BELIEF * np.array([study.similarity for study in told])
+        self._credit = BELIEF * np.array([study.similarity for study in usable])
         best = [at[np.argsort(-score, kind="stable")[:TOP]] for at, score in zip(points, scores, strict=True)]
         turn = np.argsort(-self._credit, kind="stable")
         self._firsts = [best[study][place] for place in range(TOP) for study in turn if place < len(best[study])]
@@ -38,7 +38,7 @@ class Experience:
         self._weights = self._shares(self._credit)
 
     def __bool__(self) -> bool:
-        """Return True if there is anything to go by."""
+        """Return True if it has any model."""
         return bool(self._models)
 
     def best(self, place: int) -> Points:
@@ -51,13 +51,13 @@ class Experience:
         return len(self._firsts)
 
     def agree(self, points: Points, scores: Vector) -> None:
-        """Weigh the earlier studies again by the rank correlation of their predictions with this study's scores."""
+        """Update the weights of the earlier studies by rank correlation of their predictions with these scores."""
         weight = len(scores)
         found = np.array([_correlation(model.predict(points)[0], scores) for model in self._models])
         self._weights = self._shares((found * weight + self._credit * BELIEF_WEIGHT) / (weight + BELIEF_WEIGHT))
 
     def expected(self, points: Points) -> Vector:
-        """Return the score to expect; 0, the mean, where no earlier study is trusted."""
+        """Return the expected score; 0, the mean, if no earlier study has weight."""
         predictions = np.array([model.predict(points)[0] for model in self._models])
         return np.asarray(self._weights @ predictions)
 
@@ -69,7 +69,7 @@ class Experience:
 
     @staticmethod
     def _shares(agreement: Vector) -> Vector:
-        """Return weights in proportion to agreement, which add up to the best agreement."""
+        """Return weights proportional to agreement, with the best agreement as their sum."""
         positive = np.maximum(agreement, 0)
         total = positive.sum()
         return positive / total * positive.max() if total > 0 else np.zeros_like(positive)

@@ -1,6 +1,6 @@
 """Warm start: map trials of past studies into a new study's search space.
 
-Steps: `read` (past_study.py), `scores` (ranking.py), `translated` (mapping.py). The outcome is kept in the new study's
+Steps: `read` (past_study.py), `scores` (ranking.py), `translated` (mapping.py). The result is stored in the new study's
 folder, which never reads the past studies again.
 """
 
@@ -24,7 +24,7 @@ __all__ = [ "WARM_START", "EarlierStudy", "EarlierTrial", "Transfer", "evidence"
 
 
 def evidence(transfers: tuple[Transfer, ...]) -> tuple[EarlierEvidence, ...]:
-    """Return what the sampler is told of the earlier studies."""
+    """Return the trials of the earlier studies for the sampler."""
     return tuple(transfer.evidence() for transfer in transfers)
 
 
@@ -33,10 +33,10 @@ def gather(
 ) -> tuple[Transfer, ...]:
     """Read the studies that a description names; relative paths are those of the storage.
 
-    `settings` are the trainer's own, for what neither study fixes.
+    `settings` are the trainer's defaults, for settings that neither study fixes.
 
     Raises:
-        StudyError: one line for each path that names no study, or one that can teach this one nothing.
+        StudyError: one line for each path that names no study, or one without usable trials.
     """
     found: list[Transfer] = []
     taken = {(storage / RUNS / spec.name).resolve(): "this study itself"}

@@ -1,6 +1,6 @@
-"""Where an earlier study is kept, found without leaving the folder that the user named.
+"""Locate an earlier study in a study or registry folder; reject symlinks that lead outside it.
 
-What stands in such a folder was written by others: a link in it, or a name in a document, must not lead elsewhere.
+The content of such a folder is untrusted: a link in it, or a name in a document, must not lead outside.
 """
 
 import json
@@ -21,8 +21,8 @@ def version_of(folder: Path) -> Path:
     """Return the version of a registry folder to learn from: the champion, else the newest.
 
     Raises:
-        StudyError: a document in it is not as it was published.
-        RegistryError: it holds no version, or is damaged.
+        StudyError: a document in it differs from the published one.
+        RegistryError: it contains no version, or is damaged.
     """
     held = Registry(folder.parent, folder.name)
     file_in(folder, ALIASES)
@@ -37,15 +37,15 @@ def version_of(folder: Path) -> Path:
         if found != published.get(name):
             raise StudyError(
                 f"{version / name}: SHA-256 must be {published.get(name)}, as published, but is {found}; "
-                "bring it back from a copy"
+                "restore it from a copy"
             )
     return version
 
 
 def study_of(folder: Path, name: object) -> Path | None:
-    """Return the folder of the study that a registry's version says it came from; None where it is gone.
+    """Return the folder of the study from which a registry version was published; None if it is gone.
 
-    A name that is none, such as one with `..`, and a link in place of the folder count as gone.
+    An invalid name, such as one with `..`, and a link in place of the folder count as gone.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return None
@@ -63,4 +63,4 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StudyError(f"{path}: must be readable JSON, but {reason}; bring it back from a copy") from None
+        raise StudyError(f"{path}: must be readable JSON, but {reason}; restore it from a copy") from None

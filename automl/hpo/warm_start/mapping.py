@@ -1,6 +1,6 @@
-"""Params of an earlier study in the terms of the present one's space. Pure.
+"""Map params of an earlier study into the present search space. Pure.
 
-What counts is what a trial was really trained with: its params, and the fixed settings of its study for the rest.
+Compared are the effective values of a trial: its params, and the fixed settings of its study for the rest.
 """
 
 from collections.abc import Mapping
@@ -13,36 +13,36 @@ from automl.study.space import SET_BY_AUTO, Choice, Integer, Real, SearchSpace, 
 from automl.study.spec import StudySpec
 
 REACH: Final = 0.1
-"""So far outside a range, as a share of its width, a value is taken for the end of the range; further out it is not."""
+"""A value outside a range by at most this share of its width is clipped to the range; one further out is rejected."""
 HUGE: Final = 1e300
-"""Beyond it a whole number is no float any more."""
+"""Above it not every integer is a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a study varies, and what it holds fixed."""
+    """The searched parameters and the fixed settings of a study."""
 
     space: SearchSpace
     fixed: Mapping[str, Any]
 
     @classmethod
     def of(cls, spec: StudySpec, settings: Mapping[str, Any]) -> Self:
-        """Return a study's terms; `settings` are the trainer's own, for what the study does not fix."""
+        """Return a study's terms; `settings` are the trainer's defaults, for what the study does not fix."""
         return cls(spec.search_space, {**settings, **spec.train, "model": spec.model})
 
 
 def translated(params: Params, earlier: Terms, present: Terms) -> dict[str, ParamValue] | str:
-    """Return params that the present space could have drawn, or the name of the parameter that does not fit.
+    """Return the params mapped into the present space, or the name of the parameter that does not fit.
 
-    A number searched there and fixed here is left out: the trial still tells something of the others. A choice
-    searched there and fixed here must be the one fixed: under another optimizer or model the rest means another thing.
+    A number searched there and fixed here is left out: the trial is still evidence on the others. A choice searched
+    there and fixed here must equal the fixed one: the other params are not comparable across optimizers or models.
     """
     for name, parameter in earlier.space.parameters.items():
         other = name in params and name not in present.space.parameters and isinstance(parameter, Choice)
         if other and not _same(name, params[name], present.fixed.get(name)):
             return name
     trained = {**earlier.fixed, **params}
-    # Under `optimizer: auto` nobody knows from the settings what was trained with.
+    # Under `optimizer: auto` the settings do not contain the effective values.
     unknown = SET_BY_AUTO if str(trained.get("optimizer")).lower() == "auto" else frozenset()
     found: dict[str, ParamValue] = {}
     for name, parameter in present.space.parameters.items():
@@ -59,13 +59,13 @@ def _same(name: str, one: object, other: object) -> bool:
 
 
 def _spelled(name: str, part: Single, value: object) -> object:
-    """Return a value as the present space spells it: Ultralytics takes an optimizer in any case."""
+    """Return a value in the present space's spelling: Ultralytics accepts an optimizer in any letter case."""
     choices = part.choices if isinstance(part, Choice) else ()
     return next((choice for choice in choices if _same(name, choice, value)), value) if name == "optimizer" else value
 
 
 def fitted(parameter: Single, value: object) -> ParamValue | None:
-    """Return the value as the parameter can take it, None where it cannot.
+    """Return the value converted and clipped to the parameter's range, None if it does not fit.
 
     >>> fitted(Real(0.0, 1.0, default=0.5), 1.05), fitted(Real(0.0, 1.0, default=0.5), 1.2)
     (1.0, None)
@@ -90,5 +90,5 @@ def _near(parameter: Real | Integer, value: float) -> float | None:
 
 
 def _kind(value: object) -> type:
-    """Return what tells true from 1 and '1' from 1, and not 1 from 1.0."""
+    """Return a kind that differs for True, 1 and '1', and is the same for 1 and 1.0."""
     return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)

@@ -1,6 +1,6 @@
-"""An earlier study as it can be read beside its own writer: description, curves, and what its data looked like.
+"""Read-only view of an earlier study: description, curves and data summary; safe while its writer runs.
 
-Read-only: from `study.yaml`, `journal.log` and `dataset.json`; no weights are opened.
+Reads `study.yaml`, `journal.log` and `dataset.json`; opens no weights.
 """
 
 import stat
@@ -23,7 +23,7 @@ from automl.study.load import differences, stored
 from automl.study.spec import StudySpec
 
 FOREIGN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What comes up when a document of another kind is read as one of ours."""
+"""Errors raised when a document of another kind is parsed as ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class EarlierTrial:
 
     params: Params
     curve: Mapping[int, float]
-    """Epoch to the metric, in order; epochs without it are absent."""
+    """Maps an epoch to the metric, in order; epochs without it are absent."""
     state: State
 
     @property
@@ -47,37 +47,37 @@ class EarlierTrial:
 
 @dataclass(frozen=True, slots=True)
 class EarlierStudy:
-    """What is known of an earlier study."""
+    """Data of an earlier study."""
 
     folder: Path
     spec: StudySpec
     """Its name, space, fixed settings and ladder."""
     metric: str
-    """The tag that the curves are of."""
+    """The metric of the curves."""
     trials: tuple[EarlierTrial, ...]
     data: Summary | None
-    """None where neither the study's own note of it nor its staged data are there."""
+    """None if neither the study's data summary nor its staged data exist."""
     note: str = ""
-    """What a person should know of how it was read."""
+    """Remark for the user on how it was read."""
 
     @property
     def ended(self) -> list[EarlierTrial]:
-        """Return the trials that ran to their end or were stopped, with a value at least."""
+        """Return the trials that completed or were stopped, with at least one value."""
         return [trial for trial in self.trials if trial.state in {State.COMPLETED, State.PRUNED} and trial.curve]
 
     @property
     def countable(self) -> list[EarlierTrial]:
-        """Return the trials that can be ranked: all that are past the first rung, and those stopped before."""
+        """Return the trials that can be ranked: all beyond the first rung, and those stopped before it."""
         first = self.spec.rungs[0] if self.spec.rungs else self.spec.ladder.max_epochs
         going = [trial for trial in self.trials if trial.state is State.RUNNING and trial.epoch >= first]
         return [*self.ended, *going]
 
 
 def read(path: Path, *, metric: str = "") -> EarlierStudy:
-    """Read the study that a path names: its own folder, or a registry's for the study of its champion.
+    """Read the study at a path: a study folder, or a registry folder for the study of its champion.
 
-    Without `metric` the curves are those of the study's own objective. Every epoch was measured by all objectives, so
-    a study of another objective is read by the present one.
+    Without `metric` the curves are those of the study's own objective. Every epoch has all metrics, so a study of
+    another objective can be read by the present one.
 
     Raises:
         AutomlError: the path names no study, a document is damaged, or no trial ended with a value of the metric.
@@ -97,10 +97,10 @@ def read(path: Path, *, metric: str = "") -> EarlierStudy:
 
 
 def look(path: Path, *, metric: str = "") -> EarlierStudy:
-    """Read a study's folder, whatever became of its trials.
+    """Read a study's folder, even if no trial ended.
 
     Raises:
-        AutomlError: it is none, or a document is damaged.
+        AutomlError: it is no study folder, or a document is damaged.
     """
     folder = real(path)
     for name in (SPEC, JOURNAL):
@@ -147,7 +147,7 @@ def _from_registry(folder: Path, metric: str) -> EarlierStudy:
             f"{folder}: must be of a study of {metric}, since the study itself is gone, but its version "
             f"{version.name} was scored by {spec.metric}"
         )
-    note = f"its study {name} is gone, so only what version {version.name} tells is known"
+    note = f"its study {name} is gone, so only the content of version {version.name} is known"
     return EarlierStudy(version, spec, spec.metric, trials, _noted(version), note)
 
 
@@ -165,13 +165,13 @@ def _outcomes(spec: StudySpec, verdict: Mapping[str, Any]) -> Iterator[EarlierTr
 
 
 def _data(folder: Path) -> Summary | None:
-    """Return the study's own note on its data, else look at what is staged; None where neither helps."""
+    """Return the study's data summary, else that of its staged data; None if neither exists."""
     if noted := _noted(folder):
         return noted
     pictures, marker = inside(folder, "data/images/train"), file_in(folder, "data/data.yaml")
     if pictures is None or not pictures.is_dir() or marker is None or not inside(folder, "data/labels/train"):
         return None
-    # The images are links to places outside, which are not followed; their labels are copies, or something is wrong.
+    # The images are links to outside folders and are not followed; labels must be copies.
     images = [image for image in sorted(pictures.iterdir()) if _regular(label_of(image))]
     head, *lines = marker.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     names = lines[lines.index("names:") + 1 :] if "names:" in lines else []

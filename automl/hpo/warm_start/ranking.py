@@ -1,4 +1,4 @@
-"""How good a trial was among those of its own study, whatever epoch each of them got to. Pure."""
+"""Rank the trials of an earlier study that stopped at different epochs. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from automl.hpo.warm_start.past_study import EarlierTrial
 def scores(trials: Sequence[EarlierTrial]) -> list[float]:
     """Return the normal quantile of each trial's rank: mean 0, spread about 1, higher is better.
 
-    A stopped trial is never compared by its low last value with the final value of another, but at the epoch to which
-    both got, by the best so far (see `order`). Equal ones share their mean rank.
+    A stopped trial's low last value is never compared with a final value: two trials are compared at the last epoch
+    that both reached, by the best so far (see `order`). Ties share their mean rank.
     """
     found = [0.0] * len(trials)
     below = 0
@@ -24,10 +24,10 @@ def scores(trials: Sequence[EarlierTrial]) -> list[float]:
 
 
 def order(trials: Sequence[EarlierTrial]) -> list[list[int]]:
-    """Return the trials' indices from the worst to the best, equal ones together.
+    """Return the trials' indices from the worst to the best, ties together.
 
-    Those that got furthest are ordered by their best value. Then come those that got less far, the longer ones first:
-    each goes in above as many of the ones before it as it was ahead of at its own last epoch.
+    The longest trials are ordered by their best value. Shorter ones are then inserted, longest first: each above as
+    many of the trials already ordered as it was ahead of at its own last epoch.
     """
     standing: list[list[int]] = []
     for epoch in sorted({trial.epoch for trial in trials}, reverse=True):
@@ -52,6 +52,6 @@ def _merged(
 
 
 def _value(trial: EarlierTrial, epoch: int) -> float:
-    """Return the best so far; one that had none yet and went on all the same counts as ahead."""
+    """Return the best so far; a trial that had none yet but continued counts as ahead."""
     value = trial.best(epoch)
     return inf if value is None else value

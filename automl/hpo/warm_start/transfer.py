@@ -1,4 +1,4 @@
-"""What one earlier study brings to a new one, and the file in which the new one keeps it."""
+"""Transfer: trials of one earlier study mapped for a new one, and the file in which the new one stores them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,29 +15,29 @@ from automl.study.spec import StudySpec
 
 FORMAT: Final = 1
 UNKNOWN: Final = 0.3
-"""The similarity taken where none is known: that of unlike data sets (measured: 0.19 to 0.46)."""
+"""The similarity assumed if unknown: that of unlike data sets (measured: 0.19 to 0.46)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What an earlier study brings, and what of it does not fit."""
+    """Trials of an earlier study that fit the new space, and counts of those that do not."""
 
     name: str
     source: str
-    """The path as the description has it."""
+    """The path as given in the description."""
     similarity: float | None
-    """Of the data sets; None where the earlier one is not known any more."""
+    """Similarity of the data sets; None if the earlier one is unknown."""
     trials: tuple[Evidence, ...]
     left_out: Mapping[str, int]
-    """Parameter to the number of trials that do not lie in this study's space because of it."""
+    """Maps a parameter to the number of trials outside this study's space because of it."""
     note: str = ""
 
     def evidence(self) -> EarlierEvidence:
-        """Return what the sampler is told."""
+        """Return the trials for the sampler."""
         return EarlierEvidence(self.name, UNKNOWN if self.similarity is None else self.similarity, self.trials)
 
     def told(self) -> str:
-        """Return it in one line."""
+        """Return a summary in one line."""
         out = sum(self.left_out.values())
         share = f"{len(self.trials)} of {len(self.trials) + out} trials"
         alike = "unknown" if self.similarity is None else f"{self.similarity:.2f}"
@@ -47,16 +47,16 @@ class Transfer:
         return f"warm start from {self.source} (study {self.name}): {share}, similarity of data {alike}{lost}{note}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return the transfer as JSON-serialisable values."""
         trials = [{"params": dict(trial.params), "score": trial.score} for trial in self.trials]
         return asdict(self) | {"trials": trials, "left_out": dict(self.left_out)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], spec: StudySpec) -> Self:
-        """Read what `to_dict` wrote.
+        """Build a transfer from the output of `to_dict`.
 
         Raises:
-            ValueError: a trial does not lie in the study's space, or a number is none.
+            ValueError: a trial is outside the study's space, or a number is invalid.
         """
         trials = tuple(Evidence(dict(trial["params"]), float(trial["score"])) for trial in plain["trials"])
         for trial in trials:
@@ -69,7 +69,7 @@ class Transfer:
 
 
 def keep(folder: Path, transfers: Sequence[Transfer]) -> None:
-    """Write what the earlier studies bring into a study's folder; where there is nothing, leave no file."""
+    """Write the transfers into a study's folder; no file if there are none."""
     if transfers:
         files.write_json(
             folder / WARM_START, {"format": FORMAT, "studies": [transfer.to_dict() for transfer in transfers]}
@@ -79,7 +79,7 @@ def keep(folder: Path, transfers: Sequence[Transfer]) -> None:
 
 
 def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
-    """Return what the earlier studies brought when the study began.
+    """Return the transfers stored when the study began.
 
     Raises:
         StudyError: the file is gone or damaged.
@@ -94,5 +94,5 @@ def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
         return tuple(Transfer.from_dict(plain, spec) for plain in content["studies"])
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StudyError(
-            f"{path}: must be what the study began with, but {type(error).__name__}: {error}; bring it back from a copy"
+            f"{path}: must be what the study began with, but {type(error).__name__}: {error}; restore it from a copy"
         ) from None

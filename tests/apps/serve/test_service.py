@@ -201,7 +201,7 @@ def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: type
 def test_a_version_that_is_not_there_is_not_served(
     registry: Registry, fake: type[FakeDetector], version: int | str
 ) -> None:
-    with pytest.raises(RegistryError, match=rf"must hold {version!r}, but holds"):
+    with pytest.raises(RegistryError, match=rf"must contain {version!r}, but has"):
         service.load(registry, version)
     assert fake.loaded == []
 

@@ -67,7 +67,7 @@ def test_of_a_study_still_running_what_is_past_the_first_rung_counts(tmp_path: P
     writer.measured(2, trials[1].measurements[1])
     assert [trial.epoch for trial in read(folder).countable] == [6, 2, 2]
     append(folder, '{"half a li')
-    assert "half written" in read(folder).note
+    assert "incomplete line" in read(folder).note
 
 
 @pytest.mark.parametrize("trials", [[], [trial_of(0, [0.1] * 5)], [failed(0, [0.1] * 5)], [pruned(0, [])]])
@@ -80,7 +80,7 @@ def test_a_journal_damaged_in_its_middle_is_refused_by_line(tmp_path: Path) -> N
     folder = past(tmp_path)
     lines = (folder / "journal.log").read_text().splitlines(keepends=True)
     (folder / "journal.log").write_text("".join([*lines[:5], "rubbish\n", *lines[5:]]))
-    assert "journal.log:6: the checksum must hold" in refused(folder)
+    assert "journal.log:6: the checksum must match" in refused(folder)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_document_that_is_no_file_is_refused_and_not_waited_for(tmp_path: Path
     folder = past(tmp_path)
     (folder / name).unlink()
     os.mkfifo(folder / name)
-    assert "must be a file, but is none" in refused(folder)
+    assert "must be a file, but is not" in refused(folder)
     (folder / name).unlink()
     (folder / name).symlink_to(name)
     assert "leads nowhere" in refused(folder)
