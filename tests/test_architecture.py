@@ -25,7 +25,7 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 
 OPTIONS = {
     "check": ["--data", "--json", "--model", "--set", "--storage", "spec"],
-    "export": ["--engine", "--version", "model", "target"],
+    "export": ["--engine", "--force", "--version", "model", "target"],
     "history": ["--json", "model"],
     "promote": ["--json", "--version", "--why", "model"],
     "report": ["study"],

@@ -28,8 +28,8 @@ class AliasMove:
     at: str
     """UTC, ISO 8601."""
     by: str
-    moves: Mapping[str, int]
-    """Alias to version number."""
+    moves: Mapping[str, int | None]
+    """Alias to version number; None where it was taken away."""
     why: str
 
     def told(self) -> str:
@@ -88,18 +88,20 @@ class Registry:
         """Make a version the champion by hand; the reason is kept in the history.
 
         Raises:
-            RegistryError: there is no such version.
+            RegistryError: there is no such version, or no reason is given.
         """
+        _refuse_silence(why)
         number = int(self.path(version).name)
         self.stored.promote(number, why=f"by hand: {why}")
         return Champion(self.name, number, self.aliases)
 
     def rollback(self, *, why: str) -> Champion:
-        """Exchange champion and previous; the reason is kept in the history.
+        """Make the version that served before the champion again; once more goes further back.
 
         Raises:
-            RegistryError: there is no previous champion.
+            RegistryError: no version served before, or no reason is given.
         """
+        _refuse_silence(why)
         return Champion(self.name, self.stored.rollback(why=why), self.aliases)
 
     def verify(self) -> Verification:
@@ -118,6 +120,11 @@ class Registry:
             RegistryError: an entry cannot be read.
         """
         return [_move(entry, self.folder / HISTORY) for entry in self.stored.history()]
+
+
+def _refuse_silence(why: str) -> None:
+    if not why.strip():
+        raise RegistryError(f"why: must say why, since the history keeps it, but got {why!r}; pass --why")
 
 
 def stored(folder: Path | str) -> storage_registry.Registry:

@@ -7,7 +7,6 @@ import typer
 
 from automl.apps.cli.messages import print_json, readable
 from automl.apps.cli.options import Json, ModelFolder, Port, Version, Why
-from automl.storage.layout import ONNX
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
 
@@ -25,7 +24,7 @@ def promote(model: ModelFolder, version: Version, *, why: Why, json: Json = Fals
 
 @readable
 def rollback(model: ModelFolder, *, why: Why) -> None:
-    """Go back to the previous champion."""
+    """Go back to the champion before this one; once more goes further back."""
     from automl.apps.registry import Registry
 
     _print_champion(Registry(model).rollback(why=why), json=False)
@@ -63,20 +62,24 @@ def history(model: ModelFolder, *, json: Json = False) -> None:
 @readable
 def export(
     model: ModelFolder,
-    target: Annotated[Path, typer.Argument(help="The engine file to write.")],
+    target: Annotated[Path, typer.Argument(help="The file to write; its suffix says what: .onnx, .engine or .pt.")],
     *,
     version: Version = CHAMPION,
-    builder: Annotated[str, typer.Option("--engine", help="auto, tensorrt or tensorrt_rtx.")] = "auto",
+    builder: Annotated[
+        str, typer.Option("--engine", help="What builds an .engine: auto, tensorrt or tensorrt_rtx.")
+    ] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
 ) -> None:
-    """Build an engine from a version's ONNX for the GPU of this machine."""
+    """Write a version's ONNX file, its weights, or an engine built for the GPU of this machine."""
+    from automl.apps import export_target
     from automl.apps.registry import Registry
-    from automl.release import tensorrt_builder
 
     held = Registry(model)
+    export_target.refuse(target, builder=builder, force=force)
     folder = held.path(version)
     if problems := held.stored.verify(int(folder.name)):
         raise RegistryError("\n".join(problems))
-    print(f"{target}: built by {tensorrt_builder.build_plan(folder / ONNX, target.absolute(), wanted=builder)}")
+    print(export_target.write(folder, target, builder=builder))
 
 
 @readable
