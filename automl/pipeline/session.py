@@ -71,6 +71,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     with files.locked(folder), progress.attached(), held(Patience(LOG.info)), heartbeat.beating(folder, attempt=0):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
+        LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = prepare_data(spec, folder)
         if links := staging.told_links(staged):
             LOG.info(links)

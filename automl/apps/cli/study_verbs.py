@@ -1,11 +1,15 @@
 """Verbs on studies: search, check, resume, status, report."""
 
-from typing import Any
+from importlib import metadata
+from typing import Any, Final
 
 from automl.apps.cli.messages import print_json, print_table, readable
 from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
 from automl.study import yaml_io
 from automl.study.errors import SpecError
+from automl.tracking.console import announce
+
+LOADING: Final = f"automl {metadata.version('automl')} starts; loading PyTorch and Ultralytics takes a while"
 
 
 @readable
@@ -14,6 +18,8 @@ def search(
     storage: Storage = None, address: Address = None, plan: Plan = False,
 ) -> None:  # fmt: skip
     """Search, confirm, export and promote; the same study again goes on where it stood."""
+    if not plan:
+        announce(LOADING)
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 
@@ -47,6 +53,7 @@ def check(
 @readable
 def resume(study: StudyFolder, *, address: Address = None) -> None:
     """Go on with an interrupted study."""
+    announce(LOADING)
     from automl.apps import api
 
     api.open_study(study).resume(address=address)
