@@ -8,6 +8,7 @@ from typing import Any
 
 from automl.storage import registry as storage_registry
 from automl.storage.layout import HISTORY
+from automl.storage.place import default_storage, registry_folder
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
 
@@ -138,6 +139,11 @@ def stored(folder: Path | str) -> storage_registry.Registry:
     if not held.versions():
         raise RegistryError(f"{folder}: must be a registry folder, models/<name>, but holds no version")
     return held
+
+
+def named(model: Path, storage: Path | None) -> Path:
+    """Return the folder of a registry that is named by its folder or by its name in a storage."""
+    return registry_folder(model, (storage or default_storage()).absolute())
 
 
 def number_or_alias(version: int | str) -> int | str:
