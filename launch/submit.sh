@@ -6,9 +6,19 @@
 # The cluster is RAY_API_SERVER_ADDRESS (this machine's head if unset), its token RAY_AUTH_TOKEN, or the file
 # RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token. AUTOML_STORAGE is where runs/ and models/ go: a folder on the cluster's
 # nodes, seen by all of them at the same path. The same study submitted again goes on where it stood.
+# The exit status is that of the study: 0 done, 2 a mistake in the input, 75 the cluster is gone, 130 stopped.
 set -euo pipefail
 
 fail() { printf 'launch/submit.sh: %s\n' "$*" >&2; exit 2; }
+
+for word in "$@"; do
+    case $word in
+    -h | --help)
+        sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"
+        exit 0
+        ;;
+    esac
+done
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 address=${RAY_API_SERVER_ADDRESS:-http://127.0.0.1:8265}
@@ -22,9 +32,42 @@ fi
 if [ $# -gt 0 ] && [ "${1#-}" = "$1" ] && [ ! -f "$1" ]; then
     fail "$1: must be a spec in $PWD, but is no file there"
 fi
+# Data sets do not travel: a relative name would be looked for in the job's own folder.
+before=
+for word in "$@"; do
+    case $before$word in
+    --data=sample | --data=/* | --data--*) ;;
+    --data=?*) fail "${word#--data=}: --data must be an absolute path on the cluster's nodes, but is relative" ;;
+    esac
+    [ "$word" = --data ] && before=--data= || before=
+done
 
 export RAY_AUTH_MODE=token
 [ -n "${RAY_AUTH_TOKEN:-}" ] || export RAY_AUTH_TOKEN_PATH=$token
+
+# ask PATH: what the head answers there, in JSON; one line and status 2 where it does not.
+ask() {
+    python3 - "$address" "$token" "$1" <<'END'
+import os
+import sys
+import urllib.error
+import urllib.request
+
+address, file, path = sys.argv[1:]
+try:
+    token = os.environ.get("RAY_AUTH_TOKEN") or open(file, encoding="utf-8").read().strip()
+    asked = urllib.request.Request(address.rstrip("/") + path, headers={"Authorization": f"Bearer {token}"})
+    print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30).read().decode())
+except urllib.error.HTTPError as error:
+    wrong = "does not take the token" if error.code in {401, 403} else f"answers {error.code} {error.reason}"
+    sys.exit(f"launch/submit.sh: {address}: must be a Ray head, but {wrong}; see RAY_AUTH_TOKEN_PATH (now {file})")
+except (OSError, ValueError) as error:
+    why = getattr(error, "reason", error)
+    sys.exit(f"launch/submit.sh: {address}: must be a Ray head, but {why}; set RAY_API_SERVER_ADDRESS, or start one: launch/local.sh")
+END
+}
+ask /api/version >/dev/null || exit 2
+ask /api/jobs/ >/dev/null || exit 2
 
 # `ray job stop` kills after 3 s unless told otherwise. Not SIGINT: under a head that a script put into the background
 # it is ignored, by inheritance, in every job.
@@ -39,6 +82,40 @@ if storage := os.environ.get("AUTOML_STORAGE"):
 print(json.dumps({"env_vars": variables}))
 END
 )
-echo "Ctrl-C here ends the watching, not the job; the job's id and how to stop it stand below" >&2
-exec ray job submit --address "$address" --working-dir . --runtime-env-json "$environment" \
-    -- python automl/search.py "$@"
+# What the dashboard's list of jobs shows: the study as the job's name, and its data set.
+metadata=$(
+    python3 - "$@" <<'END'
+import json
+import re
+import sys
+from pathlib import Path
+
+words = sys.argv[1:]
+spec = Path(words[0] if words and not words[0].startswith("-") else "search_spaces/smoke.yaml")
+text = spec.read_text(encoding="utf-8", errors="replace")
+given = dict(word[2:].split("=", 1) for word in words if re.match("--[a-z]+=", word))
+given |= {one[2:]: other for one, other in zip(words, words[1:]) if one in {"--name", "--data"}}
+for key in ("name", "data"):
+    if key not in given and (found := re.search(rf"^{key}: *([^\s#]+)", text, re.MULTILINE)):
+        given[key] = found[1]
+print(json.dumps({"job_name": given.get("name", spec.stem), "study": given.get("name", spec.stem), "data": given.get("data", "")}))
+END
+)
+id=automl-$(date -u +%Y%m%d-%H%M%S)-$$
+settings="RAY_AUTH_MODE=token${RAY_AUTH_TOKEN_PATH:+ RAY_AUTH_TOKEN_PATH=$RAY_AUTH_TOKEN_PATH}"
+cat >&2 <<END
+job $id; Ctrl-C here ends the watching, not the job
+  status: $settings ray job status --address $address $id
+  log:    $settings ray job logs --address $address --follow $id
+  stop:   $settings ray job stop --address $address $id
+  page:   $address/#/jobs asks for the token: paste the content of ${RAY_AUTH_TOKEN_PATH:-RAY_AUTH_TOKEN}
+END
+status=0
+ray job submit --address "$address" --submission-id "$id" --metadata-json "$metadata" --working-dir . \
+    --runtime-env-json "$environment" -- python automl/search.py "$@" || status=$?
+# Ray's own status is 1 whatever the job's was.
+[ "$status" -ne 1 ] || status=$(ask "/api/jobs/$id" 2>/dev/null | python3 -c '
+import json, sys
+code = json.load(sys.stdin).get("driver_exit_code")
+print(1 if code is None else code if code >= 0 else 128 - code)' || echo 1)
+exit "$status"

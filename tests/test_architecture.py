@@ -25,20 +25,20 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 
 OPTIONS = {
     "check": ["--data", "--json", "--model", "--set", "--storage", "spec"],
-    "export": ["--engine", "--version", "model", "target"],
-    "history": ["--json", "model"],
+    "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
+    "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
-    "promote": ["--json", "--version", "--why", "model"],
-    "report": ["study"],
-    "resume": ["--address", "study"],
-    "rollback": ["--why", "model"],
+    "promote": ["--json", "--storage", "--version", "--why", "model"],
+    "report": ["--storage", "study"],
+    "resume": ["--address", "--storage", "study"],
+    "rollback": ["--storage", "--why", "model"],
     "sample": ["--seed", "folder"],
     "schema": ["--force", "--out"],
     "search": ["--address", "--data", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": ["--host", "--port", "--version", "model"],
-    "status": ["--json", "study"],
+    "status": ["--json", "--storage", "study"],
     "studies": ["--data", "--json", "--storage"],
-    "verify": ["--json", "model"],
+    "verify": ["--json", "--storage", "model"],
 }
 
 KEYS = {

@@ -48,7 +48,7 @@ class Study:
     @property
     def trials(self) -> list[TrialRecord]:
         """Return all trials as flat records; `pandas.DataFrame(study.trials)` takes them as they are."""
-        return study_status.records(self.spec, self._read())
+        return study_status.records_in(self.folder, self.spec, self._read())
 
     @property
     def best_trial(self) -> TrialRecord | None:
@@ -58,7 +58,7 @@ class Study:
             best = selection.best_trial(trials, self.spec.metric)
         except StudyError:
             return None
-        return study_status.records(self.spec, trials)[best.number]
+        return study_status.records_in(self.folder, self.spec, trials)[best.number]
 
     @property
     def verdict(self) -> Verdict | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from automl.storage import registry as storage_registry
 from automl.storage.layout import HISTORY
+from automl.storage.place import default_storage, registry_folder
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
 
@@ -28,8 +29,8 @@ class AliasMove:
     at: str
     """UTC, ISO 8601."""
     by: str
-    moves: Mapping[str, int]
-    """Alias to version number."""
+    moves: Mapping[str, int | None]
+    """Alias to version number; None where it was taken away."""
     why: str
 
     def told(self) -> str:
@@ -88,18 +89,20 @@ class Registry:
         """Make a version the champion by hand; the reason is kept in the history.
 
         Raises:
-            RegistryError: there is no such version.
+            RegistryError: there is no such version, or no reason is given.
         """
+        _refuse_silence(why)
         number = int(self.path(version).name)
         self.stored.promote(number, why=f"by hand: {why}")
         return Champion(self.name, number, self.aliases)
 
     def rollback(self, *, why: str) -> Champion:
-        """Exchange champion and previous; the reason is kept in the history.
+        """Make the version that served before the champion again; once more goes further back.
 
         Raises:
-            RegistryError: there is no previous champion.
+            RegistryError: no version served before, or no reason is given.
         """
+        _refuse_silence(why)
         return Champion(self.name, self.stored.rollback(why=why), self.aliases)
 
     def verify(self) -> Verification:
@@ -120,6 +123,11 @@ class Registry:
         return [_move(entry, self.folder / HISTORY) for entry in self.stored.history()]
 
 
+def _refuse_silence(why: str) -> None:
+    if not why.strip():
+        raise RegistryError(f"why: must say why, since the history keeps it, but got {why!r}; pass --why")
+
+
 def stored(folder: Path | str) -> storage_registry.Registry:
     """Return the registry in a folder.
 
@@ -131,6 +139,11 @@ def stored(folder: Path | str) -> storage_registry.Registry:
     if not held.versions():
         raise RegistryError(f"{folder}: must be a registry folder, models/<name>, but holds no version")
     return held
+
+
+def named(model: Path, storage: Path | None) -> Path:
+    """Return the folder of a registry that is named by its folder or by its name in a storage."""
+    return registry_folder(model, (storage or default_storage()).absolute())
 
 
 def number_or_alias(version: int | str) -> int | str:

@@ -52,7 +52,7 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
         LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
     LOG.info("next:")
     LOG.info(f"  {typed('tensorboard')} --logdir {session.folder}")
-    LOG.info(f"  open {session.folder / 'report.html'}")
+    LOG.info(f"  xdg-open {session.folder / 'report.html'}")
     name = CHAMPION if verdict.accepted else verdict.version
     image = session.data.images[verdict.split][0]
     LOG.info(f"  {typed('automl')} serve {registry.folder} --version {name}")

@@ -1,5 +1,6 @@
 """Preview of a study before it starts: data, baseline, ladder, cost, disk and time (`automl check`)."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
 from automl.study import Params, warm_up
 from automl.study.baseline import Baseline
+from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
 from automl.study.spec import SAMPLE, StudySpec
@@ -59,11 +61,13 @@ class Preview:
     gpu_hours: float | None
     disk: DiskForecast
     time: TimeForecast
+    machine_warnings: tuple[str, ...] = ()
+    """What the description asks for and this machine does not have."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return all warnings: of the data, the ladder and the disk."""
-        return (*self.data_warnings, *self.ladder_warnings, *filter(None, (self.disk.warning,)))
+        """Return all warnings: of the data, the ladder, the machine and the disk."""
+        return (*self.data_warnings, *self.ladder_warnings, *self.machine_warnings, *filter(None, (self.disk.warning,)))
 
     def __str__(self) -> str:
         """Return the text of `automl check`."""
@@ -80,6 +84,7 @@ class Preview:
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
+        yield from (f"machine warning: {warning}" for warning in self.machine_warnings)
         yield from self._cost()
         yield from self.disk.told()
         yield self.time.told()
@@ -104,8 +109,9 @@ def preview(spec: StudySpec, place: Place) -> Preview:
     """Check the data, time a few batches, and return the preview.
 
     Raises:
-        AutomlError: the data or an earlier study cannot be used, or the quota is too small.
+        AutomlError: the data or an earlier study cannot be used, the quota is too small, or nothing can be written.
     """
+    refuse_unwritable(place.study(spec.name))
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
         return _of(spec, place, inputs.check_data(spec, source, unpacked=drawn / UNPACKED))
@@ -134,7 +140,29 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         gpu_hours=spec.budget.gpu_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
+        machine_warnings=tuple(_machine_warnings(spec)),
     )
+
+
+def _machine_warnings(spec: StudySpec) -> Iterator[str]:
+    gpus = spec.resources.gpus
+    if gpus != "auto" and gpus > 0 and not trainer_of().has_cuda():
+        yield (
+            f"resources.gpus: asks for {gpus:g} a trial, but this machine has no CUDA GPU: a search here is refused; "
+            "submit it to a cluster with GPUs, or set resources.gpus=auto"
+        )
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Check that a study's folder is there and can be written, or can be made; nothing is written.
+
+    Raises:
+        StudyError: it cannot.
+    """
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        why = "cannot be written" if nearest.is_dir() else "is no folder"
+        raise StudyError(f"{folder}: must be a folder that can be written, but {nearest} {why}; pass --storage")
 
 
 def _splits(data: DataSet) -> dict[str, Split]:

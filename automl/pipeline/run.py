@@ -4,6 +4,7 @@ Each stage is idempotent: an interrupted study resumes, a finished one is unchan
 """
 
 import logging
+import os
 from typing import Final
 
 from rich.console import Console
@@ -46,6 +47,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
 
 def decide(session: Session, *, address: str | None) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
+    LOG.info("joining the cluster" if address or "RAY_ADDRESS" in os.environ else "starting the workers' cluster")
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
         slots = prepared(session, dashboard)  # 2. join Ray, probe the nodes, scan the labels
         trials = search(session, slots)  # 3. trials, until the budget is spent
@@ -64,7 +66,7 @@ def decide(session: Session, *, address: str | None) -> Verdict:
 def prepared(session: Session, dashboard: str) -> cluster.Slots:
     """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
     resources = session.spec.resources
-    LOG.info(f"study {session.spec.name} in {session.folder}; Ray dashboard {dashboard or 'none'}")
+    LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
     patiently(session.folder, lambda: cluster.probe(session.folder))
     patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))

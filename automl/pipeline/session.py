@@ -1,6 +1,7 @@
 """Session: opens a study folder for exclusive use, with data checked and staged, and the journal open."""
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,13 +65,21 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         StudyError: the folder is in use, belongs to another description, or cannot be written.
     """
     began, folder = time.monotonic(), place.study(spec.name)
+    new = not folder.exists()
     _make(folder)
     symlinks.check(folder, inner=WRITTEN)
     symlinks.check(place.registry(spec).folder)
     progress = Progress(folder / layout.LOG, console=console)
-    with files.locked(folder), progress.attached(), held(Patience(LOG.info)), heartbeat.beating(folder, attempt=0):
+    with (
+        files.locked(folder),
+        _no_stump(folder, new=new),
+        progress.attached(),
+        held(Patience(LOG.info)),
+        heartbeat.beating(folder, attempt=0),
+    ):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
+        LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = prepare_data(spec, folder)
         if links := staging.told_links(staged):
             LOG.info(links)
@@ -92,6 +101,16 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         session.clock.count_from(began)
         with session.clock.running():
             yield session
+
+
+@contextmanager
+def _no_stump(folder: Path, *, new: bool) -> Iterator[None]:
+    """Take a study's new folder away if the study never began, so that no stump of it is listed or in the way."""
+    try:
+        yield
+    finally:
+        if new and not (folder / JOURNAL).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Storage location: paths of the studies and the registry."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,38 @@ class Place:
     def registry(self, spec: StudySpec) -> Registry:
         """Return the registry's part for a study."""
         return Registry(self.storage / MODELS, spec.champion_name)
+
+
+def study_folder(named: Path, storage: Path) -> Path:
+    """Return the folder of a study that is named by its folder or, below a storage, by its name.
+
+    Raises:
+        StudyError: a bare name is neither.
+    """
+    return _found(named, storage / RUNS, "study", lambda folder: (folder / SPEC).is_file())
+
+
+def registry_folder(named: Path, storage: Path) -> Path:
+    """Return the folder of a registry that is named by its folder or, below a storage, by its name.
+
+    Raises:
+        StudyError: a bare name is neither.
+    """
+    return _found(
+        named, storage / MODELS, "registry", lambda folder: bool(Registry(folder.parent, folder.name).versions())
+    )
+
+
+def _found(named: Path, root: Path, kind: str, holds: Callable[[Path], bool]) -> Path:
+    if holds(named.absolute()) or len(named.parts) != 1 or named.exists():
+        return named
+    if holds(root / named):
+        return root / named
+    there = sorted(path.name for path in root.iterdir() if holds(path)) if root.is_dir() else []
+    raise StudyError(
+        f"{named}: must be the folder of a {kind} or the name of one in {root}, but there "
+        f"{'are ' + ', '.join(there) if there else 'is none'}; pass --storage or the folder"
+    )
 
 
 def default_storage() -> Path:

@@ -14,15 +14,14 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from automl.storage import files as storage_files
+from automl.storage.alias_history import CHALLENGER, CHAMPION, PREVIOUS, Move, served, without
 from automl.storage.layout import ALIASES, HISTORY, MANIFEST, VERSIONS
 from automl.study.errors import RegistryError
 
-CHAMPION: Final = "champion"
-CHALLENGER: Final = "challenger"
-PREVIOUS: Final = "previous"
+__all__ = ["CHALLENGER", "CHAMPION", "PREVIOUS", "Registry"]
 
 
 class Registry:
@@ -71,11 +70,11 @@ class Registry:
             digests = {name: storage_files.sha256(path) for name, path in sorted(files.items())}
             for number in reversed(self.versions()):
                 if {name: self.manifest(number)["files"].get(name) for name in digests} == digests:
-                    self._move({CHALLENGER: number}, why=f"version {number} published again")
+                    self._move({CHALLENGER: number}, why=f"version {number} published again", kind=Move.PUBLISH)
                     return number
             number = max(self.versions(), default=0) + 1
             self._write(number, files, documents)
-            self._move({CHALLENGER: number}, why=f"version {number} published")
+            self._move({CHALLENGER: number}, why=f"version {number} published", kind=Move.PUBLISH)
             return number
 
     def promote(self, number: int, *, why: str) -> None:
@@ -85,20 +84,27 @@ class Registry:
             champion = self.aliases().get(CHAMPION)
             if champion != number:
                 moves = {CHAMPION: number} if champion is None else {CHAMPION: number, PREVIOUS: champion}
-                self._move(moves, why=why)
+                self._move(moves, why=why, kind=Move.PROMOTE)
 
     def rollback(self, *, why: str) -> int:
-        """Swap champion and previous; return the new champion's number.
+        """Make the version that served before the champion again; return its number.
+
+        Once more goes further back, never to a version that a rollback left: `previous` is what served before that.
 
         Raises:
-            RegistryError: there is no previous champion.
+            RegistryError: no version served before.
         """
         with storage_files.locked(self.folder):
             aliases = self.aliases()
-            if PREVIOUS not in aliases:
-                raise RegistryError(f"{self.folder}: must have a previous champion to go back to, but has {aliases}")
-            self._move({CHAMPION: aliases[PREVIOUS], PREVIOUS: aliases[CHAMPION]}, why=why)
-            return aliases[PREVIOUS]
+            line = without(served(self.history(), aliases), [aliases.get(CHAMPION)])
+            if not line:
+                raise RegistryError(
+                    f"{self.folder}: must have a previous champion to go back to, but has {aliases or 'no champion'}; "
+                    "name a version: automl promote --version NUMBER --why WHY"
+                )
+            *before, back = line
+            self._move({CHAMPION: back, PREVIOUS: before[-1] if before else None}, why=why, kind=Move.ROLLBACK)
+            return back
 
     def manifest(self, number: int) -> dict[str, Any]:
         """Return the manifest of a version.
@@ -157,11 +163,13 @@ class Registry:
             shutil.rmtree(draft, ignore_errors=True)
             raise
 
-    def _move(self, moves: Mapping[str, int], *, why: str) -> None:
-        aliases = self.aliases() | dict(moves)
+    def _move(self, moves: Mapping[str, int | None], *, why: str, kind: Move) -> None:
+        """Record a move, then make it; an alias moved to None is taken away."""
+        aliases = {name: number for name, number in (self.aliases() | dict(moves)).items() if number is not None}
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "by": f"{_user()}@{socket.gethostname()}",
+            "kind": str(kind),
             "moves": dict(moves),
             "why": why,
         }

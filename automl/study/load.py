@@ -4,7 +4,7 @@ Called by the command line before anything is started. What the trainer accepts 
 package knows no trainer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -104,7 +104,17 @@ def _validated(raw: Mapping[str, Any], path: Path, hints: Callable[[], Mapping[s
     try:
         return StudySpec.model_validate(raw)
     except ValidationError as error:
-        raise SpecError(f"{path}: {line}" for line in readable(error, hints)) from None
+        lines = [*readable(error, hints), *_reversed_ranges(raw)]
+        raise SpecError(f"{path}: {line}" for line in lines) from None
+
+
+def _reversed_ranges(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ranges whose ends are the wrong way round, where another mistake kept them from being read."""
+    space = raw.get("space")
+    for name, part in space.items() if isinstance(space, dict) else ():
+        low, high = (part.get(end) if isinstance(part, dict) else None for end in ("low", "high"))
+        if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
+            yield f"space.{name}: low < high must hold, but got low={low:g}, high={high:g}"
 
 
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:

@@ -97,3 +97,9 @@ class View:
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    optional: Sequence[str] = ()
+    """Columns that are left out where there is no room for them, in this order."""
+    more: int = 0
+    """Columns that there would be besides."""
+    best: int | None = None
+    """Index of the best row."""

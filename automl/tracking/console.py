@@ -11,19 +11,20 @@ from typing import Final
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from automl.storage import files
 from automl.study.text import View, printable
+from automl.tracking.table import best_and_running, drawn, plain_lines
 
 ROOT: Final = logging.getLogger("automl")
 """Parent of the loggers of all modules. Without a `Progress` attached, lines go where Python's logging sends them."""
 
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
+"""Between two looks at the table where there is no terminal."""
+EPOCHS_SECONDS: Final = 600.0
+"""Between two printed tables there while nothing but epochs has changed."""
 PLAIN_WIDTH: Final = 140
-PLAIN_HEIGHT: Final = 48
 
 
 class Progress(logging.Handler):
@@ -41,6 +42,8 @@ class Progress(logging.Handler):
         self._clock = clock
         self._live: Live | None = None
         self._shown = -PLAIN_SECONDS
+        self._printed = -EPOCHS_SECONDS
+        self._last: View | None = None
         self._unwritten = ""
 
     @contextmanager
@@ -70,7 +73,7 @@ class Progress(logging.Handler):
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Show a live table at the bottom of the terminal; without a terminal, print it periodically."""
+        """Keep a table at the bottom of the terminal; where there is none, `show` prints it when something changed."""
         if not self.console.is_terminal:
             yield
             return
@@ -82,25 +85,39 @@ class Progress(logging.Handler):
                 self._live = None
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
-        """Draw the table if due."""
+        """Draw the table if it is time to; `now` prints all of its rows where there is no terminal."""
         period = REFRESH_SECONDS if self._live else PLAIN_SECONDS
         if not now and self._clock() - self._shown < period:
             return
+        looked = view()
         if self._live:
-            self._live.update(Group("", drawn(view(), height=self.console.height)))
-        else:
-            with suppress(OSError):
-                self.console.print(drawn(view(), height=PLAIN_HEIGHT))
+            size = self.console.size
+            self._live.update(Group("", drawn(looked, width=size.width, height=size.height)))
+        elif now or self._is_news(looked):
+            self._print(looked if now else best_and_running(looked))
+            self._last, self._printed = looked, self._clock()
         self._shown = self._clock()
 
+    def _is_news(self, looked: View) -> bool:
+        """Return True if a trial changed its state or another one is best; after a while, if an epoch ended."""
+        if self._last is None or _states(looked) != _states(self._last):
+            return True
+        waited = self._clock() - self._printed >= EPOCHS_SECONDS
+        return waited and looked.rows != self._last.rows
 
-def drawn(view: View, *, height: int | None = None) -> Table:
-    """Return the table; only the last rows if it is higher than the screen."""
-    title = Text(view.title, no_wrap=True, overflow="ignore")  # a narrow table does not break it
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
-    for column in view.columns:
-        table.add_column(Text(column), justify="left" if column in {"state", "why"} else "right", no_wrap=True)
-    room = len(view.rows) if height is None else max(3, height - 8)
-    for row in view.rows[-room:]:
-        table.add_row(*map(Text, row))  # plain text: a name may contain rich markup
-    return table
+    def _print(self, view: View) -> None:
+        with suppress(OSError):
+            if self.console.is_terminal:
+                self.console.print(drawn(view, width=self.console.width))
+            else:
+                self.console.print(plain_lines(view, width=PLAIN_WIDTH), markup=False, highlight=False, soft_wrap=True)
+
+
+def _states(view: View) -> tuple[object, ...]:
+    """Return each row's name and state, and which row is best."""
+    return (view.best, *(tuple(row[:2]) for row in view.rows))
+
+
+def announce(text: str) -> None:
+    """Print a log line before there is a log, as `Progress` does."""
+    print(f"{datetime.now(UTC):%H:%M:%S} {printable(text)}", flush=True)  # noqa: T201

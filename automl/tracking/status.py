@@ -46,10 +46,25 @@ def of_trials(
     """
     standing = standing_still(spec, trials) if standing is None else standing
     matter = params_that_matter(spec, trials) if matter is None else matter
-    columns = ["trial", "state", "epoch", spec.objective, f"by epoch {spec.ladder.max_epochs}", *matter, "time left"]
+    by_end = f"by epoch {spec.ladder.max_epochs}"
+    columns = ["trial", "state", "epoch", spec.objective, by_end, *matter, "time left"]
     coming = expected(spec, trials)
     rows = [_row(spec, trial, matter, standing, coming.get(trial.number, "")) for trial in trials]
-    return View(_title(spec, trials, standing, elapsed), columns, rows)
+    best = leading(spec, trials)
+    return View(
+        _title(spec, trials, standing, elapsed),
+        columns,
+        rows,
+        optional=[*reversed(matter), by_end, "time left"],
+        more=len(spec.space) - len(matter),
+        best=None if best is None else trials.index(best),
+    )
+
+
+def leading(spec: StudySpec, trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial with the highest value so far, the first of equals; None before any."""
+    measured = [trial for trial in trials if trial.best(spec.metric) is not None]
+    return max(measured, key=lambda trial: trial.best(spec.metric) or 0.0, default=None)
 
 
 def expected(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
@@ -94,33 +109,53 @@ def forecast_text(found: Forecast, *, best: float) -> str:
     return f"{found.final:.2f} ({low:.2f}..{'' if unknown else f'{high:.2f}'})"
 
 
-def standing_still(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
-    """Return the paused trials, according to the journal."""
+def standing_still(
+    spec: StudySpec,
+    trials: Sequence[Trial],
+    *,
+    beats: Mapping[int, Beat | None] | None = None,
+    driven: bool = True,
+) -> dict[int, str]:
+    """Return the trials that are paused, as far as the journal tells; with heartbeats, those that wait as well.
+
+    A trial waits for a worker where none was heard from, or none lately and no driver either (`driven` is False).
+    """
     rungs, scheduler = spec.rungs, spec.ladder.scheduler
-    return {trial.number: State.PAUSED for trial in trials if paused(trial, rungs=rungs, scheduler=scheduler)}
+    still: dict[int, str] = {}
+    for trial in trials:
+        if paused(trial, rungs=rungs, scheduler=scheduler):
+            still[trial.number] = State.PAUSED
+        elif beats is not None and trial.ending is None:
+            beat = beats.get(trial.number)
+            if beat is None or not (driven or alive(beat)):
+                still[trial.number] = State.WAITING
+    return still
 
 
 def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
-    """Return the parameters to show: all of a small space, else the most important so far."""
+    """Return the parameters to show, the most important first: of a large space those in which the trials differ."""
     names = list(spec.space)
+    if len(trials) > 1:
+        values = {name: {repr(trial.params.get(name)) for trial in trials} for name in names}
+        names = [name for name in names if len(values[name]) > 1] or names
     if len(names) <= most:
         return names
     rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
     ranked = importances(
         trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
     )
-    return (list(ranked) or names)[:most]
+    return [*(name for name in ranked if name in names), *(name for name in names if name not in ranked)][:most]
 
 
 def where(
     spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
 ) -> list[str]:
-    """Return a line on each trial that runs or was not trained as asked, and on the progress of the study."""
-    standing = standing_still(spec, trials)
+    """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
+    still = standing_still(spec, trials)
     lines = [
         f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"
         for trial in trials
-        if trial.state is State.RUNNING and trial.number not in standing
+        if trial.state is State.RUNNING and trial.number not in still
     ]
     lines += [f"trial {trial.number} conditions changed: {trial.changed}" for trial in trials if trial.changed]
     confirmed = [key.partition(":")[2] for key in notes if key.startswith("confirm:")]
@@ -196,9 +231,9 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping
 def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
     held = sum(state == State.PAUSED for state in standing.values())
-    done = ended + held  # most that pause never resume
-    values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
-    best = f", best {spec.objective} {max(values):.4f}" if values else ""
+    done = ended + held  # most that pause never go on
+    top = leading(spec, trials)
+    best = f", best {spec.objective} {top.best(spec.metric):.4f} (trial {top.number})" if top else ""
     waits = f", {held} paused" if held else ""
     left = remaining.told(remaining.left(spec, trials, elapsed, done=done))
     spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"

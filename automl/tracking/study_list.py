@@ -1,14 +1,22 @@
 """List of the past studies of a storage, those on the most similar data first."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from automl.data.summary import Summary, similarity
 from automl.hpo.warm_start.past_study import EarlierStudy, look
-from automl.storage.layout import RUNS, SPEC
+from automl.storage.journal import Journal
+from automl.storage.layout import JOURNAL, RUNS, SPEC
 from automl.study.errors import AutomlError
 from automl.study.spec import SAMPLE
-from automl.study.text import View
+from automl.study.text import View, duration
+from automl.tracking.study_status import verdict_in
+from automl.trials.job_clock import Elapsed
+
+OPTIONAL: Final = ("classes", "images", "objective", "model", "data", "date")
+"""Columns that a narrow terminal goes without, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,13 @@ class ListedStudy:
     """Maximum number."""
     objective: str
     best: float | None
+    changed: str
+    """When its journal was last written: UTC, ISO 8601."""
+    model: str
+    verdict: str
+    """`promoted`, `not promoted`, or empty before there is one."""
+    seconds: float
+    """Wall-clock time of the whole job so far."""
     similarity: float | None
     """Similarity of its data set to the given one: 0 to 1; None if either is unknown."""
 
@@ -65,10 +80,13 @@ def listing(storage: Path, *, data: Summary | None = None) -> tuple[View, list[s
 
 def view(found: Listing, *, compared: bool) -> View:
     """Return a listing as a table; `compared` shows the similarity as well."""
-    columns = ["study", "data", "images", "classes", "trials", "objective", "best", "similarity"]
+    columns = [
+        "study", "date", "model", "data", "images", "classes", "trials", "objective", "best", "verdict", "cost",
+        "similarity",
+    ]  # fmt: skip
     width = len(columns) if compared else -1
     title = f"{len(found.studies)} studies in {found.storage / RUNS}"
-    return View(title, columns[:width], [_row(study)[:width] for study in found.studies])
+    return View(title, columns[:width], [_row(study)[:width] for study in found.studies], optional=OPTIONAL)
 
 
 def _folders(storage: Path) -> list[Path]:
@@ -80,6 +98,9 @@ def _folders(storage: Path) -> list[Path]:
 
 def _listed(study: EarlierStudy, alike: float | None) -> ListedStudy:
     data = study.spec.data
+    notes = Journal.read(study.folder, metric=study.spec.metric).notes()
+    verdict = verdict_in(notes)
+    written = datetime.fromtimestamp((study.folder / JOURNAL).stat().st_mtime, UTC)
     return ListedStudy(
         name=study.folder.name,
         folder=study.folder,
@@ -90,6 +111,10 @@ def _listed(study: EarlierStudy, alike: float | None) -> ListedStudy:
         trials=study.spec.budget.trials,
         objective=study.spec.objective,
         best=max((value for trial in study.trials if (value := trial.best(trial.epoch)) is not None), default=None),
+        changed=written.isoformat(timespec="seconds"),
+        model=Path(study.spec.model).name,
+        verdict="" if verdict is None else "promoted" if verdict.accepted else "not promoted",
+        seconds=Elapsed.from_notes(notes).seconds,
         similarity=alike,
     )
 
@@ -98,11 +123,15 @@ def _row(study: ListedStudy) -> list[str]:
     unknown = "unknown"
     return [
         study.name,
+        study.changed[:10],
+        study.model,
         study.data,
         unknown if study.images is None else str(study.images),
         unknown if study.classes is None else str(study.classes),
         f"{study.ended}/{study.trials}",
         study.objective,
         "" if study.best is None else f"{study.best:.4f}",
+        study.verdict,
+        duration(study.seconds) if study.seconds else "",
         unknown if study.similarity is None else f"{study.similarity:.2f}",
     ]

@@ -57,9 +57,11 @@ class StudyStatus:
         return "\n".join((self.table.title, self.driver_text, *self.messages))
 
 
-def records(spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
-    """Return the trials as flat records, accepted by `pandas.DataFrame`."""
-    standing = status.standing_still(spec, trials)
+def records(
+    spec: StudySpec, trials: Sequence[Trial], *, standing: Mapping[int, str] | None = None
+) -> list[TrialRecord]:
+    """Return the trials as flat records, which `pandas.DataFrame` takes as they are; `standing` as in the table."""
+    standing = status.standing_still(spec, trials) if standing is None else standing
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [
         {
@@ -89,7 +91,9 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     trials, notes = journal.trials(), journal.notes()
     beat = heartbeat.heard(folder)
     elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
-    found = records(spec, trials)
+    beats = _beats(folder, spec, trials)
+    standing = status.standing_still(spec, trials, beats=beats, driven=status.alive(beat))
+    found = records(spec, trials, standing=standing)
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     verdict = verdict_in(notes)
     return StudyStatus(
@@ -107,10 +111,17 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         stages=elapsed.stages,
         trials=tuple(found),
         verdict=verdict,
-        messages=tuple(status.where(spec, trials, notes, _beats(folder, spec, trials))),
+        messages=tuple(status.where(spec, trials, notes, beats)),
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
-        table=status.of_trials(spec, trials, elapsed=elapsed),
+        table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
     )
+
+
+def records_in(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
+    """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
+    driven = status.alive(heartbeat.heard(folder))
+    standing = status.standing_still(spec, trials, beats=_beats(folder, spec, trials), driven=driven)
+    return records(spec, trials, standing=standing)
 
 
 def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:

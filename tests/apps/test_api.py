@@ -48,10 +48,10 @@ def test_the_status_is_a_record_and_its_text_is_that_of_the_terminal(study: auto
     assert f"no driver runs: continue with automl resume {study.folder}" in str(found).splitlines()
 
 
-def test_a_paused_trial_is_told_from_one_that_runs(tmp_path: Path) -> None:
+def test_a_paused_trial_is_told_from_one_that_waits_for_a_worker(tmp_path: Path) -> None:
     frozen = next(FROZEN.iterdir())
     study = automl.open_study(shutil.copytree(frozen, tmp_path / "runs" / "small"))
-    assert [trial["state"] for trial in study.trials] == ["PAUSED", "PAUSED", "RUNNING"]
+    assert [trial["state"] for trial in study.trials] == ["PAUSED", "PAUSED", "WAITING"]
     assert study.status().paused == 2
 
 

@@ -106,6 +106,7 @@ def test_bad_data_is_named_by_file_and_line(
             "space.lr0={low: 0.1, high: 0.01, default: 0.05}",
             "space.lr0: low < high must hold, but got low=0.1, high=0.01",
         ),
+        ("space.lr0={low: 0.1, high: 0.01}", "space.lr0: low < high must hold, but got low=0.1, high=0.01"),
         (
             "space.momentun={low: 0.1, high: 0.2, default: 0.1}",
             "space.momentun: is not a setting of Ultralytics; did you mean momentum?",
@@ -165,6 +166,28 @@ def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "runs" / "x" / "study.yaml").write_text("format: 99\nname: x\n")
 
     assert "a newer automl wrote it; update" in refused("resume", tmp_path / "runs" / "x")
+
+
+def test_a_storage_that_cannot_be_written_is_named_by_a_plan_as_well(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file stands where the folder should")
+    for verb in (["search", "--plan"], ["check"]):
+        told = refused(*verb, "--storage", tmp_path)
+        assert f"must be a folder that can be written, but {tmp_path}/runs is no folder; pass --storage" in told
+
+
+def test_a_study_that_never_began_leaves_no_folder(tmp_path: Path, data: Path) -> None:
+    emptied("val")(data)
+    refused("search", "--data", data, "--storage", tmp_path)
+    assert not (tmp_path / "runs" / "smoke").exists()
+
+
+def test_a_gpu_that_is_not_there_is_told_before_a_study(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl.trainers.yolo.vendor.has_cuda", lambda: False, raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    told = automl("check", "--data", data, "--storage", tmp_path, "--set", "resources.gpus=1").output
+    assert "machine warning: resources.gpus: asks for 1 a trial, but this machine has no CUDA GPU" in told
 
 
 def test_a_folder_with_files_is_not_drawn_into(tmp_path: Path) -> None:

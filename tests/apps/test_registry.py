@@ -32,8 +32,18 @@ def test_a_champion_is_made_and_taken_back_by_hand_with_a_reason(folder: Path) -
     assert found.rollback(why="it does").version == 1
     moves = found.history()
     assert [move.why for move in moves[-3:]] == ["by hand: b misses scratches", "by hand: mistake", "it does"]
-    assert moves[-1].moves == {"champion": 1, "previous": 2}
-    assert moves[-1].told().endswith("{'champion': 1, 'previous': 2}: it does")
+    assert moves[-1].moves == {"champion": 1, "previous": None}
+    assert moves[-1].told().endswith("{'champion': 1, 'previous': None}: it does")
+
+
+@pytest.mark.parametrize("why", ["", "  ", "\n"])
+def test_no_move_is_made_without_a_reason(folder: Path, why: str) -> None:
+    found = automl.Registry(folder)
+    with pytest.raises(automl.RegistryError, match="why: must say why, since the history keeps it, but got"):
+        found.promote(1, why=why)
+    with pytest.raises(automl.RegistryError, match="why: must say why"):
+        found.rollback(why=why)
+    assert found.aliases["champion"] == 2
 
 
 def test_a_verification_names_what_is_wrong(folder: Path) -> None:

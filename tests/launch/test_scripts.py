@@ -1,5 +1,6 @@
 """How the scripts of launch/ behave: with a stand-in for `ray` that says how it was called, and once really."""
 
+import http.server
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -163,9 +165,32 @@ def test_a_local_head_refuses_a_port_that_is_taken(shell: Shell, taken: str) -> 
     assert not shell.told.exists()
 
 
-def test_a_submission_carries_the_stop_the_storage_and_the_words(shell: Shell) -> None:
+class Jobs(http.server.BaseHTTPRequestHandler):
+    """Answers as a head does whose token is `given`, and whose jobs ended with status 75."""
+
+    def do_GET(self) -> None:
+        known = self.headers["Authorization"] == "Bearer given"
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b'{"driver_exit_code": 75}')
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """The address of a head that takes questions."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Jobs) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_submission_carries_the_stop_the_storage_and_the_words(shell: Shell, address: str) -> None:
     words = ("search_spaces/smoke.yaml", "--set", "budget.trials=2", "--name", "with space")
-    status, _ = shell.run("submit.sh", *words, RAY_AUTH_TOKEN="given", AUTOML_STORAGE='/a "b" c')
+    given = {"RAY_AUTH_TOKEN": "given", "RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": '/a "b" c'}
+    status, said = shell.run("submit.sh", *words, **given)
     arguments = shell.call()["arguments"]
     environment = json.loads(arguments[arguments.index("--runtime-env-json") + 1])["env_vars"]
     assert status == 0
@@ -175,6 +200,10 @@ def test_a_submission_carries_the_stop_the_storage_and_the_words(shell: Shell) -
         "AUTOML_STORAGE": '/a "b" c',
     }
     assert arguments[:2] == ["job", "submit"]
+    metadata = json.loads(arguments[arguments.index("--metadata-json") + 1])
+    assert metadata == {"job_name": "with space", "study": "with space", "data": "sample"}
+    job = arguments[arguments.index("--submission-id") + 1]
+    assert f"RAY_AUTH_MODE=token ray job stop --address {address} {job}" in said
     assert arguments[arguments.index("--working-dir") + 1] == "."
     assert arguments[arguments.index("--") + 1 :] == ["python", "automl/search.py", *words]
     assert shell.call()["environment"]["RAY_AUTH_MODE"] == "token"
@@ -192,6 +221,40 @@ def test_a_submission_of_a_spec_that_would_not_travel_is_refused(shell: Shell, t
     status, said = shell.run("submit.sh", str(spec), RAY_AUTH_TOKEN="given")
     assert status == 2
     assert f"{spec}: must be a spec in {TREE}" in said
+
+
+def test_the_exit_status_is_that_of_the_job(shell: Shell, address: str) -> None:
+    shell.stand_in.write_text("#!/bin/sh\nexit 1\n")
+    status, _ = shell.run("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS=address)
+    assert status == 75
+
+
+@pytest.mark.parametrize("words", [("--data", "boards/data.yaml"), ("--data=boards/data.yaml",)])
+def test_a_relative_data_set_is_refused_before_it_is_sent(shell: Shell, words: tuple[str, ...]) -> None:
+    status, said = shell.run("submit.sh", *words, RAY_AUTH_TOKEN="given")
+    assert status == 2
+    assert "boards/data.yaml: --data must be an absolute path on the cluster's nodes, but is relative" in said
+    assert not shell.told.exists()
+
+
+def test_a_wrong_token_and_a_head_that_is_not_there_are_one_line_each(shell: Shell, address: str) -> None:
+    status, said = shell.run("submit.sh", RAY_AUTH_TOKEN="another", RAY_API_SERVER_ADDRESS=address)
+    assert (status, len(said.splitlines())) == (2, 1)
+    assert "must be a Ray head, but does not take the token" in said
+    status, said = shell.run("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS="http://127.0.0.1:1")
+    assert (status, len(said.splitlines())) == (2, 1)
+    assert "Connection refused; set RAY_API_SERVER_ADDRESS, or start one: launch/local.sh" in said
+    assert not shell.told.exists()
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_is_the_usage_and_sends_nothing(shell: Shell, word: str) -> None:
+    process = shell.start("submit.sh", word)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "launch/submit.sh [SPEC] [options of automl search]" in said
+    assert "set -euo" not in said
+    assert not shell.told.exists()
 
 
 @pytest.mark.ray
@@ -212,5 +275,5 @@ def test_a_real_head_takes_a_study_with_the_token_and_refuses_one_without(shell:
             process.communicate(timeout=300)
     assert "study planned: " in told
     assert "succeeded" in told
-    assert refused != 0
-    assert "authentication token is invalid" in said
+    assert refused == 2
+    assert "must be a Ray head, but does not take the token" in said

@@ -61,12 +61,45 @@ def test_promoting_the_champion_changes_nothing(registry: Registry) -> None:
     assert (registry.aliases(), registry.history()) == before
 
 
-def test_a_rollback_exchanges_champion_and_previous(registry: Registry) -> None:
+def test_a_rollback_goes_further_back_each_time_and_never_forward(registry: Registry) -> None:
+    for number in (1, 2, 3):
+        registry.promote(number, why="better")
+    assert registry.rollback(why="it was not") == 2
+    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 2, PREVIOUS: 1}
+    assert registry.rollback(why="nor was that") == 1
+    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 1}
+    with pytest.raises(RegistryError, match=r"must have a previous champion to go back to, but has .*automl promote"):
+        registry.rollback(why="and now")
+    registry.promote(3, why="mended")
+    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 3, PREVIOUS: 1}
+    assert registry.rollback(why="not at all") == 1
+
+
+def test_a_rollback_does_not_return_to_a_version_that_was_rolled_back_from(registry: Registry) -> None:
+    for number in (1, 2, 1, 2):
+        registry.promote(number, why="back and forth")
+    assert registry.rollback(why="2 is bad") == 1
+    assert PREVIOUS not in registry.aliases()
+
+
+def test_a_rollback_of_a_registry_whose_history_has_no_kinds_goes_back_as_well(registry: Registry) -> None:
+    for number in (1, 2, 3):
+        registry.promote(number, why="better")
+    registry.rollback(why="it was not")
+    path = registry.folder / "history.jsonl"
+    old = [{key: value for key, value in entry.items() if key != "kind"} for entry in registry.history()]
+    old[-1]["moves"] = {CHAMPION: 2, PREVIOUS: 3}  # an exchange, as it was then
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in old))
+    assert registry.rollback(why="nor was that") == 1
+
+
+def test_a_move_that_was_recorded_and_never_made_counts_for_nothing(registry: Registry) -> None:
     for number in (1, 2):
         registry.promote(number, why="better")
-    assert registry.rollback(why="it was not") == 1
-    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 1, PREVIOUS: 2}
-    assert registry.rollback(why="it was") == 2
+    aliases = (registry.folder / "aliases.json").read_text()
+    registry.promote(3, why="its writer is killed before the aliases move")
+    written(registry.folder, "aliases.json", aliases)
+    assert registry.rollback(why="2 was not") == 1
 
 
 def test_a_rollback_without_a_previous_champion_is_refused(registry: Registry) -> None:

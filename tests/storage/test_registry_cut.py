@@ -106,5 +106,5 @@ def test_a_cut_rollback_leaves_one_of_the_two_champions(tmp_path: Path, at: int)
     step(registry, tmp_path)
     cut_at(lambda: registry.rollback(why="no"), at=at, after=False)
     aliases = registry.aliases()
-    assert (aliases[CHAMPION], aliases[PREVIOUS]) in {(1, 2), (2, 1)}
+    assert (aliases[CHAMPION], aliases.get(PREVIOUS)) in {(1, None), (2, 1)}
     assert is_sound(registry)

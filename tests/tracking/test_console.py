@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from automl.study.text import View
-from automl.tracking.console import PLAIN_SECONDS, PLAIN_WIDTH, REFRESH_SECONDS, Progress, drawn
+from automl.tracking.console import EPOCHS_SECONDS, PLAIN_SECONDS, PLAIN_WIDTH, REFRESH_SECONDS, Progress, announce
+from automl.tracking.table import drawn
 from tests.builders import record_of
 
 EVIL = "[red]x[/] [/b] [link=http://x]ü"
@@ -76,6 +77,49 @@ def test_without_a_terminal_the_table_is_printed_now_and_then(tmp_path: Path) ->
     assert looks == 3
 
 
+def row(number: int, state: str, epoch: int, value: str) -> list[str]:
+    return [str(number), state, f"{epoch}/9", value]
+
+
+def view_of(*rows: list[str], best: int | None = None) -> View:
+    return View("study", ["trial", "state", "epoch", "map"], rows, best=best)
+
+
+def test_a_log_gets_the_table_only_when_something_changed(tmp_path: Path) -> None:
+    clock = Clock()
+    progress = Progress(tmp_path / "study.log", console=console_of(), clock=clock)
+
+    def tables(view: View, *, after: float = PLAIN_SECONDS) -> int:
+        clock.now += after
+        before = said(progress).count("study")
+        progress.show(lambda: view)
+        return said(progress).count("study") - before
+
+    first = view_of(row(0, "RUNNING", 1, "0.1"), row(1, "RUNNING", 1, "0.2"), best=1)
+    later = view_of(row(0, "RUNNING", 2, "0.1"), row(1, "RUNNING", 2, "0.2"), best=1)
+    assert tables(first) == 1
+    assert [tables(first) for _ in range(100)] == [0] * 100
+    assert tables(later) == 1  # epochs, after a while
+    assert tables(first) == 0  # epochs, too soon
+    assert tables(view_of(row(0, "RUNNING", 3, "0.3"), row(1, "RUNNING", 2, "0.2"), best=0)) == 1
+    assert tables(view_of(row(0, "RUNNING", 3, "0.3"), row(1, "PAUSED", 2, "0.2"), best=0)) == 1
+    assert tables(later, after=PLAIN_SECONDS / 2) == 0
+    assert EPOCHS_SECONDS > PLAIN_SECONDS
+
+
+def test_a_log_shows_the_best_row_and_those_that_run_and_all_at_the_end(progress: Progress) -> None:
+    rows = [row(number, state, 1, "0.1") for number, state in enumerate(["PAUSED", "COMPLETED", "RUNNING", "WAITING"])]
+    progress.show(lambda: view_of(*rows, best=1))
+    assert re.findall(r"^ *(\d)", said(progress), flags=re.MULTILINE) == ["1", "2"]
+    progress.show(lambda: view_of(*rows, best=1), now=True)
+    assert re.findall(r"^ *(\d)", said(progress), flags=re.MULTILINE) == ["1", "2", "0", "1", "2", "3"]
+
+
+def test_a_line_before_there_is_a_log_looks_like_one(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(f"loads {EVIL}")
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d loads {re.escape(EVIL)}\n", capsys.readouterr().out)
+
+
 def test_on_a_terminal_the_table_is_drawn_often_and_gone_at_the_end(tmp_path: Path) -> None:
     clock = Clock()
     progress = Progress(tmp_path / "study.log", console=console_of(terminal=True), clock=clock)
@@ -97,15 +141,6 @@ def test_output_without_a_terminal_is_wide_enough_for_a_table(progress: Progress
 def test_a_name_is_never_taken_for_markup(progress: Progress) -> None:
     progress.console.print(drawn(View(EVIL, ["trial", EVIL], [["0", EVIL]])))
     assert said(progress).count(EVIL) == 3
-
-
-@pytest.mark.parametrize(("height", "rows"), [(None, 50), (25, 17), (1, 3)])
-def test_a_screen_shows_the_last_trials(height: int | None, rows: int) -> None:
-    view = View("many", ["trial"], [[str(number)] for number in range(50)])
-    assert drawn(view, height=height).row_count == rows
-    console = console_of(height=100)
-    console.print(drawn(view, height=height))
-    assert str(console.file.getvalue()).split()[-1] == "49"  # type: ignore[attr-defined]
 
 
 def test_a_title_stands_in_one_line_however_narrow_the_table(progress: Progress) -> None:

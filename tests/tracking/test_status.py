@@ -90,7 +90,7 @@ def test_a_reader_of_the_journal_takes_a_trial_at_a_rung_for_paused(scheduler: s
 
 def test_paused_trials_count_as_done_in_the_guess_of_what_is_left() -> None:
     view = status.of_trials(spec_of(), [trial_of(0, [0.1, 0.2]), trial_of(1, [0.1, 0.2]), trial_of(2)], elapsed=MINUTE)
-    assert view.title == "small: 0 of 4 trials ended, 2 paused, best map50_95 0.2000, 1m00s, about 1m36s left"
+    assert view.title == "small: 0 of 4 trials ended, 2 paused, best map50_95 0.2000 (trial 0), 1m00s, about 1m36s left"
 
 
 def test_a_parameter_that_was_not_drawn_is_a_dash() -> None:
@@ -103,7 +103,7 @@ def test_a_parameter_that_was_not_drawn_is_a_dash() -> None:
     [
         ([], "small: 0 of 4 trials ended, 1m00s"),
         ([trial_of(0)], "small: 0 of 4 trials ended, 1m00s"),
-        (TRIALS, "small: 3 of 4 trials ended, best map50_95 0.5000, 1m00s, about 56s left"),
+        (TRIALS, "small: 3 of 4 trials ended, best map50_95 0.5000 (trial 0), 1m00s, about 56s left"),
     ],
 )
 def test_the_title_tells_how_far_the_study_is(trials: list[Trial], title: str) -> None:
@@ -126,6 +126,37 @@ def test_of_a_large_space_the_parameters_that_matter_are_shown() -> None:
 
 def test_a_small_space_is_shown_as_a_whole() -> None:
     assert status.params_that_matter(spec_of(), TRIALS) == list(SPEC["space"])
+
+
+def test_of_a_large_space_the_parameters_in_which_the_trials_differ_are_shown() -> None:
+    part = {"low": 0.0, "high": 1.0, "default": 0.5}
+    names = [f"p{number}" for number in range(8)]
+    spec = spec_of(space=dict.fromkeys(names, part))
+    trials = [
+        completed(number, [0.1] * 6, params={**dict.fromkeys(names, 0.5), "p6": number / 10, "p7": 1.0})
+        for number in range(3)
+    ]
+    assert status.params_that_matter(spec, trials) == ["p6"]
+    view = status.of_trials(spec, trials, elapsed=MINUTE)
+    assert (view.optional, view.more) == (["p6", "by epoch 6", "time left"], 7)
+
+
+def test_the_best_row_is_that_of_the_title() -> None:
+    view = status.of_trials(spec_of(), [trial_of(0, [0.1]), trial_of(1, [0.3]), trial_of(2)], elapsed=MINUTE)
+    assert view.best == 1
+    assert "best map50_95 0.3000 (trial 1)" in view.title
+    assert status.of_trials(spec_of(), [trial_of(0)], elapsed=MINUTE).best is None
+
+
+def test_a_trial_without_a_worker_waits() -> None:
+    now = datetime.now(UTC)
+    fresh = Beat(0, "a", 7, "2026-01-02T03:04:05.000+00:00", now.isoformat())
+    old = replace(fresh, at=(now - timedelta(hours=2)).isoformat())
+    trials = [trial_of(0, [0.1]), trial_of(1, [0.1]), trial_of(2), completed(3, [0.1] * 6), trial_of(4, [0.1, 0.2])]
+    beats = {0: fresh, 1: old, 2: None, 4: None}
+    spec = spec_of()
+    assert status.standing_still(spec, trials, beats=beats) == {2: "WAITING", 4: "PAUSED"}
+    assert status.standing_still(spec, trials, beats=beats, driven=False) == {1: "WAITING", 2: "WAITING", 4: "PAUSED"}
 
 
 def test_a_driver_that_runs_is_told_and_so_is_what_to_do_where_none_does() -> None:

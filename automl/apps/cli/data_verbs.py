@@ -19,12 +19,24 @@ def studies(
     json: Json = False,
 ) -> None:
     """List past studies; with a data set, by how much theirs is like it: candidates for warm_start."""
+    list_studies(storage, data=data, json=json)
+
+
+def list_studies(storage: Path | None, *, data: str | None = None, json: bool) -> None:
+    """Print the studies of a storage.
+
+    Raises:
+        StudyError: the storage is not there.
+    """
     from automl.apps import api
     from automl.pipeline import inputs
     from automl.tracking import study_list
 
+    place = api.place_at(storage).storage
+    if not place.is_dir():
+        raise StudyError(f"{place}: must be a storage, a folder with runs/ and models/, but is not there")
     asked = inputs.summary_at(data) if data else None
-    found = study_list.find(api.place_at(storage).storage, data=asked)
+    found = study_list.find(place, data=asked)
     if json:
         print_json(found)
         return

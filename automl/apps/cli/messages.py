@@ -15,9 +15,11 @@ from rich.console import Console
 from automl.study.errors import AutomlError, Interrupted, StudyError
 from automl.study.plain_values import plain
 from automl.study.text import View, printable
-from automl.tracking.console import PLAIN_WIDTH, drawn
+from automl.tracking.table import drawn
 
 USER_ERROR: Final = 2
+UNBOUNDED: Final = 10_000
+"""Columns of an output that is no terminal."""
 
 
 def readable(command: Callable[..., None]) -> Callable[..., None]:
@@ -57,10 +59,12 @@ def print_json(record: object) -> None:
 
 
 def print_table(view: View) -> None:
-    """Print a table, as wide as it needs to be where the output is no terminal."""
+    """Print a table: on a terminal the columns that fit, else all, as wide as they are."""
     console = Console()
-    console.width = max(console.width, PLAIN_WIDTH)
-    console.print(drawn(view))
+    width = console.width if console.is_terminal else None
+    if width is None:
+        console.width = UNBOUNDED
+    console.print(drawn(view, width=width), soft_wrap=False)
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

@@ -22,8 +22,12 @@ Address = Annotated[
 ]
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would do and cost, and stop.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the same facts as one JSON document.")]
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="A study's folder, runs/<study>.")]
-ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="A registry folder, models/<name>.")]
+StudyFolder = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="A study's folder, runs/<study>, or its name in the storage.")
+]
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A registry folder, models/<name>, or its name in the storage.")
+]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="A version's number, or an alias: champion, challenger, previous.")]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from automl.apps.cli.messages import print_json, readable
-from automl.apps.cli.options import Json, ModelFolder, Port, Version, Why
-from automl.storage.layout import ONNX
+from automl.apps.cli.options import Json, ModelFolder, Port, Storage, Version, Why
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
 
@@ -21,27 +20,27 @@ MAX_DECODED_PIXELS: Final = 64_000_000
 
 
 @readable
-def promote(model: ModelFolder, version: Version, *, why: Why, json: Json = False) -> None:
+def promote(model: ModelFolder, version: Version, *, why: Why, storage: Storage = None, json: Json = False) -> None:
     """Make a version the champion by hand, against or without a verdict."""
-    from automl.apps.registry import Registry
+    from automl.apps.registry import Registry, named
 
-    _print_champion(Registry(model).promote(version, why=why), json=json)
-
-
-@readable
-def rollback(model: ModelFolder, *, why: Why) -> None:
-    """Go back to the previous champion."""
-    from automl.apps.registry import Registry
-
-    _print_champion(Registry(model).rollback(why=why), json=False)
+    _print_champion(Registry(named(model, storage)).promote(version, why=why), json=json)
 
 
 @readable
-def verify(model: ModelFolder, *, json: Json = False) -> None:
+def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
+    """Go back to the champion before this one; once more goes further back."""
+    from automl.apps.registry import Registry, named
+
+    _print_champion(Registry(named(model, storage)).rollback(why=why), json=False)
+
+
+@readable
+def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -> None:
     """Check every byte of all versions against their manifests, and show who moved which alias, when and why."""
-    from automl.apps.registry import Registry
+    from automl.apps.registry import Registry, named
 
-    found = Registry(model).verify()
+    found = Registry(named(model, storage)).verify()
     if json:
         print_json(found)
     if found.problems:
@@ -53,11 +52,11 @@ def verify(model: ModelFolder, *, json: Json = False) -> None:
 
 
 @readable
-def history(model: ModelFolder, *, json: Json = False) -> None:
+def history(model: ModelFolder, *, storage: Storage = None, json: Json = False) -> None:
     """Show who moved which alias, when and why, oldest first."""
-    from automl.apps.registry import Registry
+    from automl.apps.registry import Registry, named
 
-    moves = Registry(model).history()
+    moves = Registry(named(model, storage)).history()
     if json:
         print_json(moves)
         return
@@ -68,20 +67,25 @@ def history(model: ModelFolder, *, json: Json = False) -> None:
 @readable
 def export(
     model: ModelFolder,
-    target: Annotated[Path, typer.Argument(help="The engine file to write.")],
+    target: Annotated[Path, typer.Argument(help="The file to write; its suffix says what: .onnx, .engine or .pt.")],
     *,
     version: Version = CHAMPION,
-    builder: Annotated[str, typer.Option("--engine", help="auto, tensorrt or tensorrt_rtx.")] = "auto",
+    builder: Annotated[
+        str, typer.Option("--engine", help="What builds an .engine: auto, tensorrt or tensorrt_rtx.")
+    ] = "auto",
+    storage: Storage = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
 ) -> None:
-    """Build an engine from a version's ONNX for the GPU of this machine."""
-    from automl.apps.registry import Registry
-    from automl.release import tensorrt_builder
+    """Write a version's ONNX file, its weights, or an engine built for the GPU of this machine."""
+    from automl.apps import export_target
+    from automl.apps.registry import Registry, named
 
-    held = Registry(model)
+    held = Registry(named(model, storage))
+    export_target.refuse(target, builder=builder, force=force)
     folder = held.path(version)
     if problems := held.stored.verify(int(folder.name)):
         raise RegistryError("\n".join(problems))
-    print(f"{target}: built by {tensorrt_builder.build_plan(folder / ONNX, target.absolute(), wanted=builder)}")
+    print(export_target.write(folder, target, builder=builder))
 
 
 @readable

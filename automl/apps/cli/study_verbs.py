@@ -1,11 +1,20 @@
 """Verbs on studies: search, check, resume, status, report."""
 
-from typing import Any
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Final
 
+import typer
+
+from automl.apps.cli.data_verbs import list_studies
 from automl.apps.cli.messages import print_json, print_table, readable
 from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
+from automl.storage.place import study_folder
 from automl.study import yaml_io
 from automl.study.errors import SpecError
+from automl.tracking.console import announce
+
+LOADING: Final = f"automl {metadata.version('automl')} starts; loading PyTorch and Ultralytics takes a while"
 
 
 @readable
@@ -14,6 +23,8 @@ def search(
     storage: Storage = None, address: Address = None, plan: Plan = False,
 ) -> None:  # fmt: skip
     """Search, confirm, export and promote; the same study again goes on where it stood."""
+    if not plan:
+        announce(LOADING)
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 
@@ -45,20 +56,31 @@ def check(
 
 
 @readable
-def resume(study: StudyFolder, *, address: Address = None) -> None:
+def resume(study: StudyFolder, *, storage: Storage = None, address: Address = None) -> None:
     """Go on with an interrupted study."""
+    announce(LOADING)
     from automl.apps import api
 
-    api.open_study(study).resume(address=address)
+    api.open_study(study_folder(study, api.place_at(storage).storage)).resume(address=address)
 
 
 @readable
-def status(study: StudyFolder, *, json: Json = False) -> None:
-    """Show a study's trials, also while it runs and from another machine."""
+def status(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY]", help="A study's folder or name; without one, list all.")
+    ] = None,
+    *,
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Show a study's trials, also while it runs and from another machine; without a study, list all studies."""
     from automl.apps import api
     from automl.tracking import study_status
 
-    opened = api.open_study(study)
+    if study is None:
+        list_studies(storage, json=json)
+        return
+    opened = api.open_study(study_folder(study, api.place_at(storage).storage))
     found = study_status.read(opened.folder, opened.spec, shown=str(study))
     if json:
         print_json(found)
@@ -69,11 +91,11 @@ def status(study: StudyFolder, *, json: Json = False) -> None:
 
 
 @readable
-def report(study: StudyFolder) -> None:
+def report(study: StudyFolder, *, storage: Storage = None) -> None:
     """Write a study's report.html again."""
     from automl.apps import api
 
-    print(api.open_study(study).report())
+    print(api.open_study(study_folder(study, api.place_at(storage).storage)).report())
 
 
 def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:

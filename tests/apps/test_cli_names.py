@@ -1,0 +1,65 @@
+"""Studies and models by name: found in the storage, listed where none is named, refused with those that are there."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from automl.apps.cli import app
+from tests.builders import spec_of
+from tests.past_studies import past, promoted
+
+
+def automl(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.mark.parametrize("verb", ["status", "report"])
+def test_a_study_is_found_by_its_name(tmp_path: Path, verb: str) -> None:
+    past(tmp_path, "cards")
+    found = automl(verb, "cards", "--storage", tmp_path)
+    assert found.exit_code == 0, found.output
+    assert "cards" in found.stdout
+
+
+@pytest.mark.parametrize("verb", ["verify", "history"])
+def test_a_model_is_found_by_its_name(tmp_path: Path, verb: str) -> None:
+    promoted(tmp_path, past(tmp_path, trials=[]), spec_of(name="a"))
+    found = automl(verb, "boards", "--storage", tmp_path)
+    assert found.exit_code == 0, found.output
+    assert "champion" in found.stdout
+
+
+@pytest.mark.parametrize("verb", ["status", "report", "resume"])
+def test_a_name_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, verb: str) -> None:
+    past(tmp_path, "cards")
+    found = automl(verb, "card", "--storage", tmp_path)
+    assert found.exit_code == 2
+    assert (
+        f"card: must be the folder of a study or the name of one in {tmp_path}/runs, but there are cards"
+        in found.stderr
+    )
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+    found = automl("verify", "cards", "--storage", tmp_path)
+    assert found.exit_code == 2
+    assert f"the name of one in {tmp_path}/models, but there is none; pass --storage or the folder" in found.stderr
+
+
+def test_status_alone_lists_the_studies_with_date_model_verdict_and_cost(tmp_path: Path) -> None:
+    past(tmp_path, "cards")
+    found = automl("status", "--storage", tmp_path)
+    assert found.exit_code == 0, found.output
+    assert found.stdout == automl("studies", "--storage", tmp_path).stdout
+    _, head, row = found.stdout.splitlines()
+    assert head.split()[:4] == ["study", "date", "model", "data"]
+    assert {"verdict", "cost"} <= set(head.split())
+    assert row.split()[0] == "cards"
+
+
+@pytest.mark.parametrize("verb", ["studies", "status"])
+def test_a_storage_that_is_not_there_is_a_mistake(tmp_path: Path, verb: str) -> None:
+    found = automl(verb, "--storage", tmp_path / "mistyped")
+    assert found.exit_code == 2
+    assert f"{tmp_path}/mistyped: must be a storage" in found.stderr
