@@ -4,10 +4,12 @@ The pixels are those that training reads: BGR, turned by EXIF, first page or fra
 """
 
 import io
+import math
 import re
 import struct
 import warnings
 import zlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import cv2
@@ -17,8 +19,10 @@ from PIL import Image
 
 from automl.apps.serve.refusal import RequestError
 
-MAX_PIXELS: Final = 32_000_000
-"""96 MB decoded; a camera of 24 megapixels has 24,000,000."""
+MAX_PIXELS: Final = 64_000_000
+"""192 MB decoded; telephones make images of 48,000,000."""
+SMALL_PIXELS: Final = 8_000_000
+"""Images of more are decoded one at a time (`service`), so that memory is bounded by one large image."""
 MAX_SCANS: Final = 32
 """Of a JPEG: each scan decodes the whole image again; progressive files of common encoders have 10."""
 KINDS: Final = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -33,17 +37,26 @@ KEPT_CHUNKS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"I
 MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 TILE: Final = (322, 323)
 """TIFF tags of a tile's width and length: memory is taken by tile, not by image."""
+BITS: Final = 258
 CHANNELS: Final = 277
-MOST_CHANNELS: Final = 8
+BYTES: Final = 3
+"""Of a decoded pixel; a TIFF is decoded as it is stored, and counts by its bytes where it has more."""
 
 
-def decode(content: bytes) -> NDArray[Any]:
+class LargeImageError(Exception):
+    """An image that may be decoded, but has more pixels than the caller asked for."""
+
+
+def decode(content: bytes, *, most: int = MAX_PIXELS) -> NDArray[Any]:
     """Return the pixels of an encoded image, height x width x 3, BGR.
 
     Raises:
-        RequestError: it is no image of a kind that is read (400), or too large (413).
+        LargeImageError: it has more than `most` pixels.
+        RequestError: it is no image of a kind that is read (400), or has more than MAX_PIXELS (413).
     """
-    kind = _looked_at(content)
+    kind, pixels = _looked_at(content)
+    if pixels > most:
+        raise LargeImageError
     if kind == "JPEG":
         _refuse_scans(content)
     data = np.frombuffer(_essential_png(content) if kind == "PNG" else content, np.uint8)
@@ -59,25 +72,32 @@ def decode(content: bytes) -> NDArray[Any]:
     return np.asarray(picture)
 
 
-def _looked_at(content: bytes) -> str:
-    """Return the kind of an image after a look at its head, before memory is taken for its pixels."""
+def _looked_at(content: bytes) -> tuple[str, int]:
+    """Return the kind and the pixels of an image after a look at its head, before memory is taken for them."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=KINDS) as head:
             width, height = head.size
             tags = head.tag_v2 if head.format == "TIFF" else {}  # type: ignore[attr-defined]
-            tile = int(tags.get(TILE[0], 1)) * int(tags.get(TILE[1], 1))
-            channels, kind = int(tags.get(CHANNELS, 1)), str(head.format)
+            pixels, kind = _stored_pixels(width * height, tags), str(head.format)
     except Image.DecompressionBombError:
         raise _too_large() from None
     except MALFORMED:
         raise RequestError(400, NO_IMAGE) from None
-    if max(width * height, tile) > MAX_PIXELS or channels > MOST_CHANNELS:
+    if pixels > MAX_PIXELS:
         raise _too_large()
-    return "JPEG" if kind == "MPO" else kind
+    return "JPEG" if kind == "MPO" else kind, pixels
+
+
+def _stored_pixels(pixels: int, tags: Mapping[int, Any]) -> int:
+    """Return the pixels of an image or, where a TIFF stores more, of BYTES bytes each, as its decoder takes memory."""
+    tile = int(tags.get(TILE[0], 1)) * int(tags.get(TILE[1], 1))
+    bits = max(np.atleast_1d(tags.get(BITS, 8)).tolist())
+    stored = int(tags.get(CHANNELS, 1)) * math.ceil(int(bits) / 8)
+    return max(pixels, tile) * max(stored, BYTES) // BYTES
 
 
 def _too_large() -> RequestError:
-    return RequestError(413, f"an image must have at most {MAX_PIXELS} pixels")
+    return RequestError(413, f"an image must have at most {MAX_PIXELS} pixels, of at most {BYTES} bytes in a TIFF")
 
 
 def _essential_png(content: bytes) -> bytes:

@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
 from automl.apps.serve.detector import Detector, workers
-from automl.apps.serve.images import decode
+from automl.apps.serve.images import MAX_PIXELS, SMALL_PIXELS, LargeImageError, decode
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import Thresholds, asked, recorded
 from automl.storage.layout import ONNX
@@ -98,16 +98,39 @@ class Bodies:
             raise RequestError(503, f"at most {MAX_HELD_BYTES} bytes of images are held at once; try again")
 
 
+class Detections:
+    """Decoding and detection in threads: a bounded number at once, of which one decodes a large image."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._running, self._large = CapacityLimiter(workers()), CapacityLimiter(1)
+
+    async def found(self, content: bytes, wanted: Thresholds) -> dict[str, Any]:
+        """Return width, height and boxes of an encoded image.
+
+        Raises:
+            RequestError: it is no image that is read, or too large.
+        """
+        try:
+            return await self._run(content, wanted, SMALL_PIXELS)
+        except LargeImageError:
+            async with self._large:
+                return await self._run(content, wanted, MAX_PIXELS)
+
+    async def _run(self, content: bytes, wanted: Thresholds, most: int) -> dict[str, Any]:
+        return await to_thread.run_sync(_found, self._detector, content, wanted, most, limiter=self._running)
+
+
 def app(served: Served) -> FastAPI:
     """Return the service for one version of a model."""
     title = f"{served.name} version {served.number}"
     service = FastAPI(title=title, docs_url=None, redoc_url=None)  # their pages load scripts from other hosts
-    limiter, bodies = CapacityLimiter(workers()), Bodies()
+    bodies, detections = Bodies(), Detections(served.detector)
     page = resources.files("automl.apps.serve").joinpath("page.html").read_text(encoding="utf-8")
 
     @service.exception_handler(RequestError)
     async def refuse(_request: Request, error: RequestError) -> JSONResponse:
-        return JSONResponse({"detail": error.law}, status_code=error.code)
+        return JSONResponse({"detail": error.law}, status_code=error.code, headers=CLOSING.get(error.code))
 
     @service.get("/", response_class=HTMLResponse)
     async def index() -> HTMLResponse:
@@ -126,7 +149,7 @@ def app(served: Served) -> FastAPI:
         wanted = asked(request.query_params.multi_items(), served.thresholds)
         try:
             async with bodies.read(request) as content:
-                found = await to_thread.run_sync(_found, served.detector, content, wanted, limiter=limiter)
+                found = await detections.found(content, wanted)
         except ClientDisconnect:
             return JSONResponse({"detail": "the client went away"}, status_code=400)
         return JSONResponse({"model": served.name, "version": served.number, **found})
@@ -134,12 +157,14 @@ def app(served: Served) -> FastAPI:
     return service
 
 
+CLOSING: Final = {408: {"connection": "close"}}
+"""Headers by status code: a client that stopped in the middle of a body keeps no connection."""
 POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob:; connect-src 'self'"
 )
 
 
-def _found(detector: Detector, content: bytes, wanted: Thresholds) -> dict[str, Any]:
-    picture = decode(content)
+def _found(detector: Detector, content: bytes, wanted: Thresholds, most: int) -> dict[str, Any]:
+    picture = decode(content, most=most)
     height, width = picture.shape[:2]
     return {"width": width, "height": height, "boxes": detector.detect(picture, wanted)}

@@ -69,6 +69,28 @@ def test_a_changed_file_is_an_image_or_refused(kind: str) -> None:
         assert answer(bytes(content)) in {200, 400, 413}
 
 
+def test_an_image_larger_than_asked_is_told_before_it_is_decoded() -> None:
+    assert images.decode(encoded("PNG"), most=1200).shape == (30, 40, 3)
+    with pytest.raises(images.LargeImageError, match=r"^$"):
+        images.decode(encoded("PNG"), most=1199)
+
+
+@pytest.mark.parametrize(
+    ("tags", "pixels"),
+    [
+        ({}, 1200),
+        ({277: 3, 258: (8, 8, 8)}, 1200),
+        ({277: 4, 258: (8, 8, 8, 8)}, 1600),
+        ({277: 3, 258: (16, 16, 16)}, 2400),
+        ({277: 1, 258: (1,)}, 1200),
+        ({277: 40, 258: 8}, 16_000),
+        ({322: 64, 323: 64}, 4096),
+    ],
+)
+def test_a_tiff_counts_by_the_memory_of_its_decoder(tags: dict[int, object], pixels: int) -> None:
+    assert images._stored_pixels(1200, tags) == pixels
+
+
 def answer(content: bytes) -> int:
     try:
         images.decode(content)

@@ -21,6 +21,13 @@ def test_a_taken_port_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert told.count("\n") == 1
 
 
+def test_answers_do_not_wait_for_delayed_acknowledgements() -> None:
+    with process.listening("127.0.0.1", 0) as heard, socket.create_connection(heard.getsockname()):
+        accepted, _ = heard.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 def test_a_model_that_cannot_be_loaded_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     held = Registry(tmp_path, "boards")
     held.publish({"model.onnx": written(tmp_path, "model.onnx", "no model")}, {})

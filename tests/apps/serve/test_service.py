@@ -2,8 +2,10 @@
 
 import resource
 import struct
+import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -149,6 +151,26 @@ def test_a_picture_of_too_many_pixels_is_refused(client: TestClient, monkeypatch
     assert client.post("/predict", content=picture()).status_code == 413
     monkeypatch.setattr(images, "MAX_PIXELS", 600)
     assert client.post("/predict", content=picture()).status_code == 200
+
+
+def test_large_images_are_decoded_one_at_a_time(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "SMALL_PIXELS", 599)
+    running, most, real = [], [], service._found
+
+    def found(*given: Any) -> dict[str, Any]:
+        running.append(given[3] > 599)
+        most.append(sum(running))
+        try:
+            time.sleep(0.02)
+            return real(*given)
+        finally:
+            running.remove(given[3] > 599)
+
+    monkeypatch.setattr(service, "_found", found)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: client.post("/predict", content=picture()).json()["boxes"], range(6)))
+    assert answers == [[BOX]] * 6
+    assert max(most) == 1
 
 
 def promising(width: int, height: int) -> bytes:

@@ -1,0 +1,49 @@
+"""Connections: one whose request head stays incomplete is closed, one whose request runs is not."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from automl.apps.serve import connection
+
+WHOLE = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+
+async def slow(_scope: Any, _receive: Any, send: Any) -> None:
+    await asyncio.sleep(4 * connection.HEAD_SECONDS)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def talk(*parts: bytes) -> bytes:
+    """Return what the server sends until it closes the connection."""
+    config, state = uvicorn.Config(slow, http=connection.Connection, ws="none", log_config=None), ServerState()
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: connection.Connection(config, state, {}), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        told = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    return told
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+
+
+@pytest.mark.parametrize("head", [b"", b"GET", WHOLE[:-2], b"POST /predict HTTP/1.1\r\nx: " + bytes([65]) * 5000])
+def test_a_head_that_stays_incomplete_closes_the_connection(head: bytes) -> None:
+    assert asyncio.run(talk(head)) == b""
+
+
+def test_a_head_in_parts_is_answered_and_a_running_request_is_not_cut() -> None:
+    assert asyncio.run(talk(WHOLE[:5], WHOLE[5:])).endswith(b"\r\n\r\nok")
