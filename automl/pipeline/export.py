@@ -33,7 +33,7 @@ from automl.storage.layout import (
     TRIALS,
 )
 from automl.storage.registry import CHAMPION
-from automl.study import Ending, Engine, Job, Params, State, Trial
+from automl.study import Ending, ExportResult, Job, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.text import trial_name
@@ -88,7 +88,7 @@ def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
     return trials[0].params if candidate.side == DEFAULT else sides[candidate.side]
 
 
-def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
+def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportResult:
     """Export the chosen model and measure the result on a node, with the resources of a trial (a GPU, if any)."""
     LOG.info(f"{chosen.name} ships: {chosen.weights}; exporting")
     images = staged_images(session.staged, session.spec.confirm.split)
@@ -99,7 +99,7 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> Engine:
     )
     LOG.info(
         f"ONNX differs from torch by {built.onnx_difference:.2g} at most, scores {built.onnx_score:.4f} "
-        f"(torch {built.torch_score:.4f}); engine: {built.builder or 'none'}"
+        f"(torch {built.torch_score:.4f}); engine: {built.engine.builder if built.engine else 'none'}"
     )
     for note in built.notes:
         LOG.info(f"note: {note}")

@@ -12,12 +12,12 @@ from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, named
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
 from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, TORCH_STATS
-from automl.study import Engine, Job
+from automl.study import Artifact, ExportResult, Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
 
 
-def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engine: str) -> Engine:
+def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engine: str) -> ExportResult:
     """Export weights into `folder` as `model.onnx` and, if a builder is installed, `model.engine`; measure both.
 
     `images` are some of the judged split; `engine` is `auto`, `tensorrt`, `tensorrt_rtx` or `none`.
@@ -43,15 +43,12 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
             )
         torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
         metrics = score(exported, job, keep=folder / ONNX_STATS)
-        plan, builder, plan_score, notes = build_engine(exported, job, folder / ENGINE, wanted=engine)
-    return Engine(
-        onnx=folder / ONNX,
+        built, notes = build_engine(exported, job, folder / ENGINE, wanted=engine)
+    return ExportResult(
+        onnx=Artifact(folder / ONNX, "onnx", metrics[job.judged_metric]),
         onnx_difference=difference,
-        onnx_score=metrics[job.judged_metric],
         torch_score=torch_score,
-        plan=plan,
-        builder=builder,
-        plan_score=plan_score,
+        engine=built,
         notes=notes,
         metrics=metrics,
     )

@@ -7,35 +7,37 @@ ships is chosen on val (hpo/selection.py). The gates judge the model that ships.
 from collections.abc import Iterator
 from math import isfinite
 
-from automl.study import Engine, Gates
+from automl.study import ExportResult, Gates
 from automl.study.verdict import GateResult, Interval
 
 
-def judge(engine: Engine, gates: Gates, *, over_champion: Interval | None = None) -> tuple[GateResult, ...]:
+def judge(built: ExportResult, gates: Gates, *, over_champion: Interval | None = None) -> tuple[GateResult, ...]:
     """Return the result of each gate.
 
     `over_champion` is the model's difference to the serving champion, both measured as exported on the same images;
     None without a champion: then only the gates of the export apply.
 
     >>> from pathlib import Path
-    >>> engine = Engine(Path("model.onnx"), 1e-4, onnx_score=0.5, torch_score=0.5)
-    >>> [result.passed for result in judge(engine, Gates())]
+    >>> from automl.study import Artifact
+    >>> built = ExportResult(Artifact(Path("model.onnx"), "onnx", 0.5), 1e-4, torch_score=0.5)
+    >>> [result.passed for result in judge(built, Gates())]
     [True]
-    >>> judge(engine, Gates(), over_champion=Interval(0.01, -0.02, 0.04, lower=-0.015))[1].reason[:58]
+    >>> judge(built, Gates(), over_champion=Interval(0.01, -0.02, 0.04, lower=-0.015))[1].reason[:58]
     'refused: challenger over champion (proven): lower bound of'
     """
-    return (*_export(engine, gates), *_champion(over_champion, gates))
+    return (*_export(built, gates), *_champion(over_champion, gates))
 
 
-def _export(engine: Engine, gates: Gates) -> Iterator[GateResult]:
-    yield _loss("ONNX", engine.torch_score - engine.onnx_score, gates)
-    if engine.plan_score is not None:
-        yield _loss("engine", engine.torch_score - engine.plan_score, gates)
+def _export(built: ExportResult, gates: Gates) -> Iterator[GateResult]:
+    yield _loss("ONNX", built.torch_score - built.onnx_score, gates)
+    engine = built.engine
+    measured = engine is not None and engine.score is not None
+    if engine and engine.score is not None:
+        yield _loss("engine", built.torch_score - engine.score, gates)
     if gates.require_engine:
-        built = engine.plan is not None and engine.plan_score is not None
-        state = "built and measured" if built else "built, not measured" if engine.plan else "not built"
+        state = "built and measured" if measured else "built, not measured" if engine else "not built"
         text = f"engine: must be built and measured on this machine, and was {state}"
-        yield GateResult("engine built", built, 1.0, float(built), text)
+        yield GateResult("engine built", measured, 1.0, float(measured), text)
 
 
 def _loss(what: str, loss: float, gates: Gates) -> GateResult:

@@ -15,7 +15,7 @@ from automl.storage.journal import Journal
 from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION
-from automl.study import Engine, Gain, Job, Params, Trial
+from automl.study import ExportResult, Gain, Job, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, Verdict
@@ -72,7 +72,7 @@ class Case:
     chosen: Candidate
     params: Params
     """Params of the chosen model."""
-    engine: Engine
+    built: ExportResult
     worth: Worth
 
 
@@ -122,7 +122,7 @@ def give_up_weights(session: StudySession, verdict: Verdict) -> None:
 
 def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:
     """Return the verdict on a case: accepted if every gate is passed."""
-    built, worth = case.engine, case.worth
+    built, worth = case.built, case.worth
     ranked = sorted(gates, key=lambda gate: gate.passed)
     return Verdict(
         study=session.spec.name,
@@ -137,8 +137,8 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         torch_score=built.torch_score,
         onnx_score=built.onnx_score,
         onnx_difference=built.onnx_difference,
-        engine=built.builder,
-        engine_score=built.plan_score,
+        engine=built.engine.builder if built.engine else "",
+        engine_score=built.engine.score if built.engine else None,
         files=_files(session.folder, case),
         data=session.data.fingerprint,
         names={str(number): name for number, name in _names(session).items()},
@@ -174,10 +174,10 @@ def _files(folder: Path, case: Case) -> dict[str, str]:
     record = folder / EXPORT / EVALUATION
     files = {
         BEST: case.chosen.weights,
-        ONNX: case.engine.onnx,
+        ONNX: case.built.onnx.file,
         PARAMS: case.chosen.weights.parent / PARAMS,
         SPEC: folder / SPEC,
-    } | ({ENGINE: case.engine.plan} if case.engine.plan else {})
+    } | ({ENGINE: case.built.engine.file} if case.built.engine else {})
     if record.is_file():
         files[EVALUATION] = record
     if (folder / DATASET).is_file():

@@ -10,7 +10,7 @@ from typing import Any, Final
 import onnx
 
 from automl.storage import files
-from automl.study import Job
+from automl.study import Artifact, Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
 
@@ -31,31 +31,29 @@ def build_plan(exported: Path, target: Path, *, wanted: str) -> str:
     return f"{module.__name__} {module.__version__}"
 
 
-def build_engine(
-    exported: Path, job: Job, target: Path, *, wanted: str
-) -> tuple[Path | None, str, float | None, tuple[str, ...]]:
+def build_engine(exported: Path, job: Job, target: Path, *, wanted: str) -> tuple[Artifact | None, tuple[str, ...]]:
     """Build `target` if a builder is installed, and measure it if this machine can run it.
 
     Returns:
-        The engine's path or None, the builder's name and version, its score on the job's split or None, and notes on
-        requested steps that could not be done.
+        The engine or None, and notes on requested steps that could not be done.
     """
     if wanted == "none":
-        return None, "", None, ()
+        return None, ()
     module, reason = _builder(wanted)
     if module is None:
-        return None, "", None, (f"no engine was built: {reason}",)
+        return None, (f"no engine was built: {reason}",)
     plan = _plan(module, exported)
     files.write_bytes(target, plan)
     builder = f"{module.__name__} {module.__version__}"
     if module.__name__ == "tensorrt_rtx":
-        return target, builder, None, (
+        return Artifact(target, builder, None), (
             f"the engine was built by {builder}, without tensorrt on a CUDA GPU: it serves RTX cards only "
             "(compute capability 8.0 up) and was not measured; build for other devices from model.onnx on the device",
         )  # fmt: skip
     framed = exported.with_suffix(".engine")
     framed.write_bytes(_framed(plan, exported))
-    return target, builder, trainer_of(job).validate(framed, job, split=job.split)[job.judged_metric], ()
+    measured = trainer_of(job).validate(framed, job, split=job.split)[job.judged_metric]
+    return Artifact(target, builder, measured), ()
 
 
 def _builder(wanted: str) -> tuple[Any, str]:

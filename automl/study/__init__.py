@@ -5,7 +5,7 @@ Every other module speaks in these. Facts are stored, conclusions (a trial's sta
 
 from automl.study.evaluation import EvalSettings
 from automl.study.job import Job
-from automl.study.results import EarlierEvidence, Engine, Evidence, Gain, Gates, Score
+from automl.study.results import Artifact, EarlierEvidence, Evidence, ExportResult, Gain, Gates, Score
 from automl.study.trial import (
     Answer,
     Ending,
@@ -22,12 +22,13 @@ from automl.study.trial import (
 
 __all__ = [
     "Answer",
+    "Artifact",
     "EarlierEvidence",
     "EndReason",
     "Ending",
-    "Engine",
     "EvalSettings",
     "Evidence",
+    "ExportResult",
     "Gain",
     "Gates",
     "Job",

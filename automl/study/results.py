@@ -1,5 +1,6 @@
 """The nouns of what follows a search: scores, gains, engines, verdicts; and what an earlier study tells."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,25 +32,35 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """What an export left behind, and what was measured on it."""
+class Artifact:
+    """One file of an export, and what was measured on it."""
 
-    onnx: Path
+    file: Path
+    builder: str
+    """Program and version that made the file, such as `tensorrt 11.4.0`; `onnx` for the graph itself."""
+    score: float | None
+    """The objective of this file on the judged split; None where this machine cannot run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """The artifacts of an export, and how they compare with the weights."""
+
+    onnx: Artifact
     onnx_difference: float
     """Largest difference of raw outputs, ONNX Runtime against torch, relative to one plus the magnitude."""
-    onnx_score: float
-    """The objective of the ONNX file on the judged split, by ONNX Runtime."""
     torch_score: float
     """The objective of the weights on the same split with the same letterbox."""
-    plan: Path | None = None
-    builder: str = ""
-    """`tensorrt 11.4.0` or `tensorrt_rtx 1.7.1`; empty when no engine was built."""
-    plan_score: float | None = None
-    """The objective of the engine itself; None where this machine cannot run it."""
+    engine: Artifact | None = None
     notes: tuple[str, ...] = ()
     """What was asked for and could not be done here, and why."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """All metrics of the ONNX file on the judged split."""
+
+    @property
+    def onnx_score(self) -> float:
+        """Return the objective of the ONNX file, which every machine measures; NaN where it has none."""
+        return math.nan if self.onnx.score is None else self.onnx.score
 
 
 @dataclass(frozen=True, slots=True)

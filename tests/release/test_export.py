@@ -29,9 +29,9 @@ def test_onnx_says_what_torch_says(trained: tuple[Job, Ending], tmp_path: Path) 
 
     assert built.onnx_difference < 1e-4
     assert built.onnx_score == pytest.approx(built.torch_score, abs=1e-3)
-    assert built.plan is None
+    assert built.engine is None
     assert not built.notes
-    onnx.checker.check_model(str(built.onnx))
+    onnx.checker.check_model(str(built.onnx.file))
 
 
 def test_a_graph_that_is_not_the_weights_is_refused(
@@ -67,10 +67,10 @@ def test_without_a_gpu_the_engine_is_built_for_rtx_cards_and_says_so(
 
     built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt_rtx")
 
-    assert built.plan is not None
-    assert built.plan.stat().st_size > 100_000
-    assert built.builder.startswith("tensorrt_rtx ")
-    assert built.plan_score is None
+    assert built.engine is not None
+    assert built.engine.file.stat().st_size > 100_000
+    assert built.engine.builder.startswith("tensorrt_rtx ")
+    assert built.engine.score is None
     assert "RTX cards only" in built.notes[0]
 
 
@@ -82,10 +82,10 @@ def test_an_engine_that_was_asked_for_and_cannot_be_built_is_told(
 
     built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt")
 
-    assert built.plan is None
+    assert built.engine is None
     assert built.notes == ("no engine was built: this machine has no CUDA GPU, which tensorrt builds on",)
     with pytest.raises(ExportError, match="cannot be built: this machine has no CUDA GPU"):
-        tensorrt_builder.build_plan(built.onnx, tmp_path / "model.engine", wanted="tensorrt")
+        tensorrt_builder.build_plan(built.onnx.file, tmp_path / "model.engine", wanted="tensorrt")
 
 
 @needs_rtx
@@ -103,7 +103,8 @@ def test_on_a_gpu_the_engine_is_measured(trained: tuple[Job, Ending], tmp_path: 
 
     built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt")
 
-    assert built.plan_score == pytest.approx(built.torch_score, abs=5e-3)
+    assert built.engine is not None
+    assert built.engine.score == pytest.approx(built.torch_score, abs=5e-3)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("file write failed"), KeyError("img"), AssertionError()])

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from automl.hpo.statistics import convincing
 from automl.release.gates import judge
-from automl.study import Engine, Gain, Gates
+from automl.study import Artifact, ExportResult, Gain, Gates
 from automl.study.verdict import Interval
 
-ENGINE = Engine(Path("model.onnx"), 1e-4, onnx_score=0.5, torch_score=0.5)
-BUILT = replace(ENGINE, plan=Path("model.engine"), builder="tensorrt 11", plan_score=0.5)
+GRAPH = Artifact(Path("model.onnx"), "onnx", 0.5)
+PLAN = Artifact(Path("model.engine"), "tensorrt 11", 0.5)
+ENGINE = ExportResult(GRAPH, 1e-4, torch_score=0.5)
+BUILT = replace(ENGINE, engine=PLAN)
 AHEAD = Interval(0.05, 0.01, 0.09, lower=0.02)
 """Better than the champion, and surely so."""
 UNSURE = Interval(0.05, -0.02, 0.12, lower=-0.01)
@@ -27,21 +29,22 @@ gates = st.builds(
     require_engine=st.booleans(),
 )  # fmt: skip
 engines = st.builds(
-    Engine, onnx=st.just(Path("m.onnx")), onnx_difference=scores, onnx_score=scores, torch_score=scores,
-    plan=st.none() | st.just(Path("m.engine")), plan_score=maybe,
+    ExportResult, onnx=st.builds(Artifact, st.just(Path("m.onnx")), st.just("onnx"), scores), onnx_difference=scores,
+    torch_score=scores,
+    engine=st.none() | st.builds(Artifact, st.just(Path("m.engine")), st.just("tensorrt 11"), maybe),
 )  # fmt: skip
 differences = st.builds(
     lambda value, width: Interval(value, value - width, value + width, value - width), scores, scores
 )
 
 
-def accepted(engine: Engine, laws: Gates, over: Interval | None = None) -> bool:
+def accepted(engine: ExportResult, laws: Gates, over: Interval | None = None) -> bool:
     return all(result.passed for result in judge(engine, laws, over_champion=over))
 
 
 @given(engines, gates, differences, st.floats(0, 1))
 def test_a_larger_difference_never_turns_a_yes_into_a_no(
-    engine: Engine, laws: Gates, over: Interval, more: float
+    engine: ExportResult, laws: Gates, over: Interval, more: float
 ) -> None:
     better = Interval(over.value + more, over.low + more, over.high + more, over.lower + more)
     assert accepted(engine, laws, over) <= accepted(engine, laws, better)
@@ -49,9 +52,11 @@ def test_a_larger_difference_never_turns_a_yes_into_a_no(
 
 
 @given(engines, gates, st.none() | differences)
-def test_every_gate_says_its_law_and_what_it_found(engine: Engine, laws: Gates, over: Interval | None) -> None:
+def test_every_gate_says_its_law_and_what_it_found(engine: ExportResult, laws: Gates, over: Interval | None) -> None:
     results = judge(engine, laws, over_champion=over)
-    assert len(results) == 1 + (engine.plan_score is not None) + laws.require_engine + (over is not None)
+    assert len(results) == 1 + (engine.engine is not None and engine.engine.score is not None) + laws.require_engine + (
+        over is not None
+    )
     assert len({result.name for result in results}) == len(results)
     for result in results:
         assert result.reason == f"{'passed' if result.passed else 'refused'}: {result.text}"
@@ -61,13 +66,14 @@ def test_every_gate_says_its_law_and_what_it_found(engine: Engine, laws: Gates, 
 @pytest.mark.parametrize(
     ("engine", "laws", "over", "refused"),
     [
-        (replace(ENGINE, onnx_score=0.49), Gates(), None,
+        (replace(ENGINE, onnx=replace(GRAPH, score=0.49)), Gates(), None,
          "ONNX against weights: loss <= 0.005 must hold, but got +0.0100"),
-        (replace(ENGINE, onnx_score=NAN), Gates(), None, "ONNX against weights"),
-        (replace(BUILT, plan_score=0.4), Gates(), None, "engine against weights: loss <= 0.005 must hold"),
+        (replace(ENGINE, onnx=replace(GRAPH, score=NAN)), Gates(), None, "ONNX against weights"),
+        (replace(BUILT, engine=replace(PLAN, score=0.4)), Gates(), None,
+         "engine against weights: loss <= 0.005 must hold"),
         (ENGINE, Gates(require_engine=True), None,
          "engine: must be built and measured on this machine, and was not built"),
-        (replace(BUILT, plan_score=None), Gates(require_engine=True), None,
+        (replace(BUILT, engine=replace(PLAN, score=None)), Gates(require_engine=True), None,
          "engine: must be built and measured on this machine, and was built, not measured"),
         (ENGINE, Gates(), UNSURE,
          "challenger over champion (proven): lower bound of the difference > 0 must hold, but got +0.0500"),
@@ -78,7 +84,7 @@ def test_every_gate_says_its_law_and_what_it_found(engine: Engine, laws: Gates, 
          "challenger over champion (expected): difference > 0.06 must hold"),
     ],
 )  # fmt: skip
-def test_a_gate_that_fails_refuses(engine: Engine, laws: Gates, over: Interval | None, refused: str) -> None:
+def test_a_gate_that_fails_refuses(engine: ExportResult, laws: Gates, over: Interval | None, refused: str) -> None:
     (failed,) = (result for result in judge(engine, laws, over_champion=over) if not result.passed)
     assert failed.reason.startswith(f"refused: {refused}")
 

@@ -17,7 +17,7 @@ from automl.release.publish import Case, Confirmed, Worth
 from automl.storage.curves_file import write_curves
 from automl.storage.journal import Journal
 from automl.storage.place import Place
-from automl.study import Engine, Gain, Score
+from automl.study import Artifact, ExportResult, Gain, Score
 from automl.study.errors import StudyError
 from automl.study.load import dump
 from automl.study.results import DEFAULT
@@ -64,7 +64,7 @@ def case_of(session: Session, *, low: float, side: str = CHALLENGER, further: in
     onnx = session.folder / "model.onnx"
     onnx.write_text(side)
     chosen = Candidate(f"{side}_seed2", side, 0.6, scores[side][1].weights)
-    engine = Engine(onnx, 1e-6, onnx_score=0.6, torch_score=0.6, metrics={"test/map50_95": 0.6})
+    engine = ExportResult(Artifact(onnx, "onnx", 0.6), 1e-6, torch_score=0.6, metrics={"test/map50_95": 0.6})
     confirmed = Confirmed(completed(1, [0.5]), {"lr0": 0.01}, gain, {}, further)
     worth = Worth(Interval(0.6, 0.5, 0.7, 0.52), 40, Interval(0.1, 0.02, 0.18, 0.03), 2, None)
     return Case(confirmed, chosen, {"lr0": 0.01}, engine, worth)
@@ -72,7 +72,7 @@ def case_of(session: Session, *, low: float, side: str = CHALLENGER, further: in
 
 def settled(session: Session, *, low: float, side: str = CHALLENGER, over: Interval | None = None) -> Verdict:
     case = case_of(session, low=low, side=side)
-    results = judge(case.engine, session.spec.laws, over_champion=over)
+    results = judge(case.built, session.spec.laws, over_champion=over)
     return finish.publish(session, publish.verdict_of(session, case, results))
 
 
@@ -116,7 +116,7 @@ def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
         confirmed=replace(case.confirmed, gain=Gain(0.0, float("-inf"), 0.95, (), ())),
         worth=replace(case.worth, over_baseline=None, baselines=0),
     )
-    facts = replace(publish.verdict_of(session, bare, judge(case.engine, SPEC.laws)), version=1)
+    facts = replace(publish.verdict_of(session, bare, judge(case.built, SPEC.laws)), version=1)
 
     told = finish.outcome(facts, "small")
 
@@ -129,7 +129,7 @@ def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
     for name in ("challenger_seed1", "challenger_seed2", "default_seed1", "default_seed2"):
         session.journal.note(f"confirm:{name}", {})
     case = case_of(session, low=-0.01, further=3)
-    facts = replace(publish.verdict_of(session, case, judge(case.engine, SPEC.laws)), version=1)
+    facts = replace(publish.verdict_of(session, case, judge(case.built, SPEC.laws)), version=1)
 
     assert finish.outcome(facts, "small")[3] == (
         "that is close: 3 more seeds of each would decide it if the difference holds; repeat the command with "
@@ -170,7 +170,7 @@ def test_a_study_killed_while_it_settles_settles_alike_again(
 ) -> None:
     session = session_at(tmp_path)
     case = case_of(session, low=low)
-    facts = publish.verdict_of(session, case, judge(case.engine, SPEC.laws))
+    facts = publish.verdict_of(session, case, judge(case.built, SPEC.laws))
     with monkeypatch.context() as patched:
         patched.setattr(report, "write", lambda *_args, **_kwargs: (_ for _ in ()).throw(KeyboardInterrupt("killed")))
         with pytest.raises(KeyboardInterrupt, match="killed"):
@@ -197,7 +197,7 @@ def test_a_verdict_survives_the_journal(tmp_path: Path) -> None:
     session = session_at(tmp_path)
     for further in (None, 3):
         case = case_of(session, low=-0.01, further=further)
-        results = judge(case.engine, SPEC.laws, over_champion=Interval(0.1, 0.0, 0.2, 0.01))
+        results = judge(case.built, SPEC.laws, over_champion=Interval(0.1, 0.0, 0.2, 0.01))
         verdict = publish.verdict_of(session, case, results)
         session.journal.note("verdict", verdict.to_dict())
         again = Verdict.from_dict(session.journal.notes()["verdict"])

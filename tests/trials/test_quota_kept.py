@@ -172,7 +172,7 @@ def test_after_the_verdict_only_the_shipped_re_training_keeps_weights(
 def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:
     session = session_at(tmp_path)
     case = case_of(session, low=0.01)
-    session.journal.note("verdict", publish.verdict_of(session, case, judge(case.engine, session.spec.laws)).to_dict())
+    session.journal.note("verdict", publish.verdict_of(session, case, judge(case.built, session.spec.laws)).to_dict())
 
     again = session_at(tmp_path)
     facts = Verdict.from_dict(again.journal.notes()["verdict"])
