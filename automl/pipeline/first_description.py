@@ -6,17 +6,18 @@ whether this machine has a GPU. The space is that of `search_spaces/yolo_small.y
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from automl.data import check, sample, summary
+from automl.data import archive, check, sample, summary
 from automl.data.summary import Summary
 from automl.pipeline import inputs
 from automl.pipeline.preview import Preview, preview
 from automl.storage import scratch
+from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.errors import DataError
@@ -64,7 +65,7 @@ class First:
 
 
 def write(data: str, place: Place, *, folder: Path, model: str | None = None) -> First:
-    """Return the description for a data set (`data.yaml` or `sample`) that will stand in `folder`.
+    """Return the description, to stand in `folder`, for a data set: a `data.yaml`, its folder or archive, or `sample`.
 
     Raises:
         AutomlError: the data set or the model cannot be used.
@@ -86,13 +87,23 @@ def traits_of(data: str) -> Traits:
         DataError: it has no boxes, or the data set cannot be used.
     """
     with scratch.folder() as drawn:
-        path = sample.draw(drawn) if data == SAMPLE else Path(data).absolute()
+        given = sample.draw(drawn) if data == SAMPLE else Path(data).absolute()
+        path = archive.yaml_of(given, unpacked=drawn / UNPACKED)
         raw = read_yaml(path)
         found = check.check(path, raw, splits=("train",))
         looked = inputs.summary_of(found)
         if looked is None:
             raise DataError(f"{path}: train: must have boxes of a width and a height, but has none")
-        return Traits(looked, summary.long_side(found.images["train"]), has_test=bool(raw.get("test")))
+        return Traits(looked, summary.long_side(found.images["train"]), has_test=_usable(path, raw, "test"))
+
+
+def _usable(path: Path, raw: Mapping[str, Any], split: str) -> bool:
+    """Return True if models can be judged on a split; why not, the check of a description with that split says."""
+    try:
+        check.check(path, raw, splits=(split,))
+    except DataError:
+        return False
+    return True
 
 
 def file_name(data: str) -> str:
@@ -194,8 +205,10 @@ def _line(key: str, value: str) -> str:
 
 
 def _name(data: str) -> str:
-    """Return a study's name from the folder of its data set."""
-    stem = data if data == SAMPLE else Path(data).absolute().parent.name
+    """Return a study's name from the folder or the archive of its data set."""
+    path = Path(data).absolute()
+    of_folder = path.parent if path.suffix.lower() in {".yaml", ".yml"} else path if path.is_dir() else None
+    stem = data if data == SAMPLE else of_folder.name if of_folder else path.name.partition(".")[0]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:64]
     return plain or "study"
 
@@ -254,6 +267,6 @@ def _of_split(traits: Traits) -> str:
     if traits.has_test:
         return "Finalists and the model that ships are judged on the test images, which no trial sees."
     return (
-        "The data set has no test split, so the result is judged on val, which the search has seen: the score of what "
-        "ships will be somewhat too high. Better: add a test split and remove this line."
+        "The data set has no test split that can be used (`automl check FILE --set confirm.split=test` says why), so "
+        "the result is judged on val, which the search has seen: its score will be somewhat too high."
     )

@@ -1,5 +1,6 @@
 """`automl init`: what a first description follows from, and that it passes the check."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,36 @@ def test_the_schema_is_printed_and_written_once(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["schema", "--out", str(out)]).exit_code == 0
     assert CliRunner().invoke(app, ["schema"]).stdout == out.read_text()
     assert CliRunner().invoke(app, ["schema", "--out", str(out)]).exit_code == 2
+
+
+@pytest.mark.yolo
+@pytest.mark.usefixtures("nothing_timed")
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_a_folder_or_an_archive_is_taken_and_gives_the_name(data: Path, tmp_path: Path, kind: str) -> None:
+    given = data.parent
+    if kind == "archive":
+        given = Path(shutil.make_archive(str(tmp_path / "my set"), "zip", data.parent))
+    out = tmp_path / "first.yaml"
+    done = init(given, "--out", out, "--model", MICRO)
+    assert done.exit_code == 0, done.output
+    assert (read_yaml(out)["name"], read_yaml(out)["data"]) == ("my-set", str(given))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("set.v1/data.yaml", "set.v1.yaml"), ("pcb.tar.gz", "pcb.yaml"), (".", "x.yaml")]
+)
+def test_the_name_is_that_of_the_folder_or_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path / "x")
+    assert first_description.file_name(name) == file
+
+
+@pytest.mark.yolo
+def test_a_test_split_that_cannot_be_used_gives_way_to_val(data: Path) -> None:
+    assert not first_description.traits_of(str(data)).has_test
+    data.write_text(data.read_text() + "test: images/none\n")
+    assert not first_description.traits_of(str(data)).has_test
+    data.write_text(data.read_text().replace("images/none", "images/val"))
+    assert first_description.traits_of(str(data)).has_test

@@ -11,7 +11,7 @@ from automl.apps.cli.options import Force, Out
 
 @readable
 def init(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="The data set's data.yaml, or `sample`.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A data.yaml, its folder or archive, or `sample`.")],
     *,
     out: Out = None,
     model: Annotated[str | None, typer.Option(help="Weights or model YAML; else yolo11n.")] = None,
