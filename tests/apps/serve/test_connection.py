@@ -1,4 +1,4 @@
-"""Connections: one whose request head stays incomplete is closed, one whose request runs is not."""
+"""Connections: one whose request stays incomplete is closed, one whose request runs is not."""
 
 import asyncio
 from typing import Any
@@ -38,11 +38,20 @@ async def talk(*parts: bytes) -> bytes:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.5)
 
 
 @pytest.mark.parametrize("head", [b"", b"GET", WHOLE[:-2], b"POST /predict HTTP/1.1\r\nx: " + bytes([65]) * 5000])
 def test_a_head_that_stays_incomplete_closes_the_connection(head: bytes) -> None:
     assert asyncio.run(talk(head)) == b""
+
+
+def test_a_body_that_stays_incomplete_closes_the_connection_after_its_answer() -> None:
+    assert asyncio.run(talk(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nxx")).endswith(b"\r\n\r\nok")
+
+
+def test_a_second_head_that_stays_incomplete_closes_the_connection() -> None:
+    assert asyncio.run(talk(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET")).endswith(b"\r\n\r\nok")
 
 
 def test_a_head_in_parts_is_answered_and_a_running_request_is_not_cut() -> None:
