@@ -9,7 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_SECONDS: Final = 10.0
 """In which request line and headers must be here, from the connection or the answer before."""
 BODY_SECONDS: Final = 40.0
-"""In which a body must be here, also one that was answered before its end; more than the service grants, which answers."""
+"""In which a body must be here, also one that was answered before its end; the service itself grants less."""
 
 
 class Connection(H11Protocol):
