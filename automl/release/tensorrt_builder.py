@@ -68,7 +68,10 @@ def _builder(wanted: str) -> tuple[Any, str]:
         return None, missing
     if importlib.util.find_spec("tensorrt_rtx"):
         return importlib.import_module("tensorrt_rtx"), ""
-    return None, "neither tensorrt on a CUDA GPU nor tensorrt_rtx is here; `pip install automl[rtx]` brings the latter"
+    return (
+        None,
+        "neither tensorrt on a CUDA GPU nor tensorrt_rtx is here; `pip install yolo-automl-ray[rtx]` brings the latter",
+    )
 
 
 def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401

@@ -1,6 +1,5 @@
 """Verbs on studies: search, check, resume, status, report."""
 
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +13,7 @@ from automl.study import yaml_io
 from automl.study.errors import SpecError
 from automl.tracking.console import announce
 
-LOADING: Final = f"automl {metadata.version('automl')} starts; loading PyTorch and Ultralytics takes a while"
+LOADING: Final = "automl starts; loading PyTorch and Ultralytics takes a while"
 
 
 @readable

@@ -55,7 +55,9 @@ class Detector:
     def detect(self, picture: NDArray[Any], wanted: Thresholds) -> list[dict[str, Any]]:
         """Return the boxes in a BGR picture: name, confidence, and x0, y0, x1, y1 in its pixels."""
         shape = (picture.shape[0], picture.shape[1])
-        output = self._session.run(None, {self._entry: letterboxed(picture, size=self.size).astype(self._type)})[0][0]
+        output = self._session.run(
+            None, {self._entry: letterboxed(picture, size=self.size).astype(self._type, copy=False)}
+        )[0][0]
         rows = to_picture(detections(output, wanted, end_to_end=self._end_to_end), shape, size=self.size)
         return [
             {
