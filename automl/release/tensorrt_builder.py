@@ -70,7 +70,7 @@ def _builder(wanted: str) -> tuple[Any, str]:
         return importlib.import_module("tensorrt_rtx"), ""
     return (
         None,
-        "neither tensorrt on a CUDA GPU nor tensorrt_rtx is here; `pip install yolo-automl-ray[rtx]` brings the latter",
+        "neither tensorrt on a CUDA GPU nor tensorrt_rtx is here; `pip install yolo-automl-ray[rtx]`",
     )
 
 

@@ -15,7 +15,7 @@ from automl.trainers import yolo
 pytestmark = pytest.mark.yolo
 needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None,
-    reason="tensorrt_rtx is not installed (pip install yolo-automl-ray[rtx])",
+    reason="tensorrt_rtx is not installed",
 )
 
 
