@@ -70,6 +70,7 @@ class Collector:
         self._data: dict[str, DataSet] = {}
         self._longest: dict[str, float] = {}
         self.crashed = 0
+        code()
 
     def run(self, tasks: Sequence[Task], count: int) -> None:
         """Train, and print a line a training."""
@@ -183,10 +184,16 @@ def origin(*, gpu: bool) -> dict[str, Any]:
     """Return where, when and by what a row was made."""
     return {
         "machine": machine(gpu=gpu),
-        "commit": commit(),
+        "commit": code(),
         "versions": {name: version(name) for name in ("ultralytics", "torch")},
         "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M}",
     }
+
+
+@cache
+def code() -> str:
+    """Return the commit that this process runs: asked once, since the tree may change meanwhile."""
+    return commit()
 
 
 @cache
