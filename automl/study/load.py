@@ -92,7 +92,7 @@ def stored(path: Path) -> StudySpec:
 
 
 def _take_format(raw: dict[str, Any], path: Path) -> None:
-    """Remove the format from a description and return it; if missing, it is the first format or a user's own file."""
+    """Remove the format from a description and check it; if missing, it is the first format or a user's own file."""
     version = raw.pop("format", FORMAT)
     if type(version) is not int or not 1 <= version <= FORMAT:
         newer = type(version) is int and version > FORMAT

@@ -73,7 +73,7 @@ def _numbered(names: Mapping[Any, Any] | Sequence[Any]) -> dict[int, str]:
 
 @lru_cache(maxsize=8)
 def _most_boxes(labels: Path, _changed: int, classes: tuple[int, ...] | None) -> int:
-    """Return the number of distinct boxes of one staged label file; duplicate lines count as one box."""
+    """Return the maximum number of boxes of a staged label file; duplicate lines count as one box."""
     return max((_boxes(file, classes) for file in labels.rglob("*.txt")), default=0)
 
 

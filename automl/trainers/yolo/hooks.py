@@ -81,7 +81,7 @@ class Hooks:
             raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
 
     def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and say it in its log."""
+        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and only log it."""
         if trainer.batch_size < max(self.asked // 2, 1):
             raise TrialError(f"out of memory: batch {self.asked} did not fit, nor did {self.asked // 2}")
 
