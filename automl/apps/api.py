@@ -28,16 +28,16 @@ class Study:
     """A study in its folder, `runs/<study>`. Every property reads the folder, also while another process searches."""
 
     def __init__(self, folder: Path | str, *, spec: StudySpec | None = None) -> None:
-        """Look at a study; use `automl.open_study` or `automl.search`.
+        """Open a study's folder; use `automl.open_study` or `automl.search`.
 
         Raises:
-            StudyError: the folder holds none.
+            StudyError: the folder contains none.
         """
         self.folder = Path(folder).absolute()
         self.spec = spec or read_spec(self.folder)
 
     def __repr__(self) -> str:
-        """Return the expression that opens it."""
+        """Return the Python expression that opens the study."""
         return f"automl.open_study({str(self.folder)!r})"
 
     @property
@@ -66,7 +66,7 @@ class Study:
         return study_status.verdict_in(self._journal().notes())
 
     def status(self) -> StudyStatus:
-        """Return where the study stands."""
+        """Return the status of the study."""
         return study_status.read(self.folder, self.spec)
 
     def report(self) -> Path:
@@ -104,7 +104,7 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
     """Search, confirm, export and promote; a study that was interrupted continues, a finished one is returned.
 
     Args:
-        spec: The description, a YAML file.
+        spec: Path of the description, a YAML file.
         data: `data.yaml` of the data set, or `sample`.
         model: Weights or a model YAML.
         name: The study's name.
@@ -145,7 +145,7 @@ def open_study(folder: Path | str) -> Study:
     """Return the study in a folder, `runs/<study>`.
 
     Raises:
-        AutomlError: the folder holds none, or a newer version wrote it.
+        AutomlError: the folder contains none, or a newer version wrote it.
     """
     return Study(folder)
 
@@ -153,7 +153,7 @@ def open_study(folder: Path | str) -> Study:
 def describe(
     spec: Path | str, given: Mapping[str, Path | str | None], overrides: Mapping[str, Any] | None = None
 ) -> StudySpec:
-    """Read a description; what is `given` and `overrides` win over the file.
+    """Read a description; the values in `given` and `overrides` win over the file.
 
     Raises:
         SpecError: all mistakes at once.
@@ -167,5 +167,5 @@ def describe(
 
 
 def place_at(storage: Path | str | None) -> Place:
-    """Return the storage that is given, else the default one."""
+    """Return the given storage, else the default one."""
     return Place((Path(storage) if storage else default_storage()).absolute())

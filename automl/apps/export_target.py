@@ -1,4 +1,4 @@
-"""`automl export`: which file a target's suffix asks for, and what must never be overwritten."""
+"""Export target of `automl export`: the file format by suffix, and paths that must not be overwritten."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def refuse(target: Path, *, builder: str, force: bool) -> None:
     """Check that a target may be written, before anything is built.
 
     Raises:
-        ExportError: its suffix says nothing, it is there, or it belongs to a registry.
+        ExportError: its suffix is unknown, it exists, or it belongs to a registry.
     """
     if target.suffix not in HELD:
         raise ExportError(f"{target}: must end in {', '.join(HELD)}, which says what is written, but does not")
@@ -35,10 +35,10 @@ def refuse(target: Path, *, builder: str, force: bool) -> None:
 
 
 def write(version: Path, target: Path, *, builder: str) -> str:
-    """Write what the suffix of `target` asks for; return a line on it.
+    """Write the format that the suffix of `target` selects; return a one-line summary.
 
     Raises:
-        ExportError: the version does not hold it, or this machine cannot build it.
+        ExportError: the version does not contain it, or this machine cannot build it.
     """
     if target.suffix == Path(ENGINE).suffix:
         return f"{target}: built by {tensorrt_builder.build_plan(version / ONNX, target.absolute(), wanted=builder)}"

@@ -30,17 +30,17 @@ class AliasMove:
     """UTC, ISO 8601."""
     by: str
     moves: Mapping[str, int | None]
-    """Alias to version number; None where it was taken away."""
+    """Alias to version number; None where the alias was removed."""
     why: str
 
     def told(self) -> str:
-        """Return it in one line."""
+        """Return the entry as one line of text."""
         return f"{self.at} {self.by} {dict(self.moves)}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a check of every byte of all versions found."""
+    """Result of a check of every byte of all versions."""
 
     name: str
     versions: tuple[int, ...]
@@ -54,17 +54,17 @@ class Registry:
     """The versions and aliases of one model name, in its folder `models/<name>`."""
 
     def __init__(self, folder: Path | str) -> None:
-        """Look at a registry folder.
+        """Open a registry folder.
 
         Raises:
-            RegistryError: the folder holds no version.
+            RegistryError: the folder contains no version.
         """
         self.stored = stored(folder)
         self.folder = self.stored.folder
         self.name = self.stored.name
 
     def __repr__(self) -> str:
-        """Return the expression that makes it."""
+        """Return the Python expression that opens the registry."""
         return f"automl.Registry({str(self.folder)!r})"
 
     @property
@@ -74,7 +74,7 @@ class Registry:
 
     @property
     def aliases(self) -> dict[str, int]:
-        """Return alias (champion, challenger, previous) to version number; one that is not set is absent."""
+        """Return the mapping of alias (champion, challenger, previous) to version number; an unset alias is absent."""
         return self.stored.aliases()
 
     def path(self, version: int | str = CHAMPION) -> Path:
@@ -132,7 +132,7 @@ def stored(folder: Path | str) -> storage_registry.Registry:
     """Return the registry in a folder.
 
     Raises:
-        RegistryError: the folder holds no version.
+        RegistryError: the folder contains no version.
     """
     path = Path(folder).absolute()
     held = storage_registry.Registry(path.parent, path.name)
@@ -142,12 +142,12 @@ def stored(folder: Path | str) -> storage_registry.Registry:
 
 
 def named(model: Path, storage: Path | None) -> Path:
-    """Return the folder of a registry that is named by its folder or by its name in a storage."""
+    """Return the folder of a registry, given the folder or the registry's name in a storage."""
     return registry_folder(model, (storage or default_storage()).absolute())
 
 
 def number_or_alias(version: int | str) -> int | str:
-    """Return the number that a text stands for; an alias stays as it is.
+    """Return the version number in a text; an alias stays unchanged.
 
     >>> number_or_alias("3"), number_or_alias("champion")
     (3, 'champion')

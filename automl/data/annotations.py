@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 MOST_LOOKED_AT: Final = 20
-"""Files whose head is read."""
+"""Maximum number of files whose first bytes are read."""
 HEAD: Final = 4096
 
 COCO: Final = (
@@ -24,7 +24,7 @@ LABELME: Final = (
 
 
 def foreign(place: Path) -> str:
-    """Return what annotations a file, or a folder and those one level below it, holds and how to convert them.
+    """Return which annotations a file or a folder (searched one level deep) contains and how to convert them.
 
     Empty where no known format is found.
     """

@@ -1,4 +1,4 @@
-"""A folder or an archive given as a data set: its one `data.yaml`, the archive unpacked where a study keeps it."""
+"""Data set given as a folder or an archive: find its one `data.yaml`, and unpack the archive."""
 
 import shutil
 import tarfile
@@ -13,7 +13,7 @@ PART: Final = ".part"
 
 
 def yaml_of(place: Path, *, unpacked: Path) -> Path:
-    """Return the `data.yaml` that a path stands for: itself, that of a folder, or that of an archive.
+    """Return the `data.yaml` for a path: the file itself, or that of a folder or of an archive.
 
     An archive is unpacked into the folder `unpacked`, once.
 
@@ -33,7 +33,7 @@ def yaml_of(place: Path, *, unpacked: Path) -> Path:
 
 
 def _of_folder(folder: Path, named: Path) -> Path:
-    """Return the one YAML file of a folder, or of the folders below it where it holds none itself."""
+    """Return the one YAML file of a folder, or of its subfolders if it contains none itself."""
     found: list[Path] = []
     for pattern in ("*.yaml", "*.yml"):
         found = found or _visible(folder, folder.glob(pattern)) or _visible(folder, folder.rglob(pattern))
@@ -55,7 +55,7 @@ def _visible(folder: Path, paths: object) -> list[Path]:
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive into a folder that is there only when all of it is."""
+    """Unpack an archive atomically: the folder exists only once it is complete."""
     if target.is_dir():
         return
     part = target.with_name(target.name + PART)

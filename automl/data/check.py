@@ -1,4 +1,4 @@
-"""Checks and fingerprints a data set before a GPU is spent on it. Called by the session of a study.
+"""Check and fingerprint a data set before a GPU is used. Called by the session of a study.
 
 What Ultralytics would leave out is left out here and reported, so that counts, staging and export see one set.
 """
@@ -33,7 +33,7 @@ SHOWN: Final = 10
 
 
 def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...]) -> DataSet:
-    """Look at every image and label of the given splits; `raw` is the content of the data set's `data.yaml`.
+    """Check every image and label of the given splits; `raw` is the content of the data set's `data.yaml`.
 
     Raises:
         DataError: a split is missing or empty, classes are unclear, or too many labels are wrong; all at once.
@@ -70,7 +70,7 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...]) -> D
 
 
 def _mistakes(split: str, found: Split) -> Iterator[str]:
-    """Yield why a split cannot be trained on or judged by."""
+    """Yield why a split cannot be used for training or evaluation."""
     if found.too_many_wrong(FEW):
         yield f"{split}: {_wrong_lines(found)}{way_out(split)}"
     elif not found.listed.images:
@@ -94,7 +94,7 @@ def _conversion(image: Path) -> str:
 
 
 def _warnings(found: Split, names: Mapping[int, str]) -> Iterator[str]:
-    """Yield what is trained on otherwise than a reader of the `data.yaml` may think."""
+    """Yield where training differs from what a reader of the `data.yaml` may expect."""
     if found.unreadable:
         told = _shown([f"{path}: {why}" for path, why in found.unreadable])
         yield f"{len(found.unreadable)} of {len(found.listed.images)} images cannot be used and are left out:{told}"
@@ -129,7 +129,7 @@ def _shown(lines: Sequence[str]) -> str:
 
 
 def _shared_images(images: Mapping[str, Sequence[Path]]) -> Iterator[str]:
-    """An image in two splits would judge a model on what it was trained on."""
+    """Yield data leakage between splits: an image in two splits evaluates a model on its training data."""
     files = {split: {resolved(path) for path in paths} for split, paths in images.items()}
     for one, other in combinations(files, 2):
         if shared := files[one] & files[other]:

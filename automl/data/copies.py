@@ -1,4 +1,4 @@
-"""Duplicate images: copies between splits and inside one, byte for byte or nearly, under whatever name."""
+"""Duplicate images between splits and within one: byte copies and near copies, independent of file names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ MEAN_DIFFERENCE: Final = 1.0
 MAX_DIFFERENCE: Final = 6.0
 """Grey levels between thumbnails of near copies: a picture saved again, at another quality or size, stays below."""
 FLAT: Final = 4.0
-"""Thumbnails whose grey levels deviate less say nothing about likeness."""
+"""Thumbnails whose grey levels deviate less are too flat to compare."""
 BLOCK: Final = 4
 """A block of BLOCK x BLOCK thumbnail pixels is one number of the descriptor by which the nearest image is found."""
 ROWS: Final = 1024
 PAIRS: Final = 3
-"""Pairs that a message shows."""
+"""Maximum number of pairs shown in a message."""
 
 Pair = tuple[Path, Path]
 Floats = NDArray[np.float32]
@@ -44,7 +44,7 @@ class _Thumbnails:
 
 
 def warnings(images: Mapping[str, Sequence[Path]], pictures: Mapping[Path, Picture]) -> Iterator[str]:
-    """Yield one message for each two splits, and for each split, that share copies."""
+    """Yield one message for each two splits, and for each split, that share duplicates."""
     unique = {split: list(dict.fromkeys(paths)) for split, paths in images.items()}
     share = max(1.0, sum(map(len, unique.values())) / MOST_COMPARED)
     thumbnails = {split: _thumbnails(_spread(paths, share), pictures) for split, paths in unique.items()}
@@ -97,7 +97,7 @@ def _spread(paths: Sequence[Path], share: float) -> list[Path]:
 
 
 def _thumbnails(paths: Sequence[Path], pictures: Mapping[Path, Picture]) -> _Thumbnails:
-    """Collect the thumbnails of a split's images, flat ones left out."""
+    """Collect the thumbnails of a split's images, without the flat ones."""
     packed = b"".join(pictures[path].thumbnail for path in paths)
     pixels = np.frombuffer(packed, np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)
     kept = pixels.std(axis=(1, 2)) >= FLAT if len(pixels) else np.zeros(0, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""What was found in a split: images kept and left out, boxes, and what label lines and pictures mean."""
+"""Findings of a data set split: images kept and excluded, boxes, and how label lines and images are interpreted."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,19 +20,19 @@ OUTSIDE: Final = 0.02
 
 @dataclass(slots=True)
 class Split:
-    """What was found in a split."""
+    """Findings of one split."""
 
     listed: Listing
     images: tuple[Path, ...] = ()
-    """Those that are trained on."""
+    """Images that are used for training."""
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     left_out: int = 0
-    """Images left out because a label line of theirs is wrong."""
+    """Images excluded because one of their label lines is invalid."""
     lines: int = 0
     bad: list[str] = field(default_factory=list)
     boxes: Counter[int] = field(default_factory=Counter)
     good: int = 0
-    """Label lines that are trained on."""
+    """Label lines that are used for training."""
     polygons: int = 0
     corners: int = 0
     """Polygons of four corners."""
@@ -41,14 +41,14 @@ class Split:
     repeated: int = 0
     flat: int = 0
     dark: list[Path] = field(default_factory=list)
-    """16-bit images of which few grey levels are left."""
+    """16-bit images that keep few grey levels."""
 
     def too_many_wrong(self, share: float) -> bool:
         """Return True if more than a share of the label lines are wrong."""
         return len(self.bad) > share * self.lines
 
     def meanings(self) -> Iterator[str]:
-        """Yield how label lines and pictures are read where that may surprise."""
+        """Yield warnings about label lines and images whose interpretation may surprise."""
         if self.polygons and self.pose_like >= POSE_LIKE * self.polygons:
             yield (
                 f"{self.pose_like} label lines look like boxes with keypoints, but are read as polygons, so that "
@@ -67,7 +67,7 @@ class Split:
 
 
 def read_split(listed: Listing, pictures: Mapping[Path, Picture], *, classes: int, keypoints: int) -> Split:
-    """Read the labels of a split's images that can be used, and count; an image named twice counts twice."""
+    """Read and count the labels of a split's usable images; an image named twice counts twice."""
     found, kept = Split(listed), list[Path]()
     read: dict[Path, Sequence[LabelLine]] = {}
     for image in listed.images:
@@ -96,7 +96,7 @@ def _problem(image: Path, pictures: Mapping[Path, Picture]) -> str:
 
 
 def _count(found: Split, lines: Sequence[LabelLine]) -> None:
-    """Count the boxes of an image, all of whose lines are good."""
+    """Count the boxes of an image whose lines are all valid."""
     found.repeated += sum(line.repeated for line in lines)
     for line in lines:
         if line.repeated:

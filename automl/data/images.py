@@ -1,4 +1,4 @@
-"""Which files are images of a split: those in its folders, and those that its list files name."""
+"""Image files of a split: those in its folders and those named by its list files."""
 
 import os
 from collections import Counter
@@ -12,22 +12,22 @@ from automl.data.places import resolved
 IMAGES: Final = frozenset({
     ".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp",
 })  # fmt: skip
-"""Suffixes that Ultralytics 8.4.190 takes for images (`IMG_FORMATS`)."""
+"""Suffixes that Ultralytics 8.4.190 accepts as images (`IMG_FORMATS`)."""
 UNREAD: Final = frozenset({
     ".arw", ".cr2", ".exr", ".gif", ".ico", ".jfif", ".jpe", ".jpx", ".jxl", ".nef", ".pbm", ".pgm", ".pfm", ".ppm",
     ".psd", ".raw", ".svg", ".tga",
 })  # fmt: skip
-"""Suffixes of other pictures, which it passes over in silence."""
+"""Suffixes of other image formats, which Ultralytics skips without a message."""
 
 
 @dataclass(slots=True)
 class Listing:
-    """The images of a split, before their content is looked at."""
+    """The images of a split, before their content is read."""
 
     images: list[Path] = field(default_factory=list)
     """In the order of the places; an image that is named more than once is in it as often."""
     unread: Counter[str] = field(default_factory=Counter)
-    """Suffixes of pictures that are passed over."""
+    """Suffixes of image files that are skipped."""
 
     def repeats(self) -> int:
         """Return how many images are named by more than one line or place."""
@@ -37,7 +37,7 @@ class Listing:
 def listing(places: Sequence[Path], *, roots: Sequence[Path]) -> Listing:
     """List the images of a split's places; relative lines of a list file are read from its folder or from `roots`.
 
-    A linked image stays where its link is, since its labels stand beside the link.
+    A symlinked image keeps the path of its link, since its labels are beside the link.
     """
     found = Listing()
     for place in places:
@@ -56,9 +56,9 @@ def _listed(place: Path, roots: Sequence[Path]) -> Iterator[Path]:
 
 
 def _below(folder: Path, unread: Counter[str]) -> Iterator[Path]:
-    """Yield the images in a folder and its subfolders; a linked one is entered too, each but once.
+    """Yield the images in a folder and its subfolders; symlinked folders are entered too, each once.
 
-    Hidden files and folders are passed over, as by Ultralytics' glob: thumbnails, checkpoints, resource forks.
+    Hidden files and folders are skipped, as by Ultralytics' glob: thumbnails, checkpoints, resource forks.
     """
     seen: set[Path] = set()
     for root, folders, files in os.walk(folder, followlinks=True):

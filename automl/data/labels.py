@@ -1,6 +1,6 @@
-"""Label files: where they stand, what is in them, and what is wrong with a line.
+"""Label files: their path, their lines, and the errors of a line.
 
-The rules are those of `verify_image_label` in Ultralytics 8.4.190, which decide what a detection training takes.
+The rules are those of `verify_image_label` in Ultralytics 8.4.190, which decide what a detection training accepts.
 """
 
 import codecs
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 BOX: Final = 5
-"""Numbers in a line that is a box; a polygon has at least seven."""
+"""Number of values in a box line; a polygon has at least seven."""
 CORNERS: Final = 9
-"""Numbers in a line of four corners, as oriented boxes have."""
+"""Number of values in a line of four corners, as oriented boxes have."""
 TOLERANCE: Final = 0.01
 """How far a box may lie outside the image, as a share of its side."""
 
@@ -25,17 +25,17 @@ class LabelLine:
     number: int
     """1 for the first line of the file."""
     text: str
-    """What is trained on: keypoints are cut off."""
+    """The values used for training: keypoints are cut off."""
     mistake: str
-    """What is wrong with it, empty when nothing is."""
+    """The error of the line, empty when it is valid."""
     box: tuple[float, ...] = ()
-    """Class, centre x, centre y, width, height as shares of the image; empty where the line is wrong."""
+    """Class, centre x, centre y, width, height as shares of the image; empty where the line is invalid."""
     repeated: bool = False
-    """Another line before it says the same."""
+    """True if an earlier line is equal."""
 
 
 def label_of(image: Path) -> Path:
-    """Return where the labels of an image stand: the last folder `images` of its path becomes `labels`.
+    """Return the path of an image's labels: the last folder `images` of its path becomes `labels`.
 
     >>> label_of(Path("/d/images/train/a.jpg")).as_posix()
     '/d/labels/train/a.txt'
@@ -48,9 +48,9 @@ def label_of(image: Path) -> Path:
 
 
 def label_lines(image: Path, classes: int, *, keypoints: int = 0) -> Iterator[LabelLine]:
-    """Yield each line of an image's label file that is not blank; a file that cannot be read is one bad line.
+    """Yield each non-blank line of an image's label file; an unreadable file counts as one invalid line.
 
-    `keypoints` is how many numbers of a line stand for keypoints, after the box.
+    `keypoints` is the number of keypoint values after the box.
     """
     path = label_of(image)
     try:
@@ -90,7 +90,7 @@ def is_polygon(words: Sequence[object]) -> bool:
 
 
 def box_of(values: Sequence[float]) -> tuple[float, ...]:
-    """Return class and box of a line; of a polygon the upright box round it.
+    """Return class and box of a line; for a polygon, its bounding box.
 
     >>> box_of((0, 0.25, 0.25, 0.75, 0.25, 0.5, 0.5))
     (0, 0.5, 0.375, 0.5, 0.25)
@@ -107,7 +107,7 @@ def _shape_mistake(words: Sequence[str], *, polygons: bool) -> str:
         return f"must be finite numbers, but got {' '.join(words)[:100]!r}"
     if len(words) != BOX and not is_polygon(words):
         return f"must be `class x y width height` or a polygon, but has {len(words)} numbers"
-    if polygons and len(words) == BOX:  # Ultralytics leaves the whole image out
+    if polygons and len(words) == BOX:  # Ultralytics excludes the whole image
         return "boxes and polygons must not stand in one file, but a box stands among polygons"
     return ""
 

@@ -10,13 +10,13 @@ from automl.data.images import IMAGES
 from automl.data.labels import label_of
 
 NO_LABELS: Final = frozenset({"classes", "labels", "train", "val", "valid", "test", "readme", "requirements", "notes"})
-"""Stems of text files that often stand beside labels and are none."""
+"""Stems of text files that are often beside labels but are not labels."""
 ASKED: Final = 20
-"""Images for which a reason is looked for."""
+"""Maximum number of images for which a reason is searched."""
 
 
 def warnings(images: Sequence[Path]) -> Iterator[str]:
-    """Yield what does not pair in a split: one message at most for images, one for label files."""
+    """Yield unpaired images and label files of a split: at most one message for each kind."""
     unique = list(dict.fromkeys(images))
     missing = [image for image in unique if not _there(label_of(image))]
     orphans = _orphans(unique)
@@ -38,7 +38,7 @@ def _there(label: Path) -> bool:
 
 
 def _orphans(images: Sequence[Path]) -> list[Path]:
-    """Return the label files in the label folders of a split that no image on disk belongs to."""
+    """Return the label files in a split's label folders that belong to no image on disk."""
     found: list[Path] = []
     for folder in dict.fromkeys(image.parent for image in images):
         labels = label_of(folder / "a.jpg").parent
@@ -58,7 +58,7 @@ def _orphans(images: Sequence[Path]) -> list[Path]:
 
 
 def _reason(missing: Sequence[Path], orphans: Sequence[Path]) -> str:
-    """Return why labels may not be found, empty where nothing hints at it."""
+    """Return the likely reason why labels are not found, empty if none is known."""
     by_name = {_plain(path.stem): path for path in orphans}
     for image in missing[:ASKED]:
         if (beside := image.with_suffix(".txt")).is_file():
@@ -73,7 +73,7 @@ def _reason(missing: Sequence[Path], orphans: Sequence[Path]) -> str:
 
 
 def _plain(stem: str) -> str:
-    """Return a name without case, signs and the suffix of an image.
+    """Return a normalized name: no case, no punctuation, no image suffix.
 
     >>> _plain("Part#3.JPG"), _plain("part_3")
     ('part_3', 'part_3')
@@ -83,5 +83,5 @@ def _plain(stem: str) -> str:
 
 
 def _contained(stem: str, orphans: Sequence[Path]) -> Path | None:
-    """Return a label file whose name holds that of the image, as those with a prefix or a hash do."""
+    """Return a label file whose name contains that of the image, as with a prefix or a hash."""
     return next((path for path in orphans if path.stem.endswith(stem) or path.stem.startswith(stem)), None)

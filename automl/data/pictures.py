@@ -1,4 +1,4 @@
-"""Content of image files: what Ultralytics leaves out, 16-bit depth, digests and thumbnails that show copies.
+"""Content of image files: what Ultralytics excludes, 16-bit depth, digests, and thumbnails for duplicate detection.
 
 The rules are those of `check_image` and `imread` in Ultralytics 8.4.190, which decide what a training sees.
 """
@@ -26,7 +26,7 @@ FORMATS: Final = frozenset({
     "AVIF", "BMP", "DNG", "HEIC", "HEIF", "JP2", "JPEG", "JPEG2000", "JPG", "MPO", "PNG", "TIF", "TIFF", "WEBP",
 })  # fmt: skip
 SMALLEST: Final = 10
-"""Pixels that each side must have."""
+"""Minimum side of an image in pixels."""
 THUMBNAIL: Final = 32
 """Side of a thumbnail in pixels."""
 BY_PILLOW: Final = frozenset({".avif", ".heic", ".heif"})
@@ -37,26 +37,26 @@ BROKEN: Final = (
     OSError, SyntaxError, ValueError, ImportError, EOFError, TypeError, AttributeError, LookupError, ArithmeticError,
     RuntimeError, struct.error, Image.DecompressionBombError,
 )  # fmt: skip
-"""What Pillow raises on a file that it cannot read."""
+"""Exceptions of Pillow for an unreadable file."""
 
 Gray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the content of an image file tells."""
+    """Findings from the content of an image file."""
 
     problem: str = ""
-    """Why a training leaves the file out, empty when it does not."""
+    """Why a training excludes the file, empty when it does not."""
     digest: bytes = b""
     levels: int = 256
-    """Grey levels that are left after reading where the file holds 16 bits a sample; 256 for other files."""
+    """Grey levels that remain after reading a file of 16 bits a sample; 256 for other files."""
     thumbnail: bytes = b""
     """THUMBNAIL x THUMBNAIL grey values."""
 
 
 def look_at_all(images: Iterable[Path]) -> Mapping[Path, Picture]:
-    """Look at the content of images, several at a time."""
+    """Inspect the content of images, several at a time."""
     unique = list(dict.fromkeys(images))
     with _quiet(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         return dict(zip(unique, pool.map(look, unique), strict=True))
@@ -64,7 +64,7 @@ def look_at_all(images: Iterable[Path]) -> Mapping[Path, Picture]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the vendors' warnings about single files off the terminal: the problems are reported by the caller."""
+    """Suppress the vendors' warnings about single files: the caller reports the problems."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)
@@ -134,7 +134,7 @@ def _deep(image: Image.Image, content: bytes) -> bool:
 
 
 def _reason(content: bytes, error: Exception) -> str:
-    """Return why a file is no image, in words of its content where that is known."""
+    """Return why a file is not an image, naming its content where that is known."""
     head = content[:512].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")):
         return "is an HTML page, such as a failed download leaves"
@@ -150,12 +150,12 @@ def _reason(content: bytes, error: Exception) -> str:
 
 
 def _shrink(width: int, height: int) -> int:
-    """Return by how much an image can be reduced and still fill a thumbnail twice over."""
+    """Return the reduction factor that leaves an image at least twice the thumbnail's size."""
     return next((factor for factor in (8, 4, 2) if min(width, height) >= 2 * THUMBNAIL * factor), 1)
 
 
 def _decoded(path: Path, content: bytes, *, shrink: int) -> Gray | None:
-    """Decode an image upright and grey, with the decoder that Ultralytics takes for the suffix; None if it cannot."""
+    """Decode an image upright and grey, with the decoder that Ultralytics uses for the suffix; None if it fails."""
     suffix = path.suffix.lower()
     if suffix in BY_PILLOW and (gray := _by_pillow(content)) is not None:
         return gray
@@ -180,7 +180,7 @@ def _by_pillow(content: bytes) -> Gray | None:
 
 
 def _colour_tiff(packed: NDArray[np.uint8]) -> Gray | None:
-    """Decode a TIFF of more than one channel, the first three of which are trained on."""
+    """Decode a multi-channel TIFF, whose first three channels are used for training."""
     _, frames = cv2.imdecodemulti(packed, cv2.IMREAD_UNCHANGED)
     if not frames or frames[0].ndim != 3 or frames[0].dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         return None

@@ -1,15 +1,15 @@
-"""The grammar of a `data.yaml`: classes and where the splits are, as `check_det_dataset` of Ultralytics takes them."""
+"""Parser of `data.yaml`: classes and paths of the splits, as `check_det_dataset` of Ultralytics accepts them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 KEPT_IN_VAL: Final = "; or set confirm.split to val"
-"""What can be done without a test split."""
+"""Remedy for a missing test split."""
 
 
 def normalised(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a `data.yaml` with one spelling for each meaning: `validation` is `val`."""
+    """Return the content of a `data.yaml` with normalized keys: `validation` becomes `val`."""
     found = dict(raw)
     if found.get("val") is None and "validation" in found:
         found["val"] = found.pop("validation")
@@ -17,7 +17,7 @@ def normalised(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...]) -> Iterator[str]:
-    """Yield what is wrong with a data set's description, before any image is looked at."""
+    """Yield the errors of a data set's description, before any image is read."""
     yield from (f"{source}: {mistake}" for mistake in (*_class_mistakes(raw), *_kind_mistakes(raw)))
     for split in splits:
         values, hint = raw.get(split), way_out(split)
@@ -34,7 +34,7 @@ def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...])
 
 
 def way_out(split: str) -> str:
-    """Return what can be done where a split cannot be used, empty where it is needed."""
+    """Return the remedy for an unusable split, empty where the split is required."""
     return KEPT_IN_VAL if split == "test" else ""
 
 
@@ -74,7 +74,7 @@ def _names_mistakes(names: object) -> Iterator[str]:
 
 
 def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the keys that say what a picture and a label line are."""
+    """Yield the errors of the keys that define images and label lines."""
     if raw.get("channels", 3) != 3:
         yield (
             f"channels: must be 3, since a model is trained, exported and served for pictures of three channels, but "
@@ -88,7 +88,7 @@ def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def keypoint_numbers(raw: Mapping[str, Any]) -> int:
-    """Return how many numbers of a label line stand for keypoints.
+    """Return the number of keypoint values in a label line.
 
     >>> keypoint_numbers({"kpt_shape": [4, 2]}), keypoint_numbers({})
     (8, 0)
@@ -101,7 +101,7 @@ def keypoint_numbers(raw: Mapping[str, Any]) -> int:
 
 
 def names_of(raw: Mapping[str, Any]) -> dict[int, str]:
-    """Return class number to name, from a list, a mapping, or the number of classes alone.
+    """Return the mapping of class number to name, from a list, a mapping, or the number of classes alone.
 
     >>> names_of({"nc": 2}), names_of({"names": ["hole"]})
     ({0: 'class_0', 1: 'class_1'}, {0: 'hole'})
@@ -120,7 +120,7 @@ def places_of(source: Path, raw: Mapping[str, Any], split: str) -> tuple[Path, .
 
 
 def roots_of(source: Path, raw: Mapping[str, Any]) -> tuple[Path, ...]:
-    """Return the folders from which the places of splits are read, the first one that has them.
+    """Return the folders to which split paths are relative, the first match first.
 
     `path` is read from the folder of the `data.yaml`, else from the working folder, as Ultralytics does.
     """
@@ -130,7 +130,7 @@ def roots_of(source: Path, raw: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 def _place(roots: Sequence[Path], value: str) -> Path:
-    """Resolve the place of a split; `../` at its start is dropped where only that leads anywhere (Roboflow)."""
+    """Resolve the path of a split; a leading `../` is dropped where only that path exists (Roboflow)."""
     texts = (value, value.removeprefix("../")) if value.startswith("../") else (value,)
     tried = [resolved(root / text) for root in roots for text in texts]
     return next((place for place in tried if _exists(place)), tried[0])
@@ -144,7 +144,7 @@ def _exists(place: Path) -> bool:
 
 
 def _place_problem(place: Path) -> str:
-    """Return what is wrong with a place of a split, empty when images can be looked for in it."""
+    """Return the error of a split's path, empty when images can be listed from it."""
     try:
         if place.is_file():
             place.read_text(encoding="utf-8-sig")
@@ -157,7 +157,7 @@ def _place_problem(place: Path) -> str:
 
 
 def _why_not_there(source: Path, raw: Mapping[str, Any], value: str) -> str:
-    """Return the likely reason why a place of a split is not there."""
+    """Return the likely reason why a split's path does not exist."""
     if raw.get("path") and _exists(source.parent / value):
         return f"; remove `path` ({raw['path']}): {value} stands beside {source.name}"
     if "\\" in value and _exists(source.parent / str(raw.get("path") or "") / value.replace("\\", "/")):
@@ -169,7 +169,7 @@ def _why_not_there(source: Path, raw: Mapping[str, Any], value: str) -> str:
 
 
 def resolved(path: Path) -> Path:
-    """Resolve a path; one that leads round in a circle, or that no file can have, stays as it is."""
+    """Resolve a path; a symlink loop or an invalid file name stays unchanged."""
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):

@@ -1,4 +1,4 @@
-"""Draws the sample data set: defects on brushed metal, three classes, the same bytes for the same seed.
+"""Generate the sample data set: defects on brushed metal, three classes, the same bytes for the same seed.
 
 Called by `automl sample` and by a study whose `data` is `sample`. Needs numpy and OpenCV, no network and no files.
 """
@@ -68,7 +68,7 @@ def brushed_metal(rng: np.random.Generator) -> Gray:
 
 
 def enlarged(noise: Gray) -> Gray:
-    """Stretch noise smoothly over the picture."""
+    """Resize noise smoothly to the image."""
     return np.asarray(cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""A tree of links to a data set in the study's own folder.
+"""Staged data set: a tree of symlinks in the study's own folder.
 
 Ultralytics writes its label caches beside the labels: there, and never beside the user's own files, which may be
 read-only or shared with others.
@@ -18,11 +18,11 @@ from automl.study.text import printable
 
 
 def stage(data: DataSet, folder: Path) -> Path:
-    """Make a tree of links to the images and copies of the labels below `folder`; return its `data.yaml`.
+    """Create a tree of symlinks to the images and copies of the labels below `folder`; return its `data.yaml`.
 
-    Two images of one name in one split are told apart by a number, and so are the repeats of one image, which a
-    training sees as often. Bad images and label lines stay out, and so does what an earlier state of the data set
-    left there.
+    Two images of the same name in one split are distinguished by a number, and so are the repeats of one image, which
+    a training uses as often. Invalid images and label lines are excluded, and files left by an earlier state of the
+    data set are removed.
     """
     marker, text = folder / DATA_YAML, _description(data, folder)
     if marker.is_file() and marker.read_text(encoding="utf-8") == text:
@@ -44,7 +44,7 @@ def stage(data: DataSet, folder: Path) -> Path:
 
 
 def told_links(staged: Path) -> str:
-    """Return what stands in place of symbolic links in a staged data set, empty where the storage has them."""
+    """Return what replaces symlinks in a staged data set, empty where the storage supports them."""
     images = (path for path in (staged.parent / "images").rglob("*") if not path.is_dir())
     first = next(images, None)
     if first is None or first.is_symlink():
@@ -54,7 +54,7 @@ def told_links(staged: Path) -> str:
 
 
 def _description(data: DataSet, folder: Path) -> str:
-    """Return the staged `data.yaml`; texts are quoted as JSON does, which YAML reads whatever stands in them."""
+    """Return the staged `data.yaml`; texts are quoted as in JSON, which YAML reads whatever they contain."""
     quoted = partial(json.dumps, ensure_ascii=False)
     names = "".join(f"  {number}: {quoted(name)}\n" for number, name in data.names.items())
     paths = "".join(f"{split}: images/{split}\n" for split in data.images)
@@ -69,13 +69,13 @@ def _emptied(folder: Path) -> Path:
 
 
 def _readable(stem: str) -> str:
-    """Return a stem that is UTF-8, and not hidden, since Ultralytics' glob passes over hidden files."""
+    """Return a UTF-8 stem that is not hidden, since Ultralytics' glob skips hidden files."""
     text = printable(stem).replace("\\", "_")
     return f"_{text}" if text.startswith(".") else text
 
 
 def _free(stem: str, taken: set[str]) -> str:
-    """Return the stem, with a number where it is taken, and take it: labels are found by it alone."""
+    """Return a unique stem, with a number if it is in use, and reserve it: labels are found by stem alone."""
     candidate, number = stem, 1
     while candidate.casefold() in taken:  # a.jpg and A.jpg are one file on exFAT and many shares
         number += 1

@@ -1,6 +1,6 @@
-"""A data set in a few numbers, and how alike two data sets are by them.
+"""Data set summary: a few statistics of the training split, and the similarity of two data sets.
 
-Only the training split counts: it is what params act on. Of a large one, images spread evenly over it are looked at.
+Only the training split counts: params act on it. Of a large one, an evenly spaced sample of images is read.
 """
 
 import warnings
@@ -20,7 +20,7 @@ from automl.data.labels import label_lines
 MOST_LABELS: Final = 5000
 """Label files read; enough for stable quantiles, and bounded on a slow mount."""
 MOST_HEADS: Final = 64
-"""Images whose head is read for the size in pixels."""
+"""Maximum number of images whose header is read for the size in pixels."""
 QUANTILES: Final = (0.1, 0.5, 0.9)
 SHARPNESS: Final = 3.0
 """How fast similarity falls with distance; set so that halves of one data set stay near 1 and unlike ones fall low."""
@@ -30,10 +30,10 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a training split looks like."""
+    """Statistics of a training split."""
 
     fingerprint: str
-    """That of the whole data set; equal ones mean the same data."""
+    """Fingerprint of the whole data set; equal ones mean the same data."""
     images: int
     classes: int
     boxes: float
@@ -45,13 +45,13 @@ class Summary:
     balance: float
     """Entropy of the classes' shares of boxes over its largest: 1 if all classes have as many, 0 if one has all."""
     pixels: float | None = None
-    """Median of the root of an image's pixels, None where the images were not looked at."""
+    """Median of the root of an image's pixels, None where image headers were not read."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no data set has.
+        """Reject values that no data set has.
 
         Raises:
-            ValueError: a file was damaged, or changed by hand.
+            ValueError: a file was damaged or edited by hand.
         """
         counts = (self.images, self.classes)
         positive = (self.boxes, *self.sizes, *self.aspects, *([] if self.pixels is None else [self.pixels]))
@@ -60,7 +60,7 @@ class Summary:
             raise ValueError(f"must be the summary of a data set, but got {self}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     @classmethod
@@ -73,7 +73,7 @@ class Summary:
 def summarise(
     images: Sequence[Path], *, classes: int, fingerprint: str, heads: bool = True, keypoints: int = 0
 ) -> Summary | None:
-    """Look at the labels of a training split, and with `heads` at some of its images; None where no box is found."""
+    """Summarize the labels of a training split, and with `heads` some image headers; None where no box is found."""
     whole = [image for image in dict.fromkeys(images) if not heads or not image_problem(image)]
     looked = _spread(whole, MOST_LABELS)
     numbers: Counter[int] = Counter()
@@ -98,7 +98,7 @@ def summarise(
 
 
 def similarity(one: Summary, other: Summary) -> float:
-    """Return how alike two data sets are: 1 for the same, towards 0 for nothing in common.
+    """Return the similarity of two data sets: 1 for equal, towards 0 for nothing in common.
 
     The distance is the mean over images, classes, boxes an image, box sizes, shapes, balance and pixels (where both
     are known) of differences on a log scale: a factor of 10 in numbers or of 4 in sizes and shapes counts 1.
@@ -128,7 +128,7 @@ def _spread(images: Sequence[Path], most: int) -> Sequence[Path]:
 
 
 def _boxes(image: Path, classes: int, keypoints: int) -> Iterator[tuple[int, float, float]]:
-    """Yield class, width and height of each good box of an image; of a polygon those of the box round it."""
+    """Yield class, width and height of each valid box of an image; for a polygon those of its bounding box."""
     for line in label_lines(image, classes, keypoints=keypoints):
         if line.box and min(line.box[3:]) > 0:
             yield int(line.box[0]), line.box[3], line.box[4]
@@ -145,7 +145,7 @@ def _balance(counts: Sequence[int], classes: int) -> float:
 
 
 def long_side(images: Sequence[Path]) -> int | None:
-    """Return the median of the longer sides of some images, in pixels; None where no head could be read."""
+    """Return the median of the longer sides of some images, in pixels; None where no header is readable."""
     found = [max(shape) for image in _spread(images, MOST_HEADS) if all(shape := _shape(image))]
     return int(np.median(found)) if found else None
 
@@ -156,7 +156,7 @@ def _pixels(images: Sequence[Path]) -> float | None:
 
 
 def _shape(image: Path) -> tuple[int, int]:
-    """Return width and height that the head of an image tells, zeros where it cannot be read; nothing is decoded."""
+    """Return width and height from the header of an image, zeros where it is unreadable; nothing is decoded."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -1,7 +1,7 @@
-"""The baseline: what the user would get from a plain `yolo train`, in the terms of a study's space. Pure.
+"""The baseline: the configuration of a plain `yolo train`, in the terms of a study's space. Pure.
 
-It is trial 0 and a side of every confirmation. Conditions of the study (model, image size, batch, ...) hold for it as
-for every trial; hyperparameters are Ultralytics' own (docs/decisions/0022).
+It is trial 0 and a side of every confirmation. Conditions of the study (model, image size, batch, ...) apply to it as
+to every trial; hyperparameters are Ultralytics' own (docs/decisions/0022).
 """
 
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from automl.study.trial import Params
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What trial 0 is trained with."""
+    """Hyperparameters of trial 0."""
 
     params: Params
-    """A point of the space; where the space does not hold the baseline, every setting in which it differs from the
+    """A point of the space; where the space does not contain the baseline, every setting in which it differs from the
     description, searched or fixed."""
     inside: bool
-    """Whether the space holds it."""
+    """Whether the space contains it."""
     settings: Params
-    """All hyperparameters as explicit values, what `optimizer=auto` stands for included."""
+    """All hyperparameters as explicit values, including those that `optimizer=auto` resolves to."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return plain values for JSON."""
         return {"params": dict(self.params), "inside": self.inside, "settings": dict(self.settings)}
 
     @classmethod
@@ -40,10 +40,10 @@ def baseline_of(
     """Return the baseline of a study.
 
     Args:
-        space: What is searched.
+        space: The search space.
         fixed: The description's fixed settings.
         plain: The trainer's default hyperparameters.
-        resolved: What its automatic choice of the optimizer stands for, as explicit settings.
+        resolved: The explicit settings that its automatic choice of the optimizer resolves to.
     """
     explicit = {**plain, **resolved}
     for values in (plain, explicit):
@@ -58,7 +58,7 @@ def baseline_of(
 
 
 def _point(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the params of a space that stand for given hyperparameters; conditions keep their default."""
+    """Return the params of a space that match given hyperparameters; conditions keep their default."""
     point: dict[str, Any] = {}
     for name, parameter in space.parameters.items():
         if part := live(parameter, point):

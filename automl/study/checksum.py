@@ -1,4 +1,4 @@
-"""A checksum in the first line of a text, so that damage is told from content; YAML takes the line for a comment."""
+"""Checksum in the first line of a text, to detect damage; YAML reads the line as a comment."""
 
 import zlib
 from typing import Final
@@ -7,7 +7,7 @@ MARK: Final = "# crc32 "
 
 
 def seal(text: str) -> str:
-    r"""Return the text with its checksum before it.
+    r"""Return the text with its checksum prepended.
 
     >>> seal("a: 1\n")
     '# crc32 e3231969\na: 1\n'
@@ -16,7 +16,7 @@ def seal(text: str) -> str:
 
 
 def damaged(text: str) -> bool:
-    r"""Return True if a checksum stands there and does not hold; a text of before there were any has none.
+    r"""Return True if the text has a checksum that does not match; a text written before checksums has none.
 
     >>> damaged(seal("a: 1\n")), damaged(seal("a: 1\n") + "b: 2\n"), damaged("a: 1\n")
     (False, True, False)

@@ -1,17 +1,17 @@
-"""The few error classes. Everything a user can cause is an AutomlError: printed without a traceback, exit 2."""
+"""Exception classes. Every error that a user can cause is an AutomlError: printed without a traceback, exit 2."""
 
 from collections.abc import Iterable
 
 
 class AutomlError(Exception):
-    """A condition that the user can mend; the message says how."""
+    """A condition that the user can fix; the message contains the remedy."""
 
 
 class SpecError(AutomlError):
     """Mistakes in a study's description, all of them at once."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
-        """Keep the single mistakes apart, so that tests and callers can count them."""
+        """Store the single mistakes, so that tests and callers can count them."""
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(self.mistakes))
 
@@ -25,7 +25,7 @@ class StudyError(AutomlError):
 
 
 class TrialError(AutomlError):
-    """A training that cannot go on; its message becomes the trial's cause."""
+    """A training that cannot continue; its message becomes the trial's cause."""
 
 
 class ExportError(AutomlError):
@@ -33,8 +33,8 @@ class ExportError(AutomlError):
 
 
 class RegistryError(AutomlError):
-    """The registry was asked for something that it does not hold, or holds damaged."""
+    """A registry entry that is missing or damaged."""
 
 
 class Interrupted(Exception):  # noqa: N818  (an event, no error)
-    """The study was asked to stop; everything is kept."""
+    """The study was interrupted by a request to stop; everything is kept."""

@@ -1,4 +1,4 @@
-"""EvalSettings: how a model is validated, exported, judged and served, in one record that goes with it."""
+"""EvalSettings: how a model is validated, exported, evaluated and served, in one record published with it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,16 +7,16 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class EvalSettings:
-    """What turns a model's outputs into boxes, and which boxes count, from training to service."""
+    """Settings from a model's outputs to the boxes that count, for training, evaluation and service."""
 
     imgsz: int
     """Edge of the square letterbox, in pixels."""
     channels: int
-    """Of an input picture."""
+    """Channels of an input image."""
     conf: float | None
-    """Least confidence of a box that was judged; None: the trainer's own, near 0."""
+    """Minimum confidence of an evaluated box; None: the trainer's own, near 0."""
     iou: float
-    """Overlap from which non-maximum suppression takes two boxes for one."""
+    """IoU threshold of non-maximum suppression."""
     max_det: int
     """The most boxes of a picture; never fewer than a picture of the data set has."""
     agnostic_nms: bool
@@ -31,7 +31,7 @@ class EvalSettings:
     """Class number to name, as the model has them."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold, for whoever serves the model.
+        """Return plain values for JSON, for the program that serves the model.
 
         Where all classes count as one, `classes` is null: the numbers of the data set are not those of the model.
         """

@@ -1,4 +1,4 @@
-"""Descriptions of other tools given as SPEC: what each is, and how its search space reads here. Nothing is executed."""
+"""Descriptions of other tools given as SPEC: detect the tool and translate its search space. Nothing is executed."""
 
 import ast
 import json
@@ -9,9 +9,9 @@ from typing import Any, Final
 from automl.study.messages import shown
 
 SPACES: Final = frozenset({"space", "param_space", "search_space", "config", "parameters"})
-"""What a dictionary of searched parameters is called in programs for Ultralytics' tuner, Ray Tune and others."""
+"""Names of the dictionary of searched parameters in programs for Ultralytics' tuner, Ray Tune and others."""
 OWN: Final = frozenset({"name", "budget", "ladder", "space"})
-"""Keys of a description of ours; one of them is enough to take a file for one."""
+"""Keys of a description of this program; one of them is enough to recognise it."""
 PAIR: Final = 2
 WIDE: Final = 100
 """A range whose ends differ by this factor is searched on a logarithmic scale."""
@@ -19,7 +19,7 @@ BEGIN: Final = "copy a shipped space, such as search_spaces/yolo_small.yaml, and
 
 
 def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a Python program given as a description is, and how its search space reads here."""
+    """Yield what a Python program given as a description is, and its search space in the syntax of a description."""
     if path.suffix != ".py" or not path.is_file():
         return
     try:
@@ -32,7 +32,7 @@ def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
 
 
 def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a YAML file of another kind is, and how its search space reads here."""
+    """Yield what a YAML file of another kind is, and its search space in the syntax of a description."""
     if kind := _other_kind(raw):
         yield f"{path}: must be the description of a study, but is {kind}"
         return
@@ -50,7 +50,7 @@ def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) 
 
 
 def space_mistakes(raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how each parameter in `space` that is written as another tool does reads here."""
+    """Yield the translation of each parameter in `space` that has the syntax of another tool."""
     space = raw.get("space")
     for name, value in space.items() if isinstance(space, dict) else ():
         if reading := _reading(name, value, known):
@@ -58,7 +58,7 @@ def space_mistakes(raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator
 
 
 def _other_kind(raw: Mapping[str, Any]) -> str:
-    """Return what a file is that describes a data set or a model; empty for any other."""
+    """Return the kind of a file that describes a data set or a model; empty for any other."""
     if raw.keys() & {"names", "nc"} and raw.keys() & {"train", "val", "path"} and not raw.keys() >= OWN:
         return "that of a data set; pass it with --data"
     if {"backbone", "head"} <= raw.keys():
@@ -67,7 +67,7 @@ def _other_kind(raw: Mapping[str, Any]) -> str:
 
 
 def _dictionaries(tree: ast.AST) -> Iterator[dict[str, Any]]:
-    """Yield each dictionary that a program writes down as a search space, its values as expressions or constants."""
+    """Yield each dictionary that a program defines as a search space, its values as expressions or constants."""
     for node in ast.walk(tree):
         held: list[tuple[str | None, ast.expr]] = []
         if isinstance(node, ast.Assign):
@@ -84,7 +84,7 @@ def _dictionaries(tree: ast.AST) -> Iterator[dict[str, Any]]:
 
 
 def _readings(raw: Any, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
-    """Return the searched parameters as they read here, and the fixed ones."""
+    """Return the searched parameters, translated, and the fixed ones."""
     searched: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     for name, value in raw.items():
@@ -96,7 +96,7 @@ def _readings(raw: Any, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 
 
 def _reading(name: object, value: object, known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how one parameter of another tool reads here; None for a fixed value, or one of ours."""
+    """Return the translation of one parameter of another tool; None for a fixed value or native syntax."""
     if isinstance(value, dict) and {"min", "max"} <= value.keys():
         return _range(name, [value["min"], value["max"]], known)
     if isinstance(value, dict) and isinstance(value.get("values"), list):
@@ -107,7 +107,7 @@ def _reading(name: object, value: object, known: Mapping[str, Any]) -> dict[str,
 
 
 def _of_text(name: object, value: str, known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read an expression of Python, such as `(1e-5, 1e-1)` or `tune.uniform(0, 1)`."""
+    """Parse a Python expression, such as `(1e-5, 1e-1)` or `tune.uniform(0, 1)`."""
     try:
         node = ast.parse(value, mode="eval").body
         if isinstance(node, ast.Call):
@@ -118,7 +118,7 @@ def _of_text(name: object, value: str, known: Mapping[str, Any]) -> dict[str, An
 
 
 def _of_list(name: object, values: Sequence[Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read Ultralytics' `(low, high)` and `(low, high, gain)`, and a bare list of values."""
+    """Parse Ultralytics' `(low, high)` and `(low, high, gain)`, and a bare list of values."""
     if len(values) < PAIR or any(isinstance(value, dict | list) for value in values):
         return None
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
@@ -128,7 +128,7 @@ def _of_list(name: object, values: Sequence[Any], known: Mapping[str, Any]) -> d
 
 
 def _of_call(name: object, node: ast.Call, known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read a distribution of Ray Tune, such as `tune.uniform(1e-5, 1e-1)`."""
+    """Parse a distribution of Ray Tune, such as `tune.uniform(1e-5, 1e-1)`."""
     kind = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     given = [*node.args, *(keyword.value for keyword in node.keywords)]
     values = [ast.literal_eval(argument) for argument in given]
@@ -174,5 +174,5 @@ def _told(searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
 
 
 def _flow(value: Mapping[str, Any]) -> str:
-    """Return a mapping as it stands in a line of YAML."""
+    """Return a mapping in YAML flow style."""
     return "{" + ", ".join(f"{name}: {json.dumps(held)}" for name, held in value.items()) + "}"

@@ -31,13 +31,13 @@ class Job:
     gpus: float = 0.0
     threads: int = 1
     validate_every: int = 1
-    """Validated are every so many epochs, the rungs and the last epoch."""
+    """Validation interval in epochs; the rungs and the last epoch are validated as well."""
     rungs: tuple[int, ...] = ()
-    """The epochs at which it is compared with others."""
+    """The epochs at which the trial is compared with others."""
     attempt: int = 1
-    """How often the trial was given to a worker, this time included; earlier attempts must not write any more."""
+    """Attempt number, starting with 1: how often the trial was assigned; earlier attempts must not write any more."""
     trainer: str = YOLO
-    """The registered name of what trains it (`automl.trainers`)."""
+    """The registered name of its trainer (`automl.trainers`)."""
 
     @property
     def judged_metric(self) -> str:
@@ -49,7 +49,7 @@ class Job:
         return epoch % self.validate_every == 0 or epoch in self.rungs or epoch == self.epochs
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that YAML can hold; the usual trainer is left out, as files of earlier versions do."""
+        """Return plain values for YAML; the default trainer is omitted, as in files of earlier versions."""
         plain = asdict(self) | {
             "folder": str(self.folder),
             "params": dict(self.params),

@@ -1,4 +1,4 @@
-"""The ladder: at which epochs trials are compared, and what a study can cost. Pure, in integers."""
+"""The ladder of rungs: epochs at which trials are compared, and the cost of a study. Pure, in integers."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ def ladder(min_epochs: int, max_epochs: int, reduction_factor: int) -> tuple[int
 
 
 def seats(standing: int, reduction_factor: int) -> int:
-    """Return how many of those that stand at a rung advance: one in `reduction_factor`, rounded up.
+    """Return how many trials of a rung advance: one in `reduction_factor`, rounded up.
 
     >>> seats(7, 3)
     3
@@ -34,7 +34,7 @@ def seats(standing: int, reduction_factor: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a study can cost, in epochs of training."""
+    """Cost of a study, in epochs of training."""
 
     trials: int
     fewest: int
@@ -48,7 +48,7 @@ class Cost:
 
 
 def cost(trials: int, rungs: tuple[int, ...], *, max_epochs: int, reduction_factor: int, retrainings: int) -> Cost:
-    """Return what a study can cost at best and at worst.
+    """Return the minimum, maximum and expected cost of a study.
 
     >>> cost(9, (4,), max_epochs=12, reduction_factor=3, retrainings=4)
     Cost(trials=9, fewest=44, most=108, expected=60, confirming=48)

@@ -92,7 +92,7 @@ def stored(path: Path) -> StudySpec:
 
 
 def _take_format(raw: dict[str, Any], path: Path) -> None:
-    """Take the format out of a description; where none stands, it is the first or a user's own."""
+    """Remove the format from a description and check it; if missing, it is the first format or a user's own file."""
     version = raw.pop("format", FORMAT)
     if type(version) is not int or not 1 <= version <= FORMAT:
         newer = type(version) is int and version > FORMAT
@@ -109,7 +109,7 @@ def _validated(raw: Mapping[str, Any], path: Path, hints: Callable[[], Mapping[s
 
 
 def _reversed_ranges(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the ranges whose ends are the wrong way round, where another mistake kept them from being read."""
+    """Yield the ranges whose ends are swapped, where another mistake kept them from being parsed."""
     space = raw.get("space")
     for name, part in space.items() if isinstance(space, dict) else ():
         low, high = (part.get(end) if isinstance(part, dict) else None for end in ("low", "high"))
@@ -118,9 +118,9 @@ def _reversed_ranges(raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
-    """Make relative paths whole: beside the spec first, then in the working folder.
+    """Make relative paths absolute: relative to the spec first, then to the working folder.
 
-    What stands in neither keeps its name; an earlier study is then looked for in the storage, when that is known.
+    A path that exists in neither stays unchanged; an earlier study is then searched in the storage, once that is known.
     """
 
     def whole(name: str, *, there: Callable[[Path], object] = is_file) -> str:
@@ -147,7 +147,7 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -
 
 
 def _take_over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
-    """Let an override win also where the file has it in the other section: what is fixed by hand is not searched."""
+    """Apply an override also where the file has the key in the other section: a fixed setting is not searched."""
     for one, other in (("train", "space"), ("space", "train")):
         held = raw.get(other)
         for key in overrides:

@@ -1,4 +1,4 @@
-"""Pydantic's findings in the house's words: `key: law, but got value`, one line a key, the nearest known key named."""
+"""Pydantic's errors as messages of the form `key: law, but got value`: one line a key, the nearest known key named."""
 
 import difflib
 import re
@@ -26,14 +26,14 @@ LAWS: Final = {
 BARE: Final = frozenset({"extra_forbidden", "missing"})
 SHAPES: Final[dict[str, type[BaseModel]]] = {"RangeSpec": RangeSpec, "ChoiceSpec": ChoiceSpec}
 TAGS: Final = frozenset({*SHAPES, ALTERNATIVES})
-"""What pydantic adds to a location to tell which shape of a parameter it took."""
+"""Suffixes of a pydantic location that name the matched variant of a parameter."""
 BRANCHES: Final = frozenset({"float", "int", "str", "bool", "literal['auto']", "constrained-float", "constrained-int"})
-"""What pydantic adds to a location to tell which kind of a value it tried."""
+"""Suffixes of a pydantic location that name the attempted type of a value."""
 LONGEST: Final = 80
 
 
 def readable(error: ValidationError, setting_hints: Callable[[], Mapping[str, str]] = dict) -> Iterator[str]:
-    """Turn pydantic's findings into lines; what was tried in vain for one value makes one line.
+    """Convert pydantic's errors to lines; all failed variants of one value make one line.
 
     `setting_hints` returns a hint for each name that is a setting of the trainer; it is asked for unknown keys only.
     """
@@ -92,7 +92,7 @@ def _trimmed(location: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """Return the known keys of the part of the description that a finding points into."""
+    """Return the known keys of the part of the description that an error refers to."""
     if not location:
         return list(StudySpec.model_fields)
     if ALTERNATIVES in location:
@@ -108,7 +108,7 @@ def _fields_of(kind: object) -> list[str]:
 
 
 def _hint(location: Sequence[int | str], setting_hints: Callable[[], Mapping[str, str]]) -> str:
-    """Return what was probably meant by an unknown key: that very name in another place, else a near one here."""
+    """Return the likely intended key for an unknown one: the same name elsewhere, else a similar name here."""
     name = str(location[-1])
     near = nearest(name, _keys_at(tuple(location[:-1])))
     if location[0] == "space":  # inside a parameter, whose keys are like no others

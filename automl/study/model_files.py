@@ -1,4 +1,4 @@
-"""Files that a description names besides its data: the models, and the weights that settings name."""
+"""Files that a description names besides its data: models, and the weights in settings."""
 
 import re
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from automl.study.trial import ParamValue
 WEIGHTS_SETTINGS: Final = ("pretrained", "distill_model")
 """Settings whose text values name weights; other values, such as `true`, name nothing."""
 FILE_SETTINGS: Final = ("model", *WEIGHTS_SETTINGS)
-"""What names files, at the top level, in `train` and in `space`."""
+"""Keys that name files, at the top level, in `train` and in `space`."""
 SCALED: Final = re.compile(r"(\d+)([nslmx])([^/\\]*\.ya?ml)$")
 
 
 def is_file(path: Path) -> bool:
-    """Return True if a file is there; no for a name that no file can have, such as one of 300 letters."""
+    """Return True if a file exists; False for an invalid file name, such as one of 300 letters."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -24,7 +24,7 @@ def is_file(path: Path) -> bool:
 
 
 def source_of(name: str) -> Path | None:
-    """Return the file that a model's name stands for, None where there is none.
+    """Return the file that a model's name refers to, None where there is none.
 
     As in Ultralytics, a description may be named with a scale letter that its file does not have: `my11s.yaml` is read
     from `my11.yaml`, and the letter chooses the scale.

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 TEXT_ONLY: Final = {"text_only": True}
-"""Metadata of a dataclass field that holds rendered text for the terminal: left out of the plain values."""
+"""Metadata of a dataclass field with rendered text for the terminal: excluded from the plain values."""
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401
-    """Return a record as values that JSON can hold; a number that is not finite becomes None.
+    """Return a record as plain values for JSON; a number that is not finite becomes None.
 
     >>> plain({"folder": Path("runs/a"), 3: (1, float("inf"))})
     {'folder': 'runs/a', '3': [1, None]}

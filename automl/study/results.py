@@ -1,4 +1,4 @@
-"""The nouns of what follows a search: scores, gains, engines, verdicts; and what an earlier study tells."""
+"""Result records after a search: scores, gains, engines, verdicts, and the trials of earlier studies."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from automl.study.trial import Params
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One confirmed training, judged on a split that no trial saw."""
+    """One confirmed training, evaluated on a split that no trial used."""
 
     seed: int
     value: float
@@ -21,7 +21,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """The difference between two sets of scores, and how sure it is."""
+    """The difference between two sets of scores, with its uncertainty."""
 
     difference: float
     low: float
@@ -33,7 +33,7 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One file of an export, and what was measured on it."""
+    """One file of an export and its measurements."""
 
     file: Path
     builder: str
@@ -44,7 +44,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """The artifacts of an export, and how they compare with the weights."""
+    """The artifacts of an export, compared with the weights."""
 
     onnx: Artifact
     onnx_difference: float
@@ -53,7 +53,7 @@ class ExportResult:
     """The objective of the weights on the same split with the same letterbox."""
     engine: Artifact | None = None
     notes: tuple[str, ...] = ()
-    """What was asked for and could not be done here, and why."""
+    """Requested artifacts that could not be built or measured here, and why."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """All metrics of the ONNX file on the judged split."""
 
@@ -65,7 +65,7 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The laws that a model must pass before it serves."""
+    """The gates that a model must pass before it serves."""
 
     policy: Literal["proven", "expected"] = "proven"
     min_gain: float = 0.0
@@ -86,11 +86,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class EarlierEvidence:
-    """What one earlier study brings to a warm start."""
+    """One earlier study as input of a warm start."""
 
     name: str
     similarity: float
-    """Of its data set to the present one: 1 for the same, 0 for nothing in common."""
+    """Similarity of its data set to the present one: 1 for the same, 0 for nothing in common."""
     trials: tuple[Evidence, ...]
 
 

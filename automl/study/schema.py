@@ -1,7 +1,7 @@
 """JSON Schema of a description, for editors and validators: `automl schema`, kept as `docs/description.schema.json`.
 
-It holds types, limits of single keys and the text of each key. Laws between keys, and the settings of Ultralytics in
-`space` and `train`, are checked by `automl check` alone.
+It contains types, limits of single keys and the text of each key. Laws between keys, and the settings of Ultralytics
+in `space` and `train`, are checked by `automl check` alone.
 """
 
 import json

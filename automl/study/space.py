@@ -90,7 +90,7 @@ search it."""
 
 @dataclass(frozen=True, slots=True)
 class SearchSpace:
-    """Named parameters in the order in which they are drawn; a parent stands before its children."""
+    """Named parameters in drawing order; a parent precedes its children."""
 
     parameters: Mapping[str, Parameter]
 
@@ -128,13 +128,13 @@ def parts(parameter: Parameter) -> tuple[Single, ...]:
 
 
 def live(parameter: Parameter, params: Params) -> Single | None:
-    """Return the part of a parameter that exists, given the params drawn before it; None where none does."""
+    """Return the live part of a parameter, given the params drawn before it; None if none is live."""
     held = (part for part in parts(parameter) if all(params.get(name) in values for name, values in part.when.items()))
     return next(held, None)
 
 
 def named_parts(name: str, parameter: Parameter) -> Iterator[tuple[str, Single]]:
-    """Yield each part of a parameter with its place in the description."""
+    """Yield each part of a parameter with its key in the description."""
     for number, part in enumerate(parts(parameter)):
         yield f"space.{name}.{number}" if isinstance(parameter, Alternatives) else f"space.{name}", part
 

@@ -1,4 +1,4 @@
-"""How params, times and trials are put into words: one way in tables, logs, folder names and reports."""
+"""Formatting of params, times, sizes and trials as text: the same in tables, logs, folder names and reports."""
 
 import re
 from collections.abc import Sequence
@@ -9,26 +9,26 @@ from typing import Final
 from automl.study.trial import Params, ParamValue, Trial
 
 UNFIT: Final = re.compile(r"[^A-Za-z0-9._+-]")
-"""What a folder's name shall not hold: a choice may be any text, and must lead nowhere."""
+"""Characters not allowed in a folder's name: a choice may be any text, and must not form another path."""
 LONGEST: Final = 64
 GB: Final = 10**9
-"""What is meant wherever sizes are told or given."""
+"""Decimal units of sizes, in messages and in settings."""
 
 
 def printable(text: str) -> str:
-    r"""Return a text that can be written as UTF-8: bytes of a file name that are none stand as escapes.
+    r"""Return a text that can be written as UTF-8: undecodable bytes of a file name become escapes.
 
     >>> printable("b\udcfcro"), printable("büro")
     ('b\\xfcro', 'büro')
     """
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
+    except UnicodeEncodeError:  # a surrogate that encodes no byte
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def label(value: ParamValue) -> ParamValue:
-    """Return a param as a person wants to see it: of a path the file's name.
+    """Return a param for display: of a path the file's name.
 
     >>> label("/weights/yolo11n.pt")
     'yolo11n.pt'
@@ -37,7 +37,7 @@ def label(value: ParamValue) -> ParamValue:
 
 
 def short(value: ParamValue) -> str:
-    """Return a value as it stands in a table.
+    """Return a value formatted for a table cell.
 
     >>> short(0.0123456), short("/weights/yolo11n.pt")
     ('0.01235', 'yolo11n.pt')
@@ -77,7 +77,7 @@ def amount(size: int) -> str:
 
 
 def trial_name(trial: Trial, model: str) -> str:
-    """Return a folder name that sorts by number and tells what was tried.
+    """Return a folder name that sorts by number and contains the params.
 
     >>> trial_name(Trial(7, {"optimizer": "AdamW", "lr0": 0.003}, seed=7), "yolo11n.pt")
     '0007_yolo11n_adamw_lr3e-3'
@@ -92,14 +92,14 @@ def trial_name(trial: Trial, model: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One look at a study: a title, columns and rows of text."""
+    """A table of a study: a title, columns and rows of text."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     optional: Sequence[str] = ()
-    """Columns that are left out where there is no room for them, in this order."""
+    """Columns that are dropped first where the terminal is narrow, in this order."""
     more: int = 0
-    """Columns that there would be besides."""
+    """Number of further columns that are not shown."""
     best: int | None = None
     """Index of the best row."""

@@ -1,4 +1,4 @@
-"""Text files of users: UTF-8, and what to say of another encoding."""
+"""Text files of users: UTF-8 decoding, and messages for other encodings."""
 
 import codecs
 from pathlib import Path
@@ -12,7 +12,7 @@ MARKS: Final = {
 
 
 def encoding_problem(content: bytes) -> str:
-    """Return in which way bytes are no UTF-8 text, empty when they are.
+    """Return why bytes are not UTF-8 text, empty when they are.
 
     >>> encoding_problem("train: größe".encode("cp1252"))
     'must be UTF-8 text, but byte 0xf6 in line 1 is none (another encoding, such as cp1252 or GBK); save it as UTF-8'

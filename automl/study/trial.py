@@ -1,4 +1,4 @@
-"""The nouns of a search: trials, what they measured, how they ended, what a worker is given."""
+"""Trial records: trials, measurements, end reasons, and the interface for reports of a worker."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -31,14 +31,14 @@ class EndReason(StrEnum):
 
 
 class Kind(StrEnum):
-    """What took a trial from its worker."""
+    """Why a trial lost its worker."""
 
     NODE = "node"
-    """Its node is gone or was taken back."""
+    """Its node was lost or reclaimed."""
     WORKER = "worker"
-    """Its process died, of nothing that is known."""
+    """Its process died for an unknown reason."""
     HUNG = "hung"
-    """Nothing was heard of it for too long."""
+    """No heartbeat was received for too long."""
     MEMORY = "memory"
     """Its process was ended because the node's memory ran out."""
     OWN = "own"
@@ -47,7 +47,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One time that a trial lost its worker."""
+    """One loss of a trial's worker."""
 
     kind: Kind
     cause: str
@@ -56,7 +56,7 @@ class Loss:
     node: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     @classmethod
@@ -83,13 +83,13 @@ class Answer(StrEnum):
 
     CONTINUE = "CONTINUE"
     PAUSE = "PAUSE"
-    """Leave the worker; the checkpoint stays, and the trial may resume later."""
+    """Release the worker; the checkpoint stays, and the trial may resume later."""
     STOP = "STOP"
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one epoch gave."""
+    """Measurement of one epoch."""
 
     epoch: int
     """1 for the first epoch."""
@@ -99,10 +99,10 @@ class Measurement:
     seconds: float
     """Wall-clock seconds of the epoch, its validation, if any, included."""
     changed: str = ""
-    """What was not as asked, such as a batch that did not fit and was halved; empty when all was."""
+    """Deviation from the requested training, such as a batch that did not fit and was halved; empty if none."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return plain values for JSON."""
         plain = {"epoch": self.epoch, "metrics": dict(self.metrics), "seconds": self.seconds}
         return plain | ({"changed": self.changed} if self.changed else {})
 
@@ -119,7 +119,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a trial reports no more: exactly one of the three facts is set."""
+    """How a trial ended: exactly one of the three facts is set."""
 
     cause: str = ""
     """Why it failed."""
@@ -130,7 +130,7 @@ class Ending:
     again: bool = False
     """The failure may be transient, so the trial is retried."""
     kind: EndReason | None = None
-    """Why, where the fact that is set does not tell; see `reason`."""
+    """End reason, where the fact that is set does not imply it; see `reason`."""
 
     def __post_init__(self) -> None:
         """Check that exactly one fact is set."""
@@ -146,17 +146,17 @@ class Ending:
 
     @property
     def reason(self) -> EndReason:
-        """Return why the trial ended: `kind`, or what follows from the state alone."""
+        """Return the end reason: `kind`, or the one that the state implies."""
         implied = {State.COMPLETED: EndReason.EPOCHS, State.PRUNED: EndReason.RUNG, State.FAILED: EndReason.CRASH}
         return self.kind or implied[self.state]
 
     @property
     def text(self) -> str:
-        """Return the message that goes with the state."""
+        """Return the message of the state."""
         return self.cause or self.pruned or "reached the last epoch"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
+        """Return plain values for JSON."""
         plain = {"cause": self.cause, "pruned": self.pruned, "final": self.final and self.final.to_dict()}
         return plain | ({"again": True} if self.again else {}) | ({"kind": str(self.kind)} if self.kind else {})
 
@@ -174,7 +174,7 @@ class Ending:
 
 
 def _kind_of_format_1(plain: Mapping[str, Any]) -> EndReason | None:
-    """Return the kind of an ending that was recorded before kinds were: it is how its text begins."""
+    """Return the end reason of a record written before end reasons existed, from the start of its text."""
     if str(plain.get("cause", "")).startswith("worker lost"):
         return EndReason.LOST
     return EndReason.QUOTA if str(plain.get("pruned", "")).startswith("storage quota") else None
@@ -192,9 +192,9 @@ class Trial:
     losses: tuple[Loss, ...] = ()
     """Each time that its worker was lost, oldest first."""
     node: str = ""
-    """The node it was last heard from."""
+    """The node of its last heartbeat."""
     outside: bool = False
-    """Its params are no point of the space: the baseline, where the space does not hold it."""
+    """Its params are not a point of the space: the baseline, where the space does not contain it."""
 
     @property
     def state(self) -> State:
@@ -213,7 +213,7 @@ class Trial:
 
     @property
     def changed(self) -> str:
-        """Return what was not as asked when it was last measured: such a trial is no equal of others."""
+        """Return the deviation in the last measurement: such a trial is excluded from rung comparison."""
         return self.measurements[-1].changed if self.measurements else ""
 
     @property
@@ -231,4 +231,4 @@ class Trial:
 
 
 Report = Callable[[Measurement], None]
-"""What a trial calls after each epoch; it does not return when the scheduler stops the trial."""
+"""Callback of a trial after each epoch; it does not return when the scheduler stops the trial."""

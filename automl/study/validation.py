@@ -1,4 +1,4 @@
-"""What a description must obey beyond the law of each single key: known settings, live parameters, files that exist."""
+"""Validation of a description beyond single keys: known settings, live parameters, existing files."""
 
 import math
 import re
@@ -17,7 +17,7 @@ PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
 
 
 class Rules(Protocol):
-    """What the trainer can take; the module `yolo` satisfies it."""
+    """Rules of the trainer for its settings; the module `yolo` satisfies it."""
 
     MANAGED: dict[str, str]
 
@@ -43,10 +43,10 @@ class Rules(Protocol):
 
 
 def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
-    """Yield `key: law, but got values` for each law broken; one that several keys break alike is told once."""
+    """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once."""
     known = rules.settings()
     found = [*own_mistakes(spec), *_trainer_mistakes(spec, rules, known)]
-    if not found:  # the values are sound, so what they lead to can be told
+    if not found:  # the values are sound, so laws between them can be checked
         found = [*rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)]
     yield from once(found)
 
@@ -65,13 +65,13 @@ def once(found: Iterable[str]) -> Iterator[str]:
 
 
 def setting_hints(rules: Rules) -> dict[str, str]:
-    """Return a hint for each setting of the trainer that stands where no setting belongs."""
+    """Return a hint for each setting of the trainer that is in the wrong section."""
     places = {name: f"; did you mean space.{name} or train.{name}?" for name in rules.settings()}
     return places | {name: f": {law}" for name, law in rules.MANAGED.items()}
 
 
 def own_mistakes(spec: StudySpec) -> Iterator[str]:
-    """Yield the broken laws that can be told without asking the trainer."""
+    """Yield the broken laws that can be checked without the trainer."""
     if spec.ladder.min_epochs > spec.ladder.max_epochs:
         yield (
             f"ladder: min_epochs <= max_epochs must hold, but got min_epochs={spec.ladder.min_epochs}, "
@@ -127,7 +127,7 @@ def _retrainings_remedy(seeds: int) -> str:
 
 
 def is_folder(path: Path) -> bool:
-    """Return True if a folder is there; no for a name that no folder can have."""
+    """Return True if a folder exists; False for an invalid folder name."""
     try:
         return path.is_dir()
     except OSError:

@@ -1,4 +1,4 @@
-"""Verdict: what a study ships, what that is worth, and whether tuned params are better (`promotion.json`)."""
+"""Verdict: the model a study ships, its score, and whether tuned params are better (`promotion.json`)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +19,7 @@ class Interval:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:
-        """Read it from a mapping that may hold more."""
+        """Read it from a mapping that may contain more keys."""
         return cls(*(float(plain[field.name]) for field in fields(cls)))
 
     def text(self, *, sign: str = "") -> str:
@@ -34,15 +34,15 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One gate: its law, and what it found."""
+    """Result of one gate: its law and the measured value."""
 
     name: str
     passed: bool
     limit: float
     value: float | None
-    """What was measured; None where nothing could be."""
+    """The measured value; None where nothing could be measured."""
     text: str
-    """The law with what was found, for people."""
+    """The law with the measured value, as text."""
 
     @property
     def reason(self) -> str:
@@ -58,11 +58,11 @@ class Shipped:
     """`trial 7`, or the name of a re-training."""
     params: Params
     on_val: float
-    """By which it was chosen."""
+    """The criterion by which it was chosen."""
     images: int
-    """Images that it was judged on."""
+    """Number of images that it was evaluated on."""
     score: Interval
-    """Its objective there, measured on the ONNX file."""
+    """Its objective on those images, measured on the ONNX file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,17 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """What would decide a close verdict."""
+    """Remedy that would decide a close verdict."""
 
     seeds: int
     """More seeds of each side."""
     retrainings: int
-    """The `confirm.retrainings` that allows them."""
+    """The `confirm.retrainings` that allows these seeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is known of the tuned params against the baseline's, on fresh seeds."""
+    """Comparison of the tuned params with the baseline's, on fresh seeds."""
 
     trial: int
     params: Params
@@ -113,12 +113,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The end of a study."""
+    """The result of a study."""
 
     study: str
     accepted: bool
     side: str
-    """Whose params what ships was trained with: `default` for the baseline's, else `trial7`."""
+    """Origin of the shipped model's params: `default` for the baseline's, else `trial7`."""
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
     objective: str
@@ -143,7 +143,7 @@ class Verdict:
     """In the registry, once published."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `promotion.json` and the journal hold."""
+        """Return the content of `promotion.json` and of the journal's entry."""
         plain = {name: getattr(self, name) for name in PLAIN}
         shipped, over = self.shipped, self.over_baseline
         return {
@@ -185,7 +185,7 @@ SHIPPED = ("name", "params", "on_val", "images")
 
 
 def _with(record: Shipped | Comparison, interval: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return a record with its interval's fields beside its own."""
+    """Return a record with its interval's fields merged in."""
     own = asdict(record)
     return {**{name: value for name, value in own.items() if name != interval}, **more, **own[interval]}
 

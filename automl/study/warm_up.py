@@ -13,7 +13,7 @@ from automl.study.spec import RangeSpec, StudySpec
 
 SETTING: Final = "warmup_epochs"
 TIMES: Final = 2
-"""The first rung lies at least so many times the longest warm-up: half of what is compared is then regular training."""
+"""Minimum ratio of the first rung to the longest warm-up: half of what is compared is then regular training."""
 
 
 def longest(spec: StudySpec, settings: Mapping[str, Any]) -> float:
@@ -47,7 +47,7 @@ def warnings(spec: StudySpec, settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shorter(spec: StudySpec, *, warm: float) -> str:
-    """Return what to type so that no trial warms up for more than `warm` epochs."""
+    """Return the option to type so that no trial warms up for more than `warm` epochs."""
     parameter = spec.space.get(SETTING)
     if parameter is None:
         return f"--set train.{SETTING}={warm:g}"

@@ -1,4 +1,4 @@
-"""YAML in and out: safe, with two traps closed: a key that stands twice, and `1e-4` read as text."""
+"""YAML reading and writing: safe loader that rejects duplicate keys and reads `1e-4` as a number."""
 
 import re
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ NO_SECRETS: Final = (
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping; a key that stands twice is a mistake, and `1e-4` is a number.
+    """Read a YAML mapping; a duplicate key is an error, and `1e-4` is a number.
 
     Raises:
-        SpecError: the file is missing, is no YAML, or holds no mapping.
+        SpecError: the file is missing, is not YAML, or contains no mapping.
     """
     try:
         data = text_file.read_bytes(path)
@@ -47,10 +47,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:  # noqa: ANN401
-    """Read a value as it would stand in a YAML file.
+    """Parse a value as in a YAML file.
 
     Raises:
-        SpecError: it is no YAML, or holds a password.
+        SpecError: it is not YAML, or contains a password.
     """
     refuse_secrets(text, where="--set")
     try:
@@ -60,7 +60,7 @@ def read_value(text: str) -> Any:  # noqa: ANN401
 
 
 def refuse_secrets(text: str, *, where: str) -> None:
-    """See that a text holds no password: what describes a study is copied to its folder, its report and its champion.
+    """Check that a text contains no password: a description is copied to the study's folder, report and champion.
 
     Raises:
         SpecError: it does; the message does not repeat it.
@@ -90,10 +90,10 @@ def _plain(error: Exception) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with two traps closed: a key that stands twice, and `1e-4` read as text."""
+    """Safe YAML loader that rejects duplicate keys and reads `1e-4` as a number."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002
-        """Give a place to the bare errors of PyYAML, such as those of `2024-13-45` and of a list as a key."""
+        """Add the position to the bare errors of PyYAML, such as those of `2024-13-45` and of a list as a key."""
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, TypeError) as error:
@@ -101,7 +101,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """The loader's counterpart: it quotes a text that the loader would read as a number."""
+    """Dumper for the loader: quotes a text that the loader would read as a number."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:

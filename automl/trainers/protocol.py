@@ -1,11 +1,11 @@
-"""Trainer protocol: what the rest of the program asks of a training framework.
+"""Trainer protocol: the interface of a training framework to the rest of the program.
 
 The module `automl.trainers.yolo` satisfies it with its functions; `tests/tiny_trainer.py` is a second one, without
 torch. Every trainer must pass `tests/trainers/test_contract.py`. A trainer is stateless: all that a training needs is
 in its `Job`, all that it leaves is in files.
 
 Three kinds of file: a *state* is what an interrupted training resumes from; *weights* are what a model is loaded from
-(`.pt` after a training, `.onnx` and `.engine` after an export); *stripped* weights hold nothing but the model.
+(`.pt` after a training, `.onnx` and `.engine` after an export); *stripped* weights contain nothing but the model.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,19 +21,19 @@ from automl.study import EvalSettings, Job, Measurement
 from automl.study.validation import Rules
 
 OnEpoch = Callable[[Measurement, Path, Path], None]
-"""Called after each epoch with its measurement, the weights after it, and the state to resume from."""
+"""Callback after each epoch with its measurement, the weights after it, and the state to resume from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds that the parts of a training take."""
+    """Durations of the parts of a training, in seconds."""
 
     start: float
     """From the start of a process to its first batch."""
     train_batch: float
     val_batch: float
     epoch: float
-    """What an epoch takes besides its batches: metrics, checkpoints."""
+    """Time of an epoch besides its batches: metrics, checkpoints."""
     batch: int
     """Images in a training batch."""
     val_images: int
@@ -41,28 +41,28 @@ class Timing:
 
 
 class Settings(Rules, Protocol):
-    """Settings of a trainer: their laws (`Rules`), their defaults, and what a job makes of them."""
+    """Settings of a trainer: their laws (`Rules`), their defaults, and the values that apply to a job."""
 
     BATCH: int
-    """Images in a training batch where a job does not say."""
+    """Images in a training batch where a job does not set it."""
 
     def plain_hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters of a training with nothing but defaults; `optimizer` is among them."""
         ...
 
     def resolve_auto(self, *, images: int, classes: int, epochs: int, batch: int) -> dict[str, Any]:
-        """Return the explicit `optimizer`, `lr0`, `momentum` and `warmup_bias_lr` that `optimizer=auto` stands for.
+        """Return the explicit `optimizer`, `lr0`, `momentum` and `warmup_bias_lr` that `optimizer=auto` resolves to.
 
-        Asked for a training of so many train images, classes, epochs and images a batch.
+        They apply to a training of so many train images, classes, epochs and images a batch.
         """
         ...
 
     def image_size(self, job: Job) -> int:
-        """Return the edge of the square, in pixels, that a job's model takes."""
+        """Return the edge of the square model input of a job, in pixels."""
         ...
 
     def batch_size(self, job: Job) -> int:
-        """Return how many images a training batch of a job holds."""
+        """Return the training batch size of a job, in images."""
         ...
 
 
@@ -74,7 +74,7 @@ class Training(Protocol):
 
         After each epoch writes `scratch/weights/last.pt` and a state, and calls `on_epoch`, which may put other
         weights at `scratch/weights/best.pt`: those are the ones evaluated. Validates after the epochs that the job
-        names (`Job.validates`); the measurements of the others hold losses and rates alone. Leaves stripped
+        names (`Job.validates`); the measurements of the others contain losses and rates alone. Leaves stripped
         `weights/last.pt` and `weights/best.pt`. With a `state` the training resumes after the epoch that it was saved
         at, with the same measurements as a training that was never interrupted.
 
@@ -88,7 +88,7 @@ class Training(Protocol):
         ...
 
     def damage(self, path: Path) -> str:
-        """Return what is wrong with the bytes of weights or a state, empty when nothing is."""
+        """Return the error in the bytes of weights or a state, empty when they are intact."""
         ...
 
     def epochs_done(self, path: Path) -> int:
@@ -121,7 +121,7 @@ class Timer(Protocol):
 
     TRAIN_BATCHES: int
     VAL_BATCHES: int
-    """Batches that the data set of a timed job should hold."""
+    """Batches that the data set of a timed job should contain."""
 
     def measure(self, job: Job, *, copies: int = 1) -> Timing:
         """Time a job's first epoch, so many copies side by side; writes into `job.folder`.
@@ -140,7 +140,7 @@ class Timer(Protocol):
         ...
 
     def parameters(self, model: str) -> int:
-        """Return how many parameters a model learns, by its weights or its description.
+        """Return the number of trainable parameters of a model, by its weights or its description.
 
         Raises:
             TrialError: the file is no model, or it may run code.
@@ -169,7 +169,7 @@ class Evaluation(Protocol):
         ...
 
     def evaluation(self, job: Job) -> EvalSettings:
-        """Return how the model of a job is validated, exported, judged and served, by its settings and data."""
+        """Return how the model of a job is validated, exported, evaluated and served, by its settings and data."""
         ...
 
     def model_names(self, fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:

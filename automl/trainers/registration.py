@@ -1,8 +1,8 @@
-"""Registry of trainers: name to module, and which one the studies of this process use.
+"""Registry of trainers: name to module, and the default trainer of this process.
 
-Both are kept in the environment, which the processes of a study inherit: workers, timed trainings, commands. Neither
+Both are stored in the environment, which the processes of a study inherit: workers, timed trainings, commands. Neither
 is an option or a YAML key, since one trainer is shipped (docs/decisions/0026). A job names its trainer; only
-registered names are imported, whatever a job's file says.
+registered names are imported, whatever a job's file contains.
 """
 
 import os
@@ -22,7 +22,7 @@ CHOSEN: Final = "AUTOML_TRAINER"
 
 
 def register(name: str, module: str) -> None:
-    """Make a module known as a trainer, here and in the processes that this one starts."""
+    """Register a module as a trainer, here and in the processes that this one starts."""
     others = {known: path for known, path in _modules().items() if known not in {name, *BUILT_IN}}
     os.environ[REGISTERED] = ",".join(f"{known}={path}" for known, path in {**others, name: module}.items())
 
@@ -33,7 +33,7 @@ def chosen() -> str:
 
 
 def trainer_of(job: Job | None = None) -> Trainer:
-    """Return the trainer of a job; without one, that of this process's studies. Its module is imported when asked for.
+    """Return the trainer of a job; without one, that of this process's studies. Its module is imported on demand.
 
     Raises:
         StudyError: no trainer of that name is registered.

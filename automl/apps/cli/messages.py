@@ -1,4 +1,4 @@
-"""How verbs speak: records as text or JSON on standard output, mistakes as one message and exit code 2."""
+"""Output of verbs: records as text or JSON on standard output, errors as one message and exit code 2."""
 
 import functools
 import json
@@ -19,11 +19,11 @@ from automl.tracking.table import drawn
 
 USER_ERROR: Final = 2
 UNBOUNDED: Final = 10_000
-"""Columns of an output that is no terminal."""
+"""Width of an output that is not a terminal, in columns."""
 
 
 def readable(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn a user's mistake into one message and exit code 2, and an orderly stop into the code of its signal."""
+    """Convert a user's error to one message and exit code 2, and an orderly stop to the code of its signal."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
@@ -32,7 +32,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         except AutomlError as error:
             print(f"automl: {printable(str(error))}", file=sys.stderr)
             raise typer.Exit(USER_ERROR) from None
-        except OSError as error:  # of the surroundings: a disk, a mount, rights, a network
+        except OSError as error:  # of the environment: a disk, a mount, rights, a network
             print(f"automl: {told(error)}; mend that, then once more", file=sys.stderr)
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, Interrupted):
@@ -43,7 +43,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def told(error: OSError) -> str:
-    """Return an operating system's error in one line: where, and what is wrong.
+    """Return an operating system's error in one line: the path and the reason.
 
     >>> told(OSError(28, "No space left on device", "/data/x")), told(OSError("no route"))
     ('/data/x: No space left on device', 'no route')
@@ -59,7 +59,7 @@ def print_json(record: object) -> None:
 
 
 def print_table(view: View) -> None:
-    """Print a table: on a terminal the columns that fit, else all, as wide as they are."""
+    """Print a table: on a terminal the columns that fit, else all at full width."""
     console = Console()
     width = console.width if console.is_terminal else None
     if width is None:
@@ -68,10 +68,10 @@ def print_table(view: View) -> None:
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """See that a file to write is not there yet, or may be replaced.
+    """Check that an output file does not exist, or may be replaced.
 
     Raises:
-        StudyError: it is there.
+        StudyError: it exists.
     """
     if path.exists() and not force:
         raise StudyError(f"{path}: must not exist, so that no file of yours is overwritten; --force replaces it")
@@ -81,7 +81,7 @@ def write_file(path: Path, text: str, *, force: bool) -> None:
     """Write a file that the user named.
 
     Raises:
-        StudyError: it is there and `force` is not given, or it cannot be written.
+        StudyError: it exists and `force` is not given, or it cannot be written.
     """
     refuse_existing(path, force=force)
     try:

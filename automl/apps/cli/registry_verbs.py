@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from automl.apps.registry import Champion
 
 MAX_DECODED_PIXELS: Final = 64_000_000
-"""The limit of OpenCV itself, should a file promise fewer pixels to one reader than to another."""
+"""OpenCV's own limit on pixels, in case two readers see different sizes in one file."""
 
 
 @readable
@@ -100,7 +100,7 @@ def serve(model: ModelFolder, *, version: Version = CHAMPION, host: str = "127.0
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the serving process: finds this package; OpenCV has a limit on pixels of its own."""
+    """Return the environment of the serving process: the import path of this package, and OpenCV's pixel limit."""
     found = [place for place in (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[3])) if place]
     return {
         **os.environ, "PYTHONPATH": os.pathsep.join(found), "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_DECODED_PIXELS)

@@ -98,7 +98,7 @@ def report(study: StudyFolder, *, storage: Storage = None) -> None:
 
 
 def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
-    """Return what `--set` gives; what is given by an option of its own is checked under the option's name."""
+    """Return the overrides of `--set`; a key that has an option of its own is checked under the option's name."""
     for key, value in given.items():
         if value is not None:
             yaml_io.refuse_secrets(value, where=f"--{key}")

@@ -1,6 +1,6 @@
 """Process of the HTTP service: `python -m automl.apps.serve MODEL --version V --host H --port P`.
 
-A process of its own, since the command line brings in Ray and torch, which serving does not need.
+A separate process, since the command line imports Ray and torch, which serving does not need.
 """
 
 import argparse
@@ -22,22 +22,22 @@ USER_ERROR: Final = 2
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises:
-        RegistryError: the address is taken or not of this machine.
+        RegistryError: the address is in use or not of this machine.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         heard = socket.create_server(address[:2], family=family, backlog=MOST_CONNECTIONS)
     except OSError as error:
         raise RegistryError(f"--port: {host}:{port} must be free, but {error.strerror}; choose another port") from None
-    heard.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; else answers wait 40 ms for delayed ACKs
+    heard.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; else responses wait 40 ms for delayed ACKs
     return heard
 
 
 def said(served: service.Served, host: str, port: int) -> str:
-    """Return what is printed when the service is ready: address, version, file, provider, thresholds."""
+    """Return the startup message of the service: address, version, file, provider, thresholds."""
     at: Thresholds = served.thresholds
     return (
         f"{served.name} version {served.number}: ready at http://{f'[{host}]' if ':' in host else host}:{port}\n"

@@ -1,4 +1,4 @@
-"""HTTP connection of the service: uvicorn's, with deadlines for head and body of a request (against Slowloris)."""
+"""HTTP connection of the service: uvicorn's, with timeouts for head and body of a request (against Slowloris)."""
 
 import asyncio
 from typing import Any, Final
@@ -7,29 +7,29 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS: Final = 10.0
-"""In which request line and headers must be here, from the connection or the answer before."""
+"""Timeout of request line and headers, from the connection or the previous response."""
 BODY_SECONDS: Final = 40.0
-"""Limit of a body's arrival, also after an early answer; above the service's own limit, which answers."""
+"""Timeout of a body, also after an early response; above the service's own timeout, which sends a response."""
 
 
 class Connection(H11Protocol):
-    """A connection that is closed where a request stays incomplete."""
+    """A connection that is closed when a request stays incomplete."""
 
     _awaited: Any = None
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the time of the first head."""
+        """Start the timeout of the first head."""
         super().connection_made(transport)
         self._set_deadline()
 
     def handle_events(self) -> None:
-        """Handle what was received, and start the time of what is now awaited."""
+        """Handle received data, and start the timeout of the part expected next."""
         super().handle_events()
         self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the time."""
+        """Cancel the timeout."""
         self._stop()
         super().connection_lost(exc)
 

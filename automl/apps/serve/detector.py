@@ -1,4 +1,4 @@
-"""Detector: an ONNX file in ONNX Runtime with letterbox and suppression in OpenCV and NumPy."""
+"""Detector: an ONNX model in ONNX Runtime with letterbox and non-maximum suppression in OpenCV and NumPy."""
 
 import ast
 import os
@@ -15,7 +15,7 @@ from automl.apps.serve.thresholds import Thresholds
 from automl.study.errors import RegistryError
 
 PROVIDERS: Final = ("CUDAExecutionProvider", "CPUExecutionProvider")
-"""In order of preference; the first that this build of ONNX Runtime has."""
+"""Execution providers in order of preference; the first that this build of ONNX Runtime has is used."""
 PADDING: Final = 114
 THREADS: Final = 1
 """Threads of ONNX Runtime for one image. Requests run side by side, one a core (`workers`), so more threads would make
@@ -30,7 +30,7 @@ class Detector:
         """Load the bytes of an ONNX file and run it once.
 
         Raises:
-            RegistryError: they are no detection model that can be served.
+            RegistryError: they are not a detection model that can be served.
         """
         self._session = _session(content, source)
         entry, output = self._session.get_inputs()[0], self._session.get_outputs()[0]
@@ -70,7 +70,7 @@ class Detector:
 
 
 def letterboxed(picture: NDArray[Any], *, size: int) -> NDArray[np.float32]:
-    """Return a BGR picture as 1 x 3 x size x size, RGB, 0..1: resized to fit, centred on grey, as models are judged."""
+    """Return a BGR picture as 1 x 3 x size x size, RGB, 0..1: letterboxed, centred on grey, as in evaluation."""
     height, width = picture.shape[:2]
     gain = min(size / height, size / width)
     inner = max(round(width * gain), 1), max(round(height * gain), 1)
@@ -83,7 +83,7 @@ def letterboxed(picture: NDArray[Any], *, size: int) -> NDArray[np.float32]:
 
 
 def workers() -> int:
-    """Return how many requests are computed at once: one a core, at most 4, since each holds a decoded image."""
+    """Return the number of concurrent requests: one a core, at most 4, since each keeps a decoded image in memory."""
     return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 

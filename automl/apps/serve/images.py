@@ -1,4 +1,4 @@
-"""Decoding of images that strangers send: size, kind and structure are looked at before memory or time is spent.
+"""Decoding of untrusted images: size, kind and structure are checked before memory or time is spent.
 
 The pixels are those that training reads: BGR, turned by EXIF, first page or frame, high byte of 16 bits.
 """
@@ -20,18 +20,18 @@ from PIL import Image
 from automl.apps.serve.refusal import RequestError
 
 MAX_PIXELS: Final = 64_000_000
-"""192 MB decoded; telephones make images of 48,000,000."""
+"""Maximum number of pixels: 192 MB decoded; telephones make images of 48,000,000."""
 SMALL_PIXELS: Final = 8_000_000
 """Images of more are decoded one at a time (`service`), so that memory is bounded by one large image."""
 MAX_SCANS: Final = 32
-"""Of a JPEG: each scan decodes the whole image again; progressive files of common encoders have 10."""
+"""Maximum scans of a JPEG: each decodes the whole image again; progressive files of common encoders have 10."""
 KINDS: Final = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 NO_IMAGE: Final = "the body must be an image (JPEG, PNG, BMP, TIFF or WebP)"
 MALFORMED: Final = (
     OSError, ValueError, RuntimeError, ArithmeticError, LookupError, TypeError, SyntaxError, EOFError, struct.error,
     ImportError, AttributeError, zlib.error, MemoryError,
 )  # fmt: skip
-"""What Pillow raises on malformed heads."""
+"""Exceptions of Pillow for malformed headers."""
 KEPT_CHUNKS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"})
 """The chunks of a PNG that decide its pixels; animation, colour profile and texts are dropped unread."""
 MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -40,11 +40,11 @@ TILE: Final = (322, 323)
 BITS: Final = 258
 CHANNELS: Final = 277
 BYTES: Final = 3
-"""Of a decoded pixel; a TIFF is decoded as it is stored, and counts by its bytes where it has more."""
+"""Bytes of a decoded pixel; a TIFF is decoded as it is stored, and counts by its bytes where it has more."""
 
 
 class LargeImageError(Exception):
-    """An image that may be decoded, but has more pixels than the caller asked for."""
+    """An image that may be decoded, but has more pixels than the caller's limit."""
 
 
 def decode(content: bytes, *, most: int = MAX_PIXELS) -> NDArray[Any]:
@@ -52,7 +52,7 @@ def decode(content: bytes, *, most: int = MAX_PIXELS) -> NDArray[Any]:
 
     Raises:
         LargeImageError: it has more than `most` pixels.
-        RequestError: it is no image of a kind that is read (400), or has more than MAX_PIXELS (413).
+        RequestError: it is no supported image (400), or has more than MAX_PIXELS (413).
     """
     kind, pixels = _looked_at(content)
     if pixels > most:
@@ -73,7 +73,7 @@ def decode(content: bytes, *, most: int = MAX_PIXELS) -> NDArray[Any]:
 
 
 def _looked_at(content: bytes) -> tuple[str, int]:
-    """Return the kind and the pixels of an image after a look at its head, before memory is taken for them."""
+    """Return the kind and the pixels of an image from its header, before memory is allocated for them."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=KINDS) as head:
             width, height = head.size
@@ -89,7 +89,7 @@ def _looked_at(content: bytes) -> tuple[str, int]:
 
 
 def _stored_pixels(pixels: int, tags: Mapping[int, Any]) -> int:
-    """Return the pixels of an image or, where a TIFF stores more, of BYTES bytes each, as its decoder takes memory."""
+    """Return the pixels of an image or, where a TIFF stores more, of BYTES bytes each, as its decoder allocates."""
     tile = int(tags.get(TILE[0], 1)) * int(tags.get(TILE[1], 1))
     bits = max(np.atleast_1d(tags.get(BITS, 8)).tolist())
     stored = int(tags.get(CHANNELS, 1)) * math.ceil(int(bits) / 8)
@@ -101,7 +101,7 @@ def _too_large() -> RequestError:
 
 
 def _essential_png(content: bytes) -> bytes:
-    """Return a PNG with the chunks that decide its pixels; a decoder takes memory by claimed lengths."""
+    """Return a PNG reduced to the chunks that decide its pixels; a decoder allocates memory by claimed lengths."""
     parts, at, last = [content[:8]], 8, b""
     while last != b"IEND" and at + 12 <= len(content):
         length, last = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
@@ -116,7 +116,7 @@ def _essential_png(content: bytes) -> bytes:
 
 
 def _refuse_scans(content: bytes) -> None:
-    """Refuse a JPEG of too many scans."""
+    """Reject a JPEG with too many scans."""
     at, scans = 2, 0
     while found := MARKER.search(content, at):
         marker, at = content[found.start() + 1], found.end()

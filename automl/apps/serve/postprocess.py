@@ -1,4 +1,4 @@
-"""From a detector's raw output to boxes: confidence, classes, non-maximum suppression, as Ultralytics 8.4 does it."""
+"""Postprocessing of a detector's raw output: confidence, classes, non-maximum suppression, as in Ultralytics 8.4."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from automl.apps.serve.thresholds import Thresholds
 
 Array = NDArray[np.float32]
 CLASS_OFFSET: Final = 7680
-"""Distance between the boxes of two classes in suppression: larger than any letterbox, so that they never overlap."""
+"""Offset between the boxes of two classes in suppression: larger than any letterbox, so that they never overlap."""
 MOST_CANDIDATES: Final = 30_000
 
 
@@ -32,7 +32,7 @@ def detections(output: Array, wanted: Thresholds, *, end_to_end: bool) -> Array:
 
 
 def _candidates(output: Array, confidence: float) -> Array:
-    """Return the anchors whose best class is sure enough, as rows of `detections`, in the order of the anchors."""
+    """Return the anchors whose best class passes the confidence threshold, as rows of `detections`, in anchor order."""
     scores = output[4:]
     sure = scores.max(0) > np.float32(confidence)
     chosen = output[:, sure].astype(np.float32)
@@ -69,7 +69,7 @@ def suppressed(boxes: Array, scores: Array, *, iou: float, most: int) -> NDArray
 
 
 def to_picture(rows: Array, shape: tuple[int, int], *, size: int) -> Array:
-    """Return the rows with boxes in pixels of the picture of that height and width, clipped to it."""
+    """Return the rows with boxes scaled to pixels of the picture of that height and width, clipped to it."""
     height, width = shape
     gain = min(size / height, size / width)
     inner_height, inner_width = max(round(height * gain), 1), max(round(width * gain), 1)

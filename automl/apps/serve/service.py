@@ -1,7 +1,7 @@
 """The HTTP service of one registry version: /predict, /model, /health and a page at / that draws the boxes.
 
-The version is read once at start: the bytes whose SHA-256 was checked are the bytes that serve, whatever becomes of the
-file. A damaged or foreign file is not loaded.
+The version is read once at start: the bytes whose SHA-256 was checked are the bytes that serve, even if the file
+changes later. A damaged or foreign file is not loaded.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from automl.study.errors import RegistryError
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_HELD_BYTES: Final = 128 * 1024 * 1024
-"""Of all bodies at once."""
+"""Maximum bytes of all bodies at once."""
 BODY_SECONDS: Final = 30.0
-"""In which a body must be here."""
+"""Timeout of a body, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A version, read and warm."""
+    """A version, loaded and warmed up."""
 
     name: str
     number: int
@@ -49,7 +49,7 @@ def load(registry: Registry, version: int | str) -> Served:
     """Read a version, check every byte, and run its model once.
 
     Raises:
-        RegistryError: the version is not there, a file of it was changed, or it cannot be served.
+        RegistryError: the version does not exist, a file of it was changed, or it cannot be served.
     """
     folder = registry.path(version)
     number = int(folder.name)
@@ -73,10 +73,10 @@ class Bodies:
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """Hold the body of a request; it counts until the end of the block.
+        """Read the body of a request; it counts until the end of the block.
 
         Raises:
-            RequestError: it is too long, too slow, or too much is held.
+            RequestError: it is too long, too slow, or too many bytes are in memory.
         """
         content = bytearray()
         try:
@@ -99,7 +99,7 @@ class Bodies:
 
 
 class Detections:
-    """Decoding and detection in threads: a bounded number at once, of which one decodes a large image."""
+    """Thread pool for decoding and detection: a bounded number at once, of which one decodes a large image."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -109,7 +109,7 @@ class Detections:
         """Return width, height and boxes of an encoded image.
 
         Raises:
-            RequestError: it is no image that is read, or too large.
+            RequestError: it is no supported image, or too large.
         """
         try:
             return await self._run(content, wanted, SMALL_PIXELS)
@@ -158,7 +158,7 @@ def app(served: Served) -> FastAPI:
 
 
 CLOSING: Final = {408: {"connection": "close"}}
-"""Headers by status code: a client that stopped in the middle of a body keeps no connection."""
+"""Response headers by status code: the connection of a client that stopped in the middle of a body is closed."""
 POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob:; connect-src 'self'"
 )

@@ -1,4 +1,4 @@
-"""Thresholds: which boxes of a model's output count, by the version's record and by the query of a request."""
+"""Thresholds of detection: which boxes of a model's output count, by the version's record and the request's query."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +15,12 @@ MOST_BOXES: Final = 3000
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What a box must meet; the values are the trainer's own where neither record nor query say otherwise."""
+    """Conditions for a box; the defaults are the trainer's own where neither record nor query sets a value."""
 
     conf: float = 0.25
-    """Boxes of more confidence than this count."""
+    """Minimum confidence of a box, exclusive."""
     iou: float = 0.7
-    """Overlap from which non-maximum suppression takes two boxes for one."""
+    """IoU threshold of non-maximum suppression."""
     max_det: int = 300
     """The most boxes of an image."""
     agnostic_nms: bool = False
@@ -30,7 +30,7 @@ class Thresholds:
 
 
 def recorded(folder: Path) -> Thresholds:
-    """Return the thresholds in a version's record of how it was judged; the defaults where it has none.
+    """Return the thresholds in a version's evaluation record; the defaults where it has none.
 
     Raises:
         RegistryError: the record cannot be read.
@@ -48,7 +48,7 @@ def recorded(folder: Path) -> Thresholds:
 
 
 def asked(query: Iterable[tuple[str, str]], defaults: Thresholds) -> Thresholds:
-    """Return the thresholds that a query asks for; `confidence` is `conf`.
+    """Parse the thresholds of a query; `confidence` is `conf`.
 
     >>> asked([("conf", "0.5"), ("max_det", "10")], Thresholds())
     Thresholds(conf=0.5, iou=0.7, max_det=10, agnostic_nms=False, classes=None)

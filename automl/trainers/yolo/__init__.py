@@ -1,8 +1,8 @@
-"""Trains, validates and exports; the only package that knows Ultralytics and torch.
+"""Ultralytics YOLO trainer: train, validate, export; the only package that imports Ultralytics and torch.
 
 Satisfies `automl.trainers.Trainer`. Hooks in a trainer subclass, no patched source. Both vendors are imported when
-first used: they cost seconds and half a gigabyte, which `automl status` should not pay, and the doors to the network
-must be shut before (offline.py).
+first used: they cost seconds and half a gigabyte, which `automl status` should not pay, and network access must be
+disabled before (offline.py).
 """
 
 from automl.trainers.yolo.arguments import BATCH, batch_size, image_size, overrides

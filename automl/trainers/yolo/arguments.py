@@ -1,4 +1,4 @@
-"""Arguments of a training: what Ultralytics is passed for a job."""
+"""Training arguments that Ultralytics gets for a job."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -10,9 +10,9 @@ BATCH: Final = 16
 
 
 def overrides(job: Job, scratch: Path) -> dict[str, Any]:
-    """Return all that is passed to Ultralytics for a job: fixed settings, then params, then what is ours to set.
+    """Return all arguments of Ultralytics for a job: fixed settings, then params, then those that the program sets.
 
-    The judged split is not among them: a trainer validates on the split it is told, and picks `best.pt` by that.
+    The test split is not among them: a trainer validates on the split it is given, and picks `best.pt` by that.
     """
     on_gpu = job.gpus > 0
     ours = {
@@ -30,10 +30,10 @@ def overrides(job: Job, scratch: Path) -> dict[str, Any]:
 
 
 def image_size(job: Job) -> int:
-    """Return the edge of the square, in pixels, that a job's model takes."""
+    """Return the edge of the square model input of a job, in pixels."""
     return int(overrides(job, job.folder)["imgsz"])
 
 
 def batch_size(job: Job) -> int:
-    """Return how many images a training batch of a job holds."""
+    """Return the training batch size of a job, in images."""
     return int(overrides(job, job.folder)["batch"])

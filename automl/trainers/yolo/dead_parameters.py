@@ -19,7 +19,7 @@ OTHER_TASKS = frozenset({
 })  # fmt: skip
 
 JUDGING = frozenset({"single_cls", "classes"})
-"""Settings that change the boxes on which a trial is judged: trials that differ in them cannot be compared."""
+"""Settings that change the boxes of the evaluation: trials that differ in them cannot be compared."""
 
 
 def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
@@ -45,7 +45,7 @@ def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, e
 
 
 def _open_longer(space: SearchSpace, closing: float, epochs: int) -> str:
-    """Return what to set so that mosaic is closed after the first epoch."""
+    """Return the setting that closes mosaic after the first epoch."""
     longer = f"--set ladder.max_epochs={floor(closing) + 1}"
     if "close_mosaic" in space.parameters:
         return f"give space.close_mosaic values below {epochs}, or {longer}"
@@ -65,7 +65,7 @@ def _ignored(name: str, where: str, optimizers: Sequence[str]) -> Iterator[str]:
 
 
 def _optimizers(space: SearchSpace, part: Single, settings: Mapping[str, ParamValue]) -> dict[str, None]:
-    """Return the optimizers under which a part can be live, its parents' conditions counted in."""
+    """Return the optimizers under which a part can be live, including its parents' conditions."""
     live_under = dict.fromkeys(map(str, _values(space, "optimizer", settings)))
     for parent, values in part.when.items():
         owners = (_optimizers(space, owner, settings) for owner in parts(space.parameters[parent]))

@@ -1,4 +1,4 @@
-"""Hyperparameters of a plain `yolo train`: Ultralytics' defaults, and what its `optimizer=auto` stands for."""
+"""Default hyperparameters of a plain `yolo train`: Ultralytics' defaults, with `optimizer=auto` resolved."""
 
 import math
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ HYPERPARAMETERS: Final = frozenset({
     "translate", "scale", "shear", "perspective", "flipud", "fliplr", "bgr", "mosaic", "mixup", "cutmix", "copy_paste",
 })  # fmt: skip
 """The settings that a plain training leaves at their defaults. All others (image size, batch, cache, classes, ...) are
-conditions: they say what is trained and with which means, and hold for the baseline as for every trial."""
+conditions: they define what is trained and with which resources, and apply to the baseline as to every trial."""
 
 
 def plain_hyperparameters() -> dict[str, Any]:
@@ -22,9 +22,9 @@ def plain_hyperparameters() -> dict[str, Any]:
 
 
 def resolve_auto(*, images: int, classes: int, epochs: int, batch: int) -> dict[str, Any]:
-    """Return the explicit settings that `optimizer=auto` stands for.
+    """Return the explicit settings that `optimizer=auto` resolves to.
 
-    Asks Ultralytics' own `build_optimizer` for a training of so many train images, classes, epochs and images a batch.
+    Calls Ultralytics' own `build_optimizer` for a training of so many train images, classes, epochs and images a batch.
     Adam variants use `momentum` as beta1. Of SGD variants the warm-up overwrites the momentum that `auto` chose by the
     setting `momentum`, so that one is returned.
     """

@@ -1,4 +1,4 @@
-"""How a trained model is evaluated: Ultralytics' settings of validation, as the job that trained it had them."""
+"""Evaluation settings of a trained model: Ultralytics' validation arguments, as in the job that trained it."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,11 +11,11 @@ from automl.trainers.yolo.arguments import overrides
 from automl.trainers.yolo.settings import settings
 
 ONE_CLASS: Final = {0: "item"}
-"""What Ultralytics calls the class of a training with `single_cls`."""
+"""Ultralytics' class name in a training with `single_cls`."""
 
 
 def evaluation(job: Job) -> EvalSettings:
-    """Return how the model of a job is validated, exported, judged and served.
+    """Return how the model of a job is validated, exported, evaluated and served.
 
     Where `max_det` is left at its default, it is raised to the most boxes of a picture, as Ultralytics does in a
     training (`DetectionTrainer._build_train_pipeline`), here over all splits.
@@ -42,12 +42,12 @@ def evaluation(job: Job) -> EvalSettings:
 
 
 def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:
-    """Return the classes that a model trained with these fixed settings knows, for the classes of the data set."""
+    """Return the classes of a model trained with these fixed settings, for the classes of the data set."""
     return dict(ONE_CLASS if fixed.get("single_cls") else names)
 
 
 def validation_arguments(record: EvalSettings) -> dict[str, Any]:
-    """Return what Ultralytics' `val` is passed of a record."""
+    """Return the arguments of Ultralytics' `val` for a record."""
     return {
         "imgsz": record.imgsz,
         "iou": record.iou,
@@ -73,7 +73,7 @@ def _numbered(names: Mapping[Any, Any] | Sequence[Any]) -> dict[int, str]:
 
 @lru_cache(maxsize=8)
 def _most_boxes(labels: Path, _changed: int, classes: tuple[int, ...] | None) -> int:
-    """Return the most boxes of one staged label file; a line that stands twice is one box."""
+    """Return the maximum number of boxes of a staged label file; duplicate lines count as one box."""
     return max((_boxes(file, classes) for file in labels.rglob("*.txt")), default=0)
 
 

@@ -1,4 +1,4 @@
-"""Hooks of a training: what is done at Ultralytics' events, and what ends a training."""
+"""Training hooks: callbacks at Ultralytics' events, and the errors that end a training."""
 
 import math
 import sys
@@ -17,7 +17,7 @@ from automl.trainers.yolo.resume import Continuation, taken
 from automl.trainers.yolo.vendor import named, set_threads
 
 Hook = Callable[[Any], None]
-"""Called with Ultralytics' trainer."""
+"""Callback with Ultralytics' trainer as argument."""
 
 GAINS: Final = {"box_loss": "box", "cls_loss": "cls", "dfl_loss": "dfl"}
 
@@ -28,11 +28,11 @@ class Hooks:
 
     job: Job
     wanted: Mapping[str, Any]
-    """What Ultralytics is passed."""
+    """Arguments of Ultralytics."""
     on_epoch: OnEpoch
     continuation: Continuation
     asked: int
-    """The batch of the job; a training that resumes with half of it is passed that half."""
+    """The batch of the job; a training that resumes with half of it gets that half."""
     _since: float = 0.0
 
     @classmethod
@@ -44,7 +44,7 @@ class Hooks:
         return cls(job, wanted, on_epoch, continuation, asked=asked)
 
     def at(self, event: str) -> tuple[Hook, ...]:
-        """Return what is done at an event, in this order."""
+        """Return the callbacks of an event, in calling order."""
         resumed = self.continuation
         return {
             "on_train_start": (resumed.training_started, self.started),
@@ -81,15 +81,15 @@ class Hooks:
             raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
 
     def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and say it in its log."""
+        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and only log it."""
         if trainer.batch_size < max(self.asked // 2, 1):
             raise TrialError(f"out of memory: batch {self.asked} did not fit, nor did {self.asked // 2}")
 
     def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics validate this epoch, or not; it asks its setting `val` again each time.
+        """Let Ultralytics validate this epoch, or not; it reads its setting `val` again each time.
 
-        It does not forget the epoch validated last: an epoch without validation would get that one's metrics, and, as
-        its fitness equals the best so far, become `best.pt`.
+        It keeps the epoch validated last: an epoch without validation would get that one's metrics, and, as its fitness
+        equals the best so far, become `best.pt`.
         """
         trainer.args.val = self.job.validates(trainer.epoch + 1)
         if not trainer.args.val:

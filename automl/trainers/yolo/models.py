@@ -1,4 +1,4 @@
-"""Which models a detection training can start from: by head of a description, by classes named in weights, by name."""
+"""Check of models that a detection training can start from: heads of a description, classes in weights, names."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ OTHER_CLASSES: Final[Mapping[str, str]] = {
     "OBBModel": "OBB", "ClassificationModel": "classify", "DepthModel": "depth", "RTDETRDetectionModel": "RT-DETR",
     "WorldModel": "YOLO-World", "YOLOEModel": "YOLOE", "YOLOESegModel": "YOLOE",
 }  # fmt: skip
-"""Class in `ultralytics.nn.tasks` that weights name to the kind of model that they hold."""
+"""Class in `ultralytics.nn.tasks` that weights name to the kind of model that they contain."""
 MODEL_CLASS: Final = re.compile(r"ultralytics\.nn\.tasks\.(\w+)")
 EXPORTS: Final[Mapping[str, str]] = {
     ".onnx": "an ONNX export", ".engine": "a TensorRT engine", ".torchscript": "a TorchScript export",
@@ -74,7 +74,7 @@ def _weights_kind_mistake(path: Path) -> str:
     try:
         with _no_class_allowed():
             named = names_in(path)
-    except UNREADABLE:  # of a user who trusts the file; the training says what is wrong with it
+    except UNREADABLE:  # of a user who trusts the file; the training reports the error
         return ""
     classes = {found[1] for name in named if (found := MODEL_CLASS.fullmatch(name))}
     kinds = sorted({OTHER_CLASSES[name] for name in classes if name in OTHER_CLASSES})
@@ -92,7 +92,7 @@ def _weights_kind_mistake(path: Path) -> str:
 
 @contextmanager
 def _no_class_allowed() -> Iterator[None]:
-    """Take back the classes that Ultralytics' restricted loading allowed to torch, so that all names are listed."""
+    """Revoke the classes that Ultralytics' restricted loading allowed in torch, so that all names are listed."""
     from torch import serialization
 
     allowed = serialization.get_safe_globals()
@@ -120,13 +120,13 @@ def _description_mistake(path: Path, *, shown: str = "") -> str:
 
 
 def _file_name_mistake(path: Path) -> str:
-    """Return why Ultralytics takes a detector's description for another model: it looks at the file's name."""
+    """Return why Ultralytics mistakes a detector's description for another model: it checks the file's name."""
     taken = next((kind for sign, kind in OTHER_NAMES.items() if sign in path.stem), "")
     return f"must be called otherwise, since by its name Ultralytics takes {path} for {taken}" if taken else ""
 
 
 def _other_file(raw: Mapping[str, Any]) -> str:
-    """Return what a YAML file is that describes no model, empty for a model."""
+    """Return the kind of a YAML file that is not a model, empty for a model."""
     if isinstance(raw.get("head"), list) and raw["head"]:
         return ""
     if "names" in raw or {"train", "val"} <= raw.keys():

@@ -1,4 +1,4 @@
-"""Shuts the doors through which Ultralytics reaches for the network, before it is imported.
+"""Offline mode: disable Ultralytics' network access before it is imported.
 
 Called first thing in every process that trains, validates or exports. What each setting turns off was traced in
 Ultralytics 8.4.190: analytics, update checks, run-time pip installs, font and weight downloads, seven integrations.
@@ -28,7 +28,7 @@ FONTS: Final = ("Arial.ttf", "Arial.Unicode.ttf")
 def shut_doors() -> Path:
     """Set the environment and give this process a settings folder of its own; return that folder.
 
-    Called again in the same process it changes nothing. The folder goes with the process.
+    Idempotent within a process. The folder is deleted when the process ends.
     """
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("YOLO_VERBOSE", "false")
@@ -48,7 +48,7 @@ def closed_integrations() -> dict[str, bool]:
 
 
 def _font() -> Path:
-    """Return a font that comes with matplotlib, to stand in for the one that Ultralytics would download."""
+    """Return a font that comes with matplotlib, to replace the one that Ultralytics would download."""
     import matplotlib
 
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -1,4 +1,4 @@
-"""Memory that runs out, told apart from other failures."""
+"""Out-of-memory errors, distinguished from other failures."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ SIGNS: Final = ("out of memory", "can't allocate memory", "cublas_status_alloc_f
 
 
 def ran_out(error: BaseException) -> bool:
-    """Return True if an error says that memory ran out."""
+    """Return True if an error means that memory ran out."""
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in SIGNS)
 
 
 @contextmanager
 def named(batch: Callable[[], int]) -> Iterator[None]:
-    """Turn an exhausted memory into a TrialError that names the batch.
+    """Convert an out-of-memory error to a TrialError that names the batch.
 
     Raises:
         TrialError: memory ran out.

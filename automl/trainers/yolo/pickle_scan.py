@@ -1,7 +1,7 @@
-"""Which weights may be loaded: a `.pt` is a pickle, and loading one runs what it names.
+"""Pickle scan of weights: a `.pt` is a pickle, and loading one runs the functions it names.
 
-Asked wherever a `.pt` enters. Ultralytics' own restricted loading (`ULTRALYTICS_SAFE_LOAD`) is on as well and stands
-behind this; here the user learns which file, what is in it and what to do.
+Called wherever a `.pt` enters. Ultralytics' own restricted loading (`ULTRALYTICS_SAFE_LOAD`) is on as well, as a
+second check; here the user gets a message with the file, its content and the remedy.
 """
 
 import re
@@ -17,7 +17,7 @@ from automl.trainers.yolo.vendor import TRUST, trusted, ultralytics
 CLASSES: Final = re.compile(
     r"((?:torch|ultralytics)\.nn\.modules(?:\.\w+)?|ultralytics\.(?:nn\.tasks|utils\.(?:loss|tal)))\.(\w+)"
 )
-"""Modules of which layers and losses may be named, and nothing else that can be reached through them."""
+"""Modules whose layers and losses are allowed, and nothing else that can be reached through them."""
 VALUES: Final = frozenset({
     "ultralytics.utils.IterableSimpleNamespace", "ultralytics.yolo.utils.IterableSimpleNamespace",
     "ultralytics.nn.modules.block.Silence", "ultralytics.nn.tasks.YOLOv10DetectionModel",
@@ -26,7 +26,7 @@ VALUES: Final = frozenset({
     "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
     "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath", "pathlib._local.WindowsPath",
 })  # fmt: skip
-"""What published weights hold beside layers: settings, numbers, paths, and layers under their former names."""
+"""Names in published weights beside layers: settings, numbers, paths, and layers under their former names."""
 SHOWN: Final = 5
 CONTENTS: Final = {
     b"version https://git-lfs": "it is a pointer of Git LFS; fetch the file itself with `git lfs pull`",
@@ -35,7 +35,7 @@ CONTENTS: Final = {
     b"\x08": "it looks like an ONNX export, which cannot be trained",
     b"\x80": "it is a bare pickle, or weights of torch before 1.6; save it again with a present torch",
 }
-"""First bytes of a file that is no checkpoint to what it is."""
+"""First bytes of a file that is not a torch checkpoint to its format."""
 
 
 def weights_mistake(path: Path) -> str:
@@ -56,7 +56,7 @@ def weights_mistake(path: Path) -> str:
 
 
 def names_in(path: Path) -> list[str]:
-    """Return the classes and functions that weights name, beside those of bare tensors; nothing of them is run."""
+    """Return the classes and functions that weights name, beside those of bare tensors, without executing any."""
     ultralytics()
     from torch.serialization import get_unsafe_globals_in_checkpoint
 
@@ -64,7 +64,7 @@ def names_in(path: Path) -> list[str]:
 
 
 def refuse_strange(value: object) -> None:
-    """See that a value which names a `.pt` names one that may be loaded; any other value passes.
+    """Check that a value which names a `.pt` names one that may be loaded; any other value passes.
 
     Raises:
         TrialError: it may not.
@@ -79,7 +79,7 @@ def refuse_strange(value: object) -> None:
 
 
 def _other_content(path: Path) -> str:
-    """Return what a file holds that is no checkpoint of torch, as far as its bytes say; empty where they do not."""
+    """Return the content of a file that is not a torch checkpoint, by its first bytes; empty if unknown."""
     try:
         with path.open("rb") as file:
             head = file.read(256)
@@ -100,7 +100,7 @@ def _told(error: Exception) -> str:
 
 
 def _harmless(name: str) -> bool:
-    """Return True if a name is a known value, or a layer or loss defined where it says."""
+    """Return True if a name is a known value, or a layer or loss defined in the module it names."""
     if name in VALUES:
         return True
     if not (parts := CLASSES.fullmatch(name)):

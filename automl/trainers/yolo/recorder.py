@@ -1,4 +1,4 @@
-"""A validator that keeps what its metrics are computed from, image by image."""
+"""Recording validator: keep the inputs of its metrics, image by image."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ def recording_validator() -> tuple[Any, Recorded]:
         """Ultralytics' own validator; its statistics are copied before they are cleared."""
 
         def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
-            """Note the names of the images of a batch."""
+            """Record the names of the images of a batch."""
             super().update_metrics(preds, batch)
             recorded.names += [Path(path).name for path in batch["im_file"]]
 

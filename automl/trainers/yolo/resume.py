@@ -1,7 +1,7 @@
-"""What a training is made of between two epochs, taken from a trainer and given back to a new one.
+"""Resume state of a training between two epochs: capture it from a trainer and restore it in a new one.
 
-Equal to the last bit where the training process itself loads the images, as on a CPU. Loader processes, as on a GPU,
-each have random numbers of their own, which cannot be asked for: there the curve is close, not equal.
+Bitwise equal where the training process itself loads the images, as on a CPU. Loader processes, as on a GPU, each have
+a random state of their own, which cannot be read: there the curve is close, not equal.
 """
 
 import random
@@ -19,10 +19,10 @@ PLAIN: Final = (int, float, str, bool, type(None))
 
 @dataclass(slots=True)
 class Steps:
-    """Which batch the optimizer stepped at last, where several share a step.
+    """Batch of the last optimizer step, for gradient accumulation.
 
-    Ultralytics' loop keeps that in a local variable, which begins again when a training goes on. So in a training that
-    goes on the loop's own steps do nothing, and the same steps are made here, after each batch.
+    Ultralytics' loop keeps that in a local variable, which is reset when a training resumes. So in a resumed training
+    the loop's own steps do nothing, and the same steps are made here, after each batch.
     """
 
     last: int = -1
@@ -33,7 +33,7 @@ class Steps:
     _step: Callable[[], None] | None = None
 
     def take_over(self, trainer: Any) -> None:  # noqa: ANN401
-        """Make the steps instead of the loop; needless where each batch is a step."""
+        """Replace the steps of the loop; not needed where each batch is a step."""
         if trainer.accumulate > 1:
             self._step, trainer.optimizer_step = trainer.optimizer_step, _nothing
 
@@ -48,7 +48,7 @@ class Steps:
         self._batch += 1
 
     def batch_ended(self, trainer: Any) -> None:  # noqa: ANN401
-        """Step if it is time and the steps are made here; keep in mind the batch of a step, whoever made it."""
+        """Step if it is due and the steps are made here; record the batch of a step in both cases."""
         number = self._batch + len(trainer.train_loader) * trainer.epoch
         if self._step and number - self.last >= trainer.accumulate:
             self._step()
@@ -58,7 +58,7 @@ class Steps:
 
 @dataclass(slots=True)
 class Continuation:
-    """Gives a trainer that was started afresh the state of an earlier one; without a state it only counts steps."""
+    """Restore the state of an earlier training in a new trainer; without a state only count steps."""
 
     state: Mapping[str, Any] = field(default_factory=dict)
     steps: Steps = field(default_factory=Steps)
@@ -66,12 +66,12 @@ class Continuation:
 
     @classmethod
     def of(cls, path: Path | None) -> "Continuation":
-        """Go on from a file, or from nothing."""
+        """Resume from a file, or start without one."""
         state = state_file.load(path) if path else {}
         return cls(state, Steps(last=state.get("last_step", -1)), _pending=bool(state))
 
     def training_started(self, trainer: Any) -> None:  # noqa: ANN401
-        """Give back all but what the loop would lose again before its first batch."""
+        """Restore all but what the loop would reset before its first batch."""
         if not self._pending:
             return
         state, epoch = self.state, self.state["epoch"]
@@ -94,7 +94,7 @@ class Continuation:
     def epoch_started(self, trainer: Any) -> None:  # noqa: ANN401
         """Begin each epoch with a new iterator, and the first one with the random state of the earlier training.
 
-        An iterator keeps a part of the order that cannot be asked for; a new one draws all from the generator.
+        An iterator keeps a part of the order that cannot be read; a new one draws all from the generator.
         """
         self.steps.epoch_started(trainer)
         if not trainer.train_loader.num_workers:
@@ -133,7 +133,7 @@ def taken(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  # n
 
 
 def _structure(trainer: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return what it takes to build the model again for its weights."""
+    """Return the arguments to rebuild the model for its weights."""
     model = trainer.ema.ema
     return {
         "class": type(model).__name__,
@@ -147,7 +147,7 @@ def _structure(trainer: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _give_criterion(model: Any, updates: int | None) -> None:  # noqa: ANN401
-    """Bring a loss that changes from epoch to epoch, such as that of one-to-one heads, to where it was."""
+    """Restore the progress of a loss that changes from epoch to epoch, such as that of one-to-one heads."""
     if updates:
         model.criterion = model.init_criterion()
         model.criterion.updates = updates - 1
@@ -180,7 +180,7 @@ def _give_random(state: Mapping[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Return a value without classes: a file that holds one is code to the program that reads it."""
+    """Return a value without classes: a file that contains one is code to the program that reads it."""
     import torch
 
     if isinstance(value, Mapping):
@@ -193,4 +193,4 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 
 
 def _nothing() -> None:
-    """Stand in for the step of Ultralytics' loop."""
+    """Replace the step of Ultralytics' loop with a no-op."""

@@ -1,4 +1,4 @@
-"""What Ultralytics can be told: its settings, their laws, and those that are ours to set."""
+"""Settings of Ultralytics: their defaults, their laws, and those that the program sets itself."""
 
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ NOT_SHIPPED: Final[dict[str, tuple[tuple[object, ...], str]]] = {
     "quantize": ((None, 32, "fp32"), "must be null: models are judged and exported in FP32; see `export` for engines"),
     "dnn": ((False, None), "must be false: ONNX is judged by ONNX Runtime"),
 }
-"""Settings that would judge a model in a form that does not ship: the values that do not, and the law."""
+"""Settings that would evaluate a model in a form that does not ship: the rejected values, and the law."""
 
 
 def settings() -> dict[str, Any]:
@@ -39,7 +39,7 @@ def settings() -> dict[str, Any]:
 
 
 def setting_mistake(name: str, value: object) -> str:
-    """Return what Ultralytics says against a value of a setting, empty when it takes it."""
+    """Return Ultralytics' error for a value of a setting, empty when it is valid."""
     ultralytics()
     from ultralytics.cfg import check_cfg
 

@@ -1,7 +1,7 @@
-"""The file that a training goes on from: our own, in tensors and plain values, so that reading it runs no code.
+"""State file of an interrupted training: tensors and plain values, so that reading it runs no code.
 
 Ultralytics' own checkpoint keeps half precision, no random state, and is a pickle of its classes
-(docs/decisions/0005). What goes into a state and how a trainer gets it back is in resume.py.
+(docs/decisions/0005). The content of a state and its restoring are in resume.py.
 """
 
 import pickle
@@ -27,11 +27,11 @@ UNREADABLE: Final = (
     zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError,
     TypeError, LookupError, AttributeError,
 )  # fmt: skip
-"""What damaged bytes make the readers of zip files and pickles raise."""
+"""Exceptions of the zip and pickle readers for damaged bytes."""
 
 
 def damage(path: Path) -> str:
-    """Return what is wrong with a torch file by the checksums inside it, empty when they hold."""
+    """Return the error of a torch file by the checksums inside it, empty when they match."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
@@ -62,7 +62,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def epochs_done(path: Path) -> int:
-    """Return after how many epochs a state was taken; 0 for the stripped weights of a finished training.
+    """Return the number of epochs of a saved state; 0 for the stripped weights of a finished training.
 
     Raises:
         TrialError: the file is damaged, of another format, or neither.
@@ -90,7 +90,7 @@ def write_weights(state: Path, target: Path) -> None:
 
 
 def class_width(model: Any) -> int:  # noqa: ANN401
-    """Return how wide the branch of a detector's head is that tells classes; 0 where it has none of that name."""
+    """Return the width of the classification branch of a detector's head; 0 where it has none of that name."""
     branch = getattr(model.model[-1], "cv3", None)
     return int(branch[0][-1].in_channels) if branch is not None else 0
 
@@ -99,7 +99,7 @@ def _built(made: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Build a model of the same layers.
 
     One that was trained from weights of more classes kept the width of their class branch, which its YAML does not
-    tell. Ultralytics makes that when it loads such weights, so some of that width are loaded.
+    contain. Ultralytics makes that when it loads such weights, so some of that width are loaded.
     """
     from ultralytics.nn import tasks
 
@@ -134,7 +134,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _passes(error: Exception) -> bool:
-    """Return True if a file that cannot be read now is as good as ever: its storage is away, or memory ran out."""
+    """Return True if a read error is not damage: the storage is unavailable, or memory ran out."""
     return (isinstance(error, OSError) and error.errno in PASSING) or ran_out(error)
 
 

@@ -20,21 +20,21 @@ from automl.trainers.yolo.vendor import ultralytics
 
 TRAIN_BATCHES: Final = 6
 VAL_BATCHES: Final = 4
-"""What the data set of a measured job should hold."""
+"""Number of batches that the data set of a timed job should contain."""
 WARM: Final = 2
 """The first batches are not counted: memory, kernels and caches are still being set up."""
 ENOUGH: Final = 4
 MOST_EPOCHS: Final = 3
-"""A data set of fewer batches is gone through again, until there are enough, at most so many times."""
+"""Maximum number of passes over a data set of too few batches."""
 ORDER: Final = "job.json"
 RESULT: Final = "timing.json"
 LOG: Final = "log.txt"
 SECONDS: Final = 300.0
-"""A measurement that takes longer is given up."""
+"""Timeout of a measurement, in seconds."""
 
 
 def measure(job: Job, *, copies: int = 1, seconds: float = SECONDS) -> Timing:
-    """Train a job's first epoch as a trial would, and return what its parts take; `job.folder` is written to.
+    """Train a job's first epoch as a trial would, and return the durations of its parts; writes into `job.folder`.
 
     So many `copies` train side by side, since trials that share a machine slow each other down; their times are
     averaged.
@@ -58,7 +58,7 @@ def measure(job: Job, *, copies: int = 1, seconds: float = SECONDS) -> Timing:
 
 @contextmanager
 def _started(job: Job) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the process that measures a job; it does not outlive the block."""
+    """Start the process that times a job; it is ended with the block."""
     job.folder.mkdir(parents=True)
     order = job.folder / ORDER
     order.write_text(json.dumps(job.to_dict()), encoding="utf-8")
@@ -94,12 +94,12 @@ def gpu_count() -> int:
 
 
 class _Enough(Exception):  # noqa: N818  (an event, no error)
-    """All that was wanted is measured."""
+    """Raised when all wanted durations are measured."""
 
 
 @dataclass(slots=True)
 class _Marks:
-    """Callbacks that note when each batch ends."""
+    """Callbacks that record when each batch ends."""
 
     began: float
     start: float = 0.0
@@ -107,7 +107,7 @@ class _Marks:
     val: list[float] = field(default_factory=list)
     besides: list[float] = field(default_factory=list)
     load: float = 0.0
-    """What the loader's processes need for a batch: they may be slower than the device, but are ahead at first."""
+    """Loading time of a batch in worker processes: they may be slower than the device, but prefetch at first."""
     sizes: dict[str, int] = field(default_factory=dict)
     _epoch: float = 0.0
     _counted: float = 0.0

@@ -12,7 +12,7 @@ from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.vendor import named, ultralytics
 
 Callback = Callable[[Any], None]
-"""Called with Ultralytics' trainer, or its validator."""
+"""Callback with Ultralytics' trainer or validator as argument."""
 
 NONE: Final[Mapping[str, Callback]] = {}
 
@@ -24,11 +24,11 @@ def train(
 
     Validates after the epochs that the job names; between them `on_epoch` gets the training's losses and rates alone.
     Leaves stripped `weights/last.pt` and `weights/best.pt` in `scratch`. With a `state` the training resumes after
-    the epoch it was saved at, as if it had never been interrupted (resume.py says where that holds). `callbacks` maps
-    Ultralytics' events to what is called there besides.
+    the epoch it was saved at, as if it had never been interrupted (resume.py documents the limits). `callbacks` maps
+    Ultralytics' events to additional callbacks.
 
     Raises:
-        TrialError: a loss or metric is not finite, memory ran out, or a setting did not arrive.
+        TrialError: a loss or metric is not finite, memory ran out, or a setting was not applied.
     """
     vendor = ultralytics()
     from automl.trainers.yolo.trainer_class import StudyTrainer, ordered

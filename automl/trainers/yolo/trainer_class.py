@@ -22,7 +22,7 @@ from automl.trainers.yolo.hooks import Hooks
 from automl.trainers.yolo.vendor import ultralytics
 
 ORDER: Final = "AUTOML_YOLO_ORDER"
-"""The training that goes on: its job, its folder and the state that it resumes from, as JSON."""
+"""Environment variable for child processes: job, folder and resume state of the training, as JSON."""
 
 _here: dict[str, Hooks] = {}
 """The hooks of the trainings of this process, by their folder."""
@@ -42,7 +42,7 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
         super().__init__(cfg, overrides, _callbacks)
 
     def run_callbacks(self, event: str) -> None:
-        """Run the hooks of an event, then what else listens."""
+        """Run the hooks of an event, then the other callbacks."""
         for hook in self.hooks.at(event):
             hook(self)
         super().run_callbacks(event)
@@ -50,7 +50,7 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
 
 @contextmanager
 def ordered(hooks: Hooks, *, state: Path | None) -> Iterator[None]:
-    """Give hooks to the `StudyTrainer` of a block, and to those that its child processes make."""
+    """Register hooks for the `StudyTrainer` of a block, and for those that its child processes create."""
     scratch = str(hooks.wanted["save_dir"])
     before = os.environ.get(ORDER)
     _here[scratch] = hooks
@@ -77,10 +77,10 @@ def _hooks_of(scratch: str) -> Hooks:
     order = json.loads(os.environ.get(ORDER, "{}"))
     if not order or order["scratch"] != scratch:
         raise TrialError(f"{scratch}: must be the folder of a training that `automl.trainers.yolo.train` started")
-    ultralytics()  # the doors to the network are shut in this process too
+    ultralytics()  # disables network access in this process too
     state = Path(order["state"]) if order["state"] else None
     return Hooks.of(Job.from_dict(order["job"]), Path(scratch), state=state, on_epoch=_unheard)
 
 
 def _unheard(measurement: Measurement, weights: Path, state: Path) -> None:
-    """Do nothing: a process that Ultralytics started has nobody to report to."""
+    """Do nothing: a process that Ultralytics started does not report."""

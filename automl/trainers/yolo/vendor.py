@@ -1,4 +1,4 @@
-"""Ultralytics itself, imported with the doors shut, and its metrics under our tags."""
+"""Import of Ultralytics without network access, and the mapping of its metrics to our tags."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ METRICS: Final = {
 }
 TRUST: Final = "AUTOML_TRUST_WEIGHTS"
 L1_LOSS: Final = "l1_loss"
-"""What the edge loss is called in models without DFL; one tag serves both, so that model families can be compared."""
+"""Ultralytics' name of the edge loss in models without DFL; one tag serves both, to compare model families."""
 
 
 def ultralytics() -> Any:  # noqa: ANN401
@@ -25,8 +25,8 @@ def ultralytics() -> Any:  # noqa: ANN401
     if ultralytics.utils.downloads.safe_download is not _refuse:
         own = {name: str(folder / name) for name in ("weights_dir", "runs_dir", "datasets_dir")}
         ultralytics.settings.update(offline.closed_integrations() | own)
-        # The one door that no setting shuts: on a GPU the check of mixed precision asks for weights of its own. It
-        # takes a failed download for "offline" and goes on.
+        # The one download that no setting disables: on a GPU the check of mixed precision needs weights of its own. It
+        # treats a failed download as "offline" and continues.
         ultralytics.utils.downloads.safe_download = _refuse
         ultralytics.utils.WEIGHTS_DIR = folder / "weights_dir"  # was fixed at the import, in the working folder
     return ultralytics
@@ -46,7 +46,7 @@ def named(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def trusted() -> bool:
-    """Return True if the user says that weights may hold more than layers and numbers."""
+    """Return True if the user trusts weights that contain more than layers and numbers."""
     return os.environ.get(TRUST) == "1"
 
 

@@ -1,4 +1,4 @@
-"""Weights of any format: measured, read, stripped, exported, run."""
+"""Weights of any format: validate, load, strip, export, predict."""
 
 import shutil
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
 
 
 def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> tuple[dict[str, float], ImageStats]:
-    """Measure weights as `validate` does; return the metrics, and what they were computed from, image by image."""
+    """Validate weights as `validate` does; return the metrics and their inputs, image by image."""
     vendor = ultralytics()
     from automl.trainers.yolo.recorder import recording_validator
 
@@ -61,7 +61,7 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
 
 
 def scan_labels(data: Path) -> None:
-    """Let Ultralytics write its label caches for all splits, so that trials which start together do not race for it."""
+    """Let Ultralytics write its label caches for all splits, to avoid a race of trials that start together."""
     vendor = ultralytics()
     from ultralytics.data.dataset import YOLODataset
     from ultralytics.data.utils import check_det_dataset
@@ -73,7 +73,7 @@ def scan_labels(data: Path) -> None:
 
 
 def parameters(model: str) -> int:
-    """Return how many numbers a model learns, by its weights or its description.
+    """Return the number of trainable parameters of a model, by its weights or its description.
 
     Raises:
         TrialError: the file is no model, or it may run code.
@@ -88,7 +88,7 @@ def parameters(model: str) -> int:
 
 
 def strip(weights: Path) -> None:
-    """Take the optimizer out of a checkpoint, in place."""
+    """Remove the optimizer from a checkpoint, in place."""
     ultralytics()
     refuse_strange(weights)
     from ultralytics.utils.torch_utils import strip_optimizer
@@ -121,7 +121,7 @@ def export_onnx(weights: Path, job: Job) -> Path:
 
 
 def letterboxed(images: Sequence[Path], job: Job) -> NDArray[np.float32]:
-    """Read images as training does: n x channels x size x size, RGB, 0..1; what training cannot read is left out."""
+    """Read images as in training: n x channels x size x size, RGB, 0..1; unreadable ones are excluded."""
     ultralytics()
     import cv2
     from ultralytics.data.augment import LetterBox
