@@ -58,7 +58,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[
     first.kill()
     first.communicate()
     second = start(home, *SMALL)
-    wait_for(log, lambda text: "trial" in text.partition("study small in")[2].partition("study small in")[2])
+    wait_for(log, lambda text: "trial" in text.partition("Ray dashboard")[2].partition("Ray dashboard")[2])
     second.send_signal(signal.SIGTERM)
     stopped_at = time.monotonic()
     second.communicate(timeout=360)
