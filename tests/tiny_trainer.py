@@ -282,10 +282,3 @@ def load(weights: Path) -> dict[str, Any]:
     import onnx  # noqa: PLC0415
 
     return {"quality": float({entry.key: entry.value for entry in onnx.load(weights).metadata_props}["quality"])}
-
-
-def predict(model: Any, picture: NDArray[np.uint8], *, confidence: float) -> list[dict[str, Any]]:
-    height, width = picture.shape[:2]
-    box = [0.0, 0.0, float(width), float(height)]
-    found = {"name": "all", "confidence": round(model["quality"], 4), "box": box}
-    return [found] if model["quality"] >= confidence else []

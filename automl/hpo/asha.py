@@ -62,7 +62,7 @@ class Scheduler(ABC):
         """
 
     def advance_next(self) -> int | None:
-        """Advance the next paused trial and return it; None if none may advance."""
+        """Advance the next paused trial and return its number; None without one."""
         return None
 
     def next_to_advance(self) -> int | None:

@@ -71,7 +71,7 @@ class Strategy:
         return paused(trial, rungs=self._course.rungs, scheduler=self._course.scheduler)
 
     def advance_next(self) -> int | None:
-        """Advance the next paused trial and return it; None if none may advance."""
+        """Advance the next paused trial and return its number; None without one."""
         return self._scheduler.advance_next()
 
     def next_to_advance(self) -> int | None:

@@ -196,21 +196,6 @@ class Evaluation(Protocol):
         """Return the outputs of weights for letterboxed images: n x ..., as the first output of the ONNX file."""
         ...
 
-    def load(self, weights: Path) -> Any:  # noqa: ANN401
-        """Return weights of any format, loaded for `predict`.
-
-        Raises:
-            TrialError: the file is not to be trusted.
-        """
-        ...
-
-    def predict(self, model: Any, picture: NDArray[np.uint8], *, confidence: float) -> list[dict[str, Any]]:  # noqa: ANN401
-        """Return the boxes in a BGR image of height x width x 3.
-
-        Each has a `name`, a `confidence` (at least the one asked for) and a `box`: x0, y0, x1, y1 in pixels.
-        """
-        ...
-
 
 class Trainer(Settings, Training, Timer, Evaluation, Protocol):
     """A training framework."""

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from automl.apps.serve.postprocess import detections, to_picture
+from automl.apps.serve.postprocess import detections, letterbox, to_picture
 from automl.apps.serve.thresholds import Thresholds
 from automl.study.errors import RegistryError
 
@@ -71,12 +71,9 @@ class Detector:
 
 def letterboxed(picture: NDArray[Any], *, size: int) -> NDArray[np.float32]:
     """Return a BGR picture as 1 x 3 x size x size, RGB, 0..1: letterboxed, centred on grey, as in evaluation."""
-    height, width = picture.shape[:2]
-    gain = min(size / height, size / width)
-    inner = max(round(width * gain), 1), max(round(height * gain), 1)
-    if (width, height) != inner:
+    inner, (left, top) = letterbox((picture.shape[0], picture.shape[1]), size=size)
+    if (picture.shape[1], picture.shape[0]) != inner:
         picture = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
-    left, top = (round((size - edge) / 2 - 0.1) for edge in inner)
     square = np.full((3, size, size), PADDING, np.uint8)
     square[:, top : top + inner[1], left : left + inner[0]] = picture.transpose(2, 0, 1)[::-1]
     return np.divide(square, np.float32(255), dtype=np.float32)[None]

@@ -68,13 +68,24 @@ def suppressed(boxes: Array, scores: Array, *, iou: float, most: int) -> NDArray
     return np.array(kept, dtype=np.intp)
 
 
+def letterbox(shape: tuple[int, int], *, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return width and height of a picture of that height and width in its letterbox, and its left and top there.
+
+    >>> letterbox((10, 20), size=32)
+    ((32, 16), (0, 8))
+    """
+    height, width = shape
+    gain = min(size / height, size / width)
+    inner = max(round(width * gain), 1), max(round(height * gain), 1)
+    return inner, (round((size - inner[0]) / 2 - 0.1), round((size - inner[1]) / 2 - 0.1))
+
+
 def to_picture(rows: Array, shape: tuple[int, int], *, size: int) -> Array:
     """Return the rows with boxes scaled to pixels of the picture of that height and width, clipped to it."""
     height, width = shape
-    gain = min(size / height, size / width)
-    inner_height, inner_width = max(round(height * gain), 1), max(round(width * gain), 1)
-    pad = np.array([round((size - inner) / 2 - 0.1) for inner in (inner_width, inner_height)] * 2, np.float32)
-    gains = np.array([inner_width / width, inner_height / height] * 2, np.float32)
+    inner, offset = letterbox(shape, size=size)
+    pad = np.array(offset * 2, np.float32)
+    gains = np.array([inner[0] / width, inner[1] / height] * 2, np.float32)
     moved: NDArray[Any] = rows.copy()
     moved[:, :4] = np.clip((rows[:, :4] - pad) / gains, 0, np.array([width, height] * 2, np.float32))
     return moved

@@ -23,7 +23,6 @@ from automl.trainers.yolo.weights import (
     letterboxed,
     load,
     parameters,
-    predict,
     raw_outputs,
     scan_labels,
     strip,
@@ -33,7 +32,7 @@ from automl.trainers.yolo.weights import (
 __all__ = [
     "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "batch_size", "damage", "dead_parameters", "epochs_done",
     "evaluation", "export_onnx", "gpu_count", "has_cuda", "image_size", "judge", "letterboxed", "load", "measure",
-    "model_mistake", "model_names", "overrides", "packaged_mistake", "parameters", "plain_hyperparameters", "predict",
+    "model_mistake", "model_names", "overrides", "packaged_mistake", "parameters", "plain_hyperparameters",
     "raw_outputs", "resolve_auto", "scan_labels", "set_threads", "setting_mistake", "settings", "strip", "train",
     "validate", "weights_mistake", "write_weights",
 ]  # fmt: skip

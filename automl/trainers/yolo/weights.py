@@ -1,4 +1,4 @@
-"""Weights of any format: validate, load, strip, export, predict."""
+"""Weights of any format: validate, load, strip, export."""
 
 import shutil
 from collections.abc import Sequence
@@ -158,21 +158,8 @@ def raw_outputs(weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArr
     return np.concatenate([first.float().numpy() for first in firsts])
 
 
-def predict(model: Any, picture: NDArray[np.uint8], *, confidence: float) -> list[dict[str, Any]]:  # noqa: ANN401
-    """Return the boxes that a loaded model finds: name, confidence, x0, y0, x1, y1 in pixels of the picture."""
-    result = model.predict(picture, conf=confidence, verbose=False)[0]
-    return [
-        {
-            "name": result.names[int(kind)],
-            "confidence": round(float(sure), 4),
-            "box": [round(float(edge), 1) for edge in edges],
-        }
-        for kind, sure, edges in zip(result.boxes.cls, result.boxes.conf, result.boxes.xyxy, strict=True)
-    ]
-
-
 def load(weights: Path) -> Any:  # noqa: ANN401
-    """Load weights of any format for `predict`.
+    """Load weights of any format as Ultralytics' model.
 
     Raises:
         TrialError: the file is not to be trusted.
