@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.storage import detections
 from automl.storage.detections import ImageStats
+from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, LAST
 from automl.study import EvalSettings, Job, Measurement, ParamValue
 from automl.study.errors import ExportError, TrialError
@@ -36,6 +38,7 @@ TRAIN_BATCHES = 1
 VAL_BATCHES = 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
+PICTURE = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {
@@ -151,7 +154,12 @@ def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> 
             best = quality
             (weights / BEST).write_bytes((weights / LAST).read_bytes())
         write(kept, STATE, curve.state() | {"weights": made})
-        on_epoch(Measurement(curve.done, found, seconds=time.monotonic() - since), weights / LAST, kept)
+        on_epoch(
+            Measurement(curve.done, found, seconds=time.monotonic() - since),
+            weights / LAST,
+            kept,
+            _shown(curve.done, job, quality),
+        )
     for name in (LAST, BEST):
         strip(weights / name)
     return validate(weights / BEST, job, split="val", as_trained=True)
@@ -164,6 +172,16 @@ def _measured(job: Job, epoch: int, quality: float) -> dict[str, float]:
     if job.validates(epoch):
         found |= {f"val/{name}": quality for name in detections.METRICS} | {"val/loss": 1 - quality}
     return found
+
+
+def _shown(epoch: int, job: Job, quality: float) -> EpochDetails:
+    """Show one class and, after the epochs of pictures, one picture."""
+    if not job.validates(epoch):
+        return EpochDetails({"train/gradient_norm": 1 - quality})
+    return EpochDetails(
+        {"train/gradient_norm": 1 - quality, "class/one": quality},
+        images={"val/predictions": PICTURE} if job.pictures(epoch) else {},
+    )
 
 
 def set_threads(count: int) -> None:

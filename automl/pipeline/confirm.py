@@ -12,13 +12,13 @@ from automl.hpo import confirmation
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, told
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
+from automl.pipeline.board import board_of
 from automl.pipeline.search import frame_of, mend_job_files
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
 from automl.storage import layout
 from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
-from automl.tracking.tensorboard_writer import Board
 from automl.trials import quota, retrainings
 from automl.trials.job_clock import Stage
 from automl.trials.listener import Listeners
@@ -107,7 +107,7 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     for name in names.values():
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
-    board = Board(session.folder, session.spec.search_space, metric=session.spec.metric)
+    board = board_of(session.folder, session.spec, session.data)
     source = retrainings.Retrainings(
         left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admit,
         outlook=Confirmation.of(session.spec, session.clock.elapsed, journal.trials()), journal=journal,

@@ -161,6 +161,17 @@ class ExportSpec(_Part):
     """Builder of the engine; `auto`: `tensorrt` on a CUDA machine, else `tensorrt_rtx`, where installed."""
 
 
+class TrackingSpec(_Part):
+    """What TensorBoard shows of a trial beside its scalars. Has no influence on results."""
+
+    pictures_every: Annotated[int, Field(ge=0, le=MOST)] = 10
+    """Pictures of the first, of every so-many-th and of the last epoch; 0: none. Unit: epochs."""
+    histograms: bool | Literal["auto"] = "auto"
+    """Histograms of weights and gradients with the pictures; `auto`: where the training loss oscillates."""
+    budget_mb: Annotated[float, Field(gt=0)] = 20.0
+    """Limit of a trial's event files; beyond it the oldest pictures are deleted, scalars never. Unit: MB."""
+
+
 class GatesSpec(_Part):
     """What a model must pass before it becomes champion."""
 
@@ -204,6 +215,7 @@ class StudySpec(_Part):
     confirm: ConfirmSpec = ConfirmSpec()
     retention: RetentionSpec = RetentionSpec()
     export: ExportSpec = ExportSpec()
+    tracking: TrackingSpec = TrackingSpec()
     gates: GatesSpec = GatesSpec()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the search and of the trials."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from automl.storage import files
-from automl.storage.layout import BEST, CURVES, JUDGED, LAST, NEXT, PREVIOUS
+from automl.storage import epoch_details, files
+from automl.storage.epoch_details import EpochDetails
+from automl.storage.layout import BEST, CURVES, DETAILS, JUDGED, LAST, NEXT, PREVIOUS
 from automl.storage.outage import patiently
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
@@ -18,8 +19,10 @@ from automl.trials import lease
 
 def start_over(folder: Path) -> None:
     """Delete the training state in a folder: it was trained under other conditions than the next attempt."""
-    for name in (LAST, PREVIOUS, NEXT, BEST, CURVES, JUDGED):
+    for name in (LAST, PREVIOUS, NEXT, BEST, CURVES, JUDGED, DETAILS):
         (folder / name).unlink(missing_ok=True)
+    for _epoch, path in epoch_details.picture_files(folder):
+        path.unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,17 @@ class Folder:
         """Copy a file into the folder, atomically."""
         self.check()
         files.copy(source, self.at(name))
+
+    def show(self, epoch: int, shown: EpochDetails) -> None:
+        """Write what an epoch shows: scalars into `details.csv`, the rest into an archive for the driver."""
+        if shown.pictured:
+            path = epoch_details.picture_file(self.job.folder, epoch)
+            patiently(self.job.folder, lambda: path.parent.mkdir(exist_ok=True))
+            shown.save(path)
+        if shown.scalars:
+            before = epoch_details.read_details(self.job.folder)
+            kept = {number: values for number, values in before.items() if number < epoch}
+            epoch_details.write_details(self.job.folder, {**kept, epoch: shown.scalars})
 
     def rename(self, name: str, new: str) -> None:
         """Rename a file if it exists."""

@@ -62,6 +62,8 @@ class Frame:
             threads=self.threads,
             validate_every=self.spec.ladder.validate_every,
             rungs=self.spec.rungs,
+            pictures_every=self.spec.tracking.pictures_every,
+            histograms=None if self.spec.tracking.histograms == "auto" else self.spec.tracking.histograms,
             trainer=chosen(),
         )
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from automl.storage import curves_file, scratch
+from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import PASSING, patiently
 from automl.study import Ending, Job, Measurement, Report
@@ -61,10 +62,11 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
     for measurement in curves:
         report(measurement)
 
-    def on_epoch(measurement: Measurement, made: Path, state: Path) -> None:
+    def on_epoch(measurement: Measurement, made: Path, state: Path, shown: EpochDetails) -> None:
         curves.append(measurement)
         folder.check()
         curves_file.write_curves(job.folder, curves)
+        folder.show(measurement.epoch, shown)
         folder.keep_state(state)
         if checkpoints.best_epoch(curves[counted - 1 :], job.metric) == measurement.epoch:
             folder.copy(made, BEST)

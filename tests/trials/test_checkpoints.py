@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from automl.storage import curves_file
+from automl.storage.epoch_details import EpochDetails
 from automl.study import Job, Measurement, State
 from automl.study.errors import TrialError
 from automl.trainers import OnEpoch, yolo
@@ -209,7 +210,7 @@ def test_the_weights_in_a_state_are_those_that_the_vendor_keeps(tmp_path: Path, 
     if classes:
         job = replace(job, model=weights_of_classes(classes, tmp_path / "first.pt"))
 
-    def compare(_measurement: Measurement, made: Path, state: Path) -> None:
+    def compare(_measurement: Measurement, made: Path, state: Path, _shown: EpochDetails) -> None:
         yolo.write_weights(state, tmp_path / "ours.pt")
         shutil.copyfile(made, tmp_path / "theirs.pt")
         yolo.strip(tmp_path / "theirs.pt")
