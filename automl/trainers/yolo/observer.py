@@ -19,6 +19,8 @@ from automl.trainers.yolo.pictures import Drawn
 
 BINS: Final = 30
 GROUPS: Final = ("backbone", "neck", "head")
+TINY: Final = 8
+"""Pixels, as in `validator_class.TINY`, which cannot be imported before Ultralytics."""
 COMPARED: Final = 16
 """Images of the first batch whose input is compared with that of the next epoch."""
 POOLED: Final = 8
@@ -40,6 +42,8 @@ class Observer:
     _steps: int = 0
     _inputs: bytes = b""
     _boxes: int = 0
+    _tiny: int = 0
+    """Input boxes, and those below `TINY` pixels."""
     _histograms: dict[str, Histogram] = field(default_factory=dict)
     _losses: dict[str, list[float]] = field(default_factory=dict)
     _first: dict[str, Any] = field(default_factory=dict)
@@ -48,7 +52,7 @@ class Observer:
 
     def epoch_started(self, trainer: Any) -> None:  # noqa: ANN401
         """Clear what belongs to one epoch, and prepare the validation of this one."""
-        self._images, self._waited, self._batches, self._steps, self._boxes = 0, 0.0, 0.0, 0, 0
+        self._images, self._waited, self._batches, self._steps, self._boxes, self._tiny = 0, 0.0, 0.0, 0, 0, 0
         self._norm, self._inputs, self._histograms, self._unchanged = 0.0, b"", {}, []
         self._mark = time.monotonic()
         trainer.validator.pictured = self.job.pictures(trainer.epoch + 1)
@@ -69,6 +73,9 @@ class Observer:
         """Record the input of a batch as the network gets it."""
         self._images += len(batch["img"])
         self._boxes += len(batch["cls"])
+        height, width = batch["img"].shape[2:]
+        area = batch["bboxes"][:, 2] * width * batch["bboxes"][:, 3] * height
+        self._tiny += int((area < TINY**2).sum())
         first = not self._inputs and not self._unchanged
         if first and self.job.pictures_every and trainer.epoch in (0, trainer.epochs - int(trainer.args.close_mosaic)):
             self._inputs = pictures.sheet([*_inputs(batch)], trainer.data["names"], threshold=1.0)
@@ -119,6 +126,7 @@ class Observer:
             "time/images_per_second": self._images / total,
             "time/data_wait_share": self._waited / total,
             "input/boxes_per_image": self._boxes / max(self._images, 1),
+            "input/tiny_share": self._tiny / max(self._boxes, 1),
         }
 
     def _note_losses(self, trainer: Any) -> None:  # noqa: ANN401
@@ -162,7 +170,7 @@ def _validation(validator: Any) -> dict[str, float]:  # noqa: ANN401
         for row, kind in enumerate(box.ap_class_index)
     }
     best_f1 = {"val/best_f1": float(mean_f1[best]), "val/best_f1_threshold": threshold}
-    return {**best_f1, **validator.seen_here.recall(threshold), **per_class}
+    return {**best_f1, **validator.seen_here.scalars(threshold), **per_class}
 
 
 def _pictures(validator: Any) -> EpochDetails:  # noqa: ANN401

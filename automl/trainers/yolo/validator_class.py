@@ -15,6 +15,10 @@ from ultralytics.utils.metrics import ConfusionMatrix, box_iou
 from automl.trainers.yolo.pictures import MOST_IMAGES, Drawn
 
 IOU: Final = 0.5
+FAR: Final = 0.1
+"""Below this IoU with every true box of any class, a detection is one of background (as in TIDE, ECCV 2020)."""
+TINY: Final = 8
+"""Pixels of the model's input: the stride of YOLO's finest level; objects below have no cell of their own."""
 SMALL: Final = 32
 MEDIUM: Final = 96
 """COCO's limits of object size, here in pixels of the model's input: edges of a square of the same area."""
@@ -30,9 +34,30 @@ class Seen:
     """Per image: square root of the area of each true box, in pixels of the model's input."""
     found: list[NDArray[np.float32]] = field(default_factory=list)
     """Per image: highest confidence of a detection of the same class at IoU 0.50, for each true box; 0 if none."""
+    conf: list[NDArray[np.float32]] = field(default_factory=list)
+    """Per image: confidence of each detection."""
+    background: list[NDArray[np.bool_]] = field(default_factory=list)
+    """Per image: True for detections that overlap no true box."""
     drawn: dict[str, Drawn] = field(default_factory=dict)
     """Images to show, by file name."""
     confusion: Any = None
+
+    def scalars(self, threshold: float) -> dict[str, float]:
+        """Return recall by size, the share of tiny true boxes, and that of background among the detections.
+
+        Args:
+            threshold: least confidence of a detection that counts.
+        """
+        sizes, conf, background = (
+            np.concatenate([*parts, np.zeros(0)]) for parts in (self.size, self.conf, self.background)
+        )
+        found = {"val/tiny_share": float(np.mean(sizes < TINY))} if len(sizes) else {}
+        counted = background[conf >= threshold]
+        return {
+            **found,
+            **({"val/background_share": float(np.mean(counted))} if len(counted) else {}),
+            **self.recall(threshold),
+        }
 
     def recall(self, threshold: float) -> dict[str, float]:
         """Return the share of true boxes found with at least this confidence, for each size that occurs."""
@@ -72,12 +97,16 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
     def _match(self, pred: Any, truth: Any) -> None:  # noqa: ANN401
         boxes, conf = truth["bboxes"], np.zeros(len(truth["cls"]), np.float32)
         sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1).sqrt() if len(boxes) else boxes.new_zeros(0)
+        background = np.ones(len(pred["cls"]), np.bool_)
         if len(boxes) and len(pred["cls"]):
-            same = truth["cls"].view(-1, 1) == pred["cls"].view(1, -1)
-            hit = (box_iou(boxes, pred["bboxes"]) >= IOU) & same
+            overlap = box_iou(boxes, pred["bboxes"])
+            hit = (overlap >= IOU) & (truth["cls"].view(-1, 1) == pred["cls"].view(1, -1))
             conf = (hit * pred["conf"].view(1, -1)).amax(1).float().cpu().numpy()
+            background = (overlap.amax(0) < FAR).cpu().numpy()
         self.seen_here.size.append(sides.float().cpu().numpy())
         self.seen_here.found.append(conf)
+        self.seen_here.conf.append(pred["conf"].float().cpu().numpy())
+        self.seen_here.background.append(background)
 
 
 def _drawn(image: Any, pred: Any, truth: Any) -> Drawn:  # noqa: ANN401
