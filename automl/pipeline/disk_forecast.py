@@ -106,7 +106,7 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
     """
     given, trials = spec.resources.concurrent, spec.budget.trials
     places = min(trials, 1 if given == "auto" else given)
-    alive = trials if spec.ladder.scheduler == "promotion" and spec.rungs else places
+    alive = trials if spec.ladder.scheduler == "promotion" and spec.ladder.rungs else places
     ended = min(spec.retention.keep, trials) * largest.kept + RECORDS * trials + EPOCH * spec.cost().expected
     held = ended + trials * largest.candidate
     searching = places * largest.running + (alive - places) * largest.paused + held
@@ -183,7 +183,7 @@ def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
         storage=storage,
         alive=found.alive,
         counted=found.alive > 1 or spec.resources.concurrent != "auto",
-        pausing=spec.ladder.scheduler == "promotion" and bool(spec.rungs),
+        pausing=spec.ladder.scheduler == "promotion" and bool(spec.ladder.rungs),
         trial=found.trial,
         wanted=found.running,
         running=most,

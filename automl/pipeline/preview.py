@@ -130,10 +130,12 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
         warm_start=inputs.lessons_of(named, place, inputs.summary_of(data)),
-        rungs=spec.rungs,
+        rungs=spec.ladder.rungs,
         max_epochs=spec.ladder.max_epochs,
         reduction_factor=spec.ladder.reduction_factor,
-        ladder_warnings=tuple(warm_up.warnings(spec, trainer_of().settings())),
+        ladder_warnings=tuple(
+            warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train)
+        ),
         cost=spec.cost(),
         confirm_epochs=(fewest, most),
         hours=spec.budget.hours,

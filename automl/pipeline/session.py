@@ -85,7 +85,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(links)
         for warning in data.warnings:
             LOG.info(f"data warning: {warning}")
-        for warning in warm_up.warnings(spec, trainer_of().settings()):
+        for warning in warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train):
             LOG.info(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
         for lesson in lessons:

@@ -39,7 +39,7 @@ class Part:
 def parts(spec: StudySpec) -> list[Part]:
     """Return the expected course of a search: at each rung one in `reduction_factor` advances."""
     found, trials = [], spec.budget.trials
-    for first, last in pairwise((0, *spec.rungs, spec.ladder.max_epochs)):
+    for first, last in pairwise((0, *spec.ladder.rungs, spec.ladder.max_epochs)):
         found.append(Part(trials, first, last))
         trials = seats(trials, spec.ladder.reduction_factor)
     return found
@@ -203,7 +203,7 @@ def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
         gpus=slots.gpus,
         threads=max(1, int(slots.cpus)),
         validate_every=spec.ladder.validate_every,
-        rungs=spec.rungs,
+        rungs=spec.ladder.rungs,
         trainer=chosen(),
     )
 

@@ -35,7 +35,7 @@ CURVES_SHOWN: Final = 60
 
 def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdict | None, *, source: Path) -> Path:
     """Write the report of a study; `verdict` is None before there is one; `source` is its data set."""
-    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
+    rung = spec.ladder.first_rung
     rows = [_row(trial, spec) for trial in trials]
     shares = importances(
         trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
@@ -83,7 +83,9 @@ def _searched(spec: StudySpec, best: Params) -> Iterator[tuple[str, RangeSpec | 
 def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
     return {
         "number": trial.number,
-        "state": State.PAUSED if paused(trial, rungs=spec.rungs, scheduler=spec.ladder.scheduler) else trial.state,
+        "state": State.PAUSED
+        if paused(trial, rungs=spec.ladder.rungs, scheduler=spec.ladder.scheduler)
+        else trial.state,
         "epoch": trial.epoch,
         "best": trial.best(spec.metric),
         "params": trial.params,
@@ -164,7 +166,7 @@ def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
         epochs, values = _points(trials[0], spec.metric)
         axes.plot(epochs, values, color="#d98200", linewidth=2, linestyle="--", label="baseline")
         axes.legend(frameon=False, loc="upper left")
-    for rung in spec.rungs:
+    for rung in spec.ladder.rungs:
         axes.axvline(rung, color="#c8ced6", linewidth=1, linestyle=":")
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"{spec.objective} on val")

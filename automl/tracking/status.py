@@ -120,7 +120,7 @@ def standing_still(
 
     A trial waits for a worker where none was heard from, or none lately and no driver either (`driven` is False).
     """
-    rungs, scheduler = spec.rungs, spec.ladder.scheduler
+    rungs, scheduler = spec.ladder.rungs, spec.ladder.scheduler
     still: dict[int, str] = {}
     for trial in trials:
         if paused(trial, rungs=rungs, scheduler=scheduler):
@@ -140,7 +140,7 @@ def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 
         names = [name for name in names if len(values[name]) > 1] or names
     if len(names) <= most:
         return names
-    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
+    rung = spec.ladder.first_rung
     ranked = importances(
         trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
     )

@@ -61,7 +61,7 @@ class Frame:
             gpus=self.gpus,
             threads=self.threads,
             validate_every=self.spec.ladder.validate_every,
-            rungs=self.spec.rungs,
+            rungs=self.spec.ladder.rungs,
             trainer=chosen(),
         )
 
@@ -72,7 +72,7 @@ def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = (), baseli
         space=spec.search_space,
         metric=spec.metric,
         max_epochs=spec.ladder.max_epochs,
-        rungs=spec.rungs,
+        rungs=spec.ladder.rungs,
         reduction_factor=spec.ladder.reduction_factor,
         scheduler=spec.ladder.scheduler,
         seed=spec.seed,

@@ -68,7 +68,7 @@ class EarlierStudy:
     @property
     def countable(self) -> list[EarlierTrial]:
         """Return the trials that can be ranked: all beyond the first rung, and those stopped before it."""
-        first = self.spec.rungs[0] if self.spec.rungs else self.spec.ladder.max_epochs
+        first = self.spec.ladder.first_rung
         going = [trial for trial in self.trials if trial.state is State.RUNNING and trial.epoch >= first]
         return [*self.ended, *going]
 
