@@ -61,7 +61,7 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
     if summary:
         files.write_json(folder / layout.DATASET, summary.to_dict())
     if (folder / JOURNAL).exists():
-        return hpo_warm_start.kept(folder, spec)
+        return hpo_warm_start.kept(folder, spec.search_space) if spec.warm_start else ()
     lessons = lessons_of(spec, place, summary)
     hpo_warm_start.keep(folder, lessons)
     return lessons
