@@ -168,7 +168,7 @@ def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> Imag
 
     None without a champion, or if the chosen model is the champion.
     """
-    registry = session.place.registry(session.spec)
+    registry = session.place.registry(session.spec.champion_name)
     number = registry.aliases().get(CHAMPION)
     if number is None:
         return None

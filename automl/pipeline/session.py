@@ -68,7 +68,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     new = not folder.exists()
     _make(folder)
     symlinks.check(folder, inner=WRITTEN)
-    symlinks.check(place.registry(spec).folder)
+    symlinks.check(place.registry(spec.champion_name).folder)
     progress = Progress(folder / layout.LOG, console=console)
     with (
         files.locked(folder),

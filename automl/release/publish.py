@@ -12,7 +12,7 @@ from automl.hpo import statistics
 from automl.hpo.selection import Candidate
 from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
-from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT
+from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT, trial_folder
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION
 from automl.study import ExportResult, Gain, Job, Params, Trial
@@ -82,7 +82,7 @@ def check_champion(session: StudySession) -> None:
     Raises:
         StudyError: the champion has other classes, so no model can be compared with it.
     """
-    registry = session.place.registry(session.spec)
+    registry = session.place.registry(session.spec.champion_name)
     number = registry.aliases().get(CHAMPION)
     if number is None:
         return
@@ -115,9 +115,11 @@ def reopen(session: StudySession, done: Verdict) -> None:
 
 def give_up_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
-    shipped = session.folder / verdict.files[BEST]
-    checkpoint_files.settled(session.folder, shipped)
-    checkpoint_files.thinned(session.folder, session.spec, session.journal.trials(), shipped)
+    folder, spec, trials = session.folder, session.spec, session.journal.trials()
+    shipped = folder / verdict.files[BEST]
+    checkpoint_files.settled(folder, shipped)
+    best = checkpoint_files.best_ended(trials, spec.metric, most=spec.retention.keep)
+    checkpoint_files.thinned(folder, shipped, best=[trial_folder(folder, trial, spec.model) for trial in best])
 
 
 def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:

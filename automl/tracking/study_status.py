@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.storage.journal import Journal
-from automl.storage.layout import TRIALS
+from automl.storage.layout import TRIALS, trial_folder
 from automl.study import ParamValue, State, Trial
 from automl.study.plain_values import TEXT_ONLY
 from automl.study.spec import StudySpec
@@ -132,7 +132,5 @@ def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
 
 def _beats(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> dict[int, Beat | None]:
     return {
-        trial.number: heartbeat.present(folder / TRIALS / trial_name(trial, spec.model))
-        for trial in trials
-        if not trial.ending
+        trial.number: heartbeat.present(trial_folder(folder, trial, spec.model)) for trial in trials if not trial.ending
     }

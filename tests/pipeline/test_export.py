@@ -151,7 +151,7 @@ def test_a_model_is_compared_with_every_model_of_the_baseline_and_with_the_champ
     assert alone.over_baseline
     assert 0 < alone.over_baseline.low < alone.over_baseline.value < alone.over_baseline.high
 
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     files = {name: chosen.weights.parent / name for name in ("best.pt", "params.yaml")}
     (tmp_path / "champion.pt").write_text("another")
     onnx = tmp_path / "model.onnx"
@@ -175,7 +175,7 @@ def test_a_model_that_serves_already_is_not_compared_with_itself(
     jobs = dict([retrained(session, "default_seed1000000", 0.44, judged=0.5)])
     exported(session, 0.5)
     chosen = export.choose(session, TRIALS, jobs)
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     registry.promote(registry.publish({"best.pt": chosen.weights}, {}), why="first")
     assert export.worth(session, chosen, TRIALS, jobs, SLOTS).over_champion is None
 

@@ -83,7 +83,7 @@ def test_the_chosen_model_is_the_first_champion_even_if_its_params_are_no_better
         facts = settled(session, low=low)
 
         assert (facts.accepted, facts.side, facts.claim.better) == (True, CHALLENGER, low > 0)
-        registry = session.place.registry(SPEC)
+        registry = session.place.registry(SPEC.champion_name)
         assert registry.aliases() == {"challenger": 1, "champion": 1}
         assert (registry.path("champion") / "best.pt").read_text() == "challenger 2"
 
@@ -148,7 +148,7 @@ def test_a_serving_champion_stays_unless_the_gate_is_passed(tmp_path: Path, over
     facts = settled(session, low=0.01, side=DEFAULT, over=Interval(0.05, over, 0.1, lower=over))
 
     assert facts.accepted is accepted
-    assert session.place.registry(SPEC).aliases()["champion"] == (2 if accepted else 1)
+    assert session.place.registry(SPEC.champion_name).aliases()["champion"] == (2 if accepted else 1)
     assert ("nothing was promoted" in finish.outcome(facts, "small")[-1]) is not accepted
 
 
@@ -178,7 +178,7 @@ def test_a_study_killed_while_it_settles_settles_alike_again(
 
     done = finish.publish(session, facts)
 
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     assert (done.accepted, done.version) == (True, 1)
     assert registry.versions() == [1]
     assert registry.aliases() == {"challenger": 1, "champion": 1}
@@ -188,7 +188,7 @@ def test_a_version_keeps_what_its_data_looked_like_where_the_study_knows(tmp_pat
     session = session_at(tmp_path)
     (session.folder / "dataset.json").write_text("{}")
     settled(session, low=0.01)
-    held = session.place.registry(SPEC)
+    held = session.place.registry(SPEC.champion_name)
     assert (held.path(1) / "dataset.json").read_text() == "{}"
     assert held.verify(1) == []
 
