@@ -22,7 +22,7 @@ from automl.tracking.tensorboard_writer import Board
 from automl.trials import quota, retrainings
 from automl.trials.job_clock import Stage
 from automl.trials.listener import Listeners
-from automl.trials.remaining import Confirmation
+from automl.trials.remaining import Confirmation, whole_training
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -107,10 +107,12 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     for name in names.values():
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
-    board = Board(session.folder, session.spec.search_space, metric=session.spec.metric)
+    spec, epochs = session.spec, session.spec.ladder.max_epochs
+    board = Board(session.folder, spec.search_space, metric=spec.metric)
+    whole = whole_training(journal.trials(), metric=spec.metric, epochs=epochs)
     source = retrainings.Retrainings(
-        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admit,
-        outlook=Confirmation.of(session.spec, session.clock.elapsed, journal.trials()), journal=journal,
+        left, names, slots.concurrent, session.progress, spec.resources, on_end, keeper.admit,
+        outlook=Confirmation(spec.retrainings, epochs, session.clock.elapsed, whole), journal=journal,
         listeners=Listeners((board,)),
     )  # fmt: skip
     try:

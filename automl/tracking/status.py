@@ -13,6 +13,7 @@ from automl.hpo.sampler import importances
 from automl.hpo.selection import paused
 from automl.storage.journal import distributions
 from automl.study import State, Trial
+from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
 from automl.study.text import View, duration, short
 from automl.study.verdict import Verdict
@@ -45,7 +46,9 @@ def of_trials(
     show; without it they are computed, which is slow in a large study.
     """
     standing = standing_still(spec, trials) if standing is None else standing
-    matter = params_that_matter(spec, trials) if matter is None else matter
+    if matter is None:
+        space, epoch = spec.search_space, spec.ladder.first_rung
+        matter = params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
     by_end = f"by epoch {spec.ladder.max_epochs}"
     columns = ["trial", "state", "epoch", spec.objective, by_end, *matter, "time left"]
     coming = expected(spec, trials)
@@ -132,18 +135,17 @@ def standing_still(
     return still
 
 
-def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
+def params_that_matter(
+    space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int, most: int = 5
+) -> list[str]:
     """Return the parameters to show, the most important first: of a large space those in which the trials differ."""
-    names = list(spec.space)
+    names = list(space.parameters)
     if len(trials) > 1:
         values = {name: {repr(trial.params.get(name)) for trial in trials} for name in names}
         names = [name for name in names if len(values[name]) > 1] or names
     if len(names) <= most:
         return names
-    rung = spec.ladder.first_rung
-    ranked = importances(
-        trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
-    )
+    ranked = importances(trials, metric=metric, epoch=epoch, distributions=partial(distributions, space))
     return [*(name for name in ranked if name in names), *(name for name in names if name not in ranked)][:most]
 
 
