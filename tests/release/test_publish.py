@@ -1,6 +1,5 @@
 """How a study is settled, with a real registry and without a real model."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,12 +33,12 @@ SPEC = spec_of(confirm={"seeds": 2})
 NAMES = {0: "hole", 1: "spot"}
 
 
-def session_at(storage: Path, *, names: Mapping[int, str] = NAMES) -> Session:
+def session_at(storage: Path) -> Session:
     place = Place(storage)
     folder = place.study(SPEC.name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.yaml").write_text(dump(SPEC))
-    data = DataSet(storage / "data.yaml", names, {}, {}, (), "f" * 64)
+    data = DataSet(storage / "data.yaml", NAMES, {}, {}, (), "f" * 64)
     journal = Journal.create(folder, name=SPEC.name, metric=METRIC)
     progress = Progress(folder / "study.log", console=Console(quiet=True))
     attach(progress)
@@ -136,8 +135,8 @@ def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
         "--set confirm.retrainings=10"
     )
     wider = spec_of(confirm={"seeds": 2, "retrainings": 10})
-    assert publish.extended(wider, facts)
-    assert not publish.extended(SPEC, facts)
+    assert publish.extended(facts, wider.retrainings[1])
+    assert not publish.extended(facts, SPEC.retrainings[1])
 
 
 @pytest.mark.parametrize(("over", "accepted"), [(0.02, True), (-0.02, False)])
@@ -155,9 +154,10 @@ def test_a_serving_champion_stays_unless_the_gate_is_passed(tmp_path: Path, over
 def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path: Path) -> None:
     settled(session_at(tmp_path), low=0.01)
 
-    publish.check_champion(session_at(tmp_path))
+    registry = session_at(tmp_path).place.registry(SPEC.champion_name)
+    publish.check_champion(registry, NAMES, train={})
     with pytest.raises(StudyError, match=r"must know the classes of this study, but knows .'hole', 'spot'"):
-        publish.check_champion(session_at(tmp_path, names={0: "spot", 1: "hole"}))
+        publish.check_champion(registry, {0: "spot", 1: "hole"}, train={})
 
 
 def test_a_bound_that_is_not_there_is_written_as_none(tmp_path: Path) -> None:
