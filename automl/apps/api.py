@@ -71,7 +71,7 @@ class Study:
 
     def report(self) -> Path:
         """Write `report.html` from what the study has found so far; return its path."""
-        source = inputs.source_of(self.spec, self.folder)
+        source = inputs.source_of(self.spec.data, self.folder)
         return report.write(self.folder, self.spec, self._read(), self.verdict, source=source)
 
     def resume(self, *, address: str | None = None) -> None:

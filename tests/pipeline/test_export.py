@@ -15,11 +15,11 @@ from automl.release import parity
 from automl.storage import job_file
 from automl.storage.curves_file import write_curves
 from automl.storage.detections import ImageStats
-from automl.storage.layout import ONNX_STATS, TORCH_STATS
+from automl.storage.layout import ONNX_STATS, TORCH_STATS, trial_folder
 from automl.study import Ending, Job, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.text import trial_name
-from tests.builders import completed, curve, measurement, pruned
+from tests.builders import METRIC, completed, curve, measurement, pruned
 from tests.conftest import job_at
 from tests.release.test_publish import SPEC, session_at
 
@@ -80,7 +80,9 @@ def test_of_all_models_trained_whole_the_best_on_val_ships(tmp_path: Path) -> No
 
     chosen = export.choose(session, TRIALS, jobs)
 
-    names = {found.name: found.side for found in export.candidates(session, TRIALS, jobs)}
+    folders = {trial.number: trial_folder(session.folder, trial, SPEC.model) for trial in TRIALS}
+    found = export.candidates(TRIALS, jobs, notes=session.journal.notes(), folders=folders, metric=METRIC)
+    names = {one.name: one.side for one in found}
     assert names == {
         "trial 0": "default", "trial 1": "trial1", "default_seed1000000": "default", "trial1_seed1000000": "trial1",
     }  # fmt: skip
