@@ -171,8 +171,8 @@ def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
     Raises:
         StudyError: the quota is too small for a single trial.
     """
-    prints = [footprint(model, spec.ladder.max_epochs) for model in models_of(spec.model, spec.search_space)]
-    largest = max(prints, key=lambda one: one.parameters)
+    footprints = [footprint(model, spec.ladder.max_epochs) for model in models_of(spec.model, spec.search_space)]
+    largest = max(footprints, key=lambda one: one.parameters)
     found = expected(spec, largest)
     quota = spec.retention.quota_gb
     if quota is not None and quota * GB < largest.running + largest.kept:

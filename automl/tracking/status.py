@@ -132,9 +132,10 @@ def standing_still(
 
     A trial waits for a worker where none was heard from, or none lately and no driver either (`driven` is False).
     """
+    rungs = ladder.rungs
     still: dict[int, str] = {}
     for trial in trials:
-        if paused(trial, rungs=ladder.rungs, scheduler=ladder.scheduler):
+        if paused(trial, rungs=rungs, scheduler=ladder.scheduler):
             still[trial.number] = State.PAUSED
         elif beats is not None and trial.ending is None:
             beat = beats.get(trial.number)
