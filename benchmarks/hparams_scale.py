@@ -68,11 +68,17 @@ def main() -> None:
         if given.folder is None:
             shutil.rmtree(folder)
     print(
-        json.dumps({
-            "runs": given.runs, "epochs": given.epochs, "plain": given.plain, "seconds_to_read": round(loaded, 1),
-            "seconds_to_table": round(first, 2), "seconds_to_table_again": round(again, 2),
-            "bytes_per_run": round(size / given.runs),
-        })  # fmt: skip
+        json.dumps(
+            {
+                "runs": given.runs,
+                "epochs": given.epochs,
+                "plain": given.plain,
+                "seconds_to_read": round(loaded, 1),
+                "seconds_to_table": round(first, 2),
+                "seconds_to_table_again": round(again, 2),
+                "bytes_per_run": round(size / given.runs),
+            }
+        )  # fmt: skip
     )
 
 
