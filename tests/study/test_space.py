@@ -186,7 +186,7 @@ def test_a_parameter_without_effect_is_called_dead(
 def test_a_parameter_that_auto_ignores_is_refused_with_the_remedy() -> None:
     (told,) = dead_parameters(space_of(optimizer=WITH_AUTO, lr0=RATE), SETTINGS, epochs=20)
     assert told == (
-        "space.lr0: optimizer=auto ignores it, so it must not exist there; add when: {optimizer: [SGD, AdamW]}"
+        "space.lr0: optimizer=auto ignores it, so it must be conditional; add when: {optimizer: [SGD, AdamW]}"
     )
 
 

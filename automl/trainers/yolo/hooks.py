@@ -67,7 +67,7 @@ class Hooks:
         chosen = {"optimizer"} if str(self.wanted.get("optimizer")).lower() == "auto" else set()  # auto is replaced
         for name in self.job.params:
             if name not in {"model", *chosen} and arrived.get(name) != self.wanted[name]:
-                raise TrialError(f"{name}={self.wanted[name]} was asked for, but Ultralytics got {arrived.get(name)}")
+                raise TrialError(f"{name} must be {self.wanted[name]}, but Ultralytics got {arrived.get(name)}")
 
     def began(self, trainer: Any) -> None:  # noqa: ANN401
         """Log that an epoch begins."""
@@ -81,12 +81,12 @@ class Hooks:
             raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
 
     def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and only log it."""
+        """Limit the halvings of a batch that does not fit to one; Ultralytics makes up to three and only logs them."""
         if trainer.batch_size < max(self.asked // 2, 1):
             raise TrialError(f"out of memory: batch {self.asked} did not fit, nor did {self.asked // 2}")
 
     def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics validate this epoch, or not; it reads its setting `val` again each time.
+        """Enable or disable the validation of this epoch: Ultralytics reads its setting `val` before each.
 
         It keeps the epoch validated last: an epoch without validation would get that one's metrics, and, as its fitness
         equals the best so far, become `best.pt`.
