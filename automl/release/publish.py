@@ -90,8 +90,8 @@ def check_champion(session: StudySession) -> None:
     ours = _names(session)
     if names != ours:
         raise StudyError(
-            f"{registry.folder}: its champion must know the classes of this study, but knows {list(names.values())} "
-            f"and this study trains {list(ours.values())}; set champion to another name"
+            f"{registry.folder}: the champion must have the classes of this study, {list(ours.values())}, but has "
+            f"{list(names.values())}; set champion to another name"
         )
 
 
@@ -108,12 +108,12 @@ def extended(spec: StudySpec, done: Verdict) -> bool:
 def reopen(session: StudySession, done: Verdict) -> None:
     """Withdraw the verdict of a finished study, so that its confirmation continues; the registry is unchanged."""
     allowed = session.spec.retrainings[1]
-    LOG.info(f"study continues: {done.claim.allowed} re-trainings were allowed, now {allowed}")
+    LOG.info(f"study resumes: {done.claim.allowed} re-trainings were allowed, now {allowed}")
     session.journal.note("verdict", None)
     session.journal.note("promotion", None)
 
 
-def give_up_weights(session: StudySession, verdict: Verdict) -> None:
+def delete_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
     shipped = session.folder / verdict.files[BEST]
     checkpoint_files.settled(session.folder, shipped)
@@ -170,7 +170,7 @@ def _claim(session: StudySession, confirmed: Confirmed) -> Claim:
 
 
 def _files(folder: Path, case: Case) -> dict[str, str]:
-    """Return what a version holds: name in the registry to path in the study's folder."""
+    """Return the files of a version: name in the registry to path in the study's folder."""
     record = folder / EXPORT / EVALUATION
     files = {
         BEST: case.chosen.weights,
