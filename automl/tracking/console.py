@@ -21,9 +21,9 @@ ROOT: Final = logging.getLogger("automl")
 
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
-"""Between two looks at the table where there is no terminal."""
+"""Between two checks of the table if the output is not a terminal."""
 EPOCHS_SECONDS: Final = 600.0
-"""Between two printed tables there while nothing but epochs has changed."""
+"""Between two printed tables there if only epochs have changed."""
 PLAIN_WIDTH: Final = 140
 
 
@@ -61,7 +61,7 @@ class Progress(logging.Handler):
             ROOT.propagate = propagate
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a log line; what a full disk does not take is added to the log later."""
+        """Write a log line; lines that a full disk rejects are added to the log later."""
         text = printable(record.getMessage())
         now = datetime.now(UTC)
         self._unwritten += f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n"
@@ -73,7 +73,7 @@ class Progress(logging.Handler):
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Keep a table at the bottom of the terminal; where there is none, `show` prints it when something changed."""
+        """Keep a table at the bottom of the terminal; on other outputs `show` prints it when something changed."""
         if not self.console.is_terminal:
             yield
             return
@@ -85,7 +85,7 @@ class Progress(logging.Handler):
                 self._live = None
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
-        """Draw the table if it is time to; `now` prints all of its rows where there is no terminal."""
+        """Draw the table if its period has passed; `now` prints all rows if the output is not a terminal."""
         period = REFRESH_SECONDS if self._live else PLAIN_SECONDS
         if not now and self._clock() - self._shown < period:
             return

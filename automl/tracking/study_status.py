@@ -60,8 +60,8 @@ class StudyStatus:
 def records(
     spec: StudySpec, trials: Sequence[Trial], *, standing: Mapping[int, str] | None = None
 ) -> list[TrialRecord]:
-    """Return the trials as flat records, which `pandas.DataFrame` takes as they are; `standing` as in the table."""
-    standing = status.standing_still(spec, trials) if standing is None else standing
+    """Return the trials as flat records, which `pandas.DataFrame` accepts; `standing` as in the table."""
+    standing = status.idle_states(spec, trials) if standing is None else standing
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [
         {
@@ -92,7 +92,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     beat = heartbeat.heard(folder)
     elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
     beats = _beats(folder, spec, trials)
-    standing = status.standing_still(spec, trials, beats=beats, driven=status.alive(beat))
+    standing = status.idle_states(spec, trials, beats=beats, driven=status.alive(beat))
     found = records(spec, trials, standing=standing)
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     verdict = verdict_in(notes)
@@ -120,7 +120,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
 def records_in(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
     """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
     driven = status.alive(heartbeat.heard(folder))
-    standing = status.standing_still(spec, trials, beats=_beats(folder, spec, trials), driven=driven)
+    standing = status.idle_states(spec, trials, beats=_beats(folder, spec, trials), driven=driven)
     return records(spec, trials, standing=standing)
 
 
