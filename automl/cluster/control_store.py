@@ -1,7 +1,7 @@
 """Monitor of the head's control store (Ray's GCS): exits with code 75 and a message if the cluster is lost.
 
-Ray's driver waits for an unreachable store and aborts in C++, unseen by Python, if another one answers or after a
-minute. So a thread polls the store through a separate connection, and ends the process before Ray aborts.
+Ray's driver waits for an unreachable store and aborts in C++, without a Python exception, if another one answers
+or after a minute. So a thread polls the store through a separate connection, and ends the process before Ray aborts.
 """
 
 import logging
@@ -19,7 +19,7 @@ from ray._private.gcs_utils import create_gcs_channel
 from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest
 from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
-from automl.cluster.exit import leave
+from automl.cluster.exit import exit_with
 
 GONE: Final = os.EX_TEMPFAIL
 """The exit code, 75: try again."""
@@ -65,7 +65,9 @@ class Watch:
         self._logged = False
         self._cluster = ask()
         if not self._cluster:
-            self._tell(f"{STORE} cannot be reached from here; if it is lost, Ray ends the process without a message")
+            self._log(
+                f"{STORE} cannot be polled from this process; if it is lost, Ray ends the process without a message"
+            )
 
     @property
     def away(self) -> float:
@@ -82,10 +84,10 @@ class Watch:
             self._since = began if self._since is None else self._since
             return self._waits()
         if answer != self._cluster:
-            self._tell(f"{STORE} came back as another cluster's; the study ends here and can be resumed")
+            self._log(f"{STORE} now belongs to another cluster; this process exits, the study can be resumed")
             return False
         if self._logged:
-            self._tell(f"{STORE} answers again after {self.away:.0f} s")
+            self._log(f"{STORE} answers again after {self.away:.0f} s")
         self._since, self._logged = None, False
         return True
 
@@ -93,17 +95,17 @@ class Watch:
         """Return the seconds until the next poll."""
         return self.patience.look if self._since is None else self.patience.hurry
 
-    def _tell(self, event: str) -> None:
+    def _log(self, event: str) -> None:
         LOG.warning(event)
 
     def _waits(self) -> bool:
         away = self.away
         if away >= self.patience.end:
-            self._tell(f"{STORE} does not answer since {away:.0f} s; the study ends here and can be resumed")
+            self._log(f"{STORE} has not answered for {away:.0f} s; this process exits, the study can be resumed")
             return False
         if away >= self.patience.tell and not self._logged:
             self._logged = True
-            self._tell(f"{STORE} does not answer since {away:.0f} s; the study waits")
+            self._log(f"{STORE} has not answered for {away:.0f} s; waiting for it")
         return True
 
 
@@ -146,5 +148,5 @@ def name_at(address: str) -> str:
 
 def end_at(folder: Path, *, to: int) -> Callable[[], object]:
     """Return a function that ends the process with a message on how to resume; this releases the study's lock."""
-    said = f"the Ray cluster is gone; nothing is lost: automl resume {folder} (or submit the study again)"
-    return lambda: leave(said, GONE, to=to)
+    message = f"the Ray cluster is lost; all results are saved: automl resume {folder} (or submit the study again)"
+    return lambda: exit_with(message, GONE, to=to)

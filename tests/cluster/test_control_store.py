@@ -45,15 +45,15 @@ class Story:
     [
         ("aaaa", True, []),
         ("aa  aa", True, []),
-        ("aa    aa", True, ["does not answer since 3 s; the study waits", "answers again after 4 s"]),
-        ("a    a    a", True, ["does not answer since 3 s; the study waits", "answers again after 4 s"] * 2),
+        ("aa    aa", True, ["has not answered for 3 s; waiting for it", "answers again after 4 s"]),
+        ("a    a    a", True, ["has not answered for 3 s; waiting for it", "answers again after 4 s"] * 2),
         (
             "a       ",
             False,
-            ["does not answer since 3 s; the study waits", "does not answer since 6 s; the study ends"],
+            ["has not answered for 3 s; waiting for it", "has not answered for 6 s; this process exits"],
         ),
-        ("ab", False, ["came back as another cluster's; the study ends"]),
-        (" aabb", True, ["cannot be reached from here; if it is lost, Ray ends the process without a message"]),
+        ("ab", False, ["now belongs to another cluster; this process exits"]),
+        (" aabb", True, ["cannot be polled from this process; if it is lost, Ray ends the process without a message"]),
     ],
 )
 def test_a_watch_logs_each_change_once_and_ends_at_another_cluster(
@@ -121,7 +121,7 @@ def test_a_store_that_keeps_its_state_may_be_away_for_twenty_seconds(tmp_path: P
 
     assert driver.returncode == 0, said
     log = (study / "study.log").read_text()
-    assert log.count(f"{STORE} does not answer since 5 s; the study waits") == 1
+    assert log.count(f"{STORE} has not answered for 5 s; waiting for it") == 1
     assert log.count(f"{STORE} answers again after ") == 1
     assert "search is over" in log
     assert "worker lost" not in log
@@ -129,7 +129,9 @@ def test_a_store_that_keeps_its_state_may_be_away_for_twenty_seconds(tmp_path: P
 
 @pytest.mark.ray
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("comes_back", "told"), [(True, "came back as another cluster's"), (False, "does not answer")])
+@pytest.mark.parametrize(
+    ("comes_back", "told"), [(True, "now belongs to another cluster"), (False, "has not answered")]
+)
 def test_a_store_that_forgets_ends_the_study_which_resumes_in_a_new_cluster(
     tmp_path: Path, *, comes_back: bool, told: str
 ) -> None:
@@ -143,9 +145,8 @@ def test_a_store_that_forgets_ends_the_study_which_resumes_in_a_new_cluster(
             cluster.do("start-store")
         _, said = driver.communicate(timeout=300)
     assert driver.returncode == control_store.GONE, said
-    assert (
-        said == f"automl: the Ray cluster is gone; nothing is lost: automl resume {study} (or submit the study again)\n"
-    )
+    resume = f"automl resume {study} (or submit the study again)"
+    assert said == f"automl: the Ray cluster is lost; all results are saved: {resume}\n"
     assert says(study, f"{STORE} {told}")()
     before = len(Journal.read(study, metric=METRIC).trials()[0].measurements)
 

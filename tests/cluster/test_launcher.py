@@ -121,7 +121,7 @@ def broken() -> None:
 
 def test_ray_client_is_refused(tmp_path: Path) -> None:
     with (
-        pytest.raises(StudyError, match="Ray Client cannot carry a study"),
+        pytest.raises(StudyError, match="must not be a Ray Client address"),
         cluster.connected(address="ray://head:10001", log=tmp_path / "ray.log"),
     ):
         pass
@@ -144,7 +144,7 @@ def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
 
     monkeypatch.setattr(resources, "_probe", blind)
 
-    with pytest.raises(StudyError, match=r"every node must be able to write here, but not so on .*: No such file"):
+    with pytest.raises(StudyError, match=r"must be writable from every node, but is not from .*: No such file"):
         cluster.probe(tmp_path)
 
 
