@@ -58,15 +58,15 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
     found = candidates(session, trials, jobs)
     if not found:
         best = best_trial(trials, session.spec.metric)
-        LOG.info(f"no model was trained to the last epoch; trial {best.number} got furthest")
+        LOG.info(f"no model was trained to the last epoch; trial {best.number} is the best of those trained longest")
         found = [_of_trial(session, best, trials)]
     chosen = selection.choose(found)
     if not chosen.weights.is_file():
         raise StudyError(
-            f"{chosen.weights}: must be the weights of {chosen.name}, but is gone; set retention.quota_gb higher"
+            f"{chosen.weights}: must be the weights of {chosen.name}, but was deleted; set retention.quota_gb higher"
         )
     listed = ", ".join(f"{one.name} {one.on_val:.4f}" for one in sorted(found, key=lambda one: -one.on_val)[:5])
-    LOG.info(f"models that could ship: {len(found)}; the best on val: {listed}")
+    LOG.info(f"models to choose from: {len(found)}; the best on val: {listed}")
     return chosen
 
 
@@ -90,7 +90,7 @@ def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
 
 def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportResult:
     """Export the chosen model and measure the result on a node, with the resources of a trial (a GPU, if any)."""
-    LOG.info(f"{chosen.name} ships: {chosen.weights}; exporting")
+    LOG.info(f"{chosen.name} is chosen to ship: {chosen.weights}; exporting it")
     images = staged_images(session.staged, session.spec.confirm.split)
     built = cluster.call(
         partial(release_export.build, images=images, engine=session.spec.export.engine),

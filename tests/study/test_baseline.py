@@ -129,7 +129,7 @@ def test_a_study_keeps_the_baseline_that_it_began_with(tmp_path: Path) -> None:
     assert first.settings["lr0"] == pytest.approx(0.002)
     more = DataSet(data.source, {0: "a", 1: "b"}, images, {}, (), "f" * 64)
     assert plain_training.recorded(spec, more, Journal.create(tmp_path, name="s", metric=METRIC)) == first
-    assert "outside the space, trained with optimizer=AdamW" in plain_training.told(first)
+    assert "outside the space, trained with optimizer=AdamW" in plain_training.summary(first)
 
 
 def test_a_study_that_an_earlier_version_began_has_none(tmp_path: Path) -> None:
