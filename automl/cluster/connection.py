@@ -48,7 +48,7 @@ def connected(
     *,
     address: str | None,
     log: Path,
-    patience: control_store.Patience = control_store.Patience(),  # noqa: B008  (frozen)
+    timeouts: control_store.Timeouts = control_store.Timeouts(),  # noqa: B008  (frozen)
 ) -> Iterator[str]:
     """Join the cluster this process was submitted to, or start an embedded one; yield the URL of its dashboard.
 
@@ -62,7 +62,7 @@ def connected(
     with _short_socket_paths(target), _ray_output_to(log) as stderr:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
-        watch = control_store.Watch(lambda: control_store.name_at(store), patience=patience)
+        watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts)
         try:
             with control_store.watched(watch, control_store.end_at(log.parent, to=stderr)):
                 yield dashboard

@@ -107,22 +107,22 @@ def _thumbnails(paths: Sequence[Path], pictures: Mapping[Path, Picture]) -> _Thu
     return _Thumbnails([path for path, keep in zip(paths, kept, strict=True) if keep], pixels[kept].astype(np.float32))
 
 
-def _near(known: _Thumbnails, asked: _Thumbnails | None) -> list[Pair]:
-    """Return the images of `asked` whose nearest of `known` is nearly the same.
+def _near(known: _Thumbnails, candidates: _Thumbnails | None) -> list[Pair]:
+    """Return the images of `candidates` whose nearest of `known` is nearly the same.
 
-    Without `asked`, those of `known` that are nearly the same as an image before them.
+    Without `candidates`, those of `known` that are nearly the same as an image before them.
     """
-    ours = known if asked is None else asked
+    ours = known if candidates is None else candidates
     if not ours.images or not known.images:
         return []
     theirs = known.blocks
-    blocks = theirs if asked is None else ours.blocks
+    blocks = theirs if candidates is None else ours.blocks
     lengths = (theirs**2).sum(axis=1)
     found: list[Pair] = []
     for start in range(0, len(blocks), ROWS):
         rows = blocks[start : start + ROWS]
         distances = lengths[None, :] - 2 * rows @ theirs.T
-        if asked is None:  # only images before the asked one are compared
+        if candidates is None:  # only images before the candidate are compared
             distances[np.arange(len(theirs))[None, :] >= np.arange(start, start + len(rows))[:, None]] = np.inf
         for row, index in enumerate(distances.argmin(axis=1)):
             if np.isfinite(distances[row, index]) and _alike(ours.pixels[start + row], known.pixels[index]):

@@ -11,7 +11,7 @@ from automl.data.labels import label_of
 
 NO_LABELS: Final = frozenset({"classes", "labels", "train", "val", "valid", "test", "readme", "requirements", "notes"})
 """Stems of text files that are often beside labels but are not labels."""
-ASKED: Final = 20
+MAX_EXPLAINED: Final = 20
 """Maximum number of images for which a reason is searched."""
 
 
@@ -60,7 +60,7 @@ def _orphans(images: Sequence[Path]) -> list[Path]:
 def _reason(missing: Sequence[Path], orphans: Sequence[Path]) -> str:
     """Return the likely reason why labels are not found, empty if none is known."""
     by_name = {_plain(path.stem): path for path in orphans}
-    for image in missing[:ASKED]:
+    for image in missing[:MAX_EXPLAINED]:
         if (beside := image.with_suffix(".txt")).is_file():
             return f"; label files are in the folder of the images, such as {beside}, where they are not read"
         if other := by_name.get(_plain(image.stem)) or _contained(image.stem, orphans):

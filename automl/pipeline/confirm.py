@@ -59,9 +59,9 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         last = planned(session, slots, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
-    looked = last_look(rounds)
+    final = last_look(rounds)
     results = results_of(session, jobs)
-    gain = opened.gain(looked, results)
+    gain = opened.gain(final, results)
     if not gain.challenger or not gain.default:
         notes = session.journal.notes()
         causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
@@ -70,7 +70,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
             "fix the cause (if the batch of the default params does not fit, lower train.batch or its default in a new "
             "study) and resume to retry them; see their log.txt"
         )
-    winner = {side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
+    winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
     return Confirmed(winner, trials[0].params, gain, jobs, opened.would_decide(rounds, results))
 
 

@@ -108,9 +108,9 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
     places = min(trials, 1 if given == "auto" else given)
     alive = trials if spec.ladder.scheduler == "promotion" and spec.rungs else places
     ended = min(spec.retention.keep, trials) * largest.kept + RECORDS * trials + EPOCH * spec.cost().expected
-    held = ended + trials * largest.candidate
-    searching = places * largest.running + (alive - places) * largest.paused + held
-    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + held
+    retained = ended + trials * largest.candidate
+    searching = places * largest.running + (alive - places) * largest.paused + retained
+    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + retained
     return Forecast(alive, largest.running, max(searching, confirming), ended + SHIPPED * largest.parameters)
 
 

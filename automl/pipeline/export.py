@@ -47,7 +47,7 @@ CLASS_SETTINGS: Final = ("classes", "single_cls")
 
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
-    """Return the model that ships: of all trained to the end as asked, the choice of `selection` on val.
+    """Return the model that ships: of all completed with unchanged settings, the choice of `selection` on val.
 
     `jobs` are the re-trainings by name. If no training completed, the best trial is the only candidate.
 
@@ -71,7 +71,7 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
 
 
 def candidates(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> list[Candidate]:
-    """Return the models that were trained to the end as asked and still have weights."""
+    """Return the models that were completed with unchanged settings and still have weights."""
     whole = (trial for trial in trials if trial.state is State.COMPLETED and not trial.changed)
     found = [_of_trial(session, trial, trials) for trial in whole]
     notes = session.journal.notes()

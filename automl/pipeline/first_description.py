@@ -91,10 +91,10 @@ def traits_of(data: str) -> Traits:
         path = archive.yaml_of(given, unpacked=drawn / UNPACKED)
         raw = read_yaml(path)
         found = check.check(path, raw, splits=("train",))
-        looked = inputs.summary_of(found)
-        if looked is None:
+        statistics = inputs.summary_of(found)
+        if statistics is None:
             raise DataError(f"{path}: train: must have boxes of a width and a height, but has none")
-        return Traits(looked, summary.long_side(found.images["train"]), has_test=_usable(path, raw, "test"))
+        return Traits(statistics, summary.long_side(found.images["train"]), has_test=_usable(path, raw, "test"))
 
 
 def _usable(path: Path, raw: Mapping[str, Any], split: str) -> bool:
@@ -229,12 +229,12 @@ def _block(lines: list[str], key: str) -> Iterator[str]:
 
 
 def _of_data(traits: Traits) -> str:
-    looked = traits.summary
-    low, middle, _ = looked.sizes
+    statistics = traits.summary
+    low, middle, _ = statistics.sizes
     sides = f"; half of the images are longer than {traits.long_side} pixels" if traits.long_side else ""
     return (
-        f"{looked.images} train images, {looked.classes} classes, {looked.boxes:.3g} boxes an image. A tenth of the "
-        f"boxes is smaller than {low:.2%} of the image's side, half of them smaller than {middle:.2%}{sides}."
+        f"{statistics.images} train images, {statistics.classes} classes, {statistics.boxes:.3g} boxes an image. A "
+        f"tenth of the boxes is smaller than {low:.2%} of the image's side, half of them smaller than {middle:.2%}{sides}."
     )
 
 

@@ -62,7 +62,7 @@ class Preview:
     disk: DiskForecast
     time: TimeForecast
     machine_warnings: tuple[str, ...] = ()
-    """What the description asks for and this machine does not have."""
+    """Resources that the description requires and this machine lacks."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

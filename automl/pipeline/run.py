@@ -32,7 +32,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
     """Run a study from its description to a champion, in eight stages; each is idempotent and resumable.
 
     Raises:
-        Interrupted: asked to stop by a signal; `resume` continues.
+        Interrupted: stopped by a signal; `resume` continues.
         AutomlError: a condition that the user can fix.
     """
     with cluster.interruptible(), opened(spec, place, console=console) as session:  # 1. check data, open the folder

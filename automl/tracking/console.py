@@ -89,21 +89,21 @@ class Progress(logging.Handler):
         period = REFRESH_SECONDS if self._live else PLAIN_SECONDS
         if not now and self._clock() - self._shown < period:
             return
-        looked = view()
+        current = view()
         if self._live:
             size = self.console.size
-            self._live.update(Group("", drawn(looked, width=size.width, height=size.height)))
-        elif now or self._is_news(looked):
-            self._print(looked if now else best_and_running(looked))
-            self._last, self._printed = looked, self._clock()
+            self._live.update(Group("", drawn(current, width=size.width, height=size.height)))
+        elif now or self._is_news(current):
+            self._print(current if now else best_and_running(current))
+            self._last, self._printed = current, self._clock()
         self._shown = self._clock()
 
-    def _is_news(self, looked: View) -> bool:
+    def _is_news(self, current: View) -> bool:
         """Return True if a trial changed its state or another one is best; after a while, if an epoch ended."""
-        if self._last is None or _states(looked) != _states(self._last):
+        if self._last is None or _states(current) != _states(self._last):
             return True
         waited = self._clock() - self._printed >= EPOCHS_SECONDS
-        return waited and looked.rows != self._last.rows
+        return waited and current.rows != self._last.rows
 
     def _print(self, view: View) -> None:
         with suppress(OSError):

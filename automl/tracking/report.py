@@ -76,8 +76,8 @@ def _environment() -> Environment:
 def _searched(spec: StudySpec, best: Params) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
     """Yield each range and choice of the space, and the best value if it is active under the best params."""
     for name, _, part in spec.parts():
-        held = all(best.get(parent) in values for parent, values in part.when.items())
-        yield name, part, best.get(name) if held else None
+        active = all(best.get(parent) in values for parent, values in part.when.items())
+        yield name, part, best.get(name) if active else None
 
 
 def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 
 def where(
     spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
 ) -> list[str]:
-    """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
+    """Return a line on each trial that runs or was trained with changed settings, and on the progress of the study."""
     still = idle_states(spec, trials)
     lines = [
         f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"

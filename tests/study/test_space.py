@@ -196,7 +196,7 @@ def test_a_parameter_that_auto_ignores_is_refused_with_the_remedy() -> None:
         (space_of(mosaic=RATE), 6, "--set train.close_mosaic=3, or --set ladder.max_epochs=11"),
         (space_of(mosaic=RATE), 2, "--set train.close_mosaic=1, or --set ladder.max_epochs=11"),
         (space_of(close_mosaic=Choice((9, 12), 9)), 6,
-         "give space.close_mosaic values below 6, or --set ladder.max_epochs=10"),
+         "set space.close_mosaic to values below 6, or --set ladder.max_epochs=10"),
         (space_of(lr0=RATE), 6, "--set train.optimizer=SGD, or search space.optimizer"),
     ],
 )  # fmt: skip

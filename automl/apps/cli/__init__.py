@@ -40,8 +40,8 @@ for _name, _verb in VERBS:
     app.command(name=_name)(_verb)
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option by position
-    if asked:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option by position
+    if requested:
         print(f"automl {metadata.version(DISTRIBUTION)}")
         raise typer.Exit
 

@@ -35,12 +35,12 @@ def list_studies(storage: Path | None, *, data: str | None = None, json: bool) -
     place = api.place_at(storage).storage
     if not place.is_dir():
         raise StudyError(f"{place}: must be a storage, a folder with runs/ and models/, but does not exist")
-    asked = inputs.summary_at(data) if data else None
-    found = study_list.find(place, data=asked)
+    summary = inputs.summary_at(data) if data else None
+    found = study_list.find(place, data=summary)
     if json:
         print_json(found)
         return
-    print_table(study_list.view(found, compared=asked is not None))
+    print_table(study_list.view(found, compared=summary is not None))
     for problem in found.problems:
         print(problem, file=sys.stderr)
 

@@ -48,7 +48,7 @@ def _open_longer(space: SearchSpace, closing: float, epochs: int) -> str:
     """Return the setting that closes mosaic after the first epoch."""
     longer = f"--set ladder.max_epochs={floor(closing) + 1}"
     if "close_mosaic" in space.parameters:
-        return f"give space.close_mosaic values below {epochs}, or {longer}"
+        return f"set space.close_mosaic to values below {epochs}, or {longer}"
     return f"--set train.close_mosaic={min(LATE, epochs - 1)}, or {longer}"
 
 
