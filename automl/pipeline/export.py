@@ -47,7 +47,7 @@ CLASS_SETTINGS: Final = ("classes", "single_cls")
 
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
-    """Return the model that ships: of all completed with unchanged settings, the choice of `selection` on val.
+    """Return the model that ships: of all candidates, the choice of `selection` on val.
 
     `jobs` are the re-trainings by name. If no training completed, the best trial is the only candidate.
 

@@ -234,7 +234,8 @@ def _of_data(traits: Traits) -> str:
     sides = f"; half of the images are longer than {traits.long_side} pixels" if traits.long_side else ""
     return (
         f"{statistics.images} train images, {statistics.classes} classes, {statistics.boxes:.3g} boxes an image. A "
-        f"tenth of the boxes is smaller than {low:.2%} of the image's side, half of them smaller than {middle:.2%}{sides}."
+        f"tenth of the boxes is smaller than {low:.2%} of the image's side, half of them smaller than "
+        f"{middle:.2%}{sides}."
     )
 
 
