@@ -47,7 +47,7 @@ class Study:
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """Return all trials as flat records; `pandas.DataFrame(study.trials)` takes them as they are."""
+        """Return all trials as flat records; `pandas.DataFrame(study.trials)` accepts them."""
         return self._records(self._read())
 
     @property

@@ -60,9 +60,9 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         last = planned(frame, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
-    looked = last_look(rounds)
+    final = last_look(rounds)
     results = results_of(session.journal.notes(), jobs, seed=session.spec.seed)
-    gain = opened.gain(looked, results)
+    gain = opened.gain(final, results)
     if not gain.challenger or not gain.default:
         notes = session.journal.notes()
         causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}

@@ -59,7 +59,7 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
     found = candidates(trials, jobs, notes=session.journal.notes(), folders=folders, metric=metric)
     if not found:
         best = best_trial(trials, metric)
-        LOG.info(f"no model was trained to the last epoch; trial {best.number} got furthest")
+        LOG.info(f"no model was trained to the last epoch; trial {best.number} is the best of those trained longest")
         found = [_of_trial(best, trials[0].params, folder=folders[best.number], metric=metric)]
     chosen = selection.choose(found)
     if not chosen.weights.is_file():
@@ -79,7 +79,7 @@ def candidates(
     folders: Mapping[int, Path],
     metric: str,
 ) -> list[Candidate]:
-    """Return the models that were trained to the end as asked and still have weights."""
+    """Return the models that were completed with unchanged settings and still have weights."""
     whole = (trial for trial in trials if trial.state is State.COMPLETED and not trial.changed)
     found = [_of_trial(trial, trials[0].params, folder=folders[trial.number], metric=metric) for trial in whole]
     for name, job in jobs.items():

@@ -63,9 +63,9 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
         files.write_json(folder / layout.DATASET, summary.to_dict())
     if (folder / JOURNAL).exists():
         return hpo_warm_start.kept(folder, spec.search_space) if spec.warm_start else ()
-    lessons = lessons_of(spec, place, summary)
-    hpo_warm_start.keep(folder, lessons)
-    return lessons
+    transfers = transfers_of(spec, place, summary)
+    hpo_warm_start.keep(folder, transfers)
+    return transfers
 
 
 def transfers_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
@@ -101,7 +101,7 @@ def source_of(given: str, folder: Path) -> Path:
 
 
 def check_data(source: Path, *, unpacked: Path, split: str, searched: Container[str]) -> DataSet:
-    """Look at the splits that the study will use; an archive is unpacked into the folder `unpacked`.
+    """Check the splits that the study will use; an archive is unpacked into the folder `unpacked`.
 
     Raises:
         DataError: the data cannot be used, or a searched setting has no effect on them.

@@ -131,7 +131,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         data_warnings=tuple(data.warnings),
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
-        warm_start=inputs.lessons_of(named, place, inputs.summary_of(data)),
+        warm_start=inputs.transfers_of(named, place, inputs.summary_of(data)),
         rungs=spec.ladder.rungs,
         max_epochs=epochs,
         reduction_factor=spec.ladder.reduction_factor,

@@ -43,7 +43,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
         if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
             return finish.summarize(session, done)
         verdict = decided(session.journal) or decide(session, address=address)  # 2 to 6
-        publish.give_up_weights(session, verdict)
+        publish.delete_weights(session, verdict)
         done = finish.publish(session, verdict)  # 7. registry, champion, report
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
@@ -68,7 +68,7 @@ def decide(session: Session, *, address: str | None) -> Verdict:
 
 
 def prepared(resources: ResourcesSpec, dashboard: str, *, folder: Path, staged: Path) -> cluster.Slots:
-    """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
+    """Check that the nodes can access the study's folder, scan the labels, and return the resources of a trial."""
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
     patiently(folder, lambda: cluster.probe(folder))

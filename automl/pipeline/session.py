@@ -81,7 +81,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         spec = claim(folder, spec)
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space)
-        if links := staging.told_links(staged):
+        if links := staging.link_replacement(staged):
             LOG.info(links)
         for warning in data.warnings:
             LOG.info(f"data warning: {warning}")
@@ -93,7 +93,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         journal = Journal.create(folder, name=spec.name, metric=spec.metric)
         if journal.dropped:
             LOG.info(f"journal repaired: {journal.dropped}")
-        taught = hpo_warm_start.evidence(lessons)
+        earlier = hpo_warm_start.evidence(transfers)
         baseline = plain_training.recorded(
             journal, data, space=spec.search_space, train=spec.train, epochs=spec.ladder.max_epochs
         )

@@ -78,8 +78,8 @@ def _searched(
 ) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
     """Yield each range and choice of the space, and the best value if it is active under the best params."""
     for name, _, part in parts:
-        held = all(best.get(parent) in values for parent, values in part.when.items())
-        yield name, part, best.get(name) if held else None
+        active = all(best.get(parent) in values for parent, values in part.when.items())
+        yield name, part, best.get(name) if active else None
 
 
 def _row(trial: Trial, ladder: LadderSpec, *, metric: str, model: str) -> dict[str, Any]:

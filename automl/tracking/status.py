@@ -45,7 +45,7 @@ def of_trials(
     Without it, in another process, those that have reached a rung count as paused. `matter` names the parameters to
     show; without it they are computed, which is slow in a large study.
     """
-    standing = standing_still(trials, spec.ladder) if standing is None else standing
+    standing = idle_states(trials, spec.ladder) if standing is None else standing
     if matter is None:
         space, epoch = spec.search_space, spec.ladder.first_rung
         matter = params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
@@ -121,7 +121,7 @@ def forecast_text(found: Forecast, *, best: float) -> str:
     return f"{found.final:.2f} ({low:.2f}..{'' if unknown else f'{high:.2f}'})"
 
 
-def standing_still(
+def idle_states(
     trials: Sequence[Trial],
     ladder: LadderSpec,
     *,
@@ -161,8 +161,8 @@ def params_that_matter(
 def where(
     trials: Sequence[Trial], ladder: LadderSpec, *, notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
 ) -> list[str]:
-    """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
-    still = standing_still(trials, ladder)
+    """Return a line on each trial that runs or was trained with changed settings, and on the progress of the study."""
+    still = idle_states(trials, ladder)
     lines = [
         f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"
         for trial in trials
@@ -244,8 +244,8 @@ def _time_left(trial: Trial, standing: Mapping[int, str], *, epochs: int) -> str
 
 def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
-    held = sum(state == State.PAUSED for state in standing.values())
-    done = ended + held  # most that pause never go on
+    paused_count = sum(state == State.PAUSED for state in standing.values())
+    done = ended + paused_count  # most paused trials never resume
     top = leading(trials, spec.metric)
     best = f", best {spec.objective} {top.best(spec.metric):.4f} (trial {top.number})" if top else ""
     waits = f", {paused_count} paused" if paused_count else ""

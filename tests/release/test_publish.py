@@ -156,7 +156,9 @@ def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path:
 
     registry = session_at(tmp_path).place.registry(SPEC.champion_name)
     publish.check_champion(registry, NAMES, train={})
-    with pytest.raises(StudyError, match=r"must know the classes of this study, but knows .'hole', 'spot'"):
+    with pytest.raises(
+        StudyError, match=r"must have the classes of this study, .'spot', 'hole'., but has .'hole', 'spot'"
+    ):
         publish.check_champion(registry, {0: "spot", 1: "hole"}, train={})
 
 

@@ -192,7 +192,7 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
     now = datetime.now(UTC)
     beat = Beat(2, "b", 77, "2026-01-02T03:04:05.000+00:00", (now - timedelta(seconds=200)).isoformat())
     assert status.where(trials, spec_of().ladder, notes=notes, beats={1: beat}) == [
-        "trial 0 waits for a worker, was last heard from on 10.0.0.1; lost its worker once, last after epoch 0, "
+        "trial 0 waits for a worker, last ran on 10.0.0.1; lost its worker once, last after epoch 0, "
         "node: its node died",
         "trial 1 does not respond, on b, process 77, since 2026-01-02T03:04:05Z, last heartbeat 3m20s ago, attempt 2",
         "confirmed: default_seed1",
