@@ -82,7 +82,7 @@ def globals_in(folder: Path, *names: str) -> Path:
 def test_weights_that_run_code_are_refused_wherever_they_enter(
     tmp_path: Path, data: Path, evil: Path, use: str
 ) -> None:
-    with pytest.raises(TrialError, match=rf"evil\.pt names posix\.mkdir.*set {TRUST}=1"):
+    with pytest.raises(TrialError, match=rf"evil\.pt contains posix\.mkdir.*set {TRUST}=1"):
         USES[use](evil, job_at(tmp_path / "job", data))
 
     assert not (tmp_path / "marker").exists()
@@ -92,7 +92,7 @@ def test_a_trial_from_weights_that_run_code_fails_with_the_reason(tmp_path: Path
     ending = worker.run(replace(job_at(tmp_path / "job", data), model=str(evil)), lambda _measurement: None)
 
     assert ending.state is State.FAILED
-    assert "evil.pt names posix.mkdir" in ending.cause
+    assert "evil.pt contains posix.mkdir" in ending.cause
     assert not (tmp_path / "marker").exists()
 
 
