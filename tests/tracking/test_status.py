@@ -160,8 +160,8 @@ def test_a_trial_without_a_worker_waits() -> None:
     trials = [trial_of(0, [0.1]), trial_of(1, [0.1]), trial_of(2), completed(3, [0.1] * 6), trial_of(4, [0.1, 0.2])]
     beats = {0: fresh, 1: old, 2: None, 4: None}
     ladder = spec_of().ladder
-    assert status.standing_still(trials, ladder, beats=beats) == {2: "WAITING", 4: "PAUSED"}
-    assert status.standing_still(trials, ladder, beats=beats, driven=False) == {1: "WAITING", 2: "WAITING", 4: "PAUSED"}
+    assert status.idle_states(trials, ladder, beats=beats) == {2: "WAITING", 4: "PAUSED"}
+    assert status.idle_states(trials, ladder, beats=beats, driven=False) == {1: "WAITING", 2: "WAITING", 4: "PAUSED"}
 
 
 def test_a_driver_that_runs_is_told_and_so_is_what_to_do_where_none_does() -> None:
