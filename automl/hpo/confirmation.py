@@ -39,7 +39,7 @@ FUTILITY_Z: Final = 1.28
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class ConfirmationPlan:
     """Finalists of a confirmation, and its limits."""
 
     ranking: tuple[tuple[int, float], ...]
@@ -188,7 +188,7 @@ class Contest:
         return difference - statistics.quantile(level, sum(plan) - 2) * noise * _width(plan)
 
 
-def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
+def opened(spec: StudySpec, trials: Sequence[Trial]) -> ConfirmationPlan:
     """Return the contest of a study's trials against its baseline, which is trial 0.
 
     If no trial was trained to the end, the best of those trained longest is the only finalist.
@@ -201,7 +201,7 @@ def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
     for trial in sorted(whole, key=lambda trial: (-(trial.best(metric) or 0.0), trial.number)):
         if dict(trial.params) != default:
             ranking.setdefault(str(sorted(trial.params.items())), (trial.number, trial.best(metric) or 0.0))
-    return Contest(
+    return ConfirmationPlan(
         ranking=tuple(ranking.values()),
         default=trials[0].best(metric) if trials[0] in equals else None,
         gates=spec.laws,

@@ -40,9 +40,9 @@ NOISE_WEIGHT: Final = 6.0
 SMALLEST: Final = 0.3
 """The least weight of a trial whose final value is itself a forecast."""
 FLAT: Final = 0.01
-"""A trial that changed by less than this share of the spread has learnt nothing; the share of these is a feature."""
+"""A trial that changed by less than this share of the spread has learned nothing; the share of these is a feature."""
 CROWD: Final = 1000
-"""If more trials have gone further, only every second, third … is used."""
+"""If more trials were trained further, only every second, third … is used."""
 SHARED: Final = 0.05
 """The prior variance of the error common to all trials of a study."""
 LOCAL: Final = 0.5

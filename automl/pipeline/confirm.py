@@ -9,7 +9,7 @@ from typing import Final
 
 from automl import cluster
 from automl.hpo import confirmation
-from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, told
+from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
 from automl.pipeline.search import frame_of, mend_job_files
@@ -55,7 +55,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     while following := opened.next_round(rounds, results_of(session, jobs)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
-        LOG.info(told(following))
+        LOG.info(summary(following))
         last = planned(session, slots, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)

@@ -84,7 +84,7 @@ def needs(frame: Frame) -> dict[str, int]:
     """Return the peak bytes of a trial of each model; empty if the study has no quota."""
     if frame.spec.retention.quota_gb is None:
         return {}
-    models = map(frame.whole, models_of(frame.spec))
+    models = map(frame.absolute, models_of(frame.spec))
     return {model: footprint(model, frame.spec).running for model in models}
 
 

@@ -9,7 +9,7 @@ from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
 from automl.storage import files, layout, scratch, symlinks
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study.errors import DataError, StudyError
 from automl.study.model_files import renamed
@@ -27,7 +27,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """
 
     def own(name: str) -> str:
-        if symlinks.holds_file(folder, name):
+        if symlinks.contains_file(folder, name):
             return name
         source, target = source_of_model(name), kept_name(name)
         if source and not (folder / target).exists():
@@ -82,7 +82,7 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
     """
     source = source_of(spec, folder)
     if spec.data == SAMPLE and not source.exists():
-        patiently(folder, lambda: sample.draw(source.parent))
+        retry_on_outage(folder, lambda: sample.draw(source.parent))
     data = check_data(spec, source, unpacked=folder / UNPACKED)
     marker = folder / DATA / DATA_YAML
     begun = (folder / JOURNAL).exists() and marker.is_file()
@@ -91,7 +91,7 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
             f"{source}: must be the data set that the study began with, but images or labels have changed since; "
             "bring them back, or search the new state under another --name"
         )
-    return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
+    return data, retry_on_outage(folder, lambda: staging.stage(data, folder / DATA))
 
 
 def source_of(spec: StudySpec, folder: Path) -> Path:

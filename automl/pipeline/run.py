@@ -16,7 +16,7 @@ from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
 from automl.storage.layout import RAY_LOG
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.spec import StudySpec
@@ -68,8 +68,8 @@ def prepared(session: Session, dashboard: str) -> cluster.Slots:
     resources = session.spec.resources
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
-    patiently(session.folder, lambda: cluster.probe(session.folder))
-    patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))
+    retry_on_outage(session.folder, lambda: cluster.probe(session.folder))
+    retry_on_outage(session.folder, lambda: trainer_of().scan_labels(session.staged))
     return slots
 
 

@@ -59,7 +59,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
 def mend_job_files(jobs: Iterable[Job]) -> None:
     """Rewrite damaged job files from the journal."""
     for job in jobs:
-        if job_file.mend(job):
+        if job_file.repair(job):
             LOG.info(f"{job.folder / PARAMS} could not be read and is rewritten from the journal")
 
 

@@ -116,8 +116,8 @@ def reopen(session: StudySession, done: Verdict) -> None:
 def give_up_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
     shipped = session.folder / verdict.files[BEST]
-    checkpoint_files.settled(session.folder, shipped)
-    checkpoint_files.thinned(session.folder, session.spec, session.journal.trials(), shipped)
+    checkpoint_files.delete_retraining_weights(session.folder, shipped)
+    checkpoint_files.delete_trial_weights(session.folder, session.spec, session.journal.trials(), shipped)
 
 
 def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:

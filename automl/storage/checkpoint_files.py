@@ -31,11 +31,11 @@ def merit(trial: Trial, metric: str) -> Merit | None:
     evicted.
     """
     value = trial.best(metric)
-    made_room = trial.ending is not None and trial.ending.reason is EndReason.QUOTA
-    return None if value is None or made_room else (trial.state is State.COMPLETED, value, -trial.number)
+    evicted = trial.ending is not None and trial.ending.reason is EndReason.QUOTA
+    return None if value is None or evicted else (trial.state is State.COMPLETED, value, -trial.number)
 
 
-def give_up(folder: Path, *, keep: Collection[str] = ()) -> int:
+def delete_weights(folder: Path, *, keep: Collection[str] = ()) -> int:
     """Delete a trial's weights except those named, and return the bytes freed.
 
     A file that cannot be deleted is logged and kept.
@@ -56,10 +56,10 @@ def give_up(folder: Path, *, keep: Collection[str] = ()) -> int:
     return freed
 
 
-def settled(folder: Path, shipped: Path) -> None:
+def delete_retraining_weights(folder: Path, shipped: Path) -> None:
     """Delete the weights of all re-trainings but the shipped one, once the verdict is in the journal."""
     others = [path for path in sorted((folder / CONFIRM).glob("*")) if path != shipped.parent]
-    freed = {path.name: give_up(path) for path in others}
+    freed = {path.name: delete_weights(path) for path in others}
     if any(freed.values()):
         LOG.info(
             f"retention: weights of {sum(map(bool, freed.values()))} re-trainings that do not ship are deleted, "
@@ -67,13 +67,13 @@ def settled(folder: Path, shipped: Path) -> None:
         )
 
 
-def thinned(folder: Path, spec: StudySpec, trials: Iterable[Trial], shipped: Path) -> None:
+def delete_trial_weights(folder: Path, spec: StudySpec, trials: Iterable[Trial], shipped: Path) -> None:
     """Delete the weights of all trials but the best `retention.keep` and the shipped one, after the verdict."""
     ranked = [(rank, trial) for trial in trials if trial.ending and (rank := merit(trial, spec.metric))]
     best = sorted(ranked, key=lambda pair: pair[0], reverse=True)[: spec.retention.keep]
     kept = {folder / TRIALS / trial_name(trial, spec.model) for _, trial in best} | {shipped.parent}
     others = [path for path in sorted((folder / TRIALS).glob("*")) if path not in kept]
-    freed = {path.name: give_up(path) for path in others}
+    freed = {path.name: delete_weights(path) for path in others}
     if any(freed.values()):
         LOG.info(
             f"retention: weights of {sum(map(bool, freed.values()))} trials that do not ship are deleted, "

@@ -85,7 +85,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierEvidence:
+class PastEvidence:
     """One earlier study as input of a warm start."""
 
     name: str

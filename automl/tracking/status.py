@@ -35,28 +35,28 @@ def of_trials(
     *,
     elapsed: Elapsed,
     standing: Mapping[int, str] | None = None,
-    matter: Sequence[str] | None = None,
+    params: Sequence[str] | None = None,
 ) -> View:
     """Return a table of the trials; its title has the time of the whole job.
 
     `standing` maps unended trials that do not run now to their state, WAITING or State.PAUSED.
 
-    Without it, in another process, those that have reached a rung count as paused. `matter` names the parameters to
-    show; without it they are computed, which is slow in a large study.
+    Without it, in another process, those that have reached a rung count as paused. `params` names the parameters
+    to show; without it they are computed, which is slow in a large study.
     """
     standing = standing_still(spec, trials) if standing is None else standing
-    matter = params_that_matter(spec, trials) if matter is None else matter
+    params = important_params(spec, trials) if params is None else params
     by_end = f"by epoch {spec.ladder.max_epochs}"
-    columns = ["trial", "state", "epoch", spec.objective, by_end, *matter, "time left"]
+    columns = ["trial", "state", "epoch", spec.objective, by_end, *params, "time left"]
     coming = expected(spec, trials)
-    rows = [_row(spec, trial, matter, standing, coming.get(trial.number, "")) for trial in trials]
+    rows = [_row(spec, trial, params, standing, coming.get(trial.number, "")) for trial in trials]
     best = leading(spec, trials)
     return View(
         _title(spec, trials, standing, elapsed),
         columns,
         rows,
-        optional=[*reversed(matter), by_end, "time left"],
-        more=len(spec.space) - len(matter),
+        optional=[*reversed(params), by_end, "time left"],
+        more=len(spec.space) - len(params),
         best=None if best is None else trials.index(best),
     )
 
@@ -132,7 +132,7 @@ def standing_still(
     return still
 
 
-def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
+def important_params(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
     """Return the parameters to show, the most important first: of a large space those in which the trials differ."""
     names = list(spec.space)
     if len(trials) > 1:
@@ -212,7 +212,7 @@ def _lost(trial: Trial) -> str:
     return f"; lost its worker {often}, last after epoch {last.epoch}, {last.kind}: {last.cause}"
 
 
-def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:
+def _row(spec: StudySpec, trial: Trial, params: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:
     value = trial.best(spec.metric)
     left = ""
     if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != State.PAUSED:
@@ -223,7 +223,7 @@ def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping
         f"{trial.epoch}/{spec.ladder.max_epochs}",
         "" if value is None else f"{value:.4f}",
         coming,
-        *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
+        *(short(trial.params[name]) if name in trial.params else "-" for name in params),
         left,
     ]
 
@@ -235,6 +235,6 @@ def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str]
     top = leading(spec, trials)
     best = f", best {spec.objective} {top.best(spec.metric):.4f} (trial {top.number})" if top else ""
     waits = f", {held} paused" if held else ""
-    left = remaining.told(remaining.left(spec, trials, elapsed, done=done))
+    left = remaining.summary(remaining.left(spec, trials, elapsed, done=done))
     spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"
     return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{waits}{best}, {spent}"

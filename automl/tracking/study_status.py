@@ -89,7 +89,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     """
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
-    beat = heartbeat.heard(folder)
+    beat = heartbeat.read(folder)
     elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
     beats = _beats(folder, spec, trials)
     standing = status.standing_still(spec, trials, beats=beats, driven=status.alive(beat))
@@ -119,7 +119,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
 
 def records_in(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
     """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
-    driven = status.alive(heartbeat.heard(folder))
+    driven = status.alive(heartbeat.read(folder))
     standing = status.standing_still(spec, trials, beats=_beats(folder, spec, trials), driven=driven)
     return records(spec, trials, standing=standing)
 

@@ -34,7 +34,7 @@ class Beat:
     """That count at the time of the heartbeat; if it is higher when the process dies, memory was the likely cause."""
 
 
-def heard(folder: Path) -> Beat | None:
+def read(folder: Path) -> Beat | None:
     """Return the last heartbeat in a folder; None if there is none that can be read."""
     with suppress(TypeError, OSError):
         return Beat(**lease.read(folder / BEAT))
@@ -43,7 +43,7 @@ def heard(folder: Path) -> Beat | None:
 
 def present(folder: Path) -> Beat | None:
     """Return the last heartbeat of the latest attempt; None before its first."""
-    beat = heard(folder)
+    beat = read(folder)
     return beat if beat and beat.attempt == lease.latest(folder) else None
 
 

@@ -89,11 +89,11 @@ class StatusTable(Protocol):
         *,
         elapsed: Elapsed,
         standing: Mapping[int, str] | None = None,
-        matter: Sequence[str] | None = None,
+        params: Sequence[str] | None = None,
     ) -> View:
         """Return the table."""
         ...
 
-    def params_that_matter(self, spec: StudySpec, trials: Sequence[Trial]) -> list[str]:
+    def important_params(self, spec: StudySpec, trials: Sequence[Trial]) -> list[str]:
         """Return the parameters to show."""
         ...

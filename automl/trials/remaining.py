@@ -63,10 +63,10 @@ def waves(count: int, places: int) -> int:
     return ceil(count / places)
 
 
-def told(ends: tuple[float, float] | None) -> str:
+def summary(ends: tuple[float, float] | None) -> str:
     """Return the time left as text, empty if unknown or none.
 
-    >>> told((1200, 2700)), told((59.6, 60.1)), told((0, 0))
+    >>> summary((1200, 2700)), summary((59.6, 60.1)), summary((0, 0))
     ('about 20m00s to 45m00s left', 'about 1m00s left', '')
     """
     if ends is None or ends[1] < LEAST_SHOWN:
@@ -105,5 +105,5 @@ class Confirmation:
         if whole is not None and now.places:
             share = mean(running.values()) / epochs if running else 0.0
             ends = [waves(max(count - now.retrained, pending), now.places) - share for count in (fewest, most)]
-            parts.append(told((max(ends[0], 0.0) * whole, max(ends[1], 0.0) * whole)))
+            parts.append(summary((max(ends[0], 0.0) * whole, max(ends[1], 0.0) * whole)))
         return ", ".join(part for part in parts if part)

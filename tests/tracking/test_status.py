@@ -114,18 +114,18 @@ def test_of_a_large_space_the_parameters_that_matter_are_shown() -> None:
     part = {"low": 0.0, "high": 1.0, "default": 0.5}
     names = [f"p{number}" for number in range(8)]
     spec = spec_of(space=dict.fromkeys(names, part))
-    assert status.params_that_matter(spec, []) == names[:5]
+    assert status.important_params(spec, []) == names[:5]
     trials = []
     for number in range(30):
         shuffled = dict.fromkeys(names, number * 11 % 30 / 30)
         trials.append(completed(number, [number / 30] * 6, params={**shuffled, "p7": number / 30}))
-    found = status.params_that_matter(spec, trials)
+    found = status.important_params(spec, trials)
     assert found[0] == "p7"
     assert len(found) == 5
 
 
 def test_a_small_space_is_shown_as_a_whole() -> None:
-    assert status.params_that_matter(spec_of(), TRIALS) == list(SPEC["space"])
+    assert status.important_params(spec_of(), TRIALS) == list(SPEC["space"])
 
 
 def test_of_a_large_space_the_parameters_in_which_the_trials_differ_are_shown() -> None:
@@ -136,7 +136,7 @@ def test_of_a_large_space_the_parameters_in_which_the_trials_differ_are_shown() 
         completed(number, [0.1] * 6, params={**dict.fromkeys(names, 0.5), "p6": number / 10, "p7": 1.0})
         for number in range(3)
     ]
-    assert status.params_that_matter(spec, trials) == ["p6"]
+    assert status.important_params(spec, trials) == ["p6"]
     view = status.of_trials(spec, trials, elapsed=MINUTE)
     assert (view.optional, view.more) == (["p6", "by epoch 6", "time left"], 7)
 

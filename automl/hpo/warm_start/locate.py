@@ -18,7 +18,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def version_of(folder: Path) -> Path:
-    """Return the version of a registry folder to learn from: the champion, else the newest.
+    """Return the version of a registry folder for warm start: the champion, else the newest.
 
     Raises:
         StudyError: a document in it differs from the published one.
@@ -29,7 +29,7 @@ def version_of(folder: Path) -> Path:
     number = held.aliases().get(CHAMPION) or max(held.versions(), default=0)
     version = inside(folder, f"versions/{number:04d}")
     if version is None or file_in(version, MANIFEST) is None:
-        raise StudyError(f"{folder}: must hold version {number} with its {MANIFEST}, but does not")
+        raise StudyError(f"{folder}: must contain version {number} with its {MANIFEST}, but does not")
     published = held.manifest(number)["files"]
     for name in (VERDICT, SPEC, DATASET):
         document = file_in(version, name)

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from automl.hpo.warm_start.locate import read_json
 from automl.storage import files
 from automl.storage.layout import WARM_START
-from automl.study import EarlierEvidence, Evidence
+from automl.study import Evidence, PastEvidence
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 
@@ -32,11 +32,11 @@ class Transfer:
     """Maps a parameter to the number of trials outside this study's space because of it."""
     note: str = ""
 
-    def evidence(self) -> EarlierEvidence:
+    def evidence(self) -> PastEvidence:
         """Return the trials for the sampler."""
-        return EarlierEvidence(self.name, UNKNOWN if self.similarity is None else self.similarity, self.trials)
+        return PastEvidence(self.name, UNKNOWN if self.similarity is None else self.similarity, self.trials)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return a summary in one line."""
         out = sum(self.left_out.values())
         share = f"{len(self.trials)} of {len(self.trials) + out} trials"
@@ -61,7 +61,7 @@ class Transfer:
         trials = tuple(Evidence(dict(trial["params"]), float(trial["score"])) for trial in plain["trials"])
         for trial in trials:
             if not isfinite(trial.score) or not spec.search_space.contains(trial.params):
-                raise ValueError(f"params {dict(trial.params)} with score {trial.score} are not of this study")
+                raise ValueError(f"params {dict(trial.params)} with score {trial.score} do not fit this study's space")
         alike = plain["similarity"]
         if alike is not None and not 0 <= alike <= 1:
             raise ValueError(f"a similarity must be 0 to 1, but got {alike}")
@@ -94,5 +94,6 @@ def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
         return tuple(Transfer.from_dict(plain, spec) for plain in content["studies"])
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StudyError(
-            f"{path}: must be what the study began with, but {type(error).__name__}: {error}; restore it from a copy"
+            f"{path}: must be unchanged since the study began, but {type(error).__name__}: {error}; "
+            "restore it from a copy"
         ) from None
