@@ -66,7 +66,7 @@ class Forecast:
     """The median."""
     low: float
     high: float
-    """The ends of the 80% interval; if `low` is the trial's present value, the remaining 20% lie above `high`."""
+    """The ends of the 80% interval; if `low` is the trial's present value, the remaining 20% are above `high`."""
 
 
 @dataclass(frozen=True, slots=True)

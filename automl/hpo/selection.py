@@ -48,7 +48,7 @@ def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
 
 
 def best_trial(trials: Sequence[Trial], metric: str) -> Trial:
-    """Return the trial whose best weights score highest among those trained to the end as asked.
+    """Return the trial whose best weights score highest among those trained to the last epoch as requested.
 
     If the budget was spent before any got there, the best of those trained longest: the confirmation retrains it to the
     last epoch in any case.

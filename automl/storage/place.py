@@ -14,7 +14,7 @@ from automl.study.spec import StudySpec
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Storage location: `runs` with the studies, and beside it the registry."""
+    """Storage location: `runs` with the studies, and next to it the registry."""
 
     storage: Path
 

@@ -55,8 +55,7 @@ def real(path: Path) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
         reason = getattr(error, "strerror", None) or "is a circular link"
         raise StudyError(
-            f"{path}: must be the folder of an earlier study, runs/<study>, or of a registry, models/<name>, "
-            f"but: {reason}"
+            f"{path}: must be the folder of a past study, runs/<study>, or of a registry, models/<name>, but: {reason}"
         ) from None
     return place
 

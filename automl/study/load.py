@@ -118,7 +118,7 @@ def _reversed_ranges(raw: Mapping[str, Any]) -> Iterator[str]:
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
     """Make relative paths absolute: relative to the spec first, then to the working folder.
 
-    A path that exists in neither stays unchanged; an earlier study is then searched in the storage, once that is known.
+    A path that exists in neither stays unchanged; a past study is then searched in the storage, once that is known.
     """
 
     def absolute(name: str, *, there: Callable[[Path], object] = is_file) -> str:

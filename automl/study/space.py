@@ -24,7 +24,7 @@ class Real:
     when: When = field(default_factory=dict)
 
     def contains(self, value: ParamValue) -> bool:
-        """Return True if the value lies in the range."""
+        """Return True if the value is in the range."""
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
 

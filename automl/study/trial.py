@@ -21,7 +21,7 @@ class EndReason(StrEnum):
     QUOTA = "quota"
     """Its weights were deleted to free space in the study's folder."""
     CHANGED = "changed"
-    """It was not trained as asked, such as with a halved batch."""
+    """It was not trained as requested, such as with a halved batch."""
     CRASH = "crash"
     """Its training failed."""
     MEMORY = "memory"
@@ -95,7 +95,7 @@ class Measurement:
     """1 for the first epoch."""
     metrics: Mapping[str, float]
     """Tag, such as `val/map50_95`, to value; finite numbers only. After an epoch that was not validated there is no
-    tag of validation, so ask with `get`."""
+    tag of validation: use `get`."""
     seconds: float
     """Wall-clock seconds of the epoch, its validation, if any, included."""
     changed: str = ""

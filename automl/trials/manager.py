@@ -41,7 +41,7 @@ class TrialManager:
     aborted: str = ""
     """Why the study was aborted early, empty if it was not."""
     earlier: tuple[PastEvidence, ...] = ()
-    """Warm start: trials of earlier studies for the sampler."""
+    """Warm start: trials of past studies for the sampler."""
     elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     _trials: dict[int, Trial] = field(default_factory=dict)

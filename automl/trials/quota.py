@@ -120,7 +120,7 @@ class QuotaManager:
         return self.used() + self._wanted(coming, live) - spare <= self.quota
 
     def shortage(self, coming: Job | None, live: Collection[Job]) -> str:
-        """Return why a job does not fit in the quota beside the live ones, empty if it does; None is a new trial."""
+        """Return why a job does not fit in the quota with the live ones, empty if it does; None is a new trial."""
         if not self.quota or (used := self.used()) + (wanted := self._wanted(coming, live)) <= self.quota:
             return ""
         return (

@@ -22,7 +22,7 @@ LEAST_SHOWN: Final = 0.5
 def left(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed, *, done: int) -> tuple[float, float] | None:
     """Return the fewest and the most seconds left; `done` trials have ended or pause. None: unknown, or none are left.
 
-    After the search it counts whole re-trainings: progress within running ones is ignored.
+    After the search it counts complete re-trainings: progress within running ones is ignored.
     """
     if elapsed.finished or elapsed.stage == Stage.EXPORT:
         return None
@@ -82,7 +82,7 @@ class Confirmation:
     spec: StudySpec
     elapsed: Callable[[], Elapsed]
     whole: float | None
-    """Seconds of a whole training, estimated from the trials; None if unknown."""
+    """Seconds of a full training, estimated from the trials; None if unknown."""
     _seconds: list[float] = field(default_factory=list)
 
     @classmethod

@@ -81,7 +81,7 @@ class Retrainings:
     resources: ResourcesSpec
     on_end: Callable[[Job, Ending], None]
     admit: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
-    """Frees quota for a job beside the running ones, and returns True if it fits."""
+    """Frees quota for a job in addition to the running ones, and returns True if it fits."""
     stopping: bool = False
     outlook: Confirmation | None = None
     journal: Journal | None = None

@@ -26,7 +26,7 @@ REFINE_WIDTHS: Final = (0.1, 0.03)
 STEPS: Final = 20
 """Candidates drawn near each of them."""
 TRANSFER_CANDIDATES: Final = 60
-"""Number of candidates from earlier studies."""
+"""Number of candidates from past studies."""
 
 
 @dataclass(slots=True)

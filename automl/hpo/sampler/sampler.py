@@ -17,7 +17,7 @@ from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Tri
 from automl.study.space import SearchSpace
 
 STARTS: Final = 6
-"""Trials after the default before the model is used; the best of earlier studies, if named, are the first of them."""
+"""Trials after the default before the model is used; the best of past studies, if named, are the first of them."""
 NEAR_DEFAULT: Final = 0.5
 """Share of these that are drawn near the default params."""
 WIDTH: Final = 0.3
@@ -25,7 +25,7 @@ WIDTH: Final = 0.3
 RANDOM_SHARE: Final = 0.05
 """Share of all trials drawn at random, in case early ranks mislead."""
 SEEDED: Final = 3
-"""Trials after the default that are the best of earlier studies."""
+"""Trials after the default that are the best of past studies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ __all__ = [ "WARM_START", "PastStudy", "PastTrial", "Transfer", "evidence", "gat
 
 
 def evidence(transfers: tuple[Transfer, ...]) -> tuple[PastEvidence, ...]:
-    """Return the trials of the earlier studies for the sampler."""
+    """Return the trials of the past studies for the sampler."""
     return tuple(transfer.evidence() for transfer in transfers)
 
 

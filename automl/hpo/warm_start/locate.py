@@ -1,4 +1,4 @@
-"""Locate an earlier study in a study or registry folder; reject symlinks that lead outside it.
+"""Locate a past study in a study or registry folder; reject symlinks that lead outside it.
 
 The content of such a folder is untrusted: a link in it, or a name in a document, must not lead outside.
 """
@@ -43,7 +43,7 @@ def version_of(folder: Path) -> Path:
 
 
 def study_of(folder: Path, name: object) -> Path | None:
-    """Return the folder of the study from which a registry version was published; None if it is gone.
+    """Return the folder of the study from which a registry version was published; None if it no longer exists.
 
     An invalid name, such as one with `..`, and a link in place of the folder count as gone.
     """

@@ -1,4 +1,4 @@
-"""Map params of an earlier study into the present search space. Pure.
+"""Map params of a past study into the present search space. Pure.
 
 Compared are the effective values of a trial: its params, and the fixed settings of its study for the rest.
 """

@@ -1,4 +1,4 @@
-"""Read-only view of an earlier study: description, curves and data summary; safe while its writer runs.
+"""Read-only view of a past study: description, curves and data summary; safe while its writer runs.
 
 Reads `study.yaml`, `journal.log` and `dataset.json`; opens no weights.
 """
@@ -28,7 +28,7 @@ FOREIGN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, 
 
 @dataclass(frozen=True, slots=True)
 class PastTrial:
-    """One trial of an earlier study."""
+    """One trial of a past study."""
 
     params: Params
     curve: Mapping[int, float]
@@ -47,7 +47,7 @@ class PastTrial:
 
 @dataclass(frozen=True, slots=True)
 class PastStudy:
-    """Data of an earlier study."""
+    """Data of a past study."""
 
     folder: Path
     spec: StudySpec

@@ -1,4 +1,4 @@
-"""Rank the trials of an earlier study that stopped at different epochs. Pure."""
+"""Rank the trials of a past study that stopped at different epochs. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Sequence

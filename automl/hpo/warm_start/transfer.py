@@ -1,4 +1,4 @@
-"""Transfer: trials of one earlier study mapped for a new one, and the file in which the new one stores them."""
+"""Transfer: trials of one past study mapped for a new one, and the file in which the new one stores them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,13 +20,13 @@ UNKNOWN: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Trials of an earlier study that fit the new space, and counts of those that do not."""
+    """Trials of a past study that fit the new space, and counts of those that do not."""
 
     name: str
     source: str
     """The path as given in the description."""
     similarity: float | None
-    """Similarity of the data sets; None if the earlier one is unknown."""
+    """Similarity of the data sets; None if that of the past study is unknown."""
     trials: tuple[Evidence, ...]
     left_out: Mapping[str, int]
     """Maps a parameter to the number of trials outside this study's space because of it."""

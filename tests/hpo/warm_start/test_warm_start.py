@@ -98,7 +98,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     past(tmp_path, "empty", [])
     told = refused(tmp_path, "runs/none", "runs/empty").splitlines()
     assert [line.startswith("warm_start: ") for line in told] == [True, True]
-    assert "runs/none: must be the folder of an earlier study" in told[0]
+    assert "runs/none: must be the folder of a past study" in told[0]
     assert "runs/empty: must contain a trial that ended" in told[1]
 
 
@@ -198,7 +198,7 @@ def test_a_study_that_has_not_begun_reads_the_earlier_one_anew(tmp_path: Path) -
 
 def test_a_mistake_in_warm_start_is_found_before_the_study_begins(tmp_path: Path) -> None:
     data = sample.draw(tmp_path / "data", splits=DATA)
-    with pytest.raises(StudyError, match=r"warm_start: .*runs/a: must be the folder of an earlier study"):
+    with pytest.raises(StudyError, match=r"warm_start: .*runs/a: must be the folder of a past study"):
         begun(tmp_path, data)
     assert not (tmp_path / "runs" / "small" / "journal.log").exists()
 
