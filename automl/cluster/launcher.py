@@ -74,7 +74,7 @@ def _train(config: Mapping[str, Any]) -> None:
 
     try:
         # A worker is never asked to stop waiting: its process is ended.
-        with outage.retries_enabled(outage.RetrySettings(say)), heartbeat.beating(job.folder, job.attempt):
+        with outage.retries_enabled(outage.RetrySettings(say)), heartbeat.heartbeats(job.folder, job.attempt):
             ending = worker.run(job, report)
     except lease.Superseded as superseded:
         sys.stdout.write(f"{superseded}\n")

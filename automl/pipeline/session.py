@@ -75,7 +75,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         _no_stump(folder, new=new),
         progress.attached(),
         retries_enabled(RetrySettings(LOG.info)),
-        heartbeat.beating(folder, attempt=0),
+        heartbeat.heartbeats(folder, attempt=0),
     ):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)

@@ -48,7 +48,7 @@ def present(folder: Path) -> Beat | None:
 
 
 @contextmanager
-def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
+def heartbeats(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
     """Write heartbeats every few seconds until the block ends or a later attempt supersedes this one.
 
     The driver of a study writes its own in the study's folder, as attempt 0.
@@ -63,13 +63,13 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
             if over.wait(seconds):
                 return
 
-    speaker = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    speaker.start()
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        speaker.join(timeout=seconds)
+        thread.join(timeout=seconds)
         if not _superseded(folder, attempt):
             with suppress(OSError):
                 (folder / BEAT).unlink(missing_ok=True)

@@ -22,7 +22,7 @@ import sys, time
 from pathlib import Path
 from automl.trials import heartbeat
 Path(sys.argv[2], "cgroup.procs").write_text("0")
-with heartbeat.beating(Path(sys.argv[1]), 1, seconds=0.1):
+with heartbeat.heartbeats(Path(sys.argv[1]), 1, seconds=0.1):
     while heartbeat.read(Path(sys.argv[1])) is None:
         time.sleep(0.05)
     if sys.argv[3] == "eat":

@@ -98,7 +98,7 @@ def test_a_job_that_is_not_heard_any_more_hangs(tmp_path: Path) -> None:
         return found
 
     assert after(300) == {}, "one that was never heard of waits for a place"
-    with heartbeat.beating(job.folder, job.attempt, seconds=0.02):
+    with heartbeat.heartbeats(job.folder, job.attempt, seconds=0.02):
         while heartbeat.read(job.folder) is None:
             time.sleep(0.02)
         assert after(6) == {}

@@ -47,7 +47,7 @@ def test_half_a_heartbeat_is_none(tmp_path: Path, rubbish: str) -> None:
 
 def test_a_process_is_heard_again_and_again_until_it_ends(tmp_path: Path) -> None:
     lease.acquire(tmp_path)
-    with heartbeat.beating(tmp_path, 1, seconds=FAST):
+    with heartbeat.heartbeats(tmp_path, 1, seconds=FAST):
         first = wait_for(tmp_path)
         while (second := wait_for(tmp_path)).at == first.at:
             time.sleep(FAST)
@@ -62,7 +62,7 @@ def test_a_process_is_heard_again_and_again_until_it_ends(tmp_path: Path) -> Non
 
 def test_a_heartbeat_of_an_earlier_attempt_is_not_of_the_present_one(tmp_path: Path) -> None:
     lease.acquire(tmp_path)
-    with heartbeat.beating(tmp_path, 1, seconds=FAST):
+    with heartbeat.heartbeats(tmp_path, 1, seconds=FAST):
         assert wait_for(tmp_path) is not None
         assert heartbeat.present(tmp_path) is not None
 
@@ -73,7 +73,7 @@ def test_a_heartbeat_of_an_earlier_attempt_is_not_of_the_present_one(tmp_path: P
 
 def test_one_whose_place_was_taken_is_silent(tmp_path: Path) -> None:
     lease.acquire(tmp_path)
-    with heartbeat.beating(tmp_path, 1, seconds=FAST):
+    with heartbeat.heartbeats(tmp_path, 1, seconds=FAST):
         wait_for(tmp_path)
         lease.acquire(tmp_path)
         deadline = time.monotonic() + 120
@@ -85,7 +85,7 @@ def test_one_whose_place_was_taken_is_silent(tmp_path: Path) -> None:
 
 def test_a_heartbeat_that_cannot_be_written_is_missed_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
-    with heartbeat.beating(tmp_path / "gone", 1, seconds=FAST):
+    with heartbeat.heartbeats(tmp_path / "gone", 1, seconds=FAST):
         wait_for(tmp_path / "gone")
         for path in (tmp_path / "gone").iterdir():
             path.unlink(missing_ok=True)
@@ -101,7 +101,7 @@ def test_a_storage_that_is_away_silences_nobody(tmp_path: Path, monkeypatch: pyt
 
     lease.acquire(tmp_path)
     monkeypatch.setattr(lease, "latest", away)
-    with heartbeat.beating(tmp_path, 1, seconds=FAST):
+    with heartbeat.heartbeats(tmp_path, 1, seconds=FAST):
         first = wait_for(tmp_path)
         while wait_for(tmp_path).at == first.at:
             time.sleep(FAST)

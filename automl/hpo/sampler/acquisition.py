@@ -133,8 +133,8 @@ class Proposal:
         """Return the log share of similar trials that did not fail, with one success assumed."""
         if not len(self._infeasible):
             return np.zeros(len(candidates))
-        failed = self._model.likeness(candidates, self._infeasible).sum(axis=1)
-        fine = self._model.likeness(candidates, self._points).sum(axis=1)
+        failed = self._model.correlation(candidates, self._infeasible).sum(axis=1)
+        fine = self._model.correlation(candidates, self._points).sum(axis=1)
         return np.asarray(np.log((fine + 1) / (fine + failed + 1)))
 
     def _best_mean(self) -> float:

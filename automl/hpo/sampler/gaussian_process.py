@@ -106,7 +106,7 @@ class Model:
         return mean.numpy() * self._spread + self._mean, np.sqrt(variance.numpy()) * self._spread
 
     @_one_thread()
-    def likeness(self, points: Points, others: Points) -> NDArray[np.float64]:
+    def correlation(self, points: Points, others: Points) -> NDArray[np.float64]:
         """Return (points, others): the kernel's correlation between them, 0..1."""
         covariance = self._process.kernel(_tensor(points), _tensor(others))
         return np.asarray((covariance / self._process.kernel_scale).numpy())

@@ -121,7 +121,7 @@ def test_choices_are_alike_or_not_whatever_their_index() -> None:
     points = np.array([[float(index % 4), index / 20] for index in range(20)])
     targets = np.where(points[:, 0] == 2, 1.0, -1.0) + points[:, 1]
     model = Model.fit(points, targets, categorical=np.array([True, False]))
-    alike = model.likeness(np.array([[0.0, 0.5]]), np.array([[0.0, 0.5], [1.0, 0.5], [3.0, 0.5], [0.0, 0.9]]))[0]
+    alike = model.correlation(np.array([[0.0, 0.5]]), np.array([[0.0, 0.5], [1.0, 0.5], [3.0, 0.5], [0.0, 0.9]]))[0]
     assert alike[0] == pytest.approx(1)
     assert alike[1] == pytest.approx(alike[2])
     assert (alike[1:] < 1).all()
