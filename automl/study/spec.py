@@ -115,6 +115,16 @@ class LadderSpec(_Part):
     """Trials validate at every multiple of this, at rungs and at the last epoch; re-trainings validate at every epoch.
     Unit: epochs."""
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Return the epochs at which trials are compared."""
+        return ladder(self.min_epochs, self.max_epochs, self.reduction_factor)
+
+    @property
+    def first_rung(self) -> int:
+        """Return the first epoch at which trials are compared, the last of a training if there is none."""
+        return next(iter(self.rungs), self.max_epochs)
+
 
 class ResourcesSpec(_Part):
     """Resources of a trial while it runs, and its retries."""
@@ -227,11 +237,6 @@ class StudySpec(_Part):
             else:
                 yield name, f"space.{name}", shape
 
-    @cached_property
-    def rungs(self) -> tuple[int, ...]:
-        """Return the epochs at which trials are compared."""
-        return ladder(self.ladder.min_epochs, self.ladder.max_epochs, self.ladder.reduction_factor)
-
     @property
     def metric(self) -> str:
         """Return the tag that is maximised."""
@@ -251,7 +256,7 @@ class StudySpec(_Part):
         """Return what the study can cost, in epochs."""
         return cost(
             self.budget.trials,
-            self.rungs,
+            self.ladder.rungs,
             max_epochs=self.ladder.max_epochs,
             reduction_factor=self.ladder.reduction_factor,
             retrainings=self.retrainings[1],
@@ -268,7 +273,7 @@ class StudySpec(_Part):
             return min(LEAST_RETRAININGS, given.retrainings // 2 * 2), given.retrainings
         searching = cost(
             self.budget.trials,
-            self.rungs,
+            self.ladder.rungs,
             max_epochs=self.ladder.max_epochs,
             reduction_factor=self.ladder.reduction_factor,
             retrainings=0,
