@@ -56,7 +56,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
-        LOG.info(told(following))
+        LOG.info(summary(following))
         last = planned(frame, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)

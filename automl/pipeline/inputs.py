@@ -83,7 +83,7 @@ def prepare_data(given: str, folder: Path, *, split: str, searched: Container[st
     """
     source = source_of(given, folder)
     if given == SAMPLE and not source.exists():
-        patiently(folder, lambda: sample.draw(source.parent))
+        retry_on_outage(folder, lambda: sample.draw(source.parent))
     data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched)
     marker = folder / DATA / DATA_YAML
     begun = (folder / JOURNAL).exists() and marker.is_file()

@@ -71,8 +71,8 @@ def prepared(resources: ResourcesSpec, dashboard: str, *, folder: Path, staged: 
     """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
-    patiently(folder, lambda: cluster.probe(folder))
-    patiently(folder, lambda: trainer_of().scan_labels(staged))
+    retry_on_outage(folder, lambda: cluster.probe(folder))
+    retry_on_outage(folder, lambda: trainer_of().scan_labels(staged))
     return slots
 
 

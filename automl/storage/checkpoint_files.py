@@ -72,7 +72,7 @@ def best_ended(trials: Iterable[Trial], metric: str, *, most: int) -> list[Trial
     return [trial for _, trial in sorted(ranked, key=lambda pair: pair[0], reverse=True)[:most]]
 
 
-def thinned(folder: Path, shipped: Path, *, best: Iterable[Path]) -> None:
+def delete_trial_weights(folder: Path, shipped: Path, *, best: Iterable[Path]) -> None:
     """Delete the weights of all trials but the best `retention.keep` and the shipped one, after the verdict.
 
     `best` are the folders of the best.

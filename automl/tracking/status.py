@@ -46,18 +46,18 @@ def of_trials(
     to show; without it they are computed, which is slow in a large study.
     """
     standing = standing_still(trials, spec.ladder) if standing is None else standing
-    if matter is None:
+    if params is None:
         space, epoch = spec.search_space, spec.ladder.first_rung
-        matter = params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
+        params = important_params(space, trials, metric=spec.metric, epoch=epoch)
     epochs = spec.ladder.max_epochs
     by_end = f"by epoch {epochs}"
-    columns = ["trial", "state", "epoch", spec.objective, by_end, *matter, "time left"]
+    columns = ["trial", "state", "epoch", spec.objective, by_end, *params, "time left"]
     coming = expected(trials, metric=spec.metric, epochs=epochs, model=spec.model)
     rows = [
         [
             *_progress(trial, standing, metric=spec.metric, epochs=epochs),
             coming.get(trial.number, ""),
-            *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
+            *(short(trial.params[name]) if name in trial.params else "-" for name in params),
             _time_left(trial, standing, epochs=epochs),
         ]
         for trial in trials
@@ -144,7 +144,7 @@ def standing_still(
     return still
 
 
-def params_that_matter(
+def important_params(
     space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int, most: int = 5
 ) -> list[str]:
     """Return the parameters to show, the most important first: of a large space those in which the trials differ."""

@@ -118,7 +118,7 @@ def records_in(
     folder: Path, trials: Sequence[Trial], *, ladder: LadderSpec, metric: str, model: str
 ) -> list[TrialRecord]:
     """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
-    driven = status.alive(heartbeat.heard(folder))
+    driven = status.alive(heartbeat.read(folder))
     standing = status.standing_still(trials, ladder, beats=_beats(folder, trials, model=model), driven=driven)
     return records(trials, standing, metric=metric, model=model)
 

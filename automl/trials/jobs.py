@@ -8,7 +8,7 @@ from typing import Any
 from automl.hpo.strategy import Course
 from automl.storage import symlinks
 from automl.storage.layout import trial_folder
-from automl.study import EarlierEvidence, Job, Params, Trial
+from automl.study import Job, Params, PastEvidence, Trial
 from automl.study.baseline import Baseline
 from automl.study.model_files import FILE_SETTINGS
 from automl.study.spec import StudySpec

@@ -95,6 +95,6 @@ class StatusTable(Protocol):
         """Return the table."""
         ...
 
-    def params_that_matter(self, space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int) -> list[str]:
+    def important_params(self, space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int) -> list[str]:
         """Return the parameters to show."""
         ...

@@ -58,7 +58,7 @@ class TrialManager:
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
         self.spending = Spending(self.journal, self.frame.spec.budget, gpus=self.frame.gpus, clock=self.clock)
-        self._keeper = quota.QuotaKeeper(self.frame, self.clock, self.needs)
+        self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
 
     def restore(self) -> Self:
         """Restore trials, strategy, budget and quota from the journal; complete records of a killed writer."""
@@ -214,8 +214,8 @@ class TrialManager:
         spec, trials = self.frame.spec, self.trials
         space, epoch = spec.search_space, spec.ladder.first_rung
         seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
-        if seen != self._matter[0]:
-            self._matter = seen, self.overview.params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
+        if seen != self._shown_params[0]:
+            self._shown_params = seen, self.overview.important_params(space, trials, metric=spec.metric, epoch=epoch)
         still = {**dict.fromkeys(self._waiting, State.WAITING), **dict.fromkeys(self._paused, State.PAUSED)}
         elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
         return self.overview.of_trials(spec, trials, elapsed=elapsed, standing=still, params=self._shown_params[1])

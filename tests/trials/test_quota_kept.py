@@ -218,7 +218,7 @@ def test_after_the_verdict_the_best_trials_and_what_ships_keep_their_weights(
     spec = source.frame.spec
     for _ in range(2):
         ranked = checkpoint_files.best_ended(source.trials, spec.metric, most=spec.retention.keep)
-        checkpoint_files.thinned(tmp_path, shipped, best=map(source.frame.folder_of, ranked))
+        checkpoint_files.delete_trial_weights(tmp_path, shipped, best=map(source.frame.folder_of, ranked))
 
     assert shipped.is_file()
     assert set(weights(source)) == {*best(source, 3), *spare[:1]}

@@ -57,7 +57,7 @@ def gather(
 
 
 def _transfer(
-    study: EarlierStudy, here: Terms, *, name: str, data: Summary | None, settings: Mapping[str, Any]
+    study: PastStudy, here: Terms, *, name: str, data: Summary | None, settings: Mapping[str, Any]
 ) -> Transfer:
     there = Terms.of(study.spec.search_space, study.spec.train, model=study.spec.model, settings=settings)
     if not there.space.parameters.keys() & here.space.parameters.keys():

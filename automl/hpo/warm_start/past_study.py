@@ -152,7 +152,7 @@ def _from_registry(folder: Path, metric: str) -> PastStudy:
     return PastStudy(version, spec, spec.metric, trials, _noted(version), note)
 
 
-def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) -> Iterator[EarlierTrial]:
+def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) -> Iterator[PastTrial]:
     """Yield winner and default with the means of their confirmed scores, which were taken on the same split."""
     sides = {
         "challenger": dict(verdict["params"]),
@@ -162,7 +162,7 @@ def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) ->
         del sides["challenger"]
     for side, params in sides.items():
         if scores := [float(score) for score in verdict[side]]:
-            yield EarlierTrial(params, {epochs: fmean(scores)}, State.COMPLETED)
+            yield PastTrial(params, {epochs: fmean(scores)}, State.COMPLETED)
 
 
 def _data(folder: Path) -> Summary | None:

@@ -61,7 +61,7 @@ class Transfer:
         trials = tuple(Evidence(dict(trial["params"]), float(trial["score"])) for trial in plain["trials"])
         for trial in trials:
             if not isfinite(trial.score) or not space.contains(trial.params):
-                raise ValueError(f"params {dict(trial.params)} with score {trial.score} are not of this study")
+                raise ValueError(f"params {dict(trial.params)} with score {trial.score} do not fit this study's space")
         alike = plain["similarity"]
         if alike is not None and not 0 <= alike <= 1:
             raise ValueError(f"a similarity must be 0 to 1, but got {alike}")

@@ -154,7 +154,7 @@ def test_a_kept_file_that_was_changed_is_refused(tmp_path: Path, change: Callabl
     content = json.loads((tmp_path / WARM_START).read_text())
     change(content)
     (tmp_path / WARM_START).write_text(json.dumps(content))
-    with pytest.raises(StudyError, match=r"warm_start\.json: must be what the study began with"):
+    with pytest.raises(StudyError, match=r"warm_start\.json: must be unchanged since the study began"):
         warm_start.kept(tmp_path, spec_of().search_space)
 
 
