@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from automl import cluster
 from automl.hpo import confirmation
-from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, told
+from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
 from automl.pipeline.search import frame_of, rewrite_job_files
@@ -56,7 +56,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
-        LOG.info(told(following))
+        LOG.info(summary(following))
         last = planned(frame, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)

@@ -61,7 +61,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
 def rewrite_job_files(jobs: Iterable[Job]) -> None:
     """Rewrite damaged job files from the journal."""
     for job in jobs:
-        if job_file.mend(job):
+        if job_file.repair(job):
             LOG.info(f"{job.folder / PARAMS} was unreadable and is rewritten from the journal")
 
 
