@@ -78,7 +78,7 @@ def main() -> None:
                 "seconds_to_table_again": round(again, 2),
                 "bytes_per_run": round(size / given.runs),
             }
-        )  # fmt: skip
+        )
     )
 
 

@@ -43,10 +43,9 @@ def main() -> None:
                     seconds[every] = pool.apply(cpu_seconds, (job,))
             shares.append(seconds[EVERY] / seconds[0] - 1)
             print(f"pair {pair}: {seconds[EVERY]:.1f} s with, {seconds[0]:.1f} s without: {shares[-1]:+.2%}")
-    print(json.dumps({
-        "epochs": given.epochs, "imgsz": given.imgsz, "pairs": given.pairs, "share": round(statistics.median(shares), 4),
-        "least": round(min(shares), 4), "most": round(max(shares), 4),
-    }))  # fmt: skip
+    spread = {"share": statistics.median(shares), "least": min(shares), "most": max(shares)}
+    facts = {"epochs": given.epochs, "imgsz": given.imgsz, "pairs": given.pairs}
+    print(json.dumps(facts | {name: round(value, 4) for name, value in spread.items()}))
 
 
 def cpu_seconds(job: Job) -> float:
