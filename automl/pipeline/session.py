@@ -25,7 +25,8 @@ from automl.study import PastEvidence, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
-from automl.study.spec import ConfirmSpec, StudySpec
+from automl.study.spec import StudySpec
+from automl.study.spec_parts import ConfirmSpec
 from automl.study.text import printable
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of

@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol
 from automl.study.messages import elsewhere, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.space import SearchSpace
-from automl.study.spec import ChoiceSpec, ConfirmSpec, ParameterSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, ParameterSpec, RangeSpec, StudySpec
+from automl.study.spec_parts import ConfirmSpec
 from automl.study.trial import ParamValue
 
 PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
