@@ -19,7 +19,7 @@ from automl.storage import layout
 from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
 from automl.tracking.tensorboard_writer import Board
-from automl.trials import quota, retrainings
+from automl.trials import quota, repair, retrainings
 from automl.trials.job_clock import Stage
 from automl.trials.listener import Listeners
 from automl.trials.remaining import Confirmation
@@ -44,14 +44,17 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
         return Confirmed(best_trial(trials, session.spec.metric), trials[0].params, nothing, {}, None)
     opened = confirmation.opened(session.spec, trials)
-    rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
+    with session.journal.interpreted():
+        rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
     jobs: dict[str, Job] = {}
     last: dict[str, Job] = {}
     for played in rounds:
         last = planned(session, slots, trials, played, before=len(jobs))
         jobs |= last
     mend_job_files(jobs.values())
-    retrain(session, slots, last)
+    for done in repair.mend_retrainings(session.journal, jobs).values():
+        LOG.info(done)
+    retrain(session, slots, repair.remade(session.journal, jobs) | last)
     while following := opened.next_round(rounds, results_of(session, jobs)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])

@@ -19,7 +19,8 @@ def recorded(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | Non
     None for a study that began without one.
     """
     if plain := journal.notes().get(BASELINE):
-        return Baseline.from_dict(plain)
+        with journal.interpreted():
+            return Baseline.from_dict(plain)
     if journal.trials():
         return None
     found = baseline_for(spec, data)

@@ -79,7 +79,8 @@ def finished(session: Session) -> Verdict | None:
     In the latter case the verdict is withdrawn first, so that the confirmation continues.
     """
     plain = session.journal.notes().get("promotion")
-    done = Verdict.from_dict(plain) if plain else None
+    with session.journal.interpreted():
+        done = Verdict.from_dict(plain) if plain else None
     if done and publish.extended(session.spec, done):
         publish.reopen(session, done)
         return None
@@ -91,4 +92,5 @@ def finished(session: Session) -> Verdict | None:
 def decided(session: Session) -> Verdict | None:
     """Return the verdict that an interrupted session left in the journal before it was published."""
     plain = session.journal.notes().get("verdict")
-    return Verdict.from_dict(plain) if plain else None
+    with session.journal.interpreted():
+        return Verdict.from_dict(plain) if plain else None

@@ -16,7 +16,7 @@ from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import plain_training
 from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
-from automl.storage import files, layout, symlinks
+from automl.storage import begun, files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, SPEC, WRITTEN
 from automl.storage.outage import Patience, held
@@ -75,7 +75,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         _no_stump(folder, new=new),
         progress.attached(),
         held(Patience(LOG.info)),
-        heartbeat.beating(folder, attempt=0),
+        _driving(folder),
     ):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
@@ -91,8 +91,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         for lesson in lessons:
             LOG.info(lesson.told())
         journal = Journal.create(folder, name=spec.name, metric=spec.metric)
-        if journal.dropped:
-            LOG.info(f"journal repaired: {journal.dropped}")
+        for warning in journal.warnings:
+            LOG.info(f"journal: {warning}")
         taught = hpo_warm_start.evidence(lessons)
         baseline = plain_training.recorded(spec, data, journal)
         if baseline:
@@ -101,6 +101,15 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         session.clock.count_from(began)
         with session.clock.running():
             yield session
+
+
+@contextmanager
+def _driving(folder: Path) -> Iterator[None]:
+    """Write the driver's heartbeats during a block; the folder must be whole, and no other driver alive."""
+    heartbeat.check_alone(folder)
+    begun.check(folder)
+    with heartbeat.beating(folder, attempt=0):
+        yield
 
 
 @contextmanager
@@ -136,7 +145,8 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
     verdict.
     """
     path = folder / SPEC
-    if not path.exists() or not (folder / JOURNAL).exists():
+    begun.check(folder)
+    if not path.exists() or not begun.has_lines(folder):
         files.write_text(path, dump(spec))
         return spec
     kept = stored(path)

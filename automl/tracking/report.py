@@ -95,10 +95,14 @@ def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
 
 
 def _elapsed(folder: Path, spec: StudySpec) -> dict[str, str]:
-    """Return the wall-clock time of the whole job, if the journal in the folder has it."""
-    notes = Journal.read(folder, metric=spec.metric).notes() if (folder / JOURNAL).is_file() else {}
-    elapsed = Elapsed.from_notes(notes)
-    return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
+    """Return the wall-clock time of the whole job, if the journal in the folder has it, and what was left out of it."""
+    if not (folder / JOURNAL).is_file():
+        return {}
+    journal = Journal.read(folder, metric=spec.metric)
+    with journal.interpreted():
+        elapsed = Elapsed.from_notes(journal.notes())
+    dropped = {"left out of the journal": "; ".join(journal.warnings)} if journal.warnings else {}
+    return dropped | ({"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {})
 
 
 def _cost(trials: Sequence[Trial], spec: StudySpec, verdict: Verdict | None) -> dict[str, str]:

@@ -90,12 +90,13 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
     beat = heartbeat.heard(folder)
-    elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
+    with journal.interpreted():
+        elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
+        verdict = verdict_in(notes)
     beats = _beats(folder, spec, trials)
     standing = status.standing_still(spec, trials, beats=beats, driven=status.alive(beat))
     found = records(spec, trials, standing=standing)
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
-    verdict = verdict_in(notes)
     return StudyStatus(
         name=spec.name,
         folder=folder,
@@ -111,7 +112,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         stages=elapsed.stages,
         trials=tuple(found),
         verdict=verdict,
-        messages=tuple(status.where(spec, trials, notes, beats)),
+        messages=(*journal.warnings, *status.where(spec, trials, notes, beats)),
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
         table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
     )

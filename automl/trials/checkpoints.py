@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from automl.storage import files
+from automl.storage import curves_file, files, records
 from automl.storage.layout import BEST, CURVES, JUDGED, LAST, NEXT, PREVIOUS
 from automl.storage.outage import patiently
+from automl.storage.records import RecordError
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers import trainer_of
@@ -75,8 +76,18 @@ class Folder:
         _say(f"{reason}; it is kept as damaged-{name}")
 
 
-def newest(folder: Folder) -> tuple[Path | None, int]:
-    """Return the newest file from which training can resume, and its epochs done.
+def known_curves(folder: Folder) -> tuple[Measurement, ...]:
+    """Return the measurements in a folder; damaged curves are set aside, and none are known then."""
+    try:
+        return curves_file.read_curves(folder.job.folder)
+    except RecordError as error:
+        folder.check()
+        _say(f"{error}: set aside as {records.set_aside(folder.at(CURVES)).name}; training starts again")
+        return ()
+
+
+def newest(folder: Folder, *, most: int) -> tuple[Path | None, int]:
+    """Return the newest file from which training can resume, and its epochs done: at most `most`, the epochs known.
 
     Stripped weights mark a finished training.
     """
@@ -85,6 +96,9 @@ def newest(folder: Folder) -> tuple[Path | None, int]:
             continue
         try:
             done = trainer_of(folder.job).epochs_done(folder.at(name)) or folder.job.epochs
+            if done > most:
+                _say(f"{name} is of epoch {done}, but the curves end with epoch {most}")
+                continue
             _say(f"resumes after epoch {done}, from {name}")
             return folder.at(name), done
         except TrialError as error:
