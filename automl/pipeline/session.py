@@ -79,6 +79,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     ):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
+        # A damaged journal is refused before anything of the study is touched.
+        journal = Journal.create(folder, name=spec.name, metric=spec.metric) if begun.has_lines(folder) else None
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = prepare_data(spec, folder)
         if links := staging.told_links(staged):
@@ -90,7 +92,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         lessons = warm_start(spec, place, data)
         for lesson in lessons:
             LOG.info(lesson.told())
-        journal = Journal.create(folder, name=spec.name, metric=spec.metric)
+        journal = journal or Journal.create(folder, name=spec.name, metric=spec.metric)
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
         taught = hpo_warm_start.evidence(lessons)

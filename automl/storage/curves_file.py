@@ -32,8 +32,8 @@ def read_curves(folder: Path) -> tuple[Measurement, ...]:
     with records.reading(path, kind="the curves of a training", remedy=REMEDY):
         text = records.read_bytes(path).decode("utf-8")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-        if not rows:
-            raise ValueError("it is empty")
+        if not rows[1:]:
+            raise ValueError("it has no epoch")
         return tuple(_measurements(*_unsealed(rows, text)))
 
 
@@ -47,8 +47,9 @@ def write_curves(folder: Path, curves: Sequence[Measurement]) -> None:
         cells = (m.metrics.get(name, "") for name in names)
         rows.append([m.epoch, m.seconds, *cells, *([m.changed] if optional else [])])
     seal = records.checksum(_text(rows).encode())
-    sealed = [[*row, seal if number else records.SEAL] for number, row in enumerate(rows)]
-    files.write_text(folder / CURVES, _text(sealed if curves else rows))
+    files.write_text(
+        folder / CURVES, _text([[*row, seal if number else records.SEAL] for number, row in enumerate(rows)])
+    )
 
 
 def _text(rows: Sequence[Sequence[Any]]) -> str:

@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.storage import records
-from automl.storage.journal_lines import Lines, collection_paused
+from automl.storage.journal_lines import REMEDY, Lines, collection_paused
 from automl.storage.layout import JOURNAL
 from automl.study import Ending, Loss, Measurement, Params, State, Trial
 from automl.study.errors import StudyError
@@ -40,7 +40,6 @@ STATES: Final = {
 
 ADDING: Final = (JournalOperation.SET_TRIAL_USER_ATTR, JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE)
 """Lines that add one value to a trial."""
-REMEDY: Final = "restore the file from a copy, or begin again under another --name"
 
 
 class Journal:

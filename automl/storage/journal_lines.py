@@ -23,12 +23,11 @@ from automl.study.errors import StudyError
 
 START: Final = b'{"op_code":'
 """How each line begins."""
-ZEROS: Final = 4096
-"""Most zero bytes that may follow an unfinished append: after a power cut a file system may have extended the file by
-a line without its bytes."""
 STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)')
 """A JSON string; the last one may be unfinished."""
 PRINTABLE: Final = re.compile(rb"[ -~]*")
+DAMAGED: Final = "the line is damaged"
+REMEDY: Final = "nothing was changed; restore the file from a copy, or begin again under another --name"
 DROPPED: Final = ".dropped."
 """Between the journal's name and the place from which an unfinished append was taken."""
 
@@ -44,6 +43,8 @@ class Scan:
     """CRC-32 of the good lines."""
     problem: str = ""
     """Why the next line is damaged, empty if there is none."""
+    followed: bool = False
+    """Whether undamaged lines follow that one."""
 
 
 class Lines:
@@ -144,18 +145,28 @@ class Lines:
         lost = _trials_beside(self.path.parent)
         if not found.lines and lost:
             state = "is missing or empty" if not content else "has no good line"
-            raise RecordError(f"{self.path}: must be the journal of {lost}, but {state}; {_remedy()}")
+            raise RecordError(f"{self.path}: must be the journal of {lost}, but {state}; {REMEDY}")
         if found.problem:
             raise RecordError(
-                f"{self.path}:{number}: the checksum must match, but {found.problem}; {_remedy(self.path, content)}"
+                f"{self.path}:{number}: the checksum must match, but {found.problem}; {self._remedy(found, content)}"
             )
-        if rest and not (unfinished(rest) and (found.lines or rest.rstrip(b"\0"))):
+        if rest and not unfinished(rest):
             raise RecordError(
                 f"{self.path}:{number}: the file must end with a line or with one unfinished append, but its last "
-                f"{len(rest)} bytes are damaged; {_remedy(self.path, content)}"
+                f"{len(rest)} bytes are damaged; {self._remedy(found, content)}"
             )
         if rest:
             self.dropped = f"{self.path}: the last {len(rest)} bytes are an incomplete line and are left out"
+
+    def _remedy(self, found: Scan, content: bytes) -> str:
+        """Return what to do about damage: convert line ends back, or restore; with good lines and none after, go on."""
+        path = shlex.quote(str(self.path))
+        if b"\r\n" in content and not scan(content.replace(b"\r\n", b"\n")).problem:
+            return f"its lines end in CR LF, as a Windows program leaves them; sed -i 's/\\r$//' {path}"
+        if not found.lines or found.followed:
+            return REMEDY
+        cut = f"cp {path} {path}.damaged && truncate -s {found.end} {path}"
+        return f"{REMEDY}, or go on with the {len(found.lines)} lines before: {cut}"
 
 
 def scan(content: bytes) -> Scan:
@@ -168,9 +179,9 @@ def scan(content: bytes) -> Scan:
         if not problem and chained and not linked:
             problem = "the line names no line before it, as those above do"
         if problem:
-            later = any(not _problem(other, 0)[0] for other in lines[number + 1 : -1])
-            more = " and others follow" if later and problem == "the line is damaged" else ""
-            return Scan(lines[:number], end, crc, problem + more)
+            followed = any(_problem(other, 0)[0] != DAMAGED for other in lines[number + 1 : -1])
+            more = " and others follow" if followed and problem == DAMAGED else ""
+            return Scan(lines[:number], end, crc, problem + more, followed)
         chained = linked
         crc = zlib.crc32(b"\n", zlib.crc32(line, crc))
         end += len(line) + 1
@@ -189,17 +200,16 @@ def unfinished(rest: bytes) -> bool:
     >>> unfinished(b'{"op_code":2,"user_a'), unfinished(b'{"op_code":2}'), unfinished(b'{"op_code":2,"a":"}\n')
     (True, False, False)
     """
-    text = rest.rstrip(b"\0")
-    if len(rest) - len(text) > ZEROS or not PRINTABLE.fullmatch(text):
+    if not PRINTABLE.fullmatch(rest):
         return False
-    if not text.startswith(START):
-        return START.startswith(text)
+    if not rest.startswith(START):
+        return START.startswith(rest)
     depth = 0
-    shape = STRINGS.sub(b"", text)
+    shape = STRINGS.sub(b"", rest)
     for place, letter in enumerate(shape):
         depth += (letter in b"{[") - (letter in b"}]")
         if depth == 0:  # a whole line is there; only its line end may be missing
-            return place == len(shape) - 1 and not _problem(text, 0)[0].startswith("the line is damaged")
+            return place == len(shape) - 1 and not _problem(rest, 0)[0].startswith(DAMAGED)
     return True
 
 
@@ -207,7 +217,7 @@ def _problem(line: bytes, before: int) -> tuple[str, bool]:
     """Return why a line is damaged, empty if it is not, and whether it is chained to `before`."""
     body, found, seal = line.rpartition(b',"crc":')
     if not found or seal != b"%d}" % zlib.crc32(b"}", zlib.crc32(body)):
-        return "the line is damaged", False
+        return DAMAGED, False
     _, linked, number = body.rpartition(b',"prev":')
     if not linked or not number.isdigit():
         return "", False
@@ -227,7 +237,7 @@ def _parsed(lines: list[bytes], path: Path) -> Iterator[dict[str, Any]]:
         yield from found
         return
     for number, line in enumerate(lines, start=1):
-        with records.reading(Path(f"{path}:{number}"), kind="a line of a study's journal", remedy=_remedy()):
+        with records.reading(Path(f"{path}:{number}"), kind="a line of a study's journal", remedy=REMEDY):
             log = json.loads(line, parse_constant=_refuse)
             if not isinstance(log, dict):
                 raise TypeError(f"it holds a {type(log).__name__}")
@@ -263,10 +273,3 @@ def _free(path: Path) -> Path:
         number += 1
         place = path.with_name(f"{path.name}-{number}")
     return place
-
-
-def _remedy(path: Path | None = None, content: bytes = b"") -> str:
-    """Return what to do about a damaged journal; lines that end in CR LF can be converted back."""
-    if path and b"\r\n" in content and not scan(content.replace(b"\r\n", b"\n")).problem:
-        return f"its lines end in CR LF, as a Windows program leaves them; sed -i 's/\\r$//' {shlex.quote(str(path))}"
-    return "nothing was changed; restore the file from a copy, or begin again under another --name"

@@ -17,7 +17,7 @@ from tests.storage.test_journal import TRIALS, FullDisk, create, folder, read
 
 __all__ = ["folder"]  # a fixture of the journal's tests
 
-UNFINISHED = [b"\0" * 100, b"{", b'{"op_code":', b'{"op_code":2,"a":"x\\', b'{"op_code":2,"a":{' + b"\0" * 4000]
+UNFINISHED = [b"{", b'{"op_code":', b'{"op_code":2,"a":"x\\', b'{"op_code":2,"a":{"b":[1,2],"c":"}"']
 
 
 @pytest.mark.parametrize("tail", UNFINISHED)
@@ -71,7 +71,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "no checksums": lambda whole: re.sub(rb',"prev":\d+,"crc":\d+}', b"}", whole),
     "60 damaged lines at the end": lambda whole: whole + b'{"op_code":2,"crc":1}\n' * 60,
     "20 kB of zeros at the end": lambda whole: whole + bytes(20_000),
-    "a page and one byte of zeros": lambda whole: whole + bytes(4097),
+    "some zeros at the end": lambda whole: whole + bytes(100),
+    "an append and zeros": lambda whole: whole + b'{"op_code":2,"a":' + bytes(100),
     "a whole damaged line": lambda whole: whole + b'{"op_code":2,"crc":1}\n',
     "an empty line": lambda whole: whole + b"\n",
     "two appends": lambda whole: whole + b'{"op_code":2}{"op_code":2',
@@ -97,6 +98,19 @@ def test_more_than_one_unfinished_append_is_damage_and_no_byte_is_changed(folder
             open_(folder)
         assert len(str(caught.value).splitlines()) == 1
     assert ((folder / JOURNAL).read_bytes(), sorted(folder.iterdir())) == (damaged, before)
+
+
+def test_damage_that_no_good_line_follows_is_told_with_the_command_that_keeps_the_lines_before(folder: Path) -> None:
+    whole = (folder / JOURNAL).read_bytes()
+    last = lines_of(whole)[-1]
+    damaged = whole[: -len(last)] + last.replace(b"op_code", b"op_c0de")
+    (folder / JOURNAL).write_bytes(damaged)
+    with pytest.raises(RecordError, match=r"or go on with the \d+ lines before: cp ") as caught:
+        create(folder)
+    subprocess.run(str(caught.value).rpartition(" before: ")[2], shell=True, check=True)
+    assert (folder / JOURNAL).read_bytes() == whole[: -len(last)]
+    assert (folder / "journal.log.damaged").read_bytes() == damaged
+    assert create(folder).trials() == TRIALS[:-1]
 
 
 def test_line_ends_of_windows_are_named_with_the_command_that_converts_them(folder: Path) -> None:
