@@ -48,11 +48,13 @@ def well_typed(record: Record) -> Record:
         TypeError: a field holds a value of another type.
     """
     for field in fields(record):  # type: ignore[arg-type]
-        value = getattr(record, field.name)
+        value: Any = getattr(record, field.name)
         wanted = Mapping if get_origin(field.type) is Mapping else SIMPLE.get(field.type)  # type: ignore[arg-type]
         if wanted is None:
             continue
-        fits = isinstance(value, wanted) and (wanted not in NUMERIC or (type(value) in NUMBERS and isfinite(value)))
+        fits = isinstance(value, wanted)
+        if wanted in NUMERIC:
+            fits = type(value) in NUMBERS and fits and isfinite(value)
         if not fits:
             raise TypeError(f"{field.name} must be {field.type}, but is {value!r}"[:LONGEST])
     return record

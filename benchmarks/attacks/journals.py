@@ -21,7 +21,7 @@ from typing import Any, Final
 from automl.storage import curves_file, job_file, journal_lines
 from automl.storage.journal import Journal
 from automl.storage.layout import ATTEMPT, CURVES, JOURNAL, PARAMS
-from automl.study import Ending, Job, Kind, Loss, Measurement, Trial
+from automl.study import Ending, Job, Kind, Loss, Measurement, Params, Trial
 from automl.study.errors import AutomlError
 from automl.study.space import Choice, Real, SearchSpace
 from automl.trials import lease
@@ -47,7 +47,7 @@ def write_journal(folder: Path) -> bytes:
     """Write a journal with all kinds of lines that a study has, and return its bytes."""
     journal = Journal.create(folder, name="attacked", metric=METRIC)
     for number in range(TRIALS):
-        params = {"lr0": 0.001 * (number + 1), "optimizer": "SGD"}
+        params: Params = {"lr0": 0.001 * (number + 1), "optimizer": "SGD"}
         journal.suggested(params, SPACE, seed=number, origin="model")
         for epoch in range(1, EPOCHS + 1):
             journal.measured(number, measurement(epoch, 0.1 * number + 0.01 * epoch), node="node-1")

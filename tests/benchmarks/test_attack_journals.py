@@ -1,12 +1,14 @@
 """The attacks on journals, in short: every fixed case and some random ones are held."""
 
+import random
 from pathlib import Path
 
 import pytest
 
+from automl.storage.layout import JOURNAL
 from automl.study import Measurement
 from benchmarks.attacks import journals
-from benchmarks.attacks.journals import JOURNAL, METRIC, TRIALS, cases, run, targets_in, trials_in
+from benchmarks.attacks.journals import METRIC, TRIALS, cases, run, targets_in, trials_in
 
 
 @pytest.mark.slow
@@ -37,5 +39,5 @@ def test_a_traceback_is_not_held(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_attacked_journal_has_all_trials_and_every_case_differs_from_it(tmp_path: Path) -> None:
     targets = targets_in(tmp_path / "whole")
     assert len(trials_in(tmp_path / "whole")) == TRIALS
-    chance = journals.random.Random(0)
+    chance = random.Random(0)
     assert all(content != target.whole for target, _, content in cases(targets, chance) if target.name == JOURNAL)

@@ -1,5 +1,6 @@
 """Writes happen as a whole or not at all; one writer holds a folder."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -140,15 +141,16 @@ def journal_is_refused(folder: Path) -> None:
 def test_a_lock_file_that_was_exchanged_before_it_was_locked_is_not_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flock, exchanged = files.fcntl.flock, []
+    flock, exchanged = fcntl.flock, [False]
 
     def late(file: IO[str], how: int) -> None:
-        if not exchanged:
-            exchanged.append((tmp_path / ".lock").unlink())
+        if not exchanged.pop():
+            (tmp_path / ".lock").unlink()
             (tmp_path / ".lock").touch()
+        exchanged.append(True)
         flock(file, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with files.locked(tmp_path), pytest.raises(StudyError, match="one writer at a time"), files.locked(tmp_path):
         pass
 

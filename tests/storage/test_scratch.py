@@ -71,7 +71,8 @@ def test_a_living_process_of_another_container_keeps_its_folder_and_a_killed_one
 
 
 def test_a_folder_that_was_swept_before_it_was_locked_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, swept = scratch._locked, []
+    lock = scratch._locked
+    swept: list[Path] = []
 
     def late(folder: Path) -> int | None:
         handle = lock(folder)

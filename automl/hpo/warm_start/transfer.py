@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from automl.storage import records
 from automl.storage.layout import WARM_START
 from automl.study import EarlierEvidence, Evidence
-from automl.study.spec import StudySpec
+from automl.study.space import SearchSpace
 
 FORMAT: Final = 1
 UNKNOWN: Final = 0.3
@@ -50,7 +50,7 @@ class Transfer:
         return asdict(self) | {"trials": trials, "left_out": dict(self.left_out)}
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any], spec: StudySpec) -> Self:
+    def from_dict(cls, plain: Mapping[str, Any], space: SearchSpace) -> Self:
         """Build a transfer from the output of `to_dict`.
 
         Raises:
@@ -58,7 +58,7 @@ class Transfer:
         """
         trials = tuple(Evidence(dict(trial["params"]), float(trial["score"])) for trial in plain["trials"])
         for trial in trials:
-            if not isfinite(trial.score) or not spec.search_space.contains(trial.params):
+            if not isfinite(trial.score) or not space.contains(trial.params):
                 raise ValueError(f"params {dict(trial.params)} with score {trial.score} are not of this study")
         alike = plain["similarity"]
         if alike is not None and not 0 <= alike <= 1:
@@ -76,14 +76,12 @@ def keep(folder: Path, transfers: Sequence[Transfer]) -> None:
         (folder / WARM_START).unlink(missing_ok=True)
 
 
-def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
+def kept(folder: Path, space: SearchSpace) -> tuple[Transfer, ...]:
     """Return the transfers stored when the study began.
 
     Raises:
         StudyError: the file is gone or damaged.
     """
-    if not spec.warm_start:
-        return ()
     path = folder / WARM_START
     kind, remedy = "what the study began with", "restore it from a copy"
     with records.reading(path, kind=kind, remedy=remedy):
@@ -92,4 +90,4 @@ def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
         content = records.read_json(path, kind=kind, remedy=remedy)
         if content["format"] != FORMAT:
             raise ValueError(f"format must be {FORMAT}, but is {content['format']!r}")
-        return tuple(Transfer.from_dict(plain, spec) for plain in content["studies"])
+        return tuple(Transfer.from_dict(plain, space) for plain in content["studies"])
