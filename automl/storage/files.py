@@ -200,7 +200,7 @@ def keep_lock(folder: Path) -> None:
         StudyError: another process has made and locked it meanwhile.
     """
     held = _HELD.get(folder.absolute())
-    if held is None or _is_there(held, folder):
+    if held is None or _is_there(held, folder) or not folder.is_dir():  # where the storage is away, the write says so
         return
     try:
         _HELD[folder.absolute()] = _taken(folder)

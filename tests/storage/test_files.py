@@ -158,3 +158,10 @@ def test_a_lock_file_that_was_exchanged_before_it_was_locked_is_not_the_lock(
 def test_a_process_without_a_lock_has_none_to_keep(tmp_path: Path) -> None:
     files.keep_lock(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_of_a_storage_that_is_away_makes_no_folder_in_its_place(tmp_path: Path) -> None:
+    with files.locked(tmp_path / "mount"):
+        (tmp_path / "mount").rename(tmp_path / "away")
+        files.keep_lock(tmp_path / "mount")
+    assert [path.name for path in tmp_path.iterdir()] == ["away"]
