@@ -96,7 +96,7 @@ def sealed(value: Mapping[str, Any]) -> str:
     r"""Return a JSON object as text, with the checksum of the rest as its last key.
 
     >>> sealed({"attempt": 1})
-    '{\n  "attempt": 1,\n  "crc32": "0x4ac8ffc0"\n}\n'
+    '{\n  "attempt": 1,\n  "crc32": "0xb60a9b62"\n}\n'
     """
     content = json.dumps(value, indent=2, allow_nan=False)
     return json.dumps({**value, SEAL: checksum(content.encode())}, indent=2, allow_nan=False) + "\n"
