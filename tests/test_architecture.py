@@ -50,6 +50,7 @@ KEYS = {
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
     "retention.": ["keep", "quota_gb"],
+    "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
 }
 

@@ -30,7 +30,7 @@ def read(folder: Path) -> Job:
         return well_typed(Job.from_dict(plain))
 
 
-def mend(job: Job) -> bool:
+def repair(job: Job) -> bool:
     """Rewrite a missing or damaged job file; return True if it did."""
     if not job.folder.is_dir():
         return False

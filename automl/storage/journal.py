@@ -137,13 +137,13 @@ class Journal:
         """Record how a trial ended: PRUNED with the last value it has, COMPLETED with its best, FAILED without one."""
         key = self._key(number)
         self._storage.set_trial_user_attr(key, "ending", ending.to_dict())
-        self._settle(key)
+        self._complete_record(key)
 
-    def settle(self) -> None:
+    def complete_records(self) -> None:
         """Complete records of a killed writer: endings that were written without their state."""
         for frozen in self._storage.get_all_trials(self._study, deepcopy=False):
             if frozen.state is TrialState.RUNNING and "ending" in frozen.user_attrs:
-                self._settle(frozen._trial_id)
+                self._complete_record(frozen._trial_id)
 
     def retraining_measured(self, name: str, measurement: Measurement, *, node: str) -> None:
         """Record an epoch's measurement of a re-training."""
@@ -181,7 +181,7 @@ class Journal:
             frozen = self._storage.get_all_trials(self._study, deepcopy=False)
             return [_trial(one, self._metric) for one in frozen]
 
-    def _settle(self, key: int) -> None:
+    def _complete_record(self, key: int) -> None:
         frozen = self._storage.get_trial(key)
         trial = _trial(frozen, self._metric)
         last = frozen.intermediate_values.get(max(frozen.intermediate_values, default=0))

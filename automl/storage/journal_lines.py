@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 
 from automl.storage import files, records
 from automl.storage.layout import CONFIRM, TRIALS
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.records import RecordError
 from automl.study.errors import StudyError
 
@@ -120,7 +120,7 @@ class Lines:
             return files.append(self.path, content, end=self._end, mine=self._is_own)
 
         self._tried.append(content)
-        self._end = patiently(self.path.parent, write)
+        self._end = retry_on_outage(self.path.parent, write)
         self._tried.clear()
 
     def _is_own(self, rest: bytes) -> bool:
@@ -156,7 +156,7 @@ class Lines:
                 f"{len(rest)} bytes are damaged; {self._remedy(found, content)}"
             )
         if rest:
-            self.dropped = f"{self.path}: the last {len(rest)} bytes are an incomplete line and are left out"
+            self.dropped = f"{self.path}: the last {len(rest)} bytes are an incomplete line and are ignored"
 
     def _remedy(self, found: Scan, content: bytes) -> str:
         """Return what to do about damage: convert line ends back, or restore; with good lines and none after, go on."""

@@ -104,7 +104,7 @@ def _elapsed(folder: Path, metric: str) -> dict[str, str]:
     with journal.interpreted():
         elapsed = Elapsed.from_notes(journal.notes())
     dropped = {"left out of the journal": "; ".join(journal.warnings)} if journal.warnings else {}
-    return dropped | ({"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {})
+    return dropped | ({"wall-clock time of the whole job": elapsed.summary()} if elapsed.seconds else {})
 
 
 def _cost(trials: Sequence[Trial], verdict: Verdict | None, *, epochs: int) -> dict[str, str]:

@@ -45,7 +45,7 @@ class Beat:
     """That count at the time of the heartbeat; if it is higher when the process dies, memory was the likely cause."""
 
 
-def heard(folder: Path) -> Beat | None:
+def read(folder: Path) -> Beat | None:
     """Return the last heartbeat in a folder; None if there is none that can be read."""
     with suppress(TypeError, ValueError, OverflowError, OSError):
         beat = well_typed(Beat(**lease.read(folder / BEAT)))
@@ -56,7 +56,7 @@ def heard(folder: Path) -> Beat | None:
 
 def present(folder: Path) -> Beat | None:
     """Return the last heartbeat of the latest attempt; None before its first."""
-    beat = heard(folder)
+    beat = read(folder)
     with suppress(RecordError):
         return beat if beat and beat.attempt == lease.latest(folder) else None
     return None
@@ -72,14 +72,14 @@ def check_alone(folder: Path, *, seconds: float = SECONDS, sleep: Callable[[floa
     Raises:
         StudyError: another driver writes heartbeats.
     """
-    first = heard(folder)
+    first = read(folder)
     if first is None or _is_gone(first):
         return
     who = f"process {first.process} on {first.node}"
     LOG.info(f"the last heartbeat is of {who}; waiting {INTERVALS * seconds:.0f}s for the next, which must not come")
     for _ in range(round(INTERVALS * 10)):
         sleep(seconds / 10)
-        now = heard(folder)
+        now = read(folder)
         if now and now.at != first.at:
             raise StudyError(
                 f"{folder}: one driver at a time must run, but {who} writes heartbeats there, although its lock is not "
@@ -105,7 +105,7 @@ def _is_gone(beat: Beat) -> bool:
 
 
 @contextmanager
-def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
+def heartbeats(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
     """Write heartbeats every few seconds until the block ends or a later attempt supersedes this one.
 
     The driver of a study writes its own in the study's folder, as attempt 0.
@@ -120,13 +120,13 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
             if over.wait(seconds):
                 return
 
-    speaker = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    speaker.start()
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        speaker.join(timeout=seconds)
+        thread.join(timeout=seconds)
         if not _superseded(folder, attempt):
             with suppress(OSError):
                 (folder / BEAT).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from automl.storage import job_file, records
 from automl.storage.layout import ATTEMPT
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.records import RecordError
 from automl.study.errors import AutomlError
 
@@ -23,12 +23,12 @@ class Superseded(Exception):  # noqa: N818  (not an error: the trial continues e
     """The lease was lost: a later attempt owns the folder."""
 
 
-def give(folder: Path) -> int:
+def acquire(folder: Path) -> int:
     """Start the next attempt at a trial and return its number, from 1. Earlier attempts may no longer write.
 
     A damaged lease is set aside; the latest attempt is then that in the job file.
     """
-    attempt = patiently(folder, lambda: _latest_or_mended(folder)) + 1
+    attempt = retry_on_outage(folder, lambda: _latest_or_mended(folder)) + 1
     records.write_json(folder / ATTEMPT, {"attempt": attempt, "given": utc_now()})
     return attempt
 
@@ -39,8 +39,8 @@ def check(folder: Path, attempt: int) -> None:
     Raises:
         Superseded: a later attempt has the lease.
     """
-    if (given := patiently(folder, lambda: latest(folder))) > attempt:
-        raise Superseded(f"{folder}: attempt {given} has taken the place of attempt {attempt}")
+    if (latest_attempt := retry_on_outage(folder, lambda: latest(folder))) > attempt:
+        raise Superseded(f"{folder}: attempt {latest_attempt} has superseded attempt {attempt}")
 
 
 def latest(folder: Path) -> int:

@@ -242,7 +242,7 @@ def targets_in(folder: Path) -> list[Target]:
     curves_file.write_curves(folder, [measurement(epoch, 0.1 * epoch) for epoch in range(1, 9)])
     job = Job(folder, 3, {"lr0": 0.01}, 7, 8, "yolo11n.pt", "data.yaml", METRIC, {"batch": 8, "imgsz": 640})
     job_file.write(job)
-    lease.give(folder)
+    lease.acquire(folder)
     return [
         JournalTarget(folder, JOURNAL, trials_in),
         Target(folder, CURVES, curves_file.read_curves),

@@ -80,7 +80,7 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
             [sys.executable, "-c", HOLD.format("pass"), tmp_path], capture_output=True, text=True, check=False
         )
     assert found.returncode == 1
-    told = f"StudyError: {tmp_path}: one writer at a time must hold, but process {os.getpid()} on "
+    told = f"StudyError: {tmp_path}: must have one writer at a time, but process {os.getpid()} on "
     assert told in found.stderr
 
 
@@ -88,7 +88,11 @@ def test_the_lock_is_free_again_however_its_holder_ends(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", HOLD.format("sys.stdout.flush(); import os; os._exit(9)"), tmp_path], check=False
     )
-    with files.locked(tmp_path), pytest.raises(StudyError, match="one writer at a time"), files.locked(tmp_path):
+    with (
+        files.locked(tmp_path),
+        pytest.raises(StudyError, match="must have one writer at a time"),
+        files.locked(tmp_path),
+    ):
         pass
     with files.locked(tmp_path):
         pass
@@ -108,7 +112,7 @@ def test_a_lock_whose_file_was_removed_is_taken_again_and_keeps_others_out(tmp_p
     with files.locked(tmp_path):
         (tmp_path / ".lock").unlink()
         files.keep_lock(tmp_path)
-        with pytest.raises(StudyError, match="one writer at a time"), files.locked(tmp_path):
+        with pytest.raises(StudyError, match="must have one writer at a time"), files.locked(tmp_path):
             pass
     with files.locked(tmp_path):
         pass
@@ -133,7 +137,7 @@ def journal_is_refused(folder: Path) -> None:
     """Check that a journal of the process that lost its lock takes no further line."""
     journal = folder / "journal.log"
     before = journal.read_bytes() if journal.exists() else b""
-    with pytest.raises(StudyError, match="one writer at a time must hold"):
+    with pytest.raises(StudyError, match="must have one writer at a time"):
         Journal.create(folder, name="small", metric=METRIC)
     assert (journal.read_bytes() if journal.exists() else b"") == before
 
@@ -151,7 +155,11 @@ def test_a_lock_file_that_was_exchanged_before_it_was_locked_is_not_the_lock(
         flock(file, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with files.locked(tmp_path), pytest.raises(StudyError, match="one writer at a time"), files.locked(tmp_path):
+    with (
+        files.locked(tmp_path),
+        pytest.raises(StudyError, match="must have one writer at a time"),
+        files.locked(tmp_path),
+    ):
         pass
 
 

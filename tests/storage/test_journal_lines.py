@@ -26,7 +26,7 @@ def test_one_unfinished_append_at_the_end_is_left_out_and_told(folder: Path, tai
         file.write(tail)
     found = read(folder)
     assert found.trials() == TRIALS
-    assert found.dropped.endswith(f"the last {len(tail)} bytes are an incomplete line and are left out")
+    assert found.dropped.endswith(f"the last {len(tail)} bytes are an incomplete line and are ignored")
     assert found.warnings == [found.dropped]
 
 
@@ -38,7 +38,7 @@ def test_a_writer_keeps_an_unfinished_append_aside_and_every_later_reader_tells_
     assert (folder / JOURNAL).read_bytes() == before
     aside = folder / f"journal.log.dropped.{len(before)}"
     assert aside.read_bytes() == tail
-    assert writer.dropped.endswith(f"are left out; they are kept as {aside.name}")
+    assert writer.dropped.endswith(f"are ignored; they are kept as {aside.name}")
     told = f"{aside}: {len(tail)} bytes of an unfinished append, which a resumed study left out of its journal"
     for reader in (writer, read(folder)):
         assert reader.warnings == [told]

@@ -29,7 +29,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     ATTEMPT: lease.latest,
     SPEC: read_spec,
     JUDGED: lambda folder: ImageStats.load(folder / JUDGED),
-    heartbeat.BEAT: heartbeat.heard,
+    heartbeat.BEAT: heartbeat.read,
     "record.json": lambda folder: records.read_json(folder / "record.json", kind="a record", remedy="restore it"),
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ BEATS = """
 import sys, time
 from pathlib import Path
 from automl.trials import heartbeat
-with heartbeat.beating(Path(sys.argv[1]), 0, seconds=0.05):
+with heartbeat.heartbeats(Path(sys.argv[1]), 0, seconds=0.05):
     print("beats", flush=True)
     time.sleep(60)
 """
@@ -45,7 +45,7 @@ def test_a_driver_that_lives_although_the_lock_is_free_is_refused(tmp_path: Path
     with subprocess.Popen([sys.executable, "-c", BEATS, tmp_path], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         assert other.stdout.readline() == "beats\n"
-        while not heartbeat.heard(tmp_path):
+        while not heartbeat.read(tmp_path):
             pass
         with pytest.raises(StudyError, match=rf"one driver at a time must run, but process {other.pid} on .* writes"):
             heartbeat.check_alone(tmp_path, seconds=0.4)
@@ -86,4 +86,4 @@ def test_a_heartbeat_of_wrong_types_is_none(tmp_path: Path, change: dict[str, ob
     beat(tmp_path)
     path = tmp_path / heartbeat.BEAT
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert heartbeat.heard(tmp_path) is None
+    assert heartbeat.read(tmp_path) is None

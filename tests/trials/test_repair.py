@@ -99,12 +99,12 @@ def test_a_damaged_lease_is_set_aside_and_the_next_attempt_is_above_that_of_the_
     jobs = ActiveJobs(ResourcesSpec(), lambda: 0.0)
     job = job_at(tmp_path / "a", Path("data.yaml"))
     for expected in (1, 2):
-        assert jobs.give(job).attempt == expected
+        assert jobs.start(job).attempt == expected
     (job.folder / ATTEMPT).write_bytes(content)
     with pytest.raises(RecordError, match=r"attempt.json: must be the lease of a training, but"):
         lease.check(job.folder, 2)
     assert heartbeat.present(job.folder) is None
-    assert jobs.give(job).attempt == 3
+    assert jobs.start(job).attempt == 3
     assert (job.folder / "attempt.json.damaged").read_bytes() == content
     lease.check(job.folder, 3)
 
@@ -118,7 +118,7 @@ def test_a_worker_whose_lease_is_damaged_ends_in_a_way_that_is_tried_again(tmp_p
 
 
 def test_one_changed_digit_of_a_lease_is_found(tmp_path: Path) -> None:
-    assert lease.give(tmp_path) == 1
+    assert lease.acquire(tmp_path) == 1
     text = (tmp_path / ATTEMPT).read_text()
     (tmp_path / ATTEMPT).write_text(text.replace('"attempt": 1', '"attempt": 9'))
     with pytest.raises(RecordError, match="its checksum is wrong"):
@@ -128,12 +128,12 @@ def test_one_changed_digit_of_a_lease_is_found(tmp_path: Path) -> None:
 def test_a_folder_of_another_training_is_not_resumed_from(tmp_path: Path) -> None:
     jobs = ActiveJobs(ResourcesSpec(), lambda: 0.0)
     job = job_at(tmp_path / "a", Path("data.yaml"), lr0=0.02)
-    jobs.give(job)
+    jobs.start(job)
     for name in (LAST, BEST):
         (job.folder / name).write_text("state")
-    jobs.give(replace(job, model="/elsewhere/micro.yaml"))
+    jobs.start(replace(job, model="/elsewhere/micro.yaml"))
     assert (job.folder / LAST).exists()
-    jobs.give(replace(job, params={**job.params, "lr0": 0.03}))
+    jobs.start(replace(job, params={**job.params, "lr0": 0.03}))
     assert not (job.folder / LAST).exists()
 
 

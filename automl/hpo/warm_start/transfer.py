@@ -1,4 +1,4 @@
-"""Transfer: trials of one earlier study mapped for a new one, and the file in which the new one stores them."""
+"""Transfer: trials of one past study mapped for a new one, and the file in which the new one stores them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from automl.storage import records
 from automl.storage.layout import WARM_START
-from automl.study import EarlierEvidence, Evidence
+from automl.study import Evidence, PastEvidence
 from automl.study.space import SearchSpace
 
 FORMAT: Final = 1
@@ -18,23 +18,23 @@ UNKNOWN: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Trials of an earlier study that fit the new space, and counts of those that do not."""
+    """Trials of a past study that fit the new space, and counts of those that do not."""
 
     name: str
     source: str
     """The path as given in the description."""
     similarity: float | None
-    """Similarity of the data sets; None if the earlier one is unknown."""
+    """Similarity of the data sets; None if that of the past study is unknown."""
     trials: tuple[Evidence, ...]
     left_out: Mapping[str, int]
     """Maps a parameter to the number of trials outside this study's space because of it."""
     note: str = ""
 
-    def evidence(self) -> EarlierEvidence:
+    def evidence(self) -> PastEvidence:
         """Return the trials for the sampler."""
-        return EarlierEvidence(self.name, UNKNOWN if self.similarity is None else self.similarity, self.trials)
+        return PastEvidence(self.name, UNKNOWN if self.similarity is None else self.similarity, self.trials)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return a summary in one line."""
         out = sum(self.left_out.values())
         share = f"{len(self.trials)} of {len(self.trials) + out} trials"
@@ -59,7 +59,7 @@ class Transfer:
         trials = tuple(Evidence(dict(trial["params"]), float(trial["score"])) for trial in plain["trials"])
         for trial in trials:
             if not isfinite(trial.score) or not space.contains(trial.params):
-                raise ValueError(f"params {dict(trial.params)} with score {trial.score} are not of this study")
+                raise ValueError(f"params {dict(trial.params)} with score {trial.score} do not fit this study's space")
         alike = plain["similarity"]
         if alike is not None and not 0 <= alike <= 1:
             raise ValueError(f"a similarity must be 0 to 1, but got {alike}")
