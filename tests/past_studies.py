@@ -2,11 +2,12 @@
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from automl.data.summary import Summary
+from automl.storage import journal_lines
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL
 from automl.storage.registry import Registry
@@ -74,9 +75,23 @@ def promoted(storage: Path, folder: Path, spec: StudySpec, **facts: Any) -> Path
 
 
 def sealed(line: Mapping[str, Any]) -> str:
-    """Return a journal line with a checksum that holds, whatever it says."""
+    """Return a journal line of an earlier version, with a checksum that holds, whatever it says."""
     body = json.dumps(line, separators=(",", ":"))
     return f'{body[:-1]},"crc":{zlib.crc32(body.encode())}}}\n'
+
+
+def rewritten(folder: Path, change: Callable[[list[dict[str, Any]]], Sequence[Mapping[str, Any] | str]]) -> None:
+    """Write the lines of a journal again with checksums and chain that hold; a text is the body of a line as it is."""
+    path = folder / JOURNAL
+    plain = [json.loads(line) for line in path.read_text().splitlines()]
+    out = b""
+    for line in change([{key: value for key, value in one.items() if key not in {"crc", "prev"}} for one in plain]):
+        if isinstance(line, str):
+            body = f'{line[:-1]},"prev":{zlib.crc32(out)}}}'.encode()
+            out += b'%b,"crc":%d}\n' % (body[:-1], zlib.crc32(body))
+        else:
+            out += journal_lines.sealed(line, zlib.crc32(out))
+    path.write_bytes(out)
 
 
 def append(folder: Path, text: str) -> None:

@@ -63,7 +63,9 @@ class Study:
     @property
     def verdict(self) -> Verdict | None:
         """Return what ships and whether the params are better than the baseline's; None before the study's end."""
-        return study_status.verdict_in(self._journal().notes())
+        journal = self._journal()
+        with journal.interpreted():
+            return study_status.verdict_in(journal.notes())
 
     def status(self) -> StudyStatus:
         """Return the status of the study."""

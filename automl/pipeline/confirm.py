@@ -19,7 +19,7 @@ from automl.release.publish import Confirmed
 from automl.storage import layout
 from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
-from automl.trials import quota, retrainings
+from automl.trials import quota, repair, retrainings
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
 from automl.trials.listener import Listeners
@@ -45,14 +45,17 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
         return Confirmed(best_trial(trials, session.spec.metric), trials[0].params, nothing, {}, None)
     opened, frame = confirmation.opened(session.spec, trials), frame_of(session, slots)
-    rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
+    with session.journal.interpreted():
+        rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
     jobs: dict[str, Job] = {}
     last: dict[str, Job] = {}
     for played in rounds:
         last = planned(frame, trials, played, before=len(jobs))
         jobs |= last
     rewrite_job_files(jobs.values())
-    retrain(session, slots, last)
+    for done in repair.mend_retrainings(session.journal, jobs).values():
+        LOG.info(done)
+    retrain(session, slots, repair.remade(session.journal, jobs) | last)
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])

@@ -19,7 +19,7 @@ from automl.pipeline.session import Session
 from automl.release import export as release_export
 from automl.release import parity
 from automl.release.publish import Worth
-from automl.storage import files, job_file
+from automl.storage import files, job_file, records
 from automl.storage.detections import ImageStats
 from automl.storage.layout import (
     BASELINE_STATS,
@@ -32,6 +32,7 @@ from automl.storage.layout import (
     TORCH_STATS,
     trial_folder,
 )
+from automl.storage.records import RecordError
 from automl.storage.registry import CHAMPION, Registry
 from automl.study import Ending, ExportResult, Job, Params, State, Trial
 from automl.study.errors import StudyError
@@ -162,11 +163,23 @@ def _baseline(
     unmeasured = [
         (folder / BEST, _judged_job(folder, split), stats)
         for folder, stats in models
-        if (folder / BEST).is_file() and not stats.is_file()
+        if (folder / BEST).is_file() and not _is_measured(stats)
     ]
     if unmeasured:
         cluster.call(parity.score_all, (unmeasured,), slots)
     return [ImageStats.load(stats) for _, stats in models if stats.is_file()]
+
+
+def _is_measured(kept: Path) -> bool:
+    """Return True if a model's detections are there; damaged ones are set aside, so that it is measured again."""
+    if not kept.is_file():
+        return False
+    try:
+        ImageStats.load(kept)
+    except RecordError as error:
+        LOG.info(f"{error}: kept as {records.set_aside(kept).name}")
+        return False
+    return True
 
 
 def _is_baseline(name: str) -> bool:

@@ -8,7 +8,7 @@ from automl.data import archive, check, sample, staging, summary
 from automl.data.record import DataSet
 from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
-from automl.storage import files, layout, scratch, symlinks
+from automl.storage import files, layout, records, scratch, symlinks
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
 from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
@@ -60,7 +60,7 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
     folder = place.study(spec.name)
     summary = summary_of(data)
     if summary:
-        files.write_json(folder / layout.DATASET, summary.to_dict())
+        records.write_json(folder / layout.DATASET, summary.to_dict())
     if (folder / JOURNAL).exists():
         return hpo_warm_start.kept(folder, spec.search_space) if spec.warm_start else ()
     transfers = transfers_of(spec, place, summary)

@@ -22,7 +22,8 @@ def recorded(
     None for a study that began without one.
     """
     if plain := journal.notes().get(BASELINE):
-        return Baseline.from_dict(plain)
+        with journal.interpreted():
+            return Baseline.from_dict(plain)
     if journal.trials():
         return None
     found = baseline_for(data, space, train=train, epochs=epochs)

@@ -82,7 +82,8 @@ def finished(journal: Journal, *, retrainings: int) -> Verdict | None:
     In the latter case the verdict is withdrawn first, so that the confirmation continues.
     """
     plain = journal.notes().get("promotion")
-    done = Verdict.from_dict(plain) if plain else None
+    with journal.interpreted():
+        done = Verdict.from_dict(plain) if plain else None
     if done and publish.extended(done, retrainings):
         publish.reopen(journal, done, retrainings=retrainings)
         return None
@@ -94,4 +95,5 @@ def finished(journal: Journal, *, retrainings: int) -> Verdict | None:
 def decided(journal: Journal) -> Verdict | None:
     """Return the verdict that an interrupted session left in the journal before it was published."""
     plain = journal.notes().get("verdict")
-    return Verdict.from_dict(plain) if plain else None
+    with journal.interpreted():
+        return Verdict.from_dict(plain) if plain else None

@@ -15,6 +15,7 @@ from automl.study import Job, Trial
 from automl.study.errors import Interrupted, StudyError
 from automl.study.text import shown
 from automl.tracking import status
+from automl.trials import repair
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
 from automl.trials.listener import Listeners
@@ -38,6 +39,9 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         elapsed=session.clock.elapsed,
     ).restore()
     rewrite_job_files(map(manager.job, manager.trials))
+    for trial in manager.trials:
+        if done := repair.mend_curves(manager.job(trial).folder, trial.measurements):
+            LOG.info(done)
     try:
         if not manager.finished:
             with session.progress.live():

@@ -16,7 +16,7 @@ from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import plain_training
 from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
-from automl.storage import files, layout, symlinks
+from automl.storage import begun, files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, SPEC, WRITTEN
 from automl.storage.outage import RetrySettings, retries_enabled
@@ -76,10 +76,12 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         _removed_unless_begun(folder, new=new),
         progress.attached(),
         retries_enabled(RetrySettings(LOG.info)),
-        heartbeat.heartbeats(folder, attempt=0),
+        _driving(folder),
     ):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
+        # A damaged journal is refused before anything of the study is touched.
+        journal = Journal.create(folder, name=spec.name, metric=spec.metric) if begun.has_lines(folder) else None
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space)
         if links := staging.link_replacement(staged):
@@ -91,9 +93,9 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         transfers = warm_start(spec, place, data)
         for transfer in transfers:
             LOG.info(transfer.summary())
-        journal = Journal.create(folder, name=spec.name, metric=spec.metric)
-        if journal.dropped:
-            LOG.info(f"journal repaired: {journal.dropped}")
+        journal = journal or Journal.create(folder, name=spec.name, metric=spec.metric)
+        for warning in journal.warnings:
+            LOG.info(f"journal: {warning}")
         earlier = hpo_warm_start.evidence(transfers)
         baseline = plain_training.recorded(
             journal, data, space=spec.search_space, train=spec.train, epochs=spec.ladder.max_epochs
@@ -104,6 +106,15 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         session.clock.count_from(began)
         with session.clock.running():
             yield session
+
+
+@contextmanager
+def _driving(folder: Path) -> Iterator[None]:
+    """Write the driver's heartbeats during a block; the folder must be whole, and no other driver alive."""
+    heartbeat.check_alone(folder)
+    begun.check(folder)
+    with heartbeat.heartbeats(folder, attempt=0):
+        yield
 
 
 @contextmanager
@@ -137,7 +148,8 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
     verdict.
     """
     path = folder / SPEC
-    if not path.exists() or not (folder / JOURNAL).exists():
+    begun.check(folder)
+    if not path.exists() or not begun.has_lines(folder):
         files.write_text(path, dump(spec))
         return spec
     kept = stored(path)

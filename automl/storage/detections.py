@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.storage import files
-from automl.study.errors import StudyError
+from automl.storage.records import RecordError
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -89,7 +89,7 @@ class ImageStats:
         """Read an archive written by `save`.
 
         Raises:
-            StudyError: the file is missing or damaged.
+            RecordError: the file is missing or damaged.
         """
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
@@ -101,7 +101,7 @@ class ImageStats:
             return cls(**arrays, images=len(names), names=names)
         except DAMAGES as wrong:
             message = f"{path}: must contain detections grouped by image, but {wrong}; validate the model again"
-            raise StudyError(message) from wrong
+            raise RecordError(message) from wrong
 
 
 def metrics(stats: ImageStats, weights: IntArray | None = None) -> dict[str, float]:

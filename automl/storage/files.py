@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
@@ -21,10 +22,24 @@ from typing import IO, Any, Final
 from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
 
+LOG: Final = logging.getLogger(__name__)
+LOCK: Final = ".lock"
 UNSUPPORTED: Final = frozenset({
     errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY,
 })  # fmt: skip
 """Errors of file systems for an operation that they do not support."""
+
+
+class LockedError(StudyError):
+    """Another process holds the single-writer lock of a folder."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        """Store who holds it, for callers that wait."""
+        self.holder = holder
+        super().__init__(
+            f"{folder}: must have one writer at a time, but {holder} is writing; wait for it, stop it, or choose "
+            "another --name"
+        )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -52,22 +67,34 @@ def copy(source: Path, target: Path) -> None:
     _replace(target, fill)
 
 
-def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = True) -> int:
+def append(
+    path: Path,
+    content: bytes,
+    *,
+    end: int | None = None,
+    sync: bool = True,
+    mine: Callable[[bytes], bool] = lambda _rest: True,
+) -> int:
     """Append to a file as a whole or not at all, and return its new size; never retries.
 
-    `end` is the size after the caller's last write; anything after it is truncated first. The file is not kept open in
-    between, so a remounted storage causes no error.
+    `end` is the size after the caller's last write; what is after it and is `mine` is truncated first. The file is not
+    kept open in between, so a remounted storage causes no error.
 
     Raises:
-        StudyError: the file is shorter than `end`.
+        StudyError: the file is shorter than `end`, or longer by what is not `mine`.
     """
-    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         size = os.fstat(file).st_size
         start = size if end is None else end
         if size < start:
             raise StudyError(
                 f"{path}: must contain the {start} bytes written so far, but has {size}; find out what truncated it"
+            )
+        if size > start and not mine(os.pread(file, size - start, start)):
+            raise StudyError(
+                f"{path}: must end after the {start} bytes written so far, but has {size}: another process writes to "
+                "it; nothing was changed; end that process, then resume"
             )
         _extend(file, content, start, sync=sync)
     finally:
@@ -154,15 +181,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _lock_file(folder: Path) -> IO[str]:
-    def take() -> IO[str]:
-        folder.mkdir(parents=True, exist_ok=True)
-        return (folder / ".lock").open("a+", encoding="utf-8")
-
-    try:
-        return retry_on_outage(folder, take)
-    except OSError as error:
-        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None
+_HELD: Final[dict[Path, IO[str]]] = {}
+"""The locks that this process holds, by folder."""
 
 
 @contextmanager
@@ -170,23 +190,76 @@ def locked(folder: Path) -> Iterator[None]:
     """Acquire the single-writer lock on `folder` during a block; the kernel releases it if the process dies.
 
     Raises:
-        StudyError: another process has it, named in the message; or the folder cannot be written.
+        LockedError: another process has it, named in the message.
+        StudyError: the folder cannot be written, or has no locks.
     """
-    with _lock_file(folder) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise StudyError(
-                f"{folder}: must have one writer at a time, but {file.read().strip() or 'another process'} is writing;"
-                " wait for it, stop it, or choose another --name"
-            ) from None
-        except OSError as error:
-            raise StudyError(
-                f"{folder}: must be on a file system with locks (flock), but {error.strerror}; pass --storage"
-            ) from None
-        holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
-        with suppress(OSError):  # the lock is valid even if its owner cannot be written to a full disk
-            os.ftruncate(file.fileno(), 0)
-            os.write(file.fileno(), holder.encode())
+    place = folder.absolute()
+    file = _taken(folder)
+    try:
+        # The lock file may have been removed, and made again by another process, between its opening and the lock.
+        while not _is_there(file, folder):
+            file.close()
+            file = _taken(folder)
+        _HELD[place] = file
         yield
+    finally:
+        _HELD.pop(place, file).close()
+
+
+def keep_lock(folder: Path) -> None:
+    """Check that the lock that this process holds on `folder` is still that of the file there.
+
+    A lock file that was removed is made and locked again. No-op where this process holds no lock.
+
+    Raises:
+        StudyError: another process has made and locked it meanwhile.
+    """
+    held = _HELD.get(folder.absolute())
+    if held is None or _is_there(held, folder) or not folder.is_dir():  # where the storage is away, the write says so
+        return
+    try:
+        _HELD[folder.absolute()] = _taken(folder)
+    except StudyError as error:
+        raise StudyError(f"{error}; its lock file {LOCK} was removed while this process held it") from None
+    held.close()
+    LOG.warning(f"lock: {folder / LOCK} was removed by somebody and is taken again")
+
+
+def _taken(folder: Path) -> IO[str]:
+    file = _lock_file(folder)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise LockedError(folder, holder) from None
+    except OSError as error:
+        file.close()
+        raise StudyError(
+            f"{folder}: must be on a file system with locks (flock), but {error.strerror}; pass --storage"
+        ) from None
+    holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
+    with suppress(OSError):  # the lock is valid even if its owner cannot be written to a full disk
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), holder.encode())
+    return file
+
+
+def _lock_file(folder: Path) -> IO[str]:
+    def take() -> IO[str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / LOCK).open("a+", encoding="utf-8", errors="replace")
+
+    try:
+        return retry_on_outage(folder, take)
+    except OSError as error:
+        raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None
+
+
+def _is_there(file: IO[str], folder: Path) -> bool:
+    """Return True if an open lock file is the one that has the name now."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat())
+    except FileNotFoundError:
+        return False

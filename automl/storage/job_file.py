@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from automl.storage import files
+from automl.storage import files, records
 from automl.storage.layout import PARAMS
 from automl.study import Job, checksum
-from automl.study.errors import AutomlError, StudyError
+from automl.study.errors import AutomlError
+from automl.study.plain_values import well_typed
 from automl.study.yaml_io import dump_yaml, read_yaml
 
 
@@ -21,15 +22,12 @@ def read(folder: Path) -> Job:
         AutomlError: it is missing or damaged.
     """
     path = folder / PARAMS
-    plain = read_yaml(path)
-    try:
+    remedy = "`automl resume` writes those of a study again"
+    with records.reading(path, kind="the job file of a training", remedy=remedy):
+        plain = read_yaml(path)
         if checksum.damaged(path.read_text(encoding="utf-8")):
             raise ValueError("its checksum is wrong")
-        return Job.from_dict(plain)
-    except (LookupError, TypeError, ValueError) as error:
-        raise StudyError(
-            f"{path}: must be the job file of a training, but {error}; `automl resume` rewrites those of a study"
-        ) from None
+        return well_typed(Job.from_dict(plain))
 
 
 def repair(job: Job) -> bool:
@@ -42,3 +40,20 @@ def repair(job: Job) -> bool:
         write(job)
         return True
     return False
+
+
+def is_of_another(job: Job) -> bool:
+    """Return True if a folder holds the job file of a training of other params or another seed.
+
+    Such a folder is left where a journal was restored from a copy that is older than the folder. Files are compared by
+    their names, since a storage may be mounted elsewhere.
+    """
+    try:
+        there = read(job.folder)
+    except AutomlError:
+        return False
+    return (there.seed, _by_name(there)) != (job.seed, _by_name(job))
+
+
+def _by_name(job: Job) -> dict[str, object]:
+    return {name: Path(value).name if isinstance(value, str) else value for name, value in job.params.items()}

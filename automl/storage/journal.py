@@ -1,13 +1,12 @@
 """Journal of a study: every suggestion, measurement and ending, append-only, in `journal.log`.
 
-The file is an Optuna journal: Optuna and its dashboard can open it. It adds a checksum per line, a single writer, and
-the repair of a partial last line after a power cut. The sampler, the ladder and the trials of a resumed study are
-restored from this file alone.
+The file is an Optuna journal: Optuna and its dashboard can open it. It adds a chained checksum per line, a single
+writer, and the recovery of an unfinished last append (`journal_lines`). The sampler, the ladder and the trials of a
+resumed study are restored from this file alone.
 """
 
-import json
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,12 +14,13 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from optuna.storages.journal._storage import JournalOperation
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.storage import files
+from automl.storage import records
+from automl.storage.journal_lines import REMEDY, Lines, collection_paused
 from automl.storage.layout import JOURNAL
-from automl.storage.outage import retry_on_outage
 from automl.study import Ending, Loss, Measurement, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.space import Choice, Integer, SearchSpace, Single, live
@@ -38,23 +38,32 @@ STATES: Final = {
     State.RUNNING: TrialState.RUNNING,
 }
 
+ADDING: Final = (JournalOperation.SET_TRIAL_USER_ATTR, JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE)
+"""Lines that add one value to a trial."""
+
 
 class Journal:
     """One study's journal. Trials are numbered from 0 in the order in which they were suggested."""
 
-    def __init__(self, lines: "_Lines", metric: str) -> None:
-        """Wrap journal lines; use `create` or `read`."""
+    def __init__(self, lines: Lines, metric: str) -> None:
+        """Wrap journal lines; use `create` or `read`.
+
+        Raises:
+            RecordError: a line is none of a study.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._lines = lines
         self._metric = metric
-        self._storage = JournalStorage(lines)
+        self._storage = JournalStorage(_Backend(lines))
+        with collection_paused():
+            _replay(self._storage, lines)
         studies = self._storage.get_all_studies()
         self._study = studies[0]._study_id if studies else -1
 
     @classmethod
     def create(cls, folder: Path, *, name: str, metric: str) -> Self:
         """Open for writing, and create the journal if missing; the caller must hold the folder's lock."""
-        journal = cls(_Lines(folder / JOURNAL, writable=True), metric)
+        journal = cls(Lines(folder / JOURNAL, writable=True), metric)
         if journal._study < 0:
             journal._study = journal._storage.create_new_study([StudyDirection.MAXIMIZE], name)
         return journal
@@ -68,12 +77,27 @@ class Journal:
         """
         if not (folder / JOURNAL).is_file():
             raise StudyError(f"{folder}: must be a study's folder, but has no {JOURNAL}")
-        return cls(_Lines(folder / JOURNAL, writable=False), metric)
+        return cls(Lines(folder / JOURNAL, writable=False), metric)
 
     @property
     def dropped(self) -> str:
-        """Return a message on an unreadable end of the file that was left out, empty if none."""
+        """Return a message on an unfinished append at the end of the file that was left out, empty if none."""
         return self._lines.dropped
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return a message on each unfinished append that was left out, now or by an earlier session."""
+        return self._lines.warnings()
+
+    @contextmanager
+    def interpreted(self) -> Iterator[None]:
+        """Convert what goes wrong while values of the journal are interpreted to one message.
+
+        Raises:
+            RecordError: the block found a value of another kind.
+        """
+        with records.reading(self._lines.path, kind="the journal of a study", remedy=REMEDY):
+            yield
 
     def suggested(self, params: Params, space: SearchSpace, *, seed: int, origin: str, outside: bool = False) -> int:
         """Record a new trial and return its number; `origin` is the source of the params.
@@ -128,7 +152,8 @@ class Journal:
     def retraining_measurements(self, name: str) -> tuple[Measurement, ...]:
         """Return the recorded epochs of a re-training, in order."""
         prefix = f"{RETRAINING_EPOCH}{name}:"
-        found = [Measurement.from_dict(plain) for key, plain in self.notes().items() if key.startswith(prefix)]
+        with self.interpreted():
+            found = [Measurement.from_dict(plain) for key, plain in self.notes().items() if key.startswith(prefix)]
         return tuple(sorted(found, key=lambda measurement: measurement.epoch))
 
     def retraining_lost(self, name: str, losses: Sequence[Loss]) -> None:
@@ -137,7 +162,8 @@ class Journal:
 
     def retraining_losses(self, name: str) -> tuple[Loss, ...]:
         """Return the losses of a re-training in all sessions."""
-        return tuple(Loss.from_dict(plain) for plain in self.notes().get(f"{RETRAINING_LOSSES}{name}", ()))
+        with self.interpreted():
+            return tuple(Loss.from_dict(plain) for plain in self.notes().get(f"{RETRAINING_LOSSES}{name}", ()))
 
     def note(self, key: str, value: Any) -> None:  # noqa: ANN401
         """Record a study-level value, such as a confirmed score; the last one of a key is valid."""
@@ -151,7 +177,9 @@ class Journal:
         """Return all trials by number."""
         if self._study < 0:
             return []
-        return [_trial(frozen, self._metric) for frozen in self._storage.get_all_trials(self._study, deepcopy=False)]
+        with self.interpreted(), collection_paused():
+            frozen = self._storage.get_all_trials(self._study, deepcopy=False)
+            return [_trial(one, self._metric) for one in frozen]
 
     def _complete_record(self, key: int) -> None:
         frozen = self._storage.get_trial(key)
@@ -203,75 +231,45 @@ def _trial(frozen: FrozenTrial, metric: str) -> Trial:
     )
 
 
-class _Lines(BaseJournalBackend):
-    """Optuna journal backend with a checksum per line; this process's own lines are not read back."""
+class _Backend(BaseJournalBackend):
+    """Optuna journal backend: the lines that this process appends; those before are replayed by `_replay`."""
 
-    def __init__(self, path: Path, *, writable: bool) -> None:
-        self._path = path
-        self._logs: list[dict[str, Any]] = []
-        self._writable = writable
-        self.dropped = ""
-        try:
-            self._end = self._read()
-            if writable:
-                self._add(b"")
-                files.sync_folder(path.parent)
-        except OSError as error:
-            raise StudyError(f"{path}: must be a file that can be read and written, but {error.strerror}") from None
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         """Return the lines from a number onwards."""
-        return self._logs[log_number_from:]
+        return self._lines.since(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append lines with fsync; lines that could not be written completely are removed."""
-        if not self._writable:
-            raise StudyError(f"{self._path}: was opened for reading only")
-        text = "".join(_sealed(log) for log in logs)
+        """Append lines."""
+        self._lines.append(logs)
+
+
+def _replay(storage: JournalStorage, lines: Lines) -> None:
+    """Apply the lines of a file as Optuna does.
+
+    Optuna copies a trial and all its attributes for each line, so that what it returned before stays as it was. Nothing
+    was returned yet, so lines that add one value to an unfinished trial or to the study change it in place.
+
+    Raises:
+        RecordError: a line is none of a study; its number is in the message.
+    """
+    state = storage._replay_result
+    for number, log in enumerate(lines.logs, start=1):
         try:
-            self._add(text.encode())
-        except OSError as error:
-            raise StudyError(
-                f"{self._path}: must be writable, but {error.strerror}; fix that, then resume the study"
+            trial = state._trials.get(log["trial_id"]) if log["op_code"] in ADDING else None
+            if trial is None or trial.state.is_finished():
+                state.apply_logs((log,))
+                continue
+            if log["op_code"] == JournalOperation.SET_TRIAL_USER_ATTR:
+                ((key, value),) = log["user_attr"].items()
+                trial.user_attrs[key] = value
+            else:
+                trial.intermediate_values[int(log["step"])] = float(log["intermediate_value"])
+            state.log_number_read += 1
+        except records.ODDITIES as error:
+            raise records.RecordError(
+                f"{lines.path}:{number}: must be a line of a study's journal, but {records.reason(error)}; {REMEDY}"
             ) from None
-        # JSON round trip, so that this process sees the same values as a later one.
-        self._logs += [json.loads(line) for line in text.splitlines()]
-
-    def _add(self, content: bytes) -> None:
-        """Write after the last valid line; a partial line there is truncated first."""
-        self._end = retry_on_outage(self._path.parent, lambda: files.append(self._path, content, end=self._end))
-
-    def _read(self) -> int:
-        """Read all valid lines and return where they end; an invalid line is tolerated only at the end of the file."""
-        if not self._path.exists():
-            return 0
-        content = self._path.read_bytes()
-        lines = content.split(b"\n")
-        end = 0
-        for number, line in enumerate(lines[:-1], start=1):
-            log = _unsealed(line)
-            if log is None:
-                if any(_unsealed(later) for later in lines[number:-1]):
-                    raise StudyError(
-                        f"{self._path}:{number}: the checksum must match, but the line is damaged and others follow;"
-                        " restore the file from a copy"
-                    )
-                break
-            self._logs.append(log)
-            end += len(line) + 1
-        if end < len(content):
-            self.dropped = f"{self._path}: the last {len(content) - end} bytes are an incomplete line and are ignored"
-        return end
-
-
-def _sealed(log: Mapping[str, Any]) -> str:
-    body = json.dumps(log, separators=(",", ":"), allow_nan=False)
-    return f'{body[:-1]},"crc":{zlib.crc32(body.encode())}}}\n'
-
-
-def _unsealed(line: bytes) -> dict[str, Any] | None:
-    body, found, seal = line.rpartition(b',"crc":')
-    if not found or not seal.endswith(b"}") or seal[:-1] != str(zlib.crc32(body + b"}")).encode():
-        return None
-    log: dict[str, Any] = json.loads(line)
-    return log
+    lines.logs = []

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from automl.study import foreign
+from automl.study import foreign, text_file
 from automl.study.checksum import damaged, seal
 from automl.study.errors import SpecError
 from automl.study.messages import readable, shown
@@ -81,7 +81,7 @@ def stored(path: Path) -> StudySpec:
     except SpecError as error:
         raise SpecError([f"{error}; {COPIES}"]) from None
     _check_format(raw, path)
-    if damaged(path.read_text(encoding="utf-8")):
+    if damaged(text_file.read_bytes(path).decode("utf-8", errors="replace").replace("\r\n", "\n")):
         raise SpecError([f"{path}:1: the checksum must match, but the lines below it were changed; {COPIES}"])
     spec = _validated(raw, path)
     if found := [f"{path}: {mistake}" for mistake in own_mistakes(spec)]:

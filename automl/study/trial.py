@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import Any, Self
+
+from automl.study.plain_values import LONGEST, NUMBERS, well_typed
 
 ParamValue = float | int | str | bool
 Params = Mapping[str, ParamValue]
@@ -62,7 +65,7 @@ class Loss:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        return cls(**{**plain, "kind": Kind(plain["kind"])})
+        return well_typed(cls(**{**plain, "kind": Kind(plain["kind"])}))
 
 
 class State(StrEnum):
@@ -109,12 +112,12 @@ class Measurement:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        return cls(
-            epoch=int(plain["epoch"]),
-            metrics=dict(plain["metrics"]),
-            seconds=float(plain["seconds"]),
-            changed=str(plain.get("changed", "")),
-        )
+        metrics = dict(plain["metrics"])
+        if not NUMBERS.issuperset(map(type, (*metrics.values(), plain["seconds"]))) or type(plain["epoch"]) is not int:
+            raise TypeError(f"epoch, seconds and metrics must be numbers, but are {plain!r}"[:LONGEST])
+        if not all(map(isfinite, metrics.values())):
+            raise ValueError(f"metrics must be finite, but are {plain!r}"[:LONGEST])
+        return cls(plain["epoch"], metrics, float(plain["seconds"]), str(plain.get("changed", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +167,14 @@ class Ending:
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
         final = plain.get("final")
-        return cls(
+        found = cls(
             cause=plain.get("cause", ""),
             pruned=plain.get("pruned", ""),
             final=Measurement.from_dict(final) if final else None,
             again=bool(plain.get("again", False)),
             kind=EndReason(plain["kind"]) if "kind" in plain else _kind_of_format_1(plain),
         )
+        return well_typed(found)
 
 
 def _kind_of_format_1(plain: Mapping[str, Any]) -> EndReason | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from automl.study.plain_values import well_typed
 from automl.study.trial import Params
 
 
@@ -163,18 +164,20 @@ class Verdict:
         """Read what `to_dict` wrote, or an earlier version."""
         shipped, over, champion = (plain.get(name) for name in ("shipped", "over_baseline", "over_champion"))
         own: dict[str, Any] = {name: plain[name] for name in PLAIN if name != "engine_score"}
-        return cls(
+        found = cls(
             **own,
             engine_score=plain.get("engine_score"),
             reasons=tuple(plain["reasons"]),
             notes=tuple(plain["notes"]),
-            gates=tuple(GateResult(**gate) for gate in plain.get("gates", ())),
-            shipped=shipped and Shipped(**{name: shipped[name] for name in SHIPPED}, score=Interval.of(shipped)),
+            gates=tuple(well_typed(GateResult(**gate)) for gate in plain.get("gates", ())),
+            shipped=shipped
+            and well_typed(Shipped(**{name: shipped[name] for name in SHIPPED}, score=Interval.of(shipped))),
             over_baseline=over and Comparison(over["models"], Interval.of(over)),
             over_champion=champion and Interval.of(champion),
             claim=_claim_of(plain),
             version=plain.get("version"),
         )
+        return well_typed(found)
 
 
 PLAIN = (
@@ -210,7 +213,7 @@ def _of_claim(claim: Claim) -> dict[str, Any]:
 def _claim_of(plain: Mapping[str, Any]) -> Claim:
     challenger, baseline = tuple(plain["challenger"]), tuple(plain["default"])
     further = plain.get("further")
-    return Claim(
+    found = Claim(
         trial=plain["trial"],
         params=plain["params"],
         baseline_params=plain.get("baseline_params", {}),
@@ -222,5 +225,6 @@ def _claim_of(plain: Mapping[str, Any]) -> Claim:
         better=plain.get("params_better", plain["side"] != "default"),
         retrainings=plain.get("retrainings", len(challenger) + len(baseline)),
         allowed=plain.get("allowed"),
-        further=further and Further(**further),
+        further=further and well_typed(Further(**further)),
     )
+    return well_typed(found)

@@ -97,10 +97,14 @@ def _row(trial: Trial, ladder: LadderSpec, *, metric: str, model: str) -> dict[s
 
 
 def _elapsed(folder: Path, metric: str) -> dict[str, str]:
-    """Return the wall-clock time of the whole job, if the journal in the folder has it."""
-    notes = Journal.read(folder, metric=metric).notes() if (folder / JOURNAL).is_file() else {}
-    elapsed = Elapsed.from_notes(notes)
-    return {"wall-clock time of the whole job": elapsed.summary()} if elapsed.seconds else {}
+    """Return the wall-clock time of the whole job, if the journal in the folder has it, and what was left out of it."""
+    if not (folder / JOURNAL).is_file():
+        return {}
+    journal = Journal.read(folder, metric=metric)
+    with journal.interpreted():
+        elapsed = Elapsed.from_notes(journal.notes())
+    dropped = {"left out of the journal": "; ".join(journal.warnings)} if journal.warnings else {}
+    return dropped | ({"wall-clock time of the whole job": elapsed.summary()} if elapsed.seconds else {})
 
 
 def _cost(trials: Sequence[Trial], verdict: Verdict | None, *, epochs: int) -> dict[str, str]:

@@ -52,7 +52,7 @@ class Listing:
     storage: Path
     studies: tuple[ListedStudy, ...]
     problems: tuple[str, ...]
-    """One message for each study that cannot be read."""
+    """One message for each study that cannot be read, or of which a part was left out."""
 
 
 def find(storage: Path, *, data: Summary | None = None) -> Listing:
@@ -65,6 +65,7 @@ def find(storage: Path, *, data: Summary | None = None) -> Listing:
     for folder in _folders(storage):
         try:
             study = look(folder)
+            problems += [study.note] if study.note else []
             found.append(_listed(study, similarity(study.data, data) if study.data and data else None))
         except AutomlError as error:
             problems.append(f"cannot be listed: {error}")
@@ -98,8 +99,10 @@ def _folders(storage: Path) -> list[Path]:
 
 def _listed(study: PastStudy, alike: float | None) -> ListedStudy:
     data = study.spec.data
-    notes = Journal.read(study.folder, metric=study.spec.metric).notes()
-    verdict = verdict_in(notes)
+    journal = Journal.read(study.folder, metric=study.spec.metric)
+    with journal.interpreted():
+        notes = journal.notes()
+        verdict, seconds = verdict_in(notes), Elapsed.from_notes(notes).seconds
     written = datetime.fromtimestamp((study.folder / JOURNAL).stat().st_mtime, UTC)
     return ListedStudy(
         name=study.folder.name,
@@ -114,7 +117,7 @@ def _listed(study: PastStudy, alike: float | None) -> ListedStudy:
         changed=written.isoformat(timespec="seconds"),
         model=Path(study.spec.model).name,
         verdict="" if verdict is None else "promoted" if verdict.accepted else "not promoted",
-        seconds=Elapsed.from_notes(notes).seconds,
+        seconds=seconds,
         similarity=alike,
     )
 

@@ -87,12 +87,13 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
     beat = heartbeat.read(folder)
-    elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
+    with journal.interpreted():
+        elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
+        verdict = verdict_in(notes)
     beats = _beats(folder, trials, model=spec.model)
     standing = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
     found = records(trials, standing, metric=spec.metric, model=spec.model)
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
-    verdict = verdict_in(notes)
     return StudyStatus(
         name=spec.name,
         folder=folder,
@@ -108,7 +109,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         stages=elapsed.stages,
         trials=tuple(found),
         verdict=verdict,
-        messages=tuple(status.where(trials, spec.ladder, notes=notes, beats=beats)),
+        messages=(*journal.warnings, *status.where(trials, spec.ladder, notes=notes, beats=beats)),
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
         table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
     )

@@ -1,5 +1,6 @@
 """Active jobs: those on workers now, with their leases, heartbeats, hang detection and retry limits."""
 
+import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -9,10 +10,11 @@ from typing import Final
 from automl.storage import job_file
 from automl.study import Ending, Job, Loss, Measurement
 from automl.study.spec import ResourcesSpec
-from automl.trials import heartbeat, lease, retry
+from automl.trials import checkpoints, heartbeat, lease, retry
 from automl.trials.hang import HangDetector
 from automl.trials.retry import Budget
 
+LOG: Final = logging.getLogger(__name__)
 PROBE: Final = 4096
 """Bytes, more than a heartbeat file has."""
 
@@ -41,6 +43,9 @@ class ActiveJobs:
 
     def start(self, job: Job) -> Job:
         """Return the job as a new attempt with a new lease; earlier attempts may no longer write."""
+        if job_file.is_of_another(job):
+            checkpoints.start_over(job.folder)
+            LOG.info(f"{job.folder} holds another training than the journal says; its state is deleted")
         given = self._jobs[job.number] = replace(job, attempt=lease.acquire(job.folder))
         job_file.write(given)
         return given

@@ -25,7 +25,8 @@ class Spending:
         self._gpus = gpus
         self._clock = clock
         self._since = clock()
-        self._before = float(journal.notes().get(NOTE, 0.0))
+        with journal.interpreted():
+            self._before = float(journal.notes().get(NOTE, 0.0))
         self._noted = self._before
         self._trained = 0.0
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from automl.storage import epoch_details, files
+from automl.storage import curves_file, epoch_details, files, records
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, CURVES, DETAILS, JUDGED, LAST, NEXT, PREVIOUS
 from automl.storage.outage import retry_on_outage
+from automl.storage.records import RecordError
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers import trainer_of
@@ -89,8 +90,18 @@ class Folder:
         _log(f"{reason}; it is renamed to damaged-{name}")
 
 
-def newest(folder: Folder) -> tuple[Path | None, int]:
-    """Return the newest file from which training can resume, and its epochs done.
+def known_curves(folder: Folder) -> tuple[Measurement, ...]:
+    """Return the measurements in a folder; damaged curves are set aside, and none are known then."""
+    try:
+        return curves_file.read_curves(folder.job.folder)
+    except RecordError as error:
+        folder.check()
+        _log(f"{error}: set aside as {records.set_aside(folder.at(CURVES)).name}; training starts again")
+        return ()
+
+
+def newest(folder: Folder, *, most: int) -> tuple[Path | None, int]:
+    """Return the newest file from which training can resume, and its epochs done: at most `most`, the epochs known.
 
     Stripped weights mark a finished training.
     """
@@ -99,6 +110,9 @@ def newest(folder: Folder) -> tuple[Path | None, int]:
             continue
         try:
             done = trainer_of(folder.job).epochs_done(folder.at(name)) or folder.job.epochs
+            if done > most:
+                _log(f"{name} is of epoch {done}, but the curves end with epoch {most}")
+                continue
             _log(f"resumes after epoch {done}, from {name}")
             return folder.at(name), done
         except TrialError as error:

@@ -1,20 +1,31 @@
 """Heartbeats in trial and study folders, written by a thread every few seconds."""
 
 import json
+import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from automl.storage.records import RecordError
+from automl.study.errors import StudyError
+from automl.study.plain_values import well_typed
 from automl.trials import lease
 
+LOG: Final = logging.getLogger(__name__)
 BEAT: Final = "heartbeat.json"
 SECONDS: Final = 10.0
 """Interval of heartbeats."""
+FRESH: Final = 600.0
+"""A heartbeat of a driver that is at most this old, in seconds, may be of one that is alive."""
+INTERVALS: Final = 2.5
+"""Intervals within which a living process writes its next heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +47,61 @@ class Beat:
 
 def read(folder: Path) -> Beat | None:
     """Return the last heartbeat in a folder; None if there is none that can be read."""
-    with suppress(TypeError, OSError):
-        return Beat(**lease.read(folder / BEAT))
+    with suppress(TypeError, ValueError, OverflowError, OSError):
+        beat = well_typed(Beat(**lease.read(folder / BEAT)))
+        if all(datetime.fromisoformat(moment).tzinfo for moment in (beat.at, beat.since)):
+            return beat
     return None
 
 
 def present(folder: Path) -> Beat | None:
     """Return the last heartbeat of the latest attempt; None before its first."""
     beat = read(folder)
-    return beat if beat and beat.attempt == lease.latest(folder) else None
+    with suppress(RecordError):
+        return beat if beat and beat.attempt == lease.latest(folder) else None
+    return None
+
+
+def check_alone(folder: Path, *, seconds: float = SECONDS, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Check that no other driver of a study is alive; the caller holds the study's lock.
+
+    The lock does not keep another driver out where its file was removed, or on a storage whose locks other nodes do not
+    see. The last heartbeat may also be of a driver that was killed: one of this node is looked up by its process, one
+    of another node is watched for the time in which the next heartbeat must come.
+
+    Raises:
+        StudyError: another driver writes heartbeats.
+    """
+    first = read(folder)
+    if first is None or _is_gone(first):
+        return
+    who = f"process {first.process} on {first.node}"
+    LOG.info(f"the last heartbeat is of {who}; waiting {INTERVALS * seconds:.0f}s for the next, which must not come")
+    for _ in range(round(INTERVALS * 10)):
+        sleep(seconds / 10)
+        now = read(folder)
+        if now and now.at != first.at:
+            raise StudyError(
+                f"{folder}: one driver at a time must run, but {who} writes heartbeats there, although its lock is not "
+                "held (was .lock removed?); stop it, or wait until it ends, then resume the study"
+            )
+
+
+def _is_gone(beat: Beat) -> bool:
+    """Return True if the process of a heartbeat has ended for sure, or was silent for long."""
+    if abs((datetime.now(UTC) - datetime.fromisoformat(beat.at)).total_seconds()) > FRESH:
+        return True
+    if beat.node != socket.gethostname():
+        return False
+    if beat.process == os.getpid():
+        return True
+    try:
+        os.kill(beat.process, 0)
+    except (ProcessLookupError, OverflowError, ValueError):
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 @contextmanager
@@ -77,7 +134,7 @@ def heartbeats(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Itera
 
 def _superseded(folder: Path, attempt: int) -> bool:
     """Return True if a later attempt has the lease; False if the storage is unavailable."""
-    with suppress(OSError):
+    with suppress(OSError, RecordError):
         return lease.latest(folder) > attempt
     return False
 

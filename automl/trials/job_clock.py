@@ -110,10 +110,10 @@ class Elapsed:
             return cls(stages, retrained=retrained, finished=finished, partial=bool(stages))
         plain = notes[NOTE]
         return cls(
-            stages=plain["stages"],
-            stage=plain["stage"],
+            stages={str(stage): float(seconds) for stage, seconds in plain["stages"].items()},
+            stage=str(plain["stage"]),
             places=int(plain["places"]),
-            at=plain["at"],
+            at=str(plain["at"]),
             retrained=retrained,
             finished=finished,
         )
@@ -127,7 +127,8 @@ class JobClock:
         self._journal = journal
         self._clock = clock
         self._lock = threading.Lock()
-        kept = Elapsed.from_notes(journal.notes())
+        with journal.interpreted():
+            kept = Elapsed.from_notes(journal.notes())
         self._stages = {str(stage): seconds for stage, seconds in kept.stages.items()}
         self._stage, self._places = Stage.START, kept.places
         self._since = clock()

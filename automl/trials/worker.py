@@ -12,6 +12,7 @@ from automl.storage import curves_file, scratch
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import TRANSIENT, retry_on_outage
+from automl.storage.records import RecordError
 from automl.study import Ending, Job, Measurement, Report
 from automl.study.errors import AutomlError
 from automl.trainers import trainer_of
@@ -31,6 +32,8 @@ def run(job: Job, report: Report) -> Ending:
             return Ending(final=_train(checkpoints.Folder(job), place, report))
     except lease.Superseded:
         raise
+    except RecordError as error:
+        return Ending(cause=str(error), again=True)  # says nothing about the params, and the next attempt repairs it
     except AutomlError as error:
         return Ending(cause=str(error))
     except OSError as error:
@@ -51,8 +54,8 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
     trainer = trainer_of(job)
     weights.mkdir(parents=True)
     folder.delete_partial_files()
-    curves = list(retry_on_outage(job.folder, partial(curves_file.read_curves, job.folder)))
-    checkpoint, done = checkpoints.newest(folder)
+    curves = list(retry_on_outage(job.folder, partial(checkpoints.known_curves, folder)))
+    checkpoint, done = checkpoints.newest(folder, most=len(curves))
     del curves[done:]
     counted = (
         checkpoints.repair_best(folder, curves, unpack=partial(checkpoints.unpack, job, checkpoint, weights / LAST))

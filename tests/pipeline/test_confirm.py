@@ -162,3 +162,19 @@ def test_without_seeds_nothing_is_trained_and_nothing_is_claimed(
     assert found is not None
     assert (found.winner.number, found.gain.challenger, found.gain.default, found.jobs) == (1, (), (), {})
     assert found.gain.low == float("-inf")
+
+
+@pytest.mark.parametrize("content", [b"", bytes(99), b"epoch,seconds\n1,2\n1,2\n"])
+def test_damaged_curves_of_a_re_training_never_stop_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    _, session, first = confirmed(tmp_path, monkeypatch)
+    damaged = session.folder / "confirm" / "default_seed1000001" / "curves.csv"
+    damaged.write_bytes(content)
+
+    names, again, second = confirmed(tmp_path, monkeypatch)
+
+    assert (names, second) == ([damaged.parent.name], first)
+    assert damaged.with_name("curves.csv.damaged").read_bytes() == content
+    assert "the re-training is made again" in (again.folder / "study.log").read_text()
+    assert confirmed(tmp_path, monkeypatch)[0] == []

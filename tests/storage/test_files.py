@@ -1,16 +1,19 @@
 """Writes happen as a whole or not at all; one writer holds a folder."""
 
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from automl.storage import files
+from automl.storage.journal import Journal
 from automl.study.errors import StudyError
-from tests.builders import written
+from tests.builders import METRIC, written
 
 HOLD = (
     "import sys; from pathlib import Path; from automl.storage import files\nwith files.locked(Path(sys.argv[1])): {}"
@@ -85,7 +88,11 @@ def test_the_lock_is_free_again_however_its_holder_ends(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", HOLD.format("sys.stdout.flush(); import os; os._exit(9)"), tmp_path], check=False
     )
-    with files.locked(tmp_path), pytest.raises(StudyError, match="one writer at a time"), files.locked(tmp_path):
+    with (
+        files.locked(tmp_path),
+        pytest.raises(StudyError, match="must have one writer at a time"),
+        files.locked(tmp_path),
+    ):
         pass
     with files.locked(tmp_path):
         pass
@@ -99,3 +106,70 @@ def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path, place: str)
         files.locked(tmp_path / place),
     ):
         pass
+
+
+def test_a_lock_whose_file_was_removed_is_taken_again_and_keeps_others_out(tmp_path: Path) -> None:
+    with files.locked(tmp_path):
+        (tmp_path / ".lock").unlink()
+        files.keep_lock(tmp_path)
+        with pytest.raises(StudyError, match="must have one writer at a time"), files.locked(tmp_path):
+            pass
+    with files.locked(tmp_path):
+        pass
+
+
+def test_a_lock_that_another_process_took_over_ends_the_writing(tmp_path: Path) -> None:
+    hold = HOLD.replace("{}", 'print("locked", flush=True); sys.stdin.read()')
+    with files.locked(tmp_path):
+        files.keep_lock(tmp_path)
+        (tmp_path / ".lock").unlink()
+        with subprocess.Popen(
+            [sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+        ) as other:
+            assert other.stdout
+            assert other.stdout.readline() == "locked\n"
+            journal_is_refused(tmp_path)
+            with pytest.raises(StudyError, match=rf"but process {other.pid} on .* its lock file .lock was removed"):
+                files.keep_lock(tmp_path)
+
+
+def journal_is_refused(folder: Path) -> None:
+    """Check that a journal of the process that lost its lock takes no further line."""
+    journal = folder / "journal.log"
+    before = journal.read_bytes() if journal.exists() else b""
+    with pytest.raises(StudyError, match="must have one writer at a time"):
+        Journal.create(folder, name="small", metric=METRIC)
+    assert (journal.read_bytes() if journal.exists() else b"") == before
+
+
+def test_a_lock_file_that_was_exchanged_before_it_was_locked_is_not_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, exchanged = fcntl.flock, [False]
+
+    def late(file: IO[str], how: int) -> None:
+        if not exchanged.pop():
+            (tmp_path / ".lock").unlink()
+            (tmp_path / ".lock").touch()
+        exchanged.append(True)
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with (
+        files.locked(tmp_path),
+        pytest.raises(StudyError, match="must have one writer at a time"),
+        files.locked(tmp_path),
+    ):
+        pass
+
+
+def test_a_process_without_a_lock_has_none_to_keep(tmp_path: Path) -> None:
+    files.keep_lock(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_of_a_storage_that_is_away_makes_no_folder_in_its_place(tmp_path: Path) -> None:
+    with files.locked(tmp_path / "mount"):
+        (tmp_path / "mount").rename(tmp_path / "away")
+        files.keep_lock(tmp_path / "mount")
+    assert [path.name for path in tmp_path.iterdir()] == ["away"]

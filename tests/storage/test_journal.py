@@ -157,7 +157,9 @@ def test_a_folder_without_a_journal_is_no_study(tmp_path: Path) -> None:
 
 def test_a_journal_that_is_a_folder_is_one_message(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).mkdir()
-    with pytest.raises(StudyError, match=r"journal.log: must be a file that can be read and written, but Is a dir"):
+    with pytest.raises(
+        StudyError, match=r"journal.log: must be a file that can be read and written, but it is a folder"
+    ):
         create(tmp_path)
 
 
@@ -165,35 +167,6 @@ def test_a_reader_never_writes(folder: Path) -> None:
     before = (folder / JOURNAL).read_bytes()
     with pytest.raises(StudyError, match="was opened for reading only"):
         read(folder).ended(4, Ending(cause="x"))
-    assert (folder / JOURNAL).read_bytes() == before
-
-
-def test_damage_with_good_lines_behind_it_is_never_forgiven(folder: Path) -> None:
-    path = folder / JOURNAL
-    lines = path.read_bytes().splitlines(keepends=True)
-    lines[1] = lines[1].replace(b"lr0", b"lr1")
-    path.write_bytes(b"".join(lines))
-    for open_ in (create, read):
-        with pytest.raises(StudyError, match=r"journal.log:2: the checksum must match, but the line is damaged"):
-            open_(folder)
-    assert path.read_bytes() == b"".join(lines)
-
-
-@pytest.mark.parametrize(
-    "tail", [b"\0" * 100, b"\xff\xfe\n", b'{"op_code":', b"\n", b'{"crc":0}\n', b'x,"crc":1}\n\n\n']
-)
-def test_rubbish_at_the_end_is_left_out_and_told(folder: Path, tail: bytes) -> None:
-    with (folder / JOURNAL).open("ab") as file:
-        file.write(tail)
-    found = read(folder)
-    assert found.trials() == TRIALS
-    assert found.dropped.endswith(f"the last {len(tail)} bytes are an incomplete line and are ignored")
-
-
-def test_a_writer_takes_the_rubbish_away(folder: Path) -> None:
-    before = (folder / JOURNAL).read_bytes()
-    (folder / JOURNAL).write_bytes(before + b"\xff" * 10_000)
-    create(folder)
     assert (folder / JOURNAL).read_bytes() == before
 
 
@@ -248,7 +221,7 @@ def test_a_new_journal_says_nothing_of_its_own(tmp_path: Path, capfd: pytest.Cap
 
 def test_each_line_is_plain_json_with_a_checksum(folder: Path) -> None:
     logs: list[dict[str, Any]] = [json.loads(line) for line in (folder / JOURNAL).read_text().splitlines()]
-    assert all("crc" in log and "op_code" in log for log in logs)
+    assert all({"crc", "prev", "op_code"} <= log.keys() for log in logs)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_a_writer_goes_on_after_a_cut_at_any_byte(whole: bytes, tmp_path: Path, 
     assert beginning(before)
     assert found.trials() == [*before, replace(trial_of(number, [0.5], params=PARAMS), seed=7)]
     assert (found.dropped, found.notes()["seconds"]) == ("", 9.0)
+    assert len(found.warnings) == len(list(tmp_path.glob("journal.log.dropped.*")))
 
 
 @CUT

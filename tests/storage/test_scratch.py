@@ -43,3 +43,53 @@ def test_what_a_dead_process_left_is_swept_and_a_living_one_keeps_its_own(tmp_pa
     assert not dead.exists()
     assert mine.exists()
     assert foreign.exists()
+
+
+HOLD = """
+import sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from automl.storage import scratch
+print(scratch.make(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_living_process_of_another_container_keeps_its_folder_and_a_killed_one_does_not(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        made = Path(other.stdout.readline().strip())
+        unknown = made.with_name(f"automl-{2**22 + 1}-abc")  # numbers of its namespace mean nothing here
+        made.rename(unknown)
+        scratch.make()
+        assert unknown.exists()
+        other.kill()
+        other.wait()
+        scratch.make()
+        assert not unknown.exists()
+
+
+def test_a_folder_that_was_swept_before_it_was_locked_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = scratch._locked
+    swept: list[Path] = []
+
+    def late(folder: Path) -> int | None:
+        handle = lock(folder)
+        if not swept:
+            swept.append(folder)
+            folder.rmdir()
+        return handle
+
+    monkeypatch.setattr(scratch, "_locked", late)
+    made = scratch.make()
+    assert made.exists()
+    assert made not in swept
+
+
+def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (tmp_path / f"automl-{2**22 + 1}-abc").symlink_to(tmp_path / "mine")
+    scratch.make()
+    assert (tmp_path / "mine" / "file").exists()

@@ -9,22 +9,21 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Final, TypeGuard
+from typing import Any, TypeGuard
 
 from automl.data.labels import label_of
 from automl.data.summary import Summary, summarise
 from automl.hpo.warm_start.locate import read_json, study_of, version_of
+from automl.storage import records
 from automl.storage.journal import Journal
 from automl.storage.layout import DATASET, JOURNAL, SPEC, VERDICT
+from automl.storage.records import RecordError
 from automl.storage.symlinks import file_in, inside, real
 from automl.study import Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.load import differences, stored
 from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
-
-FOREIGN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""Errors raised when a document of another kind is parsed as ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +107,11 @@ def look(path: Path, *, metric: str = "") -> PastStudy:
         if not file_in(folder, name):
             raise StudyError(f"{path}: must be the folder of a study that has begun, but has no {name}")
     spec = stored(folder / SPEC)
-    try:
-        journal = Journal.read(folder, metric=spec.metric)
-        trials = journal.trials()
-        wanted = metric or spec.metric
-        read_trials = tuple(_trial(trial, wanted) for trial in trials if not trial.changed)
-    except FOREIGN as error:
-        raise StudyError(
-            f"{folder / JOURNAL}: must be the journal of a study, but is not: {type(error).__name__} {error}"
-        ) from None
-    return PastStudy(folder, spec, wanted, read_trials, _data(folder), journal.dropped)
+    journal = Journal.read(folder, metric=spec.metric)
+    wanted = metric or spec.metric
+    read_trials = tuple(_trial(trial, wanted) for trial in journal.trials() if not trial.changed)
+    data, lost = _data(folder)
+    return PastStudy(folder, spec, wanted, read_trials, data, "; ".join([*journal.warnings, *lost]))
 
 
 def _trial(trial: Trial, metric: str) -> PastTrial:
@@ -137,19 +131,16 @@ def _from_registry(folder: Path, metric: str) -> PastStudy:
     study = study_of(folder, name)
     if study and file_in(study, SPEC) and file_in(study, JOURNAL) and not differences(spec, stored(study / SPEC)):
         return look(study, metric=metric)
-    try:
+    with records.reading(version / VERDICT, kind="the verdict on a study", remedy="restore it from a copy"):
         trials = tuple(_outcomes(verdict, spec.search_space, epochs=spec.ladder.max_epochs))
-    except FOREIGN as error:
-        raise StudyError(
-            f"{version / VERDICT}: must be a study's verdict, but is not: {type(error).__name__} {error}"
-        ) from None
     if metric and metric != spec.metric:
         raise StudyError(
             f"{folder}: must be from a study of {metric}, since the study's folder no longer exists, but its version "
             f"{version.name} was scored by {spec.metric}"
         )
     note = f"its study {name} no longer exists, so only version {version.name} is used"
-    return PastStudy(version, spec, spec.metric, trials, _noted(version), note)
+    data, lost = _noted(version)
+    return PastStudy(version, spec, spec.metric, trials, data, "; ".join([note, *lost]))
 
 
 def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) -> Iterator[PastTrial]:
@@ -165,10 +156,13 @@ def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) ->
             yield PastTrial(params, {epochs: fmean(scores)}, State.COMPLETED)
 
 
-def _data(folder: Path) -> Summary | None:
-    """Return the study's data summary, else that of its staged data; None if neither exists."""
-    if noted := _noted(folder):
-        return noted
+def _data(folder: Path) -> tuple[Summary | None, list[str]]:
+    """Return the study's data summary, else that of its staged data, None if neither exists; and what is damaged."""
+    noted, lost = _noted(folder)
+    return noted or _staged(folder), lost
+
+
+def _staged(folder: Path) -> Summary | None:
     pictures, marker = inside(folder, "data/images/train"), file_in(folder, "data/data.yaml")
     if pictures is None or not pictures.is_dir() or marker is None or not inside(folder, "data/labels/train"):
         return None
@@ -179,12 +173,16 @@ def _data(folder: Path) -> Summary | None:
     return summarise(images, classes=len(names), fingerprint=head.removeprefix("# "), heads=False) if names else None
 
 
-def _noted(folder: Path) -> Summary | None:
-    note = file_in(folder, DATASET)
+def _noted(folder: Path) -> tuple[Summary | None, list[str]]:
+    note, kind = file_in(folder, DATASET), "the summary of a data set"
+    remedy = "the staged data are looked at instead; a resumed study writes it again"
+    if note is None:
+        return None, []
     try:
-        return Summary.from_dict(read_json(note)) if note else None
-    except (AttributeError, LookupError, StudyError, TypeError, ValueError):
-        return None
+        with records.reading(note, kind=kind, remedy=remedy):
+            return Summary.from_dict(records.read_json(note, kind=kind, remedy=remedy)), []
+    except RecordError as error:
+        return None, [str(error)]
 
 
 def _regular(path: Path) -> bool:

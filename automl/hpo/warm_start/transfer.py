@@ -6,11 +6,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Self
 
-from automl.hpo.warm_start.locate import read_json
-from automl.storage import files
+from automl.storage import records
 from automl.storage.layout import WARM_START
 from automl.study import Evidence, PastEvidence
-from automl.study.errors import StudyError
 from automl.study.space import SearchSpace
 
 FORMAT: Final = 1
@@ -71,7 +69,7 @@ class Transfer:
 def keep(folder: Path, transfers: Sequence[Transfer]) -> None:
     """Write the transfers into a study's folder; no file if there are none."""
     if transfers:
-        files.write_json(
+        records.write_json(
             folder / WARM_START, {"format": FORMAT, "studies": [transfer.to_dict() for transfer in transfers]}
         )
     else:
@@ -85,13 +83,11 @@ def kept(folder: Path, space: SearchSpace) -> tuple[Transfer, ...]:
         StudyError: the file is gone or damaged.
     """
     path = folder / WARM_START
-    content = read_json(path)
-    try:
+    kind, remedy = "what the study began with", "restore it from a copy"
+    with records.reading(path, kind=kind, remedy=remedy):
+        if not path.exists():
+            raise ValueError("it is missing")
+        content = records.read_json(path, kind=kind, remedy=remedy)
         if content["format"] != FORMAT:
             raise ValueError(f"format must be {FORMAT}, but is {content['format']!r}")
         return tuple(Transfer.from_dict(plain, space) for plain in content["studies"])
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise StudyError(
-            f"{path}: must be unchanged since the study began, but {type(error).__name__}: {error}; "
-            "restore it from a copy"
-        ) from None

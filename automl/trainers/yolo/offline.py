@@ -34,7 +34,7 @@ def disable_network() -> Path:
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     root = scratch.make()
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    atexit.register(scratch.delete, root)
     os.environ["YOLO_CONFIG_DIR"] = str(root)
     (root / "Ultralytics").mkdir()
     for name in FONTS:

@@ -1,0 +1,1 @@
+"""Scripted attacks on what a study keeps, reads and serves: damage, hostile input, two writers."""
