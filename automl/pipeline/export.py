@@ -37,6 +37,7 @@ from automl.study import Ending, ExportResult, Job, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.text import trial_name
+from automl.study.verdict import Interval
 from automl.trials import retrainings
 from automl.trials.job_clock import Stage
 
@@ -118,16 +119,36 @@ def worth(
     spec, folder = session.spec, session.folder / EXPORT
     shipped, torch = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
     theirs = _baseline(session, trials, jobs, slots)
-    champion = _champion(session, chosen, slots)
-    plan = bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
+    champion, over = over_champion(session, chosen.weights, slots)
+    plan = _resampling(session)
     between = partial(bootstrap.paired_difference, objective=spec.objective, plan=plan)
     return Worth(
         value=bootstrap.interval(shipped, spec.objective, plan),
         images=shipped.images,
         over_baseline=between(torch, theirs) if theirs else None,
         baselines=len(theirs),
-        over_champion=between(shipped, [champion]) if champion else None,
+        over_champion=over,
+        champion=champion,
     )
+
+
+def over_champion(session: Session, weights: Path, slots: cluster.Slots) -> tuple[int, Interval | None]:
+    """Return the version of the serving champion, 0 if none serves, and the exported model's difference to it.
+
+    The difference is None without a champion, or if the model is the champion.
+    """
+    registry = session.place.registry(session.spec)
+    number = registry.aliases().get(CHAMPION, 0)
+    stats = _champion(session, registry.verified(number), weights, slots) if number else None
+    if stats is None:
+        return number, None
+    shipped = ImageStats.load(session.folder / EXPORT / ONNX_STATS)
+    plan = _resampling(session)
+    return number, bootstrap.paired_difference(shipped, [stats], objective=session.spec.objective, plan=plan)
+
+
+def _resampling(session: Session) -> bootstrap.Resampling:
+    return bootstrap.Resampling(seed=session.spec.seed, confidence=session.spec.gates.confidence)
 
 
 def _of_trial(session: Session, trial: Trial, trials: Sequence[Trial]) -> Candidate:
@@ -163,19 +184,14 @@ def _is_baseline(name: str) -> bool:
     return name.rpartition("_")[0] == DEFAULT
 
 
-def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> ImageStats | None:
-    """Measure the serving champion's ONNX file, at its own image size, on the chosen model's judged images.
+def _champion(session: Session, version: Path, weights: Path, slots: cluster.Slots) -> ImageStats | None:
+    """Measure the serving champion's ONNX file, at its own image size, on the judged images of a model.
 
-    None without a champion, or if the chosen model is the champion.
+    None if the model is the champion.
     """
-    registry = session.place.registry(session.spec)
-    number = registry.aliases().get(CHAMPION)
-    if number is None:
+    if files.sha256(version / BEST) == files.sha256(weights):
         return None
-    version = registry.path(number)
-    if files.sha256(version / BEST) == files.sha256(chosen.weights):
-        return None
-    here = _judged_job(session, chosen.weights.parent)
+    here = _judged_job(session, weights.parent)
     theirs = job_file.read(version)
     same = {name: here.settings[name] for name in CLASS_SETTINGS if name in here.settings}
     own = {name: value for name, value in theirs.settings.items() if name not in CLASS_SETTINGS}

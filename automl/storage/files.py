@@ -27,6 +27,18 @@ UNSUPPORTED: Final = frozenset({
 """What file systems answer to an operation that they do not have."""
 
 
+class LockedError(StudyError):
+    """Another process holds the single-writer lock of a folder."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        """Store who holds it, for callers that wait."""
+        self.holder = holder
+        super().__init__(
+            f"{folder}: one writer at a time must hold, but {holder} writes; wait for it, stop it, or choose another "
+            "--name"
+        )
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text`, atomically."""
     write_bytes(path, text.encode())
@@ -155,7 +167,7 @@ def sha256(path: Path) -> str:
 def _lock_file(folder: Path) -> IO[str]:
     def take() -> IO[str]:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / ".lock").open("a+", encoding="utf-8")
+        return (folder / ".lock").open("a+", encoding="utf-8", errors="replace")
 
     try:
         return patiently(folder, take)
@@ -168,17 +180,15 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the single-writer lock on `folder` during a block; the kernel frees it if the process dies.
 
     Raises:
-        StudyError: another process has it, named in the message; or the folder cannot be written.
+        LockedError: another process has it, named in the message.
+        StudyError: the folder cannot be written, or has no locks.
     """
     with _lock_file(folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise StudyError(
-                f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} writes;"
-                " wait for it, stop it, or choose another --name"
-            ) from None
+            raise LockedError(folder, file.read().strip() or "another process") from None
         except OSError as error:
             raise StudyError(
                 f"{folder}: must stand on a file system with locks (flock), but {error.strerror}; pass --storage"

@@ -139,6 +139,8 @@ class Verdict:
     over_baseline: Comparison | None = None
     over_champion: Interval | None = None
     gates: tuple[GateResult, ...] = ()
+    champion: int | None = None
+    """Version that served when the model was judged, 0 if none did; None in a verdict of an earlier version."""
     version: int | None = None
     """In the registry, once published."""
 
@@ -155,6 +157,7 @@ class Verdict:
             "over_baseline": over and _with(over, "difference", models=over.models),
             "over_champion": self.over_champion and asdict(self.over_champion),
             **_of_claim(self.claim),
+            **({} if self.champion is None else {"champion": self.champion}),
             **({} if self.version is None else {"version": self.version}),
         }
 
@@ -173,6 +176,7 @@ class Verdict:
             over_baseline=over and Comparison(over["models"], Interval.of(over)),
             over_champion=champion and Interval.of(champion),
             claim=_claim_of(plain),
+            champion=plain.get("champion"),
             version=plain.get("version"),
         )
 

@@ -37,7 +37,7 @@ def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
 
 @readable
 def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -> None:
-    """Check every byte of all versions against their manifests, and show who moved which alias, when and why."""
+    """Check every byte of a registry and its aliases against the history; show who moved which alias, when and why."""
     from automl.apps.registry import Registry, named
 
     found = Registry(named(model, storage)).verify()
@@ -48,6 +48,8 @@ def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -
     if not json:
         for move in found.history:
             print(move.told())
+        for note in found.notes:
+            print(f"note: {note}")
         print(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
 
 

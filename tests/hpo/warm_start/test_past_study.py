@@ -209,7 +209,7 @@ def test_a_registry_stands_for_the_study_of_its_champion(tmp_path: Path) -> None
     assert read(models).folder == tmp_path / "runs" / "b"
     held.promote(1, why="by hand")
     assert read(models).folder == folder
-    (models / "aliases.json").unlink()  # none is champion: the newest
+    written(models, "aliases.json", "{}")  # none is champion: the newest
     assert read(models).folder == tmp_path / "runs" / "b"
 
 
