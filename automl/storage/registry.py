@@ -68,9 +68,10 @@ class Registry:
         path = self.folder / ALIASES
         if not os.path.lexists(path) and not (self.versions() or self.history()):
             return {}, None
-        found, sealed = sealed_json.read(path, remedy=self._remedy())
+        found, sealed = sealed_json.read(path, remedy=self._remedy)
         lines = found.pop(LINES, None) if sealed else None
-        if not (found.keys() <= NAMES and all(map(sealed_json.is_number, found.values()))):
+        counted = lines is None or type(lines) is int
+        if not (counted and found.keys() <= NAMES and all(map(sealed_json.is_number, found.values()))):
             raise RegistryError(
                 f"{path}: must map {', '.join(sorted(NAMES))} to version numbers, but got {sealed_json.shown(found)}; "
                 f"{self._remedy()}"
@@ -117,7 +118,7 @@ class Registry:
         Raises:
             RegistryError: there is none.
         """
-        number = self.aliases().get(version) if isinstance(version, str) else version
+        number = self.aliases().get(version, 0) if isinstance(version, str) else version
         folder = self.folder / VERSIONS / version_folder.named(number if sealed_json.is_number(number) else 0)
         if not sealed_json.is_number(number) or not folder.is_dir():
             held = self.aliases() or "nothing"

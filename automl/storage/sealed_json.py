@@ -8,7 +8,7 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ def sealed(record: Mapping[str, Any]) -> str:
     return json.dumps({**record, CRC: crc}, indent=2, allow_nan=False) + "\n"
 
 
-def read(path: Path, *, remedy: str) -> tuple[dict[str, Any], bool]:
+def read(path: Path, *, remedy: Callable[[], str]) -> tuple[dict[str, Any], bool]:
     """Return a record without its checksum, and whether it has one.
 
     Raises:
@@ -50,7 +50,7 @@ def read(path: Path, *, remedy: str) -> tuple[dict[str, Any], bool]:
         if found is not None and text != sealed(record):
             raise ValueError("its checksum is wrong")
     except (OSError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path}: must be readable JSON, but {reason(error)}; {remedy}") from None
+        raise RegistryError(f"{path}: must be readable JSON, but {reason(error)}; {remedy()}") from None
     return record, found is not None
 
 

@@ -15,7 +15,7 @@ from automl.storage.journal import Journal
 from automl.storage.registry import Registry
 from automl.study import State
 from automl.study.errors import AutomlError
-from tests.builders import METRIC, completed, failed, pruned, spec_of, trial_of
+from tests.builders import METRIC, completed, failed, pruned, spec_of, trial_of, written
 from tests.past_studies import BOLTS, append, past, promoted, recorded, sealed
 
 
