@@ -105,7 +105,10 @@ def test_bytes_written_anywhere_are_found_and_raise_nothing_else(
 
 
 def test_aliases_of_odd_but_sealed_content_are_one_message(registry: Registry) -> None:
-    for odd in ({"lines": []}, {"lines": "8"}, {CHAMPION: "2"}, {"stage": 2}, {CHAMPION: 10**12}, {CHAMPION: None}):
+    contents: list[dict[str, Any]] = [
+        {"lines": []}, {"lines": "8"}, {CHAMPION: "2"}, {"stage": 2}, {CHAMPION: 10**12}, {CHAMPION: None},
+    ]  # fmt: skip
+    for odd in contents:
         sealed_json.write(registry.folder / "aliases.json", registry.aliases() | odd)
         asked(registry, told="aliases.json: must map challenger, champion, previous to version numbers, but got")
         sealed_json.write(registry.folder / "aliases.json", {CHALLENGER: 4, CHAMPION: 2, PREVIOUS: 1, "lines": 8})
