@@ -64,12 +64,11 @@ def asked(registry: Registry, *, told: str) -> None:
 def test_any_odd_content_is_one_message(registry: Registry, name: str) -> None:
     path = registry.folder / name
     whole = path.read_bytes()
+    end = b"\n" if name == "history.jsonl" else b""  # without it the line of a killed writer, which is left out
     for content in ODD:
-        for end in (b"", b"\n"):
-            if not (name == "history.jsonl" and end == b"" and content in {b"", b"{", b"\xff\xfe", b"\x00" * 40}):
-                path.unlink()
-                path.write_bytes(content + end)
-                asked(registry, told=path.name)
+        path.unlink()
+        path.write_bytes(content + end)
+        asked(registry, told=path.name)
     path.write_bytes(whole)
     assert registry_check.problems(registry) == []
 
