@@ -39,3 +39,10 @@ def test_a_lock_that_is_held_longer_is_given_up_with_its_holder_and_the_remedy(t
     ):
         pass
     assert 60 <= sum(waits) < 61
+
+
+def test_odd_bytes_in_a_lock_file_are_no_error_of_their_own(tmp_path: Path) -> None:
+    with files.locked(tmp_path):
+        (tmp_path / ".lock").write_bytes(b"\xff\xfe")
+        with pytest.raises(files.LockedError, match="one writer at a time must hold, but .* writes"):
+            files.locked(tmp_path).__enter__()
