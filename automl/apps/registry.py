@@ -29,10 +29,10 @@ class AliasMove:
     """UTC, ISO 8601."""
     by: str
     moves: Mapping[str, int | None]
-    """Alias to version number; None where the alias was removed."""
+    """Maps an alias to its version number; None if the alias was removed."""
     why: str
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the entry as one line of text."""
         return f"{self.at} {self.by} {dict(self.moves)}: {self.why}"
 
@@ -87,23 +87,23 @@ class Registry:
         return self.stored.path(number_or_alias(version))
 
     def promote(self, version: int | str, *, why: str) -> Champion:
-        """Make a version the champion by hand; the reason is kept in the history.
+        """Promote a version to champion manually; the reason is recorded in the history.
 
         Raises:
             RegistryError: there is no such version, it is damaged, or no reason is given.
         """
-        _refuse_silence(why)
+        _require_reason(why)
         number = int(self.path(version).name)
         self.stored.promote(number, why=f"by hand: {why}")
         return Champion(self.name, number, self.aliases)
 
     def rollback(self, *, why: str) -> Champion:
-        """Make the version that served before the champion again; once more goes further back.
+        """Restore the champion before the current one; repeat it to go further back.
 
         Raises:
             RegistryError: no version served before, it is damaged, or no reason is given.
         """
-        _refuse_silence(why)
+        _require_reason(why)
         return Champion(self.name, self.stored.rollback(why=why), self.aliases)
 
     def verify(self) -> Verification:
@@ -132,9 +132,9 @@ class Registry:
         ]
 
 
-def _refuse_silence(why: str) -> None:
+def _require_reason(why: str) -> None:
     if not why.strip():
-        raise RegistryError(f"why: must say why, since the history keeps it, but got {why!r}; pass --why")
+        raise RegistryError(f"why: must be a reason for the history, but got {why!r}; pass --why")
 
 
 def stored(folder: Path | str) -> storage_registry.Registry:
@@ -144,10 +144,10 @@ def stored(folder: Path | str) -> storage_registry.Registry:
         RegistryError: the folder contains no version.
     """
     path = Path(folder).absolute()
-    held = storage_registry.Registry(path.parent, path.name)
-    if not held.versions():
-        raise RegistryError(f"{folder}: must be a registry folder, models/<name>, but holds no version")
-    return held
+    registry = storage_registry.Registry(path.parent, path.name)
+    if not registry.versions():
+        raise RegistryError(f"{folder}: must be a registry folder, models/<name>, but contains no version")
+    return registry
 
 
 def named(model: Path, storage: Path | None) -> Path:

@@ -70,7 +70,7 @@ def _entries(held: bytes, path: Path) -> list[dict[str, Any]]:
                 raise ValueError("its checksum is missing")
         except (ValueError, RecursionError) as error:
             raise RegistryError(
-                f"{path}:{number}: each line must hold at, by, moves and why with a checksum, but {reason(error)}; "
+                f"{path}:{number}: each line must contain at, by, moves and why with a checksum, but {reason(error)}; "
                 f"{REMEDY}"
             ) from None
         entries.append(entry)

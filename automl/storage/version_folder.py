@@ -52,7 +52,7 @@ def manifest(folder: Path) -> tuple[dict[str, Any], bool]:
     found, sealed = sealed_json.read(path, remedy=lambda: REMEDY)
     if not _is_manifest(found):
         raise RegistryError(
-            f"{path}: must hold the name, the version and the SHA-256 of its files, but got {shown(found)}; {REMEDY}"
+            f"{path}: must contain the name, the version and the SHA-256 of its files, but got {shown(found)}; {REMEDY}"
         )
     return found, sealed
 

@@ -44,5 +44,5 @@ def test_a_lock_that_is_held_longer_is_given_up_with_its_holder_and_the_remedy(t
 def test_odd_bytes_in_a_lock_file_are_no_error_of_their_own(tmp_path: Path) -> None:
     with files.locked(tmp_path):
         (tmp_path / ".lock").write_bytes(b"\xff\xfe")
-        with pytest.raises(files.LockedError, match="one writer at a time must hold, but .* writes"):
+        with pytest.raises(files.LockedError, match=r"one writer at a time must hold, but .* writes"):
             files.locked(tmp_path).__enter__()
