@@ -14,7 +14,7 @@ from automl.pipeline.session import Session
 from automl.release.publish import outdated
 from automl.storage import files as storage_files
 from automl.storage.layout import VERDICT
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.registry import CHAMPION
 from automl.study.results import DEFAULT
 from automl.study.verdict import Shipped, Verdict
@@ -38,7 +38,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
             LOG.info(f"champion {registry.name}: {_changed(verdict, champion)}: the models are compared again")
             verdict = compare_again(verdict)
         published = verdict
-        version = patiently(registry.folder, lambda: registry.publish(files, {VERDICT: published.to_dict()}))
+        version = retry_on_outage(registry.folder, lambda: registry.publish(files, {VERDICT: published.to_dict()}))
         if verdict.accepted:
             why = f"study {session.spec.name}: {'; '.join(verdict.reasons)}"
             registry.promote(version, why=why, instead_of=verdict.champion)
@@ -62,7 +62,7 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     for line in outcome(verdict, registry.name):
         LOG.info(line)
     version = registry.path(verdict.version or 0)
-    LOG.info(f"study took {session.clock.stop().told()}")
+    LOG.info(f"study took {session.clock.stop().summary()}")
     LOG.info(f"files of version {version.name}:")
     for path in sorted(version.iterdir()):
         LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")

@@ -233,7 +233,7 @@ class Registry:
             line = without(served(moves, aliases), [aliases.get(CHAMPION)])
             if not line:
                 raise RegistryError(
-                    f"{self.folder}: must have a previous champion to go back to, but has {aliases or 'no champion'}; "
+                    f"{self.folder}: must have a previous champion to roll back to, but has {aliases or 'none'}; "
                     "name a version: automl promote --version NUMBER --why WHY"
                 )
             *before, back = line

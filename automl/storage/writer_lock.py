@@ -42,11 +42,11 @@ def held(
             except files.LockedError as error:
                 if clock() - since >= seconds:
                     raise RegistryError(
-                        f"{folder}: must be free to write within {duration(seconds)}, but {error.holder} writes; "
+                        f"{folder}: must be free to write within {duration(seconds)}, but {error.holder} is writing; "
                         "nothing is lost: wait for it, then once more (a study: automl resume)"
                     ) from None
                 if not told:
-                    LOG.warning(f"{folder}: {error.holder} writes; waits for it, {duration(seconds)} at most")
+                    LOG.warning(f"{folder}: {error.holder} is writing; waits for it, {duration(seconds)} at most")
                 told = True
             sleep(PAUSE)
         yield

@@ -21,20 +21,20 @@ def test_a_lock_that_is_held_for_seconds_is_waited_for_with_one_message(
 
     with (
         writer_lock.held(tmp_path, seconds=60, clock=lambda: sum(waits), sleep=sleep),
-        pytest.raises(files.LockedError, match="one writer at a time must hold"),
+        pytest.raises(files.LockedError, match="must have one writer at a time"),
         files.locked(tmp_path),
     ):
         pass
     assert len(waits) == 30
     (record,) = caplog.records
-    assert "writes; waits for it, 1m00s at most" in record.message
+    assert "is writing; waits for it, 1m00s at most" in record.message
 
 
 def test_a_lock_that_is_held_longer_is_given_up_with_its_holder_and_the_remedy(tmp_path: Path) -> None:
     waits = list[float]()
     with (
         files.locked(tmp_path),
-        pytest.raises(RegistryError, match=r"within 1m00s, but process \d+ on .* since .* writes; .*automl resume"),
+        pytest.raises(RegistryError, match=r"within 1m00s, but process \d+ on .* since .* is writing; .*automl resume"),
         writer_lock.held(tmp_path, seconds=60, clock=lambda: sum(waits), sleep=waits.append),
     ):
         pass
@@ -44,5 +44,5 @@ def test_a_lock_that_is_held_longer_is_given_up_with_its_holder_and_the_remedy(t
 def test_odd_bytes_in_a_lock_file_are_no_error_of_their_own(tmp_path: Path) -> None:
     with files.locked(tmp_path):
         (tmp_path / ".lock").write_bytes(b"\xff\xfe")
-        with pytest.raises(files.LockedError, match=r"one writer at a time must hold, but .* writes"):
+        with pytest.raises(files.LockedError, match=r"must have one writer at a time, but .* is writing"):
             files.locked(tmp_path).__enter__()
