@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from automl.storage import registry as storage_registry
-from automl.storage.layout import HISTORY
+from automl.storage import registry_check
 from automl.storage.place import default_storage, registry_folder
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
@@ -40,7 +39,7 @@ class AliasMove:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Result of a check of every byte of all versions."""
+    """Result of a check of every byte of all versions, of the aliases and of the history."""
 
     name: str
     versions: tuple[int, ...]
@@ -48,6 +47,8 @@ class Verification:
     problems: tuple[str, ...]
     """Empty when every file is as published."""
     history: tuple[AliasMove, ...]
+    notes: tuple[str, ...] = ()
+    """What was left out and is no damage, such as a folder among the versions that is none."""
 
 
 class Registry:
@@ -89,7 +90,7 @@ class Registry:
         """Promote a version to champion manually; the reason is recorded in the history.
 
         Raises:
-            RegistryError: there is no such version, or no reason is given.
+            RegistryError: there is no such version, it is damaged, or no reason is given.
         """
         _require_reason(why)
         number = int(self.path(version).name)
@@ -100,19 +101,24 @@ class Registry:
         """Restore the champion before the current one; repeat it to go further back.
 
         Raises:
-            RegistryError: no version served before, or no reason is given.
+            RegistryError: no version served before, it is damaged, or no reason is given.
         """
         _require_reason(why)
         return Champion(self.name, self.stored.rollback(why=why), self.aliases)
 
     def verify(self) -> Verification:
-        """Check every byte of all versions against their manifests.
+        """Check every byte of all versions against their manifests, and the aliases against the history.
 
         Raises:
-            RegistryError: a manifest, the aliases or the history cannot be read.
+            RegistryError: the aliases or the history cannot be read; the message names all problems.
         """
-        problems = tuple(problem for number in self.versions for problem in self.stored.verify(number))
-        return Verification(self.name, tuple(self.versions), self.aliases, problems, tuple(self.history()))
+        problems = tuple(registry_check.problems(self.stored))
+        try:
+            aliases, history = self.aliases, tuple(self.history())
+        except RegistryError:
+            raise RegistryError("\n".join(problems)) from None
+        notes = tuple(registry_check.notes(self.stored))
+        return Verification(self.name, tuple(self.versions), aliases, problems, history, notes)
 
     def history(self) -> list[AliasMove]:
         """Return who moved which alias, when and why, oldest first.
@@ -120,7 +126,10 @@ class Registry:
         Raises:
             RegistryError: an entry cannot be read.
         """
-        return [_move(entry, self.folder / HISTORY) for entry in self.stored.history()]
+        return [
+            AliasMove(at=entry["at"], by=entry["by"], moves=entry["moves"], why=entry["why"])
+            for entry in self.stored.history()
+        ]
 
 
 def _require_reason(why: str) -> None:
@@ -153,12 +162,3 @@ def number_or_alias(version: int | str) -> int | str:
     (3, 'champion')
     """
     return int(version) if isinstance(version, str) and re.fullmatch("[0-9]{1,9}", version) else version
-
-
-def _move(entry: Any, path: Path) -> AliasMove:  # noqa: ANN401
-    try:
-        return AliasMove(at=entry["at"], by=entry["by"], moves=dict(entry["moves"]), why=entry["why"])
-    except (KeyError, TypeError, ValueError):
-        raise RegistryError(
-            f"{path}: each line must contain at, by, moves and why, but got {entry!r}; restore it from a copy"
-        ) from None

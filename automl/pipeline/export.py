@@ -33,10 +33,12 @@ from automl.storage.layout import (
     trial_folder,
 )
 from automl.storage.records import RecordError
-from automl.storage.registry import CHAMPION, Registry
+from automl.storage.registry import CHAMPION
 from automl.study import Ending, ExportResult, Job, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
+from automl.study.spec import StudySpec
+from automl.study.verdict import Interval
 from automl.trials import retrainings
 from automl.trials.job_clock import Stage
 
@@ -125,19 +127,42 @@ def worth(
     """Measure the baseline's models and the serving champion if not done yet, and compare."""
     spec, folder = session.spec, session.folder / EXPORT
     shipped, torch = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
-    split, registry = spec.confirm.split, session.place.registry(spec.champion_name)
+    split = spec.confirm.split
     own = trial_folder(session.folder, trials[0], spec.model) if trials[0].state is State.COMPLETED else None
     theirs = _baseline(jobs, own, kept=folder / BASELINE_STATS, split=split, slots=slots)
-    champion = _champion(registry, chosen.weights, kept=folder / CHAMPION_STATS, split=split, slots=slots)
-    plan = bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
+    champion, over = over_champion(session, chosen.weights, slots)
+    plan = _resampling(spec)
     between = partial(bootstrap.paired_difference, objective=spec.objective, plan=plan)
     return Worth(
         value=bootstrap.interval(shipped, spec.objective, plan),
         images=shipped.images,
         over_baseline=between(torch, theirs) if theirs else None,
         baselines=len(theirs),
-        over_champion=between(shipped, [champion]) if champion else None,
+        over_champion=over,
+        champion=champion,
     )
+
+
+def over_champion(session: Session, weights: Path, slots: cluster.Slots) -> tuple[int, Interval | None]:
+    """Return the version of the serving champion, 0 if none serves, and the exported model's difference to it.
+
+    The difference is None without a champion, or if the model is the champion.
+    """
+    spec, folder = session.spec, session.folder / EXPORT
+    registry = session.place.registry(spec.champion_name)
+    number = registry.aliases().get(CHAMPION, 0)
+    if number == 0:
+        return 0, None
+    kept = folder / CHAMPION_STATS
+    stats = _champion(registry.verified(number), weights, kept=kept, split=spec.confirm.split, slots=slots)
+    if stats is None:
+        return number, None
+    shipped, plan = ImageStats.load(folder / ONNX_STATS), _resampling(spec)
+    return number, bootstrap.paired_difference(shipped, [stats], objective=spec.objective, plan=plan)
+
+
+def _resampling(spec: StudySpec) -> bootstrap.Resampling:
+    return bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
 
 
 def _of_trial(trial: Trial, default: Params, *, folder: Path, metric: str) -> Candidate:
@@ -186,15 +211,11 @@ def _is_baseline(name: str) -> bool:
     return name.rpartition("_")[0] == DEFAULT
 
 
-def _champion(registry: Registry, chosen: Path, *, kept: Path, split: str, slots: cluster.Slots) -> ImageStats | None:
+def _champion(version: Path, chosen: Path, *, kept: Path, split: str, slots: cluster.Slots) -> ImageStats | None:
     """Measure the serving champion's ONNX file, at its own image size, on the chosen model's judged images.
 
-    None without a champion, or if the chosen model is the champion.
+    None if the model is the champion.
     """
-    number = registry.aliases().get(CHAMPION)
-    if number is None:
-        return None
-    version = registry.path(number)
     if files.sha256(version / BEST) == files.sha256(chosen):
         return None
     here = _judged_job(chosen.parent, split)

@@ -4,12 +4,14 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Final
 
 from automl.pipeline.session import Session
+from automl.release.publish import outdated
 from automl.storage import files as storage_files
 from automl.storage.layout import VERDICT
 from automl.storage.outage import retry_on_outage
@@ -21,21 +23,35 @@ from automl.tracking import report
 LOG: Final = logging.getLogger(__name__)
 
 
-def publish(session: Session, verdict: Verdict) -> Verdict:
+def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verdict], Verdict]) -> Verdict:
     """Publish the candidate, move the alias if it was accepted, report, and close the study.
+
+    A verdict against a champion that serves no longer is compared again first, under the registry's lock.
 
     Idempotent: the verdict is in the journal already, so a killed process repeats the same steps.
     """
     registry, folder = session.place.registry(session.spec.champion_name), session.folder
     files = {name: folder / path for name, path in verdict.files.items()}
-    version = retry_on_outage(registry.folder, lambda: registry.publish(files, {VERDICT: verdict.to_dict()}))
-    if verdict.accepted:
-        registry.promote(version, why=f"study {session.spec.name}: {'; '.join(verdict.reasons)}")
+    with registry.writing():
+        champion = registry.aliases().get(CHAMPION, 0)
+        if outdated(verdict, champion, registry.published(files)):
+            LOG.info(f"champion {registry.name}: {_changed(verdict, champion)}: the models are compared again")
+            verdict = compare_again(verdict)
+        published = verdict
+        version = retry_on_outage(registry.folder, lambda: registry.publish(files, {VERDICT: published.to_dict()}))
+        if verdict.accepted:
+            why = f"study {session.spec.name}: {'; '.join(verdict.reasons)}"
+            registry.promote(version, why=why, instead_of=verdict.champion)
     done = replace(verdict, version=version)
     storage_files.write_json(folder / VERDICT, done.to_dict())
     report.write(folder, session.spec, session.journal.trials(), done, source=session.data.source)
     session.journal.note("promotion", done.to_dict())
     return done
+
+
+def _changed(verdict: Verdict, champion: int) -> str:
+    judged = "an unknown one" if verdict.champion is None else f"version {verdict.champion or 'none'}"
+    return f"{judged} served when the model was judged, version {champion or 'none'} serves now"
 
 
 def summarize(session: Session, verdict: Verdict) -> Verdict:

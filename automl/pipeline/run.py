@@ -5,6 +5,7 @@ Each stage is idempotent: an interrupted study resumes, a finished one is unchan
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
 from automl.storage.journal import Journal
-from automl.storage.layout import RAY_LOG
+from automl.storage.layout import BEST, RAY_LOG
 from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study import shipped_spaces
@@ -44,7 +45,8 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
             return finish.summarize(session, done)
         verdict = decided(session.journal) or decide(session, address=address)  # 2 to 6
         publish.delete_weights(session, verdict)
-        done = finish.publish(session, verdict)  # 7. registry, champion, report
+        again = partial(compare_again, session, address=address)
+        done = finish.publish(session, verdict, compare_again=again)  # 7. registry, champion, report
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
 
@@ -65,6 +67,16 @@ def decide(session: Session, *, address: str | None) -> Verdict:
     )
     session.journal.note("verdict", verdict.to_dict())
     return verdict
+
+
+def compare_again(session: Session, verdict: Verdict, *, address: str | None) -> Verdict:
+    """Compare the model of a verdict with the champion that serves now; return the verdict, then in the journal."""
+    with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
+        slots = prepared(session.spec.resources, dashboard, folder=session.folder, staged=session.staged)
+        champion, over = export.over_champion(session, session.folder / verdict.files[BEST], slots)
+    again = publish.compared_again(verdict, session.spec.laws, champion=champion, over=over)
+    session.journal.note("verdict", again.to_dict())
+    return again
 
 
 def prepared(resources: ResourcesSpec, dashboard: str, *, folder: Path, staged: Path) -> cluster.Slots:

@@ -6,9 +6,13 @@ ships is chosen on val (hpo/selection.py). The gates judge the model that ships.
 
 from collections.abc import Iterator
 from math import isfinite
+from typing import Final
 
 from automl.study import ExportResult, Gates
 from automl.study.verdict import GateResult, Interval
+
+CHAMPION: Final = "champion"
+"""Name of the gate that compares with the serving champion."""
 
 
 def judge(built: ExportResult, gates: Gates, *, over_champion: Interval | None = None) -> tuple[GateResult, ...]:
@@ -21,14 +25,15 @@ def judge(built: ExportResult, gates: Gates, *, over_champion: Interval | None =
     >>> from automl.study import Artifact
     >>> built = ExportResult(Artifact(Path("model.onnx"), "onnx", 0.5), 1e-4, torch_score=0.5)
     >>> [result.passed for result in judge(built, Gates())]
-    [True]
-    >>> judge(built, Gates(), over_champion=Interval(0.01, -0.02, 0.04, lower=-0.015))[1].reason[:58]
+    [True, True]
+    >>> judge(built, Gates(), over_champion=Interval(0.01, -0.02, 0.04, lower=-0.015))[-1].reason[:58]
     'refused: challenger over champion (proven): lower bound of'
     """
-    return (*_export(built, gates), *_champion(over_champion, gates))
+    return (*_export(built, gates), *champion(over_champion, gates))
 
 
 def _export(built: ExportResult, gates: Gates) -> Iterator[GateResult]:
+    yield _score(built.onnx_score)
     yield _loss("ONNX", built.torch_score - built.onnx_score, gates)
     engine = built.engine
     measured = engine is not None and engine.score is not None
@@ -40,6 +45,13 @@ def _export(built: ExportResult, gates: Gates) -> Iterator[GateResult]:
         yield GateResult("engine built", measured, 1.0, float(measured), text)
 
 
+def _score(score: float) -> GateResult:
+    """Return the gate that refuses a model which finds nothing."""
+    passed = score > 0
+    text = f"score of the ONNX file: > 0 {'holds with' if passed else 'must hold, but got'} {score:.4f}"
+    return GateResult("score", passed, 0.0, score if isfinite(score) else None, text)
+
+
 def _loss(what: str, loss: float, gates: Gates) -> GateResult:
     passed = loss <= gates.max_export_loss
     verb = "holds with" if passed else "must hold, but got"
@@ -47,7 +59,8 @@ def _loss(what: str, loss: float, gates: Gates) -> GateResult:
     return GateResult(f"{what} loss", passed, gates.max_export_loss, loss if isfinite(loss) else None, text)
 
 
-def _champion(over: Interval | None, gates: Gates) -> Iterator[GateResult]:
+def champion(over: Interval | None, gates: Gates) -> Iterator[GateResult]:
+    """Yield the gate on a model's difference to the serving champion; none without a champion."""
     if over is None:
         return
     proven = gates.policy == "proven"
@@ -58,4 +71,4 @@ def _champion(over: Interval | None, gates: Gates) -> Iterator[GateResult]:
     text = (
         f"challenger over champion ({gates.policy}): {law} {verb} {over.text(sign='+')}, lower bound {over.lower:+.4f}"
     )
-    yield GateResult("champion", passed, gates.min_gain, found if isfinite(found) else None, text)
+    yield GateResult(CHAMPION, passed, gates.min_gain, found if isfinite(found) else None, text)

@@ -3,20 +3,21 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from automl.data.record import DataSet
 from automl.hpo import statistics
 from automl.hpo.selection import Candidate
+from automl.release import gates as release_gates
 from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
 from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT, trial_folder
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION, Registry
 from automl.study import ExportResult, Gain, Gates, Job, Params, Trial
-from automl.study.errors import StudyError
+from automl.study.errors import RegistryError, StudyError
 from automl.study.spec import StudySpec
 from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, Verdict
 from automl.study.yaml_io import read_yaml
@@ -62,6 +63,8 @@ class Worth:
     """Models of the baseline that it is compared with."""
     over_champion: Interval | None
     """Its difference to the serving champion, both measured on their ONNX files; None without a champion."""
+    champion: int = 0
+    """Version of that champion; 0 if none serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +84,28 @@ def check_champion(registry: Registry, classes: Mapping[int, str], *, train: Map
 
     Raises:
         StudyError: the champion has other classes, so no model can be compared with it.
+        RegistryError: it, the aliases or the history are damaged.
     """
-    number = registry.aliases().get(CHAMPION)
-    if number is None:
+    aliases, _ = registry.records()
+    if CHAMPION not in aliases:
         return
-    names = {int(key): name for key, name in read_yaml(registry.path(number) / VERDICT)["names"].items()}
+    names = _names_in(registry.verified(aliases[CHAMPION]) / VERDICT)
     ours = trainer_of().model_names(train, classes)
     if names != ours:
         raise StudyError(
             f"{registry.folder}: the champion must have the classes of this study, {list(ours.values())}, but has "
             f"{list(names.values())}; set champion to another name"
         )
+
+
+def _names_in(path: Path) -> dict[int, str]:
+    """Return the classes in the verdict of a version."""
+    try:
+        return {int(key): name for key, name in read_yaml(path)["names"].items()}
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise RegistryError(
+            f"{path}: must name the classes of the champion under `names`, but does not; promote a version of a study"
+        ) from None
 
 
 def extended(done: Verdict, retrainings: int) -> bool:
@@ -144,7 +158,34 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         shipped=Shipped(case.chosen.name, dict(case.params), case.chosen.on_val, worth.images, worth.value),
         over_baseline=Comparison(worth.baselines, worth.over_baseline) if worth.over_baseline else None,
         over_champion=worth.over_champion,
+        champion=worth.champion,
         gates=tuple(ranked),
+    )
+
+
+def outdated(verdict: Verdict, champion: int, published: int | None) -> bool:
+    """Return True if a verdict depends on the comparison with a champion, and another one serves now.
+
+    `published` is the version that holds the model already, if any: as the champion it needs no comparison.
+    """
+    if champion in {verdict.champion, published} or (champion == 0 and verdict.over_champion is None):
+        return False
+    return all(gate.passed for gate in verdict.gates if gate.name != release_gates.CHAMPION)
+
+
+def compared_again(verdict: Verdict, laws: Gates, *, champion: int, over: Interval | None) -> Verdict:
+    """Return a verdict with the comparison to another champion in place of its own."""
+    kept = [gate for gate in verdict.gates if gate.name != release_gates.CHAMPION]
+    results = sorted((*kept, *release_gates.champion(over, laws)), key=lambda gate: gate.passed)
+    earlier = verdict.accepted, verdict.reasons  # a verdict of an earlier version has no gates
+    known, reasons = (True, ()) if verdict.gates else earlier
+    return replace(
+        verdict,
+        accepted=known and all(gate.passed for gate in results),
+        reasons=(*reasons, *(gate.reason for gate in results)),
+        over_champion=over,
+        champion=champion,
+        gates=tuple(results),
     )
 
 

@@ -1,6 +1,7 @@
-"""Champions of the past, derived from a registry's history: the targets of a rollback."""
+"""Replay of a registry's history: what the aliases must be, which versions served, what a rollback returns to."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, Final
@@ -8,6 +9,10 @@ from typing import Any, Final
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
+NAMES: Final = frozenset({CHAMPION, CHALLENGER, PREVIOUS})
+
+Entry = Mapping[str, Any]
+"""A line of the history, as `move_log` reads it."""
 
 
 class Move(StrEnum):
@@ -18,7 +23,72 @@ class Move(StrEnum):
     ROLLBACK = "rollback"
 
 
-def served(history: Iterable[Mapping[str, Any]], aliases: Mapping[str, int]) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Result of all moves of a history, one after the other."""
+
+    made: tuple[Entry, ...]
+    """The moves that were made, with the last one, which may have been recorded only."""
+    aliases: Mapping[str, int]
+    before: Mapping[str, int]
+    """The aliases before the last move."""
+    lines: int
+    """Lines of the history."""
+
+    def moves(self, aliases: Mapping[str, int], lines: int | None) -> tuple[Entry, ...] | None:
+        """Return the moves that led to these aliases, recorded after so many lines, if known; None if none did.
+
+        A writer that is killed after it recorded a move leaves the aliases as they were before.
+        """
+        if aliases == self.aliases and lines in {None, self.lines}:
+            return self.made
+        return self.made[:-1] if aliases == self.before and lines in {None, self.lines - 1} else None
+
+
+def replay(history: Iterable[Entry]) -> Replay:
+    """Apply all moves of a history to no aliases.
+
+    A move that was recorded and never made is left out: the next entry tells which aliases its writer found.
+
+    Raises:
+        ValueError: the aliases that an entry recorded do not follow from the entries before.
+
+    >>> moves = [{"moves": {"champion": 1}}, {"moves": {"champion": 2, "previous": 1}}]
+    >>> replay(moves).aliases
+    {'champion': 2, 'previous': 1}
+    >>> replay([*moves, {"moves": {"challenger": 3}, "aliases": {"champion": 1, "challenger": 3}}]).made == (
+    ...     {"moves": {"champion": 1}}, {"moves": {"challenger": 3}, "aliases": {"champion": 1, "challenger": 3}})
+    True
+    """
+    made: list[Entry] = []
+    number = 0
+    aliases: Mapping[str, int] = {}
+    before: Mapping[str, int] = {}
+    for number, entry in enumerate(history, start=1):
+        found = entry.get("aliases", after(aliases, entry["moves"]))
+        if found == after(aliases, entry["moves"]):
+            before = aliases
+            made.append(entry)
+        elif found == after(before, entry["moves"]):
+            made[-1:] = [entry]
+        else:
+            raise ValueError(
+                f"line {number} leaves the aliases {dict(found)}, which do not follow from the lines before"
+            )
+        aliases = found
+    return Replay(tuple(made), aliases, before, number)
+
+
+def after(aliases: Mapping[str, int], moves: Mapping[str, int | None]) -> dict[str, int]:
+    """Return the aliases after a move; an alias moved to None is taken away.
+
+    >>> after({"champion": 2, "previous": 1}, {"champion": 1, "previous": None})
+    {'champion': 1}
+    """
+    return {name: number for name, number in {**aliases, **moves}.items() if number is not None}
+
+
+def served(history: Iterable[Entry], aliases: Mapping[str, int]) -> list[int]:
     """Return the versions that served and were not rolled back from, oldest first, the champion last.
 
     A version that was rolled back is not in the list until it is promoted again. A move that was recorded but never
@@ -39,7 +109,7 @@ def served(history: Iterable[Mapping[str, Any]], aliases: Mapping[str, int]) -> 
     return found
 
 
-def _after(line: list[int], entry: Mapping[str, Any]) -> list[int]:
+def _after(line: list[int], entry: Entry) -> list[int]:
     number = entry["moves"].get(CHAMPION)
     if number is None:
         return line
@@ -58,7 +128,7 @@ def without(line: Sequence[int], left: Collection[int | None]) -> list[int]:
     return [number for number, _ in groupby(one for one in line if one not in left)]
 
 
-def _is_rollback(line: list[int], entry: Mapping[str, Any]) -> bool:
+def _is_rollback(line: list[int], entry: Entry) -> bool:
     """Return True if an entry is a rollback; before kinds were recorded, that was an exchange of the last two."""
     if "kind" in entry:
         return bool(entry["kind"] == Move.ROLLBACK)

@@ -1,27 +1,49 @@
-"""Model registry on disk: immutable versions, three aliases moved in one rename, an append-only history.
+"""Model registry on disk: immutable versions, three aliases moved in one rename, a history of all moves.
 
 models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
 models/<name>/aliases.json     champion, challenger, previous: version numbers
 models/<name>/history.jsonl    who moved which alias when, and why
+
+Manifests, aliases and history have checksums, and the aliases are what the moves of the history lead to.
 """
 
 import getpass
 import json
+import logging
 import os
-import shutil
 import socket
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from automl.storage import files as storage_files
-from automl.storage.alias_history import CHALLENGER, CHAMPION, PREVIOUS, Move, served, without
-from automl.storage.layout import ALIASES, HISTORY, MANIFEST, VERSIONS
+from automl.storage import move_log, sealed_json, version_folder, writer_lock
+from automl.storage.alias_history import (
+    CHALLENGER,
+    CHAMPION,
+    NAMES,
+    PREVIOUS,
+    Entry,
+    Move,
+    Replay,
+    after,
+    replay,
+    served,
+    without,
+)
+from automl.storage.layout import ALIASES, HISTORY, VERSIONS
 from automl.study.errors import RegistryError
 
 __all__ = ["CHALLENGER", "CHAMPION", "PREVIOUS", "Registry"]
+
+LOG: Final = logging.getLogger(__name__)
+
+LINES: Final = "lines"
+"""Key of the aliases for how many lines the history had when they were written."""
+SNAPSHOTS: Final = 20
+"""Attempts to read aliases and history while no writer is between them."""
 
 
 class Registry:
@@ -31,24 +53,64 @@ class Registry:
         """Open `root/name`, which need not exist yet."""
         self.folder = root / name
         self.name = name
+        self._writing = False
 
     def aliases(self) -> dict[str, int]:
-        """Return the version number of each alias; an unset alias is absent."""
+        """Return the version number of each alias; an unset alias is absent.
+
+        Raises:
+            RegistryError: they are damaged, or missing although there are versions or moves.
+        """
+        return self._aliases()[0]
+
+    def _aliases(self) -> tuple[dict[str, int], int | None]:
+        """Return the aliases, and how many lines the history had then; None if not recorded."""
         path = self.folder / ALIASES
-        found = _json(path) if path.exists() else {}
-        if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
+        if not os.path.lexists(path) and not (self.versions() or self.history()):
+            return {}, None
+        found, sealed = sealed_json.read(path, remedy=self._remedy)
+        lines = found.pop(LINES, None) if sealed else None
+        counted = lines is None or type(lines) is int
+        if not (counted and found.keys() <= NAMES and all(map(sealed_json.is_number, found.values()))):
             raise RegistryError(
-                f"{path}: must map aliases to version numbers, but got {found!r}; restore it from a copy"
+                f"{path}: must map {', '.join(sorted(NAMES))} to version numbers, but got {sealed_json.shown(found)}; "
+                f"{self._remedy()}"
             )
-        return found
+        return found, lines
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return all moves, oldest first; an incomplete last line of a killed writer is left out.
+
+        Raises:
+            RegistryError: it is damaged.
+        """
+        return move_log.read(self.folder / HISTORY)[0]
+
+    def records(self) -> tuple[dict[str, int], tuple[Entry, ...]]:
+        """Return the aliases and the moves that led to them.
+
+        Raises:
+            RegistryError: one of them is damaged, or they contradict each other.
+        """
+        for _ in range(SNAPSHOTS):
+            recorded, history = self._aliases(), self.history()
+            if recorded == self._aliases():
+                break
+        aliases, lines = recorded
+        moves = self._replayed(history).moves(aliases, lines)
+        if moves is None:
+            raise RegistryError(
+                f"{self.folder / ALIASES}: must be what {HISTORY} leads to, but holds {aliases}; {self._remedy()}"
+            )
+        return aliases, moves
 
     def versions(self) -> list[int]:
         """Return the numbers of all versions, oldest first."""
-        return sorted(
-            int(path.name)
-            for path in (self.folder / VERSIONS).glob("[0-9]*")
-            if path.name.isdecimal() and path.is_dir()
-        )
+        return sorted(int(path.name) for path in self._entries() if version_folder.is_version(path))
+
+    def skipped(self) -> list[Path]:
+        """Return what stands among the versions and is none: empty and foreign folders and files."""
+        return sorted(path for path in self._entries() if not version_folder.is_version(path))
 
     def path(self, version: int | str) -> Path:
         """Return the folder of a version, given its number or an alias.
@@ -56,58 +118,23 @@ class Registry:
         Raises:
             RegistryError: there is none.
         """
-        number = self.aliases().get(version) if isinstance(version, str) else version
-        folder = self.folder / VERSIONS / f"{number or 0:04d}"
-        if number is None or not folder.is_dir():
+        number = self.aliases().get(version, 0) if isinstance(version, str) else version
+        folder = self.folder / VERSIONS / version_folder.named(number if sealed_json.is_number(number) else 0)
+        if not sealed_json.is_number(number) or not folder.is_dir():
             held = self.aliases() or "nothing"
             raise RegistryError(f"{self.folder}: must contain {version!r}, but has {held}; run a search and promote it")
         return folder
 
-    def publish(self, files: Mapping[str, Path], documents: Mapping[str, Any]) -> int:
-        """Add a version with copies of `files` and with `documents` as JSON, and set it as challenger.
-
-        Idempotent: the same files again return their existing version. Returns the version's number.
-        """
-        with storage_files.locked(self.folder):
-            digests = {name: storage_files.sha256(path) for name, path in sorted(files.items())}
-            for number in reversed(self.versions()):
-                if {name: self.manifest(number)["files"].get(name) for name in digests} == digests:
-                    self._move({CHALLENGER: number}, why=f"version {number} published again", kind=Move.PUBLISH)
-                    return number
-            number = max(self.versions(), default=0) + 1
-            self._write(number, files, documents)
-            self._move({CHALLENGER: number}, why=f"version {number} published", kind=Move.PUBLISH)
-            return number
-
-    def promote(self, number: int, *, why: str) -> None:
-        """Make a version the champion, and the present one the previous; no-op for the champion."""
-        self.path(number)
-        with storage_files.locked(self.folder):
-            champion = self.aliases().get(CHAMPION)
-            if champion != number:
-                moves = {CHAMPION: number} if champion is None else {CHAMPION: number, PREVIOUS: champion}
-                self._move(moves, why=why, kind=Move.PROMOTE)
-
-    def rollback(self, *, why: str) -> int:
-        """Make the version that served before the champion again; return its number.
-
-        A further rollback goes one version further back, never to a version that was rolled back. `previous` is set to
-        the version before.
+    def verified(self, version: int | str) -> Path:
+        """Return the folder of a version, every byte of which is as published.
 
         Raises:
-            RegistryError: no version served before.
+            RegistryError: there is none, or it is damaged.
         """
-        with storage_files.locked(self.folder):
-            aliases = self.aliases()
-            line = without(served(self.history(), aliases), [aliases.get(CHAMPION)])
-            if not line:
-                raise RegistryError(
-                    f"{self.folder}: must have a previous champion to roll back to, but has "
-                    f"{aliases or 'no champion'}; name a version: automl promote --version NUMBER --why WHY"
-                )
-            *before, back = line
-            self._move({CHAMPION: back, PREVIOUS: before[-1] if before else None}, why=why, kind=Move.ROLLBACK)
-            return back
+        folder = self.path(version)
+        if found := list(version_folder.problems(folder)):
+            raise RegistryError("\n".join(found))
+        return folder
 
     def manifest(self, number: int) -> dict[str, Any]:
         """Return the manifest of a version.
@@ -115,86 +142,153 @@ class Registry:
         Raises:
             RegistryError: it is missing or damaged.
         """
-        path = self.path(number) / MANIFEST
-        manifest = _json(path)
-        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-            raise RegistryError(f"{path}: must list the files of the version, but does not; restore it from a copy")
-        return manifest
+        return version_folder.manifest(self.path(number))[0]
 
     def verify(self, number: int) -> list[str]:
         """Return the problems of a version's files, empty if every byte is as published."""
-        folder = self.path(number)
-        listed = self.manifest(number)["files"]
-        there = {path.name for path in folder.iterdir()} - {MANIFEST}
-        problems = [f"{folder / name}: is missing" for name in sorted(set(listed) - there)]
-        problems += [f"{folder / name}: was added later" for name in sorted(there - set(listed))]
-        for name in sorted(set(listed) & there):
-            if not (folder / name).is_file():
-                problems.append(f"{folder / name}: is not a file")
-            elif (found := storage_files.sha256(folder / name)) != listed[name]:
-                problems.append(f"{folder / name}: SHA-256 must be {listed[name]}, but is {found}")
-        return problems
+        return list(version_folder.problems(self.path(number)))
 
-    def history(self) -> list[dict[str, Any]]:
-        """Return all moves, oldest first; a partial last line of a killed writer is ignored."""
-        return [_entry(line, self.folder / HISTORY) for line in self._history().splitlines()]
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writer lock during a block; wait for another writer. The methods that write share it.
 
-    def _history(self) -> bytes:
-        path = self.folder / HISTORY
-        content = path.read_bytes() if path.exists() else b""
-        return content[: content.rfind(b"\n") + 1]
+        Raises:
+            RegistryError: another process writes for minutes.
+        """
+        if self._writing:
+            yield
+            return
+        with writer_lock.held(self.folder, seconds=writer_lock.LONGEST):
+            self._writing = True
+            try:
+                yield
+            finally:
+                self._writing = False
 
-    def _write(self, number: int, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
-        versions = self.folder / VERSIONS
-        versions.mkdir(parents=True, exist_ok=True)
-        for stale in versions.glob(".draft-*"):  # of a killed writer; this process has the lock
-            shutil.rmtree(stale, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
+    def published(self, files: Mapping[str, Path]) -> int | None:
+        """Return the number of the newest version with the same files; None if there is none."""
+        digests = {name: storage_files.sha256(path) for name, path in files.items()}
+        for number in reversed(self.versions()):
+            try:
+                listed = self.manifest(number)["files"]
+            except RegistryError as error:
+                LOG.warning(f"version {number} is not compared: {error}")
+                continue
+            if {name: listed.get(name) for name in digests} == digests:
+                return number
+        return None
+
+    def publish(self, files: Mapping[str, Path], documents: Mapping[str, Any]) -> int:
+        """Add a version with copies of `files` and with `documents` as JSON, and set it as challenger.
+
+        Idempotent: the same files again return their existing version. Returns the version's number.
+
+        Raises:
+            RegistryError: aliases or history are damaged.
+        """
+        with self.writing():
+            self.records()
+            number, how = self.published(files), "published again"
+            if number is None:
+                number, how = self._next(), "published"
+                self._begin()
+                folder = self.folder / VERSIONS / version_folder.named(number)
+                version_folder.add(folder, self.name, files=files, documents=documents)
+            self._move({CHALLENGER: number}, why=f"version {number} {how}", kind=Move.PUBLISH)
+            return number
+
+    def promote(self, number: int, *, why: str, instead_of: int | None = None) -> None:
+        """Make a version the champion, and the present one the previous; no-op for the champion.
+
+        With `instead_of` only if that version is the champion still; 0: only if there is none.
+
+        Raises:
+            RegistryError: the version, the aliases or the history are damaged, or another version is the champion.
+        """
+        self.path(number)
+        with self.writing():
+            aliases, _ = self.records()
+            champion = aliases.get(CHAMPION)
+            if champion == number:
+                return
+            if instead_of is not None and instead_of != (champion or 0):
+                raise RegistryError(
+                    f"{self.folder}: must have version {instead_of or 'none'} as champion, since version {number} was "
+                    f"compared with that one, but has {champion or 'none'}; compare them again: automl resume"
+                )
+            self.verified(number)
+            moves = {CHAMPION: number} if champion is None else {CHAMPION: number, PREVIOUS: champion}
+            self._move(moves, why=why, kind=Move.PROMOTE)
+
+    def rollback(self, *, why: str) -> int:
+        """Make the version that served before the champion again; return its number.
+
+        Once more goes further back, never to a version that a rollback left: `previous` is what served before that.
+
+        Raises:
+            RegistryError: no version served before, or it, the aliases or the history are damaged.
+        """
+        with self.writing():
+            aliases, moves = self.records()
+            line = without(served(moves, aliases), [aliases.get(CHAMPION)])
+            if not line:
+                raise RegistryError(
+                    f"{self.folder}: must have a previous champion to roll back to, but has {aliases or 'none'}; "
+                    "name a version: automl promote --version NUMBER --why WHY"
+                )
+            *before, back = line
+            self.verified(back)
+            self._move({CHAMPION: back, PREVIOUS: before[-1] if before else None}, why=why, kind=Move.ROLLBACK)
+            return back
+
+    def _entries(self) -> list[Path]:
+        return [path for path in (self.folder / VERSIONS).glob("*") if not path.name.startswith(".")]
+
+    def _replayed(self, history: list[dict[str, Any]]) -> Replay:
         try:
-            for name, source in files.items():
-                storage_files.copy(source, draft / name)
-            for name, content in documents.items():
-                storage_files.write_json(draft / name, content)
-            listed = {path.name: storage_files.sha256(path) for path in sorted(draft.iterdir())}
-            storage_files.write_json(draft / MANIFEST, {"name": self.name, "version": number, "files": listed})
-            for path in draft.iterdir():
-                storage_files.set_mode(path, 0o444)
-            storage_files.set_mode(draft, 0o755)
-            draft.rename(versions / f"{number:04d}")
-            storage_files.sync_folder(versions)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+            return replay(history)
+        except ValueError as error:
+            raise RegistryError(f"{self.folder / HISTORY}: {error}; {move_log.REMEDY}") from None
+
+    def _remedy(self) -> str:
+        """Return how damaged aliases are mended: from the history, if that is whole."""
+        try:
+            wanted = json.dumps(dict(self._replayed(self.history()).aliases))
+        except RegistryError:
+            return "restore it from a copy"
+        return f"restore it from a copy, or write into it what {HISTORY} leads to: {wanted}"
+
+    def _next(self) -> int:
+        """Return the number of the next version: one that nothing has or had."""
+        moved = (number for entry in self.history() for number in entry["moves"].values() if number)
+        number = max((*self.versions(), *moved), default=0) + 1
+        while os.path.lexists(blocked := self.folder / VERSIONS / version_folder.named(number)):
+            LOG.warning(f"{blocked}: is no version, since it holds no manifest; its number is skipped")
+            number += 1
+        return number
+
+    def _begin(self) -> None:
+        """Write empty aliases before the first version, so that missing ones are damage from then on."""
+        if not os.path.lexists(self.folder / ALIASES):
+            sealed_json.write(self.folder / ALIASES, {LINES: 0})
 
     def _move(self, moves: Mapping[str, int | None], *, why: str, kind: Move) -> None:
-        """Record a move, then make it; an alias moved to None is deleted."""
-        aliases = {name: number for name, number in (self.aliases() | dict(moves)).items() if number is not None}
+        """Record a move, then make it; an alias moved to None is taken away."""
+        aliases = after(self.aliases(), moves)
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "by": f"{_user()}@{socket.gethostname()}",
             "kind": str(kind),
             "moves": dict(moves),
             "why": why,
+            "aliases": aliases,
         }
-        storage_files.write_bytes(self.folder / HISTORY, self._history() + json.dumps(entry).encode() + b"\n")
-        storage_files.write_json(self.folder / ALIASES, aliases)
-
-
-def _json(path: Path) -> Any:  # noqa: ANN401
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RegistryError(
-            f"{path}: must be readable JSON, but {getattr(error, 'strerror', None) or error}; restore it from a copy"
-        ) from None
-
-
-def _entry(line: bytes, path: Path) -> dict[str, Any]:
-    try:
-        entry: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        raise RegistryError(f"{path}: each line must be JSON, but {error}; restore it from a copy") from None
-    return entry
+        _, lines = move_log.read(self.folder / HISTORY)
+        content = move_log.extended(lines, entry)
+        storage_files.write_bytes(self.folder / HISTORY, content)
+        sealed_json.write(self.folder / ALIASES, {**aliases, LINES: content.count(b"\n")})
+        for number in self.versions():
+            version_folder.seal(self.path(number))
 
 
 def _user() -> str:

@@ -140,6 +140,8 @@ class Verdict:
     over_baseline: Comparison | None = None
     over_champion: Interval | None = None
     gates: tuple[GateResult, ...] = ()
+    champion: int | None = None
+    """Version that served when the model was judged, 0 if none did; None in a verdict of an earlier version."""
     version: int | None = None
     """In the registry, once published."""
 
@@ -156,6 +158,7 @@ class Verdict:
             "over_baseline": over and _with(over, "difference", models=over.models),
             "over_champion": self.over_champion and asdict(self.over_champion),
             **_of_claim(self.claim),
+            **({} if self.champion is None else {"champion": self.champion}),
             **({} if self.version is None else {"version": self.version}),
         }
 
@@ -175,6 +178,7 @@ class Verdict:
             over_baseline=over and Comparison(over["models"], Interval.of(over)),
             over_champion=champion and Interval.of(champion),
             claim=_claim_of(plain),
+            champion=plain.get("champion"),
             version=plain.get("version"),
         )
         return well_typed(found)

@@ -86,3 +86,15 @@ def test_check_prints_the_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found["baseline"]["params"]["optimizer"] == "auto"
     assert found["time"]["problem"] == "not measured here"
     assert 0 < found["disk"]["kept"] < found["disk"]["running"] < found["disk"]["free"]
+
+
+def test_verify_prints_what_it_left_out_and_names_damaged_aliases_once(registry: Path) -> None:
+    (registry / "versions" / "0002").mkdir()
+    found = CliRunner().invoke(app, ["verify", str(registry)])
+    assert found.exit_code == 0, found.output
+    assert f"note: {registry}/versions/0002: is no version and is left out\n" in found.stdout
+    (registry / "aliases.json").unlink()
+    for words in (["verify"], ["promote", "--version", "1", "--why", "x"], ["rollback", "--why", "x"]):
+        found = CliRunner().invoke(app, [words[0], str(registry), *words[1:]])
+        assert found.exit_code == 2, found.output
+        assert found.stderr.count("aliases.json: must be readable JSON, but No such file or directory; restore it") == 1

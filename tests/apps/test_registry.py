@@ -67,5 +67,5 @@ def test_a_folder_without_versions_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_history_is_one_message(folder: Path) -> None:
     with (folder / "history.jsonl").open("a") as file:
         file.write('{"at": 3}\n')
-    with pytest.raises(automl.RegistryError, match="each line must contain at, by, moves and why, but got"):
+    with pytest.raises(automl.RegistryError, match=r"5: each line must contain at, by, moves and why .*, but got"):
         automl.Registry(folder).history()

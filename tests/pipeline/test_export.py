@@ -152,7 +152,7 @@ def test_a_model_is_compared_with_every_model_of_the_baseline_and_with_the_champ
     exported(session, 0.9)
     chosen = export.choose(session, TRIALS, jobs)
     alone = export.worth(session, chosen, TRIALS, jobs, SLOTS)
-    assert (alone.images, alone.baselines, alone.over_champion, asked) == (30, 2, None, [])
+    assert (alone.images, alone.baselines, alone.over_champion, alone.champion, asked) == (30, 2, None, 0, [])
     assert alone.over_baseline
     assert 0 < alone.over_baseline.low < alone.over_baseline.value < alone.over_baseline.high
 
@@ -167,8 +167,10 @@ def test_a_model_is_compared_with_every_model_of_the_baseline_and_with_the_champ
     against = export.worth(session, chosen, TRIALS, jobs, SLOTS)
 
     assert [path.name for path in asked] == ["model.onnx"]
+    assert against.champion == number
     assert against.over_champion
     assert against.over_champion.lower > 0
+    assert export.over_champion(session, chosen.weights, SLOTS) == (number, against.over_champion)
     assert "the serving champion scores 0.3000" in (session.folder / "study.log").read_text()
 
 
@@ -182,7 +184,8 @@ def test_a_model_that_serves_already_is_not_compared_with_itself(
     chosen = export.choose(session, TRIALS, jobs)
     registry = session.place.registry(SPEC.champion_name)
     registry.promote(registry.publish({"best.pt": chosen.weights}, {}), why="first")
-    assert export.worth(session, chosen, TRIALS, jobs, SLOTS).over_champion is None
+    worth = export.worth(session, chosen, TRIALS, jobs, SLOTS)
+    assert (worth.over_champion, worth.champion) == (None, 1)
 
 
 def test_without_re_trainings_trial_0_is_measured_for_the_comparison(

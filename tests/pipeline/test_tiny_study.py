@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import psutil
 import pytest
 import yaml
@@ -22,7 +23,7 @@ from automl.storage.registry import Registry
 from automl.study import State, Trial
 from automl.trainers import registration
 from tests import tiny_trainer
-from tests.builders import METRIC
+from tests.builders import METRIC, written
 from tests.scripted_source import TRAINABLE
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
@@ -219,3 +220,28 @@ def test_a_finished_study_does_nothing(study: Study) -> None:
     assert again.code == 0, again.said
     assert "study is finished: nothing to do" in again.said
     assert (study.folder / "journal.log").read_bytes() == before
+
+
+@pytest.mark.usefixtures("sessions")
+def test_a_verdict_older_than_the_champion_does_not_displace_it(study: Study, tmp_path: Path) -> None:
+    registry = Registry(study.home / "models", "tiny")
+    files = {name: registry.path(1) / name for name in (PARAMS, SPEC, VERDICT)}
+    model = onnx.load(registry.path(1) / ONNX)
+    model.metadata_props[0].value = "1.0"
+    onnx.save(model, tmp_path / ONNX)
+    other = written(tmp_path, BEST, "the weights of another study")
+    better = registry.publish(files | {ONNX: tmp_path / ONNX, BEST: other}, {})
+    registry.promote(better, why="another study: +0.5 better")
+    # Killed between its verdict and the last line of its journal, and the verdict knows no champion.
+    journal = Journal.create(study.folder, name="tiny", metric=METRIC)
+    journal.note("promotion", None)
+    assert journal.notes()["verdict"]["champion"] == 0
+
+    again = ended(study.start())
+
+    assert again.code == 0, again.said
+    assert "version none served when the model was judged, version 2 serves now: the models are compared" in again.said
+    assert "gate refused: challenger over champion" in again.said
+    assert "nothing was promoted" in again.said
+    assert registry.aliases() == {"challenger": 1, "champion": 2, "previous": 1}
+    assert json.loads((study.folder / VERDICT).read_text())["champion"] == 2

@@ -54,7 +54,7 @@ def test_a_larger_difference_never_turns_a_yes_into_a_no(
 @given(engines, gates, st.none() | differences)
 def test_every_gate_says_its_law_and_what_it_found(engine: ExportResult, laws: Gates, over: Interval | None) -> None:
     results = judge(engine, laws, over_champion=over)
-    assert len(results) == 1 + (engine.engine is not None and engine.engine.score is not None) + laws.require_engine + (
+    assert len(results) == 2 + (engine.engine is not None and engine.engine.score is not None) + laws.require_engine + (
         over is not None
     )
     assert len({result.name for result in results}) == len(results)
@@ -68,13 +68,14 @@ def test_every_gate_says_its_law_and_what_it_found(engine: ExportResult, laws: G
     [
         (replace(ENGINE, onnx=replace(GRAPH, score=0.49)), Gates(), None,
          "ONNX against weights: loss <= 0.005 must hold, but got +0.0100"),
-        (replace(ENGINE, onnx=replace(GRAPH, score=NAN)), Gates(), None, "ONNX against weights"),
         (replace(BUILT, engine=replace(PLAN, score=0.4)), Gates(), None,
          "engine against weights: loss <= 0.005 must hold"),
         (ENGINE, Gates(require_engine=True), None,
          "engine: must be built and measured on this machine, but was not built"),
         (replace(BUILT, engine=replace(PLAN, score=None)), Gates(require_engine=True), None,
          "engine: must be built and measured on this machine, but was built, not measured"),
+        (replace(ENGINE, onnx=replace(GRAPH, score=0.0), torch_score=0.0), Gates(), None,
+         "score of the ONNX file: > 0 must hold, but got 0.0000"),
         (ENGINE, Gates(), UNSURE,
          "challenger over champion (proven): lower bound of the difference > 0 must hold, but got +0.0500"),
         (ENGINE, Gates(min_gain=0.03), AHEAD,
@@ -89,6 +90,10 @@ def test_a_gate_that_fails_refuses(engine: ExportResult, laws: Gates, over: Inte
     assert failed.reason.startswith(f"refused: {refused}")
 
 
+def test_a_score_that_is_no_number_passes_no_gate() -> None:
+    assert not any(result.passed for result in judge(replace(ENGINE, onnx=replace(GRAPH, score=NAN)), Gates()))
+
+
 @pytest.mark.parametrize(("policy", "expected"), [("proven", False), ("expected", True)])
 def test_an_unsure_difference_is_accepted_where_the_expected_one_decides(
     policy: Literal["proven", "expected"], *, expected: bool
@@ -99,6 +104,7 @@ def test_an_unsure_difference_is_accepted_where_the_expected_one_decides(
 def test_a_challenger_that_passes_all_is_accepted() -> None:
     results = judge(BUILT, Gates(require_engine=True), over_champion=AHEAD)
     assert [result.name for result in results if result.passed] == [
+        "score",
         "ONNX loss",
         "engine loss",
         "engine built",

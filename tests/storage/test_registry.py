@@ -2,14 +2,15 @@
 
 import json
 import pwd
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from automl.storage import files
+from automl.storage import files, writer_lock
 from automl.storage.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from automl.study.errors import RegistryError, StudyError
+from automl.study.errors import RegistryError
 from tests.builders import written
 
 
@@ -87,9 +88,10 @@ def test_a_rollback_of_a_registry_whose_history_has_no_kinds_goes_back_as_well(r
         registry.promote(number, why="better")
     registry.rollback(why="it was not")
     path = registry.folder / "history.jsonl"
-    old = [{key: value for key, value in entry.items() if key != "kind"} for entry in registry.history()]
+    old = [{key: entry[key] for key in ("at", "by", "moves", "why")} for entry in registry.history()]
     old[-1]["moves"] = {CHAMPION: 2, PREVIOUS: 3}  # an exchange, as it was then
     path.write_text("".join(json.dumps(entry) + "\n" for entry in old))
+    written(registry.folder, "aliases.json", json.dumps({CHALLENGER: 3, CHAMPION: 2, PREVIOUS: 3}))
     assert registry.rollback(why="nor was that") == 1
 
 
@@ -205,10 +207,32 @@ def test_half_a_line_of_history_is_mended_by_the_next_move(registry: Registry) -
     assert registry.history()[:-1] == before
 
 
-def test_a_damaged_line_of_history_is_one_message(registry: Registry) -> None:
-    written(registry.folder, "history.jsonl", "{}\nrubbish\n{}\n")
-    with pytest.raises(RegistryError, match=r"history.jsonl: each line must be JSON, but .*; restore it"):
-        registry.history()
+@pytest.mark.parametrize("blocks", [Path.mkdir, Path.touch])
+def test_what_stands_in_the_place_of_the_next_version_is_skipped_and_named(
+    registry: Registry, tmp_path: Path, blocks: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("0004", "0005"):
+        blocks(registry.folder / "versions" / name)
+    assert registry.publish(files_of(tmp_path, "four"), {}) == 6
+    assert registry.versions() == [1, 2, 3, 6]
+    told = [record.message for record in caplog.records]
+    assert [path.name for path in registry.skipped()] == ["0004", "0005"]
+    assert told == [
+        f"{path}: is no version, since it holds no manifest; its number is skipped" for path in registry.skipped()
+    ]
+
+
+def test_the_number_of_a_version_that_is_gone_is_not_given_again(registry: Registry, tmp_path: Path) -> None:
+    shutil.rmtree(registry.path(3))
+    assert registry.publish(files_of(tmp_path, "four"), {}) == 4
+
+
+def test_a_damaged_version_does_not_keep_others_from_being_published(
+    registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written(registry.path(1), "manifest.json", "{")
+    assert registry.publish(files_of(tmp_path, "one"), {}) == 4
+    assert "version 1 is not compared: " in caplog.text
 
 
 def test_a_draft_of_a_killed_writer_is_swept_by_the_next(registry: Registry, tmp_path: Path) -> None:
@@ -217,15 +241,40 @@ def test_a_draft_of_a_killed_writer_is_swept_by_the_next(registry: Registry, tmp
     assert sorted(path.name for path in (registry.folder / "versions").iterdir()) == ["0001", "0002", "0003", "0004"]
 
 
-def test_a_second_writer_waits_for_nobody(registry: Registry, tmp_path: Path) -> None:
+def test_a_writer_waits_for_another_one_and_gives_up_after_a_time(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writer_lock, "LONGEST", 0.25)
     with files.locked(registry.folder):
         for write in (
             lambda: registry.publish(files_of(tmp_path), {}),
             lambda: registry.promote(1, why="no"),
             lambda: registry.rollback(why="no"),
         ):
-            with pytest.raises(StudyError, match="must have one writer at a time"):
+            caplog.clear()
+            with pytest.raises(
+                RegistryError, match=r"must be free to write within 0s, but process \d+ on .* is writing"
+            ):
                 write()
+            (record,) = caplog.records
+            assert record.message.endswith("is writing; waits for it, 0s at most")
+    assert registry.aliases() == {CHALLENGER: 3}
+
+
+def test_the_methods_that_write_share_the_lock_of_a_block(registry: Registry, tmp_path: Path) -> None:
+    with registry.writing():
+        number = registry.publish(files_of(tmp_path, "four"), {})
+        registry.promote(number, why="better", instead_of=0)
+    assert registry.aliases() == {CHALLENGER: 4, CHAMPION: 4}
+
+
+def test_a_version_replaces_only_the_champion_that_it_was_compared_with(registry: Registry) -> None:
+    for instead_of, number, there in ((0, 1, "none"), (1, 2, 1), (None, 3, 2)):
+        with pytest.raises(RegistryError, match=rf"must have version 7 as champion, .* but has {there}; compare"):
+            registry.promote(number, why="no", instead_of=7)
+        registry.promote(number, why="better", instead_of=instead_of)
+    registry.promote(3, why="it is the champion already", instead_of=1)
+    assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 3, PREVIOUS: 2}
 
 
 def test_a_user_without_a_name_can_publish(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

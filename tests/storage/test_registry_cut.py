@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from automl.storage import files
+from automl.storage import files, registry_check
 from automl.storage.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from tests.builders import written
 
 WRITES = ("copy", "write_json", "write_bytes", "sync_folder")
-LAST = 21
+LAST = 18
 """Writes from publishing a version to promoting it, those within writes counted."""
 
 
@@ -71,9 +71,7 @@ def cut_at(act: Callable[[], object], *, at: int, after: bool) -> bool:
 
 def is_sound(registry: Registry) -> bool:
     """Tell whether everything that is listed is there and whole, and the champion serves."""
-    whole = all(registry.verify(number) == [] for number in registry.versions())
-    pointed = set(registry.aliases().values()) <= set(registry.versions())
-    return whole and pointed and bool(registry.history()) and registry.path(CHAMPION).is_dir()
+    return registry_check.problems(registry) == [] and bool(registry.history()) and registry.path(CHAMPION).is_dir()
 
 
 @pytest.mark.parametrize("after", ["before", "after"])
@@ -92,6 +90,18 @@ def test_a_cut_at_any_write_leaves_a_sound_registry(tmp_path: Path, at: int, aft
         "0001",
         "0002",
     ]
+
+
+@pytest.mark.parametrize("after", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, LAST + 3))
+def test_a_cut_in_the_first_publication_leaves_a_registry_that_goes_on(tmp_path: Path, at: int, after: str) -> None:
+    registry = Registry(tmp_path / "models", "boards")
+    cut_at(lambda: step(registry, tmp_path), at=at, after=after == "after")
+    found = Registry(tmp_path / "models", "boards")
+    assert registry_check.problems(found) == []
+    step(found, tmp_path)
+    assert found.aliases() == {CHALLENGER: 1, CHAMPION: 1}
+    assert registry_check.problems(found) == []
 
 
 @pytest.mark.parametrize(("at", "cut"), [(LAST, True), (LAST + 1, False)])

@@ -37,7 +37,7 @@ def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
 
 @readable
 def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -> None:
-    """Verify the checksums of all files of all versions, and print the history of the aliases."""
+    """Verify the checksums of all files and the aliases against the history, and print the history of the aliases."""
     from automl.apps.registry import Registry, named
 
     found = Registry(named(model, storage)).verify()
@@ -48,6 +48,8 @@ def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -
     if not json:
         for move in found.history:
             print(move.summary())
+        for note in found.notes:
+            print(f"note: {note}")
         print(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
 
 

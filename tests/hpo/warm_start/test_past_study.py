@@ -15,7 +15,7 @@ from automl.storage.journal import Journal
 from automl.storage.registry import Registry
 from automl.study import State
 from automl.study.errors import AutomlError
-from tests.builders import METRIC, completed, failed, pruned, spec_of, trial_of
+from tests.builders import METRIC, completed, failed, pruned, spec_of, trial_of, written
 from tests.past_studies import BOLTS, append, past, promoted, recorded, rewritten, sealed
 
 
@@ -210,7 +210,7 @@ def test_a_registry_stands_for_the_study_of_its_champion(tmp_path: Path) -> None
     assert read(models).folder == tmp_path / "runs" / "b"
     held.promote(1, why="by hand")
     assert read(models).folder == folder
-    (models / "aliases.json").unlink()  # none is champion: the newest
+    written(models, "aliases.json", "{}")  # none is champion: the newest
     assert read(models).folder == tmp_path / "runs" / "b"
 
 
