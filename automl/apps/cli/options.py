@@ -29,6 +29,10 @@ ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A registry folder, models/<name>, or its name in the storage.")
 ]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option("--allowed-host", metavar="NAME", help="A name in the Host header to answer; repeatable, * for any."),
+]
 Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="A version's number, or an alias: champion, challenger, previous.")]
 Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]

@@ -1,4 +1,4 @@
-"""HTTP connection of the service: uvicorn's, with timeouts for head and body of a request (against Slowloris)."""
+"""HTTP connection of the service: uvicorn's, with deadlines; silent clients (Slowloris) cannot use up connections."""
 
 import asyncio
 from typing import Any, Final
@@ -10,18 +10,28 @@ HEAD_SECONDS: Final = 10.0
 """Timeout of request line and headers, from the connection or the previous response."""
 BODY_SECONDS: Final = 40.0
 """Timeout of a body, also after an early response; above the service's own timeout, which sends a response."""
+ANSWER_SECONDS: Final = 60.0
+"""Timeout of a response, from the complete request until the client has read it."""
+MOST_CONNECTIONS: Final = 256
+"""Open connections; one more closes the one whose request has been incomplete for longest."""
+PARTS: Final[Any] = (h11.IDLE, h11.SEND_BODY, h11.DONE)
+"""States of a client: head awaited, body awaited, response awaited."""
 
 
 class Connection(H11Protocol):
-    """A connection that is closed when a request stays incomplete."""
+    """A connection that is closed when a request stays incomplete, or a response unread."""
 
-    _awaited: Any = None
+    awaited: Any = None
+    since: float = 0.0
+    """Event loop's time from which the part `awaited` has been awaited."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout of the first head."""
         super().connection_made(transport)
         self._set_deadline()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._close_oldest()
 
     def handle_events(self) -> None:
         """Handle received data, and start the timeout of the part expected next."""
@@ -34,13 +44,20 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _set_deadline(self) -> None:
-        if self.conn.their_state is self._awaited:
+        if self.conn.their_state is self.awaited:
             return
         self._stop()
-        self._awaited = self.conn.their_state
-        seconds = {h11.IDLE: HEAD_SECONDS, h11.SEND_BODY: BODY_SECONDS}.get(self._awaited)
+        self.awaited, self.since = self.conn.their_state, self.loop.time()
+        seconds = dict(zip(PARTS, (HEAD_SECONDS, BODY_SECONDS, ANSWER_SECONDS), strict=True)).get(self.awaited)
         if seconds is not None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(seconds, self.transport.close)
+            self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _close_oldest(self) -> None:
+        """Close the connection that has sent no complete request for longest; a request that runs is not cut."""
+        silent = [one for one in self.connections if isinstance(one, Connection) and one.awaited in PARTS[:2]]
+        oldest = min(silent, key=lambda one: one.since)
+        self.connections.discard(oldest)  # at once: several may be opened before the loop tells of one that is lost
+        oldest.transport.abort()
 
     def _stop(self) -> None:
         if self._deadline is not None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.apps.serve.refusal import RequestError
-from automl.storage.layout import EVALUATION
 from automl.study.errors import RegistryError
 
 MOST_BOXES: Final = 3000
@@ -29,17 +28,20 @@ class Thresholds:
     """The classes that count; None: all."""
 
 
-def recorded(folder: Path) -> Thresholds:
+def recorded(record: bytes | None, path: Path) -> Thresholds:
     """Return the thresholds in a version's evaluation record; the defaults where it has none.
+
+    Args:
+        record: The content of the record's file.
+        path: The file, for the message.
 
     Raises:
         RegistryError: the record cannot be read.
     """
-    path = folder / EVALUATION
-    if not path.exists():
+    if record is None:
         return Thresholds()
     try:
-        held = json.loads(path.read_bytes())
+        held = json.loads(record)
         given = {key: held[key] for key in ("conf", "iou", "max_det", "agnostic_nms") if held.get(key) is not None}
         classes = None if held.get("classes") is None else tuple(int(number) for number in held["classes"])
         return replace(Thresholds(), **given, classes=classes)

@@ -1,6 +1,9 @@
 """Connections: one whose request stays incomplete is closed, one whose request runs is not."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -18,14 +21,26 @@ async def slow(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-async def talk(*parts: bytes) -> bytes:
-    """Return what the server sends until it closes the connection."""
-    config, state = uvicorn.Config(slow, http=connection.Connection, ws="none", log_config=None), ServerState()
+async def endless(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(10_000):
+        await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
+
+
+@asynccontextmanager
+async def serving(app: Any = slow) -> AsyncIterator[tuple[str, int]]:
+    config, state = uvicorn.Config(app, http=connection.Connection, ws="none", log_config=None), ServerState()
     config.load()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: connection.Connection(config, state, {}), "127.0.0.1", 0)
     async with server:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        yield server.sockets[0].getsockname()
+
+
+async def talk(*parts: bytes) -> bytes:
+    """Return what the server sends until it closes the connection."""
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
         for part in parts:
             writer.write(part)
             await writer.drain()
@@ -56,3 +71,44 @@ def test_a_second_head_that_stays_incomplete_closes_the_connection() -> None:
 
 def test_a_head_in_parts_is_answered_and_a_running_request_is_not_cut() -> None:
     assert asyncio.run(talk(WHOLE[:5], WHOLE[5:])).endswith(b"\r\n\r\nok")
+
+
+def test_a_response_that_nobody_reads_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.2)
+
+    async def unread() -> float:
+        async with serving(endless) as address:
+            reader, writer = await asyncio.open_connection(*address, limit=1000)
+            writer.write(WHOLE)
+            start = asyncio.get_running_loop().time()
+            await asyncio.sleep(0.3)
+            with contextlib.suppress(ConnectionResetError):
+                while await reader.read(1_000_000):
+                    pass
+            writer.close()
+            return asyncio.get_running_loop().time() - start
+
+    assert asyncio.run(unread()) < 10  # it would be 1 GB
+
+
+def test_silent_connections_make_room_for_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.5)
+
+    async def flooded() -> tuple[list[bytes], bytes, bytes]:
+        async with serving() as address:
+            running = await asyncio.open_connection(*address)
+            running[1].write(WHOLE)
+            silent = [await asyncio.open_connection(*address) for _ in range(12)]
+            asking = await asyncio.open_connection(*address)
+            asking[1].write(WHOLE)
+            cut = [await reader.read() for reader, _ in silent[:7]]
+            answers = await asking[0].read(), await running[0].read()
+            for _, writer in (running, asking, *silent):
+                writer.close()
+            return cut, *answers
+
+    cut, asked, ran = asyncio.run(flooded())
+    assert cut == [b""] * 7
+    assert asked.endswith(b"ok")
+    assert ran.endswith(b"ok")
