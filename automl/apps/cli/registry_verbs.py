@@ -112,12 +112,16 @@ def serve(
 
 
 def _environment(max_pixels: int) -> dict[str, str]:
-    """Return the environment of the serving process: the import path of this package, and OpenCV's own pixel limit.
+    """Return the environment of the serving process: import path, OpenCV's own pixel limit, limits of glibc's heap.
 
-    OpenCV's limit is for files in which its reader sees another size than ours.
+    OpenCV's limit is for files in which its reader sees another size than ours. glibc would learn to keep the memory of
+    large images in its heap, where it stays.
     """
     found = [place for place in (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[3])) if place]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(found), "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels)}
+    return {
+        "MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20), "MALLOC_ARENA_MAX": "2",
+        **os.environ, "PYTHONPATH": os.pathsep.join(found), "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels),
+    }  # fmt: skip
 
 
 def _print_champion(champion: "Champion", *, json: bool) -> None:

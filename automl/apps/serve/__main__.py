@@ -71,6 +71,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--allowed-host", action="append", default=[])
     wanted = parser.parse_args(given)
     cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its warnings are of clients' files
     try:
         with bound(wanted.host, wanted.port) as heard:
             served = service.load(Registry(wanted.model).stored, number_or_alias(wanted.version))

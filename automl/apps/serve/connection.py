@@ -12,7 +12,7 @@ BODY_SECONDS: Final = 40.0
 """Timeout of a body, also after an early response; above the service's own timeout, which sends a response."""
 ANSWER_SECONDS: Final = 60.0
 """Timeout of a response, from the complete request until the client has read it."""
-MOST_CONNECTIONS: Final = 256
+MOST_CONNECTIONS: Final = 128
 """Open connections; one more closes the one whose request has been incomplete for longest."""
 PARTS: Final[Any] = (h11.IDLE, h11.SEND_BODY, h11.DONE)
 """States of a client: head awaited, body awaited, response awaited."""

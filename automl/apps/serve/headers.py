@@ -7,8 +7,9 @@ specification says is refused; lengths are compared with the content, never used
 import math
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from automl.apps.serve import tiff_header
@@ -17,8 +18,8 @@ from automl.apps.serve.refusal import NO_IMAGE, RequestError
 Content = bytes | bytearray | memoryview
 MAX_SCANS: Final = 32
 """Maximum scans of a JPEG: each decodes the whole image again; progressive files of common encoders have 10."""
-MAX_CHUNKS: Final = 65_536
-"""Maximum chunks of a PNG: libpng writes 8 KiB each, so a file of 32 MiB has 4,096."""
+MAX_PARTS: Final = 65_536
+"""Maximum chunks of a PNG or segments of a JPEG: libpng writes 8 KiB each, so a file of 32 MiB has 4,096."""
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 KEPT_CHUNKS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"})
 """The chunks of a PNG that decide its pixels; animation, colour profile and texts are dropped unread."""
@@ -79,7 +80,7 @@ def essential_png(content: bytearray) -> memoryview:
         RequestError: a chunk is longer than the content, IHDR is not the first and only one, or IEND is missing.
     """
     view, at, kept, last = memoryview(content), len(PNG), len(PNG), b""
-    for _ in range(MAX_CHUNKS):
+    for _ in range(MAX_PARTS):
         if last == b"IEND" or at + 12 > len(content):
             break
         length, last = int.from_bytes(view[at : at + 4], "big"), bytes(view[at + 4 : at + 8])
@@ -127,23 +128,25 @@ def _webp(content: Content) -> Header:
 
 
 def _jpeg(content: Content) -> Header:
-    frame, progressive, scans, at = 0, False, [], 2
+    segments = list(islice(_segments(content), MAX_PARTS))
+    frames = [(at, marker in PROGRESSIVE) for marker, at in segments if marker in FRAMES]
+    scans = [at for marker, at in segments if marker == SCAN]
+    if len(scans) > MAX_SCANS:
+        raise RequestError(400, f"a JPEG must have at most {MAX_SCANS} scans; save it as baseline JPEG")
+    if len(frames) != 1 or not scans or len(segments) == MAX_PARTS:
+        raise RequestError(400, NO_IMAGE)
+    frame, progressive = frames[0]
+    return _framed(content, frame, buffered=progressive or content[scans[0] + 2] < content[frame + 7])
+
+
+def _segments(content: Content) -> Iterator[tuple[int, int]]:
+    """Yield marker and offset of the segments of a JPEG, as its decoder finds them."""
+    at = 2
     while (found := MARKER.search(content, at)) and (marker := content[found.start() + 1]) != END:
         at = found.end()
-        if marker in (ALONE, SOI):
-            continue
-        if marker in FRAMES:
-            if frame:
-                raise RequestError(400, NO_IMAGE)
-            frame, progressive = at, marker in PROGRESSIVE
-        elif marker == SCAN:
-            scans.append(content[at + 2])
-            if len(scans) > MAX_SCANS:
-                raise RequestError(400, f"a JPEG must have at most {MAX_SCANS} scans; save it as baseline JPEG")
-        at += int(struct.unpack_from(">H", content, at)[0])
-    if not frame or not scans:
-        raise RequestError(400, NO_IMAGE)
-    return _framed(content, frame, buffered=progressive or scans[0] < content[frame + 7])
+        if marker not in (ALONE, SOI):  # markers without a length
+            yield marker, at
+            at += int(struct.unpack_from(">H", content, at)[0])
 
 
 def _framed(content: Content, frame: int, *, buffered: bool) -> Header:

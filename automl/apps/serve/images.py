@@ -16,9 +16,10 @@ from automl.apps.serve.refusal import NO_IMAGE, RequestError
 
 MAX_PIXELS: Final = 12_500_000
 """Maximum number of pixels: telephones make images of 4,032 x 3,024; a detector reduces all to about 640 x 640."""
-MEMORY_OF_PIXEL: Final = 7
-"""Bytes of memory that decoding may take, per pixel of the limit. Baseline JPEG, PNG, BMP and WebP take at most that; a
-progressive JPEG without chroma subsampling takes 9, a TIFF in one strip 12, so these must have fewer pixels."""
+MEMORY_OF_PIXEL: Final = 6
+"""Bytes of memory that decoding may take, per pixel of the limit. Baseline JPEG, PNG, BMP and lossy WebP take at most
+that. Lossless WebP takes 7, a progressive JPEG without chroma subsampling 9, a colour TIFF in one strip 12: these must
+have fewer pixels, so that the peak of memory is below twice that of an idle server (benchmarks/attacks)."""
 
 
 @dataclass(frozen=True, slots=True)

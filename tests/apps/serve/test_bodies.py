@@ -60,13 +60,26 @@ def test_the_incomplete_body_that_began_first_makes_room() -> None:
     assert {str(error) for error in refused} == {"at most 150 bytes of images are held at once; try again"}
 
 
-def test_a_body_is_refused_where_complete_ones_take_the_room() -> None:
-    async def full() -> None:
+def test_a_body_waits_while_complete_ones_take_the_room() -> None:
+    async def full() -> tuple[bool, int]:
         held = Bodies()
         async with held.read(parts(100)):
             assert await length(held, 50) == 50
+            waiting = asyncio.create_task(length(held, 50, 1))
+            done, _ = await asyncio.wait([waiting], timeout=0.05)
+        return bool(done), await waiting
+
+    assert asyncio.run(full()) == (False, 51)
+
+
+def test_a_body_that_waits_in_vain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.05)
+
+    async def full() -> None:
+        held = Bodies()
+        async with held.read(parts(100)):
             await length(held, 51)
 
-    with pytest.raises(RequestError, match="try again") as caught:
+    with pytest.raises(RequestError, match="must be here within") as caught:
         asyncio.run(full())
-    assert caught.value.code == 503
+    assert caught.value.code == 408

@@ -23,7 +23,7 @@ async def slow(_scope: Any, _receive: Any, send: Any) -> None:
 
 async def endless(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    for _ in range(10_000):
+    for _ in range(2_000):
         await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
 
 
@@ -88,12 +88,12 @@ def test_a_response_that_nobody_reads_closes_the_connection(monkeypatch: pytest.
             writer.close()
             return asyncio.get_running_loop().time() - start
 
-    assert asyncio.run(unread()) < 10  # it would be 1 GB
+    assert asyncio.run(unread()) < 10  # it would be 200 MB
 
 
 def test_silent_connections_make_room_for_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 5)
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
 
     async def flooded() -> tuple[list[bytes], bytes, bytes]:
         async with serving() as address:

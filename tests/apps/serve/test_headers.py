@@ -84,9 +84,17 @@ def test_a_png_keeps_the_chunks_that_decide_its_pixels() -> None:
 
 
 def test_a_png_of_too_many_chunks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(headers, "MAX_CHUNKS", 100)
+    monkeypatch.setattr(headers, "MAX_PARTS", 100)
     content = saved("PNG")
     empty = struct.pack(">I", 0) + b"tEXt" + bytes(4)
     assert len(headers.essential_png(bytearray(content[:33] + empty * 50 + content[33:]))) == len(content)
     with pytest.raises(RequestError, match="the body must be an image"):
         headers.essential_png(bytearray(content[:33] + empty * 100 + content[33:]))
+
+
+def test_a_jpeg_of_too_many_segments_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headers, "MAX_PARTS", 100)
+    content = saved("JPEG")
+    assert headers.read(content[:2] + b"\xff\xfe\0\2" * 50 + content[2:]).width == SIZE[0]
+    with pytest.raises(RequestError, match="the body must be an image"):
+        headers.read(content[:2] + b"\xff\xfe\0\2" * 100 + content[2:])

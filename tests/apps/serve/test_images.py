@@ -81,7 +81,7 @@ def test_an_image_of_more_pixels_or_memory_than_the_limit_is_refused() -> None:
     with pytest.raises(RequestError, match="at most 1199 pixels, but has 40 x 30; send a smaller one") as caught:
         images.decode(encoded("PNG"), images.Limits(1199))
     assert caught.value.code == 413
-    with pytest.raises(RequestError, match="at most 8400 bytes, but this JPEG takes 11280; send a smaller one or"):
+    with pytest.raises(RequestError, match="at most 7200 bytes, but this JPEG takes 11280; send a smaller one or"):
         images.decode(encoded("JPEG", progressive=True, subsampling=0), images.Limits(1200))
 
 

@@ -109,12 +109,6 @@ def test_the_page_draws_boxes_without_another_host(client: TestClient) -> None:
     assert "connect-src 'self'" in page.headers["content-security-policy"]
 
 
-def test_bodies_are_refused_where_too_much_is_held(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_HELD_BYTES", 50)
-    assert client.post("/predict", content=bytes(60)).status_code == 503
-    assert client.post("/predict", content=bytes(40)).status_code == 400
-
-
 def test_what_was_checked_serves_whatever_becomes_of_the_file(client: TestClient, registry: Registry) -> None:
     (registry.path(1) / "model.onnx").unlink()
     assert client.post("/predict", content=picture()).json()["boxes"] == [BOX]
