@@ -35,6 +35,8 @@ from benchmarks.serving import COMMAND, ROOT, wait
 CLIENTS: Final = 4
 PATIENCE: Final = 90.0
 HEALTH_EVERY: Final = 0.05
+SECONDS: Final = 150.0
+"""After this time no more mutated images are sent, so that fewer than asked may have been tried."""
 REFUSALS: Final = frozenset({400, 408, 413, 503})
 Found = Counter[str]
 
@@ -152,14 +154,14 @@ def send(target: Target, contents: Sequence[bytes]) -> None:
     connection.close()
 
 
-def fuzz(target: Target, *, tried: int, seed: int) -> None:
-    """Send mutated images of 48 kinds."""
+def fuzz(target: Target, *, tried: int, seed: int, end: float) -> None:
+    """Send mutated images of 48 kinds, until the clock says `end`."""
     originals = list(pictures.kinds().values())
 
     def client(number: int) -> None:
         chance = random.Random(f"{seed} {number}")
         for _ in range(number, tried, CLIENTS * 50):
-            few = range(min(50, tried))
+            few = range(min(50, tried) if time.monotonic() < end else 0)
             send(target, [pictures.mutated(chance.choice(originals), chance, originals) for _ in few])
 
     with ThreadPoolExecutor(CLIENTS) as pool:
@@ -246,13 +248,14 @@ def attacked(folder: Path, root: Path, *, tried: int, seed: int) -> tuple[Found,
     with started(folder, root) as target:
         send(target, list(pictures.kinds().values()) * 2)
         target.found.clear()
+        end = time.monotonic() + SECONDS
         idle = target.memory("VmRSS")
         target.forget_peak()
         with health(target):
             share = min(1.0, tried / 5000)
             slow(target, share=share)
             bombs(target, at_once=max(2, round(12 * share)))
-            fuzz(target, tried=max(0, tried - target.found.total()), seed=seed)
+            fuzz(target, tried=max(0, tried - target.found.total()), seed=seed, end=end)
         peak = target.memory("VmHWM") if target.process.poll() is None else 0
     found, held = target.found, target.found["held"]
     beside = sum(found[name] for name in ("logged", "ended", "not healthy"))
