@@ -133,8 +133,9 @@ def _png(width: int, height: int, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + _chunk(b"IEND", b"")
 
 
-def _zeros(width: int, height: int) -> bytes:
-    return _png(width, height, _chunk(b"IDAT", zlib.compress(bytes((3 * width + 1) * height), 9)))
+def _zeros(width: int, height: int, *, rows: int | None = None) -> bytes:
+    """Return a black PNG, of which only some rows are there."""
+    return _png(width, height, _chunk(b"IDAT", zlib.compress(bytes((3 * width + 1) * (rows or height)), 9)))
 
 
 def _scans(count: int, size: tuple[int, int]) -> bytes:
@@ -161,7 +162,7 @@ def bombs() -> Mapping[str, bytes]:
         "PNG frame of 2 GB": _png(4, 4, _chunk(b"acTL", bytes(8)) + frames + _chunk(b"fdAT", b"", 0x7FFFFFF0)),
         "PNG text": _png(4, 4, *[_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1_000_000), 9))] * 60),
         "PNG chunks": _png(4, 4, _chunk(b"tEXt", b"") * 1_000_000),
-        "PNG 64 MP": _zeros(8000, 8000),
+        "PNG 64 MP": _zeros(8000, 8000, rows=100),
         "PNG 12 MP": _zeros(*LARGE),
         "PNG two heads": _png(4, 4, _zeros(*LARGE)[8:]),
         "JPEG scans": _scans(120, (2000, 1500)),

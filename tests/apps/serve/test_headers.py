@@ -19,7 +19,7 @@ def saved(kind: str, mode: str = "RGB", **how: Any) -> bytes:
     return into.getvalue()
 
 
-CASES = {
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     **{f"JPEG {mode}": ("JPEG", mode, {}) for mode in ("L", "RGB", "CMYK")},
     "JPEG progressive": ("JPEG", "RGB", {"progressive": True}),
     **{f"PNG {mode}": ("PNG", mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")},

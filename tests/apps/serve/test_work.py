@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from automl.apps.serve import work
+from automl.apps.serve.detector import workers
 from automl.apps.serve.images import Limits
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import Thresholds
@@ -46,7 +47,7 @@ def answers(detector: Any, count: int, limits: Limits | None = None) -> list[obj
 def test_a_bounded_number_runs_at_once() -> None:
     detector = Counting()
     assert answers(detector, 20) == [{"width": 30, "height": 20, "boxes": []}] * 20
-    assert detector.most <= work.workers()
+    assert detector.most <= workers()
 
 
 def test_large_images_share_one_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
