@@ -33,6 +33,7 @@ from benchmarks.attacks import pictures
 from benchmarks.serving import COMMAND, ROOT, wait
 
 CLIENTS: Final = 4
+CHUNKED: Final = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
 PATIENCE: Final = 90.0
 HEALTH_EVERY: Final = 0.05
 SECONDS: Final = 150.0
@@ -213,13 +214,14 @@ def pipelined(target: Target, *, count: int) -> None:
 
 
 def slow(target: Target, *, share: float) -> None:
-    """Send half heads, half bodies, unread answers and requests that are no HTTP; `share` of the greatest number."""
-    most = [max(2, round(share * number)) for number in (400, 60, 60, 60, 40)]
+    """Send half heads, half bodies, small chunks, unread answers, what is no HTTP; `share` of the greatest number."""
+    most = [max(2, round(share * number)) for number in (400, 60, 60, 60, 40, 60)]
     promised = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 31457280\r\n\r\n"
     attacks: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
         (crowd_of_slow_clients, (b"POST /predict HTTP/1.1\r\nhost: local",)),
         (crowd_of_slow_clients, (promised + bytes(31457280 - 1),)),
         (crowd_of_slow_clients, (promised + bytes(100_000),)),
+        (crowd_of_slow_clients, (CHUNKED + b"1\r\nx\r\n" * 400_000,)),
         (crowd_of_slow_clients, (b"\x16\x03\x01\0\xff" * 9 + b"\r\n\r\n",)),
         (pipelined, ()),
     ]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import h11
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
@@ -112,3 +113,64 @@ def test_silent_connections_make_room_for_one_that_asks(monkeypatch: pytest.Monk
     assert cut == [b""] * 7
     assert asked.endswith(b"ok")
     assert ran.endswith(b"ok")
+
+
+POST = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def chunks(size: int, count: int) -> bytes:
+    return (b"%x\r\n" % size + bytes(size) + b"\r\n") * count
+
+
+async def late(_scope: Any, receive: Any, send: Any) -> None:
+    """Answer when the body is here, or its client gone."""
+    while (await receive()).get("more_body"):
+        pass
+    await early(_scope, receive, send)
+
+
+async def early(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def asked(app: Any, *parts: bytes) -> bytes:
+    async with serving(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        told = b""
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            told = await reader.read()
+        writer.close()
+    return told
+
+
+@pytest.mark.parametrize("size", [1, 255])
+def test_a_body_in_many_small_chunks_is_refused(size: int) -> None:
+    messages = connection.Messages(h11.SERVER)
+    messages.receive_data(POST + chunks(size, 1100))
+    assert isinstance(messages.next_event(), h11.Request)
+    for _ in range(connection.FREE_CHUNKS):
+        assert isinstance(messages.next_event(), h11.Data)
+    with pytest.raises(h11.RemoteProtocolError, match="chunks must have 256 bytes on average"):
+        messages.next_event()
+
+
+def test_a_body_in_small_chunks_ends_the_connection() -> None:
+    told = asyncio.run(asked(late, POST, chunks(1, 5000)))
+    assert told == b"" or told.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_in_chunks_is_taken() -> None:
+    head = POST.replace(b"host", b"connection: close\r\nhost")
+    assert asyncio.run(asked(late, head, chunks(256, 1100), b"0\r\n\r\n")).endswith(b"\r\n\r\nok")
+
+
+@pytest.mark.parametrize("app", [late, early])
+def test_a_malformed_chunk_closes_the_connection_without_an_error(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+    told = asyncio.run(asked(app, POST, b"no number\r\n", b"1\r\n"))
+    assert told == b"" or told.startswith(b"HTTP/1.1 400 " if app is late else b"HTTP/1.1 200 ")
+    assert [line.getMessage() for line in caplog.records if line.levelname == "ERROR"] == []
