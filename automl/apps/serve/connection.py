@@ -39,7 +39,7 @@ class Messages(h11.Connection):
         if isinstance(event, h11.Request):
             self._chunks = self._bytes = 0
         elif isinstance(event, h11.Data):
-            self._chunks, self._bytes = self._chunks + 1, self._bytes + len(event.data)
+            self._chunks, self._bytes = self._chunks + event.chunk_end, self._bytes + len(event.data)
             if self._chunks > FREE_CHUNKS and self._bytes < self._chunks * MIN_CHUNK_BYTES:
                 raise h11.RemoteProtocolError(f"chunks must have {MIN_CHUNK_BYTES} bytes on average")
         return event
