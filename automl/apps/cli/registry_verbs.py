@@ -119,7 +119,7 @@ def _environment(max_pixels: int) -> dict[str, str]:
     """
     found = [place for place in (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[3])) if place]
     return {
-        "MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20), "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(10 * 2**20), "MALLOC_ARENA_MAX": "2",
         **os.environ, "PYTHONPATH": os.pathsep.join(found), "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels),
     }  # fmt: skip
 

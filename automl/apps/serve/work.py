@@ -1,6 +1,7 @@
 """Decoding and detection in threads: bounded in number, memory and waiting time."""
 
 import asyncio
+import ctypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -20,6 +21,13 @@ MAX_WAITING: Final = 64
 WAIT_SECONDS: Final = 30.0
 """Timeout of a request from its complete body to its answer."""
 BUSY: Final = "the server is busy; try again"
+
+
+def release_memory() -> None:
+    """Give freed memory that the C library keeps in its heap back to the system; glibc only, else nothing is done."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class Memory:
@@ -83,6 +91,8 @@ class Detections:
         return await to_thread.run_sync(self._found, content, wanted, most, limiter=self._running)
 
     def _found(self, content: bytes | bytearray, wanted: Thresholds, most: int | None) -> dict[str, Any]:
+        if most is None:  # a large image: its memory comes beside what bodies and images before it left in the heap
+            release_memory()
         picture = decode(content, self._limits, most=most)
         height, width = picture.shape[:2]
         return {"width": width, "height": height, "boxes": self._detector.detect(picture, wanted)}
