@@ -1,6 +1,6 @@
 """Process of the HTTP service: `python -m automl.apps.serve MODEL --version V --host H --port P`.
 
-A separate process, since the command line imports Ray and torch, which serving does not need.
+A separate process, since the command line imports Ray and torch, which the service does not need.
 """
 
 import argparse
@@ -29,34 +29,36 @@ def bound(host: str, port: int) -> socket.socket:
     Raises:
         RegistryError: the address is in use or not of this machine.
     """
-    heard = None
+    listener = None
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        heard = socket.socket(family, socket.SOCK_STREAM)
-        heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not refused for connections of an ended server
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not refused for connections of an ended server
         if family == socket.AF_INET6:
-            heard.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        heard.bind(address)
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
     except OSError as error:
-        if heard is not None:
-            heard.close()
+        if listener is not None:
+            listener.close()
         raise _taken(host, port, error) from None
-    heard.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; else responses wait 40 ms for delayed ACKs
-    return heard
+    listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # inherited; else responses wait 40 ms for delayed ACKs
+    return listener
 
 
 def _taken(host: str, port: int, error: OSError) -> RegistryError:
     return RegistryError(f"--port: {host}:{port} must be free, but {error.strerror}; choose another port")
 
 
-def said(served: service.Served, host: str, port: int) -> str:
+def startup_message(served: service.Served, host: str, port: int) -> str:
     """Return the startup message of the service: address, version, file, provider, thresholds."""
     at: Thresholds = served.thresholds
     return (
         f"{served.name} version {served.number}: ready at http://{f'[{host}]' if ':' in host else host}:{port}\n"
         f"  file      {served.path}\n"
         f"  provider  {served.detector.provider}, images of {served.detector.size} pixels\n"
-        f"  conf      {at.conf:g}, iou {at.iou:g}, max_det {at.max_det}; a request may ask for others: ?conf=0.5"
+        f"  conf      {at.conf:g}, iou {at.iou:g}, max_det {at.max_det}; override them per request: ?conf=0.5"
     )
 
 
@@ -73,31 +75,31 @@ def main(given: list[str] | None = None) -> int:
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its warnings are of clients' files
     try:
-        with bound(wanted.host, wanted.port) as heard:
+        with bound(wanted.host, wanted.port) as listener:
             served = service.load(Registry(wanted.model).stored, number_or_alias(wanted.version))
             hosts = Hosts(wanted.host, wanted.allowed_host)
-            listen(heard, wanted.host)
-            print(said(served, wanted.host, heard.getsockname()[1]), flush=True)
-            run(service.app(served, hosts, Limits(wanted.max_pixels)), heard)
+            listen(listener, wanted.host)
+            print(startup_message(served, wanted.host, listener.getsockname()[1]), flush=True)
+            run(service.app(served, hosts, Limits(wanted.max_pixels)), listener)
     except AutomlError as error:
         print(f"automl: {error}", file=sys.stderr)
         return USER_ERROR
     return 0
 
 
-def listen(heard: socket.socket, host: str) -> None:
+def listen(listener: socket.socket, host: str) -> None:
     """Open the port.
 
     Raises:
         RegistryError: another process listens on it by now.
     """
     try:
-        heard.listen(MOST_CONNECTIONS)
+        listener.listen(MOST_CONNECTIONS)
     except OSError as error:
-        raise _taken(host, heard.getsockname()[1], error) from None
+        raise _taken(host, listener.getsockname()[1], error) from None
 
 
-def run(app: FastAPI, heard: socket.socket) -> None:
+def run(app: FastAPI, listener: socket.socket) -> None:
     """Answer requests on a listening socket."""
     settings = uvicorn.Config(
         app,
@@ -109,7 +111,7 @@ def run(app: FastAPI, heard: socket.socket) -> None:
         access_log=False,
         lifespan="off",
     )
-    uvicorn.Server(settings).run(sockets=[heard])
+    uvicorn.Server(settings).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Bodies:
                     await self._add(body, part)
         except TimeoutError:
             if not body.dropped:
-                raise RequestError(408, f"a body must be here within {BODY_SECONDS:g} s") from None
+                raise RequestError(408, f"a body must arrive within {BODY_SECONDS:g} s") from None
         finally:
             self._incomplete.pop(body, None)
         if body.dropped:

@@ -19,7 +19,7 @@ from automl.apps.serve.detector import Detector
 from automl.apps.serve.hosts import Guarded, Hosts
 from automl.apps.serve.images import Limits
 from automl.apps.serve.refusal import RequestError
-from automl.apps.serve.thresholds import Thresholds, asked, recorded
+from automl.apps.serve.thresholds import Thresholds, from_query, recorded
 from automl.apps.serve.work import Detections
 from automl.storage.layout import EVALUATION, ONNX
 from automl.storage.registry import Registry
@@ -51,7 +51,7 @@ def load(registry: Registry, version: int | str) -> Served:
     manifest = registry.manifest(number)
     content = _verified(folder / ONNX, manifest)
     if content is None:
-        raise RegistryError(f"{folder}: must hold {ONNX}, which is what is served, but does not")
+        raise RegistryError(f"{folder}: must contain {ONNX}, the file that is served, but does not")
     thresholds = recorded(_verified(folder / EVALUATION, manifest), folder / EVALUATION)
     detector = Detector(content, source=str(folder / ONNX))
     return Served(registry.name, number, folder / ONNX, manifest, detector, thresholds)
@@ -101,12 +101,12 @@ def app(served: Served, hosts: Hosts | None = None, limits: Limits | None = None
 
     @service.post("/predict")
     async def predict(request: Request) -> JSONResponse:
-        wanted = asked(request.query_params.multi_items(), served.thresholds)
+        wanted = from_query(request.query_params.multi_items(), served.thresholds)
         try:
             async with bodies.read(request.stream()) as content:
                 found = await detections.found(content, wanted)
         except ClientDisconnect:
-            return JSONResponse({"detail": "the client went away"}, status_code=400)
+            return JSONResponse({"detail": "the client disconnected"}, status_code=400)
         return JSONResponse({"model": served.name, "version": served.number, **found})
 
     return service

@@ -80,6 +80,6 @@ def test_a_body_that_waits_in_vain_is_refused(monkeypatch: pytest.MonkeyPatch) -
         async with held.read(parts(100)):
             await length(held, 51)
 
-    with pytest.raises(RequestError, match="must be here within") as caught:
+    with pytest.raises(RequestError, match="must arrive within") as caught:
         asyncio.run(full())
     assert caught.value.code == 408

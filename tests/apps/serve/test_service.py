@@ -228,7 +228,7 @@ def test_a_damaged_version_is_not_loaded(registry: Registry, fake: type[FakeDete
 def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: type[FakeDetector]) -> None:
     held = Registry(tmp_path / "models", "boards")
     held.publish({"best.pt": written(tmp_path, "best.pt", "x")}, {})
-    with pytest.raises(RegistryError, match=r"versions/0001: must hold model.onnx, which is what is served"):
+    with pytest.raises(RegistryError, match=r"versions/0001: must contain model.onnx, the file that is served"):
         service.load(held, 1)
     assert fake.loaded == []
 
