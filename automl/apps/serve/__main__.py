@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from automl.apps.registry import Registry, number_or_alias
 from automl.apps.serve import service
-from automl.apps.serve.connection import MOST_CONNECTIONS, Connection
+from automl.apps.serve.connection import MOST_AT_ONCE, MOST_CONNECTIONS, Connection
 from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
 from automl.apps.serve.thresholds import Thresholds
@@ -107,7 +107,7 @@ def run(app: FastAPI, listener: socket.socket) -> None:
         ws="none",
         log_level="error",  # warnings are of clients: a request that is no HTTP
         backlog=MOST_CONNECTIONS,
-        limit_concurrency=MOST_CONNECTIONS + 1,  # `Connection` keeps below, unless that many requests run
+        limit_concurrency=MOST_AT_ONCE + 1,  # `Connection` keeps below, unless that many requests run
         access_log=False,
         lifespan="off",
     )

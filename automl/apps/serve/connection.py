@@ -14,6 +14,10 @@ ANSWER_SECONDS: Final = 60.0
 """Timeout of a response, from the complete request until the client has read it."""
 MOST_CONNECTIONS: Final = 128
 """Open connections; one more closes the one whose request has been incomplete for longest."""
+GRACE_SECONDS: Final = 0.5
+"""Time that a new connection has for its request, however many others are opened at once."""
+MOST_AT_ONCE: Final = 512
+"""Open connections, those within GRACE_SECONDS included; half of the usual limit of open files."""
 PARTS: Final[Any] = (h11.IDLE, h11.SEND_BODY, h11.DONE)
 """States of a client: head awaited, body awaited, response awaited."""
 
@@ -62,7 +66,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._set_deadline()
         if len(self.connections) > MOST_CONNECTIONS:
-            self._close_oldest()
+            self._close_oldest(len(self.connections) - MOST_CONNECTIONS)
 
     def handle_events(self) -> None:
         """Handle received data, and start the timeout of the part expected next."""
@@ -93,12 +97,14 @@ class Connection(H11Protocol):
         if seconds is not None and not self.transport.is_closing():
             self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
-    def _close_oldest(self) -> None:
-        """Close the connection that has sent no complete request for longest; a request that runs is not cut."""
+    def _close_oldest(self, most: int) -> None:
+        """Close connections that have sent no complete request for longest; a request that runs is not cut."""
         silent = [one for one in self.connections if isinstance(one, Connection) and one.awaited in PARTS[:2]]
-        oldest = min(silent, key=lambda one: one.since)
-        self.connections.discard(oldest)  # at once: several may be opened before the loop tells of one that is lost
-        oldest.transport.abort()
+        for oldest in sorted(silent, key=lambda one: one.since)[:most]:
+            if self.since - oldest.since < GRACE_SECONDS and len(self.connections) <= MOST_AT_ONCE:
+                break
+            self.connections.discard(oldest)  # at once: several may be opened before the loop tells of one that is lost
+            oldest.transport.abort()
 
     def _stop(self) -> None:
         if self._deadline is not None:

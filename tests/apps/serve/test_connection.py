@@ -94,6 +94,7 @@ def test_a_response_that_nobody_reads_closes_the_connection(monkeypatch: pytest.
 
 def test_silent_connections_make_room_for_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connection, "GRACE_SECONDS", 0.0)
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
 
     async def flooded() -> tuple[list[bytes], bytes, bytes]:
@@ -174,3 +175,26 @@ def test_a_malformed_chunk_closes_the_connection_without_an_error(app: Any, capl
     told = asyncio.run(asked(app, POST, b"no number\r\n", b"1\r\n"))
     assert told == b"" or told.startswith(b"HTTP/1.1 400 " if app is late else b"HTTP/1.1 200 ")
     assert [line.getMessage() for line in caplog.records if line.levelname == "ERROR"] == []
+
+
+def test_a_new_connection_is_not_closed_for_those_that_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(connection, "MOST_AT_ONCE", 10)
+    monkeypatch.setattr(connection, "GRACE_SECONDS", 60.0)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 5.0)
+
+    async def flooded(count: int) -> bytes:
+        async with serving(early) as address:
+            asking = await asyncio.open_connection(*address)
+            silent = [await asyncio.open_connection(*address) for _ in range(count)]
+            await asyncio.sleep(0.01)
+            told = b""
+            with contextlib.suppress(ConnectionError):
+                asking[1].write(WHOLE)
+                told = await asking[0].read()
+            for _, writer in (asking, *silent):
+                writer.close()
+            return told
+
+    assert asyncio.run(flooded(9)).endswith(b"ok")
+    assert asyncio.run(flooded(15)) == b""
