@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -95,7 +95,8 @@ def wait(port: int, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         try:
-            ask(http.client.HTTPConnection("127.0.0.1", port, timeout=5), None)
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                ask(connection, None)
         except OSError:
             time.sleep(0.1)
         else:

@@ -163,7 +163,9 @@ def test_a_model_is_served_to_this_machine_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    monkeypatch.setattr(os, "execve", lambda _program, given, _env: heard.append(given[-2]))
+    monkeypatch.setattr(
+        os, "execve", lambda _program, given, _env: heard.extend(word for word in given if "host" in word)
+    )
     monkeypatch.setattr(registry, "Registry", lambda _path: SimpleNamespace(path=lambda _version: None))
     for more in ([], ["--host", "0.0.0.0"]):
         assert CliRunner().invoke(app, ["serve", str(tmp_path), *more]).exit_code == 0

@@ -1,5 +1,6 @@
 """Studies and models by name: found in the storage, listed where none is named, refused with those that are there."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ def test_a_model_is_found_by_its_name(tmp_path: Path, verb: str) -> None:
     found = automl(verb, "boards", "--storage", tmp_path)
     assert found.exit_code == 0, found.output
     assert "champion" in found.stdout
+
+
+def test_a_model_is_served_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promoted(tmp_path, past(tmp_path, trials=[]), spec_of(name="a"))
+    given: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda _program, words, _environment: given.append(words))
+    more = ["--allowed-host", "detector", "--allowed-host", "x.example", "--max-pixels", "20000000"]
+    assert automl("serve", "boards", "--storage", tmp_path, *more).exit_code == 0
+    assert given[0][-1] == str(tmp_path / "models" / "boards")
+    assert {"--allowed-host=detector", "--allowed-host=x.example", "--max-pixels=20000000"} <= set(given[0])
 
 
 @pytest.mark.parametrize("verb", ["status", "report", "resume"])

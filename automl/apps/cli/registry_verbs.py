@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from automl.apps.cli.messages import print_json, readable
-from automl.apps.cli.options import Json, ModelFolder, Port, Storage, Version, Why
+from automl.apps.cli.options import AllowedHosts, Json, ModelFolder, Port, Storage, Version, Why
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
 
 if TYPE_CHECKING:
     from automl.apps.registry import Champion
 
-MAX_DECODED_PIXELS: Final = 64_000_000
-"""OpenCV's own limit on pixels, in case two readers find different sizes in one file."""
+MAX_PIXELS: Final = 12_500_000
+"""Maximum pixels of an image; `automl.apps.serve.images` gives the reason, and brings in OpenCV."""
 
 
 @readable
@@ -91,21 +91,38 @@ def export(
 
 
 @readable
-def serve(model: ModelFolder, *, version: Version = CHAMPION, host: str = "127.0.0.1", port: Port = 8000) -> None:
+def serve(
+    model: ModelFolder,
+    *,
+    version: Version = CHAMPION,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Port = 8000,
+    allowed_host: AllowedHosts = None,
+    max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
+    storage: Storage = None,
+) -> None:
     """Serve a version over HTTP (POST an image to /predict), on the loopback address unless --host is given."""
-    from automl.apps.registry import Registry
+    from automl.apps.registry import Registry, named
 
-    Registry(model).path(version)  # errors are reported before the process is replaced
-    arguments = [str(model.absolute()), f"--version={version}", f"--host={host}", f"--port={port}"]
+    folder = named(model, storage)
+    Registry(folder).path(version)  # errors are reported before the process is replaced
+    arguments = [f"--version={version}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
+    arguments += [f"--allowed-host={name}" for name in allowed_host or ()]
+    command = [sys.executable, "-P", "-m", "automl.apps.serve", *arguments, "--", str(folder.absolute())]
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "automl.apps.serve", *arguments], _environment())
+    os.execve(sys.executable, command, _environment(max_pixels))
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of the serving process: the import path of this package, and OpenCV's pixel limit."""
+def _environment(max_pixels: int) -> dict[str, str]:
+    """Return the environment of the serving process: import path, OpenCV's own pixel limit, limits of glibc's heap.
+
+    OpenCV's limit is for files in which its reader sees another size than ours. glibc would learn to keep the memory of
+    large images in its heap, where it stays.
+    """
     found = [place for place in (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[3])) if place]
     return {
-        **os.environ, "PYTHONPATH": os.pathsep.join(found), "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_DECODED_PIXELS)
+        "MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(10 * 2**20), "MALLOC_ARENA_MAX": "2",
+        **os.environ, "PYTHONPATH": os.pathsep.join(found), "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels),
     }  # fmt: skip
 
 

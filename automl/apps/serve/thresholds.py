@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.apps.serve.refusal import RequestError
-from automl.storage.layout import EVALUATION
 from automl.study.errors import RegistryError
 
 MOST_BOXES: Final = 3000
@@ -29,19 +28,22 @@ class Thresholds:
     """The classes that count; None: all."""
 
 
-def recorded(folder: Path) -> Thresholds:
+def recorded(record: bytes | None, path: Path) -> Thresholds:
     """Return the thresholds in a version's evaluation record; the defaults where it has none.
+
+    Args:
+        record: The content of the record's file.
+        path: The file, for the message.
 
     Raises:
         RegistryError: the record cannot be read.
     """
-    path = folder / EVALUATION
-    if not path.exists():
+    if record is None:
         return Thresholds()
     try:
-        record = json.loads(path.read_bytes())
-        given = {key: record[key] for key in ("conf", "iou", "max_det", "agnostic_nms") if record.get(key) is not None}
-        classes = None if record.get("classes") is None else tuple(int(number) for number in record["classes"])
+        values = json.loads(record)
+        given = {key: values[key] for key in ("conf", "iou", "max_det", "agnostic_nms") if values.get(key) is not None}
+        classes = None if values.get("classes") is None else tuple(int(number) for number in values["classes"])
         return replace(Thresholds(), **given, classes=classes)
     except (ValueError, TypeError, AttributeError) as error:
         raise RegistryError(

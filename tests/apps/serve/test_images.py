@@ -5,6 +5,7 @@ import random
 import resource
 import struct
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from automl.apps.serve import images
 from automl.apps.serve.refusal import RequestError
 
 
-def encoded(kind: str, **how: bool) -> bytes:
+def encoded(kind: str, **how: Any) -> bytes:
     into = io.BytesIO()
     Image.new("RGB", (40, 30), (10, 200, 90)).save(into, kind, **how)
     return into.getvalue()
@@ -70,25 +71,30 @@ def test_a_changed_file_is_an_image_or_refused(kind: str) -> None:
 
 
 def test_an_image_larger_than_asked_is_told_before_it_is_decoded() -> None:
-    assert images.decode(encoded("PNG"), most=1200).shape == (30, 40, 3)
-    with pytest.raises(images.LargeImageError, match=r"^$"):
-        images.decode(encoded("PNG"), most=1199)
+    assert images.decode(encoded("PNG"), most=7200).shape == (30, 40, 3)
+    with pytest.raises(images.LargeImageError, match=r"^7200$"):
+        images.decode(encoded("PNG"), most=7199)
 
 
-@pytest.mark.parametrize(
-    ("tags", "pixels"),
-    [
-        ({}, 1200),
-        ({277: 3, 258: (8, 8, 8)}, 1200),
-        ({277: 4, 258: (8, 8, 8, 8)}, 1600),
-        ({277: 3, 258: (16, 16, 16)}, 2400),
-        ({277: 1, 258: (1,)}, 1200),
-        ({277: 40, 258: 8}, 16_000),
-        ({322: 64, 323: 64}, 4096),
-    ],
-)
-def test_a_tiff_counts_by_the_memory_of_its_decoder(tags: dict[int, object], pixels: int) -> None:
-    assert images._stored_pixels(1200, tags) == pixels
+def test_an_image_of_more_pixels_or_memory_than_the_limit_is_refused() -> None:
+    assert images.decode(encoded("PNG"), images.Limits(1200)).shape == (30, 40, 3)
+    with pytest.raises(RequestError, match="at most 1199 pixels, but has 40 x 30; send a smaller one") as caught:
+        images.decode(encoded("PNG"), images.Limits(1199))
+    assert caught.value.code == 413
+    with pytest.raises(RequestError, match="at most 7200 bytes, but this JPEG takes 11280; send a smaller one or"):
+        images.decode(encoded("JPEG", progressive=True, subsampling=0), images.Limits(1200))
+
+
+def test_further_pages_of_a_tiff_are_not_read() -> None:
+    """The directory of the second page claims 4 GB of tags."""
+    content = encoded("TIFF")
+    start = int.from_bytes(content[4:8], "little")
+    at = start + 2 + 12 * int.from_bytes(content[start : start + 2], "little")
+    second = struct.pack("<H", 400) + b"".join(struct.pack("<HHII", 60_000 + n, 1, 10_000_000, 8) for n in range(400))
+    both = content[:at] + struct.pack("<I", len(content)) + content[at + 4 :] + second + bytes(10_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert images.decode(both).shape == (30, 40, 3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KiB
 
 
 def answer(content: bytes) -> int:

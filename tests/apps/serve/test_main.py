@@ -9,6 +9,7 @@ import pytest
 
 from automl.apps.serve import __main__ as process
 from automl.storage.registry import Registry
+from automl.study.errors import RegistryError
 from tests.builders import written
 
 
@@ -21,10 +22,29 @@ def test_a_taken_port_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert told.count("\n") == 1
 
 
+def test_the_port_opens_when_the_model_is_ready() -> None:
+    with process.bound("127.0.0.1", 0) as heard:
+        with pytest.raises(ConnectionRefusedError, match="refused"):
+            socket.create_connection(heard.getsockname())
+        process.listen(heard, "127.0.0.1")
+        socket.create_connection(heard.getsockname()).close()
+
+
+def test_a_port_that_is_taken_while_the_model_is_loaded_is_told() -> None:
+    with process.bound("127.0.0.1", 0) as heard, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(heard.getsockname())
+        other.listen()
+        with pytest.raises(RegistryError, match=r"--port: 127\.0\.0\.1:\d+ must be free, but "):
+            process.listen(heard, "127.0.0.1")
+
+
 def test_answers_do_not_wait_for_delayed_acknowledgements() -> None:
-    with process.listening("127.0.0.1", 0) as heard, socket.create_connection(heard.getsockname()):
+    with process.bound("127.0.0.1", 0) as heard:
+        process.listen(heard, "127.0.0.1")
+        client = socket.create_connection(heard.getsockname())
         accepted, _ = heard.accept()
-        with accepted:
+        with client, accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 

@@ -13,28 +13,30 @@ from automl.study.errors import RegistryError
 OWN = Thresholds(conf=0.4, iou=0.5, max_det=20, agnostic_nms=True, classes=(1, 2))
 
 
-def record(folder: Path, content: Any) -> Path:
-    (folder / "evaluation.json").write_text(content if isinstance(content, str) else json.dumps(content))
-    return folder
+PLACE = Path("versions", "0001", "evaluation.json")
 
 
-def test_a_version_without_a_record_has_the_defaults(tmp_path: Path) -> None:
-    assert recorded(tmp_path) == Thresholds()
+def record(content: Any) -> bytes:
+    return (content if isinstance(content, str) else json.dumps(content)).encode()
 
 
-def test_the_record_of_a_version_counts(tmp_path: Path) -> None:
+def test_a_version_without_a_record_has_the_defaults() -> None:
+    assert recorded(None, PLACE) == Thresholds()
+
+
+def test_the_record_of_a_version_counts() -> None:
     held = {"conf": 0.4, "iou": 0.5, "max_det": 20, "agnostic_nms": True, "classes": [1, 2], "imgsz": 128}
-    assert recorded(record(tmp_path, held)) == OWN
+    assert recorded(record(held), PLACE) == OWN
 
 
-def test_what_the_record_leaves_open_has_the_default(tmp_path: Path) -> None:
-    assert recorded(record(tmp_path, {"conf": None, "iou": 0.5, "classes": None})) == Thresholds(iou=0.5)
+def test_what_the_record_leaves_open_has_the_default() -> None:
+    assert recorded(record({"conf": None, "iou": 0.5, "classes": None}), PLACE) == Thresholds(iou=0.5)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", {"classes": 3}, {"classes": ["one"]}])
-def test_a_record_that_cannot_be_read_is_told(tmp_path: Path, content: Any) -> None:
+def test_a_record_that_cannot_be_read_is_told(content: Any) -> None:
     with pytest.raises(RegistryError, match=r"evaluation\.json: must be the evaluation record of the version, but"):
-        recorded(record(tmp_path, content))
+        recorded(record(content), PLACE)
 
 
 def test_a_query_changes_what_it_names_only() -> None:
