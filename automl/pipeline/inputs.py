@@ -1,17 +1,21 @@
 """Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from automl.data import archive, check, sample, staging, summary
+from automl.data import archive, check, picture_cache, sample, staging, summary
+from automl.data.places import resolved
 from automl.data.record import DataSet
 from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
+from automl.pipeline import data_identity
 from automl.storage import files, layout, scratch, symlinks
+from automl.storage.journal import Journal
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
 from automl.storage.outage import patiently
 from automl.storage.place import Place
-from automl.study.errors import DataError, StudyError
+from automl.study.errors import DataError
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
 from automl.study.spec import SAMPLE, StudySpec
@@ -74,8 +78,10 @@ def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo
     return hpo_warm_start.gather(spec, place.storage, data=data, settings=trainer_of().settings())
 
 
-def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
+def prepare_data(spec: StudySpec, folder: Path, journal: Journal | None = None) -> tuple[DataSet, Path]:
     """Check the study's data, generating the sample if requested, and stage it in the study's folder.
+
+    `journal` is that of a study that has begun.
 
     Raises:
         StudyError: the study has begun, and its data set has changed.
@@ -83,14 +89,8 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
     source = source_of(spec, folder)
     if spec.data == SAMPLE and not source.exists():
         patiently(folder, lambda: sample.draw(source.parent))
-    data = check_data(spec, source, unpacked=folder / UNPACKED)
-    marker = folder / DATA / DATA_YAML
-    begun = (folder / JOURNAL).exists() and marker.is_file()
-    if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
-        raise StudyError(
-            f"{source}: must be the data set that the study began with, but images or labels have changed since; "
-            "bring them back, or search the new state under another --name"
-        )
+    data = check_data(spec, source, unpacked=folder / UNPACKED, study=folder)
+    data_identity.refuse_changed(data, folder, journal)
     return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
 
 
@@ -99,21 +99,44 @@ def source_of(spec: StudySpec, folder: Path) -> Path:
     return folder / DRAWN / DATA_YAML if spec.data == SAMPLE else Path(spec.data)
 
 
-def check_data(spec: StudySpec, source: Path, *, unpacked: Path) -> DataSet:
+def check_data(spec: StudySpec, source: Path, *, unpacked: Path, study: Path | None = None) -> DataSet:
     """Look at the splits that the study will use; an archive is unpacked into the folder `unpacked`.
 
+    `study` is the study's folder, in which the data set must not be.
+
     Raises:
-        DataError: the data cannot be used, or a searched setting has no effect on them.
+        DataError: the data cannot be used, or a setting does not fit them.
     """
     splits = tuple(dict.fromkeys(("train", "val", spec.confirm.split)))
+    if study and spec.data != SAMPLE:
+        refuse_inside(study, [source])
     place = archive.yaml_of(source.absolute(), unpacked=unpacked)
-    data = check.check(place, read_yaml(place), splits=splits)
+    lasting = spec.data != SAMPLE and not place.is_relative_to(unpacked)
+    cache = picture_cache.default_folder() if lasting else None
+    data = check.check(place, read_yaml(place), splits=splits, cache=cache)
+    if study and lasting:
+        refuse_inside(study, [place, *data.places, *dict.fromkeys(p.parent for ps in data.images.values() for p in ps)])
     if "copy_paste" in spec.search_space.parameters and "train" not in data.polygons:
         raise DataError(
             f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
             "remove space.copy_paste, or bring labels with polygons"
         )
     return data
+
+
+def refuse_inside(study: Path, paths: Iterable[Path]) -> None:
+    """Check that a data set is not in the folder of its study, where the study writes and deletes.
+
+    Raises:
+        DataError: a part of it is.
+    """
+    folder = study.resolve()
+    for path in paths:
+        if any(place.is_relative_to(folder) for place in (path.absolute(), resolved(path))):
+            raise DataError(
+                f"{path}: must not be in the study's own folder {study}, where the study writes and deletes; move the "
+                "data set out of it, or choose another --name"
+            )
 
 
 def summary_of(data: DataSet) -> Summary | None:

@@ -114,7 +114,8 @@ def preview(spec: StudySpec, place: Place) -> Preview:
     refuse_unwritable(place.study(spec.name))
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
-        return _of(spec, place, inputs.check_data(spec, source, unpacked=drawn / UNPACKED))
+        study = place.study(spec.name)
+        return _of(spec, place, inputs.check_data(spec, source, unpacked=drawn / UNPACKED, study=study))
 
 
 def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:

@@ -14,8 +14,8 @@ from rich.console import Console
 from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
-from automl.pipeline import plain_training
-from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
+from automl.pipeline import data_identity, plain_training
+from automl.pipeline.inputs import adopt, named_from, prepare_data, refuse_inside, warm_start
 from automl.storage import files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, SPEC, WRITTEN
@@ -25,7 +25,7 @@ from automl.study import EarlierEvidence, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
-from automl.study.spec import ConfirmSpec, StudySpec
+from automl.study.spec import SAMPLE, ConfirmSpec, StudySpec
 from automl.study.text import printable
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of
@@ -65,6 +65,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         StudyError: the folder is in use, belongs to another description, or cannot be written.
     """
     began, folder = time.monotonic(), place.study(spec.name)
+    if spec.data != SAMPLE:
+        refuse_inside(folder, [Path(spec.data)])
     new = not folder.exists()
     _make(folder)
     symlinks.check(folder, inner=WRITTEN)
@@ -80,7 +82,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
-        data, staged = prepare_data(spec, folder)
+        begun = Journal.create(folder, name=spec.name, metric=spec.metric) if (folder / JOURNAL).exists() else None
+        data, staged = prepare_data(spec, folder, begun)
         if links := staging.told_links(staged):
             LOG.info(links)
         for warning in data.warnings:
@@ -90,7 +93,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         lessons = warm_start(spec, place, data)
         for lesson in lessons:
             LOG.info(lesson.told())
-        journal = Journal.create(folder, name=spec.name, metric=spec.metric)
+        journal = begun or Journal.create(folder, name=spec.name, metric=spec.metric)
+        data_identity.record(data, folder, journal)
         if journal.dropped:
             LOG.info(f"journal repaired: {journal.dropped}")
         taught = hpo_warm_start.evidence(lessons)
