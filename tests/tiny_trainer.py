@@ -78,6 +78,11 @@ def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, e
     yield from (f"space.{name}: has no effect" for name in space.parameters if name == "dropout")
 
 
+def misfits(values: Mapping[str, Sequence[Any]], *, model: str, names: Mapping[int, str]) -> Iterator[str]:
+    del values, model, names
+    yield from ()
+
+
 def plain_hyperparameters() -> dict[str, Any]:
     return dict(HYPERPARAMETERS)
 

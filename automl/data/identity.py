@@ -97,7 +97,9 @@ def changes(before: Identity, after: Identity) -> Iterator[str]:
     if before.keypoints != after.keypoints:
         yield f"kpt_shape: {before.keypoints} keypoint numbers a line became {after.keypoints}"
     for split in sorted({*before.entries, *after.entries}):
-        yield from (f"{split}: {line}" for line in _of_split(before.entries.get(split, ()), after.entries.get(split, ())))
+        yield from (
+            f"{split}: {line}" for line in _of_split(before.entries.get(split, ()), after.entries.get(split, ()))
+        )
 
 
 def _renamed(before: Mapping[int, str], after: Mapping[int, str]) -> str:

@@ -124,7 +124,9 @@ class _Shelf:
             for name, (stamp, picture) in rows.items()
             if picture.digest and not picture.passing
         }
-        if {name: stamp for name, (stamp, _) in settled.items()} == {name: stamp for name, (stamp, _) in before.items()}:
+        if {name: stamp for name, (stamp, _) in settled.items()} == {
+            name: stamp for name, (stamp, _) in before.items()
+        }:
             return
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,8 @@ JPEG_END: Final = b"\xff\xd9"
 CACHES: Final = frozenset({".cache", ".npy"})
 """Suffixes of the files that Ultralytics writes into the tree."""
 CHUNK: Final = 1 << 20
+SHOWN: Final = 3
+"""Maximum number of files named in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,33 +85,46 @@ def stage(data: DataSet, folder: Path) -> Path:
     for split in data.images:
         for kind in ("images", "labels"):
             (folder / kind / split).mkdir(parents=True, exist_ok=True)
-    removed = [path for path in _present(folder) if path not in wanted]
-    changed = [file for file in wanted.values() if not file.is_whole()]
-    for path in removed:
-        path.unlink(missing_ok=True)
-    for file in changed:
-        file.write()
-    if touched := [*removed, *(file.path for file in changed)]:
-        _drop_caches(folder)
-        if same:
-            names = ", ".join(str(path.relative_to(folder)) for path in touched[:3])
-            more = f" and {len(touched) - 3} more" if len(touched) > 3 else ""
-            LOG.info(f"staged data set mended: {len(touched)} files of {folder} had changed: {names}{more}")
+    touched = _bring(folder, wanted)
+    if same and touched:
+        names = ", ".join(str(path.relative_to(folder)) for path in touched[:SHOWN])
+        more = f" and {len(touched) - SHOWN} more" if len(touched) > SHOWN else ""
+        LOG.info(f"staged data set mended: {len(touched)} files of {folder} had changed: {names}{more}")
     if not same:
         ownership.claim(folder, [str(path.relative_to(folder)) for path in wanted])
         files.write_text(marker, text)
     return marker
 
 
+def _bring(folder: Path, wanted: Mapping[Path, _File]) -> list[Path]:
+    """Remove the files that are not wanted, write those that are not whole, and return both."""
+    removed = [path for path in _present(folder) if path not in wanted]
+    changed = [file for file in wanted.values() if not file.is_whole()]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    for file in changed:
+        file.write()
+    if removed or changed:
+        _drop_caches(folder)
+    return [*removed, *(file.path for file in changed)]
+
+
 def away(marker: Path) -> list[Path]:
     """Return the staged images that lead nowhere, such as while the mount of the data set is not there."""
-    return [path for path in images_of(marker) if not path.exists()]
+    return [path for path in images_of(marker) if not _leads(path)]
 
 
 def images_of(marker: Path, *, split: str = "*") -> list[Path]:
     """Return the staged images of a split, or of all, sorted by path."""
     found = (path for folder in (marker.parent / "images").glob(split) for path in folder.iterdir())
     return sorted(path for path in found if path.suffix not in CACHES and not path.name.startswith("."))
+
+
+def _leads(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # also of a mount that is stale or answers with an error
+        return False
 
 
 def told_links(staged: Path) -> str:

@@ -18,7 +18,8 @@ from automl.storage.place import Place
 from automl.study.errors import DataError
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
-from automl.study.spec import SAMPLE, StudySpec
+from automl.study.spec import SAMPLE, ChoiceSpec, RangeSpec, StudySpec
+from automl.study.trial import ParamValue
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
 
@@ -121,7 +122,34 @@ def check_data(spec: StudySpec, source: Path, *, unpacked: Path, study: Path | N
             f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
             "remove space.copy_paste, or bring labels with polygons"
         )
+    refuse_misfits(spec, data)
     return data
+
+
+def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
+    """Check the settings that depend on the model's layers or the data's classes.
+
+    Raises:
+        DataError: some do not fit.
+    """
+    searched = {name: values_of(part) for name, _, part in spec.parts()}
+    fixed = {name: [value] for name, value in spec.train.items()}
+    models = {str(value) for value in searched.get("model", [])} | {spec.model}
+    found = [
+        f"{section}.{mistake}"
+        for section, values in (("train", fixed), ("space", searched))
+        for model in sorted(models)
+        for mistake in trainer_of().misfits(values, model=model, names=data.names)
+    ]
+    if found:
+        raise DataError("\n".join(dict.fromkeys(found)))
+
+
+def values_of(part: RangeSpec | ChoiceSpec) -> list[ParamValue]:
+    """Return the choices of a parameter, or the ends of its range."""
+    if isinstance(part, ChoiceSpec):
+        return list(part.choices)
+    return [int(end) if part.type == "int" else end for end in (part.low, part.high)]
 
 
 def refuse_inside(study: Path, paths: Iterable[Path]) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from automl import cluster
-from automl.pipeline import export, finish
+from automl.pipeline import devices, export, finish
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
@@ -28,8 +28,12 @@ LOG: Final = logging.getLogger(__name__)
 DEFAULT_SPEC: Final = shipped_spaces.folder() / "smoke.yaml"
 
 
-def run(spec: StudySpec, place: Place, *, address: str | None, console: Console | None = None) -> Verdict:
+def run(
+    spec: StudySpec, place: Place, *, address: str | None, console: Console | None = None, fewer_gpus: bool = False
+) -> Verdict:
     """Run a study from its description to a champion, in eight stages; each is idempotent and resumable.
+
+    `fewer_gpus` accepts fewer GPUs than the last session had.
 
     Raises:
         Interrupted: asked to stop by a signal; `resume` continues.
@@ -39,17 +43,17 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
         publish.check_champion(session)
         if done := finished(session):
             return finish.summarize(session, done)
-        verdict = decided(session) or decide(session, address=address)  # 2 to 6
+        verdict = decided(session) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
         publish.give_up_weights(session, verdict)
         done = finish.publish(session, verdict)  # 7. registry, champion, report
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
 
-def decide(session: Session, *, address: str | None) -> Verdict:
+def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
     LOG.info("joining the cluster" if address or "RAY_ADDRESS" in os.environ else "starting the workers' cluster")
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
-        slots = prepared(session, dashboard)  # 2. join Ray, probe the nodes, scan the labels
+        slots = prepared(session, dashboard, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
         trials = search(session, slots)  # 3. trials, until the budget is spent
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
@@ -63,11 +67,12 @@ def decide(session: Session, *, address: str | None) -> Verdict:
     return verdict
 
 
-def prepared(session: Session, dashboard: str) -> cluster.Slots:
+def prepared(session: Session, dashboard: str, *, fewer_gpus: bool = False) -> cluster.Slots:
     """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
     resources = session.spec.resources
-    LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
+    devices.declare(session.folder, session.journal, slots, cluster.nodes(), fewer_gpus=fewer_gpus)
+    LOG.info(f"Ray dashboard {dashboard or 'none'}")
     patiently(session.folder, lambda: cluster.probe(session.folder))
     patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))
     return slots

@@ -65,8 +65,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         StudyError: the folder is in use, belongs to another description, or cannot be written.
     """
     began, folder = time.monotonic(), place.study(spec.name)
-    if spec.data != SAMPLE:
-        refuse_inside(folder, [Path(spec.data)])
+    refuse_inside(folder, [Path(spec.data)] if spec.data != SAMPLE else [])
     new = not folder.exists()
     _make(folder)
     symlinks.check(folder, inner=WRITTEN)
@@ -83,11 +82,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         spec = claim(folder, spec)
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         begun = Journal.create(folder, name=spec.name, metric=spec.metric) if (folder / JOURNAL).exists() else None
-        data, staged = prepare_data(spec, folder, begun)
-        if links := staging.told_links(staged):
-            LOG.info(links)
-        for warning in data.warnings:
-            LOG.info(f"data warning: {warning}")
+        data, staged = _data(spec, folder, begun)
         for warning in warm_up.warnings(spec, trainer_of().settings()):
             LOG.info(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
@@ -105,6 +100,16 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         session.clock.count_from(began)
         with session.clock.running():
             yield session
+
+
+def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataSet, Path]:
+    """Check and stage the data set, and log what its owner should know."""
+    data, staged = prepare_data(spec, folder, journal)
+    if links := staging.told_links(staged):
+        LOG.info(links)
+    for warning in data.warnings:
+        LOG.info(f"data warning: {warning}")
+    return data, staged
 
 
 @contextmanager

@@ -103,6 +103,11 @@ def held(patience: Patience) -> Iterator[None]:
         _held.reset(token)
 
 
+def current() -> Patience | None:
+    """Return the retry settings of this thread, None where retries are not enabled."""
+    return _held.get()
+
+
 @contextmanager
 def ended_by(stopping: Callable[[], bool]) -> Iterator[None]:
     """End retries during a block once `stopping` returns True."""

@@ -20,6 +20,7 @@ Storage = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="A Ray cluster to join, such as auto; else the job's own, else an embedded one.")
 ]
+FewerGpus = Annotated[bool, typer.Option("--fewer-gpus", help="Accept fewer GPUs than the study's last session used.")]
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would do and cost, and stop.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the same facts as one JSON document.")]
 StudyFolder = Annotated[

@@ -7,7 +7,19 @@ import typer
 
 from automl.apps.cli.data_verbs import list_studies
 from automl.apps.cli.messages import print_json, print_table, readable
-from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
+from automl.apps.cli.options import (
+    Address,
+    Data,
+    FewerGpus,
+    Json,
+    Model,
+    Name,
+    Plan,
+    Set,
+    SpecFile,
+    Storage,
+    StudyFolder,
+)
 from automl.storage.place import study_folder
 from automl.study import yaml_io
 from automl.study.errors import SpecError
@@ -19,7 +31,7 @@ LOADING: Final = "automl starts; loading PyTorch and Ultralytics takes a while"
 @readable
 def search(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, name: Name = None, set_: Set = None,
-    storage: Storage = None, address: Address = None, plan: Plan = False,
+    storage: Storage = None, address: Address = None, plan: Plan = False, fewer_gpus: FewerGpus = False,
 ) -> None:  # fmt: skip
     """Search, confirm, export and promote; the same study again goes on where it stood."""
     if not plan:
@@ -33,8 +45,9 @@ def search(
         print(api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=named))
         return
     api.search(
-        spec or DEFAULT_SPEC, data=data, model=model, name=name, storage=storage, address=address, overrides=overrides
-    )
+        spec or DEFAULT_SPEC, data=data, model=model, name=name, storage=storage, address=address, overrides=overrides,
+        fewer_gpus=fewer_gpus,
+    )  # fmt: skip
 
 
 @readable
@@ -55,12 +68,14 @@ def check(
 
 
 @readable
-def resume(study: StudyFolder, *, storage: Storage = None, address: Address = None) -> None:
+def resume(
+    study: StudyFolder, *, storage: Storage = None, address: Address = None, fewer_gpus: FewerGpus = False
+) -> None:
     """Go on with an interrupted study."""
     announce(LOADING)
     from automl.apps import api
 
-    api.open_study(study_folder(study, api.place_at(storage).storage)).resume(address=address)
+    api.open_study(study_folder(study, api.place_at(storage).storage)).resume(address=address, fewer_gpus=fewer_gpus)
 
 
 @readable

@@ -60,18 +60,6 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
     return metrics | classes, recorded.stats()
 
 
-def scan_labels(data: Path) -> None:
-    """Let Ultralytics write its label caches for all splits, to avoid a race of trials that start together."""
-    vendor = ultralytics()
-    from ultralytics.data.dataset import YOLODataset
-    from ultralytics.data.utils import check_det_dataset
-
-    found = check_det_dataset(str(data), autodownload=False)
-    for split in ("train", "val", "test"):
-        if found.get(split):
-            YOLODataset(found[split], data=found, task="detect", augment=False, hyp=vendor.cfg.get_cfg(), imgsz=32)
-
-
 def parameters(model: str) -> int:
     """Return the number of trainable parameters of a model, by its weights or its description.
 
