@@ -98,7 +98,7 @@ class _Shelf:
         key = hashlib.blake2b(os.fsencode(os.path.abspath(folder)), digest_size=DIGEST).hexdigest()  # noqa: PTH100
         path = cache / "images" / f"{key}.npz"
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 rows = dict(_rows({name: held[name] for name in held.files}))
             os.utime(path)
         except UNREADABLE:

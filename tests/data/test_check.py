@@ -1,5 +1,6 @@
 """What a data set must obey before a GPU is spent on it; each mistake named by file, key or line."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from automl.data import check as data_check
+from automl.data import images
 from automl.data.record import DataSet
 from automl.study.errors import DataError
 from tests.builders import written
@@ -276,3 +278,36 @@ def test_two_splits_share_no_image(root: Path, val: str) -> None:
     (root / "again").symlink_to(root / "images/train")
     told = "data.yaml: train and val must share no image, but share 4, such as images/train/0.jpg"
     assert refused(root, val=val) == told
+
+
+def test_two_classes_of_one_name_are_refused(root: Path) -> None:
+    told = "names: must differ, since scores are kept by name, but classes [0, 2] are all 'hole'"
+    assert refused(root, names=["hole", "spot", "hole"]) == f"data.yaml: {told}"
+
+
+def test_the_root_of_the_file_system_is_no_folder_of_images(root: Path) -> None:
+    assert (
+        refused(root, train="/") == "data.yaml: train: must be a folder of images, but / is the root of the file system"
+    )
+
+
+def test_a_folder_of_a_great_many_other_files_is_not_searched_to_its_end(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "MOST_OTHERS", 30)
+    for number in range(100):
+        written(root / "notes", f"{number}.md", "")
+    assert "name the folder that holds the images" in refused(root, train=".")
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a device"])
+def test_a_split_or_an_image_that_is_no_file_does_not_hang(root: Path, kind: str) -> None:
+    for path in (root / "list", root / "images/train/x.jpg"):
+        os.mkfifo(path) if kind == "a FIFO" else path.symlink_to("/dev/zero")
+    assert " is neither" in refused(root, train="list")
+    assert "1 of 5 images cannot be used and are left out" in check(root).warnings[0]
+
+
+def test_a_list_of_endless_lines_is_told_in_a_few(root: Path) -> None:
+    written(root, "train.txt", "images/train/0.jpg\n" + "n" * 1_000_000 + ".jpg\n")
+    assert len(check(root, train="train.txt").warnings[0]) < 2_000
