@@ -169,7 +169,7 @@ def _before(folder: Path) -> Sequence[str]:
 
 def _is_of_earlier_version(marker: Path) -> bool:
     """Return True if a `data.yaml` was written by a version that did not mark its folders."""
-    head = _bytes(marker)[:200].decode(errors="replace").splitlines() if marker.is_file() else []
+    head = (_bytes(marker) or b"")[:200].decode(errors="replace").splitlines()
     return len(head) > 1 and head[0].startswith("# ") and head[1].startswith("# Links to ")
 
 

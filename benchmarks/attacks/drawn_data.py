@@ -41,10 +41,10 @@ def described(root: Path, **changes: object) -> Path:
     return path
 
 
-def spec(data: Path | str, *, name: str = "attacked", **train: object) -> dict[str, Any]:
+def spec(data: Path | str, **train: object) -> dict[str, Any]:
     """Return a description of a study on a data set."""
     return {
-        "name": name, "data": str(data), "model": "yolo11n.yaml", "budget": {"trials": 4},
+        "name": "attacked", "data": str(data), "model": "yolo11n.yaml", "budget": {"trials": 4},
         "ladder": {"min_epochs": 2, "max_epochs": 6}, "train": {"optimizer": "SGD", "close_mosaic": 1, **train},
         "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
     }  # fmt: skip

@@ -34,7 +34,7 @@ def after(*entries: Entry) -> Identity:
 )  # fmt: skip
 def test_a_change_is_told_by_name_and_changes_the_fingerprint(now: Identity, told: list[str]) -> None:
     assert [*changes(BEFORE, now)] == told
-    assert (now.fingerprint == BEFORE.fingerprint) is not told or not told
+    assert (now.fingerprint == BEFORE.fingerprint) == (not told)
 
 
 def test_of_many_names_some_are_shown() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.data import picture_cache
+from automl.data import picture_cache, pictures
 from automl.data.picture_cache import look_at_all
 from automl.data.pictures import Picture
 from tests.pictures import picture
@@ -16,7 +16,7 @@ from tests.pictures import picture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the images that are decoded; all files count as settled."""
     names: list[str] = []
-    real = picture_cache.verified
+    real = pictures.verified
 
     def watched(path: Path, content: bytes) -> Picture:
         names.append(path.name)
