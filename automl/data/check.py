@@ -13,7 +13,7 @@ from automl.data.findings import Rules, Split, read_split
 from automl.data.identity import Identity
 from automl.data.images import IMAGES, Listing, listing
 from automl.data.labels import label_of
-from automl.data.picture_cache import look_at_all
+from automl.data.picture_cache import Lines, kept_lines, look_at_all
 from automl.data.places import (
     folders_of,
     keypoint_numbers,
@@ -58,7 +58,7 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...], cach
     if mistakes:
         raise DataError("\n".join(mistakes))
     warnings = [f"{split}: {line}" for split in splits for line in _warnings(found[split], names)]
-    warnings += copies.warnings(images, pictures)
+    warnings += kept_lines(images, pictures, Lines(lambda: copies.warnings(images, pictures), cache))
     if keypoints:
         warnings.append("kpt_shape: keypoints are cut off: boxes alone are trained on")
     identity = Identity(names, keypoints, {split: findings.entries for split, findings in found.items()})

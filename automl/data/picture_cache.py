@@ -5,16 +5,17 @@ the next time: its times may not tell a further change.
 """
 
 import hashlib
+import json
 import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -34,6 +35,14 @@ UNREADABLE: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile
 Stamp = tuple[int, int, int]
 """Size, time of the last change of content, time of the last change of anything, in bytes and nanoseconds."""
 NEVER: Final[Stamp] = (-1, -1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines that are told of images and depend on their content alone."""
+
+    made: Callable[[], Iterable[str]]
+    cache: Path | None = None
 
 
 def default_folder() -> Path | None:
@@ -68,6 +77,30 @@ def look_at_all(images: Iterable[Path], *, cache: Path | None = None) -> Mapping
         mine = [image for image in unique if image.parent == folder] if len(shelves) > 1 else unique
         shelf.keep({image.name: (stamps[image], found[image]) for image in mine})
     return {image: found[image] for image in unique}
+
+
+def kept_lines(images: Mapping[str, Sequence[Path]], pictures: Mapping[Path, Picture], lines: Lines) -> list[str]:
+    """Return the lines that are told of some images, those of the last time where paths and contents are the same."""
+    if lines.cache is None:
+        return list(lines.made())
+    key = hashlib.blake2b(FORMAT.encode(), digest_size=DIGEST)
+    for split, paths in images.items():
+        for path in paths:
+            key.update(f"{split}/".encode() + os.fsencode(path) + b"\0" + pictures[path].digest)
+    path = lines.cache / "lines" / f"{key.hexdigest()}.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        os.utime(path)
+        if isinstance(found, list):
+            return [str(line) for line in found]
+    except UNREADABLE:
+        pass
+    found = list(lines.made())
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        _write(path, lambda file: file.write(json.dumps(found).encode()))
+    return found
 
 
 def _look(image: Path, known: Mapping[tuple[bytes, str], Picture]) -> Picture:
@@ -131,7 +164,8 @@ class _Shelf:
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(self.path.parent)
-            _write(self.path, _columns(settled))
+            columns = _columns(settled)
+            _write(self.path, lambda file: np.savez(file, **columns))
 
 
 def _sweep(folder: Path) -> None:
@@ -140,10 +174,10 @@ def _sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write(path: Path, columns: Mapping[str, Any]) -> None:
+def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
         try:
-            np.savez(file, **columns)
+            fill(file)
             file.flush()
             Path(file.name).replace(path)
         except BaseException:

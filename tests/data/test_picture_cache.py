@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from automl.data import picture_cache, pictures
-from automl.data.picture_cache import look_at_all
+from automl.data.picture_cache import Lines, kept_lines, look_at_all
 from automl.data.pictures import Picture
 from tests.pictures import picture
 
@@ -106,3 +106,23 @@ def test_the_cache_is_in_the_folder_that_the_environment_names(monkeypatch: pyte
     monkeypatch.delenv("AUTOML_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert picture_cache.default_folder() == Path("/x/automl")
+
+
+def test_lines_about_images_are_kept_until_a_content_or_a_path_changes(images: list[Path], tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def told(paths: list[Path]) -> list[str]:
+        def make() -> list[str]:
+            made.append("made")
+            return [f"line {len(made)}"]
+
+        return kept_lines({"train": paths}, look_at_all(paths), Lines(make, tmp_path / "cache"))
+
+    assert told(images) == told(images) == ["line 1"]
+    (file,) = (tmp_path / "cache/lines").iterdir()
+    file.write_text("{")
+    assert told(images) == ["line 2"]
+    images[2].write_bytes(b"on picture")
+    assert told(images) == ["line 3"]
+    assert told(images[:2]) == ["line 4"]
+    assert kept_lines({}, {}, Lines(lambda: ["a"])) == ["a"]
