@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,6 @@ import cv2
 import numpy as np
 
 from automl.pipeline.inputs import check_data, prepare_data
-from automl.study.spec import StudySpec
 
 SIDE: Final = 256
 BOXES: Final = 8
@@ -58,16 +58,12 @@ def measured(images: int) -> dict[str, float]:
         os.environ["XDG_CACHE_HOME"] = str(root / "cache")
         source = drawn(root / "mine", images)
         time.sleep(3)  # files that were just written are read again the next time, since their time may not tell
-        space = {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}}
-        spec = StudySpec.model_validate({
-            "name": "timed", "model": "tiny.yaml", "data": str(source), "confirm": {"split": "val"}, "space": space,
-            "budget": {"trials": 4}, "ladder": {"min_epochs": 2, "max_epochs": 6},
-        })  # fmt: skip
         found: dict[str, float] = {"images": images}
-        for which in ("first", "second"):
-            found[f"check_{which}"] = seconds(lambda: check_data(spec, source, unpacked=root / "unpacked"))
-        for which in ("first", "second"):
-            found[f"session_{which}"] = seconds(lambda: prepare_data(spec, root / "study"))
+        check = partial(check_data, source, unpacked=root / "scratch" / "unpacked", split="val", searched=())
+        prepare = partial(prepare_data, str(source), root / "study", split="val", searched=())
+        for what, action in (("check", check), ("session", prepare)):
+            for which in ("first", "second"):
+                found[f"{what}_{which}"] = seconds(action)
         return found
 
 

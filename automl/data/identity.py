@@ -15,7 +15,7 @@ from automl.study import checksum
 
 FORMAT: Final = "data set 2"
 """First line of a record; bump it when an identity is computed in another way."""
-LEFT_OUT: Final = "left out "
+EXCLUDED: Final = "excluded "
 SHOWN: Final = 5
 """Maximum number of names shown for one kind of change."""
 
@@ -26,7 +26,7 @@ class Entry:
 
     name: str
     image: str
-    """Digest of its bytes, empty if it cannot be read; prefixed where a training leaves it out."""
+    """Digest of its bytes, empty if it cannot be read; prefixed where a training excludes it."""
     labels: str
     """Digest of its label file, empty if there is none."""
 
@@ -134,10 +134,10 @@ def _kinds(one: Entry | None, other: Entry | None) -> Iterator[str]:
     if one is None or other is None:
         yield "images are gone" if other is None else "images are new"
         return
-    if one.image.removeprefix(LEFT_OUT) != other.image.removeprefix(LEFT_OUT):
+    if one.image.removeprefix(EXCLUDED) != other.image.removeprefix(EXCLUDED):
         yield "images have other content"
     elif one.image != other.image:
-        yield "images are left out" if other.image.startswith(LEFT_OUT) else "images are no longer left out"
+        yield "images are excluded now" if other.image.startswith(EXCLUDED) else "images are no longer excluded"
     if one.labels != other.labels:
         yield "label files changed"
 

@@ -80,11 +80,11 @@ def read_labels(image: Path, *, inside: Sequence[Path] = ()) -> LabelFile:
     path = label_of(image)
     try:
         if inside and path.is_symlink() and not _leads_into(path, inside):
-            return LabelFile(mistake="links to a file outside the data set; put a copy in its place")
+            return LabelFile(mistake="is a symlink to a file outside the data set; replace it by a copy")
         return LabelFile(regular_files.read(path, most=MOST_BYTES))
     except FileNotFoundError:
         gone = path.is_symlink()
-        return LabelFile(mistake="links to a file that is not there" if gone else "", exists=gone)
+        return LabelFile(mistake="is a symlink to a missing file" if gone else "", exists=gone)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
         return LabelFile(mistake=f"must be a readable file, but {getattr(error, 'strerror', None) or error}")
 
@@ -153,7 +153,7 @@ def _shape_mistake(words: Sequence[str], *, polygons: bool) -> str:
     if len(words) != BOX and not is_polygon(words):
         return f"must be `class x y width height` or a polygon, but has {len(words)} numbers"
     if polygons and len(words) == BOX:  # Ultralytics excludes the whole image
-        return "boxes and polygons must not stand in one file, but a box stands among polygons"
+        return "boxes and polygons must not be mixed in one file, but a box is among polygons"
     return ""
 
 

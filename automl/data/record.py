@@ -27,7 +27,7 @@ class DataSet:
     identity: Identity = field(default_factory=Identity)
     """Class names, and the content of all listed images and labels."""
     listed: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
-    """Split to all its images, also those that are left out."""
+    """Split to all its images, also the excluded ones."""
     places: tuple[Path, ...] = ()
     """Folders and list files of the splits, resolved."""
     texts: Mapping[Path, str] = field(default_factory=dict)

@@ -89,7 +89,7 @@ def stage(data: DataSet, folder: Path) -> Path:
     if same and touched:
         names = ", ".join(str(path.relative_to(folder)) for path in touched[:SHOWN])
         more = f" and {len(touched) - SHOWN} more" if len(touched) > SHOWN else ""
-        LOG.info(f"staged data set mended: {len(touched)} files of {folder} had changed: {names}{more}")
+        LOG.info(f"staged data set repaired: {len(touched)} files of {folder} had changed: {names}{more}")
     if not same:
         ownership.claim(folder, [str(path.relative_to(folder)) for path in wanted])
         files.write_text(marker, text)
@@ -127,13 +127,13 @@ def _leads(path: Path) -> bool:
         return False
 
 
-def told_links(staged: Path) -> str:
+def link_replacement(staged: Path) -> str:
     """Return what replaces symlinks in a staged data set, empty where the storage supports them."""
     images = images_of(staged)
     if not images or any(path.is_symlink() for path in images):
         return ""
     kind = "hard links" if images[0].stat().st_nlink > 1 else "copies"
-    return f"storage: {staged.parent} takes no symbolic links; the images are there as {kind}"
+    return f"storage: {staged.parent} does not support symbolic links; the images are staged as {kind}"
 
 
 def _files_of(data: DataSet, split: str, folder: Path) -> Iterator[_File]:

@@ -43,7 +43,7 @@ def refuse_changed(data: DataSet, folder: Path, journal: Journal | None) -> None
     raise StudyError(
         f"{data.source}: must be the data set that the study began with, but class names, images or labels have "
         f"changed since, so that its trials could not be compared:{told}{unnamed}\n"
-        "bring them back, or search the new state under another --name"
+        "restore them, or start a new study with another --name"
     )
 
 

@@ -1,7 +1,7 @@
 """Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from automl.data import archive, check, picture_cache, sample, staging, summary
@@ -66,20 +66,22 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
     if summary:
         files.write_json(folder / layout.DATASET, summary.to_dict())
     if (folder / JOURNAL).exists():
-        return hpo_warm_start.kept(folder, spec)
-    lessons = lessons_of(spec, place, summary)
-    hpo_warm_start.keep(folder, lessons)
-    return lessons
+        return hpo_warm_start.kept(folder, spec.search_space) if spec.warm_start else ()
+    transfers = transfers_of(spec, place, summary)
+    hpo_warm_start.keep(folder, transfers)
+    return transfers
 
 
-def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
+def transfers_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
     """Read the earlier studies of a description."""
     if not spec.warm_start:
         return ()
     return hpo_warm_start.gather(spec, place.storage, data=data, settings=trainer_of().settings())
 
 
-def prepare_data(spec: StudySpec, folder: Path, journal: Journal | None = None) -> tuple[DataSet, Path]:
+def prepare_data(
+    given: str, folder: Path, *, split: str, searched: Container[str], journal: Journal | None = None
+) -> tuple[DataSet, Path]:
     """Check the study's data, generating the sample if requested, and stage it in the study's folder.
 
     `journal` is that of a study that has begun.
@@ -87,43 +89,58 @@ def prepare_data(spec: StudySpec, folder: Path, journal: Journal | None = None) 
     Raises:
         StudyError: the study has begun, and its data set has changed.
     """
-    source = source_of(spec, folder)
-    if spec.data == SAMPLE and not source.exists():
+    source, study = source_of(given, folder), None if given == SAMPLE else folder
+    if given == SAMPLE and not source.exists():
         patiently(folder, lambda: sample.draw(source.parent))
-    data = check_data(spec, source, unpacked=folder / UNPACKED, study=folder)
+    data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched, study=study)
     data_identity.refuse_changed(data, folder, journal)
     return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
 
 
-def source_of(spec: StudySpec, folder: Path) -> Path:
+def source_of(given: str, folder: Path) -> Path:
     """Return the `data.yaml` of a study's data set."""
-    return folder / DRAWN / DATA_YAML if spec.data == SAMPLE else Path(spec.data)
+    return folder / DRAWN / DATA_YAML if given == SAMPLE else Path(given)
 
 
-def check_data(spec: StudySpec, source: Path, *, unpacked: Path, study: Path | None = None) -> DataSet:
-    """Look at the splits that the study will use; an archive is unpacked into the folder `unpacked`.
+def check_data(
+    source: Path, *, unpacked: Path, split: str, searched: Container[str], study: Path | None = None
+) -> DataSet:
+    """Check the splits that the study will use; an archive is unpacked into the folder `unpacked`.
 
-    `study` is the study's folder, in which the data set must not be.
+    `study` is the study's folder, which must not contain the data set; None for the sample, which it may contain.
 
     Raises:
-        DataError: the data cannot be used, or a setting does not fit them.
+        DataError: the data cannot be used, or a searched setting has no effect on them.
     """
-    splits = tuple(dict.fromkeys(("train", "val", spec.confirm.split)))
-    if study and spec.data != SAMPLE:
-        refuse_inside(study, [source])
+    splits = tuple(dict.fromkeys(("train", "val", split)))
+    refuse_inside(study, [source])
     place = archive.yaml_of(source.absolute(), unpacked=unpacked)
-    lasting = spec.data != SAMPLE and not place.is_relative_to(unpacked)
-    cache = picture_cache.default_folder() if lasting else None
+    made_here = place.is_relative_to(unpacked.parent)  # the sample, or an archive
+    cache = None if made_here else picture_cache.default_folder()
     data = check.check(place, read_yaml(place), splits=splits, cache=cache)
-    if study and lasting:
+    if not made_here:
         refuse_inside(study, [place, *data.places, *dict.fromkeys(p.parent for ps in data.images.values() for p in ps)])
-    if "copy_paste" in spec.search_space.parameters and "train" not in data.polygons:
+    if "copy_paste" in searched and "train" not in data.polygons:
         raise DataError(
             f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
-            "remove space.copy_paste, or bring labels with polygons"
+            "remove space.copy_paste, or provide polygon labels"
         )
-    refuse_misfits(spec, data)
     return data
+
+
+def refuse_inside(study: Path | None, paths: Iterable[Path]) -> None:
+    """Check that a data set is not in the folder of its study, where the study writes and deletes.
+
+    Raises:
+        DataError: a part of it is.
+    """
+    folder = study.resolve() if study else None
+    for path in paths if folder else ():
+        if folder and any(place.is_relative_to(folder) for place in (path.absolute(), resolved(path))):
+            raise DataError(
+                f"{path}: must not be in the study's own folder {study}, where the study writes and deletes; move the "
+                "data set out of it, or choose another --name"
+            )
 
 
 def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
@@ -152,23 +169,8 @@ def values_of(part: RangeSpec | ChoiceSpec) -> list[ParamValue]:
     return [int(end) if part.type == "int" else end for end in (part.low, part.high)]
 
 
-def refuse_inside(study: Path, paths: Iterable[Path]) -> None:
-    """Check that a data set is not in the folder of its study, where the study writes and deletes.
-
-    Raises:
-        DataError: a part of it is.
-    """
-    folder = study.resolve()
-    for path in paths:
-        if any(place.is_relative_to(folder) for place in (path.absolute(), resolved(path))):
-            raise DataError(
-                f"{path}: must not be in the study's own folder {study}, where the study writes and deletes; move the "
-                "data set out of it, or choose another --name"
-            )
-
-
 def summary_of(data: DataSet) -> Summary | None:
-    """Return what the training split looks like."""
+    """Return the summary of the training split."""
     return summary.summarise(
         data.images["train"], classes=len(data.names), fingerprint=data.fingerprint, keypoints=data.keypoints
     )

@@ -5,6 +5,7 @@ Each stage is idempotent: an interrupted study resumes, a finished one is unchan
 
 import logging
 import os
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
+from automl.storage.journal import Journal
 from automl.storage.layout import RAY_LOG
 from automl.storage.outage import patiently
 from automl.storage.place import Place
@@ -33,27 +35,29 @@ def run(
 ) -> Verdict:
     """Run a study from its description to a champion, in eight stages; each is idempotent and resumable.
 
-    `fewer_gpus` accepts fewer GPUs than the last session had.
+    `fewer_gpus` accepts fewer GPUs than the last session used.
 
     Raises:
-        Interrupted: asked to stop by a signal; `resume` continues.
+        Interrupted: stopped by a signal; `resume` continues.
         AutomlError: a condition that the user can fix.
     """
     with cluster.interruptible(), opened(spec, place, console=console) as session:  # 1. check data, open the folder
-        publish.check_champion(session)
-        if done := finished(session):
+        registry = place.registry(session.spec.champion_name)
+        publish.check_champion(registry, session.data.names, train=session.spec.train)
+        if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
             return finish.summarize(session, done)
-        verdict = decided(session) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
-        publish.give_up_weights(session, verdict)
+        verdict = decided(session.journal) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
+        publish.delete_weights(session, verdict)
         done = finish.publish(session, verdict)  # 7. registry, champion, report
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
 
 def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
-    LOG.info("joining the cluster" if address or "RAY_ADDRESS" in os.environ else "starting the workers' cluster")
+    LOG.info("joining the Ray cluster" if address or "RAY_ADDRESS" in os.environ else "starting a local Ray cluster")
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
-        slots = prepared(session, dashboard, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
+        slots = allotted(session, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
+        prepare(dashboard, folder=session.folder, staged=session.staged)
         trials = search(session, slots)  # 3. trials, until the budget is spent
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
@@ -67,33 +71,37 @@ def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -
     return verdict
 
 
-def prepared(session: Session, dashboard: str, *, fewer_gpus: bool = False) -> cluster.Slots:
-    """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
+def allotted(session: Session, *, fewer_gpus: bool) -> cluster.Slots:
+    """Return the resources of a trial; log and record the places and devices of this session."""
     resources = session.spec.resources
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
     devices.declare(session.folder, session.journal, slots, cluster.nodes(), fewer_gpus=fewer_gpus)
-    LOG.info(f"Ray dashboard {dashboard or 'none'}")
-    patiently(session.folder, lambda: cluster.probe(session.folder))
-    patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))
     return slots
 
 
-def finished(session: Session) -> Verdict | None:
+def prepare(dashboard: str, *, folder: Path, staged: Path) -> None:
+    """Check that the nodes can access the study's folder, and scan the labels."""
+    LOG.info(f"Ray dashboard {dashboard or 'none'}")
+    patiently(folder, lambda: cluster.probe(folder))
+    patiently(folder, lambda: trainer_of().scan_labels(staged))
+
+
+def finished(journal: Journal, *, retrainings: int) -> Verdict | None:
     """Return the published verdict of a finished study; None before it, or if more re-trainings are requested.
 
     In the latter case the verdict is withdrawn first, so that the confirmation continues.
     """
-    plain = session.journal.notes().get("promotion")
+    plain = journal.notes().get("promotion")
     done = Verdict.from_dict(plain) if plain else None
-    if done and publish.extended(session.spec, done):
-        publish.reopen(session, done)
+    if done and publish.extended(done, retrainings):
+        publish.reopen(journal, done, retrainings=retrainings)
         return None
     if done:
         LOG.info("study is finished: nothing to do")
     return done
 
 
-def decided(session: Session) -> Verdict | None:
+def decided(journal: Journal) -> Verdict | None:
     """Return the verdict that an interrupted session left in the journal before it was published."""
-    plain = session.journal.notes().get("verdict")
+    plain = journal.notes().get("verdict")
     return Verdict.from_dict(plain) if plain else None

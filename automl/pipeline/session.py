@@ -15,7 +15,7 @@ from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import data_identity, plain_training
-from automl.pipeline.inputs import adopt, named_from, prepare_data, refuse_inside, warm_start
+from automl.pipeline.inputs import adopt, named_from, prepare_data, refuse_inside, refuse_misfits, warm_start
 from automl.storage import files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, SPEC, WRITTEN
@@ -69,11 +69,11 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     new = not folder.exists()
     _make(folder)
     symlinks.check(folder, inner=WRITTEN)
-    symlinks.check(place.registry(spec).folder)
+    symlinks.check(place.registry(spec.champion_name).folder)
     progress = Progress(folder / layout.LOG, console=console)
     with (
         files.locked(folder),
-        _no_stump(folder, new=new),
+        _removed_unless_begun(folder, new=new),
         progress.attached(),
         held(Patience(LOG.info)),
         heartbeat.beating(folder, attempt=0),
@@ -83,29 +83,32 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         begun = Journal.create(folder, name=spec.name, metric=spec.metric) if (folder / JOURNAL).exists() else None
         data, staged = _data(spec, folder, begun)
-        for warning in warm_up.warnings(spec, trainer_of().settings()):
+        for warning in warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train):
             LOG.info(f"ladder warning: {warning}")
-        lessons = warm_start(spec, place, data)
-        for lesson in lessons:
-            LOG.info(lesson.told())
+        transfers = warm_start(spec, place, data)
+        for transfer in transfers:
+            LOG.info(transfer.told())
         journal = begun or Journal.create(folder, name=spec.name, metric=spec.metric)
         data_identity.record(data, folder, journal)
         if journal.dropped:
             LOG.info(f"journal repaired: {journal.dropped}")
-        taught = hpo_warm_start.evidence(lessons)
-        baseline = plain_training.recorded(spec, data, journal)
+        earlier = hpo_warm_start.evidence(transfers)
+        baseline = plain_training.recorded(
+            journal, data, space=spec.search_space, train=spec.train, epochs=spec.ladder.max_epochs
+        )
         if baseline:
-            LOG.info(plain_training.told(baseline))
-        session = Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
+            LOG.info(plain_training.summary(baseline))
+        session = Session(spec, place, folder, data, staged, journal, progress, earlier, baseline)
         session.clock.count_from(began)
         with session.clock.running():
             yield session
 
 
 def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataSet, Path]:
-    """Check and stage the data set, and log what its owner should know."""
-    data, staged = prepare_data(spec, folder, journal)
-    if links := staging.told_links(staged):
+    """Check and stage the data set, and log its warnings."""
+    data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space, journal=journal)
+    refuse_misfits(spec, data)
+    if links := staging.link_replacement(staged):
         LOG.info(links)
     for warning in data.warnings:
         LOG.info(f"data warning: {warning}")
@@ -113,8 +116,8 @@ def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataS
 
 
 @contextmanager
-def _no_stump(folder: Path, *, new: bool) -> Iterator[None]:
-    """Take a study's new folder away if the study never began, so that no stump of it is listed or in the way."""
+def _removed_unless_begun(folder: Path, *, new: bool) -> Iterator[None]:
+    """Delete the new folder of a study that never began, so that it is neither listed nor blocks its name."""
     try:
         yield
     finally:
@@ -123,19 +126,17 @@ def _no_stump(folder: Path, *, new: bool) -> Iterator[None]:
 
 
 def _make(folder: Path) -> None:
-    """Make the study's folder.
+    """Create the study's folder.
 
     Raises:
-        StudyError: it cannot be made, or its path cannot be written down.
+        StudyError: it cannot be created, or its path is not UTF-8.
     """
-    if (told := printable(str(folder))) != str(folder):
-        raise StudyError(f"{told}: must be a path of UTF-8, since it stands in what is written there; pass --storage")
+    if (shown := printable(str(folder))) != str(folder):
+        raise StudyError(f"{shown}: must be a UTF-8 path, since files in it contain the path; pass --storage")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StudyError(
-            f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
-        ) from None
+        raise StudyError(f"{folder}: must be a writable folder, but {error.strerror}; pass --storage") from None
 
 
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
@@ -150,18 +151,19 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
         return spec
     kept = stored(path)
     if spec.confirm.retrainings == "auto":
-        spec = spec.model_copy(update={"confirm": _with_retrainings(spec, kept)})
-    same = spec.model_copy(update={"retention": kept.retention, "confirm": _with_retrainings(spec, kept)})
+        spec = spec.model_copy(update={"confirm": _with_retrainings(spec.confirm, kept.confirm)})
+    confirm = _with_retrainings(spec.confirm, kept.confirm)
+    same = spec.model_copy(update={"retention": kept.retention, "confirm": confirm})
     if different := differences(same, kept):
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
-            f"choose another --name, or continue the old one: automl resume {folder}"
+            f"choose another --name, or resume the existing study: automl resume {folder}"
         )
     if spec != kept:
         files.write_text(path, dump(spec))
     return spec
 
 
-def _with_retrainings(spec: StudySpec, kept: StudySpec) -> ConfirmSpec:
-    return spec.confirm.model_copy(update={"retrainings": kept.confirm.retrainings})
+def _with_retrainings(confirm: ConfirmSpec, kept: ConfirmSpec) -> ConfirmSpec:
+    return confirm.model_copy(update={"retrainings": kept.retrainings})

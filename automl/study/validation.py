@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from automl.study.messages import elsewhere, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.space import SearchSpace
-from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, ConfirmSpec, ParameterSpec, RangeSpec, StudySpec
 from automl.study.trial import ParamValue
 
 PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
@@ -45,7 +45,8 @@ class Rules(Protocol):
 def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
     """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once."""
     known = rules.settings()
-    found = [*own_mistakes(spec), *_trainer_mistakes(spec, rules, known)]
+    theirs = _trainer_mistakes(spec.model, spec.parts(), train=spec.train, rules=rules, known=known)
+    found = [*own_mistakes(spec), *theirs]
     if not found:  # the values are sound, so laws between them can be checked
         found = [*rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)]
     yield from once(found)
@@ -78,7 +79,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             f"max_epochs={spec.ladder.max_epochs}; --set ladder.min_epochs={spec.ladder.max_epochs} or "
             f"--set ladder.max_epochs={spec.ladder.min_epochs}"
         )
-    yield from _confirm_mistakes(spec)
+    yield from _confirm_mistakes(spec.confirm)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield (
@@ -87,7 +88,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         )
     for _, where, part in spec.parts():
         yield from _parameter_mistakes(where, part)
-    yield from _alternatives_mistakes(spec)
+    yield from _alternatives_mistakes(spec.space)
     for name, value in spec.train.items():
         if not _plain(value):
             yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
@@ -101,8 +102,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     yield from spec.search_space.mistakes()
 
 
-def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
-    given = spec.confirm
+def _confirm_mistakes(given: ConfirmSpec) -> Iterator[str]:
     if given.seeds == "auto":
         return
     if given.seeds == 1:
@@ -134,12 +134,19 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _trainer_mistakes(spec: StudySpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
-    if mistake := _model_mistake(spec.model, rules):
+def _trainer_mistakes(
+    model: str,
+    parts: Iterable[tuple[str, str, RangeSpec | ChoiceSpec]],
+    *,
+    train: Mapping[str, Any],
+    rules: Rules,
+    known: Mapping[str, Any],
+) -> Iterator[str]:
+    if mistake := _model_mistake(model, rules):
         yield f"model: {mistake}"
-    for name, _, part in spec.parts():
+    for name, _, part in parts:
         yield from _value_mistakes(name, part, rules, known)
-    for name, value in spec.train.items():
+    for name, value in train.items():
         yield from _setting_mistakes("train", name, [value], rules, known)
 
 
@@ -166,8 +173,8 @@ def _parameter_mistakes(where: str, part: RangeSpec | ChoiceSpec) -> Iterator[st
         )
 
 
-def _alternatives_mistakes(spec: StudySpec) -> Iterator[str]:
-    for name, shape in spec.space.items():
+def _alternatives_mistakes(space: Mapping[str, ParameterSpec]) -> Iterator[str]:
+    for name, shape in space.items():
         types = [part.type for part in shape] if isinstance(shape, list) else []
         if len(set(types)) > 1:
             yield f"space.{name}: alternatives must be of one type, but got {types}"

@@ -6,7 +6,7 @@ from typing import Final
 from automl.storage.journal import Journal
 from automl.study import EndReason, Trial
 from automl.study.errors import StudyError
-from automl.study.spec import StudySpec
+from automl.study.spec import BudgetSpec
 
 NOTE: Final = "seconds"
 NOTE_SECONDS: Final = 60.0
@@ -22,10 +22,10 @@ MAX_DATA_FAILURES: Final = 3
 class Spending:
     """Time and GPU-hours spent by one study."""
 
-    def __init__(self, journal: Journal, spec: StudySpec, *, gpus: float, clock: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, budget: BudgetSpec, *, gpus: float, clock: Callable[[], float]) -> None:
         """Continue from the totals of earlier sessions; a trial uses `gpus`, which may be a fraction or 0."""
         self._journal = journal
-        self._budget = spec.budget
+        self._budget = budget
         self._gpus = gpus
         self._clock = clock
         self._since = clock()
@@ -77,5 +77,5 @@ def _refuse_broken_data(trials: Sequence[Trial]) -> None:
     if len(last) == MAX_DATA_FAILURES and all(ending.reason is EndReason.DATA for ending in last):
         raise StudyError(
             f"the data set must be readable, but the last {MAX_DATA_FAILURES} trials failed because it is not, "
-            f"the last with: {last[-1].cause}; mend that, then resume the study"
+            f"the last with: {last[-1].cause}; fix that, then resume the study"
         )

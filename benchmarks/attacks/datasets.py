@@ -21,7 +21,7 @@ from typing import Final
 import yaml
 
 from automl.data import staging
-from automl.pipeline.inputs import prepare_data
+from automl.pipeline.inputs import prepare_data, refuse_misfits
 from automl.study.errors import AutomlError
 from automl.study.load import load
 from automl.trainers import trainer_of
@@ -35,7 +35,11 @@ def taken(folder: Path, data: Path, study: Path, **train: object) -> tuple[str, 
     """Check and stage a data set as a study does; return what was said, the images of train, and the staged data."""
     path = folder / "spec.yaml"
     path.write_text(yaml.safe_dump(spec(data, **train)))
-    found, staged = prepare_data(load(path, rules=trainer_of()), study)
+    described = load(path, rules=trainer_of())
+    found, staged = prepare_data(
+        described.data, study, split=described.confirm.split, searched=described.search_space.parameters
+    )
+    refuse_misfits(described, found)
     return "\n".join(found.warnings), len(found.images["train"]), staged
 
 

@@ -143,14 +143,14 @@ CHANGES: Final = {
     "other times": Change(touched),
     "moved behind a link": Change(moved),
     "a staged label emptied": Change(
-        staged("labels/train/1.txt", lambda path: path.write_text("")), said="mended: 1 files"
+        staged("labels/train/1.txt", lambda path: path.write_text("")), said="repaired: 1 files"
     ),
-    "a staged label deleted": Change(staged("labels/train/1.txt", Path.unlink), said="mended: 1 files"),
-    "the staged labels deleted": Change(staged("labels/train", shutil.rmtree), said="mended: 6 files"),
-    "a staged link broken": Change(staged("images/train/1.png", relinked("/none.png")), said="mended: 1 files"),
-    "a staged image replaced": Change(staged("images/train/1.png", replaced), said="mended: 1 files"),
+    "a staged label deleted": Change(staged("labels/train/1.txt", Path.unlink), said="repaired: 1 files"),
+    "the staged labels deleted": Change(staged("labels/train", shutil.rmtree), said="repaired: 6 files"),
+    "a staged link broken": Change(staged("images/train/1.png", relinked("/none.png")), said="repaired: 1 files"),
+    "a staged image replaced": Change(staged("images/train/1.png", replaced), said="repaired: 1 files"),
     "a link more in the staged tree": Change(
-        staged("images/train/9.png", lambda path: path.symlink_to("/none.png")), said="mended: 1 files"
+        staged("images/train/9.png", lambda path: path.symlink_to("/none.png")), said="repaired: 1 files"
     ),
     "somebody's file in the staged tree": Change(
         staged("images/train/own.png", lambda path: path.write_text(FOREIGN)), refused="own.png: must not be in"

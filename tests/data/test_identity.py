@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.data.identity import LEFT_OUT, Entry, Identity, changes, sealed, unsealed
+from automl.data.identity import EXCLUDED, Entry, Identity, changes, sealed, unsealed
 from tests.data.test_check import check, drawn
 
 ENTRIES = tuple(Entry(f"{name}.jpg", f"i{name}", f"l{name}") for name in "abc")
@@ -29,7 +29,7 @@ def after(*entries: Entry) -> Identity:
         (after(*ENTRIES, ENTRIES[0]), ["train: 1 images are new: a.jpg"]),
         (after(replace(ENTRIES[0], image="x"), *ENTRIES[1:]), ["train: 1 images have other content: a.jpg"]),
         (after(replace(ENTRIES[0], labels="x"), *ENTRIES[1:]), ["train: 1 label files changed: a.jpg"]),
-        (after(replace(ENTRIES[0], image=f"{LEFT_OUT}ia"), *ENTRIES[1:]), ["train: 1 images are left out: a.jpg"]),
+        (after(replace(ENTRIES[0], image=f"{EXCLUDED}ia"), *ENTRIES[1:]), ["train: 1 images are excluded now: a.jpg"]),
     ],
 )  # fmt: skip
 def test_a_change_is_told_by_name_and_changes_the_fingerprint(now: Identity, told: list[str]) -> None:

@@ -30,9 +30,9 @@ def to(target: str) -> Callable[[Path], object]:
     ("make", "told"),
     [
         (os.mkfifo, "must be a readable file, but is not a regular file"),
-        (to("/dev/zero"), "links to a file outside the data set"),
-        (to("/proc/self/environ"), "links to a file outside the data set"),
-        (to("../../../outside.txt"), "links to a file outside the data set"),
+        (to("/dev/zero"), "is a symlink to a file outside the data set"),
+        (to("/proc/self/environ"), "is a symlink to a file outside the data set"),
+        (to("../../../outside.txt"), "is a symlink to a file outside the data set"),
     ],
     ids=["FIFO", "device", "environment", "file outside"],
 )
@@ -80,7 +80,7 @@ def test_one_label_in_a_hundred_that_leads_out_is_left_out_and_told(root: Path) 
     label.unlink()
     label.symlink_to("/etc/passwd")
     found = check(root)
-    assert "1 of 124 label lines are wrong" in found.warnings[0]
+    assert "1 of 124 label lines are invalid" in found.warnings[0]
     assert [image.stem for image in found.images["train"]] == ["0", "2", "3"]
 
 

@@ -41,7 +41,7 @@ def test_a_second_check_decodes_nothing_and_finds_the_same(
     assert sorted(decoded) == ["a.png", "b.png", "c.png"]
     assert look_at_all(images, cache=tmp_path / "cache") == first
     assert len(decoded) == 3
-    assert first[images[2]].problem == "is no image that can be read"
+    assert first[images[2]].problem == "is not a readable image"
 
 
 def test_a_changed_image_of_the_same_size_and_time_is_decoded_again(

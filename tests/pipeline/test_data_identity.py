@@ -39,7 +39,7 @@ def session(data: Path) -> str:
 
 
 def refused(data: Path) -> str:
-    with pytest.raises(StudyError, match="must be the data set that the study began with") as caught:
+    with pytest.raises(StudyError, match="must be the data set with which the study began") as caught:
         session(data)
     return str(caught.value)
 
@@ -102,7 +102,7 @@ def test_a_staged_tree_that_was_deleted_does_not_hide_a_change(data: Path, study
 
 def test_a_staged_tree_that_was_damaged_is_mended_and_told(data: Path, study: Path) -> None:
     (study / DATA / "labels/train/0001.txt").write_text("")
-    assert f"staged data set mended: 1 files of {study / DATA} had changed: labels/train/0001.txt" in session(data)
+    assert f"staged data set repaired: 1 files of {study / DATA} had changed: labels/train/0001.txt" in session(data)
 
 
 def test_a_damaged_record_is_written_again(data: Path, study: Path) -> None:

@@ -15,11 +15,11 @@ from automl.release import parity
 from automl.storage import job_file
 from automl.storage.curves_file import write_curves
 from automl.storage.detections import ImageStats
-from automl.storage.layout import ONNX_STATS, TORCH_STATS
+from automl.storage.layout import ONNX_STATS, TORCH_STATS, trial_folder
 from automl.study import Ending, Job, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.text import trial_name
-from tests.builders import completed, curve, measurement, pruned
+from tests.builders import METRIC, completed, curve, measurement, pruned
 from tests.conftest import job_at
 from tests.release.test_publish import SPEC, session_at
 
@@ -80,14 +80,16 @@ def test_of_all_models_trained_whole_the_best_on_val_ships(tmp_path: Path) -> No
 
     chosen = export.choose(session, TRIALS, jobs)
 
-    names = {found.name: found.side for found in export.candidates(session, TRIALS, jobs)}
+    folders = {trial.number: trial_folder(session.folder, trial, SPEC.model) for trial in TRIALS}
+    found = export.candidates(TRIALS, jobs, notes=session.journal.notes(), folders=folders, metric=METRIC)
+    names = {one.name: one.side for one in found}
     assert names == {
         "trial 0": "default", "trial 1": "trial1", "default_seed1000000": "default", "trial1_seed1000000": "trial1",
     }  # fmt: skip
     assert (chosen.name, chosen.on_val) == ("default_seed1000000", 0.44)
     assert export.params_of(chosen, TRIALS) == TRIALS[0].params
     told = (session.folder / "study.log").read_text()
-    assert "models that could ship: 4; the best on val: default_seed1000000 0.4400" in told
+    assert "models to choose from: 4; the best on val: default_seed1000000 0.4400" in told
 
 
 def test_a_trial_of_the_search_may_ship_and_one_whose_weights_are_gone_may_not(tmp_path: Path) -> None:
@@ -103,11 +105,14 @@ def test_a_trial_of_the_search_may_ship_and_one_whose_weights_are_gone_may_not(t
 
 def test_where_no_training_was_whole_the_best_one_ships_and_that_is_said(tmp_path: Path) -> None:
     session, trials = session_at(tmp_path), [pruned(0, [0.1]), pruned(1, [0.2], params=OTHER)]
-    with pytest.raises(StudyError, match="must be the weights of trial 1, but is gone"):
+    with pytest.raises(StudyError, match="must be the weights of trial 1, but was deleted"):
         export.choose(session, trials, {})
     trial_weights(session, trials[1])
     assert export.choose(session, trials, {}).name == "trial 1"
-    assert "no model was trained to the last epoch; trial 1 got furthest" in (session.folder / "study.log").read_text()
+    assert (
+        "no model was trained to the last epoch; trial 1 is the best of those trained longest"
+        in (session.folder / "study.log").read_text()
+    )
 
 
 def measuring(asked: list[Path], rate: float = 0.3) -> Callable[..., Any]:
@@ -151,7 +156,7 @@ def test_a_model_is_compared_with_every_model_of_the_baseline_and_with_the_champ
     assert alone.over_baseline
     assert 0 < alone.over_baseline.low < alone.over_baseline.value < alone.over_baseline.high
 
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     files = {name: chosen.weights.parent / name for name in ("best.pt", "params.yaml")}
     (tmp_path / "champion.pt").write_text("another")
     onnx = tmp_path / "model.onnx"
@@ -175,7 +180,7 @@ def test_a_model_that_serves_already_is_not_compared_with_itself(
     jobs = dict([retrained(session, "default_seed1000000", 0.44, judged=0.5)])
     exported(session, 0.5)
     chosen = export.choose(session, TRIALS, jobs)
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     registry.promote(registry.publish({"best.pt": chosen.weights}, {}), why="first")
     assert export.worth(session, chosen, TRIALS, jobs, SLOTS).over_champion is None
 

@@ -7,20 +7,16 @@ import pytest
 from rich.console import Console
 
 from automl.data import sample
-from automl.pipeline.inputs import check_data, prepare_data
+from automl.data.record import DataSet
+from automl.pipeline.inputs import check_data, prepare_data, refuse_misfits
 from automl.pipeline.session import opened
 from automl.storage.place import Place
 from automl.study.errors import DataError, StudyError
 from automl.study.spec import StudySpec
-from tests.builders import SPEC, spec_of, written
+from tests.builders import spec_of, written
 from tests.data.test_check import drawn
 
-COPY_PASTE = {"copy_paste": {"low": 0.0, "high": 1.0, "default": 0.0}}
 POLYGON = "0 0.1 0.1 0.3 0.1 0.3 0.2\n"
-
-
-def spec_with(place: Path) -> StudySpec:
-    return spec_of(data=str(place), space={**SPEC["space"], **COPY_PASTE}, confirm={"split": "val"})
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
@@ -29,8 +25,7 @@ def test_data_may_be_a_folder_or_an_archive(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "drawn"
     if kind == "archive":
         place = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "drawn"))
-    spec = spec_of(data=str(place), confirm={"split": "val"})
-    data, staged = prepare_data(spec, tmp_path / "study")
+    data, staged = prepare_data(str(place), tmp_path / "study", split="val", searched=())
     assert {split: len(images) for split, images in data.images.items()} == {"train": 4, "val": 2}
     assert len(list((staged.parent / "images/train").iterdir())) == 4
 
@@ -40,14 +35,20 @@ def test_copy_paste_is_searched_on_polygons_alone(tmp_path: Path) -> None:
         drawn(tmp_path, split=split, labels=POLYGON)
     source = tmp_path / "data.yaml"
     source.write_text("train: images/train\nval: images/val\nnames: [hole]\n")
-    assert check_data(spec_with(source), source, unpacked=tmp_path / "unpacked").polygons == {"train", "val"}
+    searched = {"lr0", "copy_paste"}
+    found = check_data(source, unpacked=tmp_path / "unpacked", split="val", searched=searched)
+    assert found.polygons == {"train", "val"}
     drawn(tmp_path, labels="0 0.5 0.5 0.1 0.1\n")
     with pytest.raises(DataError, match=r"labels of train must all be polygons, since space\.copy_paste has no effect"):
-        check_data(spec_with(source), source, unpacked=tmp_path / "unpacked")
+        check_data(source, unpacked=tmp_path / "unpacked", split="val", searched=searched)
 
 
 def spec_at(data: Path | str, **train: object) -> StudySpec:
     return spec_of(data=str(data), model="yolo11n.yaml", train=train, confirm={"split": "val"})
+
+
+def data_at(source: Path) -> DataSet:
+    return check_data(source, unpacked=source.parents[1] / "x/unpacked", split="val", searched=())
 
 
 @pytest.mark.parametrize("kind", ["itself", "its images", "a link to it", "an archive"])
@@ -66,9 +67,9 @@ def test_a_data_set_in_the_folder_of_its_study_is_refused_and_stays(tmp_path: Pa
         source = Path(shutil.make_archive(str(study / "packed"), "zip", study / "data"))
     before = sorted(path for path in study.rglob("*") if path.is_file())
     with pytest.raises(DataError, match="must not be in the study's own folder"):
-        prepare_data(spec_at(source), study)
+        prepare_data(str(source), study, split="val", searched=())
     with pytest.raises(DataError, match="must not be in the study's own folder"):
-        check_data(spec_at(source), source, unpacked=tmp_path / "unpacked", study=study)
+        check_data(source, unpacked=tmp_path / "x/unpacked", split="val", searched=(), study=study)
     assert sorted(path for path in study.rglob("*") if path.is_file()) == before
 
 
@@ -87,7 +88,7 @@ def test_a_data_set_in_the_folder_of_its_study_is_refused_before_anything_is_wri
 def test_settings_that_do_not_fit_the_classes_are_refused(tmp_path: Path, classes: list[int], told: str) -> None:
     source = sample.draw(tmp_path / "mine", splits={"train": 4, "val": 2})
     with pytest.raises(DataError, match="must be classes of the data set") as caught:
-        check_data(spec_at(source, classes=classes), source, unpacked=tmp_path / "unpacked")
+        refuse_misfits(spec_at(source, classes=classes), data_at(source))
     assert str(caught.value) == f"train.classes: must be classes of the data set, 0 to 2, but got {told}"
 
 
@@ -103,9 +104,9 @@ def test_settings_that_do_not_fit_the_classes_are_refused(tmp_path: Path, classe
 def test_more_layers_than_the_model_has_are_not_frozen(tmp_path: Path, freeze: object, told: str) -> None:
     source = sample.draw(tmp_path / "mine", splits={"train": 4, "val": 2})
     with pytest.raises(DataError, match=r"train\.freeze: must") as caught:
-        check_data(spec_at(source, freeze=freeze), source, unpacked=tmp_path / "unpacked")
+        refuse_misfits(spec_at(source, freeze=freeze), data_at(source))
     assert str(caught.value).startswith(told)
-    check_data(spec_at(source, freeze=10), source, unpacked=tmp_path / "unpacked")
+    refuse_misfits(spec_at(source, freeze=10), data_at(source))
 
 
 def test_an_archive_is_never_unpacked_over_files_of_somebody_else(tmp_path: Path) -> None:
@@ -113,5 +114,5 @@ def test_an_archive_is_never_unpacked_over_files_of_somebody_else(tmp_path: Path
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "drawn"))
     own = written(tmp_path, "study/unpacked.part/own.txt", "mine")
     with pytest.raises(StudyError, match="must be a folder that automl made"):
-        prepare_data(spec_at(archive), tmp_path / "study")
+        prepare_data(str(archive), tmp_path / "study", split="val", searched=())
     assert own.read_text() == "mine"

@@ -32,7 +32,7 @@ def test_a_shipped_space_holds_and_is_read_back_from_its_study(path: Path, tmp_p
     found = load(path, tmp_path)
     assert found.search_space.contains(found.search_space.defaults())
     assert study_load.stored(written(tmp_path, "study.yaml", study_load.dump(found))) == found
-    assert found.rungs
+    assert found.ladder.rungs
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -65,8 +65,8 @@ def test_a_shipped_space_names_no_file_of_this_machine(path: Path) -> None:
         ),
         ("train.batch", -1, "train.batch: must be a positive whole number, but got -1"),
         ("train.epochs", 3, "train.epochs: cannot be set here: set ladder.max_epochs"),
-        ("train.device", 0, "train.device: cannot be set here: Ray places trials; set resources.gpus"),
-        ("train.project", "x", "train.project: cannot be set here: it is set for every trial alike"),
+        ("train.device", 0, "train.device: cannot be set here: Ray assigns the devices; set resources.gpus"),
+        ("train.project", "x", "train.project: cannot be set here: it is the same for every trial"),
         ("train.momentun", 1, "train.momentun: is not a setting of Ultralytics; did you mean momentum?"),
         ("space.lr1", {"low": 0.1, "high": 1.0, "default": 0.5}, "space.lr1: is not a setting of Ultralytics"),
     ],
