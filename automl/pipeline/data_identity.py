@@ -41,7 +41,7 @@ def refuse_changed(data: DataSet, folder: Path, journal: Journal | None) -> None
     told += f"\n  and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
     unnamed = "" if lines else f"\n  which ones is not known, since {folder / DATA_FILES} does not tell"
     raise StudyError(
-        f"{data.source}: must be the data set that the study began with, but class names, images or labels have "
+        f"{data.source}: must be the data set with which the study began, but class names, images or labels have "
         f"changed since, so that its trials could not be compared:{told}{unnamed}\n"
         "restore them, or start a new study with another --name"
     )
