@@ -182,11 +182,12 @@ def folders_of(source: Path, raw: Mapping[str, Any], images: Iterable[Path]) -> 
     """Return the folders that make up a data set, in which a link of a label file must end.
 
     These are the folder of the `data.yaml` and that to which it links, those to which paths are relative, those round
-    the images, and the stores of git-annex and DVC.
+    the images, and the stores of git-annex, DVC and the Hugging Face cache.
     """
     found = {source.parent, resolved(source).parent, *roots_of(source, raw)}
     found |= {_above_images(folder) for folder in dict.fromkeys(image.parent for image in images)}
     found |= {parent / store for parent in source.absolute().parents for store in STORES if _exists(parent / store)}
+    found |= {parent.parent / "blobs" for parent in source.absolute().parents if parent.name == "snapshots"}
     places = {resolved(folder) for folder in found}
     return tuple(place for place in places if place != Path(place.anchor))
 

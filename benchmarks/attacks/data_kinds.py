@@ -285,9 +285,9 @@ LOOPS: Final = (
 )
 
 IMAGES: Final = (
-    Kind("a JPEG that is cut", image(picture(77, kind="JPEG", side=64)[:400]), told="cut short", train=6),
+    Kind("a JPEG that is cut", image(picture(77, kind="JPEG", side=64)[:400]), told="truncated", train=6),
     Kind("bytes after a JPEG", image(picture(77, kind="JPEG") + b"film"), train=7),
-    Kind("text", image(b"no picture"), told="no image", train=6),
+    Kind("text", image(b"no picture"), told="not a readable image", train=6),
     Kind("an HTML page", image(b"<!doctype html><html>"), told="HTML", train=6),
     Kind("a pointer of Git LFS", image(b"version https://git-lfs.github.com/spec/v1\n"), told="Git LFS", train=6),
     Kind("a GIF", image(picture(77, kind="GIF")), told="GIF", train=6),
@@ -320,7 +320,7 @@ LABELS: Final = (
     Kind("a line of 7 MB", label(b"0 " + b"5" * 7_000_000), refused=True),
     Kind("a word of 7 MB", label(b"x" * 7_000_000), refused=True),
     Kind("a number of a million digits", label(b"0 0.5 0.5 0.2 0." + b"2" * 1_000_000), train=6),
-    Kind("200,000 lines", label(b"0 0.5 0.5 0.2 0.2\n" * 200_000), told="repeat", train=6),
+    Kind("200,000 lines", label(b"0 0.5 0.5 0.2 0.2\n" * 200_000), told="duplicates", train=6),
     Kind("zeros", label(bytes(1000)), refused=True),
     Kind("UTF-16", label(BOX.encode("utf-16")), refused=True, told="UTF-16"),
     Kind("no numbers", label(b"0 nan 0.5 1e999 0.2\n"), refused=True),

@@ -49,6 +49,16 @@ def test_a_label_that_is_no_file_of_the_data_set_is_neither_read_nor_quoted(
     assert SECRET not in message
 
 
+def test_a_label_may_be_a_link_to_the_blobs_beside_its_snapshot(tmp_path: Path) -> None:
+    root = tmp_path / "hub/snapshots/1"
+    drawn(root)
+    drawn(root, split="val")
+    written(tmp_path / "hub/blobs", "a", BOTH)
+    (root / "labels/train/1.txt").unlink()
+    (root / "labels/train/1.txt").symlink_to("../../../../blobs/a")
+    assert check(root).boxes["train"] == {0: 4, 1: 2}
+
+
 @pytest.mark.parametrize("store", ["pool", ".git/annex/objects", ".dvc/cache"])
 def test_a_label_may_be_a_link_inside_the_data_set_or_to_a_store_of_its_repository(root: Path, store: str) -> None:
     place = (root if store == "pool" else root.parent) / store
