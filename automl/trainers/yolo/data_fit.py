@@ -22,11 +22,25 @@ def refuse_left_out(dataset: Any, marker: Path, split: str) -> None:  # noqa: AN
     staged = [path.name for path in staging.images_of(marker, split=split)]
     fraction = dataset.fraction
     count = fraction if isinstance(fraction, int) else max(1, round(len(staged) * fraction))
-    kept = {Path(file).name for file in dataset.im_files}
-    if missing := [name for name in staged[:count] if name not in kept]:
+    _refuse_missing(staged[:count], [Path(file).name for file in dataset.im_files], marker=marker, split=split)
+
+
+def refuse_unjudged(names: Sequence[str], marker: Path, split: str) -> None:
+    """Compare the names of the images on which a model was judged with the staged ones of the split.
+
+    Raises:
+        DataError: some are missing.
+    """
+    staged = [path.name for path in staging.images_of(marker, split=split)]
+    _refuse_missing(staged, names, marker=marker, split=split)
+
+
+def _refuse_missing(staged: Sequence[str], kept: Sequence[str], *, marker: Path, split: str) -> None:
+    known = {*kept}
+    if missing := [name for name in staged if name not in known]:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise DataError(
-            f"{marker}: {split}: all {min(count, len(staged))} staged images must be read, but Ultralytics left out "
+            f"{marker}: {split}: all {len(staged)} staged images must be read, but Ultralytics left out "
             f"{len(missing)}: {', '.join(missing[:SHOWN])}{more}; see whether they can be read on this machine"
         )
 

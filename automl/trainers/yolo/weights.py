@@ -13,6 +13,7 @@ from automl.study import Job
 from automl.study.errors import ExportError, TrialError
 from automl.trainers.yolo import out_of_memory
 from automl.trainers.yolo.arguments import overrides
+from automl.trainers.yolo.data_fit import refuse_unjudged
 from automl.trainers.yolo.evaluation import evaluation, validation_arguments
 from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.vendor import named, ultralytics
@@ -34,6 +35,7 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
 
     Raises:
         TrialError: memory ran out, or the file is not to be trusted.
+        DataError: images of the split that were staged are left out.
     """
     return judge(weights, job, split=split, as_trained=as_trained)[0]
 
@@ -54,6 +56,7 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
             workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
             **validation_arguments(record),
         )  # fmt: skip
+    refuse_unjudged(recorded.names, Path(job.data), split)
     classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
     shutil.rmtree(weights.parent / "val", ignore_errors=True)
     metrics = {tag.replace("val/", f"{split}/", 1): value for tag, value in named(found.results_dict).items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.study import EndReason, State
+from automl.study import Ending, EndReason, Job, State
 from automl.study.errors import DataError
 from automl.trainers import yolo
 from automl.trials import worker
@@ -55,6 +55,17 @@ def test_a_trial_that_trains_on_fewer_images_than_were_staged_fails_by_its_data(
     ending = worker.run(job_at(tmp_path / "trial", own), lambda _measurement: None)
     assert (ending.state, ending.reason) == (State.FAILED, EndReason.DATA)
     assert f"{split}: all " in ending.cause
+
+
+def test_a_model_is_judged_on_all_staged_images_or_not_at_all(
+    own: Path, tmp_path: Path, trained: tuple[Job, Ending]
+) -> None:
+    job = replace(trained[0], data=str(own))
+    weights = Path(shutil.copy(trained[0].folder / "best.pt", tmp_path / "best.pt"))
+    assert yolo.judge(weights, job, split="test")[1].images == 12
+    image = damaged(own, "test")
+    with pytest.raises(DataError, match=f"test: all 12 staged images must be read, but .* left out 1: {image.name}"):
+        yolo.judge(weights, job, split="test")
 
 
 def test_a_fraction_of_the_images_is_no_difference(own: Path, tmp_path: Path) -> None:
