@@ -2,8 +2,7 @@
 
     python benchmarks/data_check.py --images 5000 20000
 
-Draws JPEG images of 256 x 256 pixels with 8 boxes each into a temporary folder, a tenth of them for validation, and
-prints one JSON line for each number of images: seconds of the check alone (`automl check` without its timed batches),
+Draws JPEG images of 256 x 256 pixels with 8 boxes each, a tenth of them for validation, and prints one JSON line for each number of images: seconds of the check alone (`automl check` without its timed batches),
 and of check and staging (the start of a session), first and second time.
 """
 
@@ -51,13 +50,15 @@ def seconds(action: Callable[[], object]) -> float:
     return round(time.perf_counter() - since, 2)
 
 
-def measured(images: int) -> dict[str, float]:
-    """Return the seconds for a data set of so many images."""
+def measured(place: Path, images: int) -> dict[str, float]:
+    """Return the seconds for a data set of so many images, which is drawn in a folder unless it is there."""
+    source = place / str(images) / "data.yaml"
+    if not source.is_file():
+        drawn(source.parent, images)
+        time.sleep(3)  # files that were just written are read again the next time, since their time may not tell
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        os.environ["XDG_CACHE_HOME"] = str(root / "cache")
-        source = drawn(root / "mine", images)
-        time.sleep(3)  # files that were just written are read again the next time, since their time may not tell
+        os.environ["AUTOML_CACHE"] = str(root / "cache")
         found: dict[str, float] = {"images": images}
         check = partial(check_data, source, unpacked=root / "scratch" / "unpacked", split="val", searched=())
         prepare = partial(prepare_data, str(source), root / "study", split="val", searched=())
@@ -71,8 +72,11 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[5_000, 20_000])
-    for images in parser.parse_args().images:
-        print(json.dumps(measured(images)), flush=True)
+    parser.add_argument("--place", type=Path, help="folder that keeps the drawn images for the next run")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for images in given.images:
+            print(json.dumps(measured(given.place or Path(folder), images)), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import ray
 from automl.cluster import control_store
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import scratch
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
 from automl.study.text import printable
 from automl.trainers import registration
@@ -172,7 +172,7 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
 def _ray_output_to(log: Path) -> Iterator[int]:
     """Redirect Ray's log and standard error to a file; yield a descriptor of the original standard error."""
     sys.stderr.flush()
-    file = patiently(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+    file = retry_on_outage(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
     kept = os.dup(2)
     os.dup2(file, 2)
     try:

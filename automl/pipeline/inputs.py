@@ -13,7 +13,7 @@ from automl.pipeline import data_identity
 from automl.storage import files, layout, scratch, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study.errors import DataError
 from automl.study.model_files import renamed
@@ -32,7 +32,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """
 
     def own(name: str) -> str:
-        if symlinks.holds_file(folder, name):
+        if symlinks.contains_file(folder, name):
             return name
         source, target = source_of_model(name), kept_name(name)
         if source and not (folder / target).exists():
@@ -91,10 +91,10 @@ def prepare_data(
     """
     source, study = source_of(given, folder), None if given == SAMPLE else folder
     if given == SAMPLE and not source.exists():
-        patiently(folder, lambda: sample.draw(source.parent))
+        retry_on_outage(folder, lambda: sample.draw(source.parent))
     data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched, study=study)
     data_identity.refuse_changed(data, folder, journal)
-    return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
+    return data, retry_on_outage(folder, lambda: staging.stage(data, folder / DATA))
 
 
 def source_of(given: str, folder: Path) -> Path:

@@ -18,7 +18,7 @@ from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
 from automl.storage.journal import Journal
 from automl.storage.layout import RAY_LOG
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.spec import StudySpec
@@ -82,8 +82,8 @@ def allotted(session: Session, *, fewer_gpus: bool) -> cluster.Slots:
 def prepare(dashboard: str, *, folder: Path, staged: Path) -> None:
     """Check that the nodes can access the study's folder, and scan the labels."""
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
-    patiently(folder, lambda: cluster.probe(folder))
-    patiently(folder, lambda: trainer_of().scan_labels(staged))
+    retry_on_outage(folder, lambda: cluster.probe(folder))
+    retry_on_outage(folder, lambda: trainer_of().scan_labels(staged))
 
 
 def finished(journal: Journal, *, retrainings: int) -> Verdict | None:

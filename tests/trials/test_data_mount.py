@@ -49,7 +49,7 @@ def test_a_mount_that_comes_back_is_waited_for_and_said_once_a_minute(job: Job, 
             back(mount)
 
     away(mount)
-    with outage.held(clock.patience()):
+    with outage.retries_enabled(clock.settings()):
         data_mount.wait_for(job, data_mount.Wait(lambda: clock.now, sleep))
     times, said = zip(*clock.said, strict=True)
     assert "8 staged images lead nowhere, such as " in said[0]
@@ -62,7 +62,7 @@ def test_a_mount_that_stays_away_is_a_data_error_after_a_day(job: Job, mount: Pa
     clock = Time()
     away(mount)
     with (
-        outage.held(clock.patience()),
+        outage.retries_enabled(clock.settings()),
         pytest.raises(DataError, match=r"must lead to images, but 8 staged images lead nowhere, .*, after 24h"),
     ):
         data_mount.wait_for(job, data_mount.Wait(lambda: clock.now, clock.sleep))
@@ -94,7 +94,7 @@ def test_a_trial_whose_mount_goes_away_in_an_epoch_resumes_and_completes(
     _with(monkeypatch, train)
     heard: list[int] = []
     said: list[str] = []
-    with outage.held(outage.Patience(said.append)):
+    with outage.retries_enabled(outage.RetrySettings(said.append)):
         ending = worker.run(job, lambda measurement: heard.append(measurement.epoch))
     assert ending.state is State.COMPLETED, ending.cause
     assert tried[0] is None
