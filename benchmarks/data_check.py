@@ -2,8 +2,9 @@
 
     python benchmarks/data_check.py --images 5000 20000
 
-Draws JPEG images of 256 x 256 pixels with 8 boxes each, a tenth of them for validation, and prints one JSON line for each number of images: seconds of the check alone (`automl check` without its timed batches),
-and of check and staging (the start of a session), first and second time.
+Draws JPEG images of 256 x 256 pixels with 8 boxes each, a tenth of them for validation, and prints one JSON line for
+each number of images: seconds of the check alone (`automl check` without its timed batches), and of check and staging
+(the start of a session), first and second time.
 """
 
 import argparse
