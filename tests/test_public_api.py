@@ -60,7 +60,7 @@ def test_search_stays_the_function_when_the_entry_script_is_imported() -> None:
 @pytest.mark.parametrize(
     ("function", "parameters"),
     [
-        ("search", ["spec", "data", "model", "name", "storage", "address", "overrides"]),
+        ("search", ["spec", "data", "model", "name", "storage", "address", "overrides", "fewer_gpus"]),
         ("check", ["spec", "data", "model", "storage", "overrides"]),
         ("open_study", ["folder"]),
         ("Registry", ["folder"]),

@@ -79,6 +79,10 @@ def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, e
     yield from (f"space.{name}: has no effect" for name in space.parameters if name == "dropout")
 
 
+def misfits(*_values: Any, **_more: Any) -> Iterator[str]:
+    yield from ()
+
+
 def plain_hyperparameters() -> dict[str, Any]:
     return dict(HYPERPARAMETERS)
 

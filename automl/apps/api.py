@@ -76,7 +76,7 @@ class Study:
         source = inputs.source_of(self.spec.data, self.folder)
         return report.write(self.folder, self.spec, self._read(), self.verdict, source=source)
 
-    def resume(self, *, address: str | None = None) -> None:
+    def resume(self, *, address: str | None = None, fewer_gpus: bool = False) -> None:
         """Continue an interrupted study to its end; the same as `automl resume`.
 
         Raises:
@@ -84,7 +84,7 @@ class Study:
         """
         if (self.folder.parent.name, self.folder.name) != (RUNS, self.name):
             raise StudyError(f"{self.folder}: must be named runs/{self.name}, the name of its study; rename it")
-        run.run(self.spec, Place(self.folder.parents[1]), address=address)
+        run.run(self.spec, Place(self.folder.parents[1]), address=address, fewer_gpus=fewer_gpus)
 
     def _journal(self) -> Journal:
         return Journal.read(self.folder, metric=self.spec.metric)
@@ -106,6 +106,7 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
     storage: Path | str | None = None,
     address: str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    fewer_gpus: bool = False,
 ) -> Study:
     """Search, confirm, export and promote; a study that was interrupted continues, a finished one is returned.
 
@@ -118,6 +119,7 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
         address: Address of a Ray cluster to join; without it, a local Ray is started. If a joined cluster is lost, the
             process ends with exit code 75.
         overrides: Dotted keys of the description, such as `{"budget.trials": 6}`, to values that override the file.
+        fewer_gpus: Accept that the trials use fewer GPUs than in the study's last session.
 
     Raises:
         AutomlError: a condition that the user can fix; the message contains the remedy.
@@ -125,7 +127,7 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
     """
     given = {"data": data, "model": model, "name": name}
     described, place = describe(spec, given, overrides), place_at(storage)
-    run.run(described, place, address=address)
+    run.run(described, place, address=address, fewer_gpus=fewer_gpus)
     return Study(place.study(described.name))
 
 

@@ -7,6 +7,6 @@ deleted at the end, since the study's state is in its journal.
 from automl.cluster.connection import connected, interruptible
 from automl.cluster.launcher import run
 from automl.cluster.remote_call import call
-from automl.cluster.resources import Slots, probe, slots, slots_of
+from automl.cluster.resources import Node, Slots, nodes, probe, slots, slots_of
 
-__all__ = ["Slots", "call", "connected", "interruptible", "probe", "run", "slots", "slots_of"]
+__all__ = ["Node", "Slots", "call", "connected", "interruptible", "nodes", "probe", "run", "slots", "slots_of"]

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,8 @@ from automl.study.errors import StudyError
 
 PROBE_SECONDS: Final = 60
 ROUNDING: Final = 1e-9
+ACCELERATOR: Final = "accelerator_type:"
+"""Prefix of the resource by which Ray names the kind of a node's GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +27,44 @@ class Slots:
     concurrent: int
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of the cluster: its name and what trials may use of it."""
+
+    name: str
+    cpus: float
+    gpus: float
+    kind: str = ""
+    """The kind of its GPUs, such as `H100`, as far as Ray knows it."""
+
+    def told(self) -> str:
+        """Return the node as text.
+
+        >>> Node("a", 16, 2, "H100").told(), Node("b", 4, 0).told()
+        ('a (16 CPU cores, 2 GPUs H100)', 'b (4 CPU cores, no GPU)')
+        """
+        gpus = f"{self.gpus:g} GPU{'s' * (self.gpus != 1)} {self.kind}".rstrip() if self.gpus else "no GPU"
+        return f"{self.name} ({self.cpus:g} CPU core{'s' * (self.cpus != 1)}, {gpus})"
+
+
+def nodes() -> list[Node]:
+    """Return the nodes that are alive, by name."""
+    return sorted((_node(node) for node in ray.nodes() if node["Alive"]), key=lambda node: node.name)
+
+
+def _node(plain: Mapping[str, Any]) -> Node:
+    held = plain["Resources"]
+    kinds = sorted(name.removeprefix(ACCELERATOR) for name in held if name.startswith(ACCELERATOR))
+    return Node(plain["NodeManagerHostname"], float(held.get("CPU", 0)), float(held.get("GPU", 0)), ", ".join(kinds))
+
+
 def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slots:
     """Return the resources of a trial, from those of the nodes.
 
     Raises:
         StudyError: no node has the resources of a single trial.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    shapes = [(float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in nodes]
+    shapes = [(node.cpus, node.gpus) for node in nodes()]
     return slots_of(shapes, gpus=gpus, cpus=cpus, concurrent=concurrent)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from automl.data import annotations
+from automl.storage import ownership
 from automl.study.errors import DataError
 
 PART: Final = ".part"
@@ -22,6 +23,8 @@ def yaml_of(place: Path, *, unpacked: Path) -> Path:
     """
     if place.is_dir():
         return _of_folder(place, place)
+    if place.exists() and not place.is_file():
+        raise DataError(f"{place}: must be a data.yaml, a folder or an archive, but is not a regular file")
     if not place.is_file() or place.suffix.lower() in {".yaml", ".yml"}:
         return place
     if zipfile.is_zipfile(place) or tarfile.is_tarfile(place):
@@ -61,8 +64,8 @@ def _unpack(archive: Path, target: Path) -> None:
     if target.is_dir():
         return
     part = target.with_name(target.name + PART)
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    ownership.remove(part)
+    ownership.claim(part)
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:

@@ -3,18 +3,19 @@
 What Ultralytics would exclude is excluded here and reported, so that counts, staging and export use the same images.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 from automl.data import annotations, copies, pairing
-from automl.data.findings import Split, read_split
-from automl.data.images import IMAGES, image_problem, listing
+from automl.data.findings import Rules, Split, read_split
+from automl.data.identity import Identity
+from automl.data.images import IMAGES, Listing, listing
 from automl.data.labels import label_of
-from automl.data.pictures import look_at_all
+from automl.data.picture_cache import Lines, kept_lines, look_at_all
 from automl.data.places import (
+    folders_of,
     keypoint_numbers,
     names_of,
     normalised,
@@ -30,10 +31,14 @@ from automl.study.errors import DataError
 FEW: Final = 0.01
 """Invalid label lines up to this share cause a warning, more an error."""
 SHOWN: Final = 10
+LONGEST: Final = 600
+"""Maximum length of a shown line, in characters: a list may hold lines of any length."""
 
 
-def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...]) -> DataSet:
+def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...], cache: Path | None = None) -> DataSet:
     """Check every image and label of the given splits; `raw` is the content of the data set's `data.yaml`.
+
+    `cache` is the folder in which findings on images are kept for the next check.
 
     Raises:
         DataError: a split is missing or empty, classes are unclear, or too many labels are wrong; all at once.
@@ -42,31 +47,42 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...]) -> D
     if mistakes := [*yaml_mistakes(source, raw, splits)]:
         raise DataError("\n".join(mistakes))
     names, keypoints = names_of(raw), keypoint_numbers(raw)
-    roots = roots_of(source, raw)
-    lists = {split: listing(places_of(source, raw, split), roots=roots) for split in splits}
-    pictures = look_at_all(image for found in lists.values() for image in found.images)
-    found = {
-        split: read_split(listed, pictures, classes=len(names), keypoints=keypoints) for split, listed in lists.items()
-    }
+    lists = {split: _listed(source, raw, split) for split in splits}
+    listed = [image for found in lists.values() for image in found.images]
+    pictures = look_at_all(listed, cache=cache)
+    rules = Rules(len(names), keypoints, folders_of(source, raw, listed))
+    found = {split: read_split(one, pictures, rules) for split, one in lists.items()}
     images = {split: findings.images for split, findings in found.items()}
     mistakes = [f"{source}: {line}" for split in splits for line in _mistakes(split, found[split])]
     mistakes += [f"{source}: {line}" for line in _shared_images(images)]
     if mistakes:
         raise DataError("\n".join(mistakes))
     warnings = [f"{split}: {line}" for split in splits for line in _warnings(found[split], names)]
-    warnings += copies.warnings(images, pictures)
+    warnings += kept_lines(images, pictures, Lines(lambda: copies.warnings(images, pictures), cache))
     if keypoints:
         warnings.append("kpt_shape: keypoints are ignored: only boxes are used for training")
+    identity = Identity(names, keypoints, {split: findings.entries for split, findings in found.items()})
     return DataSet(
         source=source,
         names=names,
         images=images,
         boxes={split: dict(findings.boxes) for split, findings in found.items()},
         warnings=tuple(f"{source}: {line}" for line in warnings),
-        fingerprint=_fingerprint({split: listed.images for split, listed in lists.items()}, keypoints=keypoints),
+        fingerprint=identity.fingerprint,
         keypoints=keypoints,
         polygons=frozenset(split for split, findings in found.items() if findings.polygons == findings.good),
+        identity=identity,
+        listed={split: tuple(one.images) for split, one in lists.items()},
+        texts={image: text for findings in found.values() for image, text in findings.texts.items()},
+        places=tuple(place for split in splits for place in places_of(source, raw, split)),
     )
+
+
+def _listed(source: Path, raw: Mapping[str, Any], split: str) -> Listing:
+    try:
+        return listing(places_of(source, raw, split), roots=roots_of(source, raw))
+    except DataError as error:
+        raise DataError(f"{source}: {split}: {error}{remedy_of(split)}") from None
 
 
 def _mistakes(split: str, found: Split) -> Iterator[str]:
@@ -125,25 +141,19 @@ def _invalid_lines(found: Split) -> str:
 
 
 def _shown(lines: Sequence[str]) -> str:
-    shown = "".join(f"\n  {line}" for line in lines[:SHOWN])
+    cut = [line if len(line) <= LONGEST else f"{line[:LONGEST]} ..." for line in lines[:SHOWN]]
+    shown = "".join(f"\n  {line}" for line in cut)
     return shown + (f"\n  and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
 
 
 def _shared_images(images: Mapping[str, Sequence[Path]]) -> Iterator[str]:
     """Yield data leakage between splits: an image in two splits evaluates a model on its training data."""
-    files = {split: {resolved(path) for path in paths} for split, paths in images.items()}
+    folders = {folder: resolved(folder) for paths in images.values() for folder in {path.parent for path in paths}}
+    files = {
+        split: {resolved(path) if path.is_symlink() else folders[path.parent] / path.name for path in paths}
+        for split, paths in images.items()
+    }
     for one, other in combinations(files, 2):
         if shared := files[one] & files[other]:
             found = f"but share {len(shared)}, such as {min(shared)}{remedy_of(other)}"
             yield f"{one} and {other} must share no image, {found}"
-
-
-def _fingerprint(images: Mapping[str, Sequence[Path]], *, keypoints: int) -> str:
-    digest = hashlib.sha256(f"keypoints {keypoints}\n".encode() if keypoints else b"")
-    for split, paths in images.items():
-        for path in paths:
-            there = not image_problem(path)
-            digest.update(f"{split}/{path.name}:{path.stat().st_size if there else -1}\n".encode(errors="replace"))
-            label = label_of(path)
-            digest.update(label.read_bytes() if there and label.is_file() else b"")
-    return digest.hexdigest()

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from automl.data.identity import EXCLUDED, Entry
 from automl.data.images import Listing, image_problem
-from automl.data.labels import BOX, CORNERS, LabelLine, label_lines, label_of
+from automl.data.labels import BOX, CORNERS, LabelLine, label_of, lines_of, read_labels
 from automl.data.pictures import Picture
 
 FEW_LEVELS: Final = 64
@@ -42,6 +43,10 @@ class Split:
     flat: int = 0
     dark: list[Path] = field(default_factory=list)
     """16-bit images that keep few grey levels."""
+    entries: list[Entry] = field(default_factory=list)
+    """All listed images with their content."""
+    texts: dict[Path, str] = field(default_factory=dict)
+    """Image to its valid label lines, without repeats."""
 
     def too_many_invalid(self, share: float) -> bool:
         """Return True if more than a share of the label lines are invalid."""
@@ -68,16 +73,29 @@ class Split:
             )
 
 
-def read_split(listed: Listing, pictures: Mapping[Path, Picture], *, classes: int, keypoints: int) -> Split:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the label lines of a data set are read."""
+
+    classes: int
+    keypoints: int = 0
+    """Number of keypoint values in a label line."""
+    inside: tuple[Path, ...] = ()
+    """The folders of the data set, in which links of label files must end; empty to follow any link."""
+
+
+def read_split(listed: Listing, pictures: Mapping[Path, Picture], rules: Rules) -> Split:
     """Read and count the labels of a split's usable images; an image named twice counts twice."""
     found, kept = Split(listed), list[Path]()
-    read: dict[Path, Sequence[LabelLine]] = {}
+    read: dict[Path, tuple[Sequence[LabelLine], str]] = {}
     for image in listed.images:
         if problem := _problem(image, pictures):
             found.unreadable.append((image, problem))
+            found.entries.append(Entry(image.name, EXCLUDED + pictures[image].digest.hex(), ""))
             continue
         first = image not in read
-        lines = read.setdefault(image, list(label_lines(image, classes, keypoints=keypoints)))
+        lines, digest = read[image] if not first else read.setdefault(image, _read(image, rules))
+        found.entries.append(Entry(image.name, pictures[image].digest.hex(), digest))
         wrong = [line for line in lines if line.mistake]
         found.lines += len(lines)
         if first:
@@ -86,11 +104,18 @@ def read_split(listed: Listing, pictures: Mapping[Path, Picture], *, classes: in
             found.left_out += 1
             continue
         kept.append(image)
+        if first:
+            found.texts[image] = "".join(f"{line.text}\n" for line in lines if not line.repeated)
         _count(found, lines)
         if first and pictures[image].levels <= FEW_LEVELS:
             found.dark.append(image)
     found.images = tuple(kept)
     return found
+
+
+def _read(image: Path, rules: Rules) -> tuple[Sequence[LabelLine], str]:
+    file = read_labels(image, inside=rules.inside)
+    return list(lines_of(file, rules.classes, keypoints=rules.keypoints)), file.digest
 
 
 def _problem(image: Path, pictures: Mapping[Path, Picture]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from automl.data.places import resolved
+from automl.data.places import list_text, resolved
+from automl.study.errors import DataError
 
 IMAGES: Final = frozenset({
     ".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp",
@@ -18,6 +19,10 @@ UNREAD: Final = frozenset({
     ".psd", ".raw", ".svg", ".tga",
 })  # fmt: skip
 """Suffixes of other image formats, which Ultralytics skips without a message."""
+MOST_OTHERS: Final = 100_000
+"""Folders and files that are no images up to which a split's folder is searched, where images are few among them."""
+OTHERS_EACH: Final = 10
+"""The same for each image found: labels, caches and notes stand beside images."""
 
 
 @dataclass(slots=True)
@@ -28,6 +33,8 @@ class Listing:
     """In the order of the places; an image that is named more than once is in it as often."""
     unread: Counter[str] = field(default_factory=Counter)
     """Suffixes of image files that are skipped."""
+    others: int = 0
+    """Folders and files found beside the images."""
 
     def repeats(self) -> int:
         """Return how many images are named by more than one line or place."""
@@ -38,40 +45,53 @@ def listing(places: Sequence[Path], *, roots: Sequence[Path]) -> Listing:
     """List the images of a split's places; relative lines of a list file are read from its folder or from `roots`.
 
     A symlinked image keeps the path of its link, since its labels are beside the link.
+
+    Raises:
+        DataError: a folder holds a great deal besides images, as the root of a disk does.
     """
     found = Listing()
     for place in places:
         if place.is_dir():
-            found.images += sorted(_below(place, found.unread))
+            found.images += sorted(_below(place, found))
         else:
             found.images += _listed(place, (place.parent, *roots, Path.cwd()))
     return found
 
 
 def _listed(place: Path, roots: Sequence[Path]) -> Iterator[Path]:
-    for line in place.read_text(encoding="utf-8-sig").splitlines():
+    for line in list_text(place).splitlines():
         if text := line.strip():
             tried = (root / text for root in roots)
             yield next((path for path in tried if not image_problem(path)), roots[0] / text)
 
 
-def _below(folder: Path, unread: Counter[str]) -> Iterator[Path]:
+def _below(folder: Path, found: Listing) -> Iterator[Path]:
     """Yield the images in a folder and its subfolders; symlinked folders are entered too, each once.
 
     Hidden files and folders are skipped, as by Ultralytics' glob: thumbnails, checkpoints, resource forks.
     """
     seen: set[Path] = set()
+    images = 0
     for root, folders, files in os.walk(folder, followlinks=True):
         if (real := resolved(Path(root))) in seen:
             folders.clear()
             continue
         seen.add(real)
+        found.others += 1
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(root, name) for name in files if not name.startswith(".")):
             if (suffix := path.suffix.lower()) in IMAGES:
+                images += 1
                 yield path
-            elif suffix in UNREAD:
-                unread[suffix] += 1
+                continue
+            found.others += 1
+            if suffix in UNREAD:
+                found.unread[suffix] += 1
+        if found.others > max(MOST_OTHERS, OTHERS_EACH * images):
+            raise DataError(
+                f"must be a folder of images, but {folder} holds more than {found.others} other files and folders, "
+                f"and {images} images among those looked at; name the folder that holds the images"
+            )
 
 
 def image_problem(image: Path) -> str:

@@ -1,14 +1,18 @@
 """Label files: their path, their lines, and the errors of a line.
 
-The rules are those of `verify_image_label` in Ultralytics 8.4.190, which decide what a detection training accepts.
+The rules are those of `verify_image_label` in Ultralytics 8.4.190, which decide what a detection training accepts. Only
+regular files are read as labels, and of their content at most a line of QUOTED characters is repeated in a message.
 """
 
 import codecs
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from automl.data import regular_files
 
 BOX: Final = 5
 """Number of values in a box line; a polygon has at least seven."""
@@ -16,6 +20,10 @@ CORNERS: Final = 9
 """Number of values in a line of four corners, as oriented boxes have."""
 TOLERANCE: Final = 0.01
 """How far a box may lie outside the image, as a share of its side."""
+MOST_BYTES: Final = 8 * regular_files.MB
+"""Maximum size of a label file: more than 100,000 boxes."""
+QUOTED: Final = 80
+"""Maximum number of characters of a label line in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +55,62 @@ def label_of(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """The content of an image's label file."""
+
+    content: bytes = b""
+    mistake: str = ""
+    """Why the file cannot be read as labels, empty when it can or does not exist."""
+    exists: bool = True
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the content, empty where there is no file; the mistake where it cannot be read."""
+        if self.mistake or not self.exists:
+            return self.mistake
+        return hashlib.blake2b(self.content, digest_size=16).hexdigest()
+
+
+def read_labels(image: Path, *, inside: Sequence[Path] = ()) -> LabelFile:
+    """Read the label file of an image; a link must lead to a place below one of the folders `inside`, if any are given.
+
+    What lies outside the data set may be anything, and a wrong line of it would be quoted in logs.
+    """
+    path = label_of(image)
+    try:
+        if inside and path.is_symlink() and not _leads_into(path, inside):
+            return LabelFile(mistake="is a symlink to a file outside the data set; replace it by a copy")
+        return LabelFile(regular_files.read(path, most=MOST_BYTES))
+    except FileNotFoundError:
+        gone = path.is_symlink()
+        return LabelFile(mistake="is a symlink to a missing file" if gone else "", exists=gone)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
+        return LabelFile(mistake=f"must be a readable file, but {getattr(error, 'strerror', None) or error}")
+
+
+def _leads_into(link: Path, folders: Sequence[Path]) -> bool:
+    place = link.resolve(strict=True)
+    return any(place.is_relative_to(folder) for folder in folders)
+
+
 def label_lines(image: Path, classes: int, *, keypoints: int = 0) -> Iterator[LabelLine]:
     """Yield each non-blank line of an image's label file; an unreadable file counts as one invalid line.
 
     `keypoints` is the number of keypoint values after the box.
     """
-    path = label_of(image)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        if path.is_symlink():
-            yield LabelLine(1, "", "is a symlink to a missing file")
+    yield from lines_of(read_labels(image), classes, keypoints=keypoints)
+
+
+def lines_of(file: LabelFile, classes: int, *, keypoints: int = 0) -> Iterator[LabelLine]:
+    """Yield each non-blank line of a label file that was read; an unreadable file counts as one invalid line."""
+    if file.mistake:
+        yield LabelLine(1, "", file.mistake)
         return
-    except (OSError, ValueError) as error:
-        yield LabelLine(1, "", f"must be a readable file, but {getattr(error, 'strerror', None) or error}")
-        return
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if file.content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         yield LabelLine(1, "", "must be UTF-8 text, but is UTF-16")
         return
-    yield from _parsed(content.decode("utf-8-sig", errors="replace"), classes, keypoints=keypoints)
+    yield from _parsed(file.content.decode("utf-8-sig", errors="replace"), classes, keypoints=keypoints)
 
 
 def _parsed(text: str, classes: int, *, keypoints: int) -> Iterator[LabelLine]:
@@ -104,7 +149,7 @@ def box_of(values: Sequence[float]) -> tuple[float, ...]:
 
 def _shape_mistake(words: Sequence[str], *, polygons: bool) -> str:
     if not all(math.isfinite(_number(word)) for word in words):
-        return f"must be finite numbers, but got {' '.join(words)[:100]!r}"
+        return f"must be finite numbers, but got {quoted(words)!r}"
     if len(words) != BOX and not is_polygon(words):
         return f"must be `class x y width height` or a polygon, but has {len(words)} numbers"
     if polygons and len(words) == BOX:  # Ultralytics excludes the whole image
@@ -116,12 +161,22 @@ def _value_mistake(words: Sequence[str], box: Sequence[float], classes: int) -> 
     if not box:
         return ""
     if not (box[0].is_integer() and 0 <= box[0] < classes):
-        return f"class must be 0 to {classes - 1}, but got {words[0]}"
+        return f"class must be 0 to {classes - 1}, but got {quoted(words[:1])}"
     if max(box[1:]) > 1 + TOLERANCE or min(box[1:3]) < -TOLERANCE:
-        return f"box must lie inside the image (0 to 1), but got {' '.join(words[1:])}"
+        return f"box must lie inside the image (0 to 1), but got {quoted(words[1:])}"
     if min(box[3:]) < 0:
-        return f"width and height must not be negative, but got {' '.join(words[3:])}"
+        return f"width and height must not be negative, but got {quoted(words[3:])}"
     return ""
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Return the start of a label line as a message shows it.
+
+    >>> quoted(["0", "0." + "5" * 100])
+    '0 0.5555555555555555555555555555555555555555555555555555555555555555555555555...'
+    """
+    text = " ".join(word[: QUOTED + 1] for word in words[: QUOTED + 1])
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
 
 
 def _number(word: str) -> float:

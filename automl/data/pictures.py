@@ -7,24 +7,29 @@ import hashlib
 import importlib
 import importlib.util
 import io
-import os
 import struct
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
+
+from automl.data import regular_files
 
 FORMATS: Final = frozenset({
     "AVIF", "BMP", "DNG", "HEIC", "HEIF", "JP2", "JPEG", "JPEG2000", "JPG", "MPO", "PNG", "TIF", "TIFF", "WEBP",
 })  # fmt: skip
+MOST_BYTES: Final = 1024 * regular_files.MB
+"""Maximum size of an image file."""
+DIGEST: Final = 16
+"""Bytes of a digest."""
 SMALLEST: Final = 10
 """Minimum side of an image in pixels."""
 THUMBNAIL: Final = 32
@@ -39,6 +44,9 @@ BROKEN: Final = (
 )  # fmt: skip
 """Exceptions of Pillow for an unreadable file."""
 
+DECODERS: Final = f"Pillow {PIL.__version__}, OpenCV {cv2.__version__}"
+"""Programs that decide what can be read."""
+
 Gray = NDArray[np.uint8]
 
 
@@ -49,21 +57,17 @@ class Picture:
     problem: str = ""
     """Why a training excludes the file, empty when it does not."""
     digest: bytes = b""
+    """Of the file's bytes; empty where it cannot be read."""
     levels: int = 256
     """Grey levels that remain after reading a file of 16 bits a sample; 256 for other files."""
     thumbnail: bytes = b""
     """THUMBNAIL x THUMBNAIL grey values."""
-
-
-def look_at_all(images: Iterable[Path]) -> Mapping[Path, Picture]:
-    """Inspect the content of images, several at a time."""
-    unique = list(dict.fromkeys(images))
-    with _quiet(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return dict(zip(unique, pool.map(look, unique), strict=True))
+    passing: bool = False
+    """True if the problem is one of this machine, such as a missing package."""
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Suppress the vendors' warnings about single files: the caller reports the problems."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()
@@ -77,13 +81,29 @@ def _quiet() -> Iterator[None]:
 
 def look(path: Path) -> Picture:
     """Read an image file, verify it as Ultralytics does, and decode it."""
+    content = content_of(path)
+    return content if isinstance(content, Picture) else verified(path, content)
+
+
+def content_of(path: Path) -> bytes | Picture:
+    """Return the bytes of an image file, or the finding where it cannot be read."""
     try:
-        content = path.read_bytes()
+        content = regular_files.read(path, most=MOST_BYTES)
     except FileNotFoundError:
         return Picture("does not exist")
     except (OSError, ValueError) as error:
         return Picture(f"cannot be read: {getattr(error, 'strerror', None) or error}")
-    return _verified(path, content) if content else Picture("is empty")
+    return content or Picture("is empty", digest_of(b""))
+
+
+def digest_of(content: bytes) -> bytes:
+    """Return the digest of a file's bytes."""
+    return hashlib.blake2b(content, digest_size=DIGEST).digest()
+
+
+def verified(path: Path, content: bytes) -> Picture:
+    """Verify the bytes of an image file as Ultralytics does, and decode them."""
+    return replace(_verified(path, content), digest=digest_of(content))
 
 
 def _verified(path: Path, content: bytes) -> Picture:
@@ -97,13 +117,13 @@ def _verified(path: Path, content: bytes) -> Picture:
             with _opened(content) as again:  # Ultralytics repairs one that has bytes after its end, not a cut one
                 again.load()
     except BROKEN as error:
-        return Picture(_reason(content, error))
+        return Picture(_reason(content, error), passing=isinstance(error, ImportError))
     gray = _decoded(path, content, shrink=_shrink(*image.size))
     if gray is None:
         return Picture("cannot be decoded")
     small = cv2.resize(gray, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     levels = len(np.unique(gray)) if deep else 256
-    return Picture("", hashlib.blake2b(content, digest_size=16).digest(), levels, small.astype(np.uint8).tobytes())
+    return Picture("", levels=levels, thumbnail=small.astype(np.uint8).tobytes())
 
 
 def _opened(content: bytes) -> ImageFile.ImageFile:

@@ -1,9 +1,16 @@
 """Parser of `data.yaml`: classes and paths of the splits, as `check_det_dataset` of Ultralytics accepts them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from automl.data import regular_files
+from automl.study.messages import shown
+
+MOST_LIST_BYTES: Final = 256 * regular_files.MB
+"""Maximum size of a text file that lists images."""
+STORES: Final = (".git/annex/objects", ".dvc/cache")
+"""Where git-annex and DVC keep the files to which they link, below the root of a repository."""
 KEPT_IN_VAL: Final = "; or set confirm.split to val"
 """Remedy for a missing test split."""
 
@@ -25,7 +32,7 @@ def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...])
         if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
             yield (
                 f"{source}: {split}: must name a folder or a text file that lists images, or a list of these, "
-                f"but got {values!r}{hint}"
+                f"but got {shown(values)}{hint}"
             )
             continue
         for value, place in zip(listed, places_of(source, raw, split), strict=True):
@@ -41,12 +48,12 @@ def remedy_of(split: str) -> str:
 def _class_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     names, count = raw.get("names"), raw.get("nc")
     if "nc" in raw and _whole(count) is None:
-        yield f"nc: must be the number of classes, but got {count!r}"
+        yield f"nc: must be the number of classes, but got {shown(count)}"
     if names is None and _whole(count):
         return
     yield from (f"names{mistake}" for mistake in _names_mistakes(names))
     if isinstance(names, dict | list) and _whole(count) not in {None, len(names)}:
-        yield f"nc: must be the number of names ({len(names)}), but got {count}; remove nc, or fix names"
+        yield f"nc: must be the number of names ({len(names)}), but got {shown(count)}; remove nc, or fix names"
 
 
 def _whole(value: object) -> int | None:
@@ -62,29 +69,35 @@ def _whole(value: object) -> int | None:
 
 def _names_mistakes(names: object) -> Iterator[str]:
     if not isinstance(names, dict | list) or not names:
-        yield f": must map class numbers to names, but got {names!r}"
+        yield f": must map class numbers to names, but got {shown(names)}"
         return
     pairs = list(enumerate(names)) if isinstance(names, list) else list(names.items())
     numbers = [int(number) if str(number).isdecimal() else -1 for number, _ in pairs]
     if sorted(numbers) != list(range(len(pairs))):
-        yield f": must be numbered 0 to {len(pairs) - 1}, but got {[number for number, _ in pairs]}"
+        yield f": must be numbered 0 to {len(pairs) - 1}, but got {shown([number for number, _ in pairs])}"
     for number, name in pairs:
         if isinstance(name, bool) or not isinstance(name, str | int | float):
-            yield f".{number}: must be text (in quotes where YAML reads another type), but got {name!r}"
+            yield f".{number}: must be text (in quotes where YAML reads another type), but got {shown(name)}"
+    numbers_of: dict[str, list[object]] = {}
+    for number, name in pairs:
+        numbers_of.setdefault(str(name) if isinstance(name, str | int | float) else f"{number}", []).append(number)
+    for name, alike in numbers_of.items():
+        if len(alike) > 1:
+            yield f": must differ, since scores are kept by name, but classes {shown(alike)} are all {shown(name)}"
 
 
 def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     """Yield the errors of the keys that define images and label lines."""
     if raw.get("channels", 3) != 3:
         yield (
-            f"channels: must be 3, since models are trained, exported and served with three channels, but got "
-            f"{raw['channels']!r}; remove the line to train on three channels: a grey image is repeated, of more "
+            "channels: must be 3, since models are trained, exported and served with three channels, but got "
+            f"{shown(raw['channels'])}; remove the line to train on three channels: a grey image is repeated, of more "
             "channels the first three are used, of several pages the first"
         )
     if raw.get("kpt_shape") is not None and keypoint_numbers(raw) == 0:
-        yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {raw['kpt_shape']!r}"
+        yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {shown(raw['kpt_shape'])}"
     if "path" in raw and not isinstance(raw["path"], str | None):
-        yield f"path: must be text, but got {raw['path']!r}"
+        yield f"path: must be text, but got {shown(raw['path'])}"
 
 
 def keypoint_numbers(raw: Mapping[str, Any]) -> int:
@@ -146,14 +159,43 @@ def _exists(place: Path) -> bool:
 def _place_problem(place: Path) -> str:
     """Return the error of a split's path, empty when images can be listed from it."""
     try:
+        if place == Path(place.anchor):
+            return f"must be a folder of images, but {place} is the root of the file system"
         if place.is_file():
-            place.read_text(encoding="utf-8-sig")
-        elif not place.is_dir():
+            list_text(place)
+        elif not place.exists():
             return f"must exist, but {place} does not"
+        elif not place.is_dir():
+            return f"must be a folder or a text file with one image a line, but {place} is neither"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "is not text"
         return f"must be a folder or a text file with one image a line, but {place}: {reason}"
     return ""
+
+
+def list_text(place: Path) -> str:
+    """Return the content of a text file that lists images; raises like `regular_files.read`."""
+    return regular_files.read(place, most=MOST_LIST_BYTES).decode("utf-8-sig")
+
+
+def folders_of(source: Path, raw: Mapping[str, Any], images: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the folders that make up a data set, in which a link of a label file must end.
+
+    These are the folder of the `data.yaml` and that to which it links, those to which paths are relative, those round
+    the images, and the stores of git-annex, DVC and the Hugging Face cache.
+    """
+    found = {source.parent, resolved(source).parent, *roots_of(source, raw)}
+    found |= {_above_images(folder) for folder in dict.fromkeys(image.parent for image in images)}
+    found |= {parent / store for parent in source.absolute().parents for store in STORES if _exists(parent / store)}
+    found |= {parent.parent / "blobs" for parent in source.absolute().parents if parent.name == "snapshots"}
+    places = {resolved(folder) for folder in found}
+    return tuple(place for place in places if place != Path(place.anchor))
+
+
+def _above_images(folder: Path) -> Path:
+    """Return the folder above the last folder `images` of a path, else the path itself."""
+    last = next((path for path in (folder, *folder.parents) if path.name == "images"), None)
+    return last.parent if last else folder
 
 
 def _missing_path_hint(source: Path, raw: Mapping[str, Any], value: str) -> str:

@@ -1,21 +1,25 @@
 """Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
-from automl.data import archive, check, sample, staging, summary
+from automl.data import archive, check, picture_cache, sample, staging, summary
+from automl.data.places import resolved
 from automl.data.record import DataSet
 from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
+from automl.pipeline import data_identity
 from automl.storage import files, layout, records, scratch, symlinks
+from automl.storage.journal import Journal
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
 from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
-from automl.study.errors import DataError, StudyError
+from automl.study.errors import DataError
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
-from automl.study.spec import SAMPLE, StudySpec
+from automl.study.spec import SAMPLE, ChoiceSpec, RangeSpec, StudySpec
+from automl.study.trial import ParamValue
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
 
@@ -75,23 +79,21 @@ def transfers_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[h
     return hpo_warm_start.gather(spec, place.storage, data=data, settings=trainer_of().settings())
 
 
-def prepare_data(given: str, folder: Path, *, split: str, searched: Container[str]) -> tuple[DataSet, Path]:
+def prepare_data(
+    given: str, folder: Path, *, split: str, searched: Container[str], journal: Journal | None = None
+) -> tuple[DataSet, Path]:
     """Check the study's data, generating the sample if requested, and stage it in the study's folder.
+
+    `journal` is that of a study that has begun.
 
     Raises:
         StudyError: the study has begun, and its data set has changed.
     """
-    source = source_of(given, folder)
+    source, study = source_of(given, folder), None if given == SAMPLE else folder
     if given == SAMPLE and not source.exists():
         retry_on_outage(folder, lambda: sample.draw(source.parent))
-    data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched)
-    marker = folder / DATA / DATA_YAML
-    begun = (folder / JOURNAL).exists() and marker.is_file()
-    if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
-        raise StudyError(
-            f"{source}: must be the data set with which the study began, but images or labels have changed; "
-            "restore them, or start a new study with another --name"
-        )
+    data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched, study=study)
+    data_identity.refuse_changed(data, folder, journal)
     return data, retry_on_outage(folder, lambda: staging.stage(data, folder / DATA))
 
 
@@ -100,21 +102,71 @@ def source_of(given: str, folder: Path) -> Path:
     return folder / DRAWN / DATA_YAML if given == SAMPLE else Path(given)
 
 
-def check_data(source: Path, *, unpacked: Path, split: str, searched: Container[str]) -> DataSet:
+def check_data(
+    source: Path, *, unpacked: Path, split: str, searched: Container[str], study: Path | None = None
+) -> DataSet:
     """Check the splits that the study will use; an archive is unpacked into the folder `unpacked`.
+
+    `study` is the study's folder, which must not contain the data set; None for the sample, which it may contain.
 
     Raises:
         DataError: the data cannot be used, or a searched setting has no effect on them.
     """
     splits = tuple(dict.fromkeys(("train", "val", split)))
+    refuse_inside(study, [source])
     place = archive.yaml_of(source.absolute(), unpacked=unpacked)
-    data = check.check(place, read_yaml(place), splits=splits)
+    made_here = place.is_relative_to(unpacked.parent)  # the sample, or an archive
+    cache = None if made_here else picture_cache.default_folder()
+    data = check.check(place, read_yaml(place), splits=splits, cache=cache)
+    if not made_here:
+        refuse_inside(study, [place, *data.places, *dict.fromkeys(p.parent for ps in data.images.values() for p in ps)])
     if "copy_paste" in searched and "train" not in data.polygons:
         raise DataError(
             f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
             "remove space.copy_paste, or provide polygon labels"
         )
     return data
+
+
+def refuse_inside(study: Path | None, paths: Iterable[Path]) -> None:
+    """Check that a data set is not in the folder of its study, where the study writes and deletes.
+
+    Raises:
+        DataError: a part of it is.
+    """
+    folder = study.resolve() if study else None
+    for path in paths if folder else ():
+        if folder and any(place.is_relative_to(folder) for place in (path.absolute(), resolved(path))):
+            raise DataError(
+                f"{path}: must not be in the study's own folder {study}, where the study writes and deletes; move the "
+                "data set out of it, or choose another --name"
+            )
+
+
+def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
+    """Check the settings that depend on the model's layers or the data's classes.
+
+    Raises:
+        DataError: some do not fit.
+    """
+    searched = {name: values_of(part) for name, _, part in spec.parts()}
+    fixed = {name: [value] for name, value in spec.train.items()}
+    models = {str(value) for value in searched.get("model", [])} | {spec.model}
+    found = [
+        f"{section}.{mistake}"
+        for section, values in (("train", fixed), ("space", searched))
+        for model in sorted(models)
+        for mistake in trainer_of().misfits(values, model=model, names=data.names)
+    ]
+    if found:
+        raise DataError("\n".join(dict.fromkeys(found)))
+
+
+def values_of(part: RangeSpec | ChoiceSpec) -> list[ParamValue]:
+    """Return the choices of a parameter, or the ends of its range."""
+    if isinstance(part, ChoiceSpec):
+        return list(part.choices)
+    return [int(end) if part.type == "int" else end for end in (part.low, part.high)]
 
 
 def summary_of(data: DataSet) -> Summary | None:

@@ -115,7 +115,10 @@ def preview(spec: StudySpec, place: Place) -> Preview:
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
         unpacked, split = drawn / UNPACKED, spec.confirm.split
-        return _of(spec, place, inputs.check_data(source, unpacked=unpacked, split=split, searched=spec.space))
+        study = None if spec.data == SAMPLE else place.study(spec.name)
+        data = inputs.check_data(source, unpacked=unpacked, split=split, searched=spec.space, study=study)
+        inputs.refuse_misfits(spec, data)
+        return _of(spec, place, data)
 
 
 def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:

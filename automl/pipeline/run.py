@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from automl import cluster
-from automl.pipeline import export, finish
+from automl.pipeline import devices, export, finish
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
@@ -22,7 +22,7 @@ from automl.storage.layout import BEST, RAY_LOG
 from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study import shipped_spaces
-from automl.study.spec import ResourcesSpec, StudySpec
+from automl.study.spec import StudySpec
 from automl.study.verdict import Verdict
 from automl.trainers import trainer_of
 
@@ -31,8 +31,12 @@ LOG: Final = logging.getLogger(__name__)
 DEFAULT_SPEC: Final = shipped_spaces.folder() / "smoke.yaml"
 
 
-def run(spec: StudySpec, place: Place, *, address: str | None, console: Console | None = None) -> Verdict:
+def run(
+    spec: StudySpec, place: Place, *, address: str | None, console: Console | None = None, fewer_gpus: bool = False
+) -> Verdict:
     """Run a study from its description to a champion, in eight stages; each is idempotent and resumable.
+
+    `fewer_gpus` accepts fewer GPUs than the last session used.
 
     Raises:
         Interrupted: stopped by a signal; `resume` continues.
@@ -43,19 +47,19 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
         publish.check_champion(registry, session.data.names, train=session.spec.train)
         if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
             return finish.summarize(session, done)
-        verdict = decided(session.journal) or decide(session, address=address)  # 2 to 6
+        verdict = decided(session.journal) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
         publish.delete_weights(session, verdict)
-        again = partial(compare_again, session, address=address)
+        again = partial(compare_again, session, address=address, fewer_gpus=fewer_gpus)
         done = finish.publish(session, verdict, compare_again=again)  # 7. registry, champion, report
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
 
-def decide(session: Session, *, address: str | None) -> Verdict:
+def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
     LOG.info("joining the Ray cluster" if address or "RAY_ADDRESS" in os.environ else "starting a local Ray cluster")
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
-        # 2. join Ray, probe the nodes, scan the labels
-        slots = prepared(session.spec.resources, dashboard, folder=session.folder, staged=session.staged)
+        slots = allotted(session, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
+        prepare(dashboard, folder=session.folder, staged=session.staged)
         trials = search(session, slots)  # 3. trials, until the budget is spent
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
@@ -69,23 +73,30 @@ def decide(session: Session, *, address: str | None) -> Verdict:
     return verdict
 
 
-def compare_again(session: Session, verdict: Verdict, *, address: str | None) -> Verdict:
+def compare_again(session: Session, verdict: Verdict, *, address: str | None, fewer_gpus: bool) -> Verdict:
     """Compare the model of a verdict with the champion that serves now; return the verdict, then in the journal."""
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
-        slots = prepared(session.spec.resources, dashboard, folder=session.folder, staged=session.staged)
+        prepare(dashboard, folder=session.folder, staged=session.staged)
+        slots = allotted(session, fewer_gpus=fewer_gpus)
         champion, over = export.over_champion(session, session.folder / verdict.files[BEST], slots)
     again = publish.compared_again(verdict, session.spec.laws, champion=champion, over=over)
     session.journal.note("verdict", again.to_dict())
     return again
 
 
-def prepared(resources: ResourcesSpec, dashboard: str, *, folder: Path, staged: Path) -> cluster.Slots:
-    """Check that the nodes can access the study's folder, scan the labels, and return the resources of a trial."""
-    LOG.info(f"Ray dashboard {dashboard or 'none'}")
+def allotted(session: Session, *, fewer_gpus: bool) -> cluster.Slots:
+    """Return the resources of a trial; log and record the places and devices of this session."""
+    resources = session.spec.resources
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
+    devices.declare(session.folder, session.journal, slots, cluster.nodes(), fewer_gpus=fewer_gpus)
+    return slots
+
+
+def prepare(dashboard: str, *, folder: Path, staged: Path) -> None:
+    """Check that the nodes can access the study's folder, and scan the labels."""
+    LOG.info(f"Ray dashboard {dashboard or 'none'}")
     retry_on_outage(folder, lambda: cluster.probe(folder))
     retry_on_outage(folder, lambda: trainer_of().scan_labels(staged))
-    return slots
 
 
 def finished(journal: Journal, *, retrainings: int) -> Verdict | None:

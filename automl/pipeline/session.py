@@ -14,8 +14,8 @@ from rich.console import Console
 from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
-from automl.pipeline import plain_training
-from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
+from automl.pipeline import data_identity, plain_training
+from automl.pipeline.inputs import adopt, named_from, prepare_data, refuse_inside, refuse_misfits, warm_start
 from automl.storage import begun, files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, SPEC, WRITTEN
@@ -25,7 +25,7 @@ from automl.study import PastEvidence, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
-from automl.study.spec import StudySpec
+from automl.study.spec import SAMPLE, StudySpec
 from automl.study.spec_parts import ConfirmSpec
 from automl.study.text import printable
 from automl.tracking.console import Progress
@@ -66,6 +66,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         StudyError: the folder is in use, belongs to another description, or cannot be written.
     """
     began, folder = time.monotonic(), place.study(spec.name)
+    refuse_inside(folder, [Path(spec.data)] if spec.data != SAMPLE else [])
     new = not folder.exists()
     _make(folder)
     symlinks.check(folder, inner=WRITTEN)
@@ -83,17 +84,14 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         # A damaged journal is refused before anything of the study is touched.
         journal = Journal.create(folder, name=spec.name, metric=spec.metric) if begun.has_lines(folder) else None
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
-        data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space)
-        if links := staging.link_replacement(staged):
-            LOG.info(links)
-        for warning in data.warnings:
-            LOG.info(f"data warning: {warning}")
+        data, staged = _data(spec, folder, journal)
         for warning in warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train):
             LOG.info(f"ladder warning: {warning}")
         transfers = warm_start(spec, place, data)
         for transfer in transfers:
             LOG.info(transfer.summary())
         journal = journal or Journal.create(folder, name=spec.name, metric=spec.metric)
+        data_identity.record(data, folder, journal)
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
         earlier = hpo_warm_start.evidence(transfers)
@@ -106,6 +104,17 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         session.clock.count_from(began)
         with session.clock.running():
             yield session
+
+
+def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataSet, Path]:
+    """Check and stage the data set, and log its warnings."""
+    data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space, journal=journal)
+    refuse_misfits(spec, data)
+    if links := staging.link_replacement(staged):
+        LOG.info(links)
+    for warning in data.warnings:
+        LOG.info(f"data warning: {warning}")
+    return data, staged
 
 
 @contextmanager

@@ -103,6 +103,11 @@ def retries_enabled(settings: RetrySettings) -> Iterator[None]:
         _settings.reset(token)
 
 
+def current() -> RetrySettings | None:
+    """Return the retry settings of this thread, None where retries are not enabled."""
+    return _settings.get()
+
+
 @contextmanager
 def retries_end_when(stopping: Callable[[], bool]) -> Iterator[None]:
     """End retries during a block once `stopping` returns True."""

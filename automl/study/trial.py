@@ -31,6 +31,8 @@ class EndReason(StrEnum):
     """Its process was ended twice because a node's memory ran out."""
     LOST = "lost"
     """Its worker was lost too often, which says nothing about the params."""
+    DATA = "data"
+    """Its images could not be read as they were staged, which says nothing about the params."""
 
 
 class Kind(StrEnum):

@@ -8,7 +8,7 @@ Three kinds of file: a *state* is what an interrupted training resumes from; *we
 (`.pt` after a training, `.onnx` and `.engine` after an export); *stripped* weights contain nothing but the model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,6 +66,10 @@ class Settings(Rules, Protocol):
         """Return the training batch size of a job, in images."""
         ...
 
+    def misfits(self, values: Mapping[str, Sequence[Any]], *, model: str, names: Mapping[int, str]) -> Iterator[str]:
+        """Yield `name: law, but got value` for each setting that does not fit the model or the classes of the data."""
+        ...
+
 
 class Training(Protocol):
     """One training, from scratch or from a state, and its files."""
@@ -82,6 +86,7 @@ class Training(Protocol):
 
         Raises:
             TrialError: a loss or metric is not finite, memory ran out, or the state cannot be read.
+            DataError: images that were staged could not be read.
         """
         ...
 
@@ -114,7 +119,11 @@ class Training(Protocol):
         ...
 
     def scan_labels(self, data: Path) -> None:
-        """Prepare the caches of a staged data set, so that trials which start together do not write them at once."""
+        """Prepare the caches of a staged data set, so that trials which start together do not write them at once.
+
+        Raises:
+            DataError: staged images cannot be read.
+        """
         ...
 
 

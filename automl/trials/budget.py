@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from automl.storage.journal import Journal
-from automl.study import Trial
+from automl.study import EndReason, Trial
+from automl.study.errors import StudyError
 from automl.study.spec import BudgetSpec
 
 NOTE: Final = "seconds"
@@ -13,6 +14,9 @@ NOTE_SECONDS: Final = 60.0
 
 MIN_FAILED_TO_ABORT: Final = 5
 """A study is aborted when its first N trials have all ended before any completed an epoch as requested."""
+
+MAX_DATA_FAILURES: Final = 3
+"""A study stops when its last N trials all failed because of their data."""
 
 
 class Spending:
@@ -56,9 +60,23 @@ class Spending:
 
 
 def reason_to_abort(trials: Sequence[Trial], budget: int) -> str:
-    """Return why a study of `budget` trials is aborted early, empty if it is not."""
+    """Return why a study of `budget` trials is aborted early, empty if it is not.
+
+    Raises:
+        StudyError: the last trials all failed because of their data, as more would; the study may be resumed.
+    """
+    _refuse_broken_data(trials)
     endings = [trial.ending for trial in trials if trial.ending]
     learned = any(trial.measurements and not trial.changed for trial in trials)
     if learned or len(endings) < min(MIN_FAILED_TO_ABORT, budget):
         return ""
     return f"the first {len(endings)} trials all failed, the last with: {endings[-1].cause or endings[-1].pruned}"
+
+
+def _refuse_broken_data(trials: Sequence[Trial]) -> None:
+    last = [trial.ending for trial in trials if trial.ending][-MAX_DATA_FAILURES:]
+    if len(last) == MAX_DATA_FAILURES and all(ending.reason is EndReason.DATA for ending in last):
+        raise StudyError(
+            f"the data set must be readable, but the last {MAX_DATA_FAILURES} trials failed because it is not, "
+            f"the last with: {last[-1].cause}; fix that, then resume the study"
+        )

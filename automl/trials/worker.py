@@ -4,6 +4,7 @@ Does not import Ray: `report` is an argument, and does not return if the trial i
 job's folder before `report` is called, so a trial may be killed at any time and run again with the same arguments.
 """
 
+import sys
 import traceback
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,10 @@ from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import TRANSIENT, retry_on_outage
 from automl.storage.records import RecordError
-from automl.study import Ending, Job, Measurement, Report
-from automl.study.errors import AutomlError
+from automl.study import Ending, EndReason, Job, Measurement, Report
+from automl.study.errors import AutomlError, DataError
 from automl.trainers import trainer_of
-from automl.trials import checkpoints, lease
+from automl.trials import checkpoints, data_mount, lease
 
 
 def run(job: Job, report: Report) -> Ending:
@@ -24,9 +25,30 @@ def run(job: Job, report: Report) -> Ending:
 
     Every epoch in the folder is reported, also those of earlier attempts: the driver may have missed them.
 
+    A training that fails while its images are away is no failure: it resumes from its checkpoint when they are back.
+
     Raises:
         Superseded: a later attempt has the lease; this one left the folder unchanged.
     """
+    scanned = False
+    while True:
+        try:
+            data_mount.wait_for(job)
+        except DataError as error:
+            return Ending(cause=str(error), kind=EndReason.DATA)
+        ending = _attempt(job, report)
+        if ending.final:
+            return ending
+        if not data_mount.is_away(job):
+            if ending.reason is not EndReason.DATA or scanned:
+                return ending
+            scanned = True
+            data_mount.scan_again(job)
+        sys.stdout.write(f"the training starts again from its checkpoint, since images were away: {ending.text}\n")
+
+
+def _attempt(job: Job, report: Report) -> Ending:
+    """Train a job and return its ending."""
     try:
         with scratch.folder() as place:
             return Ending(final=_train(checkpoints.Folder(job), place, report))
@@ -34,10 +56,12 @@ def run(job: Job, report: Report) -> Ending:
         raise
     except RecordError as error:
         return Ending(cause=str(error), again=True)  # says nothing about the params, and the next attempt repairs it
+    except DataError as error:
+        return Ending(cause=str(error), kind=EndReason.DATA)
     except AutomlError as error:
         return Ending(cause=str(error))
     except OSError as error:
-        if error.errno in TRANSIENT:
+        if error.errno in TRANSIENT and not data_mount.is_away(job):
             raise  # a storage failure, not one of the training: counts as a lost worker
         return _crashed(error)
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)

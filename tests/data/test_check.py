@@ -276,3 +276,8 @@ def test_two_splits_share_no_image(root: Path, val: str) -> None:
     (root / "again").symlink_to(root / "images/train")
     told = "data.yaml: train and val must share no image, but share 4, such as images/train/0.jpg"
     assert refused(root, val=val) == told
+
+
+def test_two_classes_of_one_name_are_refused(root: Path) -> None:
+    told = "names: must differ, since scores are kept by name, but classes [0, 2] are all 'hole'"
+    assert refused(root, names=["hole", "spot", "hole"]) == f"data.yaml: {told}"

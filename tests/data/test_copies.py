@@ -8,7 +8,7 @@ from PIL import Image
 
 from automl.data import copies, sample
 from automl.data.images import listing
-from automl.data.pictures import look_at_all
+from automl.data.picture_cache import look_at_all
 from tests.pictures import encoded, noise
 
 

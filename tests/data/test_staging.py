@@ -1,6 +1,7 @@
 """The tree of links in a study's folder: what Ultralytics reads, whatever the user's files are called."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from automl.data import check, staging
 from automl.data.labels import label_lines, label_of
 from automl.data.record import DataSet
+from automl.study.errors import StudyError
 from tests import pictures
 from tests.builders import written
 
@@ -182,3 +184,91 @@ def test_names_that_a_plain_storage_takes_for_one_or_cannot_write_are_told_apart
     staged = staging.stage(data, tmp_path / "staged")
     found = {path.name for path in (staged.parent / "images" / "train").iterdir()}
     assert found == {"x.jpg", "X_2.jpg", "b_xfcro.jpg"}
+
+
+def test_a_staged_tree_is_checked_whole_and_mended(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = data_of(tmp_path, *(picture(tmp_path, f"images/{number}.jpg") for number in range(4)))
+    marker = staging.stage(data, tmp_path / "study")
+    before, tree = staged(marker), marker.parent
+    cache = written(tree, "labels/train.cache", "old")
+    (tree / "labels/train/0.txt").write_text("")
+    (tree / "images/train/1.jpg").unlink()
+    (tree / "images/train/1.jpg").symlink_to("/none.jpg")
+    (tree / "images/train/2.jpg").unlink()
+    (tree / "images/train/2.jpg").write_bytes(b"another picture")
+    (tree / "images/train/9.jpg").symlink_to("/none.jpg")
+    caplog.set_level("INFO")
+    assert staged(staging.stage(data, tree)) == before
+    assert "staged data set repaired: 4 files" in caplog.text
+    assert not cache.exists()
+    shutil.rmtree(tree / "labels")
+    assert staged(staging.stage(data, tree)) == before
+
+
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    data = data_of(tmp_path, picture(tmp_path, "images/a.jpg"))
+    own = written(tmp_path, "study/labels/train/own.txt", "mine")
+    with pytest.raises(StudyError, match=r"must be a folder that automl made, but it has files and no \.made"):
+        staging.stage(data, tmp_path / "study")
+    assert [path for path in (tmp_path / "study").rglob("*") if path.is_file()] == [own]
+
+
+def test_somebodys_file_in_a_staged_tree_is_refused_and_left_alone(tmp_path: Path) -> None:
+    data = data_of(tmp_path, picture(tmp_path, "images/a.jpg"))
+    staging.stage(data, tmp_path / "study")
+    own = written(tmp_path, "study/images/train/own.jpg", "mine")
+    with pytest.raises(StudyError, match=r"own\.jpg: must not be in"):
+        staging.stage(replace(data, fingerprint="e" * 64), tmp_path / "study")
+    assert own.read_text() == "mine"
+
+
+def test_a_part_of_a_staged_tree_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    data = data_of(tmp_path, picture(tmp_path, "images/a.jpg"))
+    tree = staging.stage(data, tmp_path / "study").parent
+    outside = (tree / "labels/train").rename(tmp_path / "outside")
+    own = written(outside, "own.txt", "mine")
+    (tree / "labels/train").symlink_to(outside)
+    with pytest.raises(StudyError, match="labels/train: must be a folder of the study, but is a link to"):
+        staging.stage(replace(data, fingerprint="e" * 64), tree)
+    assert own.read_text() == "mine"
+
+
+def test_a_tree_that_an_earlier_version_staged_is_taken(tmp_path: Path) -> None:
+    data = data_of(tmp_path, picture(tmp_path, "images/a.jpg"), picture(tmp_path, "images/b.jpg"))
+    tree = staging.stage(data, tmp_path / "study").parent
+    (tree / ".made-by-automl").unlink()
+    fewer = replace(data, images={"train": data.images["train"][:1]}, fingerprint="e" * 64)
+    assert list(staged(staging.stage(fewer, tree))) == ["a.jpg"]
+
+
+def test_a_jpeg_that_ultralytics_would_rewrite_is_staged_with_its_end(tmp_path: Path) -> None:
+    image = tmp_path / "images/a.jpg"
+    image.parent.mkdir()
+    image.write_bytes(pictures.encoded(pictures.noise(0), "JPEG") + b"film")
+    tree = staging.stage(data_of(tmp_path, image), tmp_path / "study").parent
+    copy = tree / "images/train/a.jpg"
+    assert copy.read_bytes() == image.read_bytes() + b"\xff\xd9"
+    before = copy.stat().st_mtime_ns
+    staging.stage(data_of(tmp_path, image), tmp_path / "study")
+    assert copy.stat().st_mtime_ns == before
+
+
+def test_copies_on_a_storage_without_links_are_checked_by_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = data_of(tmp_path, picture(tmp_path, "images/a.jpg"))
+    monkeypatch.setattr(os, "symlink", _refuse)
+    monkeypatch.setattr(os, "link", _refuse)
+    copy = staging.stage(data, tmp_path / "study").parent / "images/train/a.jpg"
+    content = copy.read_bytes()
+    copy.write_bytes(content[:-1] + b"x")
+    staging.stage(data, tmp_path / "study")
+    assert copy.read_bytes() == content
+
+
+def test_images_that_lead_nowhere_are_named(tmp_path: Path) -> None:
+    image = picture(tmp_path, "mount/images/a.jpg")
+    marker = staging.stage(data_of(tmp_path, image), tmp_path / "study")
+    assert staging.away(marker) == []
+    (tmp_path / "mount").rename(tmp_path / "away")
+    assert staging.away(marker) == [tmp_path / "study/images/train/a.jpg"]

@@ -4,10 +4,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from automl.data import sample
-from automl.pipeline.inputs import check_data, prepare_data
-from automl.study.errors import DataError
+from automl.data.record import DataSet
+from automl.pipeline.inputs import check_data, prepare_data, refuse_misfits
+from automl.pipeline.session import opened
+from automl.storage.place import Place
+from automl.study.errors import DataError, StudyError
+from automl.study.spec import StudySpec
+from tests.builders import spec_of, written
 from tests.data.test_check import drawn
 
 POLYGON = "0 0.1 0.1 0.3 0.1 0.3 0.2\n"
@@ -35,3 +41,78 @@ def test_copy_paste_is_searched_on_polygons_alone(tmp_path: Path) -> None:
     drawn(tmp_path, labels="0 0.5 0.5 0.1 0.1\n")
     with pytest.raises(DataError, match=r"labels of train must all be polygons, since space\.copy_paste has no effect"):
         check_data(source, unpacked=tmp_path / "unpacked", split="val", searched=searched)
+
+
+def spec_at(data: Path | str, **train: object) -> StudySpec:
+    return spec_of(data=str(data), model="yolo11n.yaml", train=train, confirm={"split": "val"})
+
+
+def data_at(source: Path) -> DataSet:
+    return check_data(source, unpacked=source.parents[1] / "x/unpacked", split="val", searched=())
+
+
+@pytest.mark.parametrize("kind", ["itself", "its images", "a link to it", "an archive"])
+def test_a_data_set_in_the_folder_of_its_study_is_refused_and_stays(tmp_path: Path, kind: str) -> None:
+    study = tmp_path / "runs/small"
+    source = sample.draw(study / "data", splits={"train": 4, "val": 2})
+    if kind == "its images":
+        (tmp_path / "mine").mkdir()
+        text = f"path: {study / 'data'}\n{source.read_text()}"
+        source = source.rename(tmp_path / "mine/data.yaml")
+        source.write_text(text)
+    elif kind == "a link to it":
+        (tmp_path / "link").symlink_to(study / "data")
+        source = tmp_path / "link/data.yaml"
+    elif kind == "an archive":
+        source = Path(shutil.make_archive(str(study / "packed"), "zip", study / "data"))
+    before = sorted(path for path in study.rglob("*") if path.is_file())
+    with pytest.raises(DataError, match="must not be in the study's own folder"):
+        prepare_data(str(source), study, split="val", searched=())
+    with pytest.raises(DataError, match="must not be in the study's own folder"):
+        check_data(source, unpacked=tmp_path / "x/unpacked", split="val", searched=(), study=study)
+    assert sorted(path for path in study.rglob("*") if path.is_file()) == before
+
+
+def test_a_data_set_in_the_folder_of_its_study_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    source = sample.draw(tmp_path / "runs/small/data", splits={"train": 4, "val": 2})
+    before = sorted(tmp_path.rglob("*"))
+    with (
+        pytest.raises(DataError, match="must not be in the study's own folder"),
+        opened(spec_at(source), Place(tmp_path), console=Console(quiet=True)),
+    ):
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("classes", "told"), [([99], "[99]"), ([0, 3], "[3]")])
+def test_settings_that_do_not_fit_the_classes_are_refused(tmp_path: Path, classes: list[int], told: str) -> None:
+    source = sample.draw(tmp_path / "mine", splits={"train": 4, "val": 2})
+    with pytest.raises(DataError, match="must be classes of the data set") as caught:
+        refuse_misfits(spec_at(source, classes=classes), data_at(source))
+    assert str(caught.value) == f"train.classes: must be classes of the data set, 0 to 2, but got {told}"
+
+
+@pytest.mark.yolo
+@pytest.mark.parametrize(
+    ("freeze", "told"),
+    [
+        (999, "train.freeze: must be less than the 24 layers of yolo11n.yaml"),
+        ([500], "train.freeze: must be layers of yolo11n.yaml, 0 to 23, but got [500]"),
+        (list(range(24)), "train.freeze: must leave a layer of yolo11n.yaml to train, but got all 24"),
+    ],
+)
+def test_more_layers_than_the_model_has_are_not_frozen(tmp_path: Path, freeze: object, told: str) -> None:
+    source = sample.draw(tmp_path / "mine", splits={"train": 4, "val": 2})
+    with pytest.raises(DataError, match=r"train\.freeze: must") as caught:
+        refuse_misfits(spec_at(source, freeze=freeze), data_at(source))
+    assert str(caught.value).startswith(told)
+    refuse_misfits(spec_at(source, freeze=10), data_at(source))
+
+
+def test_an_archive_is_never_unpacked_over_files_of_somebody_else(tmp_path: Path) -> None:
+    sample.draw(tmp_path / "drawn", splits={"train": 4, "val": 2})
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "drawn"))
+    own = written(tmp_path, "study/unpacked.part/own.txt", "mine")
+    with pytest.raises(StudyError, match="must be a folder that automl made"):
+        prepare_data(str(archive), tmp_path / "study", split="val", searched=())
+    assert own.read_text() == "mine"

@@ -7,7 +7,8 @@ import pytest
 
 from automl.hpo.selection import best_trial
 from automl.storage.journal import Journal
-from automl.study import Answer, Ending, Kind, Loss, State
+from automl.study import Answer, Ending, EndReason, Kind, Loss, State
+from automl.study.errors import StudyError
 from automl.trials import lease
 from tests.builders import METRIC, completed, measurement, spec_of
 from tests.simulated_study import open_search
@@ -144,3 +145,18 @@ def test_a_trial_given_up_after_its_losses_is_fenced(tmp_path: Path) -> None:
     assert source.trials[0].state is State.FAILED
     with pytest.raises(lease.Superseded, match="attempt 3 has superseded attempt 2"):
         lease.check(last.folder, last.attempt)
+
+
+def test_params_whose_images_could_not_be_read_are_not_infeasible_and_three_stop_the_study(tmp_path: Path) -> None:
+    source = open_search(tmp_path, spec_of(budget={"trials": 50}, ladder=LADDER), workers=4)
+    broken = Ending(cause="left out 1 image", kind=EndReason.DATA)
+    for _ in range(4):
+        assert source.next_job() is not None
+    source.measured(3, measurement(1, 0.5), node="a")
+    source.ended(0, broken)
+    source.ended(1, broken)
+    with pytest.raises(StudyError, match="the last 3 trials failed because it is not, the last with: left out 1 image"):
+        source.ended(2, broken)
+    seen = source._strategy._sampler._seen
+    assert [seen[number].infeasible for number in range(3)] == [False, False, False]
+    assert not source.aborted

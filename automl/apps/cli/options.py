@@ -27,6 +27,7 @@ Address = Annotated[
         help="Ray cluster to join, such as auto; default: the cluster of the submitted job, else a local Ray."
     ),
 ]
+FewerGpus = Annotated[bool, typer.Option("--fewer-gpus", help="Accept fewer GPUs than the last session used.")]
 Plan = Annotated[bool, typer.Option("--plan", help="Print trials, cost, time and disk space of the study, and exit.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the output as one JSON document.")]
 StudyFolder = Annotated[

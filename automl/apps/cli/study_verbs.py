@@ -12,6 +12,7 @@ from automl.apps.cli.messages import print_json, print_table, readable
 from automl.apps.cli.options import (
     Address,
     Data,
+    FewerGpus,
     Host,
     Json,
     Model,
@@ -40,7 +41,7 @@ LOADING: Final = "automl is starting: loading PyTorch and Ultralytics"
 @readable
 def search(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, name: Name = None, set_: Set = None,
-    storage: Storage = None, address: Address = None, plan: Plan = False,
+    storage: Storage = None, address: Address = None, plan: Plan = False, fewer_gpus: FewerGpus = False,
 ) -> None:  # fmt: skip
     """Run a study: search, confirm, export, promote; the same command resumes an interrupted study."""
     if not plan:
@@ -54,8 +55,9 @@ def search(
         print(api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=named))
         return
     api.search(
-        spec or DEFAULT_SPEC, data=data, model=model, name=name, storage=storage, address=address, overrides=overrides
-    )
+        spec or DEFAULT_SPEC, data=data, model=model, name=name, storage=storage, address=address, overrides=overrides,
+        fewer_gpus=fewer_gpus,
+    )  # fmt: skip
 
 
 @readable
@@ -76,12 +78,14 @@ def check(
 
 
 @readable
-def resume(study: StudyFolder, *, storage: Storage = None, address: Address = None) -> None:
+def resume(
+    study: StudyFolder, *, storage: Storage = None, address: Address = None, fewer_gpus: FewerGpus = False
+) -> None:
     """Resume an interrupted study."""
     announce(LOADING)
     from automl.apps import api
 
-    api.open_study(study_folder(study, api.place_at(storage).storage)).resume(address=address)
+    api.open_study(study_folder(study, api.place_at(storage).storage)).resume(address=address, fewer_gpus=fewer_gpus)
 
 
 @readable

@@ -114,7 +114,7 @@ class Sampler:
 
     def tell(self, trial: Trial) -> None:
         """Record how a trial ended; a failure of its own, or memory too small, makes its params infeasible."""
-        lost = trial.ending is not None and trial.ending.reason is EndReason.LOST
+        lost = trial.ending is not None and trial.ending.reason in {EndReason.LOST, EndReason.DATA}
         self._seen[trial.number].infeasible = bool(trial.changed) or (trial.state is State.FAILED and not lost)
         self._seen[trial.number].runs = False
         self._proposal = None

@@ -6,6 +6,7 @@ disabled before (offline.py).
 """
 
 from automl.trainers.yolo.arguments import BATCH, batch_size, image_size, overrides
+from automl.trainers.yolo.data_fit import misfits, scan_labels
 from automl.trainers.yolo.dead_parameters import dead_parameters
 from automl.trainers.yolo.defaults import plain_hyperparameters, resolve_auto
 from automl.trainers.yolo.evaluation import evaluation, model_names
@@ -24,7 +25,6 @@ from automl.trainers.yolo.weights import (
     load,
     parameters,
     raw_outputs,
-    scan_labels,
     strip,
     validate,
 )
@@ -32,7 +32,7 @@ from automl.trainers.yolo.weights import (
 __all__ = [
     "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "batch_size", "damage", "dead_parameters", "epochs_done",
     "evaluation", "export_onnx", "gpu_count", "has_cuda", "image_size", "judge", "letterboxed", "load", "measure",
-    "model_mistake", "model_names", "overrides", "packaged_mistake", "parameters", "plain_hyperparameters",
+    "misfits", "model_mistake", "model_names", "overrides", "packaged_mistake", "parameters", "plain_hyperparameters",
     "raw_outputs", "resolve_auto", "scan_labels", "set_threads", "setting_mistake", "settings", "strip", "train",
     "validate", "weights_mistake", "write_weights",
 ]  # fmt: skip

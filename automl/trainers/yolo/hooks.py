@@ -13,6 +13,7 @@ from automl.study.errors import TrialError
 from automl.trainers.protocol import OnEpoch
 from automl.trainers.yolo import state_file
 from automl.trainers.yolo.arguments import overrides
+from automl.trainers.yolo.data_fit import refuse_left_out
 from automl.trainers.yolo.observer import Observer
 from automl.trainers.yolo.resume import Continuation, capture
 from automl.trainers.yolo.vendor import named, set_threads
@@ -62,7 +63,10 @@ class Hooks:
 
         Raises:
             TrialError: one of them has another value.
+            DataError: images that were staged are left out.
         """
+        for loader, split in ((trainer.train_loader, "train"), (trainer.test_loader, "val")):
+            refuse_left_out(loader.dataset, Path(self.job.data), split)
         set_threads(self.job.threads)
         self._since = time.monotonic()
         actual = vars(trainer.args)

@@ -1,5 +1,6 @@
 """Settings of Ultralytics: their defaults, their laws, and those that the program sets itself."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from automl.trainers.yolo.vendor import ultralytics
@@ -36,6 +37,35 @@ NOT_SHIPPED: Final[dict[str, tuple[tuple[object, ...], str]]] = {
 """Settings that would evaluate a model in a form that does not ship: the rejected values, and the law."""
 
 
+def _pretrained_law(value: object) -> str:
+    return "" if value is None or isinstance(value, bool) else "must be true, false, or weights (.pt)"
+
+
+def _distill_law(value: object) -> str:
+    return "" if value is None else "must be null, or weights (.pt)"
+
+
+def _classes_law(value: object) -> str:
+    numbers = [value] if _is_number(value) else value
+    given = isinstance(numbers, list) and numbers and all(map(_is_number, numbers))
+    return "" if value is None or given else "must be null, or a list of class numbers, one at least"
+
+
+def _freeze_law(value: object) -> str:
+    given = _is_number(value) or (isinstance(value, list) and all(map(_is_number, value)))
+    return "" if value is None or given else "must be null, a number of layers from the first on, or a list of layers"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+LAWS: Final[dict[str, Callable[[object], str]]] = {
+    "pretrained": _pretrained_law, "distill_model": _distill_law, "classes": _classes_law, "freeze": _freeze_law,
+}  # fmt: skip
+"""Laws of settings whose kind Ultralytics does not check; values that name weights are checked before."""
+
+
 def settings() -> dict[str, Any]:
     """Return every setting of Ultralytics with its default."""
     return dict(ultralytics().utils.DEFAULT_CFG_DICT)
@@ -53,6 +83,8 @@ def setting_mistake(name: str, value: object) -> str:
         step = STRIDE if name == "imgsz" else 1
         whole = isinstance(value, int) and not isinstance(value, bool) and value > 0 and value % step == 0
         return "" if whole else f"must be a positive whole number{f', a multiple of {step}' if step > 1 else ''}"
+    if name in LAWS and (law := LAWS[name](value)):
+        return law
     if name in NOT_SHIPPED and value not in NOT_SHIPPED[name][0]:
         return NOT_SHIPPED[name][1]
     try:

@@ -29,6 +29,7 @@ def train(
 
     Raises:
         TrialError: a loss or metric is not finite, memory ran out, or a setting was not applied.
+        DataError: Ultralytics left out images that were staged.
     """
     vendor = ultralytics()
     from automl.trainers.yolo.trainer_class import StudyTrainer, ordered

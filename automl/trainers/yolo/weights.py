@@ -13,6 +13,7 @@ from automl.study import Job
 from automl.study.errors import ExportError, TrialError
 from automl.trainers.yolo import out_of_memory
 from automl.trainers.yolo.arguments import overrides
+from automl.trainers.yolo.data_fit import refuse_unjudged
 from automl.trainers.yolo.evaluation import evaluation, validation_arguments
 from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.vendor import named, ultralytics
@@ -34,6 +35,7 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
 
     Raises:
         TrialError: memory ran out, or the file is not to be trusted.
+        DataError: images of the split that were staged are left out.
     """
     return judge(weights, job, split=split, as_trained=as_trained)[0]
 
@@ -54,22 +56,11 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
             workers=wanted["workers"], verbose=False, save_dir=str(weights.parent / "val"),
             **validation_arguments(record),
         )  # fmt: skip
+    refuse_unjudged(recorded.names, Path(job.data), split)
     classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
     shutil.rmtree(weights.parent / "val", ignore_errors=True)
     metrics = {tag.replace("val/", f"{split}/", 1): value for tag, value in named(found.results_dict).items()}
     return metrics | classes, recorded.stats()
-
-
-def scan_labels(data: Path) -> None:
-    """Write Ultralytics' label caches for all splits, to avoid a race of trials that start together."""
-    vendor = ultralytics()
-    from ultralytics.data.dataset import YOLODataset
-    from ultralytics.data.utils import check_det_dataset
-
-    found = check_det_dataset(str(data), autodownload=False)
-    for split in ("train", "val", "test"):
-        if found.get(split):
-            YOLODataset(found[split], data=found, task="detect", augment=False, hyp=vendor.cfg.get_cfg(), imgsz=32)
 
 
 def parameters(model: str) -> int:

@@ -1,0 +1,45 @@
+"""Places of images: folders that are searched, and lists that are read, up to a limit."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from automl.data import images
+from tests.builders import written
+from tests.data.test_check import check, drawn, refused
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    drawn(tmp_path)
+    drawn(tmp_path, split="val")
+    return tmp_path
+
+
+def test_the_root_of_the_file_system_is_no_folder_of_images(root: Path) -> None:
+    assert (
+        refused(root, train="/") == "data.yaml: train: must be a folder of images, but / is the root of the file system"
+    )
+
+
+def test_a_folder_of_a_great_many_other_files_is_not_searched_to_its_end(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "MOST_OTHERS", 30)
+    for number in range(100):
+        written(root / "notes", f"{number}.md", "")
+    assert "name the folder that holds the images" in refused(root, train=".")
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a device"])
+def test_a_split_or_an_image_that_is_no_file_does_not_hang(root: Path, kind: str) -> None:
+    for path in (root / "list", root / "images/train/x.jpg"):
+        os.mkfifo(path) if kind == "a FIFO" else path.symlink_to("/dev/zero")
+    assert " is neither" in refused(root, train="list")
+    assert "1 of 5 images are unusable and excluded" in check(root).warnings[0]
+
+
+def test_a_list_of_endless_lines_is_told_in_a_few(root: Path) -> None:
+    written(root, "train.txt", "images/train/0.jpg\n" + "n" * 1_000_000 + ".jpg\n")
+    assert len(check(root, train="train.txt").warnings[0]) < 2_000
