@@ -20,6 +20,7 @@ from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest
 from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
 from automl.cluster.exit import leave
+from automl.study.text import shell_line
 
 GONE: Final = os.EX_TEMPFAIL
 """The exit code, 75: try again."""
@@ -146,5 +147,6 @@ def name_at(address: str) -> str:
 
 def end_at(folder: Path, *, to: int) -> Callable[[], object]:
     """Return a function that ends the process with a message on how to resume; this releases the study's lock."""
-    said = f"the Ray cluster is gone; nothing is lost: automl resume {folder} (or submit the study again)"
+    line = shell_line("automl", "resume", folder)
+    said = f"the Ray cluster is gone; nothing is lost: {line} (or submit the study again)"
     return lambda: leave(said, GONE, to=to)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from automl.study.messages import shown
+
 KEPT_IN_VAL: Final = "; or set confirm.split to val"
 """Remedy for a missing test split."""
 
@@ -25,7 +27,7 @@ def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...])
         if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
             yield (
                 f"{source}: {split}: must name a folder or a text file that lists images, or a list of these, "
-                f"but got {values!r}{hint}"
+                f"but got {shown(values)}{hint}"
             )
             continue
         for value, place in zip(listed, places_of(source, raw, split), strict=True):
@@ -41,7 +43,7 @@ def way_out(split: str) -> str:
 def _class_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     names, count = raw.get("names"), raw.get("nc")
     if "nc" in raw and _whole(count) is None:
-        yield f"nc: must be the number of classes, but got {count!r}"
+        yield f"nc: must be the number of classes, but got {shown(count)}"
     if names is None and _whole(count):
         return
     yield from (f"names{mistake}" for mistake in _names_mistakes(names))
@@ -62,15 +64,15 @@ def _whole(value: object) -> int | None:
 
 def _names_mistakes(names: object) -> Iterator[str]:
     if not isinstance(names, dict | list) or not names:
-        yield f": must map class numbers to names, but got {names!r}"
+        yield f": must map class numbers to names, but got {shown(names)}"
         return
     pairs = list(enumerate(names)) if isinstance(names, list) else list(names.items())
     numbers = [int(number) if str(number).isdecimal() else -1 for number, _ in pairs]
     if sorted(numbers) != list(range(len(pairs))):
-        yield f": must be numbered 0 to {len(pairs) - 1}, but got {[number for number, _ in pairs]}"
+        yield f": must be numbered 0 to {len(pairs) - 1}, but got {shown([number for number, _ in pairs])}"
     for number, name in pairs:
         if isinstance(name, bool) or not isinstance(name, str | int | float):
-            yield f".{number}: must be text (in quotes where YAML reads it otherwise), but got {name!r}"
+            yield f".{number}: must be text (in quotes where YAML reads it otherwise), but got {shown(name)}"
 
 
 def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -78,13 +80,13 @@ def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     if raw.get("channels", 3) != 3:
         yield (
             f"channels: must be 3, since a model is trained, exported and served for pictures of three channels, but "
-            f"got {raw['channels']!r}; remove the line to train on what is read without it: a grey picture as three "
+            f"got {shown(raw['channels'])}; remove the line to train on what is read without it: a grey picture as three "
             "equal channels, of more channels the first three, of several pages the first"
         )
     if raw.get("kpt_shape") is not None and keypoint_numbers(raw) == 0:
-        yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {raw['kpt_shape']!r}"
+        yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {shown(raw['kpt_shape'])}"
     if "path" in raw and not isinstance(raw["path"], str | None):
-        yield f"path: must be text, but got {raw['path']!r}"
+        yield f"path: must be text, but got {shown(raw['path'])}"
 
 
 def keypoint_numbers(raw: Mapping[str, Any]) -> int:

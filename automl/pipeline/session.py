@@ -18,15 +18,15 @@ from automl.pipeline import plain_training
 from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
 from automl.storage import files, layout, symlinks
 from automl.storage.journal import Journal
-from automl.storage.layout import JOURNAL, SPEC, WRITTEN
+from automl.storage.layout import DATA, JOURNAL, SPEC
 from automl.storage.outage import Patience, held
 from automl.storage.place import Place
-from automl.study import EarlierEvidence, warm_up
+from automl.study import EarlierEvidence, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
 from automl.study.spec import ConfirmSpec, StudySpec
-from automl.study.text import printable
+from automl.study.text import printable, shell_line
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of
 from automl.trials import heartbeat
@@ -67,7 +67,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     began, folder = time.monotonic(), place.study(spec.name)
     new = not folder.exists()
     _make(folder)
-    symlinks.check(folder, inner=WRITTEN)
+    symlinks.check(folder, pictures=folder / DATA / "images")
     symlinks.check(place.registry(spec).folder)
     progress = Progress(folder / layout.LOG, console=console)
     with (
@@ -85,6 +85,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(links)
         for warning in data.warnings:
             LOG.info(f"data warning: {warning}")
+        for warning in repeats.warnings(spec):
+            LOG.info(f"space warning: {warning}")
         for warning in warm_up.warnings(spec, trainer_of().settings()):
             LOG.info(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
@@ -147,7 +149,7 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
-            f"choose another --name, or continue the old one: automl resume {folder}"
+            f"choose another --name, or continue the old one: {shell_line('automl', 'resume', folder)}"
         )
     if spec != kept:
         files.write_text(path, dump(spec))

@@ -155,8 +155,8 @@ class Registry:
             listed = {path.name: storage_files.sha256(path) for path in sorted(draft.iterdir())}
             storage_files.write_json(draft / MANIFEST, {"name": self.name, "version": number, "files": listed})
             for path in draft.iterdir():
-                storage_files.set_mode(path, 0o444)
-            storage_files.set_mode(draft, 0o755)
+                storage_files.set_mode(path, storage_files.permitted(0o444))
+            storage_files.set_mode(draft, storage_files.permitted(0o755))
             draft.rename(versions / f"{number:04d}")
             storage_files.sync_folder(versions)
         except BaseException:

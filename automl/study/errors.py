@@ -1,6 +1,10 @@
 """Exception classes. Every error that a user can cause is an AutomlError: printed without a traceback, exit 2."""
 
 from collections.abc import Iterable
+from typing import Final
+
+MOST_SHOWN: Final = 100
+"""Mistakes that a message lists; a description of 30,000 wrong keys would fill a screen for ever."""
 
 
 class AutomlError(Exception):
@@ -13,7 +17,9 @@ class SpecError(AutomlError):
     def __init__(self, mistakes: Iterable[str]) -> None:
         """Store the single mistakes, so that tests and callers can count them."""
         self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
+        more = len(self.mistakes) - MOST_SHOWN
+        listed = [*self.mistakes[:MOST_SHOWN], *([f"and {more} more mistakes"] if more > 0 else [])]
+        super().__init__("\n".join(listed))
 
 
 class DataError(AutomlError):

@@ -64,7 +64,7 @@ def differences(one: StudySpec, other: StudySpec) -> list[str]:
     mine, theirs = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
     absent = "nothing"
     return [
-        f"{key}: {theirs.get(key, absent)!r} there, {mine.get(key, absent)!r} here"
+        f"{key}: {shown(theirs.get(key, absent))} there, {shown(mine.get(key, absent))} here"
         for key in sorted({*mine, *theirs})
         if mine.get(key, absent) != theirs.get(key, absent)
     ]
@@ -141,7 +141,7 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -
     for key in keys[:-1]:
         inner = raw.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} holds {inner!r}"])
+            raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} holds {shown(inner)}"])
         raw = inner
     raw[keys[-1]] = value
 

@@ -14,7 +14,7 @@ from automl.hpo.selection import paused
 from automl.storage.journal import distributions
 from automl.study import State, Trial
 from automl.study.spec import StudySpec
-from automl.study.text import View, duration, short
+from automl.study.text import View, duration, shell_line, short
 from automl.study.verdict import Verdict
 from automl.trials import remaining
 from automl.trials.heartbeat import Beat
@@ -185,7 +185,7 @@ def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
     if finished:
         return "study is finished"
     last = f"; the last one {_heard(beat)}" if beat else ""
-    return f"no driver runs: continue with automl resume {folder}{last}"
+    return f"no driver runs: continue with {shell_line('automl', 'resume', folder)}{last}"
 
 
 def _place(trial: Trial, beat: Beat | None) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automl.apps.cli.messages import print_json, print_table, readable
+from automl.apps.cli.messages import print_json, print_line, print_table, readable
 from automl.apps.cli.options import Json, Seed, Storage
 from automl.study.errors import StudyError
 
@@ -42,7 +42,7 @@ def list_studies(storage: Path | None, *, data: str | None = None, json: bool) -
         return
     print_table(study_list.view(found, compared=asked is not None))
     for problem in found.problems:
-        print(problem, file=sys.stderr)
+        print_line(problem, file=sys.stderr)
 
 
 @readable
@@ -53,6 +53,6 @@ def sample(folder: Annotated[Path, typer.Argument(help="A new folder for the dat
     try:
         if folder.exists() and any(folder.iterdir()):
             raise StudyError(f"{folder}: must be new or empty, so that no file of yours is overwritten")
-        print(sample_data.draw(folder, seed=seed))
+        print_line(str(sample_data.draw(folder, seed=seed)))
     except OSError as error:
         raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None

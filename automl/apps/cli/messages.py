@@ -3,21 +3,26 @@
 import functools
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import typer
 from rich.console import Console
 
+from automl.storage import streams
 from automl.study.errors import AutomlError, Interrupted, StudyError
 from automl.study.plain_values import plain
-from automl.study.text import View, printable
+from automl.study.text import View, lines, one_line
 from automl.tracking.table import drawn
 
 USER_ERROR: Final = 2
+UNSEEN: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON leaves as it is, and a terminal or UTF-8 does not."""
 UNBOUNDED: Final = 10_000
 """Width of an output that is not a terminal, in columns."""
 
@@ -27,19 +32,29 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        streams.open_closed()
         try:
             command(*args, **kwargs)
+            sys.stdout.flush()
         except AutomlError as error:
-            print(f"automl: {printable(str(error))}", file=sys.stderr)
+            _complain(lines(str(error)))
             raise typer.Exit(USER_ERROR) from None
+        except BrokenPipeError:  # the reader of standard output has seen enough (`automl status | head`)
+            streams.let_go_of_output()
+            raise typer.Exit(128 + signal.SIGPIPE) from None
         except OSError as error:  # of the environment: a disk, a mount, rights, a network
-            print(f"automl: {told(error)}; mend that, then once more", file=sys.stderr)
+            _complain(f"{told(error)}; mend that, then once more")
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, Interrupted):
-            print("automl: stopped; nothing is lost", file=sys.stderr)
+            _complain("stopped; nothing is lost")
             raise typer.Exit(128 + signal.SIGINT) from None
 
     return wrapped
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        print(f"automl: {text}", file=sys.stderr)
 
 
 def told(error: OSError) -> str:
@@ -50,12 +65,18 @@ def told(error: OSError) -> str:
     """
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else "storage"
     said = f"{where}: {error.strerror}" if error.strerror else " ".join(str(error).split()) or type(error).__name__
-    return printable(said)
+    return one_line(said)
 
 
 def print_json(record: object) -> None:
     """Print a record as one JSON document."""
-    print(json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+    print(UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
+
+
+def print_line(text: str, *, file: TextIO | None = None) -> None:
+    """Print a text, with the names in it, as one line."""
+    print(one_line(text), file=file)
 
 
 def print_table(view: View) -> None:

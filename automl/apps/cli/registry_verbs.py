@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from automl.apps.cli.messages import print_json, readable
+from automl.apps.cli.messages import print_json, print_line, readable
 from automl.apps.cli.options import Json, ModelFolder, Port, Storage, Version, Why
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
@@ -47,8 +47,8 @@ def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -
         raise RegistryError("\n".join(found.problems))
     if not json:
         for move in found.history:
-            print(move.told())
-        print(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
+            print_line(move.told())
+        print_line(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
 
 
 @readable
@@ -61,7 +61,7 @@ def history(model: ModelFolder, *, storage: Storage = None, json: Json = False) 
         print_json(moves)
         return
     for move in moves:
-        print(move.told())
+        print_line(move.told())
 
 
 @readable
@@ -85,7 +85,7 @@ def export(
     folder = held.path(version)
     if problems := held.stored.verify(int(folder.name)):
         raise RegistryError("\n".join(problems))
-    print(export_target.write(folder, target, builder=builder))
+    print_line(str(export_target.write(folder, target, builder=builder)))
 
 
 @readable

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from automl.apps.cli.data_verbs import list_studies
-from automl.apps.cli.messages import print_json, print_table, readable
+from automl.apps.cli.messages import print_json, print_line, print_table, readable
 from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
 from automl.storage.place import study_folder
 from automl.study import yaml_io
@@ -86,7 +86,7 @@ def status(
         return
     print_table(found.table)
     for line in (found.driver_text, *found.messages):
-        print(line)
+        print_line(line)
 
 
 @readable
@@ -94,7 +94,7 @@ def report(study: StudyFolder, *, storage: Storage = None) -> None:
     """Write a study's report.html again."""
     from automl.apps import api
 
-    print(api.open_study(study_folder(study, api.place_at(storage).storage)).report())
+    print_line(str(api.open_study(study_folder(study, api.place_at(storage).storage)).report()))
 
 
 def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
