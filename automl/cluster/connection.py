@@ -148,7 +148,7 @@ class _Joining:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         """Raise a StudyError in place of an error of Ray's, KeyboardInterrupt in place of its end at a signal."""
-        if isinstance(error, SystemExit) and error.code in STOP_SIGNALS:
+        if isinstance(error, SystemExit) and error.code == signal.SIGTERM:
             ray.shutdown()
             raise KeyboardInterrupt from error
         if kind is not None and (kind is Exception or issubclass(kind, OSError | ValueError | RuntimeError)):

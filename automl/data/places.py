@@ -79,9 +79,9 @@ def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     """Yield the errors of the keys that define images and label lines."""
     if raw.get("channels", 3) != 3:
         yield (
-            f"channels: must be 3, since a model is trained, exported and served for pictures of three channels, but "
-            f"got {shown(raw['channels'])}; remove the line to train on what is read without it: a grey picture as three "
-            "equal channels, of more channels the first three, of several pages the first"
+            "channels: must be 3, since a model is trained, exported and served for pictures of three channels, but "
+            f"got {shown(raw['channels'])}; remove the line to train on what is read without it: a grey picture as "
+            "three equal channels, of more channels the first three, of several pages the first"
         )
     if raw.get("kpt_shape") is not None and keypoint_numbers(raw) == 0:
         yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {shown(raw['kpt_shape'])}"

@@ -76,6 +76,6 @@ class Needed:
         if kind is not None and issubclass(kind, Exception) and not issubclass(kind, AutomlError) and self._full():
             place = os.environ.get("TMPDIR", "/tmp")
             raise StudyError(
-                f"{place}: the local temporary folder must have room, but is full; make room, or set TMPDIR to a folder "
-                "on a larger disk, then continue the study: nothing is lost"
+                f"{place}: the local temporary folder must have room, but is full; make room, or set TMPDIR to a "
+                "folder on a larger disk, then continue the study: nothing is lost"
             ) from error

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from automl.study.messages import elsewhere, nearest, shown
+from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.parameter_laws import parameter_mistakes
 from automl.study.space import SearchSpace
@@ -92,7 +92,8 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     yield from parameter_mistakes(spec)
     for name, value in spec.train.items():
         if not _plain(value):
-            yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
+            law = "must be a finite number, text, true, false, null or a list"
+            yield f"train.{named(name)}: {law}, but got {shown(value)}"
         if name in spec.space:
             yield (
                 f"train.{name}: must not be fixed and searched at once, but stands in train and in space; "
@@ -163,7 +164,7 @@ def _setting_mistakes(
     if name in rules.MANAGED:
         yield f"{section}.{name}: cannot be set here: {rules.MANAGED[name]}"
     elif name not in known:
-        yield f"{section}.{name}: is not a setting of Ultralytics{elsewhere(name) or nearest(name, known)}"
+        yield f"{section}.{named(name)}: is not a setting of Ultralytics{elsewhere(name) or nearest(name, known)}"
     else:
         for value in values:
             if name in WEIGHTS_SETTINGS and isinstance(value, str):

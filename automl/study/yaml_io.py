@@ -85,7 +85,7 @@ def _secret_in(text: str) -> int | None:
     """Return the position of an address with a password, None without one; in linear time.
 
     >>> _secret_in("data: s3://me:word@host"), _secret_in("http://host/a:b c@d")
-    (6, None)
+    (7, None)
     """
     start = 0
     for piece in text.split("@")[:-1]:

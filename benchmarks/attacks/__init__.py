@@ -1,0 +1,1 @@
+"""Scripted attacks on the program: damaged files and hostile input, counted by what is held."""
