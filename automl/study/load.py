@@ -4,6 +4,7 @@ Called by the command line before anything is started. What the trainer accepts 
 package knows no trainer.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from automl.study import foreign
 from automl.study.checksum import damaged, seal
 from automl.study.errors import SpecError
-from automl.study.messages import readable, shown
+from automl.study.messages import named, readable, shown
 from automl.study.model_files import is_file, renamed, source_of
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.validation import Rules, is_folder, mistakes, own_mistakes, setting_hints
@@ -114,7 +115,12 @@ def _reversed_ranges(raw: Mapping[str, Any]) -> Iterator[str]:
     for name, part in space.items() if isinstance(space, dict) else ():
         low, high = (part.get(end) if isinstance(part, dict) else None for end in ("low", "high"))
         if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
-            yield f"space.{name}: low < high must hold, but got low={low:g}, high={high:g}"
+            yield f"space.{named(name)}: low < high must hold, but got low={_number(low)}, high={_number(high)}"
+
+
+def _number(value: float) -> str:
+    """Return a number as it was written; a whole one may be larger than any float."""
+    return f"{value:g}" if abs(value) <= sys.float_info.max else shown(value)
 
 
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:

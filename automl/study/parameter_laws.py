@@ -81,10 +81,10 @@ def _span(part: RangeSpec) -> float:
 
 def _alike(choices: Sequence[ParamValue]) -> bool:
     """Return True if two choices are one to Python (1 and true) or to a reader (1 and '1')."""
-    return min(len(set(choices)), len(set(map(shown_whole, choices)))) < len(choices)
+    return min(len(set(choices)), len(set(map(_readable, choices)))) < len(choices)
 
 
-def shown_whole(value: ParamValue) -> str:
+def _readable(value: ParamValue) -> str:
     """Return a choice as it reads in a table; a whole number of thousands of digits by its hex digits."""
     return hex(value) if type(value) is int and abs(value) > EXACT else str(value)
 

@@ -35,8 +35,9 @@ BASE: Final[Mapping[str, Any]] = {
     "seed": 0,
 }
 ODD: Final[tuple[object, ...]] = (
-    None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, 10**400, 0.0, -0.0, 1e-320, 5e-324, 1e308, -1e308, 1.5,
-    float("inf"), float("-inf"), float("nan"), "", " ", "auto", "sample", "x" * 100_000, "\x1b[31mred", "a\nb", "../up",
+    None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, 10**400, 0.0, -0.0, 1e-320, 5e-324, 1e308, -1e308,
+    1.5, float("inf"), float("-inf"), float("nan"), "", " ", "auto", "sample", "x" * 100_000, "\x1b[31mred", "a\nb",
+    "../up", "b\udcfcro",
     "/etc/passwd", "/dev/zero", "https://host/x.pt", "s3://me:word@host", "ü数据😀", "null", "1e5", "1_000", "0x1f",
     [], [[]], [None], ["a", 1], [1] * 2000, {}, {"a": 1}, {1: 2}, {"low": 1}, {"choices": []}, {"choices": [1, True]},
     {"low": 2, "high": 1, "default": 1}, {"low": -1e308, "high": 1e308, "default": 0.0}, "tune.choice()",
@@ -52,7 +53,7 @@ TAGS: Final = (
     "!!set {a, b}", "!!omap [a: 1]", "!!pairs [a: 1]", "!!python/name:os.system", "!!binary aGk=", "!own x",
     "!!python/object/apply:os.system [true]", "2024-13-45", "2024-01-01", "2024-01-01T00:00:00+99:99", "0o17",
     "1:30:20", "=", "<<", "~", "'", '"', "|", "*a", "&a", "? a", "- a", "%", "@", "`", "\t", "---", "...", "{", "}",
-    "[", "]", "# x", "0x" + "f" * 6000, "1" * 6000, "1" + ":1" * 3000,
+    "[", "]", "# x", r'"\ud800"', "0x" + "f" * 6000, "1" * 6000, "1" + ":1" * 3000,
 )  # fmt: skip
 """Texts that YAML reads in a way of its own, or not at all."""
 PROGRAMS: Final = (

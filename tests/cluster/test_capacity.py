@@ -1,13 +1,19 @@
 """When no node is left that can run a trial: said at once, then each minute, and again when one is there."""
 
 import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from automl.cluster import capacity
 from automl.cluster.capacity import AGAIN_SECONDS, Shape, Watch
+from automl.cluster.exit import STOPPED
 from automl.cluster.resources import Slots
-from tests import hosted_cluster
+from tests import hosted_cluster, quick_study
 from tests.guarded_worker import wait_until
 from tests.simulated_study import Clock
 
@@ -45,13 +51,23 @@ def test_a_store_that_does_not_answer_says_nothing_of_nodes() -> None:
 
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-def test_the_nodes_of_a_real_cluster_are_those_that_live(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+def test_a_study_whose_nodes_are_lost_says_so_and_stops_in_an_orderly_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path_factory.mktemp("home")
-    for name, value in hosted_cluster.environment(home).items():
-        monkeypatch.setenv(name, value)
-    with hosted_cluster.host(home, health_check_period_ms="500", health_check_failure_threshold="2") as cluster:
+    study, environment = tmp_path / "study", hosted_cluster.environment(tmp_path)
+    monkeypatch.setattr(os, "environ", environment)
+    with hosted_cluster.host(tmp_path, health_check_period_ms="500", health_check_failure_threshold="2") as cluster:
         assert sorted(capacity.shapes_at(cluster.address) or []) == [(0.0, 0.0), (1.0, 0.0)]
-        cluster.do("kill-raylet")
-        assert wait_until(lambda: capacity.shapes_at(cluster.address) == [(0.0, 0.0)], seconds=60)
+        command = [sys.executable, "-m", quick_study.__name__, str(study), cluster.address, "10", "45"]
+        with subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as driver:
+            assert wait_until(lambda: any(study.glob("trials/*/epochs")), seconds=120)
+            cluster.do("kill-raylet")
+            log = study / "study.log"
+            assert wait_until(lambda: "cluster: no node can run a trial (1 CPU" in log.read_text(), seconds=120)
+            driver.send_signal(signal.SIGTERM)
+            out, error = driver.communicate(timeout=60)
+    assert driver.returncode in {0, STOPPED}, out + error
+    assert "study stops: SIGTERM" in log.read_text()
+    assert "state-dump" not in out + error

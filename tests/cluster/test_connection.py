@@ -46,7 +46,7 @@ def test_a_stop_while_ray_starts_is_a_stop(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt, match="^$"), connection.interruptible():
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), connection.interruptible():
         connection._join("local", tmp_path / "ray.log")
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -112,6 +112,7 @@ def test_many_keys_are_read_and_many_that_stand_twice_are_told(tmp_path: Path) -
         ("space", {f"p{n}": {"low": 0, "high": 1, "default": 0} for n in range(20_000)}, "at most 1000 parameters"),
         ("warm_start", ["runs/a"] * 30_000, "must name each study once"),
         ("train", {"x" * 100_000: 1}, "is not a setting of Ultralytics"),
+        ("space.lr0.low", 10**400, "space.lr0: low < high must hold, but got low=1000"),
         ("name", ["x"] * 1_000_000, "name: must be text, but got ['x', 'x'"),
     ],
 )  # fmt: skip

@@ -79,9 +79,17 @@ def print_line(text: str, *, file: TextIO | None = None) -> None:
     print(one_line(text), file=file)
 
 
+class _Listing(Console):
+    """Console that leaves a reader that is gone to `readable`; rich itself would end the process with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise, as `print` does."""
+        raise BrokenPipeError
+
+
 def print_table(view: View) -> None:
     """Print a table: on a terminal the columns that fit, else all at full width."""
-    console = Console()
+    console = _Listing()
     width = console.width if console.is_terminal else None
     if width is None:
         console.width = UNBOUNDED
