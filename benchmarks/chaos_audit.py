@@ -8,10 +8,9 @@ from pathlib import Path
 
 from automl.storage.curves_file import read_curves
 from automl.storage.journal import Journal
-from automl.storage.layout import TRIALS
+from automl.storage.layout import trial_folder
 from automl.storage.place import read_spec
 from automl.study import State, Trial
-from automl.study.text import trial_name
 
 BEGUN = re.compile(r"^attempt (\d+): epoch (\d+) of \d+ begins$", re.MULTILINE)
 
@@ -35,7 +34,7 @@ def audit(folder: Path) -> Audit:
     spec = read_spec(folder)
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
-    places = [folder / TRIALS / trial_name(trial, spec.model) for trial in trials]
+    places = [trial_folder(folder, trial, spec.model) for trial in trials]
     failed = sum(trial.state is State.FAILED or not trial.ending for trial in trials)
     failed += sum(key.startswith("confirm:") and not note["final"] for key, note in notes.items())
     logs = [*(place / "log.txt" for place in places), *folder.glob("confirm/*/log.txt")]

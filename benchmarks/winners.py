@@ -82,7 +82,7 @@ class Study:
 
     def search(self) -> list[Trial]:
         """Return trials of random params after the ladder: one worker, which goes on with paused trials first."""
-        ladder = PausingAsha(self.spec.rungs, self.spec.ladder.reduction_factor)
+        ladder = PausingAsha(self.spec.ladder.rungs, self.spec.ladder.reduction_factor)
         trials: dict[int, Trial] = {}
         for number in range(self.spec.budget.trials):
             if number and self.rng.random() < self.world.share:
@@ -110,7 +110,7 @@ class Study:
     def _trained(self, trial: Trial, ladder: PausingAsha) -> Trial:
         """Return a trial after the rungs that it climbs before it pauses, or after its last epoch."""
         last = self.spec.ladder.max_epochs
-        for epoch in (*self.spec.rungs, last):
+        for epoch in (*self.spec.ladder.rungs, last):
             if epoch <= trial.epoch:
                 continue
             grown = 1 - math.exp(-4 * epoch / last)

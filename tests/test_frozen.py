@@ -27,7 +27,7 @@ def study(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def test_a_study_of_an_earlier_format_is_read_as_it_was(study: Path) -> None:
     spec, trials = read_spec(study), Journal.read(study, metric=METRIC).trials()
-    assert (spec.name, spec.budget.trials, spec.rungs) == ("small", 3, (2,))
+    assert (spec.name, spec.budget.trials, spec.ladder.rungs) == ("small", 3, (2,))
     assert [(trial.number, trial.epoch, trial.state) for trial in trials] == [
         (0, 2, State.RUNNING), (1, 2, State.RUNNING), (2, 1, State.RUNNING),
     ]  # fmt: skip

@@ -48,7 +48,7 @@ class Study:
     @property
     def trials(self) -> list[TrialRecord]:
         """Return all trials as flat records; `pandas.DataFrame(study.trials)` takes them as they are."""
-        return study_status.records_in(self.folder, self.spec, self._read())
+        return self._records(self._read())
 
     @property
     def best_trial(self) -> TrialRecord | None:
@@ -58,7 +58,7 @@ class Study:
             best = selection.best_trial(trials, self.spec.metric)
         except StudyError:
             return None
-        return study_status.records_in(self.folder, self.spec, trials)[best.number]
+        return self._records(trials)[best.number]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -71,7 +71,7 @@ class Study:
 
     def report(self) -> Path:
         """Write `report.html` from what the study has found so far; return its path."""
-        source = inputs.source_of(self.spec, self.folder)
+        source = inputs.source_of(self.spec.data, self.folder)
         return report.write(self.folder, self.spec, self._read(), self.verdict, source=source)
 
     def resume(self, *, address: str | None = None) -> None:
@@ -86,6 +86,10 @@ class Study:
 
     def _journal(self) -> Journal:
         return Journal.read(self.folder, metric=self.spec.metric)
+
+    def _records(self, trials: list[Trial]) -> list[TrialRecord]:
+        spec = self.spec
+        return study_status.records_in(self.folder, trials, ladder=spec.ladder, metric=spec.metric, model=spec.model)
 
     def _read(self) -> list[Trial]:
         return self._journal().trials()

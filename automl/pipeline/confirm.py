@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from automl import cluster
 from automl.hpo import confirmation
@@ -21,8 +21,9 @@ from automl.study.errors import Interrupted, StudyError
 from automl.tracking.tensorboard_writer import Board
 from automl.trials import quota, retrainings
 from automl.trials.job_clock import Stage
+from automl.trials.jobs import Frame
 from automl.trials.listener import Listeners
-from automl.trials.remaining import Confirmation
+from automl.trials.remaining import Confirmation, whole_training
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -43,24 +44,24 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     if session.spec.confirm.seeds == 0:
         nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
         return Confirmed(best_trial(trials, session.spec.metric), trials[0].params, nothing, {}, None)
-    opened = confirmation.opened(session.spec, trials)
+    opened, frame = confirmation.opened(session.spec, trials), frame_of(session, slots)
     rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
     jobs: dict[str, Job] = {}
     last: dict[str, Job] = {}
     for played in rounds:
-        last = planned(session, slots, trials, played, before=len(jobs))
+        last = planned(frame, trials, played, before=len(jobs))
         jobs |= last
     mend_job_files(jobs.values())
     retrain(session, slots, last)
-    while following := opened.next_round(rounds, results_of(session, jobs)):
+    while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
         LOG.info(told(following))
-        last = planned(session, slots, trials, following, before=len(jobs))
+        last = planned(frame, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
     looked = last_look(rounds)
-    results = results_of(session, jobs)
+    results = results_of(session.journal.notes(), jobs, seed=session.spec.seed)
     gain = opened.gain(looked, results)
     if not gain.challenger or not gain.default:
         notes = session.journal.notes()
@@ -74,12 +75,10 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     return Confirmed(winner, trials[0].params, gain, jobs, opened.would_decide(rounds, results))
 
 
-def planned(
-    session: Session, slots: cluster.Slots, trials: list[Trial], played: Round, *, before: int
-) -> dict[str, Job]:
+def planned(frame: Frame, trials: list[Trial], played: Round, *, before: int) -> dict[str, Job]:
     """Return the jobs of a round by name; numbers start after `before`."""
-    spec, frame = session.spec, frame_of(session, slots)
-    pattern = replace(frame.job(session.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
+    spec = frame.spec
+    pattern = replace(frame.job(frame.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
     params = {side_of(trial.number): frame.placed(trial.params) for trial in trials}
     return retrainings.plan(
         pattern, params | {results.DEFAULT: frame.placed(trials[0].params)}, played.wanted, before=before
@@ -107,10 +106,12 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     for name in names.values():
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
-    board = Board(session.folder, session.spec.search_space, metric=session.spec.metric)
+    spec, epochs = session.spec, session.spec.ladder.max_epochs
+    board = Board(session.folder, spec.search_space, metric=spec.metric)
+    whole = whole_training(journal.trials(), metric=spec.metric, epochs=epochs)
     source = retrainings.Retrainings(
-        left, names, slots.concurrent, session.progress, session.spec.resources, on_end, keeper.admit,
-        outlook=Confirmation.of(session.spec, session.clock.elapsed, journal.trials()), journal=journal,
+        left, names, slots.concurrent, session.progress, spec.resources, on_end, keeper.admit,
+        outlook=Confirmation(spec.retrainings, epochs, session.clock.elapsed, whole), journal=journal,
         listeners=Listeners((board,)),
     )  # fmt: skip
     try:
@@ -123,9 +124,9 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         raise Interrupted
 
 
-def results_of(session: Session, jobs: Mapping[str, Job]) -> Results:
+def results_of(notes: Mapping[str, Any], jobs: Mapping[str, Job], *, seed: int) -> Results:
     """Return the results, from the journal's scores of the re-trainings and their curves on val."""
-    notes, first = session.journal.notes(), session.spec.seed + retrainings.SEED_DISTANCE
+    first = seed + retrainings.SEED_DISTANCE
     found: dict[str, dict[int, Retraining]] = {}
     for name, job in jobs.items():
         if score := retrainings.score(job, Ending.from_dict(notes[f"confirm:{name}"])):

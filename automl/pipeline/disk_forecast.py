@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from automl.study.errors import StudyError
+from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
 from automl.study.text import GB, amount
 from automl.trainers import trainer_of
@@ -84,19 +85,19 @@ def needs(frame: Frame) -> dict[str, int]:
     """Return the peak bytes of a trial of each model; empty if the study has no quota."""
     if frame.spec.retention.quota_gb is None:
         return {}
-    models = map(frame.whole, models_of(frame.spec))
-    return {model: footprint(model, frame.spec).running for model in models}
+    models = map(frame.whole, models_of(frame.spec.model, frame.spec.search_space))
+    return {model: footprint(model, frame.spec.ladder.max_epochs).running for model in models}
 
 
-def footprint(model: str, spec: StudySpec) -> Footprint:
+def footprint(model: str, epochs: int) -> Footprint:
     """Return the disk space of a complete training of a model."""
-    return Footprint(trainer_of().parameters(model), spec.ladder.max_epochs)
+    return Footprint(trainer_of().parameters(model), epochs)
 
 
-def models_of(spec: StudySpec) -> list[str]:
+def models_of(model: str, space: SearchSpace) -> list[str]:
     """Return the models that trials may train."""
-    searched = spec.space.get("model")
-    return [str(choice) for choice in getattr(searched, "choices", [])] or [spec.model]
+    searched = space.parameters.get("model")
+    return [str(choice) for choice in getattr(searched, "choices", [])] or [model]
 
 
 def expected(spec: StudySpec, largest: Footprint) -> Forecast:
@@ -106,7 +107,7 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
     """
     given, trials = spec.resources.concurrent, spec.budget.trials
     places = min(trials, 1 if given == "auto" else given)
-    alive = trials if spec.ladder.scheduler == "promotion" and spec.rungs else places
+    alive = trials if spec.ladder.scheduler == "promotion" and spec.ladder.rungs else places
     ended = min(spec.retention.keep, trials) * largest.kept + RECORDS * trials + EPOCH * spec.cost().expected
     held = ended + trials * largest.candidate
     searching = places * largest.running + (alive - places) * largest.paused + held
@@ -170,7 +171,8 @@ def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
     Raises:
         StudyError: the quota is too small for a single trial.
     """
-    largest = max((footprint(model, spec) for model in models_of(spec)), key=lambda one: one.parameters)
+    footprints = [footprint(model, spec.ladder.max_epochs) for model in models_of(spec.model, spec.search_space)]
+    largest = max(footprints, key=lambda one: one.parameters)
     found = expected(spec, largest)
     quota = spec.retention.quota_gb
     if quota is not None and quota * GB < largest.running + largest.kept:
@@ -183,7 +185,7 @@ def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
         storage=storage,
         alive=found.alive,
         counted=found.alive > 1 or spec.resources.concurrent != "auto",
-        pausing=spec.ladder.scheduler == "promotion" and bool(spec.rungs),
+        pausing=spec.ladder.scheduler == "promotion" and bool(spec.ladder.rungs),
         trial=found.trial,
         wanted=found.running,
         running=most,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from automl import cluster
 from automl.hpo import bootstrap, selection
@@ -30,13 +30,12 @@ from automl.storage.layout import (
     ONNX,
     ONNX_STATS,
     TORCH_STATS,
-    TRIALS,
+    trial_folder,
 )
-from automl.storage.registry import CHAMPION
+from automl.storage.registry import CHAMPION, Registry
 from automl.study import Ending, ExportResult, Job, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
-from automl.study.text import trial_name
 from automl.trials import retrainings
 from automl.trials.job_clock import Stage
 
@@ -55,11 +54,13 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
         StudyError: no weights are left to choose from.
     """
     session.clock.enter(Stage.EXPORT)
-    found = candidates(session, trials, jobs)
+    metric = session.spec.metric
+    folders = {trial.number: trial_folder(session.folder, trial, session.spec.model) for trial in trials}
+    found = candidates(trials, jobs, notes=session.journal.notes(), folders=folders, metric=metric)
     if not found:
-        best = best_trial(trials, session.spec.metric)
+        best = best_trial(trials, metric)
         LOG.info(f"no model was trained to the last epoch; trial {best.number} got furthest")
-        found = [_of_trial(session, best, trials)]
+        found = [_of_trial(best, trials[0].params, folder=folders[best.number], metric=metric)]
     chosen = selection.choose(found)
     if not chosen.weights.is_file():
         raise StudyError(
@@ -70,11 +71,17 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
     return chosen
 
 
-def candidates(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> list[Candidate]:
+def candidates(
+    trials: Sequence[Trial],
+    jobs: Mapping[str, Job],
+    *,
+    notes: Mapping[str, Any],
+    folders: Mapping[int, Path],
+    metric: str,
+) -> list[Candidate]:
     """Return the models that were trained to the end as asked and still have weights."""
     whole = (trial for trial in trials if trial.state is State.COMPLETED and not trial.changed)
-    found = [_of_trial(session, trial, trials) for trial in whole]
-    notes = session.journal.notes()
+    found = [_of_trial(trial, trials[0].params, folder=folders[trial.number], metric=metric) for trial in whole]
     for name, job in jobs.items():
         if score := retrainings.score(job, Ending.from_dict(notes[f"confirm:{name}"])):
             on_val = retrainings.on_val(score, metric=job.metric)
@@ -94,7 +101,7 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportR
     images = staged_images(session.staged, session.spec.confirm.split)
     built = cluster.call(
         partial(release_export.build, images=images, engine=session.spec.export.engine),
-        (chosen.weights, _judged_job(session, chosen.weights.parent), session.folder / EXPORT),
+        (chosen.weights, _judged_job(chosen.weights.parent, session.spec.confirm.split), session.folder / EXPORT),
         slots,
     )
     LOG.info(
@@ -117,8 +124,10 @@ def worth(
     """Measure the baseline's models and the serving champion if not done yet, and compare."""
     spec, folder = session.spec, session.folder / EXPORT
     shipped, torch = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
-    theirs = _baseline(session, trials, jobs, slots)
-    champion = _champion(session, chosen, slots)
+    split, registry = spec.confirm.split, session.place.registry(spec.champion_name)
+    own = trial_folder(session.folder, trials[0], spec.model) if trials[0].state is State.COMPLETED else None
+    theirs = _baseline(jobs, own, kept=folder / BASELINE_STATS, split=split, slots=slots)
+    champion = _champion(registry, chosen.weights, kept=folder / CHAMPION_STATS, split=split, slots=slots)
     plan = bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
     between = partial(bootstrap.paired_difference, objective=spec.objective, plan=plan)
     return Worth(
@@ -130,59 +139,58 @@ def worth(
     )
 
 
-def _of_trial(session: Session, trial: Trial, trials: Sequence[Trial]) -> Candidate:
-    side = DEFAULT if dict(trial.params) == dict(trials[0].params) else side_of(trial.number)
-    weights = session.folder / TRIALS / trial_name(trial, session.spec.model) / BEST
-    return Candidate(f"trial {trial.number}", side, trial.best(session.spec.metric) or 0.0, weights)
+def _of_trial(trial: Trial, default: Params, *, folder: Path, metric: str) -> Candidate:
+    side = DEFAULT if dict(trial.params) == dict(default) else side_of(trial.number)
+    return Candidate(f"trial {trial.number}", side, trial.best(metric) or 0.0, folder / BEST)
 
 
-def _judged_job(session: Session, folder: Path) -> Job:
+def _judged_job(folder: Path, split: str) -> Job:
     """Return the job of a folder, set to the split that no trial used."""
-    return replace(job_file.read(folder), split=session.spec.confirm.split)
+    return replace(job_file.read(folder), split=split)
 
 
 def _baseline(
-    session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job], slots: cluster.Slots
+    jobs: Mapping[str, Job], own: Path | None, *, kept: Path, split: str, slots: cluster.Slots
 ) -> list[ImageStats]:
-    """Return the detections of the baseline's re-trainings on the judged split; without any, those of trial 0."""
-    models = [(job.folder / BEST, job.folder, job.folder / JUDGED) for name, job in jobs.items() if _is_baseline(name)]
-    if not models and trials[0].state is State.COMPLETED:
-        weights = _of_trial(session, trials[0], trials).weights
-        models = [(weights, weights.parent, session.folder / EXPORT / BASELINE_STATS)]
+    """Return the detections of the baseline's re-trainings on the judged split; without any, those of trial 0.
+
+    `own` is the folder of trial 0 if it completed, `kept` the file of its detections.
+    """
+    models = [(job.folder, job.folder / JUDGED) for name, job in jobs.items() if _is_baseline(name)]
+    if not models and own:
+        models = [(own, kept)]
     unmeasured = [
-        (weights, _judged_job(session, folder), kept)
-        for weights, folder, kept in models
-        if weights.is_file() and not kept.is_file()
+        (folder / BEST, _judged_job(folder, split), stats)
+        for folder, stats in models
+        if (folder / BEST).is_file() and not stats.is_file()
     ]
     if unmeasured:
         cluster.call(parity.score_all, (unmeasured,), slots)
-    return [ImageStats.load(kept) for _, _, kept in models if kept.is_file()]
+    return [ImageStats.load(stats) for _, stats in models if stats.is_file()]
 
 
 def _is_baseline(name: str) -> bool:
     return name.rpartition("_")[0] == DEFAULT
 
 
-def _champion(session: Session, chosen: Candidate, slots: cluster.Slots) -> ImageStats | None:
+def _champion(registry: Registry, chosen: Path, *, kept: Path, split: str, slots: cluster.Slots) -> ImageStats | None:
     """Measure the serving champion's ONNX file, at its own image size, on the chosen model's judged images.
 
     None without a champion, or if the chosen model is the champion.
     """
-    registry = session.place.registry(session.spec)
     number = registry.aliases().get(CHAMPION)
     if number is None:
         return None
     version = registry.path(number)
-    if files.sha256(version / BEST) == files.sha256(chosen.weights):
+    if files.sha256(version / BEST) == files.sha256(chosen):
         return None
-    here = _judged_job(session, chosen.weights.parent)
+    here = _judged_job(chosen.parent, split)
     theirs = job_file.read(version)
     same = {name: here.settings[name] for name in CLASS_SETTINGS if name in here.settings}
     own = {name: value for name, value in theirs.settings.items() if name not in CLASS_SETTINGS}
     job = replace(
         theirs, data=here.data, split=here.split, gpus=here.gpus, threads=here.threads, settings={**own, **same}
     )
-    kept = session.folder / EXPORT / CHAMPION_STATS
     found = cluster.call(partial(parity.score, keep=kept), (version / ONNX, job), slots)
     LOG.info(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")
     return ImageStats.load(kept)

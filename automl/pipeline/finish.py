@@ -27,7 +27,7 @@ def publish(session: Session, verdict: Verdict) -> Verdict:
 
     Idempotent: the verdict is in the journal already, so a killed process repeats the same steps.
     """
-    registry, folder = session.place.registry(session.spec), session.folder
+    registry, folder = session.place.registry(session.spec.champion_name), session.folder
     files = {name: folder / path for name, path in verdict.files.items()}
     version = patiently(registry.folder, lambda: registry.publish(files, {VERDICT: verdict.to_dict()}))
     if verdict.accepted:
@@ -43,7 +43,7 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     """Log the outcome of the study and the next commands."""
     for reason in verdict.reasons:
         LOG.info(f"gate {reason}")
-    registry = session.place.registry(session.spec)
+    registry = session.place.registry(session.spec.champion_name)
     for line in outcome(verdict, registry.name):
         LOG.info(line)
     version = registry.path(verdict.version or 0)

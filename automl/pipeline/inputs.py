@@ -1,6 +1,7 @@
 """Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
 
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from automl.data import archive, check, sample, staging, summary
@@ -61,7 +62,7 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
     if summary:
         files.write_json(folder / layout.DATASET, summary.to_dict())
     if (folder / JOURNAL).exists():
-        return hpo_warm_start.kept(folder, spec)
+        return hpo_warm_start.kept(folder, spec.search_space) if spec.warm_start else ()
     lessons = lessons_of(spec, place, summary)
     hpo_warm_start.keep(folder, lessons)
     return lessons
@@ -74,16 +75,16 @@ def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo
     return hpo_warm_start.gather(spec, place.storage, data=data, settings=trainer_of().settings())
 
 
-def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
+def prepare_data(given: str, folder: Path, *, split: str, searched: Container[str]) -> tuple[DataSet, Path]:
     """Check the study's data, generating the sample if requested, and stage it in the study's folder.
 
     Raises:
         StudyError: the study has begun, and its data set has changed.
     """
-    source = source_of(spec, folder)
-    if spec.data == SAMPLE and not source.exists():
+    source = source_of(given, folder)
+    if given == SAMPLE and not source.exists():
         patiently(folder, lambda: sample.draw(source.parent))
-    data = check_data(spec, source, unpacked=folder / UNPACKED)
+    data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched)
     marker = folder / DATA / DATA_YAML
     begun = (folder / JOURNAL).exists() and marker.is_file()
     if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
@@ -94,21 +95,21 @@ def prepare_data(spec: StudySpec, folder: Path) -> tuple[DataSet, Path]:
     return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
 
 
-def source_of(spec: StudySpec, folder: Path) -> Path:
+def source_of(given: str, folder: Path) -> Path:
     """Return the `data.yaml` of a study's data set."""
-    return folder / DRAWN / DATA_YAML if spec.data == SAMPLE else Path(spec.data)
+    return folder / DRAWN / DATA_YAML if given == SAMPLE else Path(given)
 
 
-def check_data(spec: StudySpec, source: Path, *, unpacked: Path) -> DataSet:
+def check_data(source: Path, *, unpacked: Path, split: str, searched: Container[str]) -> DataSet:
     """Look at the splits that the study will use; an archive is unpacked into the folder `unpacked`.
 
     Raises:
         DataError: the data cannot be used, or a searched setting has no effect on them.
     """
-    splits = tuple(dict.fromkeys(("train", "val", spec.confirm.split)))
+    splits = tuple(dict.fromkeys(("train", "val", split)))
     place = archive.yaml_of(source.absolute(), unpacked=unpacked)
     data = check.check(place, read_yaml(place), splits=splits)
-    if "copy_paste" in spec.search_space.parameters and "train" not in data.polygons:
+    if "copy_paste" in searched and "train" not in data.polygons:
         raise DataError(
             f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
             "remove space.copy_paste, or bring labels with polygons"

@@ -1,11 +1,12 @@
 """Baseline of a study: derived from its description and data set, and stored in its journal."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from automl.data.record import DataSet
 from automl.storage.journal import Journal
 from automl.study.baseline import Baseline, baseline_of
-from automl.study.spec import StudySpec
+from automl.study.space import SearchSpace
 from automl.study.text import shown
 from automl.trainers import trainer_of
 
@@ -13,7 +14,9 @@ BASELINE: Final = "baseline"
 """Journal key of the baseline."""
 
 
-def recorded(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | None:
+def recorded(
+    journal: Journal, data: DataSet, *, space: SearchSpace, train: Mapping[str, Any], epochs: int
+) -> Baseline | None:
     """Return the baseline from the journal; it is derived and recorded before the first trial.
 
     None for a study that began without one.
@@ -22,14 +25,14 @@ def recorded(spec: StudySpec, data: DataSet, journal: Journal) -> Baseline | Non
         return Baseline.from_dict(plain)
     if journal.trials():
         return None
-    found = baseline_for(spec, data)
+    found = baseline_for(data, space, train=train, epochs=epochs)
     journal.note(BASELINE, found.to_dict())
     return found
 
 
-def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
+def baseline_for(data: DataSet, space: SearchSpace, *, train: Mapping[str, Any], epochs: int) -> Baseline:
     """Return the params of a plain `yolo train` on this data set, with as many epochs as this study's trials."""
-    given = {**spec.search_space.defaults(), **spec.train}
+    given = {**space.defaults(), **train}
     fraction = given.get("fraction", 1.0)
     images = len(data.images["train"])
     part = min(fraction, images) if isinstance(fraction, int) else round(images * float(fraction))
@@ -37,10 +40,10 @@ def baseline_for(spec: StudySpec, data: DataSet) -> Baseline:
     resolved = trainer.resolve_auto(
         images=max(1, part),
         classes=1 if given.get("single_cls") else len(data.names),
-        epochs=spec.ladder.max_epochs,
+        epochs=epochs,
         batch=int(given.get("batch", trainer.BATCH)),
     )
-    return baseline_of(spec.search_space, spec.train, plain=trainer.plain_hyperparameters(), resolved=resolved)
+    return baseline_of(space, train, plain=trainer.plain_hyperparameters(), resolved=resolved)
 
 
 def told(baseline: Baseline) -> str:

@@ -19,7 +19,7 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
-from automl.study.spec import SAMPLE, StudySpec
+from automl.study.spec import SAMPLE, ResourcesSpec, StudySpec
 from automl.study.text import one_line, shown
 from automl.trainers import trainer_of
 
@@ -118,13 +118,15 @@ def preview(spec: StudySpec, place: Place) -> Preview:
     refuse_unwritable(place.study(spec.name))
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
-        return _of(spec, place, inputs.check_data(spec, source, unpacked=drawn / UNPACKED))
+        unpacked, split = drawn / UNPACKED, spec.confirm.split
+        return _of(spec, place, inputs.check_data(source, unpacked=unpacked, split=split, searched=spec.space))
 
 
 def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
     named = inputs.named_from(place.storage, renamed(spec, inputs.kept_name))
-    baseline, default = plain_training.baseline_for(spec, data), spec.search_space.defaults()
-    fewest, most = (count * spec.ladder.max_epochs for count in spec.retrainings)
+    space, epochs = spec.search_space, spec.ladder.max_epochs
+    baseline, default = plain_training.baseline_for(data, space, train=spec.train, epochs=epochs), space.defaults()
+    fewest, most = (count * epochs for count in spec.retrainings)
     return Preview(
         study=spec.name,
         model=spec.model,
@@ -134,23 +136,23 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
         warm_start=inputs.lessons_of(named, place, inputs.summary_of(data)),
-        rungs=spec.rungs,
-        max_epochs=spec.ladder.max_epochs,
+        rungs=spec.ladder.rungs,
+        max_epochs=epochs,
         reduction_factor=spec.ladder.reduction_factor,
-        ladder_warnings=tuple(warm_up.warnings(spec, trainer_of().settings())),
+        ladder_warnings=tuple(warm_up.warnings(spec.ladder, space, fixed=trainer_of().settings() | spec.train)),
         cost=spec.cost(),
         confirm_epochs=(fewest, most),
         hours=spec.budget.hours,
         gpu_hours=spec.budget.gpu_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
-        machine_warnings=tuple(_machine_warnings(spec)),
-        space_warnings=tuple(repeats.warnings(spec)),
+        machine_warnings=tuple(_machine_warnings(spec.resources)),
+        space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 
 
-def _machine_warnings(spec: StudySpec) -> Iterator[str]:
-    gpus = spec.resources.gpus
+def _machine_warnings(resources: ResourcesSpec) -> Iterator[str]:
+    gpus = resources.gpus
     if gpus != "auto" and gpus > 0 and not trainer_of().has_cuda():
         yield (
             f"resources.gpus: asks for {gpus:g} a trial, but this machine has no CUDA GPU: a search here is refused; "

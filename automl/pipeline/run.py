@@ -5,6 +5,7 @@ Each stage is idempotent: an interrupted study resumes, a finished one is unchan
 
 import logging
 import os
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -15,11 +16,12 @@ from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
+from automl.storage.journal import Journal
 from automl.storage.layout import RAY_LOG
 from automl.storage.outage import patiently
 from automl.storage.place import Place
 from automl.study import shipped_spaces
-from automl.study.spec import StudySpec
+from automl.study.spec import ResourcesSpec, StudySpec
 from automl.study.verdict import Verdict
 from automl.trainers import trainer_of
 
@@ -36,10 +38,11 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
         AutomlError: a condition that the user can fix.
     """
     with cluster.interruptible(), opened(spec, place, console=console) as session:  # 1. check data, open the folder
-        publish.check_champion(session)
-        if done := finished(session):
+        registry = place.registry(session.spec.champion_name)
+        publish.check_champion(registry, session.data.names, train=session.spec.train)
+        if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
             return finish.summarize(session, done)
-        verdict = decided(session) or decide(session, address=address)  # 2 to 6
+        verdict = decided(session.journal) or decide(session, address=address)  # 2 to 6
         publish.give_up_weights(session, verdict)
         done = finish.publish(session, verdict)  # 7. registry, champion, report
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
@@ -49,7 +52,8 @@ def decide(session: Session, *, address: str | None) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
     LOG.info("joining the cluster" if address or "RAY_ADDRESS" in os.environ else "starting the workers' cluster")
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
-        slots = prepared(session, dashboard)  # 2. join Ray, probe the nodes, scan the labels
+        # 2. join Ray, probe the nodes, scan the labels
+        slots = prepared(session.spec.resources, dashboard, folder=session.folder, staged=session.staged)
         trials = search(session, slots)  # 3. trials, until the budget is spent
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
@@ -63,32 +67,31 @@ def decide(session: Session, *, address: str | None) -> Verdict:
     return verdict
 
 
-def prepared(session: Session, dashboard: str) -> cluster.Slots:
+def prepared(resources: ResourcesSpec, dashboard: str, *, folder: Path, staged: Path) -> cluster.Slots:
     """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
-    resources = session.spec.resources
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
-    patiently(session.folder, lambda: cluster.probe(session.folder))
-    patiently(session.folder, lambda: trainer_of().scan_labels(session.staged))
+    patiently(folder, lambda: cluster.probe(folder))
+    patiently(folder, lambda: trainer_of().scan_labels(staged))
     return slots
 
 
-def finished(session: Session) -> Verdict | None:
+def finished(journal: Journal, *, retrainings: int) -> Verdict | None:
     """Return the published verdict of a finished study; None before it, or if more re-trainings are requested.
 
     In the latter case the verdict is withdrawn first, so that the confirmation continues.
     """
-    plain = session.journal.notes().get("promotion")
+    plain = journal.notes().get("promotion")
     done = Verdict.from_dict(plain) if plain else None
-    if done and publish.extended(session.spec, done):
-        publish.reopen(session, done)
+    if done and publish.extended(done, retrainings):
+        publish.reopen(journal, done, retrainings=retrainings)
         return None
     if done:
         LOG.info("study is finished: nothing to do")
     return done
 
 
-def decided(session: Session) -> Verdict | None:
+def decided(journal: Journal) -> Verdict | None:
     """Return the verdict that an interrupted session left in the journal before it was published."""
-    plain = session.journal.notes().get("verdict")
+    plain = journal.notes().get("verdict")
     return Verdict.from_dict(plain) if plain else None

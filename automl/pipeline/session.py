@@ -68,7 +68,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     new = not folder.exists()
     _make(folder)
     symlinks.check(folder, pictures=folder / DATA / "images")
-    symlinks.check(place.registry(spec).folder)
+    symlinks.check(place.registry(spec.champion_name).folder)
     progress = Progress(folder / layout.LOG, console=console)
     with (
         files.locked(folder),
@@ -80,14 +80,14 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
-        data, staged = prepare_data(spec, folder)
+        data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space)
         if links := staging.told_links(staged):
             LOG.info(links)
         for warning in data.warnings:
             LOG.info(f"data warning: {warning}")
-        for warning in repeats.warnings(spec):
+        for warning in repeats.warnings(spec.search_space, spec.budget.trials):
             LOG.info(f"space warning: {warning}")
-        for warning in warm_up.warnings(spec, trainer_of().settings()):
+        for warning in warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train):
             LOG.info(f"ladder warning: {warning}")
         lessons = warm_start(spec, place, data)
         for lesson in lessons:
@@ -96,7 +96,9 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         if journal.dropped:
             LOG.info(f"journal repaired: {journal.dropped}")
         taught = hpo_warm_start.evidence(lessons)
-        baseline = plain_training.recorded(spec, data, journal)
+        baseline = plain_training.recorded(
+            journal, data, space=spec.search_space, train=spec.train, epochs=spec.ladder.max_epochs
+        )
         if baseline:
             LOG.info(plain_training.told(baseline))
         session = Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
@@ -143,8 +145,9 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
         return spec
     kept = stored(path)
     if spec.confirm.retrainings == "auto":
-        spec = spec.model_copy(update={"confirm": _with_retrainings(spec, kept)})
-    same = spec.model_copy(update={"retention": kept.retention, "confirm": _with_retrainings(spec, kept)})
+        spec = spec.model_copy(update={"confirm": _with_retrainings(spec.confirm, kept.confirm)})
+    confirm = _with_retrainings(spec.confirm, kept.confirm)
+    same = spec.model_copy(update={"retention": kept.retention, "confirm": confirm})
     if different := differences(same, kept):
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
@@ -156,5 +159,5 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
     return spec
 
 
-def _with_retrainings(spec: StudySpec, kept: StudySpec) -> ConfirmSpec:
-    return spec.confirm.model_copy(update={"retrainings": kept.confirm.retrainings})
+def _with_retrainings(confirm: ConfirmSpec, kept: ConfirmSpec) -> ConfirmSpec:
+    return confirm.model_copy(update={"retrainings": kept.retrainings})

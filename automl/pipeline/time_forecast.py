@@ -15,7 +15,7 @@ from automl.storage import scratch
 from automl.study import Job
 from automl.study.errors import AutomlError
 from automl.study.ladder import seats
-from automl.study.spec import StudySpec
+from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import duration
 from automl.trainers import Timing, chosen, trainer_of
 from automl.trials.remaining import waves
@@ -36,12 +36,12 @@ class Part:
     last: int
 
 
-def parts(spec: StudySpec) -> list[Part]:
+def parts(trials: int, ladder: LadderSpec) -> list[Part]:
     """Return the expected course of a search: at each rung one in `reduction_factor` advances."""
-    found, trials = [], spec.budget.trials
-    for first, last in pairwise((0, *spec.rungs, spec.ladder.max_epochs)):
+    found = []
+    for first, last in pairwise((0, *ladder.rungs, ladder.max_epochs)):
         found.append(Part(trials, first, last))
-        trials = seats(trials, spec.ladder.reduction_factor)
+        trials = seats(trials, ladder.reduction_factor)
     return found
 
 
@@ -78,7 +78,7 @@ class Estimate:
         A trial that resumes after a pause pays its start time again. One that completes is evaluated once more.
         """
         seconds, longest = 0.0, 0.0
-        for part in parts(self.spec):
+        for part in parts(self.spec.budget.trials, self.spec.ladder):
             validated = sum(job.validates(epoch) for epoch in range(part.first + 1, part.last + 1))
             starts = part.first == 0 or self.spec.ladder.scheduler == "promotion"
             one = (part.last - part.first) * self.epoch + validated * self.validation("val")
@@ -203,7 +203,7 @@ def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
         gpus=slots.gpus,
         threads=max(1, int(slots.cpus)),
         validate_every=spec.ladder.validate_every,
-        rungs=spec.rungs,
+        rungs=spec.ladder.rungs,
         trainer=chosen(),
     )
 

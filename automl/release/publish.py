@@ -5,17 +5,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from automl.data.record import DataSet
 from automl.hpo import statistics
 from automl.hpo.selection import Candidate
 from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
-from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT
+from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT, trial_folder
 from automl.storage.place import Place
-from automl.storage.registry import CHAMPION
-from automl.study import ExportResult, Gain, Job, Params, Trial
+from automl.storage.registry import CHAMPION, Registry
+from automl.study import ExportResult, Gain, Gates, Job, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, Verdict
@@ -76,18 +76,17 @@ class Case:
     worth: Worth
 
 
-def check_champion(session: StudySession) -> None:
+def check_champion(registry: Registry, classes: Mapping[int, str], *, train: Mapping[str, Any]) -> None:
     """Check before the first trial that the serving champion, if any, has the classes of this data set.
 
     Raises:
         StudyError: the champion has other classes, so no model can be compared with it.
     """
-    registry = session.place.registry(session.spec)
     number = registry.aliases().get(CHAMPION)
     if number is None:
         return
     names = {int(key): name for key, name in read_yaml(registry.path(number) / VERDICT)["names"].items()}
-    ours = _names(session)
+    ours = trainer_of().model_names(train, classes)
     if names != ours:
         raise StudyError(
             f"{registry.folder}: its champion must know the classes of this study, but knows {list(names.values())} "
@@ -95,44 +94,42 @@ def check_champion(session: StudySession) -> None:
         )
 
 
-def _names(session: StudySession) -> dict[int, str]:
-    """Return the classes of the models of a study."""
-    return trainer_of().model_names(session.spec.train, session.data.names)
-
-
-def extended(spec: StudySpec, done: Verdict) -> bool:
+def extended(done: Verdict, retrainings: int) -> bool:
     """Return True if more re-trainings are requested than the finished study's verdict was allowed."""
-    return done.claim.allowed is not None and spec.retrainings[1] > done.claim.allowed
+    return done.claim.allowed is not None and retrainings > done.claim.allowed
 
 
-def reopen(session: StudySession, done: Verdict) -> None:
+def reopen(journal: Journal, done: Verdict, *, retrainings: int) -> None:
     """Withdraw the verdict of a finished study, so that its confirmation continues; the registry is unchanged."""
-    allowed = session.spec.retrainings[1]
-    LOG.info(f"study continues: {done.claim.allowed} re-trainings were allowed, now {allowed}")
-    session.journal.note("verdict", None)
-    session.journal.note("promotion", None)
+    LOG.info(f"study continues: {done.claim.allowed} re-trainings were allowed, now {retrainings}")
+    journal.note("verdict", None)
+    journal.note("promotion", None)
 
 
 def give_up_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
-    shipped = session.folder / verdict.files[BEST]
-    checkpoint_files.settled(session.folder, shipped)
-    checkpoint_files.thinned(session.folder, session.spec, session.journal.trials(), shipped)
+    folder, spec, trials = session.folder, session.spec, session.journal.trials()
+    shipped = folder / verdict.files[BEST]
+    checkpoint_files.settled(folder, shipped)
+    best = checkpoint_files.best_ended(trials, spec.metric, most=spec.retention.keep)
+    checkpoint_files.thinned(folder, shipped, best=[trial_folder(folder, trial, spec.model) for trial in best])
 
 
 def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:
     """Return the verdict on a case: accepted if every gate is passed."""
-    built, worth = case.built, case.worth
+    spec, built, worth = session.spec, case.built, case.worth
+    retrained = sum(key.startswith("confirm:") for key in session.journal.notes())
+    names = trainer_of().model_names(spec.train, session.data.names)
     ranked = sorted(gates, key=lambda gate: gate.passed)
     return Verdict(
-        study=session.spec.name,
+        study=spec.name,
         accepted=all(gate.passed for gate in gates),
         side=case.chosen.side,
         reasons=tuple(gate.reason for gate in ranked),
         notes=built.notes,
-        objective=session.spec.objective,
-        split=session.spec.confirm.split,
-        claim=_claim(session, case.confirmed),
+        objective=spec.objective,
+        split=spec.confirm.split,
+        claim=_claim(case.confirmed, spec.laws, done=retrained, allowed=spec.retrainings[1]),
         metrics=dict(built.metrics),
         torch_score=built.torch_score,
         onnx_score=built.onnx_score,
@@ -141,7 +138,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         engine_score=built.engine.score if built.engine else None,
         files=_files(session.folder, case),
         data=session.data.fingerprint,
-        names={str(number): name for number, name in _names(session).items()},
+        names={str(number): name for number, name in names.items()},
         shipped=Shipped(case.chosen.name, dict(case.params), case.chosen.on_val, worth.images, worth.value),
         over_baseline=Comparison(worth.baselines, worth.over_baseline) if worth.over_baseline else None,
         over_champion=worth.over_champion,
@@ -149,10 +146,9 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
     )
 
 
-def _claim(session: StudySession, confirmed: Confirmed) -> Claim:
+def _claim(confirmed: Confirmed, gates: Gates, *, done: int, allowed: int) -> Claim:
     """Return the claim on the params: those of the winner against the baseline's, on fresh seeds."""
     gain, further = confirmed.gain, confirmed.further
-    done = sum(key.startswith("confirm:") for key in session.journal.notes())
     return Claim(
         trial=confirmed.winner.number,
         params=dict(confirmed.winner.params),
@@ -162,9 +158,9 @@ def _claim(session: StudySession, confirmed: Confirmed) -> Claim:
         difference=gain.difference,
         lower_bound=gain.low if math.isfinite(gain.low) else None,
         confidence=gain.confidence,
-        better=statistics.convincing(gain, session.spec.laws),
+        better=statistics.convincing(gain, gates),
         retrainings=done,
-        allowed=session.spec.retrainings[1],
+        allowed=allowed,
         further=Further(further, done + 2 * further) if further else None,
     )
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from automl.storage.layout import BEST, CONFIRM, LAST, TRIALS
 from automl.study import EndReason, State, Trial
-from automl.study.spec import StudySpec
-from automl.study.text import amount, trial_name
+from automl.study.text import amount
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -67,11 +66,18 @@ def settled(folder: Path, shipped: Path) -> None:
         )
 
 
-def thinned(folder: Path, spec: StudySpec, trials: Iterable[Trial], shipped: Path) -> None:
-    """Delete the weights of all trials but the best `retention.keep` and the shipped one, after the verdict."""
-    ranked = [(rank, trial) for trial in trials if trial.ending and (rank := merit(trial, spec.metric))]
-    best = sorted(ranked, key=lambda pair: pair[0], reverse=True)[: spec.retention.keep]
-    kept = {folder / TRIALS / trial_name(trial, spec.model) for _, trial in best} | {shipped.parent}
+def best_ended(trials: Iterable[Trial], metric: str, *, most: int) -> list[Trial]:
+    """Return the best ended trials, the best first; none whose weights are always deleted."""
+    ranked = [(rank, trial) for trial in trials if trial.ending and (rank := merit(trial, metric))]
+    return [trial for _, trial in sorted(ranked, key=lambda pair: pair[0], reverse=True)[:most]]
+
+
+def thinned(folder: Path, shipped: Path, *, best: Iterable[Path]) -> None:
+    """Delete the weights of all trials but the best `retention.keep` and the shipped one, after the verdict.
+
+    `best` are the folders of the best.
+    """
+    kept = {*best, shipped.parent}
     others = [path for path in sorted((folder / TRIALS).glob("*")) if path not in kept]
     freed = {path.name: give_up(path) for path in others}
     if any(freed.values()):

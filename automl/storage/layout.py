@@ -1,6 +1,10 @@
 """Layout: names of all files and folders of a storage, a study, a trial, an export and a registry version."""
 
+from pathlib import Path
 from typing import Final
+
+from automl.study.text import trial_name
+from automl.study.trial import Trial
 
 # A storage.
 RUNS: Final = "runs"
@@ -61,3 +65,8 @@ VERSIONS: Final = "versions"
 MANIFEST: Final = "manifest.json"
 ALIASES: Final = "aliases.json"
 HISTORY: Final = "history.jsonl"
+
+
+def trial_folder(study: Path, trial: Trial, model: str) -> Path:
+    """Return the folder of a trial in its study's folder; `model` is that of the description."""
+    return study / TRIALS / trial_name(trial, model)

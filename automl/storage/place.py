@@ -22,9 +22,9 @@ class Place:
         """Return a study's folder."""
         return self.storage / RUNS / name
 
-    def registry(self, spec: StudySpec) -> Registry:
+    def registry(self, name: str) -> Registry:
         """Return the registry's part for a study."""
-        return Registry(self.storage / MODELS, spec.champion_name)
+        return Registry(self.storage / MODELS, name)
 
 
 def study_folder(named: Path, storage: Path) -> Path:

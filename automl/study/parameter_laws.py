@@ -1,11 +1,11 @@
 """Laws of the parameters of a search space: sizes, ranges, choices and alternatives."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from automl.study.messages import named, shown
-from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, ParameterSpec, RangeSpec
 from automl.study.trial import ParamValue
 
 MOST_PARAMETERS: Final = 1000
@@ -18,25 +18,23 @@ EXACT: Final = 2**53
 """The largest whole number up to which a float holds each."""
 
 
-def parameter_mistakes(spec: StudySpec) -> Iterator[str]:
-    """Yield `space.name: law, but got values` for each broken law of the space."""
-    if large := [*_size_mistakes(spec)]:
-        yield from large
-        return
-    for _, where, part in spec.parts():
+def parameter_mistakes(
+    space: Mapping[str, ParameterSpec], parts: Iterable[tuple[str, str, RangeSpec | ChoiceSpec]]
+) -> Iterator[str]:
+    """Yield `space.name: law, but got values` for each broken law of single parameters; `parts` are their ranges."""
+    for _, where, part in parts:
         yield from _choice_mistakes(where, part) if isinstance(part, ChoiceSpec) else _range_mistakes(where, part)
-    for name, shape in spec.space.items():
+    for name, shape in space.items():
         types = [part.type for part in shape] if isinstance(shape, list) else []
         if len(set(types)) > 1:
             yield f"space.{name}: alternatives must be of one type, but got {types}"
-    yield from spec.search_space.mistakes()
 
 
-def _size_mistakes(spec: StudySpec) -> Iterator[str]:
+def size_mistakes(space: Mapping[str, ParameterSpec]) -> Iterator[str]:
     """Yield what is larger than the sampler, and the laws between two of a kind, can take."""
-    if len(spec.space) > MOST_PARAMETERS:
-        yield f"space: must have at most {MOST_PARAMETERS} parameters, but has {len(spec.space)}"
-    for name, shape in spec.space.items():
+    if len(space) > MOST_PARAMETERS:
+        yield f"space: must have at most {MOST_PARAMETERS} parameters, but has {len(space)}"
+    for name, shape in space.items():
         if isinstance(shape, list) and len(shape) > MOST_RANGES:
             yield f"space.{named(name)}: must have at most {MOST_RANGES} ranges, but has {len(shape)}"
         elif isinstance(shape, ChoiceSpec) and len(shape.choices) > MOST_CHOICES:

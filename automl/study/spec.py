@@ -113,6 +113,16 @@ class LadderSpec(_Part):
     validate_every: Annotated[int, Field(ge=1, le=MOST)] = 3
     """Trials validate every so many epochs, at rungs and at the end; re-trainings validate all. Unit: epochs."""
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Return the epochs at which trials are compared."""
+        return ladder(self.min_epochs, self.max_epochs, self.reduction_factor)
+
+    @property
+    def first_rung(self) -> int:
+        """Return the first epoch at which trials are compared, the last of a training if there is none."""
+        return next(iter(self.rungs), self.max_epochs)
+
 
 class ResourcesSpec(_Part):
     """What a trial holds while it runs, and how often it is retried."""
@@ -221,11 +231,6 @@ class StudySpec(_Part):
             else:
                 yield name, f"space.{name}", shape
 
-    @cached_property
-    def rungs(self) -> tuple[int, ...]:
-        """Return the epochs at which trials are compared."""
-        return ladder(self.ladder.min_epochs, self.ladder.max_epochs, self.ladder.reduction_factor)
-
     @property
     def metric(self) -> str:
         """Return the tag that is maximised."""
@@ -245,7 +250,7 @@ class StudySpec(_Part):
         """Return what the study can cost, in epochs."""
         return cost(
             self.budget.trials,
-            self.rungs,
+            self.ladder.rungs,
             max_epochs=self.ladder.max_epochs,
             reduction_factor=self.ladder.reduction_factor,
             retrainings=self.retrainings[1],
@@ -262,7 +267,7 @@ class StudySpec(_Part):
             return min(LEAST_RETRAININGS, given.retrainings // 2 * 2), given.retrainings
         searching = cost(
             self.budget.trials,
-            self.rungs,
+            self.ladder.rungs,
             max_epochs=self.ladder.max_epochs,
             reduction_factor=self.ladder.reduction_factor,
             retrainings=0,

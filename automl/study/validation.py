@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol
 
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
-from automl.study.parameter_laws import parameter_mistakes
+from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.space import SearchSpace
-from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, ConfirmSpec, RangeSpec, StudySpec
 from automl.study.trial import ParamValue
 
 MOST: Final = 1000
@@ -49,7 +49,8 @@ class Rules(Protocol):
 def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
     """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once."""
     known = rules.settings()
-    found = [*islice(own_mistakes(spec), MOST), *islice(_trainer_mistakes(spec, rules, known), MOST)]
+    theirs = _trainer_mistakes(spec.model, spec.parts(), train=spec.train, rules=rules, known=known)
+    found = [*islice(own_mistakes(spec), MOST), *islice(theirs, MOST)]
     if not found:  # the values are sound, so laws between them can be checked
         found = [*rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)]
     yield from once(found)
@@ -82,14 +83,15 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             f"max_epochs={spec.ladder.max_epochs}; --set ladder.min_epochs={spec.ladder.max_epochs} or "
             f"--set ladder.max_epochs={spec.ladder.min_epochs}"
         )
-    yield from _confirm_mistakes(spec)
+    yield from _confirm_mistakes(spec.confirm)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield (
             f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}; "
             "--set resources.gpus=1"
         )
-    yield from parameter_mistakes(spec)
+    large = [*size_mistakes(spec.space)]
+    yield from large or parameter_mistakes(spec.space, spec.parts())
     for name, value in spec.train.items():
         if not _plain(value):
             law = "must be a finite number, text, true, false, null or a list"
@@ -101,10 +103,11 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             )
     if twice := sorted(path for path, count in Counter(spec.warm_start).items() if count > 1):
         yield f"warm_start: must name each study once, but names {shown(twice)} again"
+    if not large:
+        yield from spec.search_space.mistakes()
 
 
-def _confirm_mistakes(spec: StudySpec) -> Iterator[str]:
-    given = spec.confirm
+def _confirm_mistakes(given: ConfirmSpec) -> Iterator[str]:
     if given.seeds == "auto":
         return
     if given.seeds == 1:
@@ -136,12 +139,19 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _trainer_mistakes(spec: StudySpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
-    if mistake := _model_mistake(spec.model, rules):
+def _trainer_mistakes(
+    model: str,
+    parts: Iterable[tuple[str, str, RangeSpec | ChoiceSpec]],
+    *,
+    train: Mapping[str, Any],
+    rules: Rules,
+    known: Mapping[str, Any],
+) -> Iterator[str]:
+    if mistake := _model_mistake(model, rules):
         yield f"model: {mistake}"
-    for name, _, part in spec.parts():
+    for name, _, part in parts:
         yield from _value_mistakes(name, part, rules, known)
-    for name, value in spec.train.items():
+    for name, value in train.items():
         yield from _setting_mistakes("train", name, [value], rules, known)
 
 

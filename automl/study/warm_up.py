@@ -8,34 +8,36 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any, Final
 
-from automl.study.space import Choice, parts
-from automl.study.spec import RangeSpec, StudySpec
+from automl.study.space import Choice, Integer, Parameter, Real, SearchSpace, parts
+from automl.study.spec import LadderSpec
 
 SETTING: Final = "warmup_epochs"
 TIMES: Final = 2
 """Minimum ratio of the first rung to the longest warm-up: half of what is compared is then regular training."""
 
 
-def longest(spec: StudySpec, settings: Mapping[str, Any]) -> float:
-    """Return the longest warm-up, in epochs, that a trial may get; `settings` are the trainer's defaults."""
-    fixed = float(spec.train.get(SETTING, settings.get(SETTING, 0.0)))
-    parameter = spec.search_space.parameters.get(SETTING)
+def longest(parameter: Parameter | None, fixed: float, *, max_epochs: int) -> float:
+    """Return the longest warm-up, in epochs, that a trial may get; `fixed` is its value where it is not searched."""
     if parameter is None:
         most = fixed
     else:
         values = parameter.choices if isinstance(parameter, Choice) else (parameter.high,)
         conditional = any(part.when for part in parts(parameter))
         most = max(float(value) for value in (*values, *((fixed,) if conditional else ())))
-    return min(most, spec.ladder.max_epochs - 1.0)
+    return min(most, max_epochs - 1.0)
 
 
-def warnings(spec: StudySpec, settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a warning with its remedy where trials are first compared before twice the longest warm-up."""
-    warm, first, last = longest(spec, settings), spec.ladder.min_epochs, spec.ladder.max_epochs
-    if not spec.rungs or first >= TIMES * warm:
+def warnings(ladder: LadderSpec, space: SearchSpace, *, fixed: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning with its remedy where trials are first compared before twice the longest warm-up.
+
+    `fixed` are the settings of the study and, for the rest, the trainer's defaults.
+    """
+    first, last, parameter = ladder.min_epochs, ladder.max_epochs, space.parameters.get(SETTING)
+    warm = longest(parameter, float(fixed.get(SETTING, 0.0)), max_epochs=last)
+    if not ladder.rungs or first >= TIMES * warm:
         return
     needed, latest = ceil(TIMES * warm), last // 2
-    shorter = "a shorter warm-up: " + _shorter(spec, warm=first / TIMES)
+    shorter = "a shorter warm-up: " + _shorter(parameter, warm=first / TIMES)
     remedy = f"--set ladder.min_epochs={needed}, or {shorter}"
     if needed > latest:
         few = f"a rung lies at epoch {latest} at the latest, half of ladder.max_epochs={last}"
@@ -46,14 +48,13 @@ def warnings(spec: StudySpec, settings: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _shorter(spec: StudySpec, *, warm: float) -> str:
+def _shorter(parameter: Parameter | None, *, warm: float) -> str:
     """Return the option to type so that no trial warms up for more than `warm` epochs."""
-    parameter = spec.space.get(SETTING)
     if parameter is None:
         return f"--set train.{SETTING}={warm:g}"
-    if any(part.when for part in parts(spec.search_space.parameters[SETTING])):
+    if any(part.when for part in parts(parameter)):
         return f"space.{SETTING} and train.{SETTING} of at most {warm:g}"
-    if isinstance(spec.search_space.parameters[SETTING], Choice):
+    if isinstance(parameter, Choice):
         return f"space.{SETTING} with choices of at most {warm:g}"
-    lower = isinstance(parameter, RangeSpec) and parameter.default > warm
+    lower = isinstance(parameter, Real | Integer) and parameter.default > warm
     return f"--set space.{SETTING}.high={warm:g}" + (f" --set space.{SETTING}.default={warm:g}" if lower else "")

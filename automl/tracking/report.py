@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from automl.storage import files
 from automl.storage.journal import Journal, distributions
 from automl.storage.layout import JOURNAL, REPORT
 from automl.study import Params, ParamValue, State, Trial
-from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, LadderSpec, RangeSpec, StudySpec
 from automl.study.text import duration, one_line, printable, short, trial_name
 from automl.study.verdict import Verdict
 from automl.trials.job_clock import Elapsed
@@ -35,8 +35,8 @@ CURVES_SHOWN: Final = 60
 
 def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdict | None, *, source: Path) -> Path:
     """Write the report of a study; `verdict` is None before there is one; `source` is its data set."""
-    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
-    rows = [_row(trial, spec) for trial in trials]
+    rung = spec.ladder.first_rung
+    rows = [_row(trial, spec.ladder, metric=spec.metric, model=spec.model) for trial in trials]
     shares = importances(
         trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
     )
@@ -47,13 +47,13 @@ def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdi
         folder=folder,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         rows=rows,
-        searched=list(_searched(spec, verdict.claim.params if verdict else {})),
+        searched=list(_searched(spec.parts(), verdict.claim.params if verdict else {})),
         counts={state: sum(row["state"] == state for row in rows) for state in State},
-        cost=_elapsed(folder, spec) | _cost(trials, spec, verdict),
+        cost=_elapsed(folder, spec.metric) | _cost(trials, verdict, epochs=spec.ladder.max_epochs),
         rung=rung,
         importances=shares,
         words=words_of(verdict) if verdict else {},
-        curves=_svg(_curves(trials, spec)),
+        curves=_svg(_curves(trials, spec.ladder.rungs, metric=spec.metric, objective=spec.objective)),
         bars=_svg(_bars(shares)) if shares else "",
         dots=_svg(_dots(verdict)) if verdict else "",
     )  # fmt: skip
@@ -79,45 +79,47 @@ def _readable(value: object) -> object:
     return one_line(str(value)) if isinstance(value, str | Path) and not isinstance(value, Markup) else value
 
 
-def _searched(spec: StudySpec, best: Params) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
+def _searched(
+    parts: Iterable[tuple[str, str, RangeSpec | ChoiceSpec]], best: Params
+) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
     """Yield each range and choice of the space, and the best value if it is active under the best params."""
-    for name, _, part in spec.parts():
+    for name, _, part in parts:
         held = all(best.get(parent) in values for parent, values in part.when.items())
         yield name, part, best.get(name) if held else None
 
 
-def _row(trial: Trial, spec: StudySpec) -> dict[str, Any]:
+def _row(trial: Trial, ladder: LadderSpec, *, metric: str, model: str) -> dict[str, Any]:
     return {
         "number": trial.number,
-        "state": State.PAUSED if paused(trial, rungs=spec.rungs, scheduler=spec.ladder.scheduler) else trial.state,
+        "state": State.PAUSED if paused(trial, rungs=ladder.rungs, scheduler=ladder.scheduler) else trial.state,
         "epoch": trial.epoch,
-        "best": trial.best(spec.metric),
+        "best": trial.best(metric),
         "params": trial.params,
         "seconds": duration(trial.seconds),
         "retries": trial.retries,
         "why": trial.ending.text if trial.ending else "",
-        "folder": f"trials/{trial_name(trial, spec.model)}",
+        "folder": f"trials/{trial_name(trial, model)}",
     }
 
 
-def _elapsed(folder: Path, spec: StudySpec) -> dict[str, str]:
+def _elapsed(folder: Path, metric: str) -> dict[str, str]:
     """Return the wall-clock time of the whole job, if the journal in the folder has it."""
-    notes = Journal.read(folder, metric=spec.metric).notes() if (folder / JOURNAL).is_file() else {}
+    notes = Journal.read(folder, metric=metric).notes() if (folder / JOURNAL).is_file() else {}
     elapsed = Elapsed.from_notes(notes)
     return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
 
 
-def _cost(trials: Sequence[Trial], spec: StudySpec, verdict: Verdict | None) -> dict[str, str]:
-    epochs = sum(trial.epoch for trial in trials)
-    full = len(trials) * spec.ladder.max_epochs
+def _cost(trials: Sequence[Trial], verdict: Verdict | None, *, epochs: int) -> dict[str, str]:
+    trained = sum(trial.epoch for trial in trials)
+    full = len(trials) * epochs
     cost = {
         "trials": str(len(trials)),
-        "epochs trained": f"{epochs} of {full} without early stopping ({epochs / full:.0%})" if full else "0",
+        "epochs trained": f"{trained} of {full} without early stopping ({trained / full:.0%})" if full else "0",
         "training time, summed over trials": duration(sum(trial.seconds for trial in trials)),
     }
     if verdict:
         retrained = verdict.claim.retrainings
-        cost["re-trainings to confirm"] = f"{retrained} of {spec.ladder.max_epochs} epochs"
+        cost["re-trainings to confirm"] = f"{retrained} of {epochs} epochs"
     return cost
 
 
@@ -154,11 +156,11 @@ def _gain_words(verdict: Verdict) -> str:
     return f"{better}: {found}{close}"
 
 
-def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
+def _curves(trials: Sequence[Trial], rungs: Sequence[int], *, metric: str, objective: str) -> Figure:
     figure, axes = _figure(7.6, 3.4)
-    ranked = sorted(trials, key=lambda trial: trial.best(spec.metric) or 0.0)
+    ranked = sorted(trials, key=lambda trial: trial.best(metric) or 0.0)
     for trial in ranked[-CURVES_SHOWN:]:
-        epochs, values = _points(trial, spec.metric)
+        epochs, values = _points(trial, metric)
         best = trial is ranked[-1]
         axes.plot(
             epochs, values, color=COLOURS[trial.state], linewidth=2.4 if best else 1.1,
@@ -166,14 +168,14 @@ def _curves(trials: Sequence[Trial], spec: StudySpec) -> Figure:
         )  # fmt: skip
         if best and values:
             axes.annotate(f"trial {trial.number}", (epochs[-1], values[-1]), xytext=(4, 0), textcoords="offset points")
-    if trials and trials[0].best(spec.metric) is not None:
-        epochs, values = _points(trials[0], spec.metric)
+    if trials and trials[0].best(metric) is not None:
+        epochs, values = _points(trials[0], metric)
         axes.plot(epochs, values, color="#d98200", linewidth=2, linestyle="--", label="baseline")
         axes.legend(frameon=False, loc="upper left")
-    for rung in spec.rungs:
+    for rung in rungs:
         axes.axvline(rung, color="#c8ced6", linewidth=1, linestyle=":")
     axes.set_xlabel("epoch")
-    axes.set_ylabel(f"{spec.objective} on val")
+    axes.set_ylabel(f"{objective} on val")
     return figure
 
 

@@ -13,7 +13,8 @@ from automl.hpo.sampler import importances
 from automl.hpo.selection import paused
 from automl.storage.journal import distributions
 from automl.study import State, Trial
-from automl.study.spec import StudySpec
+from automl.study.space import SearchSpace
+from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import View, duration, shell_line, short
 from automl.study.verdict import Verdict
 from automl.trials import remaining
@@ -44,13 +45,24 @@ def of_trials(
     Without it, in another process, those that have reached a rung count as paused. `matter` names the parameters to
     show; without it they are computed, which is slow in a large study.
     """
-    standing = standing_still(spec, trials) if standing is None else standing
-    matter = params_that_matter(spec, trials) if matter is None else matter
-    by_end = f"by epoch {spec.ladder.max_epochs}"
+    standing = standing_still(trials, spec.ladder) if standing is None else standing
+    if matter is None:
+        space, epoch = spec.search_space, spec.ladder.first_rung
+        matter = params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
+    epochs = spec.ladder.max_epochs
+    by_end = f"by epoch {epochs}"
     columns = ["trial", "state", "epoch", spec.objective, by_end, *matter, "time left"]
-    coming = expected(spec, trials)
-    rows = [_row(spec, trial, matter, standing, coming.get(trial.number, "")) for trial in trials]
-    best = leading(spec, trials)
+    coming = expected(trials, metric=spec.metric, epochs=epochs, model=spec.model)
+    rows = [
+        [
+            *_progress(trial, standing, metric=spec.metric, epochs=epochs),
+            coming.get(trial.number, ""),
+            *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
+            _time_left(trial, standing, epochs=epochs),
+        ]
+        for trial in trials
+    ]
+    best = leading(trials, spec.metric)
     return View(
         _title(spec, trials, standing, elapsed),
         columns,
@@ -61,27 +73,27 @@ def of_trials(
     )
 
 
-def leading(spec: StudySpec, trials: Sequence[Trial]) -> Trial | None:
+def leading(trials: Sequence[Trial], metric: str) -> Trial | None:
     """Return the trial with the highest value so far, the first of equals; None before any."""
-    measured = [trial for trial in trials if trial.best(spec.metric) is not None]
-    return max(measured, key=lambda trial: trial.best(spec.metric) or 0.0, default=None)
+    measured = [trial for trial in trials if trial.best(metric) is not None]
+    return max(measured, key=lambda trial: trial.best(metric) or 0.0, default=None)
 
 
-def expected(spec: StudySpec, trials: Sequence[Trial]) -> dict[int, str]:
+def expected(trials: Sequence[Trial], *, metric: str, epochs: int, model: str) -> dict[int, str]:
     """Return the forecast final values of unended trials, with an 80% interval: `0.41 (0.38..0.47)`.
 
     A trial has none before its second validated epoch: one value has no slope.
     """
-    shown = [trial for trial in trials if trial.state is not State.FAILED and trial.best(spec.metric) is not None]
-    curves = [[m.metrics.get(spec.metric, nan) for m in trial.measurements] for trial in shown]
-    found = forecast(curves, spec.ladder.max_epochs, ceiling=CEILING)
-    if Path(spec.model).suffix == WEIGHTS:
+    shown = [trial for trial in trials if trial.state is not State.FAILED and trial.best(metric) is not None]
+    curves = [[m.metrics.get(metric, nan) for m in trial.measurements] for trial in shown]
+    found = forecast(curves, epochs, ceiling=CEILING)
+    if Path(model).suffix == WEIGHTS:
         pairs = zip(shown, found, strict=True)
-        found = [_of_fine_tuning(one, best=trial.best(spec.metric) or 0.0) for trial, one in pairs]
+        found = [_of_fine_tuning(one, best=trial.best(metric) or 0.0) for trial, one in pairs]
     return {
-        trial.number: forecast_text(one, best=trial.best(spec.metric) or 0.0)
+        trial.number: forecast_text(one, best=trial.best(metric) or 0.0)
         for trial, one in zip(shown, found, strict=True)
-        if trial.ending is None and sum(spec.metric in m.metrics for m in trial.measurements) >= LEAST_VALIDATED
+        if trial.ending is None and sum(metric in m.metrics for m in trial.measurements) >= LEAST_VALIDATED
     }
 
 
@@ -110,8 +122,8 @@ def forecast_text(found: Forecast, *, best: float) -> str:
 
 
 def standing_still(
-    spec: StudySpec,
     trials: Sequence[Trial],
+    ladder: LadderSpec,
     *,
     beats: Mapping[int, Beat | None] | None = None,
     driven: bool = True,
@@ -120,10 +132,10 @@ def standing_still(
 
     A trial waits for a worker where none was heard from, or none lately and no driver either (`driven` is False).
     """
-    rungs, scheduler = spec.rungs, spec.ladder.scheduler
+    rungs = ladder.rungs
     still: dict[int, str] = {}
     for trial in trials:
-        if paused(trial, rungs=rungs, scheduler=scheduler):
+        if paused(trial, rungs=rungs, scheduler=ladder.scheduler):
             still[trial.number] = State.PAUSED
         elif beats is not None and trial.ending is None:
             beat = beats.get(trial.number)
@@ -132,26 +144,25 @@ def standing_still(
     return still
 
 
-def params_that_matter(spec: StudySpec, trials: Sequence[Trial], *, most: int = 5) -> list[str]:
+def params_that_matter(
+    space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int, most: int = 5
+) -> list[str]:
     """Return the parameters to show, the most important first: of a large space those in which the trials differ."""
-    names = list(spec.space)
+    names = list(space.parameters)
     if len(trials) > 1:
         values = {name: {repr(trial.params.get(name)) for trial in trials} for name in names}
         names = [name for name in names if len(values[name]) > 1] or names
     if len(names) <= most:
         return names
-    rung = spec.rungs[0] if spec.rungs else spec.ladder.max_epochs
-    ranked = importances(
-        trials, metric=spec.metric, epoch=rung, distributions=partial(distributions, spec.search_space)
-    )
+    ranked = importances(trials, metric=metric, epoch=epoch, distributions=partial(distributions, space))
     return [*(name for name in ranked if name in names), *(name for name in names if name not in ranked)][:most]
 
 
 def where(
-    spec: StudySpec, trials: Sequence[Trial], notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
+    trials: Sequence[Trial], ladder: LadderSpec, *, notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
 ) -> list[str]:
     """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
-    still = standing_still(spec, trials)
+    still = standing_still(trials, ladder)
     lines = [
         f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"
         for trial in trials
@@ -212,27 +223,29 @@ def _lost(trial: Trial) -> str:
     return f"; lost its worker {often}, last after epoch {last.epoch}, {last.kind}: {last.cause}"
 
 
-def _row(spec: StudySpec, trial: Trial, matter: Sequence[str], standing: Mapping[int, str], coming: str) -> list[str]:
-    value = trial.best(spec.metric)
-    left = ""
-    if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != State.PAUSED:
-        left = duration((spec.ladder.max_epochs - trial.epoch) * trial.seconds / trial.epoch)
+def _progress(trial: Trial, standing: Mapping[int, str], *, metric: str, epochs: int) -> list[str]:
+    """Return number, state, epoch and best value of a trial."""
+    value = trial.best(metric)
     return [
         str(trial.number),
         standing.get(trial.number, str(trial.state)),
-        f"{trial.epoch}/{spec.ladder.max_epochs}",
+        f"{trial.epoch}/{epochs}",
         "" if value is None else f"{value:.4f}",
-        coming,
-        *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
-        left,
     ]
+
+
+def _time_left(trial: Trial, standing: Mapping[int, str], *, epochs: int) -> str:
+    """Return the time until the last epoch of a trial that runs, else nothing."""
+    if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != State.PAUSED:
+        return duration((epochs - trial.epoch) * trial.seconds / trial.epoch)
+    return ""
 
 
 def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
     held = sum(state == State.PAUSED for state in standing.values())
     done = ended + held  # most that pause never go on
-    top = leading(spec, trials)
+    top = leading(trials, spec.metric)
     best = f", best {spec.objective} {top.best(spec.metric):.4f} (trial {top.number})" if top else ""
     waits = f", {held} paused" if held else ""
     left = remaining.told(remaining.left(spec, trials, elapsed, done=done))

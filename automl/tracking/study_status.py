@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from automl.storage.journal import Journal
-from automl.storage.layout import TRIALS
+from automl.storage.layout import TRIALS, trial_folder
 from automl.study import ParamValue, State, Trial
 from automl.study.plain_values import TEXT_ONLY
-from automl.study.spec import StudySpec
+from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import View, one_line, trial_name
 from automl.study.verdict import Verdict
 from automl.tracking import status
@@ -57,24 +57,21 @@ class StudyStatus:
         return "\n".join(map(one_line, (self.table.title, self.driver_text, *self.messages)))
 
 
-def records(
-    spec: StudySpec, trials: Sequence[Trial], *, standing: Mapping[int, str] | None = None
-) -> list[TrialRecord]:
+def records(trials: Sequence[Trial], standing: Mapping[int, str], *, metric: str, model: str) -> list[TrialRecord]:
     """Return the trials as flat records, which `pandas.DataFrame` takes as they are; `standing` as in the table."""
-    standing = status.standing_still(spec, trials) if standing is None else standing
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [
         {
             "number": trial.number,
             "state": standing.get(trial.number, str(trial.state)),
             "epoch": trial.epoch,
-            "value": trial.best(spec.metric),
+            "value": trial.best(metric),
             "seconds": trial.seconds,
             "reason": trial.ending.text if trial.ending else "",
             "retries": trial.retries,
             "seed": trial.seed,
             "node": trial.node,
-            "folder": f"{TRIALS}/{trial_name(trial, spec.model)}",
+            "folder": f"{TRIALS}/{trial_name(trial, model)}",
             **{f"params_{name}": trial.params.get(name) for name in names},
         }
         for trial in trials
@@ -91,9 +88,9 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     trials, notes = journal.trials(), journal.notes()
     beat = heartbeat.heard(folder)
     elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
-    beats = _beats(folder, spec, trials)
-    standing = status.standing_still(spec, trials, beats=beats, driven=status.alive(beat))
-    found = records(spec, trials, standing=standing)
+    beats = _beats(folder, trials, model=spec.model)
+    standing = status.standing_still(trials, spec.ladder, beats=beats, driven=status.alive(beat))
+    found = records(trials, standing, metric=spec.metric, model=spec.model)
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     verdict = verdict_in(notes)
     return StudyStatus(
@@ -111,17 +108,19 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         stages=elapsed.stages,
         trials=tuple(found),
         verdict=verdict,
-        messages=tuple(status.where(spec, trials, notes, beats)),
+        messages=tuple(status.where(trials, spec.ladder, notes=notes, beats=beats)),
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
         table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
     )
 
 
-def records_in(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> list[TrialRecord]:
+def records_in(
+    folder: Path, trials: Sequence[Trial], *, ladder: LadderSpec, metric: str, model: str
+) -> list[TrialRecord]:
     """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
     driven = status.alive(heartbeat.heard(folder))
-    standing = status.standing_still(spec, trials, beats=_beats(folder, spec, trials), driven=driven)
-    return records(spec, trials, standing=standing)
+    standing = status.standing_still(trials, ladder, beats=_beats(folder, trials, model=model), driven=driven)
+    return records(trials, standing, metric=metric, model=model)
 
 
 def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
@@ -130,9 +129,5 @@ def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
     return Verdict.from_dict(plain) if plain else None
 
 
-def _beats(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> dict[int, Beat | None]:
-    return {
-        trial.number: heartbeat.present(folder / TRIALS / trial_name(trial, spec.model))
-        for trial in trials
-        if not trial.ending
-    }
+def _beats(folder: Path, trials: Sequence[Trial], *, model: str) -> dict[int, Beat | None]:
+    return {trial.number: heartbeat.present(trial_folder(folder, trial, model)) for trial in trials if not trial.ending}

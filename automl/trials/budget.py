@@ -5,7 +5,7 @@ from typing import Final
 
 from automl.storage.journal import Journal
 from automl.study import Trial
-from automl.study.spec import StudySpec
+from automl.study.spec import BudgetSpec
 
 NOTE: Final = "seconds"
 NOTE_SECONDS: Final = 60.0
@@ -18,10 +18,10 @@ MIN_FAILED_TO_ABORT: Final = 5
 class Spending:
     """Time and GPU-hours spent by one study."""
 
-    def __init__(self, journal: Journal, spec: StudySpec, *, gpus: float, clock: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, budget: BudgetSpec, *, gpus: float, clock: Callable[[], float]) -> None:
         """Continue from the totals of earlier sessions; a trial uses `gpus`, which may be a fraction or 0."""
         self._journal = journal
-        self._budget = spec.budget
+        self._budget = budget
         self._gpus = gpus
         self._clock = clock
         self._since = clock()

@@ -7,12 +7,11 @@ from typing import Any
 
 from automl.hpo.strategy import Course
 from automl.storage import symlinks
-from automl.storage.layout import TRIALS
+from automl.storage.layout import trial_folder
 from automl.study import EarlierEvidence, Job, Params, Trial
 from automl.study.baseline import Baseline
 from automl.study.model_files import FILE_SETTINGS
 from automl.study.spec import StudySpec
-from automl.study.text import trial_name
 from automl.trainers import chosen
 
 
@@ -44,7 +43,7 @@ class Frame:
 
     def folder_of(self, trial: Trial) -> Path:
         """Return the folder of a trial; its name is human-readable."""
-        return self.folder / TRIALS / trial_name(trial, self.spec.model)
+        return trial_folder(self.folder, trial, self.spec.model)
 
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
         """Return a training of these params to the last epoch; models are named by their absolute path."""
@@ -61,7 +60,7 @@ class Frame:
             gpus=self.gpus,
             threads=self.threads,
             validate_every=self.spec.ladder.validate_every,
-            rungs=self.spec.rungs,
+            rungs=self.spec.ladder.rungs,
             trainer=chosen(),
         )
 
@@ -72,7 +71,7 @@ def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = (), baseli
         space=spec.search_space,
         metric=spec.metric,
         max_epochs=spec.ladder.max_epochs,
-        rungs=spec.rungs,
+        rungs=spec.ladder.rungs,
         reduction_factor=spec.ladder.reduction_factor,
         scheduler=spec.ladder.scheduler,
         seed=spec.seed,

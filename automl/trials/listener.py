@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from automl.study import Ending, Trial
+from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
 from automl.study.text import View
 from automl.trials.job_clock import Elapsed
@@ -94,6 +95,6 @@ class StatusTable(Protocol):
         """Return the table."""
         ...
 
-    def params_that_matter(self, spec: StudySpec, trials: Sequence[Trial]) -> list[str]:
+    def params_that_matter(self, space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int) -> list[str]:
         """Return the parameters to show."""
         ...

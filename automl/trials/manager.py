@@ -57,7 +57,7 @@ class TrialManager:
         """Create the parts, empty."""
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
-        self.spending = Spending(self.journal, self.frame.spec, gpus=self.frame.gpus, clock=self.clock)
+        self.spending = Spending(self.journal, self.frame.spec.budget, gpus=self.frame.gpus, clock=self.clock)
         self._keeper = quota.QuotaKeeper(self.frame, self.clock, self.needs)
 
     def restore(self) -> Self:
@@ -212,9 +212,10 @@ class TrialManager:
     def view(self) -> View:
         """Return the table of trials."""
         spec, trials = self.frame.spec, self.trials
+        space, epoch = spec.search_space, spec.ladder.first_rung
         seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
         if seen != self._matter[0]:
-            self._matter = seen, self.overview.params_that_matter(spec, trials)
+            self._matter = seen, self.overview.params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
         still = {**dict.fromkeys(self._waiting, State.WAITING), **dict.fromkeys(self._paused, State.PAUSED)}
         elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
         return self.overview.of_trials(spec, trials, elapsed=elapsed, standing=still, matter=self._matter[1])
@@ -254,8 +255,7 @@ class TrialManager:
         """Record an epoch if new, and return the updated trial."""
         number, before = trial.number, trial.changed
         self.journal.measured(number, measurement, node=node)
-        trial = replace(trial, measurements=(*trial.measurements, measurement), node=node)
-        self._trials[number] = trial
+        trial = self._trials[number] = replace(trial, measurements=(*trial.measurements, measurement), node=node)
         self._live.measured(number, measurement)
         self.spending.trained(measurement.seconds)
         self.listeners.on_measurement(trial)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from statistics import mean
-from typing import Final, Self
+from typing import Final
 
 from automl.study import Trial
-from automl.study.spec import StudySpec
+from automl.study.spec import BudgetSpec, StudySpec
 from automl.study.text import duration
 from automl.trials.job_clock import Elapsed, Stage
 
@@ -26,32 +26,32 @@ def left(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed, *, done: in
     """
     if elapsed.finished or elapsed.stage == Stage.EXPORT:
         return None
-    whole = whole_training(spec, trials)
+    whole = whole_training(trials, metric=spec.metric, epochs=spec.ladder.max_epochs)
     if whole is None or not elapsed.places or not done:
         return None
     fewest, most = (max(count - elapsed.retrained, 0) for count in spec.retrainings)
-    search = 0.0 if elapsed.stage == Stage.CONFIRM else _search_left(spec, elapsed, done)
+    search = 0.0 if elapsed.stage == Stage.CONFIRM else _search_left(spec.budget, elapsed, done)
     return search + waves(fewest, elapsed.places) * whole, search + waves(most, elapsed.places) * whole
 
 
-def _search_left(spec: StudySpec, elapsed: Elapsed, done: int) -> float:
-    seconds = elapsed.searched / done * max(spec.budget.trials - done, 0)
-    if spec.budget.hours is not None:
-        seconds = min(seconds, max(spec.budget.hours * 3600 - elapsed.searched, 0.0))
+def _search_left(budget: BudgetSpec, elapsed: Elapsed, done: int) -> float:
+    seconds = elapsed.searched / done * max(budget.trials - done, 0)
+    if budget.hours is not None:
+        seconds = min(seconds, max(budget.hours * 3600 - elapsed.searched, 0.0))
     return seconds
 
 
-def whole_training(spec: StudySpec, trials: Sequence[Trial]) -> float | None:
+def whole_training(trials: Sequence[Trial], *, metric: str, epochs: int) -> float | None:
     """Return the seconds of a training with all epochs validated, by the validated epochs so far; None before any.
 
     Only trials that will be retrained count: that of the default params and the best so far.
     """
-    validated = {t.number: [m.seconds for m in t.measurements if spec.metric in m.metrics] for t in trials}
-    ranked = sorted(trials, key=lambda trial: -(trial.best(spec.metric) or 0.0))
+    validated = {t.number: [m.seconds for m in t.measurements if metric in m.metrics] for t in trials}
+    ranked = sorted(trials, key=lambda trial: -(trial.best(metric) or 0.0))
     asked = {trial.number for trial in (*trials[:1], *ranked[:1]) if validated[trial.number]}
     if not asked:
         return None
-    return mean(mean(validated[number]) for number in asked) * spec.ladder.max_epochs
+    return mean(mean(validated[number]) for number in asked) * epochs
 
 
 def waves(count: int, places: int) -> int:
@@ -79,16 +79,14 @@ def told(ends: tuple[float, float] | None) -> str:
 class Confirmation:
     """Title of the table of re-trainings: number ended, elapsed time and time left."""
 
-    spec: StudySpec
+    retrainings: tuple[int, int]
+    """The fewest and the most."""
+    epochs: int
+    """Epochs of each."""
     elapsed: Callable[[], Elapsed]
     whole: float | None
     """Seconds of a whole training, estimated from the trials; None if unknown."""
     _seconds: list[float] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, spec: StudySpec, elapsed: Callable[[], Elapsed], trials: Sequence[Trial]) -> Self:
-        """Return the title of a study whose trials are known."""
-        return cls(spec, elapsed, whole_training(spec, trials))
 
     def measured(self, seconds: float) -> None:
         """Record the seconds of an epoch of a re-training."""
@@ -96,14 +94,13 @@ class Confirmation:
 
     def title(self, running: Mapping[int, int], *, queued: int) -> str:
         """Return the title; `running` maps the re-trainings that run to their epochs done, `queued` others wait."""
-        now, epochs = self.elapsed(), self.spec.ladder.max_epochs
-        fewest, most = self.spec.retrainings
+        now, (fewest, most) = self.elapsed(), self.retrainings
         pending = len(running) + queued
         planned = f"{fewest} to {most}" if fewest < most else f"{most}"
         parts = [f"confirming on fresh seeds: {now.retrained} of {planned} re-trainings ended", duration(now.seconds)]
-        whole = mean(self._seconds) * epochs if self._seconds else self.whole
+        whole = mean(self._seconds) * self.epochs if self._seconds else self.whole
         if whole is not None and now.places:
-            share = mean(running.values()) / epochs if running else 0.0
+            share = mean(running.values()) / self.epochs if running else 0.0
             ends = [waves(max(count - now.retrained, pending), now.places) - share for count in (fewest, most)]
             parts.append(told((max(ends[0], 0.0) * whole, max(ends[1], 0.0) * whole)))
         return ", ".join(part for part in parts if part)

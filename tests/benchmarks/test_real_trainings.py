@@ -88,7 +88,7 @@ def test_our_spec_is_one_that_the_program_takes(tmp_path: Path) -> None:
     order = an_order(tmp_path, settings=("gates.confidence=0.8",))
     words = real_sides.command(order)
     spec = StudySpec(**real_sides.described(order))
-    assert (spec.rungs, spec.seed, spec.resources.concurrent) == ((4,), 3, 2)
+    assert (spec.ladder.rungs, spec.seed, spec.resources.concurrent) == ((4,), 3, 2)
     assert words[-2:] == ["--set", "gates.confidence=0.8"]
     assert (tmp_path / "spec.yaml").is_file()
 

@@ -15,11 +15,11 @@ from automl.release import parity
 from automl.storage import job_file
 from automl.storage.curves_file import write_curves
 from automl.storage.detections import ImageStats
-from automl.storage.layout import ONNX_STATS, TORCH_STATS
+from automl.storage.layout import ONNX_STATS, TORCH_STATS, trial_folder
 from automl.study import Ending, Job, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.text import trial_name
-from tests.builders import completed, curve, measurement, pruned
+from tests.builders import METRIC, completed, curve, measurement, pruned
 from tests.conftest import job_at
 from tests.release.test_publish import SPEC, session_at
 
@@ -80,7 +80,9 @@ def test_of_all_models_trained_whole_the_best_on_val_ships(tmp_path: Path) -> No
 
     chosen = export.choose(session, TRIALS, jobs)
 
-    names = {found.name: found.side for found in export.candidates(session, TRIALS, jobs)}
+    folders = {trial.number: trial_folder(session.folder, trial, SPEC.model) for trial in TRIALS}
+    found = export.candidates(TRIALS, jobs, notes=session.journal.notes(), folders=folders, metric=METRIC)
+    names = {one.name: one.side for one in found}
     assert names == {
         "trial 0": "default", "trial 1": "trial1", "default_seed1000000": "default", "trial1_seed1000000": "trial1",
     }  # fmt: skip
@@ -151,7 +153,7 @@ def test_a_model_is_compared_with_every_model_of_the_baseline_and_with_the_champ
     assert alone.over_baseline
     assert 0 < alone.over_baseline.low < alone.over_baseline.value < alone.over_baseline.high
 
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     files = {name: chosen.weights.parent / name for name in ("best.pt", "params.yaml")}
     (tmp_path / "champion.pt").write_text("another")
     onnx = tmp_path / "model.onnx"
@@ -175,7 +177,7 @@ def test_a_model_that_serves_already_is_not_compared_with_itself(
     jobs = dict([retrained(session, "default_seed1000000", 0.44, judged=0.5)])
     exported(session, 0.5)
     chosen = export.choose(session, TRIALS, jobs)
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     registry.promote(registry.publish({"best.pt": chosen.weights}, {}), why="first")
     assert export.worth(session, chosen, TRIALS, jobs, SLOTS).over_champion is None
 

@@ -26,7 +26,7 @@ LADDER = {"min_epochs": 2, "max_epochs": 6, "validate_every": 3}
 
 def job_of(spec: StudySpec) -> Job:
     return Job(
-        Path("x"), 0, {}, 0, spec.ladder.max_epochs, "m", "d", METRIC, {}, rungs=spec.rungs,
+        Path("x"), 0, {}, 0, spec.ladder.max_epochs, "m", "d", METRIC, {}, rungs=spec.ladder.rungs,
         validate_every=spec.ladder.validate_every,
     )  # fmt: skip
 

@@ -1,6 +1,5 @@
 """How a study is settled, with a real registry and without a real model."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,12 +33,12 @@ SPEC = spec_of(confirm={"seeds": 2})
 NAMES = {0: "hole", 1: "spot"}
 
 
-def session_at(storage: Path, *, names: Mapping[int, str] = NAMES) -> Session:
+def session_at(storage: Path) -> Session:
     place = Place(storage)
     folder = place.study(SPEC.name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.yaml").write_text(dump(SPEC))
-    data = DataSet(storage / "data.yaml", names, {}, {}, (), "f" * 64)
+    data = DataSet(storage / "data.yaml", NAMES, {}, {}, (), "f" * 64)
     journal = Journal.create(folder, name=SPEC.name, metric=METRIC)
     progress = Progress(folder / "study.log", console=Console(quiet=True))
     attach(progress)
@@ -83,7 +82,7 @@ def test_the_chosen_model_is_the_first_champion_even_if_its_params_are_no_better
         facts = settled(session, low=low)
 
         assert (facts.accepted, facts.side, facts.claim.better) == (True, CHALLENGER, low > 0)
-        registry = session.place.registry(SPEC)
+        registry = session.place.registry(SPEC.champion_name)
         assert registry.aliases() == {"challenger": 1, "champion": 1}
         assert (registry.path("champion") / "best.pt").read_text() == "challenger 2"
 
@@ -136,8 +135,8 @@ def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
         "--set confirm.retrainings=10"
     )
     wider = spec_of(confirm={"seeds": 2, "retrainings": 10})
-    assert publish.extended(wider, facts)
-    assert not publish.extended(SPEC, facts)
+    assert publish.extended(facts, wider.retrainings[1])
+    assert not publish.extended(facts, SPEC.retrainings[1])
 
 
 @pytest.mark.parametrize(("over", "accepted"), [(0.02, True), (-0.02, False)])
@@ -148,16 +147,17 @@ def test_a_serving_champion_stays_unless_the_gate_is_passed(tmp_path: Path, over
     facts = settled(session, low=0.01, side=DEFAULT, over=Interval(0.05, over, 0.1, lower=over))
 
     assert facts.accepted is accepted
-    assert session.place.registry(SPEC).aliases()["champion"] == (2 if accepted else 1)
+    assert session.place.registry(SPEC.champion_name).aliases()["champion"] == (2 if accepted else 1)
     assert ("nothing was promoted" in finish.outcome(facts, "small")[-1]) is not accepted
 
 
 def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path: Path) -> None:
     settled(session_at(tmp_path), low=0.01)
 
-    publish.check_champion(session_at(tmp_path))
+    registry = session_at(tmp_path).place.registry(SPEC.champion_name)
+    publish.check_champion(registry, NAMES, train={})
     with pytest.raises(StudyError, match=r"must know the classes of this study, but knows .'hole', 'spot'"):
-        publish.check_champion(session_at(tmp_path, names={0: "spot", 1: "hole"}))
+        publish.check_champion(registry, {0: "spot", 1: "hole"}, train={})
 
 
 def test_a_bound_that_is_not_there_is_written_as_none(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_study_killed_while_it_settles_settles_alike_again(
 
     done = finish.publish(session, facts)
 
-    registry = session.place.registry(SPEC)
+    registry = session.place.registry(SPEC.champion_name)
     assert (done.accepted, done.version) == (True, 1)
     assert registry.versions() == [1]
     assert registry.aliases() == {"challenger": 1, "champion": 1}
@@ -188,7 +188,7 @@ def test_a_version_keeps_what_its_data_looked_like_where_the_study_knows(tmp_pat
     session = session_at(tmp_path)
     (session.folder / "dataset.json").write_text("{}")
     settled(session, low=0.01)
-    held = session.place.registry(SPEC)
+    held = session.place.registry(SPEC.champion_name)
     assert (held.path(1) / "dataset.json").read_text() == "{}"
     assert held.verify(1) == []
 

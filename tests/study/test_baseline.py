@@ -123,12 +123,13 @@ def test_a_study_keeps_the_baseline_that_it_began_with(tmp_path: Path) -> None:
     spec = spec_of()
     journal = Journal.create(tmp_path, name="s", metric=METRIC)
 
-    first = plain_training.recorded(spec, data, journal)
+    first = plain_training.recorded(journal, data, space=spec.search_space, train=spec.train, epochs=6)
 
     assert first is not None
     assert first.settings["lr0"] == pytest.approx(0.002)
     more = DataSet(data.source, {0: "a", 1: "b"}, images, {}, (), "f" * 64)
-    assert plain_training.recorded(spec, more, Journal.create(tmp_path, name="s", metric=METRIC)) == first
+    again = Journal.create(tmp_path, name="s", metric=METRIC)
+    assert plain_training.recorded(again, more, space=spec.search_space, train=spec.train, epochs=6) == first
     assert "outside the space, trained with optimizer=AdamW" in plain_training.told(first)
 
 
@@ -136,7 +137,7 @@ def test_a_study_that_an_earlier_version_began_has_none(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path, name="s", metric=METRIC)
     journal.suggested(completed(0, [0.1]).params, spec_of().search_space, seed=0, origin="default")
     data = DataSet(tmp_path / "data.yaml", {0: "a"}, {"train": ()}, {}, (), "f" * 64)
-    assert plain_training.recorded(spec_of(), data, journal) is None
+    assert plain_training.recorded(journal, data, space=spec_of().search_space, train={}, epochs=6) is None
 
 
 @pytest.mark.yolo

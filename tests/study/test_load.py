@@ -103,7 +103,7 @@ def test_models_are_named_anew_beside_a_list_of_ranges() -> None:
 
 def test_the_ladder_and_the_cost_follow_the_description() -> None:
     found = spec_of(budget={"trials": 9}, ladder={"min_epochs": 4, "max_epochs": 12}, confirm={"seeds": 2})
-    assert found.rungs == (4,)
+    assert found.ladder.rungs == (4,)
     assert (found.cost().most, found.cost().confirming, found.metric) == (108, 48, "val/map50_95")
 
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from automl.hpo.sampler.encoding import Encoding
-from automl.study.parameter_laws import MOST_CHOICES, MOST_RANGES, parameter_mistakes
+from automl.study.parameter_laws import MOST_CHOICES, MOST_RANGES, parameter_mistakes, size_mistakes
 from tests.builders import spec_of
 
 WHOLE = {"type": "int"}
 
 
 def told(part: object) -> list[str]:
-    return [*parameter_mistakes(spec_of(space={"lr0": part}))]
+    spec = spec_of(space={"lr0": part})
+    return [*size_mistakes(spec.space), *parameter_mistakes(spec.space, spec.parts())]
 
 
 @pytest.mark.parametrize(

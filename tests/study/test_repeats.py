@@ -10,14 +10,14 @@ THREE = {"optimizer": {"choices": ["SGD", "Adam", "AdamW"], "default": "SGD"}}
 
 
 def test_a_small_space_is_told_with_its_remedy() -> None:
-    (told,) = repeats.warnings(spec_of(budget={"trials": 40}, space=THREE))
+    (told,) = repeats.warnings(spec_of(space=THREE).search_space, 40)
     assert told.startswith("space: has 3 different params for 40 trials, so that 37 repeat one on another seed; ")
     assert "--set budget.trials=3" in told
 
 
 @pytest.mark.parametrize(("trials", "space"), [(3, THREE), (1_000_000, RATES), (4, RATES)])
 def test_a_space_that_is_large_enough_is_not_told(trials: int, space: dict[str, object]) -> None:
-    assert [*repeats.warnings(spec_of(budget={"trials": trials}, space=space))] == []
+    assert [*repeats.warnings(spec_of(space=space).search_space, trials)] == []
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_shipped_space_holds_and_is_read_back_from_its_study(path: Path, tmp_p
     found = load(path, tmp_path)
     assert found.search_space.contains(found.search_space.defaults())
     assert study_load.stored(written(tmp_path, "study.yaml", study_load.dump(found))) == found
-    assert found.rungs
+    assert found.ladder.rungs
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ OPTIMIZER = {"choices": ["SGD", "AdamW"], "default": "SGD"}
 
 def said(*, first: int = 6, last: int = 100, **changes: Any) -> str:
     spec = spec_of(ladder={"min_epochs": first, "max_epochs": last}, **changes)
-    return " | ".join(warm_up.warnings(spec, DEFAULTS))
+    return " | ".join(warm_up.warnings(spec.ladder, spec.search_space, fixed=DEFAULTS | spec.train))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,10 @@ def said(*, first: int = 6, last: int = 100, **changes: Any) -> str:
     ids=["default", "fixed", "range", "choices", "conditional", "no longer than all epochs but the last"],
 )
 def test_the_longest_warm_up_is_the_one_that_a_trial_may_get(changes: dict[str, Any], epochs: float) -> None:
-    assert warm_up.longest(spec_of(**{"ladder": {"min_epochs": 6, "max_epochs": 100}, **changes}), DEFAULTS) == epochs
+    spec = spec_of(**{"ladder": {"min_epochs": 6, "max_epochs": 100}, **changes})
+    fixed = (DEFAULTS | spec.train)["warmup_epochs"]
+    parameter = spec.search_space.parameters.get("warmup_epochs")
+    assert warm_up.longest(parameter, fixed, max_epochs=spec.ladder.max_epochs) == epochs
 
 
 def test_a_ladder_that_starts_after_twice_the_warm_up_is_not_warned_about() -> None:

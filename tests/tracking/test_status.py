@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.study import Kind, Loss, Trial
+from automl.study.spec import StudySpec
 from automl.tracking import status
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
-from tests.builders import SPEC, completed, failed, pruned, spec_of, trial_of
+from tests.builders import METRIC, SPEC, completed, failed, pruned, spec_of, trial_of
 from tests.tracking.test_report import FACTS
 
 MINUTE = Elapsed.of_search(60, 2)
@@ -56,13 +57,13 @@ def test_an_unended_trial_shows_what_it_will_reach_and_an_ended_one_what_it_did(
     ids=["one value", "one value, others known", "all the same"],
 )
 def test_where_nothing_is_known_of_a_trial_s_end_nothing_is_said(trials: list[Trial]) -> None:
-    assert set(status.expected(spec_of(), trials).values()) <= {""}
+    assert set(status.expected(trials, metric=METRIC, epochs=6, model=spec_of().model).values()) <= {""}
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=5), min_size=1, max_size=6))
 def test_a_forecast_has_a_width_and_no_upper_end_at_the_ceiling(values: list[list[float]]) -> None:
     trials = [trial_of(number, curve) for number, curve in enumerate(values)]
-    for number, said in status.expected(spec_of(), trials).items():
+    for number, said in status.expected(trials, metric=METRIC, epochs=6, model=spec_of().model).items():
         assert len(values[number]) >= 2
         assert "1.00)" not in said
         if said:
@@ -110,22 +111,26 @@ def test_the_title_tells_how_far_the_study_is(trials: list[Trial], title: str) -
     assert status.of_trials(spec_of(), trials, elapsed=MINUTE).title == title
 
 
+def that_matter(spec: StudySpec, trials: list[Trial]) -> list[str]:
+    return status.params_that_matter(spec.search_space, trials, metric=spec.metric, epoch=spec.ladder.first_rung)
+
+
 def test_of_a_large_space_the_parameters_that_matter_are_shown() -> None:
     part = {"low": 0.0, "high": 1.0, "default": 0.5}
     names = [f"p{number}" for number in range(8)]
     spec = spec_of(space=dict.fromkeys(names, part))
-    assert status.params_that_matter(spec, []) == names[:5]
+    assert that_matter(spec, []) == names[:5]
     trials = []
     for number in range(30):
         shuffled = dict.fromkeys(names, number * 11 % 30 / 30)
         trials.append(completed(number, [number / 30] * 6, params={**shuffled, "p7": number / 30}))
-    found = status.params_that_matter(spec, trials)
+    found = that_matter(spec, trials)
     assert found[0] == "p7"
     assert len(found) == 5
 
 
 def test_a_small_space_is_shown_as_a_whole() -> None:
-    assert status.params_that_matter(spec_of(), TRIALS) == list(SPEC["space"])
+    assert that_matter(spec_of(), TRIALS) == list(SPEC["space"])
 
 
 def test_of_a_large_space_the_parameters_in_which_the_trials_differ_are_shown() -> None:
@@ -136,7 +141,7 @@ def test_of_a_large_space_the_parameters_in_which_the_trials_differ_are_shown() 
         completed(number, [0.1] * 6, params={**dict.fromkeys(names, 0.5), "p6": number / 10, "p7": 1.0})
         for number in range(3)
     ]
-    assert status.params_that_matter(spec, trials) == ["p6"]
+    assert that_matter(spec, trials) == ["p6"]
     view = status.of_trials(spec, trials, elapsed=MINUTE)
     assert (view.optional, view.more) == (["p6", "by epoch 6", "time left"], 7)
 
@@ -154,9 +159,9 @@ def test_a_trial_without_a_worker_waits() -> None:
     old = replace(fresh, at=(now - timedelta(hours=2)).isoformat())
     trials = [trial_of(0, [0.1]), trial_of(1, [0.1]), trial_of(2), completed(3, [0.1] * 6), trial_of(4, [0.1, 0.2])]
     beats = {0: fresh, 1: old, 2: None, 4: None}
-    spec = spec_of()
-    assert status.standing_still(spec, trials, beats=beats) == {2: "WAITING", 4: "PAUSED"}
-    assert status.standing_still(spec, trials, beats=beats, driven=False) == {1: "WAITING", 2: "WAITING", 4: "PAUSED"}
+    ladder = spec_of().ladder
+    assert status.standing_still(trials, ladder, beats=beats) == {2: "WAITING", 4: "PAUSED"}
+    assert status.standing_still(trials, ladder, beats=beats, driven=False) == {1: "WAITING", 2: "WAITING", 4: "PAUSED"}
 
 
 def test_a_driver_that_runs_is_told_and_so_is_what_to_do_where_none_does() -> None:
@@ -186,7 +191,7 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
     ]
     now = datetime.now(UTC)
     beat = Beat(2, "b", 77, "2026-01-02T03:04:05.000+00:00", (now - timedelta(seconds=200)).isoformat())
-    assert status.where(spec_of(), trials, notes, {1: beat}) == [
+    assert status.where(trials, spec_of().ladder, notes=notes, beats={1: beat}) == [
         "trial 0 waits for a worker, was last heard from on 10.0.0.1; lost its worker once, last after epoch 0, "
         "node: its node died",
         "trial 1 does not answer, on b, process 77, since 2026-01-02T03:04:05Z, heard 3m20s ago, attempt 2",
@@ -197,4 +202,4 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
 
 
 def test_a_study_that_has_just_begun_has_nothing_to_tell() -> None:
-    assert status.where(spec_of(), [], {}, {}) == []
+    assert status.where([], spec_of().ladder, notes={}, beats={}) == []

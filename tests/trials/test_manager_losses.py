@@ -65,7 +65,7 @@ def test_a_trial_that_was_not_trained_as_asked_is_stopped_at_its_rung_and_never_
         assert source.next_job() is not None
         value = replace(measurement(1, 0.1 + number), changed="batch halved" if number else "")
         source.measured(number, value, node="a")
-    rung = SPEC.rungs[0]
+    rung = SPEC.ladder.rungs[0]
     for epoch in range(2, rung + 1):
         answers = [
             source.measured(n, replace(measurement(epoch, 0.1 + n), changed="batch halved" if n else ""), node="a")

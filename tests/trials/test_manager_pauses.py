@@ -77,7 +77,7 @@ def test_the_budget_of_trials_is_used_exactly_and_every_trial_ends(tmp_path: Pat
     states = Counter(trial.state for trial in source.trials)
     assert states[State.COMPLETED] >= 3
     assert states[State.COMPLETED] + states[State.PRUNED] == 12
-    assert all(trial.epoch in SPEC.rungs for trial in source.trials if trial.state is State.PRUNED)
+    assert all(trial.epoch in SPEC.ladder.rungs for trial in source.trials if trial.state is State.PRUNED)
 
 
 def test_a_trial_that_advanced_was_among_the_best_and_others_end_with_the_reason(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_trial_that_advanced_was_among_the_best_and_others_end_with_the_reason
 
     simulate(source, rising, clock=Clock())
 
-    for rung in SPEC.rungs:
+    for rung in SPEC.ladder.rungs:
         stood = [trial for trial in source.trials if trial.epoch >= rung]
         best = sorted(stood, key=lambda trial: -(trial.best(METRIC, until=rung) or 0.0))
         went = {trial.number for trial in stood if trial.epoch > rung}

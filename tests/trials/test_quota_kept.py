@@ -182,7 +182,7 @@ def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_pat
 
     kept = list((again.folder / "confirm").glob("*/*.pt"))
     assert kept == [case.chosen.weights]
-    published = again.place.registry(again.spec).path(done.version or 0)
+    published = again.place.registry(again.spec.champion_name).path(done.version or 0)
     assert (published / "best.pt").read_bytes() == kept[0].read_bytes()
 
 
@@ -215,8 +215,10 @@ def test_after_the_verdict_the_best_trials_and_what_ships_keep_their_weights(
     caplog.set_level(logging.INFO, logger="automl")
     caplog.clear()
 
+    spec = source.frame.spec
     for _ in range(2):
-        checkpoint_files.thinned(tmp_path, source.frame.spec, source.trials, shipped)
+        ranked = checkpoint_files.best_ended(source.trials, spec.metric, most=spec.retention.keep)
+        checkpoint_files.thinned(tmp_path, shipped, best=map(source.frame.folder_of, ranked))
 
     assert shipped.is_file()
     assert set(weights(source)) == {*best(source, 3), *spare[:1]}

@@ -9,7 +9,7 @@ from automl.study import Trial
 from automl.trials import remaining
 from automl.trials.job_clock import Elapsed, Stage
 from automl.trials.remaining import Confirmation
-from tests.builders import completed, pruned, spec_of, trial_of
+from tests.builders import METRIC, completed, pruned, spec_of, trial_of
 
 TRIALS = [
     replace(trial, measurements=tuple(replace(one, seconds=10.0) for one in trial.measurements))
@@ -56,12 +56,12 @@ def test_where_nothing_is_known_or_left_nothing_is_said(elapsed: Elapsed, trials
 def test_only_validated_epochs_tell_how_long_re_trainings_take() -> None:
     trial = trial_of(0, [0.1, 0.2])
     epochs = (replace(trial.measurements[0], metrics={}, seconds=1.0), replace(trial.measurements[1], seconds=4.0))
-    assert remaining.whole_training(spec_of(), [replace(trial, measurements=epochs)]) == 24.0
+    assert remaining.whole_training([replace(trial, measurements=epochs)], metric=METRIC, epochs=6) == 24.0
 
 
 def test_the_title_of_a_confirmation_follows_its_re_trainings() -> None:
     elapsed = replace(SEARCHED, stage=Stage.CONFIRM)
-    title = Confirmation.of(spec_of(confirm={"retrainings": 12}), lambda: elapsed, TRIALS)
+    title = Confirmation((6, 12), 6, lambda: elapsed, remaining.whole_training(TRIALS, metric=METRIC, epochs=6))
     head = "confirming on fresh seeds: 0 of 6 to 12 re-trainings ended, 5m10s, "
     assert title.title({0: 0, 1: 0}, queued=4) == f"{head}about 3m00s to 6m00s left"
     title.measured(20.0)  # twice as long as the trials' epochs
@@ -70,8 +70,8 @@ def test_the_title_of_a_confirmation_follows_its_re_trainings() -> None:
 
 def test_the_title_of_the_last_re_training_counts_down() -> None:
     elapsed = replace(SEARCHED, stage=Stage.CONFIRM, retrained=3)
-    title = Confirmation.of(spec_of(confirm={"seeds": 2}), lambda: elapsed, TRIALS)
+    title = Confirmation((4, 4), 6, lambda: elapsed, remaining.whole_training(TRIALS, metric=METRIC, epochs=6))
     head = "confirming on fresh seeds: 3 of 4 re-trainings ended, 5m10s"
     assert title.title({3: 3}, queued=0) == f"{head}, about 30s left"
     assert title.title({3: 6}, queued=0) == head
-    assert Confirmation(spec_of(confirm={"seeds": 2}), lambda: elapsed, None).title({3: 3}, queued=0) == head
+    assert Confirmation((4, 4), 6, lambda: elapsed, None).title({3: 3}, queued=0) == head

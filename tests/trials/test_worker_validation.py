@@ -143,7 +143,9 @@ def test_tensorboard_has_a_point_where_something_was_measured(tmp_path: Path) ->
 def test_a_report_draws_measured_points_at_their_epochs(tmp_path: Path) -> None:
     trials = [sparse(0, LATE), sparse(1, NOTHING, ending=Ending(cause="lost")), sparse(2, [None, None, 0.2])]
     _, words = page_of(tmp_path, trials)
-    lines: list[Any] = list(report._curves(trials, spec_of()).axes[0].lines)
+    lines: list[Any] = list(
+        report._curves(trials, spec_of().ladder.rungs, metric=METRIC, objective="map50_95").axes[0].lines
+    )
     points = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in lines}
     assert "trial 0" in words
     assert points["baseline"] == ([2, 4], [0.4, 0.3])

@@ -41,13 +41,14 @@ def gather(
     found: list[Transfer] = []
     taken = {(storage / RUNS / spec.name).resolve(): "this study itself"}
     mistakes: list[str] = []
+    here = Terms.of(spec.search_space, spec.train, model=spec.model, settings=settings)
     for name in spec.warm_start:
         try:
             study = read(storage / name, metric=spec.metric)
             if study.folder in taken:
                 raise StudyError(f"{storage / name}: must be another study, but is {taken[study.folder]}")
             taken[study.folder] = f"the same study as {name}"
-            found.append(_transfer(study, spec, name=name, data=data, settings=settings))
+            found.append(_transfer(study, here, name=name, data=data, settings=settings))
         except AutomlError as error:
             mistakes += [f"warm_start: {line}" for line in str(error).splitlines()]
     if mistakes:
@@ -56,12 +57,12 @@ def gather(
 
 
 def _transfer(
-    study: EarlierStudy, spec: StudySpec, *, name: str, data: Summary | None, settings: Mapping[str, Any]
+    study: EarlierStudy, here: Terms, *, name: str, data: Summary | None, settings: Mapping[str, Any]
 ) -> Transfer:
-    there, here = Terms.of(study.spec, settings), Terms.of(spec, settings)
+    there = Terms.of(study.spec.search_space, study.spec.train, model=study.spec.model, settings=settings)
     if not there.space.parameters.keys() & here.space.parameters.keys():
         raise StudyError(
-            f"{study.folder}: must have searched a parameter that this study searches, {list(spec.space)}, "
+            f"{study.folder}: must have searched a parameter that this study searches, {list(here.space.parameters)}, "
             f"but searched {list(study.spec.space)}"
         )
     left_out: dict[str, int] = {}

@@ -10,7 +10,6 @@ from typing import Any, Final, Self
 
 from automl.study import Params, ParamValue
 from automl.study.space import SET_BY_AUTO, Choice, Integer, Real, SearchSpace, Single, live
-from automl.study.spec import StudySpec
 
 REACH: Final = 0.1
 """A value outside a range by at most this share of its width is clipped to the range; one further out is rejected."""
@@ -26,9 +25,9 @@ class Terms:
     fixed: Mapping[str, Any]
 
     @classmethod
-    def of(cls, spec: StudySpec, settings: Mapping[str, Any]) -> Self:
+    def of(cls, space: SearchSpace, train: Mapping[str, Any], *, model: str, settings: Mapping[str, Any]) -> Self:
         """Return a study's terms; `settings` are the trainer's defaults, for what the study does not fix."""
-        return cls(spec.search_space, {**settings, **spec.train, "model": spec.model})
+        return cls(space, {**settings, **train, "model": model})
 
 
 def translated(params: Params, earlier: Terms, present: Terms) -> dict[str, ParamValue] | str:

@@ -20,6 +20,7 @@ from automl.storage.symlinks import file_in, inside, real
 from automl.study import Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.load import differences, stored
+from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
 
 FOREIGN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -68,7 +69,7 @@ class EarlierStudy:
     @property
     def countable(self) -> list[EarlierTrial]:
         """Return the trials that can be ranked: all beyond the first rung, and those stopped before it."""
-        first = self.spec.rungs[0] if self.spec.rungs else self.spec.ladder.max_epochs
+        first = self.spec.ladder.first_rung
         going = [trial for trial in self.trials if trial.state is State.RUNNING and trial.epoch >= first]
         return [*self.ended, *going]
 
@@ -137,7 +138,7 @@ def _from_registry(folder: Path, metric: str) -> EarlierStudy:
     if study and file_in(study, SPEC) and file_in(study, JOURNAL) and not differences(spec, stored(study / SPEC)):
         return look(study, metric=metric)
     try:
-        trials = tuple(_outcomes(spec, verdict))
+        trials = tuple(_outcomes(verdict, spec.search_space, epochs=spec.ladder.max_epochs))
     except FOREIGN as error:
         raise StudyError(
             f"{version / VERDICT}: must be the verdict on a study, but is not: {type(error).__name__} {error}"
@@ -151,17 +152,17 @@ def _from_registry(folder: Path, metric: str) -> EarlierStudy:
     return EarlierStudy(version, spec, spec.metric, trials, _noted(version), note)
 
 
-def _outcomes(spec: StudySpec, verdict: Mapping[str, Any]) -> Iterator[EarlierTrial]:
+def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) -> Iterator[EarlierTrial]:
     """Yield winner and default with the means of their confirmed scores, which were taken on the same split."""
     sides = {
         "challenger": dict(verdict["params"]),
-        "default": dict(verdict.get("baseline_params") or spec.search_space.defaults()),
+        "default": dict(verdict.get("baseline_params") or space.defaults()),
     }
     if sides["challenger"] == sides["default"]:
         del sides["challenger"]
     for side, params in sides.items():
         if scores := [float(score) for score in verdict[side]]:
-            yield EarlierTrial(params, {spec.ladder.max_epochs: fmean(scores)}, State.COMPLETED)
+            yield EarlierTrial(params, {epochs: fmean(scores)}, State.COMPLETED)
 
 
 def _data(folder: Path) -> Summary | None:

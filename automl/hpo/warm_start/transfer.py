@@ -11,7 +11,7 @@ from automl.storage import files
 from automl.storage.layout import WARM_START
 from automl.study import EarlierEvidence, Evidence
 from automl.study.errors import StudyError
-from automl.study.spec import StudySpec
+from automl.study.space import SearchSpace
 
 FORMAT: Final = 1
 UNKNOWN: Final = 0.3
@@ -52,7 +52,7 @@ class Transfer:
         return asdict(self) | {"trials": trials, "left_out": dict(self.left_out)}
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any], spec: StudySpec) -> Self:
+    def from_dict(cls, plain: Mapping[str, Any], space: SearchSpace) -> Self:
         """Build a transfer from the output of `to_dict`.
 
         Raises:
@@ -60,7 +60,7 @@ class Transfer:
         """
         trials = tuple(Evidence(dict(trial["params"]), float(trial["score"])) for trial in plain["trials"])
         for trial in trials:
-            if not isfinite(trial.score) or not spec.search_space.contains(trial.params):
+            if not isfinite(trial.score) or not space.contains(trial.params):
                 raise ValueError(f"params {dict(trial.params)} with score {trial.score} are not of this study")
         alike = plain["similarity"]
         if alike is not None and not 0 <= alike <= 1:
@@ -78,20 +78,18 @@ def keep(folder: Path, transfers: Sequence[Transfer]) -> None:
         (folder / WARM_START).unlink(missing_ok=True)
 
 
-def kept(folder: Path, spec: StudySpec) -> tuple[Transfer, ...]:
+def kept(folder: Path, space: SearchSpace) -> tuple[Transfer, ...]:
     """Return the transfers stored when the study began.
 
     Raises:
         StudyError: the file is gone or damaged.
     """
-    if not spec.warm_start:
-        return ()
     path = folder / WARM_START
     content = read_json(path)
     try:
         if content["format"] != FORMAT:
             raise ValueError(f"format must be {FORMAT}, but is {content['format']!r}")
-        return tuple(Transfer.from_dict(plain, spec) for plain in content["studies"])
+        return tuple(Transfer.from_dict(plain, space) for plain in content["studies"])
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StudyError(
             f"{path}: must be what the study began with, but {type(error).__name__}: {error}; restore it from a copy"

@@ -18,7 +18,6 @@ from automl.storage.place import Place
 from automl.study import Trial
 from automl.study.errors import AutomlError, StudyError
 from automl.study.load import load
-from automl.study.spec import StudySpec
 from automl.tracking import study_list
 from automl.trainers import yolo
 from tests.builders import FakeRules, completed, spec_of, written
@@ -124,16 +123,11 @@ def test_a_study_whose_trials_all_lie_outside_is_refused_with_the_reason(tmp_pat
     assert "but none does; they fail by lr0 10" in refused(tmp_path, "runs/a", space=space, train={"optimizer": "SGD"})
 
 
-def kept(folder: Path, spec: StudySpec) -> tuple[warm_start.Transfer, ...]:
-    return warm_start.kept(folder, spec)
-
-
 def test_what_was_brought_is_kept_as_it_was(tmp_path: Path) -> None:
     past(tmp_path)
     found = gathered(tmp_path, "runs/a")
     warm_start.keep(tmp_path, found)
-    assert kept(tmp_path, spec_of(warm_start=["runs/a"])) == found
-    assert kept(tmp_path, spec_of()) == ()
+    assert warm_start.kept(tmp_path, spec_of().search_space) == found
     warm_start.keep(tmp_path, ())
     assert not (tmp_path / WARM_START).exists()
 
@@ -159,7 +153,7 @@ def test_a_kept_file_that_was_changed_is_refused(tmp_path: Path, change: Callabl
     change(content)
     (tmp_path / WARM_START).write_text(json.dumps(content))
     with pytest.raises(StudyError, match=r"warm_start\.json: must be what the study began with"):
-        kept(tmp_path, spec_of(warm_start=["runs/a"]))
+        warm_start.kept(tmp_path, spec_of().search_space)
 
 
 def begun(storage: Path, data: Path, **changes: Any) -> session.Session:
