@@ -101,7 +101,7 @@ def test_what_some_studies_have_is_told_in_these_lines() -> None:
 def test_all_warnings_are_in_one_list() -> None:
     assert PREVIEW.warnings == ()
     assert [warning.partition(":")[0].partition(" ")[0] for warning in FULL.warnings] == [
-        "spot", "ladder.min_epochs", "/storage",
+        "spot", "space", "ladder.min_epochs", "/storage",
     ]  # fmt: skip
 
 
