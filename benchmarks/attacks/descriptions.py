@@ -9,10 +9,10 @@ one that hangs or takes memory without end is ended, counted as a miss and print
 import multiprocessing
 import resource
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from automl.study.errors import AutomlError
 from automl.study.load import dump, load, stored
@@ -20,7 +20,7 @@ from automl.study.validation import Rules
 from benchmarks.attacks.described import Case, case_of
 
 SECONDS: Final = 60.0
-"""Of one description: reading 30,000 keys takes five on a busy machine."""
+"""Of one description: reading 30,000 keys takes five seconds beside other work."""
 MEMORY: Final = 2 * 10**9
 """Bytes that reading may take beyond what the process has."""
 LONGEST: Final = 100_000
@@ -30,13 +30,15 @@ LONGEST: Final = 100_000
 def run(folder: Path, *, tried: int, seed: int) -> dict[str, float]:
     """Read so many random descriptions; return how many were tried, and how many were read or refused in words."""
     folder.mkdir(parents=True, exist_ok=True)
-    held, reader = 0, _Reader(folder, seed)
+    held, reader = 0, _Reader()
     try:
         for number in range(tried):
-            problem = reader.problem(number)
+            case = case_of(number, seed)
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                problem = reader.problem(case.make(Path(place)), case)
             held += not problem
             if problem:
-                print(f"descriptions: case {number} ({case_of(number, seed).kind}): {problem}")
+                print(f"descriptions: case {number} ({case.kind}): {problem}", flush=True)
     finally:
         reader.end()
     return {"tried": tried, "held": held}
@@ -45,14 +47,13 @@ def run(folder: Path, *, tried: int, seed: int) -> dict[str, float]:
 class _Reader:
     """The process that reads; a new one is started after one that was ended."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._folder, self._seed = folder, seed
+    def __init__(self) -> None:
         self._start()
 
-    def problem(self, number: int) -> str:
-        """Return what is wrong with the reading of a case, empty if nothing."""
+    def problem(self, path: Path, case: Case) -> str:
+        """Return what is wrong with the reading of a file, empty if nothing."""
         try:
-            self._pipe.send(number)
+            self._pipe.send((path, dict(case.overrides)))
             if self._pipe.poll(SECONDS):
                 return str(self._pipe.recv())
             said = f"no answer for {SECONDS:g} s"
@@ -69,14 +70,14 @@ class _Reader:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, self._folder, self._seed), daemon=True)
+        self._process = context.Process(target=_serve, args=(other,), daemon=True)
         self._process.start()
         other.close()
         self._pipe.recv()
 
 
-def _serve(pipe: Connection, folder: Path, seed: int) -> None:
-    """Read the cases whose numbers come, with Ultralytics as the trainer."""
+def _serve(pipe: Connection) -> None:
+    """Read the files whose paths come, with Ultralytics as the trainer."""
     from automl.trainers import trainer_of
 
     rules = trainer_of()
@@ -85,19 +86,18 @@ def _serve(pipe: Connection, folder: Path, seed: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
     pipe.send("ready")
     while True:
-        pipe.send(problem_of(case_of(pipe.recv(), seed), folder, lambda: rules))
+        path, overrides = pipe.recv()
+        pipe.send(problem_of(path, overrides, rules))
 
 
-def problem_of(case: Case, folder: Path, rules: Callable[[], Rules]) -> str:
-    """Return what is wrong with the reading of a case, empty if nothing."""
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        path = case.make(Path(place))
-        try:
-            spec = load(path, rules=rules(), overrides=case.overrides)
-            kept = Path(place, "study.yaml")
-            kept.write_text(dump(spec), encoding="utf-8")
-            return "" if stored(kept) == spec else "what was read differs from what is kept of it"
-        except AutomlError as error:
-            return "" if 0 < len(str(error)) <= LONGEST else f"a message of {len(str(error))} letters"
-        except Exception as error:  # noqa: BLE001  (whatever comes out is what is looked for)
-            return f"{type(error).__name__}: {str(error)[:200]}"
+def problem_of(path: Path, overrides: Mapping[str, Any], rules: Rules) -> str:
+    """Return what is wrong with the reading of a file, empty if nothing."""
+    try:
+        spec = load(path, rules=rules, overrides=overrides)
+        kept = path.with_name("kept.yaml")
+        kept.write_text(dump(spec), encoding="utf-8")
+        return "" if stored(kept) == spec else "what was read differs from what is kept of it"
+    except AutomlError as error:
+        return "" if 0 < len(str(error)) <= LONGEST else f"a message of {len(str(error))} letters"
+    except Exception as error:  # noqa: BLE001  (whatever comes out is what is looked for)
+        return f"{type(error).__name__}: {str(error)[:200]}"
