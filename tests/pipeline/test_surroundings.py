@@ -18,7 +18,7 @@ import yaml
 from automl.trainers import registration
 from tests import tiny_trainer
 from tests.guarded_worker import wait_until
-from tests.small_storage import mounted
+from tests.small_storage import Storage, mounted
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
@@ -129,17 +129,27 @@ def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) ->
 
 
 @contextmanager
-def small_disk(size: str) -> Iterator[Path]:
+def small_disk(size: str) -> Iterator[Storage]:
     """Mount a small temporary folder of a short name, since Ray's sockets stand there."""
     with tempfile.TemporaryDirectory(prefix="t") as place, mounted(Path(place, "s"), size=size) as disk:
-        yield disk.folder
+        yield disk
 
 
-def test_a_full_temporary_folder_is_one_message_and_the_study_resumes_elsewhere(home: Home) -> None:
-    with small_disk("14m") as small:
-        code, out, error = home.typed(home.search, TMPDIR=str(small))
-    assert code == 2, out + error
+def test_a_temporary_folder_that_fills_up_is_told_and_loses_nothing(home: Home) -> None:
+    waits = "No space left on device; everything waits until there is room"
+    with small_disk("40m") as disk:
+        line = f"exec {home.search} --set train.epoch_seconds=1"
+        with home.start(line, TMPDIR=str(disk.folder)) as driver:
+            assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
+            disk.fill()
+            assert wait_until(lambda: driver.poll() is not None or waits in home.log, seconds=90), home.log
+            disk.empty()
+            out, error = driver.communicate(timeout=200)
     assert "Traceback" not in error
-    assert len([line for line in error.splitlines() if line.startswith("automl: ")]) == 1
-    code, out, error = home.typed(home.search)
-    assert code == 0, out + error
+    assert driver.returncode in {0, 2}, out + error
+    if driver.returncode:
+        assert [said[: len("automl: ")] for said in error.splitlines()] == ["automl: "]
+        assert "the local temporary folder must have room" in error
+        code, out, error = home.typed(f"{home.search} --set train.epoch_seconds=1")
+        assert code == 0, out + error
+    assert "study took" in home.log
