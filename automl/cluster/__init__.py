@@ -4,9 +4,9 @@ The only package that imports Ray. A `JobSource` decides what runs and when a tr
 deleted at the end, since the study's state is in its journal.
 """
 
-from automl.cluster.connection import connected, interruptible
+from automl.cluster.connection import connected, interruptible, refuse_arguments
 from automl.cluster.launcher import run
 from automl.cluster.remote_call import call
 from automl.cluster.resources import Slots, probe, slots, slots_of
 
-__all__ = ["Slots", "call", "connected", "interruptible", "probe", "run", "slots", "slots_of"]
+__all__ = ["Slots", "call", "connected", "interruptible", "probe", "refuse_arguments", "run", "slots", "slots_of"]

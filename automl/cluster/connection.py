@@ -101,7 +101,7 @@ def _join(target: str, log: Path) -> str:
     """Connect this process and return the URL of the dashboard, empty if there is none."""
     before = {number: signal.getsignal(number) for number in heard_signals()}
     started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
-    _refuse_arguments()
+    refuse_arguments()
     with _Joining(target, log):
         auth_token.secure(make=target == "local")
         try:
@@ -120,7 +120,7 @@ def _join(target: str, log: Path) -> str:
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""
 
 
-def _refuse_arguments() -> None:
+def refuse_arguments() -> None:
     """See that arguments and working folder of this process are UTF-8: Ray keeps them as texts, and fails otherwise.
 
     Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from automl.apps import api
 from automl.apps.cli import messages
 from automl.study.errors import StudyError
 from automl.tracking import status
@@ -49,3 +50,12 @@ def test_a_reader_that_goes_away_is_no_mistake(tmp_path: Path, reader: str) -> N
     found = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert found.stderr == ""
     assert found.returncode in {0, 128 + 13}
+
+
+@pytest.mark.parametrize("verb", ["check", "search"])
+def test_an_argument_that_ray_cannot_keep_is_refused_by_check_as_by_search(
+    monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["automl", verb, "--data", "d\udcfcta"])
+    with pytest.raises(StudyError, match=r"d\\xfcta: must be UTF-8 .* name it by a link with a plain name"):
+        getattr(api, verb)("none.yaml")

@@ -34,7 +34,7 @@ def test_a_fault_of_ours_stays_one(tmp_path: Path) -> None:
 def test_arguments_that_ray_cannot_keep_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["automl", "d\udcfcta"])
     with pytest.raises(StudyError, match=r"d\\xfcta: must be UTF-8"):
-        connection._refuse_arguments()
+        connection.refuse_arguments()
 
 
 def test_a_stop_while_ray_starts_is_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
