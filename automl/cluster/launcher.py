@@ -15,7 +15,7 @@ from typing import Any
 from ray import tune
 
 from automl.cluster import capacity
-from automl.cluster.connection import heeding
+from automl.cluster.connection import handling_signals
 from automl.cluster.guard import guard
 from automl.cluster.handle import Handle
 from automl.cluster.resources import Slots
@@ -37,7 +37,7 @@ def run(source: JobSource, resources: Slots) -> None:
     handle = Handle(source)
     with (
         scratch.folder() as records,
-        _orderly_stop(source),
+        _graceful_stop(source),
         outage.ended_by(lambda: source.stopping),
         capacity.watched(resources),
     ):
@@ -79,7 +79,7 @@ def _train(config: Mapping[str, Any]) -> None:
         tune.report({MESSAGE: json.dumps({"trouble": text, "node": node})})
 
     try:
-        # A worker is never asked to stop waiting: its process is ended.
+        # The wait for storage has no stop condition on a worker: its process is ended instead.
         with outage.held(outage.Patience(say)), heartbeat.beating(job.folder, job.attempt):
             ending = worker.run(job, report)
     except lease.Superseded as superseded:
@@ -117,17 +117,17 @@ def _opened(path: Path) -> int:
 
 
 @contextmanager
-def _orderly_stop(source: JobSource) -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly stop; a second one ends the process at once.
+def _graceful_stop(source: JobSource) -> Iterator[None]:
+    """Convert Ctrl-C, SIGTERM and SIGHUP to a graceful stop; a second one ends the process at once.
 
     Ray installs its own SIGTERM handler, which would end the process without a message. A signal that is ignored, as
     under nohup, stays ignored.
     """
 
-    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         if source.stopping:
             os._exit(128 + number)
         source.stop(signal.Signals(number).name)
 
-    with heeding(ask):
+    with handling_signals(stop):
         yield

@@ -24,7 +24,7 @@ def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slo
         raise error.cause from None
     except RayError as error:
         first = str(error).strip().splitlines()[0]
-        raise ExportError(f"the worker that exports and measures was lost: {type(error).__name__}: {first}") from None
+        raise ExportError(f"the worker of export and evaluation was lost: {type(error).__name__}: {first}") from None
     return result
 
 

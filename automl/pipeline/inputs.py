@@ -63,12 +63,12 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
         files.write_json(folder / layout.DATASET, summary.to_dict())
     if (folder / JOURNAL).exists():
         return hpo_warm_start.kept(folder, spec.search_space) if spec.warm_start else ()
-    lessons = lessons_of(spec, place, summary)
-    hpo_warm_start.keep(folder, lessons)
-    return lessons
+    transfers = transfers_of(spec, place, summary)
+    hpo_warm_start.keep(folder, transfers)
+    return transfers
 
 
-def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
+def transfers_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
     """Read the earlier studies of a description."""
     if not spec.warm_start:
         return ()
@@ -89,8 +89,8 @@ def prepare_data(given: str, folder: Path, *, split: str, searched: Container[st
     begun = (folder / JOURNAL).exists() and marker.is_file()
     if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
         raise StudyError(
-            f"{source}: must be the data set that the study began with, but images or labels have changed since; "
-            "bring them back, or search the new state under another --name"
+            f"{source}: must be the data set with which the study began, but images or labels have changed; "
+            "restore them, or start a new study with another --name"
         )
     return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
 
@@ -101,7 +101,7 @@ def source_of(given: str, folder: Path) -> Path:
 
 
 def check_data(source: Path, *, unpacked: Path, split: str, searched: Container[str]) -> DataSet:
-    """Look at the splits that the study will use; an archive is unpacked into the folder `unpacked`.
+    """Check the splits that the study will use; an archive is unpacked into the folder `unpacked`.
 
     Raises:
         DataError: the data cannot be used, or a searched setting has no effect on them.
@@ -112,13 +112,13 @@ def check_data(source: Path, *, unpacked: Path, split: str, searched: Container[
     if "copy_paste" in searched and "train" not in data.polygons:
         raise DataError(
             f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
-            "remove space.copy_paste, or bring labels with polygons"
+            "remove space.copy_paste, or provide polygon labels"
         )
     return data
 
 
 def summary_of(data: DataSet) -> Summary | None:
-    """Return what the training split looks like."""
+    """Return the summary of the training split."""
     return summary.summarise(
         data.images["train"], classes=len(data.names), fingerprint=data.fingerprint, keypoints=data.keypoints
     )

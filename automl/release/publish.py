@@ -89,8 +89,8 @@ def check_champion(registry: Registry, classes: Mapping[int, str], *, train: Map
     ours = trainer_of().model_names(train, classes)
     if names != ours:
         raise StudyError(
-            f"{registry.folder}: its champion must know the classes of this study, but knows {list(names.values())} "
-            f"and this study trains {list(ours.values())}; set champion to another name"
+            f"{registry.folder}: the champion must have the classes of this study, {list(ours.values())}, but has "
+            f"{list(names.values())}; set champion to another name"
         )
 
 
@@ -106,7 +106,7 @@ def reopen(journal: Journal, done: Verdict, *, retrainings: int) -> None:
     journal.note("promotion", None)
 
 
-def give_up_weights(session: StudySession, verdict: Verdict) -> None:
+def delete_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
     folder, spec, trials = session.folder, session.spec, session.journal.trials()
     shipped = folder / verdict.files[BEST]
@@ -166,7 +166,7 @@ def _claim(confirmed: Confirmed, gates: Gates, *, done: int, allowed: int) -> Cl
 
 
 def _files(folder: Path, case: Case) -> dict[str, str]:
-    """Return what a version holds: name in the registry to path in the study's folder."""
+    """Return the files of a version: name in the registry to path in the study's folder."""
     record = folder / EXPORT / EVALUATION
     files = {
         BEST: case.chosen.weights,

@@ -61,7 +61,7 @@ def _free(place: Path) -> int:
     return (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
 
 
-class Needed:
+class FullDiskErrors:
     """Turns whatever fails in a block while the local temporary folder is full into one message."""
 
     def __init__(self, full: Callable[[], bool] = is_full) -> None:

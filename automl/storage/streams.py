@@ -23,7 +23,7 @@ def open_closed() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def let_go_of_output() -> None:
+def release_output() -> None:
     """Let standard output, whose reader is gone (`| head`), lead nowhere: else each further line fails again."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

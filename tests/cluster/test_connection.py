@@ -73,14 +73,14 @@ def test_the_limit_of_open_files_is_raised_where_it_may_be(
     limits: list[tuple[int, int]], limit: tuple[int, int], becomes: tuple[int, int] | None
 ) -> None:
     limits[:] = [limit]
-    connection._allow_files()
+    connection._raise_file_limit()
     assert limits == [limit, *([becomes] if becomes else [])]
 
 
 def test_too_low_a_limit_of_open_files_is_refused(limits: list[tuple[int, int]]) -> None:
     limits[:] = [(64, 64)]
     with pytest.raises(StudyError, match=r"ulimit -n: must allow a process at least 256 open files, .* but got 64"):
-        connection._allow_files()
+        connection._raise_file_limit()
 
 
 def test_what_nodes_publish_goes_to_ray_s_log_and_not_to_the_terminal(
@@ -88,7 +88,7 @@ def test_what_nodes_publish_goes_to_ray_s_log_and_not_to_the_terminal(
 ) -> None:
     before = ray_worker.print_to_stdstream
     published: dict[str, Any] = {"lines": ["Raylet is terminated. [state-dump]"], "pid": "raylet", "is_err": False}
-    with connection._noise_to(tmp_path / "ray.log"):
+    with connection._ray_output_to(tmp_path / "ray.log"):
         ray_worker.print_to_stdstream(published, ignore_prefix=False)
     assert ray_worker.print_to_stdstream is before
     assert (tmp_path / "ray.log").read_text() == "(raylet) Raylet is terminated. [state-dump]\n"

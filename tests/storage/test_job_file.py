@@ -69,14 +69,14 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
         before = [job_file.read(found.folder) for found in jobs]
         (jobs[0].folder / PARAMS).write_bytes(b"\0" * 100)
         (jobs[2].folder / PARAMS).unlink()
-        search.mend_job_files(jobs)
+        search.rewrite_job_files(jobs)
         assert [job_file.read(found.folder) for found in jobs] == before
     assert told(session) == [str(found.folder / PARAMS) for found in (jobs[0], jobs[2])]
 
 
 def told(session: Session) -> list[str]:
     lines = (session.folder / "study.log").read_text().splitlines()
-    return [line.split()[1] for line in lines if line.endswith("could not be read and is rewritten from the journal")]
+    return [line.split()[1] for line in lines if line.endswith("was unreadable and is rewritten from the journal")]
 
 
 def test_a_card_names_its_own_folder_and_attempt(tmp_path: Path) -> None:

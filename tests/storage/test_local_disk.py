@@ -34,15 +34,18 @@ def test_a_full_folder_is_told_from_one_with_room(disk: Storage) -> None:
 
 
 def test_any_failure_on_a_full_disk_is_one_message(disk: Storage) -> None:
-    with pytest.raises(ValueError, match="own"), local_disk.Needed():
+    with pytest.raises(ValueError, match="own"), local_disk.FullDiskErrors():
         raise ValueError("own")
     disk.fill()
     for error in (RuntimeError("TuneError"), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
-        with pytest.raises(StudyError, match=r"small: the local temporary folder must have room"), local_disk.Needed():
+        with (
+            pytest.raises(StudyError, match=r"small: the local temporary folder must have room"),
+            local_disk.FullDiskErrors(),
+        ):
             raise error
-    with pytest.raises(StudyError, match="in words already"), local_disk.Needed():
+    with pytest.raises(StudyError, match="in words already"), local_disk.FullDiskErrors():
         raise StudyError("in words already")
-    with pytest.raises(KeyboardInterrupt, match="stop"), local_disk.Needed():
+    with pytest.raises(KeyboardInterrupt, match="stop"), local_disk.FullDiskErrors():
         raise KeyboardInterrupt("stop")
 
 

@@ -21,7 +21,7 @@ try:
     while True:
         print("line", flush=True)
 except BrokenPipeError:
-    streams.let_go_of_output()
+    streams.release_output()
 print("lost", flush=True)
 sys.stderr.write("went on")
 """

@@ -130,7 +130,7 @@ def test_a_study_keeps_the_baseline_that_it_began_with(tmp_path: Path) -> None:
     more = DataSet(data.source, {0: "a", 1: "b"}, images, {}, (), "f" * 64)
     again = Journal.create(tmp_path, name="s", metric=METRIC)
     assert plain_training.recorded(again, more, space=spec.search_space, train=spec.train, epochs=6) == first
-    assert "outside the space, trained with optimizer=AdamW" in plain_training.told(first)
+    assert "outside the space, trained with optimizer=AdamW" in plain_training.summary(first)
 
 
 def test_a_study_that_an_earlier_version_began_has_none(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_parameter_without_effect_is_called_dead(
 def test_a_parameter_that_auto_ignores_is_refused_with_the_remedy() -> None:
     (told,) = dead_parameters(space_of(optimizer=WITH_AUTO, lr0=RATE), SETTINGS, epochs=20)
     assert told == (
-        "space.lr0: optimizer=auto ignores it, so it must not exist there; add when: {optimizer: [SGD, AdamW]}"
+        "space.lr0: optimizer=auto ignores it, so it must be conditional; add when: {optimizer: [SGD, AdamW]}"
     )
 
 
@@ -196,7 +196,7 @@ def test_a_parameter_that_auto_ignores_is_refused_with_the_remedy() -> None:
         (space_of(mosaic=RATE), 6, "--set train.close_mosaic=3, or --set ladder.max_epochs=11"),
         (space_of(mosaic=RATE), 2, "--set train.close_mosaic=1, or --set ladder.max_epochs=11"),
         (space_of(close_mosaic=Choice((9, 12), 9)), 6,
-         "give space.close_mosaic values below 6, or --set ladder.max_epochs=10"),
+         "set space.close_mosaic to values below 6, or --set ladder.max_epochs=10"),
         (space_of(lr0=RATE), 6, "--set train.optimizer=SGD, or search space.optimizer"),
     ],
 )  # fmt: skip

@@ -177,7 +177,7 @@ def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_pat
     again = session_at(tmp_path)
     facts = Verdict.from_dict(again.journal.notes()["verdict"])
     for _ in range(2):
-        publish.give_up_weights(again, facts)
+        publish.delete_weights(again, facts)
     done = finish.publish(again, facts)
 
     kept = list((again.folder / "confirm").glob("*/*.pt"))

@@ -28,7 +28,7 @@ UNBOUNDED: Final = 10_000
 
 
 def readable(command: Callable[..., None]) -> Callable[..., None]:
-    """Convert a user's error to one message and exit code 2, and an orderly stop to the code of its signal."""
+    """Convert user errors to one message and exit code 2, and a graceful stop to exit code 130."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
@@ -37,35 +37,35 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
             sys.stdout.flush()
         except AutomlError as error:
-            _complain(lines(str(error)))
+            _print_error(lines(str(error)))
             raise typer.Exit(USER_ERROR) from None
-        except BrokenPipeError:  # the reader of standard output has seen enough (`automl status | head`)
-            streams.let_go_of_output()
+        except BrokenPipeError:  # the reader of standard output has closed it (`automl status | head`)
+            streams.release_output()
             raise typer.Exit(128 + signal.SIGPIPE) from None
-        except OSError as error:  # of the environment: a disk, a mount, rights, a network
-            _complain(f"{told(error)}; mend that, then once more")
+        except OSError as error:  # of the environment: a disk, a mount, permissions, a network
+            _print_error(f"{error_line(error)}; fix the cause and run the command again")
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, Interrupted):
-            _complain("stopped; nothing is lost")
+            _print_error("stopped; nothing is lost")
             raise typer.Exit(128 + signal.SIGINT) from None
 
     return wrapped
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     with suppress(OSError):
         print(f"automl: {text}", file=sys.stderr)
 
 
-def told(error: OSError) -> str:
+def error_line(error: OSError) -> str:
     """Return an operating system's error in one line: the path and the reason.
 
-    >>> told(OSError(28, "No space left on device", "/data/x")), told(OSError("no route"))
+    >>> error_line(OSError(28, "No space left on device", "/data/x")), error_line(OSError("no route"))
     ('/data/x: No space left on device', 'no route')
     """
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else "storage"
-    said = f"{where}: {error.strerror}" if error.strerror else " ".join(str(error).split()) or type(error).__name__
-    return one_line(said)
+    line = f"{where}: {error.strerror}" if error.strerror else " ".join(str(error).split()) or type(error).__name__
+    return one_line(line)
 
 
 def print_json(record: object) -> None:
@@ -103,7 +103,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         StudyError: it exists.
     """
     if path.exists() and not force:
-        raise StudyError(f"{path}: must not exist, so that no file of yours is overwritten; --force replaces it")
+        raise StudyError(f"{path}: must be a new file, but exists; choose another name, or pass --force to replace it")
 
 
 def write_file(path: Path, text: str, *, force: bool) -> None:
@@ -116,4 +116,4 @@ def write_file(path: Path, text: str, *, force: bool) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise StudyError(f"{path}: must be a file that can be written, but {error.strerror}") from None
+        raise StudyError(f"{path}: must be a writable file, but {error.strerror}") from None

@@ -13,7 +13,7 @@ from automl.study import yaml_io
 from automl.study.errors import SpecError
 from automl.tracking.console import announce
 
-LOADING: Final = "automl starts; loading PyTorch and Ultralytics takes a while"
+LOADING: Final = "automl is starting: loading PyTorch and Ultralytics"
 
 
 @readable
@@ -21,7 +21,7 @@ def search(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, name: Name = None, set_: Set = None,
     storage: Storage = None, address: Address = None, plan: Plan = False,
 ) -> None:  # fmt: skip
-    """Search, confirm, export and promote; the same study again goes on where it stood."""
+    """Run a study: search, confirm, export, promote; the same command resumes an interrupted study."""
     if not plan:
         announce(LOADING)
     from automl.apps import api
@@ -42,7 +42,7 @@ def check(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None, storage: Storage = None,
     json: Json = False,
 ) -> None:  # fmt: skip
-    """Look at a spec, its data and the earlier studies it learns from, without starting anything."""
+    """Check a spec, its data and its warm start, and forecast cost, time and disk space; starts no study."""
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 
@@ -56,7 +56,7 @@ def check(
 
 @readable
 def resume(study: StudyFolder, *, storage: Storage = None, address: Address = None) -> None:
-    """Go on with an interrupted study."""
+    """Resume an interrupted study."""
     announce(LOADING)
     from automl.apps import api
 
@@ -66,13 +66,13 @@ def resume(study: StudyFolder, *, storage: Storage = None, address: Address = No
 @readable
 def status(
     study: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY]", help="A study's folder or name; without one, list all.")
+        Path | None, typer.Argument(metavar="[STUDY]", help="Folder or name of a study; without one, list all.")
     ] = None,
     *,
     storage: Storage = None,
     json: Json = False,
 ) -> None:
-    """Show a study's trials, also while it runs and from another machine; without a study, list all studies."""
+    """Show the trials of a study, also of one that runs on another machine; without STUDY, list all studies."""
     from automl.apps import api
     from automl.tracking import study_status
 
@@ -91,14 +91,14 @@ def status(
 
 @readable
 def report(study: StudyFolder, *, storage: Storage = None) -> None:
-    """Write a study's report.html again."""
+    """Write the report.html of a study again."""
     from automl.apps import api
 
     print_line(str(api.open_study(study_folder(study, api.place_at(storage).storage)).report()))
 
 
 def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
-    """Return the overrides of `--set`; a key that has an option of its own is checked under the option's name."""
+    """Return the overrides of `--set`; a key with its own option is checked under that option's name."""
     for key, value in given.items():
         if value is not None:
             yaml_io.refuse_secrets(value, where=f"--{key}")

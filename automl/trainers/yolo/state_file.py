@@ -57,7 +57,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     state = _content(path)
     if state.get("format") != FORMAT or not state.keys() >= KEYS:
-        raise TrialError(f"{path}: must be a training state of format {FORMAT}, but holds {_shown(state)}")
+        raise TrialError(f"{path}: must be a training state of format {FORMAT}, but contains {_shown(state)}")
     return state
 
 
