@@ -57,5 +57,5 @@ def test_an_argument_that_ray_cannot_keep_is_refused_by_check_as_by_search(
     monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["automl", verb, "--data", "d\udcfcta"])
-    with pytest.raises(StudyError, match=r"d\\xfcta: must be UTF-8 .* name it by a link with a plain name"):
+    with pytest.raises(StudyError, match=r"d\\xfcta: must be UTF-8, .* use a symlink with a UTF-8 name"):
         getattr(api, verb)("none.yaml")
