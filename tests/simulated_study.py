@@ -17,7 +17,7 @@ from automl.study import Answer, Ending, Job, Measurement, ParamValue, Trial
 from automl.study.spec import StudySpec
 from automl.tracking import status
 from automl.tracking.console import ROOT, Progress
-from automl.tracking.tensorboard_writer import Board
+from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trials.jobs import Frame
 from automl.trials.listener import Listeners
 from automl.trials.manager import TrialManager
@@ -44,7 +44,7 @@ def open_search(folder: Path, spec: StudySpec, *, workers: int = 1, clock: Clock
     return TrialManager(
         frame=Frame(folder, spec, folder / "data.yaml", gpus=1.0, threads=1, concurrent=workers),
         journal=Journal.create(folder, name=spec.name, metric=spec.metric),
-        listeners=Listeners((Board(folder, spec.search_space, metric=spec.metric),)),
+        listeners=Listeners((Board(folder, spec.search_space, BoardSettings(metric=spec.metric)),)),
         overview=status,
         table=progress,
         clock=clock or Clock(),

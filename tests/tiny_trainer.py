@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from automl.storage import detections
 from automl.storage.detections import ImageStats
+from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, LAST
 from automl.study import EvalSettings, Job, Measurement, ParamValue
 from automl.study.errors import ExportError, TrialError
@@ -25,7 +26,7 @@ from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
 from tests import tiny_files
-from tests.tiny_files import STATE, WEIGHTS, read, write
+from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 from tests.tiny_judge import judged
 
 NAME = "tiny"
@@ -151,7 +152,12 @@ def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> 
             best = quality
             (weights / BEST).write_bytes((weights / LAST).read_bytes())
         write(kept, STATE, curve.state() | {"weights": made})
-        on_epoch(Measurement(curve.done, found, seconds=time.monotonic() - since), weights / LAST, kept)
+        on_epoch(
+            Measurement(curve.done, found, seconds=time.monotonic() - since),
+            weights / LAST,
+            kept,
+            _shown(curve.done, job, quality),
+        )
     for name in (LAST, BEST):
         strip(weights / name)
     return validate(weights / BEST, job, split="val", as_trained=True)
@@ -164,6 +170,12 @@ def _measured(job: Job, epoch: int, quality: float) -> dict[str, float]:
     if job.validates(epoch):
         found |= {f"val/{name}": quality for name in detections.METRICS} | {"val/loss": 1 - quality}
     return found
+
+
+def _shown(epoch: int, job: Job, quality: float) -> EpochDetails:
+    """Show one class and, after the epochs of pictures, one picture."""
+    images = {"val/predictions": PICTURE} if job.pictures(epoch) else {}
+    return EpochDetails({"train/gradient_norm": 1 - quality}, images)
 
 
 def set_threads(count: int) -> None:

@@ -17,7 +17,7 @@ from ray._private import worker as ray_worker
 from automl.cluster import auth_token, control_store
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import local_disk, scratch, streams
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
 from automl.study.text import printable
 from automl.trainers import registration
@@ -190,7 +190,7 @@ def _ray_output_to(log: Path) -> Iterator[int]:
     """Redirect Ray's log and standard error to a file; yield a descriptor of the original standard error."""
     streams.open_closed()
     sys.stderr.flush()
-    file = patiently(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
+    file = retry_on_outage(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
     kept, printing = os.dup(2), vars(ray_worker).get(ERRORS_OF_NODES)
     os.dup2(file, 2)
     vars(ray_worker)[ERRORS_OF_NODES] = _print_to_log

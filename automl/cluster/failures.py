@@ -30,7 +30,7 @@ MEMORY: Final = ("running low on memory", "memory usage threshold")
 def loss_of(error: Exception | None, folder: Path) -> Loss:
     """Return the loss of the trial in a folder, given Ray's error, if any."""
     text = str(error).strip() if error else ""
-    beat = heartbeat.heard(folder)
+    beat = heartbeat.read(folder)
     cause = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
     return Loss(_kind(error, text, beat), cause, node=beat.node if beat else "")
 

@@ -38,7 +38,7 @@ def run(source: JobSource, resources: Slots) -> None:
     with (
         scratch.folder() as records,
         _graceful_stop(source),
-        outage.ended_by(lambda: source.stopping),
+        outage.retries_end_when(lambda: source.stopping),
         capacity.watched(resources),
     ):
         tune.Tuner(
@@ -75,12 +75,12 @@ def _train(config: Mapping[str, Any]) -> None:
 
     def say(text: str) -> None:
         """Report to the driver as well: the log is on the failing storage."""
-        outage.aloud(text)
+        outage.print_line(text)
         tune.report({MESSAGE: json.dumps({"trouble": text, "node": node})})
 
     try:
-        # The wait for storage has no stop condition on a worker: its process is ended instead.
-        with outage.held(outage.Patience(say)), heartbeat.beating(job.folder, job.attempt):
+        # Retries have no stop condition on a worker: its process is ended instead.
+        with outage.retries_enabled(outage.RetrySettings(say)), heartbeat.heartbeats(job.folder, job.attempt):
             ending = worker.run(job, report)
     except lease.Superseded as superseded:
         sys.stdout.write(f"{superseded}\n")
@@ -99,8 +99,8 @@ class _Log(io.FileIO):
 
 
 def _print_to(path: Path) -> None:
-    with outage.held(outage.Patience()):
-        file = outage.patiently(path.parent, lambda: _opened(path))
+    with outage.retries_enabled(outage.RetrySettings()):
+        file = outage.retry_on_outage(path.parent, lambda: _opened(path))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.dup2(file, 1)

@@ -8,7 +8,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from automl.cluster import capacity
 from automl.cluster.resources import Slots
-from automl.storage.outage import Patience, held
+from automl.storage.outage import RetrySettings, retries_enabled
 from automl.study.errors import ExportError
 
 Result = TypeVar("Result")
@@ -29,5 +29,5 @@ def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slo
 
 
 def _run(work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-    with held(Patience()):
+    with retries_enabled(RetrySettings()):
         return work(*arguments)

@@ -98,7 +98,7 @@ class Scheduler(FIFOScheduler):
         source, answer = self._handle(), Answer.CONTINUE
         with self._handle.kept():
             if "trouble" in message:
-                source.troubled(number(trial), f"on {message['node']}: {message['trouble']}")
+                source.report_wait(number(trial), f"on {message['node']}: {message['trouble']}")
             elif "ending" in message:
                 source.ended(number(trial), Ending.from_dict(message["ending"]))
             else:

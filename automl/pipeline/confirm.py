@@ -9,16 +9,16 @@ from typing import Any, Final
 
 from automl import cluster
 from automl.hpo import confirmation
-from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, told
+from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
+from automl.pipeline.board import board_of
 from automl.pipeline.search import frame_of, rewrite_job_files
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
 from automl.storage import layout
 from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
-from automl.tracking.tensorboard_writer import Board
 from automl.trials import quota, retrainings
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
@@ -56,7 +56,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
-        LOG.info(told(following))
+        LOG.info(summary(following))
         last = planned(frame, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
@@ -107,7 +107,7 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
     spec, epochs = session.spec, session.spec.ladder.max_epochs
-    board = Board(session.folder, spec.search_space, metric=spec.metric)
+    board = board_of(session.folder, spec, session.data)
     whole = whole_training(journal.trials(), metric=spec.metric, epochs=epochs)
     source = retrainings.Retrainings(
         left, names, slots.concurrent, session.progress, spec.resources, on_end, keeper.admit,

@@ -85,7 +85,7 @@ def needs(frame: Frame) -> dict[str, int]:
     """Return the peak bytes of a trial of each model; empty if the study has no quota."""
     if frame.spec.retention.quota_gb is None:
         return {}
-    models = map(frame.whole, models_of(frame.spec.model, frame.spec.search_space))
+    models = map(frame.absolute, models_of(frame.spec.model, frame.spec.search_space))
     return {model: footprint(model, frame.spec.ladder.max_epochs).running for model in models}
 
 

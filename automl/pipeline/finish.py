@@ -12,7 +12,7 @@ from typing import Final
 from automl.pipeline.session import Session
 from automl.storage import files as storage_files
 from automl.storage.layout import VERDICT
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.registry import CHAMPION
 from automl.study.results import DEFAULT
 from automl.study.text import shell_line
@@ -29,7 +29,7 @@ def publish(session: Session, verdict: Verdict) -> Verdict:
     """
     registry, folder = session.place.registry(session.spec.champion_name), session.folder
     files = {name: folder / path for name, path in verdict.files.items()}
-    version = patiently(registry.folder, lambda: registry.publish(files, {VERDICT: verdict.to_dict()}))
+    version = retry_on_outage(registry.folder, lambda: registry.publish(files, {VERDICT: verdict.to_dict()}))
     if verdict.accepted:
         registry.promote(version, why=f"study {session.spec.name}: {'; '.join(verdict.reasons)}")
     done = replace(verdict, version=version)
@@ -47,7 +47,7 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     for line in outcome(verdict, registry.name):
         LOG.info(line)
     version = registry.path(verdict.version or 0)
-    LOG.info(f"study took {session.clock.stop().told()}")
+    LOG.info(f"study took {session.clock.stop().summary()}")
     LOG.info(f"files of version {version.name}:")
     for path in sorted(version.iterdir()):
         LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")

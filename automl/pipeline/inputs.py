@@ -10,7 +10,7 @@ from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
 from automl.storage import files, layout, scratch, symlinks
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study.errors import DataError, StudyError
 from automl.study.model_files import renamed
@@ -28,7 +28,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """
 
     def own(name: str) -> str:
-        if symlinks.holds_file(folder, name):
+        if symlinks.contains_file(folder, name):
             return name
         source, target = source_of_model(name), kept_name(name)
         if source and not (folder / target).exists():
@@ -83,7 +83,7 @@ def prepare_data(given: str, folder: Path, *, split: str, searched: Container[st
     """
     source = source_of(given, folder)
     if given == SAMPLE and not source.exists():
-        patiently(folder, lambda: sample.draw(source.parent))
+        retry_on_outage(folder, lambda: sample.draw(source.parent))
     data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched)
     marker = folder / DATA / DATA_YAML
     begun = (folder / JOURNAL).exists() and marker.is_file()
@@ -92,7 +92,7 @@ def prepare_data(given: str, folder: Path, *, split: str, searched: Container[st
             f"{source}: must be the data set with which the study began, but images or labels have changed; "
             "restore them, or start a new study with another --name"
         )
-    return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
+    return data, retry_on_outage(folder, lambda: staging.stage(data, folder / DATA))
 
 
 def source_of(given: str, folder: Path) -> Path:

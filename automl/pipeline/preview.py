@@ -83,7 +83,7 @@ class Preview:
         yield plain_training.summary(self.baseline)
         if self.default_params:
             yield f"default params (trial 1): {shown(self.default_params)}"
-        yield from (transfer.told() for transfer in self.warm_start)
+        yield from (transfer.summary() for transfer in self.warm_start)
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
         yield from (f"space warning: {warning}" for warning in self.space_warnings)

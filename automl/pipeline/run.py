@@ -18,7 +18,7 @@ from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
 from automl.storage.journal import Journal
 from automl.storage.layout import RAY_LOG
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.spec import ResourcesSpec, StudySpec
@@ -71,8 +71,8 @@ def prepared(resources: ResourcesSpec, dashboard: str, *, folder: Path, staged: 
     """Check that the nodes can access the study's folder, scan the labels, and return the resources of a trial."""
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
-    patiently(folder, lambda: cluster.probe(folder))
-    patiently(folder, lambda: trainer_of().scan_labels(staged))
+    retry_on_outage(folder, lambda: cluster.probe(folder))
+    retry_on_outage(folder, lambda: trainer_of().scan_labels(staged))
     return slots
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from automl import cluster
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
+from automl.pipeline.board import board_of
 from automl.pipeline.session import Session
 from automl.storage import job_file
 from automl.storage.layout import PARAMS
@@ -14,7 +15,6 @@ from automl.study import Job, Trial
 from automl.study.errors import Interrupted, StudyError
 from automl.study.text import shown
 from automl.tracking import status
-from automl.tracking.tensorboard_writer import Board
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
 from automl.trials.listener import Listeners
@@ -30,7 +30,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     manager = TrialManager(
         frame=frame,
         journal=session.journal,
-        listeners=Listeners((Board(session.folder, spec.search_space, metric=spec.metric),)),
+        listeners=Listeners((board_of(session.folder, spec, session.data),)),
         overview=status,
         table=session.progress,
         earlier=session.earlier,
@@ -61,7 +61,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
 def rewrite_job_files(jobs: Iterable[Job]) -> None:
     """Rewrite damaged job files from the journal."""
     for job in jobs:
-        if job_file.mend(job):
+        if job_file.repair(job):
             LOG.info(f"{job.folder / PARAMS} was unreadable and is rewritten from the journal")
 
 

@@ -19,13 +19,14 @@ from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
 from automl.storage import files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import DATA, JOURNAL, SPEC
-from automl.storage.outage import Patience, held
+from automl.storage.outage import RetrySettings, retries_enabled
 from automl.storage.place import Place
-from automl.study import EarlierEvidence, repeats, warm_up
+from automl.study import PastEvidence, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
-from automl.study.spec import ConfirmSpec, StudySpec
+from automl.study.spec import StudySpec
+from automl.study.spec_parts import ConfirmSpec
 from automl.study.text import printable, shell_line
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of
@@ -46,7 +47,7 @@ class Session:
     staged: Path
     journal: Journal
     progress: Progress
-    earlier: tuple[EarlierEvidence, ...] = ()
+    earlier: tuple[PastEvidence, ...] = ()
     """Warm start: trials of earlier studies for the sampler."""
     baseline: Baseline | None = None
     """Params of trial 0; None in a study begun by an earlier version."""
@@ -74,8 +75,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         files.locked(folder),
         _removed_unless_begun(folder, new=new),
         progress.attached(),
-        held(Patience(LOG.info)),
-        heartbeat.beating(folder, attempt=0),
+        retries_enabled(RetrySettings(LOG.info)),
+        heartbeat.heartbeats(folder, attempt=0),
     ):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
@@ -91,7 +92,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(f"ladder warning: {warning}")
         transfers = warm_start(spec, place, data)
         for transfer in transfers:
-            LOG.info(transfer.told())
+            LOG.info(transfer.summary())
         journal = Journal.create(folder, name=spec.name, metric=spec.metric)
         if journal.dropped:
             LOG.info(f"journal repaired: {journal.dropped}")

@@ -110,9 +110,11 @@ def delete_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
     folder, spec, trials = session.folder, session.spec, session.journal.trials()
     shipped = folder / verdict.files[BEST]
-    checkpoint_files.settled(folder, shipped)
+    checkpoint_files.delete_retraining_weights(folder, shipped)
     best = checkpoint_files.best_ended(trials, spec.metric, most=spec.retention.keep)
-    checkpoint_files.thinned(folder, shipped, best=[trial_folder(folder, trial, spec.model) for trial in best])
+    checkpoint_files.delete_trial_weights(
+        folder, shipped, best=[trial_folder(folder, trial, spec.model) for trial in best]
+    )
 
 
 def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:

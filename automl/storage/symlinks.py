@@ -16,7 +16,7 @@ OF_SPLIT: Final = 2
 
 
 def check(folder: Path, *, pictures: Path | None = None) -> None:
-    """Check that nothing at any depth of a folder leads elsewhere.
+    """Check that nothing at any depth of a folder links out of the storage.
 
     Links to files below the folder `pictures` are those of the staged images, which are read only.
 
@@ -24,11 +24,11 @@ def check(folder: Path, *, pictures: Path | None = None) -> None:
         StudyError: a link points outside the folder's parent.
     """
     if folder.is_symlink() and not _within(folder, folder.parent.resolve()):
-        raise _leads_out(folder)
+        raise _escape_error(folder)
     root = folder.resolve()
     for path in _links_below(folder):
         if not (_is_picture(path, pictures) or _within(path, root)):
-            raise _leads_out(path)
+            raise _escape_error(path)
 
 
 def _links_below(folder: Path) -> Iterator[Path]:
@@ -59,9 +59,10 @@ def _within(path: Path, place: Path) -> bool:
         return False
 
 
-def _leads_out(path: Path) -> StudyError:
+def _escape_error(path: Path) -> StudyError:
     return StudyError(
-        f"{path}: must stay in the storage, but is a link to {path.readlink()}; replace it by a real file or folder"
+        f"{path}: must not link out of the storage, but is a link to {path.readlink()}; "
+        "replace it by a real file or folder"
     )
 
 
@@ -76,10 +77,9 @@ def real(path: Path) -> Path:
         if not place.is_dir():
             raise NotADirectoryError(0, "is not a folder")
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
-        reason = getattr(error, "strerror", None) or "leads nowhere"
+        reason = getattr(error, "strerror", None) or "is a circular link"
         raise StudyError(
-            f"{path}: must be the folder of an earlier study, runs/<study>, or of a registry, models/<name>, "
-            f"but: {reason}"
+            f"{path}: must be the folder of a past study, runs/<study>, or of a registry, models/<name>, but: {reason}"
         ) from None
     return place
 
@@ -96,13 +96,13 @@ def inside(folder: Path, name: str) -> Path | None:
     except FileNotFoundError:
         return None
     except (OSError, RuntimeError, ValueError):
-        raise StudyError(f"{path}: must be a file that can be read, but leads nowhere") from None
+        raise StudyError(f"{path}: must be a readable file, but is a circular link") from None
     if not place.is_relative_to(folder):
-        raise StudyError(f"{path}: must stay in the study's own folder, but leads to {place}")
+        raise StudyError(f"{path}: must not link out of the study's folder, but is a link to {place}")
     return place
 
 
-def holds_file(folder: Path, name: str) -> bool:
+def contains_file(folder: Path, name: str) -> bool:
     """Return True if a relative name is that of a regular file below a folder, and no link leads out of it."""
     path = folder / name
     return not Path(name).is_absolute() and path.is_file() and _within(path, folder.resolve())

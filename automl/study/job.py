@@ -34,6 +34,10 @@ class Job:
     """Validation interval in epochs; the rungs and the last epoch are validated as well."""
     rungs: tuple[int, ...] = ()
     """The epochs at which the trial is compared with others."""
+    pictures_every: int = 0
+    """Interval of pictures in epochs, beside those of the first and the last; 0: no pictures."""
+    histograms: bool | None = None
+    """Histograms of weights and gradients with the pictures; None: where the loss oscillates."""
     attempt: int = 1
     """Attempt number, starting with 1: how often the trial was assigned; earlier attempts must not write any more."""
     trainer: str = YOLO
@@ -48,17 +52,23 @@ class Job:
         """Return True if the training validates after an epoch."""
         return epoch % self.validate_every == 0 or epoch in self.rungs or epoch == self.epochs
 
+    def pictures(self, epoch: int) -> bool:
+        """Return True if the training shows pictures after an epoch: the first that is validated from a due one on."""
+        if not self.pictures_every or not self.validates(epoch):
+            return False
+        before = next((earlier for earlier in range(epoch - 1, 0, -1) if self.validates(earlier)), 0)
+        return any(due in (1, self.epochs) or due % self.pictures_every == 0 for due in range(before + 1, epoch + 1))
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for YAML; the default trainer is omitted, as in files of earlier versions."""
+        """Return plain values for YAML; defaults of newer fields are omitted, as in files of earlier versions."""
         plain = asdict(self) | {
             "folder": str(self.folder),
             "params": dict(self.params),
             "settings": dict(self.settings),
             "rungs": list(self.rungs),
         }
-        if self.trainer == YOLO:
-            del plain["trainer"]
-        return plain
+        newer = {"trainer": YOLO, "pictures_every": 0, "histograms": None}
+        return {name: value for name, value in plain.items() if name not in newer or value != newer[name]}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

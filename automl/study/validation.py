@@ -12,7 +12,8 @@ from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.space import SearchSpace
-from automl.study.spec import ChoiceSpec, ConfirmSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.spec_parts import ConfirmSpec
 from automl.study.trial import ParamValue
 
 MOST: Final = 1000
@@ -87,7 +88,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield (
-            f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}; "
+            f"resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got {gpus:g}; "
             "--set resources.gpus=1"
         )
     large = [*size_mistakes(spec.space)]
@@ -98,7 +99,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             yield f"train.{named(name)}: {law}, but got {shown(value)}"
         if name in spec.space:
             yield (
-                f"train.{name}: must not be fixed and searched at once, but stands in train and in space; "
+                f"train.{name}: must not be fixed and searched at once, but is in train and in space; "
                 "remove one of them"
             )
     if twice := sorted(path for path, count in Counter(spec.warm_start).items() if count > 1):
@@ -190,8 +191,8 @@ def _model_mistake(name: str, rules: Rules) -> str:
     if PACKAGED.fullmatch(name) and (mistake := rules.packaged_mistake(name)) is not None:
         return mistake
     return (
-        "must be a file that is there (weights .pt or a model .yaml; nothing is downloaded), beside the spec or by its "
-        f"whole path, but got {shown(name)}"
+        "must be an existing file (weights .pt or a model .yaml; nothing is downloaded), relative to the description "
+        f"or as an absolute path, but got {shown(name)}"
     )
 
 
@@ -200,8 +201,8 @@ def _weights_mistake(name: str, rules: Rules) -> str:
     if Path(name).suffix.lower() == ".pt" and is_file(Path(name)):
         return rules.model_mistake(Path(name))
     return (
-        "must be true, false, or weights (.pt) that are there, beside the spec or by their absolute path; nothing is "
-        f"downloaded, but got {shown(name)}"
+        "must be true, false, or existing weights (.pt), relative to the description or as an absolute path; nothing "
+        f"is downloaded, but got {shown(name)}"
     )
 
 

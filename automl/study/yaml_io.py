@@ -13,7 +13,7 @@ from automl.study import text_file
 from automl.study.errors import SpecError
 
 CREDENTIALS: Final = re.compile(r"\w://[^/:]*:")
-"""Begin of an address with a password, `scheme://user:password@host`, in what stands between a blank and an `@`."""
+"""Start of a URL with a password, `scheme://user:password@host`, in the text between whitespace and an `@`."""
 DEEPEST: Final = 50
 """Lists and mappings inside each other; what reads or writes values calls itself once a level."""
 MOST_VALUES: Final = 300_000
@@ -27,8 +27,8 @@ ODD: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErro
 """What PyYAML raises besides its own errors, such as at `2024-13-45`, a list as a key, and `!!int ''`."""
 
 NO_SECRETS: Final = (
-    "must not hold an address with a password (scheme://user:password@host), since all that describes a study is kept "
-    "in its folder; name a local path, or let the environment hold the password"
+    "must not contain a URL with a password (scheme://user:password@host), since a description is stored in the "
+    "study's folder; name a local path, or pass the password in the environment"
 )
 
 
@@ -51,10 +51,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if problem and content != _parsed(data.decode("utf-8", errors="ignore")):  # more than a comment is concerned
             raise SpecError([f"{path}: {problem}"])
     except yaml.YAMLError as error:
-        raise SpecError([f"{path}: {problem or f'must be YAML, but {_told(error)}'}"]) from None
+        raise SpecError([f"{path}: {problem or f'must be YAML, but {_reason(error)}'}"]) from None
     if not isinstance(content, dict):
         held = "nothing" if content is None else f"a {type(content).__name__}"
-        raise SpecError([f"{path}: must hold `key: value` lines, but holds {held}"])
+        raise SpecError([f"{path}: must contain `key: value` lines, but contains {held}"])
     return content
 
 
@@ -108,7 +108,7 @@ def _parsed(text: str) -> Any:  # noqa: ANN401
         raise yaml.YAMLError("it is nested too deep") from None
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _reason(error: yaml.YAMLError) -> str:
     text = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
@@ -182,7 +182,7 @@ class _Dumper(yaml.SafeDumper):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
     if twice := sorted(key for key, count in keys.items() if count > 1):
-        raise _refused(f"a key must stand once, but {twice} stands twice", node)
+        raise _refused(f"a key must appear once, but {twice} appears twice", node)
     loader.flatten_mapping(node)
     return dict(loader.construct_pairs(node, deep=True))
 

@@ -31,6 +31,8 @@ class EventFile:
         self._pending = io.BytesIO()
         self._records = RecordWriter(self._pending)
         self._end = 0
+        self.shown = 0
+        """The last epoch whose pictures were added."""
         self.add(Event(wall_time=time.time(), file_version=VERSION))
 
     def add(self, event: Event) -> None:

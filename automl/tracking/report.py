@@ -106,7 +106,7 @@ def _elapsed(folder: Path, metric: str) -> dict[str, str]:
     """Return the wall-clock time of the whole job, if the journal in the folder has it."""
     notes = Journal.read(folder, metric=metric).notes() if (folder / JOURNAL).is_file() else {}
     elapsed = Elapsed.from_notes(notes)
-    return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
+    return {"wall-clock time of the whole job": elapsed.summary()} if elapsed.seconds else {}
 
 
 def _cost(trials: Sequence[Trial], verdict: Verdict | None, *, epochs: int) -> dict[str, str]:

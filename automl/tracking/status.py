@@ -36,28 +36,28 @@ def of_trials(
     *,
     elapsed: Elapsed,
     standing: Mapping[int, str] | None = None,
-    matter: Sequence[str] | None = None,
+    params: Sequence[str] | None = None,
 ) -> View:
     """Return a table of the trials; its title has the time of the whole job.
 
     `standing` maps unended trials that do not run now to their state, WAITING or State.PAUSED.
 
-    Without it, in another process, those that have reached a rung count as paused. `matter` names the parameters to
-    show; without it they are computed, which is slow in a large study.
+    Without it, in another process, those that have reached a rung count as paused. `params` names the parameters
+    to show; without it they are computed, which is slow in a large study.
     """
     standing = idle_states(trials, spec.ladder) if standing is None else standing
-    if matter is None:
+    if params is None:
         space, epoch = spec.search_space, spec.ladder.first_rung
-        matter = params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
+        params = important_params(space, trials, metric=spec.metric, epoch=epoch)
     epochs = spec.ladder.max_epochs
     by_end = f"by epoch {epochs}"
-    columns = ["trial", "state", "epoch", spec.objective, by_end, *matter, "time left"]
+    columns = ["trial", "state", "epoch", spec.objective, by_end, *params, "time left"]
     coming = expected(trials, metric=spec.metric, epochs=epochs, model=spec.model)
     rows = [
         [
             *_progress(trial, standing, metric=spec.metric, epochs=epochs),
             coming.get(trial.number, ""),
-            *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
+            *(short(trial.params[name]) if name in trial.params else "-" for name in params),
             _time_left(trial, standing, epochs=epochs),
         ]
         for trial in trials
@@ -67,8 +67,8 @@ def of_trials(
         _title(spec, trials, standing, elapsed),
         columns,
         rows,
-        optional=[*reversed(matter), by_end, "time left"],
-        more=len(spec.space) - len(matter),
+        optional=[*reversed(params), by_end, "time left"],
+        more=len(spec.space) - len(params),
         best=None if best is None else trials.index(best),
     )
 
@@ -144,7 +144,7 @@ def idle_states(
     return still
 
 
-def params_that_matter(
+def important_params(
     space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int, most: int = 5
 ) -> list[str]:
     """Return the parameters to show, the most important first: of a large space those in which the trials differ."""
@@ -249,6 +249,6 @@ def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str]
     top = leading(trials, spec.metric)
     best = f", best {spec.objective} {top.best(spec.metric):.4f} (trial {top.number})" if top else ""
     waits = f", {paused_count} paused" if paused_count else ""
-    left = remaining.told(remaining.left(spec, trials, elapsed, done=done))
+    left = remaining.summary(remaining.left(spec, trials, elapsed, done=done))
     spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"
     return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{waits}{best}, {spent}"

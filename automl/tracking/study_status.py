@@ -86,7 +86,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     """
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
-    beat = heartbeat.heard(folder)
+    beat = heartbeat.read(folder)
     elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
     beats = _beats(folder, trials, model=spec.model)
     standing = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
@@ -118,7 +118,7 @@ def records_in(
     folder: Path, trials: Sequence[Trial], *, ladder: LadderSpec, metric: str, model: str
 ) -> list[TrialRecord]:
     """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
-    driven = status.alive(heartbeat.heard(folder))
+    driven = status.alive(heartbeat.read(folder))
     standing = status.idle_states(trials, ladder, beats=_beats(folder, trials, model=model), driven=driven)
     return records(trials, standing, metric=metric, model=model)
 

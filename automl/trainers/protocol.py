@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.storage.detections import ImageStats
+from automl.storage.epoch_details import EpochDetails
 from automl.study import EvalSettings, Job, Measurement
 from automl.study.validation import Rules
 
-OnEpoch = Callable[[Measurement, Path, Path], None]
-"""Callback after each epoch with its measurement, the weights after it, and the state to resume from."""
+OnEpoch = Callable[[Measurement, Path, Path, EpochDetails], None]
+"""Callback after each epoch: its measurement, the weights after it, the state to resume from, and what it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class Training(Protocol):
 
         After each epoch writes `scratch/weights/last.pt` and a state, and calls `on_epoch`, which may put other
         weights at `scratch/weights/best.pt`: those are the ones evaluated. Validates after the epochs that the job
-        names (`Job.validates`); the measurements of the others contain losses and rates alone. Leaves stripped
+        names (`Job.validates`); the measurements of the others contain losses and rates alone. Shows pictures after
+        those of `Job.pictures`; details have no influence on the training. Leaves stripped
         `weights/last.pt` and `weights/best.pt`. With a `state` the training resumes after the epoch that it was saved
         at, with the same measurements as a training that was never interrupted.
 

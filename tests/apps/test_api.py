@@ -76,5 +76,5 @@ def test_a_study_out_of_its_place_is_not_resumed(study: automl.Study) -> None:
 
 
 def test_a_password_in_an_argument_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(automl.SpecError, match="data: must not hold an address with a password"):
+    with pytest.raises(automl.SpecError, match="data: must not contain a URL with a password"):
         automl.search(tmp_path / "spec.yaml", data="s3://me:secret@host/data.yaml", storage=tmp_path)

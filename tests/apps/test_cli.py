@@ -115,7 +115,7 @@ def test_bad_data_is_named_by_file_and_line(
         ("train.imgs=128", "train.imgs: is not a setting of Ultralytics; did you mean imgsz?"),
         ("budgett={trials: 3}", "budgett: is not a known key; did you mean budget?"),
         ("name=../escape", "name: must be 1 to 64 letters, digits"),
-        ("model=nothing.pt", "model: must be a file that is there"),
+        ("model=nothing.pt", "model: must be an existing file"),
         ("resources.gpus=2", "resources.gpus: must be at most 1"),
         ("space.close_mosaic={choices: [12], default: 12}", "must hold, but got close_mosaic=12, max_epochs=12"),
     ],
@@ -139,7 +139,7 @@ def test_a_second_writer_is_refused_with_the_name_of_the_first(tmp_path: Path) -
     with files.locked(tmp_path / "runs" / "smoke"):
         told = refused("search", "--storage", tmp_path)
 
-    assert "one writer at a time must hold" in told
+    assert "must have one writer at a time" in told
     assert "process" in told
 
 

@@ -110,7 +110,7 @@ def test_without_a_name_it_is_that_of_the_data_set_and_weights_are_found(
     ("arguments", "told"),
     [
         (["nowhere/data.yaml"], "data.yaml: must be a readable file, but No such file or directory"),
-        (["DATA", "--model", "none.pt"], "model: must be a file that is there"),
+        (["DATA", "--model", "none.pt"], "model: must be an existing file"),
         (["DATA", "--out", "none/first.yaml"], "none/first.yaml: must be a writable file, but No such file"),
     ],
 )

@@ -113,8 +113,8 @@ def test_a_baseline_outside_the_space_is_recorded_and_not_sampled_from(tmp_path:
     assert strategy.draw() == (ONLY_SGD.defaults(), "default")
     seen = strategy._sampler._seen[0]
     seen.best = 0.9
-    assert not seen.shows
-    assert not seen.awaited
+    assert not seen.has_value
+    assert not seen.pending
 
 
 def test_a_study_keeps_the_baseline_that_it_began_with(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ NO_MODELS = ["*", "yolo*.yaml", "?", "[a-z]*.yaml", "", ".", "..", "**", "yolo11
 @pytest.mark.parametrize("name", NO_MODELS)
 def test_a_model_that_is_neither_a_file_nor_packaged_is_refused(tmp_path: Path, name: str) -> None:
     copy = written(tmp_path, "smoke.yaml", (SPACES / "smoke.yaml").read_text())
-    with pytest.raises(SpecError, match=r"smoke.yaml: model: must be a file that is there"):
+    with pytest.raises(SpecError, match=r"smoke.yaml: model: must be an existing file"):
         study_load.load(copy, rules=yolo, overrides={"model": name})
 
 

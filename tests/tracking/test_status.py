@@ -112,7 +112,7 @@ def test_the_title_tells_how_far_the_study_is(trials: list[Trial], title: str) -
 
 
 def that_matter(spec: StudySpec, trials: list[Trial]) -> list[str]:
-    return status.params_that_matter(spec.search_space, trials, metric=spec.metric, epoch=spec.ladder.first_rung)
+    return status.important_params(spec.search_space, trials, metric=spec.metric, epoch=spec.ladder.first_rung)
 
 
 def test_of_a_large_space_the_parameters_that_matter_are_shown() -> None:

@@ -1,6 +1,6 @@
 """What TensorBoard reads back: the same tags in all trials, a row from the start, its end state when it is final."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,15 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.compat.proto.event_pb2 import SessionLog
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
+from automl.storage import epoch_details
+from automl.storage.epoch_details import EpochDetails
 from automl.study import Ending, Params, Trial
 from automl.study.space import Alternatives, Choice, Integer, Real, SearchSpace
-from automl.tracking.tensorboard_writer import Board
+from automl.tracking.tensorboard_writer import Board, BoardSettings
 from tests.builders import METRIC, curve, measurement, mixed_space, rates_space, space_of, trial_of
+from tests.tracking.test_event_budget import steps_of
 
+PICTURE = b"\x89PNG" + bytes(12) + (8).to_bytes(4, "big") * 2
 TAGS = {METRIC, "val/map50", "val/loss", "time/seconds_per_epoch", "best/map50_95"}
 
 
@@ -49,7 +53,7 @@ def take(found: Events, step: int, value: Any) -> None:
 
 
 def board_of(folder: Path, space: SearchSpace | None = None) -> Board:
-    return Board(folder, space or mixed_space(), metric=METRIC)
+    return Board(folder, space or mixed_space(), BoardSettings(metric=METRIC))
 
 
 def shown(folder: Path, trial: Trial, ending: Ending | None = None, *, space: SearchSpace | None = None) -> Events:
@@ -216,3 +220,36 @@ def test_an_interrupted_study_closes_its_files(tmp_path: Path) -> None:
     board.close()
     board.close()
     assert all(read(tmp_path / str(number)).scalars[METRIC] == [(1, 0.5)] for number in range(3))
+
+
+def test_what_the_worker_shows_is_in_the_trials_file(tmp_path: Path) -> None:
+    """Scalars of its `details.csv` with the epoch, pictures once; the archive is deleted when it is written."""
+    board, place = board_of(tmp_path), tmp_path / "trials" / "0000"
+    trial = trial_of(0)
+    place.mkdir(parents=True)
+    board.on_start(trial, place)
+    path = epoch_details.picture_file(place, 1)
+    path.parent.mkdir()
+    EpochDetails(images={"val/predictions": PICTURE}).save(path)
+    epoch_details.write_details(place, {1: {"class_ap50/hole": 0.75}})
+
+    board.on_measurement(replace(trial, measurements=(measurement(1, 0.5),)))
+    board.on_measurement(replace(trial, measurements=(measurement(1, 0.5), measurement(2, 0.6))))
+
+    assert steps_of(place, "val/predictions") == [1]
+    assert steps_of(place, "class_ap50/hole") == [1]
+    assert not path.exists()
+
+
+def test_a_damaged_archive_is_named_and_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    board, place = board_of(tmp_path), tmp_path / "trials" / "0000"
+    trial = trial_of(0)
+    path = epoch_details.picture_file(place, 1)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no archive")
+    board.on_start(trial, place)
+
+    board.on_measurement(replace(trial, measurements=(measurement(1, 0.5),)))
+
+    assert "000001.npz: must be an archive of pictures" in caplog.text
+    assert not path.exists()

@@ -11,6 +11,7 @@ import pytest
 
 from automl.release import parity
 from automl.storage import curves_file, detections
+from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, LAST
 from automl.study import EvalSettings, Job, Measurement, Params
 from automl.study.errors import TrialError
@@ -41,9 +42,11 @@ class Kept:
     measurements: list[Measurement] = field(default_factory=list)
     weights: list[Path] = field(default_factory=list)
     states: list[Path] = field(default_factory=list)
+    shown: list[EpochDetails] = field(default_factory=list)
     final: Mapping[str, float] = field(default_factory=dict)
 
-    def on_epoch(self, measurement: Measurement, weights: Path, state: Path) -> None:
+    def on_epoch(self, measurement: Measurement, weights: Path, state: Path, shown: EpochDetails) -> None:
+        self.shown.append(shown)
         self.measurements.append(measurement)
         for source, kept, suffix in ((weights, self.weights, ".pt"), (state, self.states, ".state")):
             kept.append(self.scratch / f"{measurement.epoch}{suffix}")
@@ -107,6 +110,11 @@ def flipped(path: Path, target: Path) -> Path:
 
 class TestContract:
     """Laws of every trainer."""
+
+    def test_an_epoch_shows_finite_values(self, kept: Kept) -> None:
+        assert len(kept.shown) == EPOCHS
+        assert all(math.isfinite(value) for shown in kept.shown for value in shown.scalars.values())
+        assert not any(shown.images for shown in kept.shown), "pictures are shown where the job names an interval"
 
     def test_it_is_found_by_the_name_in_a_job(self, trainer: Trainer, name: str) -> None:
         assert trainer is TRAINERS[name]

@@ -21,7 +21,7 @@ from automl.study.results import DEFAULT
 from automl.study.space import Real
 from automl.study.spec import ResourcesSpec
 from automl.tracking.console import Progress
-from automl.tracking.tensorboard_writer import Board
+from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trials import retrainings as trials_retrainings
 from automl.trials.listener import Listeners
 from automl.trials.retrainings import Retrainings
@@ -269,7 +269,7 @@ def test_the_retry_budget_of_a_re_training_is_not_forgotten_between_sessions(tmp
 
 def test_a_re_training_has_a_tensorboard_run_like_a_trial(tmp_path: Path) -> None:
     space = space_of(lr0=Real(1e-4, 0.1, 0.01))
-    source = recorded(tmp_path, board=Board(tmp_path, space, metric=METRIC))
+    source = recorded(tmp_path, board=Board(tmp_path, space, BoardSettings(metric=METRIC)))
     job = source.next_job()
     assert job is not None
     for epoch in (1, 2):

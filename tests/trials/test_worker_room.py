@@ -39,7 +39,7 @@ def test_a_failure_on_a_full_disk_waits_for_room_and_counts_as_a_lost_worker(
 
     voice = Voice(disk.empty)
     run = trained(monkeypatch, train)
-    with outage.held(voice.patience()), pytest.raises(OSError, match="No space left on device") as caught:
+    with outage.retries_enabled(voice.settings()), pytest.raises(OSError, match="No space left on device") as caught:
         run(job_at(tmp_path / "trial", tmp_path))
     assert caught.value.errno == errno.ENOSPC
     assert "small: No space left on device; everything waits until there is room" in voice.said[0]
@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_made_is_waited_for(
     monkeypatch.setattr(scratch, "make", make)
     voice = Voice(lambda: None)
     run = trained(monkeypatch, lambda _place: Measurement(1, {}, 0.0))
-    with outage.held(voice.patience()):
+    with outage.retries_enabled(voice.settings()):
         assert run(job_at(tmp_path / "trial", tmp_path)).final is not None
     assert len(tries) == 3
     assert disk.folder.exists()

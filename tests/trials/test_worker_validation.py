@@ -13,13 +13,14 @@ from rich.console import Console
 from automl.hpo.sampler import Sampler
 from automl.hpo.selection import best_trial
 from automl.storage import curves_file, layout
+from automl.storage.epoch_details import EpochDetails
 from automl.storage.journal import Journal
 from automl.study import Ending, Job, Measurement, Score, State, Trial, load
 from automl.study.errors import SpecError
 from automl.study.spec import ResourcesSpec
 from automl.tracking import report, status
 from automl.tracking.console import Progress
-from automl.tracking.tensorboard_writer import Board
+from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trainers import OnEpoch, yolo
 from automl.trainers.yolo.vendor import ultralytics
 from automl.trials import checkpoints, retrainings, worker
@@ -126,7 +127,7 @@ def test_a_journal_gives_back_every_epoch_and_optuna_only_what_was_measured(tmp_
 
 
 def test_tensorboard_has_a_point_where_something_was_measured(tmp_path: Path) -> None:
-    board, found = Board(tmp_path, SPACE, metric=METRIC), sparse(0, LATE)
+    board, found = Board(tmp_path, SPACE, BoardSettings(metric=METRIC)), sparse(0, LATE)
     (folder := tmp_path / "0000").mkdir()
     board.on_start(replace(found, measurements=()), folder)
     for count in range(1, 6):
@@ -233,7 +234,7 @@ def test_the_vendors_best_weights_are_those_of_a_validated_epoch(
         for found in sparse(0, LATE).measurements:
             for path in (best, best.with_name("last.pt")):  # a vendor that takes every epoch for its best
                 path.write_bytes(b"%d" % found.epoch)
-            on_epoch(found, best.with_name("last.pt"), best.with_name("last.pt"))
+            on_epoch(found, best.with_name("last.pt"), best.with_name("last.pt"), EpochDetails())
             seen.append(best.read_bytes() if best.is_file() else None)
         return {METRIC: 0.4}
 
@@ -250,7 +251,7 @@ def test_a_trial_killed_before_its_best_weights_were_kept_makes_them_from_the_la
 ) -> None:
     folder = checkpoints.Folder(job_of(tmp_path, epochs=3, every=5))
     last = written(tmp_path / "scratch", "last.pt", "last")
-    assert checkpoints.mend_best(folder, sparse(0, values).measurements, unpack=lambda: last) == 1
+    assert checkpoints.repair_best(folder, sparse(0, values).measurements, unpack=lambda: last) == 1
     assert (tmp_path / "best.pt").is_file() is (values[-1] is not None)
 
 

@@ -13,6 +13,7 @@ from automl.study.errors import TrialError
 from automl.trainers.protocol import OnEpoch
 from automl.trainers.yolo import state_file
 from automl.trainers.yolo.arguments import overrides
+from automl.trainers.yolo.observer import Observer
 from automl.trainers.yolo.resume import Continuation, capture
 from automl.trainers.yolo.vendor import named, set_threads
 
@@ -33,6 +34,7 @@ class Hooks:
     continuation: Continuation
     requested_batch: int
     """The batch of the job; a training that resumes with half of it gets that half."""
+    observer: Observer
     _since: float = 0.0
 
     @classmethod
@@ -41,16 +43,16 @@ class Hooks:
         continuation, wanted = Continuation.of(state), overrides(job, scratch)
         requested_batch = wanted["batch"]
         wanted["batch"] = continuation.state.get("batch", requested_batch)
-        return cls(job, wanted, on_epoch, continuation, requested_batch=requested_batch)
+        return cls(job, wanted, on_epoch, continuation, requested_batch=requested_batch, observer=Observer(job))
 
     def at(self, event: str) -> tuple[Hook, ...]:
         """Return the callbacks of an event, in calling order."""
         resumed = self.continuation
         return {
             "on_train_start": (resumed.training_started, self.started),
-            "on_train_epoch_start": (resumed.epoch_started, self.began, self.check_batch),
-            "on_train_batch_start": (resumed.steps.batch_started,),
-            "on_train_batch_end": (resumed.steps.batch_ended,),
+            "on_train_epoch_start": (resumed.epoch_started, self.began, self.check_batch, self.observer.epoch_started),
+            "on_train_batch_start": (resumed.steps.batch_started, self.observer.batch_started),
+            "on_train_batch_end": (resumed.steps.batch_ended, self.observer.batch_ended),
             "on_train_epoch_end": (self.check_losses, self.choose_validation),
             "on_model_save": (self.saved,),
         }.get(event, ())
@@ -121,7 +123,7 @@ class Hooks:
         state = trainer.save_dir / "state.pt"
         last_step = self.continuation.steps.last
         state_file.save(capture(trainer, attempt=self.job.attempt, last_step=last_step), state)
-        self.on_epoch(measurement, Path(trainer.last), state)
+        self.on_epoch(measurement, Path(trainer.last), state, self.observer.details(trainer, validated=validated))
 
     def _changed(self, batch: int) -> str:
         if batch == self.requested_batch:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Final
 
-from automl.study import Job, Measurement
+from automl.study import Job
 from automl.study.errors import TrialError
 from automl.trainers.protocol import Timing
 from automl.trainers.yolo.train import train
@@ -145,7 +145,7 @@ class _Marks:
         self._counted += now - self._last
         self._last = now
 
-    def epoch_ended(self, _measurement: Measurement, _weights: Path, _state: Path) -> None:
+    def epoch_ended(self, *_given: object) -> None:
         self.besides.append(time.monotonic() - self._epoch - self._counted)
         if len(self.train) >= ENOUGH or len(self.besides) >= MOST_EPOCHS:
             raise _Enough

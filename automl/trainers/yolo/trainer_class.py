@@ -16,9 +16,11 @@ from typing import Any, Final
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import DEFAULT_CFG
 
+from automl.storage.epoch_details import EpochDetails
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers.yolo.hooks import Hooks
+from automl.trainers.yolo.validator_class import StudyValidator
 from automl.trainers.yolo.vendor import ultralytics
 
 ORDER: Final = "AUTOML_YOLO_ORDER"
@@ -46,6 +48,23 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
         for hook in self.hooks.at(event):
             hook(self)
         super().run_callbacks(event)
+
+    def get_validator(self) -> Any:  # noqa: ANN401
+        """Return Ultralytics' validator for this training, as a class that also records details."""
+        validator = super().get_validator()
+        validator.__class__ = StudyValidator
+        return validator
+
+    def preprocess_batch(self, batch: Any) -> Any:  # noqa: ANN401
+        """Prepare a batch, and show it to the observer."""
+        ready = super().preprocess_batch(batch)
+        self.hooks.observer.input_ready(self, ready)
+        return ready
+
+    def optimizer_step(self) -> None:
+        """Show the gradients to the observer, then step."""
+        self.hooks.observer.step(self)
+        super().optimizer_step()
 
 
 @contextmanager
@@ -82,5 +101,5 @@ def _hooks_of(scratch: str) -> Hooks:
     return Hooks.of(Job.from_dict(order["job"]), Path(scratch), state=state, on_epoch=_no_report)
 
 
-def _no_report(measurement: Measurement, weights: Path, state: Path) -> None:
+def _no_report(measurement: Measurement, weights: Path, state: Path, shown: EpochDetails) -> None:
     """Do nothing: a process that Ultralytics started does not report."""

@@ -74,7 +74,7 @@ def test_a_file_name_by_which_ultralytics_takes_another_model_is_refused(tmp_pat
     [
         ("train: images\nval: images\nnames: [a]\n", "the description of a data set; pass it with --data"),
         ("space: {}\nbudget: {}\n", "the description of a study"), ("nc: 3\n", "a file with the keys ['nc']"),
-        ("[1, 2]", "must hold `key: value` lines"), ("head: [1]\n", "the last module of"),
+        ("[1, 2]", "must contain `key: value` lines"), ("head: [1]\n", "the last module of"),
     ],
 )  # fmt: skip
 def test_a_yaml_that_describes_no_model_is_called_what_it_is(tmp_path: Path, text: str, said: str) -> None:

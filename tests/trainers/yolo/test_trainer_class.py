@@ -9,6 +9,7 @@ import pytest
 import ray.cloudpickle
 import torch
 
+from automl.storage.epoch_details import EpochDetails
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers import yolo
@@ -56,7 +57,7 @@ def states_of(job: Job, scratch: Path) -> list[Path]:
     (scratch / "weights").mkdir(parents=True)
     kept: list[Path] = []
 
-    def on_epoch(measurement: Measurement, _weights: Path, state: Path) -> None:
+    def on_epoch(measurement: Measurement, _weights: Path, state: Path, _shown: EpochDetails) -> None:
         kept.append(scratch / f"{measurement.epoch}.state")
         kept[-1].write_bytes(state.read_bytes())
 
