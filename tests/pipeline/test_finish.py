@@ -22,7 +22,7 @@ def test_the_next_lines_are_quoted_for_the_shell(tmp_path: Path, caplog: pytest.
     session: Any = SimpleNamespace(
         spec=SimpleNamespace(champion_name="boards"),
         place=SimpleNamespace(registry=lambda wanted: Registry(storage / "models", wanted)),
-        clock=SimpleNamespace(stop=lambda: SimpleNamespace(told=lambda: "1s")),
+        clock=SimpleNamespace(stop=lambda: SimpleNamespace(summary=lambda: "1s")),
         folder=storage / "runs" / "small",
         data=SimpleNamespace(images={"test": [storage / "1.jpg"]}),
     )

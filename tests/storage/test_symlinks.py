@@ -105,7 +105,7 @@ def test_a_link_leading_out_is_refused_at_any_depth(tmp_path: Path, name: str) -
     storage, outside = tmp_path / "storage", tmp_path / "outside"
     outside.mkdir()
     linked(name)(storage, outside)
-    with pytest.raises(StudyError, match=rf"{name}: must stay in the storage, but is a link to .*outside"):
+    with pytest.raises(StudyError, match=rf"{name}: must not link out of the storage, but is a link to .*outside"):
         opened_at(storage)
     assert list(outside.iterdir()) == []
 
@@ -117,7 +117,7 @@ def test_links_to_the_user_s_own_images_are_read_only_and_fine(tmp_path: Path) -
     (pictures / "train" / "away.jpg").symlink_to(tmp_path / "mount" / "away.jpg")
     symlinks.check(tmp_path / "study", pictures=pictures)
     (pictures / "all.jpg").symlink_to(tmp_path / "own.jpg")
-    with pytest.raises(StudyError, match=r"all\.jpg: must stay in the storage"):
+    with pytest.raises(StudyError, match=r"all\.jpg: must not link out of the storage"):
         symlinks.check(tmp_path / "study", pictures=pictures)
 
 

@@ -99,7 +99,7 @@ def test_many_keys_are_read_and_many_that_stand_twice_are_told(tmp_path: Path) -
     many = {f"k{number}": number for number in range(3000)}
     text = "".join(f"{key}: {value}\n" for key, value in many.items())
     assert yaml_io.read_yaml(written(tmp_path, "a.yaml", text)) == many
-    with pytest.raises(SpecError, match="a key must stand once") as caught:
+    with pytest.raises(SpecError, match="a key must appear once") as caught:
         yaml_io.read_yaml(written(tmp_path, "a.yaml", text + text))
     assert len(str(caught.value)) < 600
 
