@@ -57,7 +57,7 @@ done
 cat <<END
 Ray head: process $head, dashboard http://127.0.0.1:$dashboard, its log $log
 submit a study, from another terminal:
-  RAY_API_SERVER_ADDRESS=http://127.0.0.1:$dashboard RAY_AUTH_TOKEN_PATH=$token launch/submit.sh search_spaces/smoke.yaml
+  RAY_API_SERVER_ADDRESS=http://127.0.0.1:$dashboard RAY_AUTH_TOKEN_PATH=$(printf %q "$token") launch/submit.sh search_spaces/smoke.yaml
 the dashboard asks for a token: paste the content of $token
 stop the head and its jobs: Ctrl-C here, or
   kill $$

@@ -102,12 +102,13 @@ print(json.dumps({"job_name": given.get("name", spec.stem), "study": given.get("
 END
 )
 id=automl-$(date -u +%Y%m%d-%H%M%S)-$$
-settings="RAY_AUTH_MODE=token${RAY_AUTH_TOKEN_PATH:+ RAY_AUTH_TOKEN_PATH=$RAY_AUTH_TOKEN_PATH}"
+settings="RAY_AUTH_MODE=token${RAY_AUTH_TOKEN_PATH:+ RAY_AUTH_TOKEN_PATH=$(printf %q "$RAY_AUTH_TOKEN_PATH")}"
+typed=$(printf %q "$address")
 cat >&2 <<END
 job $id; Ctrl-C here ends following the log, not the job
-  status: $settings ray job status --address $address $id
-  log:    $settings ray job logs --address $address --follow $id
-  stop:   $settings ray job stop --address $address $id
+  status: $settings ray job status --address $typed $id
+  log:    $settings ray job logs --address $typed --follow $id
+  stop:   $settings ray job stop --address $typed $id
   page:   $address/#/jobs asks for the token: paste the content of ${RAY_AUTH_TOKEN_PATH:-RAY_AUTH_TOKEN}
 END
 status=0

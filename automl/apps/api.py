@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from automl import cluster
 from automl.hpo import selection
 from automl.pipeline import inputs, run
 from automl.pipeline.preview import Preview, preview
@@ -126,6 +127,7 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
         KeyboardInterrupt: stopped; the same call continues.
     """
     given = {"data": data, "model": model, "name": name}
+    cluster.refuse_arguments()
     described, place = describe(spec, given, overrides), place_at(storage)
     run.run(described, place, address=address, fewer_gpus=fewer_gpus)
     return Study(place.study(described.name))
@@ -146,6 +148,7 @@ def check(
     Raises:
         AutomlError: an error that `search` would report before its first trial.
     """
+    cluster.refuse_arguments()
     return preview(describe(spec, {"data": data, "model": model}, overrides), place_at(storage))
 
 

@@ -4,9 +4,11 @@ The only package that imports Ray. A `JobSource` decides what runs and when a tr
 deleted at the end, since the study's state is in its journal.
 """
 
-from automl.cluster.connection import connected, interruptible
+from automl.cluster.connection import connected, interruptible, refuse_arguments
 from automl.cluster.launcher import run
 from automl.cluster.remote_call import call
 from automl.cluster.resources import Node, Slots, nodes, probe, slots, slots_of
 
-__all__ = ["Node", "Slots", "call", "connected", "interruptible", "nodes", "probe", "run", "slots", "slots_of"]
+__all__ = [
+    "Node", "Slots", "call", "connected", "interruptible", "nodes", "probe", "refuse_arguments", "run", "slots", "slots_of",
+]  # fmt: skip

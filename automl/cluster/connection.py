@@ -2,19 +2,21 @@
 
 import logging
 import os
+import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import ray
+from ray._private import worker as ray_worker
 
-from automl.cluster import control_store
+from automl.cluster import auth_token, control_store
 from automl.cluster.exit import STOP_SIGNALS, bounded
-from automl.storage import scratch
+from automl.storage import local_disk, scratch, streams
 from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
 from automl.study.text import printable
@@ -39,6 +41,10 @@ ENVIRONMENT: Final = {
 }
 LONGEST_TMPDIR: Final = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1")
 """Maximum length in bytes of the temporary folder's path: paths of Ray's sockets have at most 107 on Linux."""
+LEAST_FILES: Final = 256
+"""Minimum limit of open files: with 64 Ray aborts the process in C++, without a message."""
+ERRORS_OF_NODES: Final = "print_to_stdstream"
+"""Ray's function that prints what nodes publish on the driver, such as the last log lines of a lost raylet."""
 FORWARDED: Final = ("AUTOML_TRUST_WEIGHTS", registration.REGISTERED, registration.CHOSEN)
 """Environment variables of the driver that are set in its workers too."""
 
@@ -59,7 +65,8 @@ def connected(
     if target.startswith("ray://"):
         raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: launch/submit.sh")
     os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
-    with _short_socket_paths(target), _ray_output_to(log) as stderr:
+    _raise_file_limit()
+    with local_disk.FullDiskErrors(), _short_socket_paths(target), _ray_output_to(log) as stderr:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
         watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts)
@@ -94,23 +101,26 @@ def _join(target: str, log: Path) -> str:
     """Connect this process and return the URL of the dashboard, empty if there is none."""
     before = {number: signal.getsignal(number) for number in handled_signals()}
     started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
-    _refuse_arguments()
+    refuse_arguments()
     with _Joining(target, log):
-        context = ray.init(
-            address=target,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            **(started if target == "local" else _forwarded()),
-        )
-    # The handler that `ray.init` installs would end the process without a message.
-    for number, handler in before.items():
-        signal.signal(number, handler)
+        auth_token.secure(make=target == "local")
+        try:
+            context = ray.init(
+                address=target,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                **(started if target == "local" else _forwarded()),
+            )
+        finally:
+            # The handler that `ray.init` installs would end the process without a message.
+            for number, handler in before.items():
+                signal.signal(number, handler)
     # It searches for the files of loggers that are disabled.
     logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""
 
 
-def _refuse_arguments() -> None:
+def refuse_arguments() -> None:
     """Check that arguments and working folder of this process are UTF-8: Ray stores them as text.
 
     Raises:
@@ -125,7 +135,10 @@ def _refuse_arguments() -> None:
 
 
 class _Joining:
-    """Converts the errors of Ray, among them a bare `Exception`, on starting or joining a cluster to a StudyError."""
+    """Converts the errors of Ray, among them a bare `Exception`, on starting or joining a cluster to a StudyError.
+
+    Ray's handler of SIGTERM, which `ray.init` installs until it returns, raises SystemExit: a graceful stop as well.
+    """
 
     def __init__(self, target: str, log: Path) -> None:
         self.target, self.log = target, log
@@ -134,7 +147,10 @@ class _Joining:
         """Begin to join."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        """Raise a StudyError in place of an error of Ray's."""
+        """Raise a StudyError in place of an error of Ray's, KeyboardInterrupt in place of its end at a signal."""
+        if isinstance(error, SystemExit) and error.code == signal.SIGTERM:
+            ray.shutdown()
+            raise KeyboardInterrupt from error
         if kind is not None and (kind is Exception or issubclass(kind, OSError | ValueError | RuntimeError)):
             wanted = "start Ray" if self.target == "local" else f"join the Ray cluster {self.target!r}"
             reason = " ".join(str(error).split())
@@ -153,6 +169,7 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
+    streams.open_closed()
     with handling_signals(interrupt), bounded():
         yield
 
@@ -171,14 +188,40 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
 @contextmanager
 def _ray_output_to(log: Path) -> Iterator[int]:
     """Redirect Ray's log and standard error to a file; yield a descriptor of the original standard error."""
+    streams.open_closed()
     sys.stderr.flush()
-    file = retry_on_outage(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
-    kept = os.dup(2)
+    file = retry_on_outage(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
+    kept, printing = os.dup(2), vars(ray_worker).get(ERRORS_OF_NODES)
     os.dup2(file, 2)
+    vars(ray_worker)[ERRORS_OF_NODES] = _print_to_log
     try:
         yield kept
     finally:
+        vars(ray_worker)[ERRORS_OF_NODES] = printing
         sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
         os.close(file)
+
+
+def _print_to_log(data: Mapping[str, Any], ignore_prefix: bool) -> None:  # noqa: ARG001, FBT001  (Ray's own signature)
+    """Write what nodes publish to standard error, which leads to the log, in place of the user's terminal."""
+    with suppress(OSError):
+        os.write(2, "".join(f"(raylet) {line}\n" for line in data["lines"]).encode(errors="backslashreplace"))
+
+
+def _raise_file_limit() -> None:
+    """Raise the limit of open files of this process as far as Ray needs.
+
+    Raises:
+        StudyError: the limit cannot be raised that far.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= LEAST_FILES:
+        return
+    if hard != resource.RLIM_INFINITY and hard < LEAST_FILES:
+        raise StudyError(
+            f"ulimit -n: must allow a process at least {LEAST_FILES} open files, since Ray needs them, but got {hard}; "
+            f"raise it: ulimit -n 1024, or docker run --ulimit nofile=1024"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST_FILES, hard))

@@ -20,6 +20,7 @@ from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest
 from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
 from automl.cluster.exit import exit_with
+from automl.study.text import shell_line
 
 GONE: Final = os.EX_TEMPFAIL
 """The exit code, 75: try again."""
@@ -148,5 +149,6 @@ def name_at(address: str) -> str:
 
 def end_at(folder: Path, *, to: int) -> Callable[[], object]:
     """Return a function that ends the process with a message on how to resume; this releases the study's lock."""
-    message = f"the Ray cluster is lost; all results are saved: automl resume {folder} (or submit the study again)"
+    line = shell_line("automl", "resume", folder)
+    message = f"the Ray cluster is lost; all results are saved: {line} (or submit the study again)"
     return lambda: exit_with(message, GONE, to=to)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NoReturn
 
+from automl.study.text import one_line
+
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_SECONDS: Final = 25.0
 """Seconds from the signal to the exit. Tune kills a worker that does not answer after 15 s."""
@@ -19,7 +21,7 @@ SHOW_CURSOR: Final = b"\x1b[?25h"
 def exit_with(message: str, code: int, *, to: int) -> NoReturn:
     """Write a message to a file descriptor and exit without clean-up."""
     with suppress(OSError):
-        os.write(to, (SHOW_CURSOR if os.isatty(to) else b"") + f"automl: {message}\n".encode())
+        os.write(to, (SHOW_CURSOR if os.isatty(to) else b"") + f"automl: {one_line(message)}\n".encode())
     os._exit(code)
 
 

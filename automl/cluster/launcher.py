@@ -14,6 +14,7 @@ from typing import Any
 
 from ray import tune
 
+from automl.cluster import capacity
 from automl.cluster.connection import handling_signals
 from automl.cluster.guard import guard
 from automl.cluster.handle import Handle
@@ -34,7 +35,12 @@ def run(source: JobSource, resources: Slots) -> None:
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
     handle = Handle(source)
-    with scratch.folder() as records, _graceful_stop(source), outage.retries_end_when(lambda: source.stopping):
+    with (
+        scratch.folder() as records,
+        _graceful_stop(source),
+        outage.retries_end_when(lambda: source.stopping),
+        capacity.watched(resources),
+    ):
         tune.Tuner(
             tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
@@ -107,7 +113,7 @@ def _print_to(path: Path) -> None:
 
 def _opened(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from automl.cluster import capacity
 from automl.cluster.resources import Slots
 from automl.storage.outage import RetrySettings, retries_enabled
 from automl.study.errors import ExportError
@@ -17,7 +18,8 @@ def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slo
     """Return the result of `work`, or raise its error; it is retried if the node is lost."""
     task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=3)(_run)
     try:
-        result: Result = ray.get(task.remote(work, arguments))
+        with capacity.watched(resources):
+            result: Result = ray.get(task.remote(work, arguments))
     except RayTaskError as error:
         raise error.cause from None
     except RayError as error:

@@ -92,7 +92,7 @@ def slots_of(
         wanted_cpus = max(1.0, min(cpu // gpu * wanted_gpus for cpu, gpu in shapes if gpu) // 1)
     else:
         wanted_cpus = 1.0
-    capacity = sum(_capacity(cpu, gpu, wanted_cpus, wanted_gpus) for cpu, gpu in shapes)
+    capacity = sum(fit(cpu, gpu, wanted_cpus, wanted_gpus) for cpu, gpu in shapes)
     if not capacity:
         raise StudyError(
             f"resources.cpus: must be at most what one node has, but got {wanted_cpus:g} and the nodes have "
@@ -101,8 +101,8 @@ def slots_of(
     return Slots(wanted_gpus, wanted_cpus, capacity if concurrent == "auto" else min(capacity, int(concurrent)))
 
 
-def _capacity(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
-    """Return how many trials fit on a node; a fraction of a GPU never spans two GPUs."""
+def fit(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
+    """Return how many trials fit on a node of these CPU cores and GPUs; a fraction of a GPU never spans two GPUs."""
     by_cpu = int(cpu / wanted_cpu + ROUNDING)
     return min(by_cpu, int(gpu) * int(1 / wanted_gpu + ROUNDING)) if wanted_gpu else by_cpu
 

@@ -17,6 +17,7 @@ from automl.storage.layout import VERDICT
 from automl.storage.outage import retry_on_outage
 from automl.storage.registry import CHAMPION
 from automl.study.results import DEFAULT
+from automl.study.text import shell_line
 from automl.study.verdict import Shipped, Verdict
 from automl.tracking import report
 
@@ -67,12 +68,12 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     for path in sorted(version.iterdir()):
         LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
     LOG.info("next:")
-    LOG.info(f"  {typed('tensorboard')} --logdir {session.folder}")
-    LOG.info(f"  xdg-open {session.folder / 'report.html'}")
+    LOG.info(f"  {shell_line(typed('tensorboard'), '--logdir', session.folder)}")
+    LOG.info(f"  {shell_line('xdg-open', session.folder / 'report.html')}")
     name = CHAMPION if verdict.accepted else verdict.version
     image = session.data.images[verdict.split][0]
-    LOG.info(f"  {typed('automl')} serve {registry.folder} --version {name}")
-    LOG.info(f"  curl --data-binary @{image} http://127.0.0.1:8000/predict")
+    LOG.info(f"  {shell_line(typed('automl'), 'serve', registry.folder, '--version', name)}")
+    LOG.info(f"  {shell_line('curl', '--data-binary', f'@{image}', 'http://127.0.0.1:8000/predict')}")
     return verdict
 
 

@@ -14,13 +14,13 @@ from automl.pipeline.time_forecast import TimeForecast
 from automl.storage import scratch
 from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
-from automl.study import Params, warm_up
+from automl.study import Params, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
 from automl.study.spec import SAMPLE, ResourcesSpec, StudySpec
-from automl.study.text import shown
+from automl.study.text import one_line, shown
 from automl.trainers import trainer_of
 
 
@@ -63,15 +63,18 @@ class Preview:
     time: TimeForecast
     machine_warnings: tuple[str, ...] = ()
     """Resources that the description requires and this machine lacks."""
+    space_warnings: tuple[str, ...] = ()
+    """Trials that must repeat params."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return all warnings: of the data, the ladder, the machine and the disk."""
-        return (*self.data_warnings, *self.ladder_warnings, *self.machine_warnings, *filter(None, (self.disk.warning,)))
+        """Return all warnings: of the data, the space, the ladder, the machine and the disk."""
+        ours = (*self.space_warnings, *self.ladder_warnings, *self.machine_warnings)
+        return (*self.data_warnings, *ours, *filter(None, (self.disk.warning,)))
 
     def __str__(self) -> str:
         """Return the text of `automl check`."""
-        return "\n".join(self.lines())
+        return "\n".join(map(one_line, self.lines()))
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of `automl check`."""
@@ -83,6 +86,7 @@ class Preview:
         yield from (transfer.summary() for transfer in self.warm_start)
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
+        yield from (f"space warning: {warning}" for warning in self.space_warnings)
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
         yield from (f"machine warning: {warning}" for warning in self.machine_warnings)
         yield from self._cost()
@@ -146,6 +150,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
         machine_warnings=tuple(_machine_warnings(spec.resources)),
+        space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 
 

@@ -18,16 +18,16 @@ from automl.pipeline import data_identity, plain_training
 from automl.pipeline.inputs import adopt, named_from, prepare_data, refuse_inside, refuse_misfits, warm_start
 from automl.storage import begun, files, layout, symlinks
 from automl.storage.journal import Journal
-from automl.storage.layout import JOURNAL, SPEC, WRITTEN
+from automl.storage.layout import DATA, JOURNAL, SPEC
 from automl.storage.outage import RetrySettings, retries_enabled
 from automl.storage.place import Place
-from automl.study import PastEvidence, warm_up
+from automl.study import PastEvidence, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.spec_parts import ConfirmSpec
-from automl.study.text import printable
+from automl.study.text import printable, shell_line
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of
 from automl.trials import heartbeat
@@ -69,7 +69,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     refuse_inside(folder, [Path(spec.data)] if spec.data != SAMPLE else [])
     new = not folder.exists()
     _make(folder)
-    symlinks.check(folder, inner=WRITTEN)
+    symlinks.check(folder, pictures=folder / DATA / "images")
     symlinks.check(place.registry(spec.champion_name).folder)
     progress = Progress(folder / layout.LOG, console=console)
     with (
@@ -85,6 +85,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         journal = Journal.create(folder, name=spec.name, metric=spec.metric) if begun.has_lines(folder) else None
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = _data(spec, folder, journal)
+        for warning in repeats.warnings(spec.search_space, spec.budget.trials):
+            LOG.info(f"space warning: {warning}")
         for warning in warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train):
             LOG.info(f"ladder warning: {warning}")
         transfers = warm_start(spec, place, data)
@@ -170,7 +172,7 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
-            f"choose another --name, or resume the existing study: automl resume {folder}"
+            f"choose another --name, or resume the existing study: {shell_line('automl', 'resume', folder)}"
         )
     if spec != kept:
         files.write_text(path, dump(spec))

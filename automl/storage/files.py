@@ -10,9 +10,10 @@ import hashlib
 import json
 import logging
 import os
+import re
+import secrets
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -83,7 +84,7 @@ def append(
     Raises:
         StudyError: the file is shorter than `end`, or longer by what is not `mine`.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         size = os.fstat(file).st_size
         start = size if end is None else end
@@ -124,15 +125,15 @@ def _replace(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
 
 def _replace_once(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb") as file:
         try:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-            set_mode(Path(file.name), 0o644)
-            Path(file.name).replace(path)
+            made.replace(path)
         except BaseException:
-            Path(file.name).unlink(missing_ok=True)
+            made.unlink(missing_ok=True)
             raise
     sync_folder(path.parent)
 
@@ -147,6 +148,24 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def permitted(mode: int) -> int:
+    """Return the permissions of a mode that this process's umask leaves."""
+    return mode & ~_umask()
+
+
+def _umask() -> int:
+    """Return the umask: from Linux's own record, since to ask the kernel is to set it, for all threads."""
+    try:
+        found = re.search(r"^Umask:\s*([0-7]+)$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    except (OSError, ValueError):
+        found = None
+    if found:
+        return int(found.group(1), 8)
+    held = os.umask(0o077)
+    os.umask(held)
+    return held
 
 
 def set_mode(path: Path, mode: int) -> None:

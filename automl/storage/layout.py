@@ -34,8 +34,6 @@ DATA_YAML: Final = "data.yaml"
 TRIALS: Final = "trials"
 CONFIRM: Final = "confirm"
 EXPORT: Final = "export"
-WRITTEN: Final = (TRIALS, CONFIRM, EXPORT, MODELS, DATA)
-"""The subfolders in which a study writes."""
 
 # The folder of a trial or of a re-training.
 PARAMS: Final = "params.yaml"

@@ -3,29 +3,53 @@
 The storage itself, its `runs` and its `models` may be links: the user chose their targets.
 """
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from automl.study.errors import StudyError
 
+OF_SPLIT: Final = 2
+"""Depth of a picture below the folder of the pictures: that of its split, then its own name."""
 
-def check(folder: Path, *, inner: tuple[str, ...] = ()) -> None:
-    """Check that a folder, its entries, and the entries of some of its folders, do not link out of the storage.
+
+def check(folder: Path, *, pictures: Path | None = None) -> None:
+    """Check that nothing at any depth of a folder links out of the storage.
+
+    Links to files below the folder `pictures` are those of the staged images, which are read only.
 
     Raises:
         StudyError: a link points outside the folder's parent.
     """
     if folder.is_symlink() and not _within(folder, folder.parent.resolve()):
         raise _escape_error(folder)
-    for path in _entries(folder, inner):
-        if path.is_symlink() and not _within(path, folder.resolve()):
+    root = folder.resolve()
+    for path in _links_below(folder):
+        if not (_is_picture(path, pictures) or _within(path, root)):
             raise _escape_error(path)
 
 
-def _entries(folder: Path, inner: tuple[str, ...]) -> Iterator[Path]:
-    for place in (folder, *(folder / name for name in inner)):
-        if place.is_dir():
-            yield from place.iterdir()
+def _links_below(folder: Path) -> Iterator[Path]:
+    """Yield the links of a folder and of all folders below it; none is followed."""
+    places = [folder]
+    while places:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(places.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir():
+                    places.append(Path(entry.path))
+
+
+def _is_picture(path: Path, pictures: Path | None) -> bool:
+    if pictures is None or not path.is_relative_to(pictures):
+        return False
+    try:
+        return len(path.relative_to(pictures).parts) >= OF_SPLIT and not path.is_dir()
+    except OSError:
+        return False
 
 
 def _within(path: Path, place: Path) -> bool:

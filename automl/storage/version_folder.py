@@ -60,7 +60,7 @@ def manifest(folder: Path) -> tuple[dict[str, Any], bool]:
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the manifest of a version's folder, with a checksum and read-only."""
     sealed_json.write(folder / MANIFEST, content)
-    storage_files.set_mode(folder / MANIFEST, 0o444)
+    storage_files.set_mode(folder / MANIFEST, storage_files.permitted(0o444))
 
 
 def add(folder: Path, name: str, *, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
@@ -77,9 +77,9 @@ def add(folder: Path, name: str, *, files: Mapping[str, Path], documents: Mappin
             storage_files.write_json(draft / file, content)
         listed = {path.name: storage_files.sha256(path) for path in sorted(draft.iterdir())}
         for path in draft.iterdir():
-            storage_files.set_mode(path, 0o444)
+            storage_files.set_mode(path, storage_files.permitted(0o444))
         write_manifest(draft, {"name": name, "version": number_of(folder.name), "files": listed})
-        storage_files.set_mode(draft, 0o755)
+        storage_files.set_mode(draft, storage_files.permitted(0o755))
         draft.rename(folder)
         storage_files.sync_folder(versions)
     except BaseException:

@@ -1,6 +1,13 @@
 """Exception classes. Every error that a user can cause is an AutomlError: printed without a traceback, exit 2."""
 
 from collections.abc import Iterable
+from typing import Final
+
+MOST_SHOWN: Final = 100
+"""Mistakes that a message lists; a description of 30,000 wrong keys would fill a screen for ever."""
+
+LONGEST: Final = 5000
+"""Letters of one mistake: a name or a path of a megabyte is not repeated whole."""
 
 
 class AutomlError(Exception):
@@ -12,8 +19,14 @@ class SpecError(AutomlError):
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         """Store the single mistakes, so that tests and callers can count them."""
-        self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
+        self.mistakes = tuple(_cut(mistake) for mistake in mistakes)
+        more = len(self.mistakes) - MOST_SHOWN
+        listed = [*self.mistakes[:MOST_SHOWN], *([f"and {more} more mistakes"] if more > 0 else [])]
+        super().__init__("\n".join(listed))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 class DataError(AutomlError):

@@ -6,13 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from automl.study.messages import shown
+from automl.study import text_file
+from automl.study.messages import named, shown
 
 SPACES: Final = frozenset({"space", "param_space", "search_space", "config", "parameters"})
 """Names of the dictionary of searched parameters in programs for Ultralytics' tuner, Ray Tune and others."""
 OWN: Final = frozenset({"name", "budget", "ladder", "space"})
 """Keys of a description of this program; one of them is enough to recognise it."""
 PAIR: Final = 2
+LONGEST: Final = 1000
+"""Letters of an expression that is looked at, and of a translation that is shown."""
+UNFIT: Final = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+"""What a value raises that only resembles a range or a choice of another tool, such as `{min: a, max: b}`."""
 WIDE: Final = 100
 """A range whose ends differ by this factor is searched on a logarithmic scale."""
 BEGIN: Final = "copy a shipped space, such as search_spaces/yolo_small.yaml, and insert"
@@ -23,11 +30,11 @@ def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
     if path.suffix != ".py" or not path.is_file():
         return
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
-    except (SyntaxError, ValueError):
+        tree = ast.parse(text_file.read_bytes(path).decode("utf-8", errors="replace"))
+        found = max((_readings(one, known) for one in _dictionaries(tree)), key=_searched, default=({}, {}))
+    except (*UNFIT, OSError):
         yield f"{path}: must be a description in YAML, but is a Python file"
         return
-    found = max((_readings(one, known) for one in _dictionaries(tree)), key=lambda one: len(one[0]), default=({}, {}))
     yield f"{path}: must be a description in YAML, but is a Python program, which is not run{_suggestion(*found)}"
 
 
@@ -54,7 +61,7 @@ def space_mistakes(raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator
     space = raw.get("space")
     for name, value in space.items() if isinstance(space, dict) else ():
         if reading := _reading(name, value, known):
-            yield f"space.{name}: must be written as {_flow(reading)}, but got {shown(value)}"
+            yield f"space.{named(name)}: must be written as {_flow(reading)}, but got {shown(value)}"
 
 
 def _other_kind(raw: Mapping[str, Any]) -> str:
@@ -95,26 +102,34 @@ def _readings(raw: Any, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     return searched, {name: value for name, value in fixed.items() if value is not None}
 
 
+def _searched(found: tuple[dict[str, Any], dict[str, Any]]) -> int:
+    return len(found[0])
+
+
 def _reading(name: object, value: object, known: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the translation of one parameter of another tool; None for a fixed value or native syntax."""
+    try:
+        return _translated(name, value, known)
+    except UNFIT:
+        return None
+
+
+def _translated(name: object, value: object, known: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(value, dict) and {"min", "max"} <= value.keys():
         return _range(name, [value["min"], value["max"]], known)
     if isinstance(value, dict) and isinstance(value.get("values"), list):
         return _choices(name, value["values"], known)
     if isinstance(value, list):
         return _of_list(name, value, known)
-    return _of_text(name, value, known) if isinstance(value, str) else None
+    return _of_text(name, value, known) if isinstance(value, str) and len(value) <= LONGEST else None
 
 
 def _of_text(name: object, value: str, known: Mapping[str, Any]) -> dict[str, Any] | None:
     """Parse a Python expression, such as `(1e-5, 1e-1)` or `tune.uniform(0, 1)`."""
-    try:
-        node = ast.parse(value, mode="eval").body
-        if isinstance(node, ast.Call):
-            return _of_call(name, node, known)
-        return _of_list(name, ast.literal_eval(node), known) if isinstance(node, ast.Tuple | ast.List) else None
-    except (SyntaxError, ValueError, TypeError):
-        return None
+    node = ast.parse(value, mode="eval").body
+    if isinstance(node, ast.Call):
+        return _of_call(name, node, known)
+    return _of_list(name, ast.literal_eval(node), known) if isinstance(node, ast.Tuple | ast.List) else None
 
 
 def _of_list(name: object, values: Sequence[Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -159,15 +174,15 @@ def _constant(value: object) -> Any:  # noqa: ANN401
     if not isinstance(value, str):
         return value
     try:
-        return ast.literal_eval(value)
-    except (SyntaxError, ValueError):
+        return ast.literal_eval(value) if len(value) <= LONGEST else None
+    except UNFIT:
         return None
 
 
 def _suggestion(searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
     if not searched:
         return ""
-    lines = [f"    {name}: {_flow(reading)}" for name, reading in searched.items()]
+    lines = [f"    {named(name)}: {_flow(reading)}" for name, reading in searched.items()]
     plain = {name: value for name, value in fixed.items() if isinstance(value, bool | int | float | str)}
     kept = f"\n  train: {_flow(plain)}" if plain else ""
     return f"; its search space in the syntax of this program: {BEGIN}\n  space:\n" + "\n".join(lines) + kept
@@ -175,4 +190,5 @@ def _suggestion(searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
 
 def _flow(value: Mapping[str, Any]) -> str:
     """Return a mapping in YAML flow style."""
-    return "{" + ", ".join(f"{name}: {json.dumps(held)}" for name, held in value.items()) + "}"
+    text = "{" + ", ".join(f"{name}: {json.dumps(held, default=str)}" for name, held in value.items()) + "}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

@@ -4,6 +4,7 @@ Called by the command line before anything is started. What the trainer accepts 
 package knows no trainer.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from automl.study import foreign, text_file
 from automl.study.checksum import damaged, seal
 from automl.study.errors import SpecError
-from automl.study.messages import readable, shown
+from automl.study.messages import named, readable, shown
 from automl.study.model_files import is_file, renamed, source_of
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.validation import Rules, is_folder, mistakes, own_mistakes, setting_hints
@@ -64,7 +65,7 @@ def differences(one: StudySpec, other: StudySpec) -> list[str]:
     mine, theirs = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
     absent = "nothing"
     return [
-        f"{key}: {theirs.get(key, absent)!r} there, {mine.get(key, absent)!r} here"
+        f"{key}: {shown(theirs.get(key, absent))} there, {shown(mine.get(key, absent))} here"
         for key in sorted({*mine, *theirs})
         if mine.get(key, absent) != theirs.get(key, absent)
     ]
@@ -112,7 +113,12 @@ def _reversed_ranges(raw: Mapping[str, Any]) -> Iterator[str]:
     for name, part in space.items() if isinstance(space, dict) else ():
         low, high = (part.get(end) if isinstance(part, dict) else None for end in ("low", "high"))
         if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
-            yield f"space.{name}: low < high must hold, but got low={low:g}, high={high:g}"
+            yield f"space.{named(name)}: low < high must hold, but got low={_number(low)}, high={_number(high)}"
+
+
+def _number(value: float) -> str:
+    """Return a number as it was written; a whole one may be larger than any float."""
+    return f"{value:g}" if abs(value) <= sys.float_info.max else shown(value)
 
 
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
@@ -139,7 +145,7 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -
     for key in keys[:-1]:
         inner = raw.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} is {inner!r}"])
+            raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} is {shown(inner)}"])
         raw = inner
     raw[keys[-1]] = value
 

@@ -32,6 +32,10 @@ BRANCHES: Final = frozenset({"float", "int", "str", "bool", "literal['auto']", "
 LONGEST: Final = 80
 
 
+MOST_HINTS: Final = 100
+"""Unknown keys that get a hint: looking for a near name takes a moment each."""
+
+
 def readable(error: ValidationError, setting_hints: Callable[[], Mapping[str, str]] = dict) -> Iterator[str]:
     """Convert pydantic's errors to lines; all failed variants of one value make one line.
 
@@ -39,11 +43,11 @@ def readable(error: ValidationError, setting_hints: Callable[[], Mapping[str, st
     """
     found: dict[str, list[str]] = {}
     got: dict[str, str] = {}
-    for finding in error.errors():
+    for number, finding in enumerate(error.errors(include_url=False)):
         location = _trimmed(finding["loc"])
-        key = ".".join(str(part) for part in location if part not in TAGS)
+        key = ".".join(named(part) for part in location if part not in TAGS)
         law = LAWS.get(finding["type"]) or re.sub(r"^(Input|\w+) should", "must", finding["msg"])
-        if finding["type"] == "extra_forbidden":
+        if finding["type"] == "extra_forbidden" and number < MOST_HINTS:
             law += _hint(location, setting_hints)
         found.setdefault(key, []).append("must have keys that are text" if "[key]" in finding["loc"] else law)
         got[key] = "" if finding["type"] in BARE else f", but got {shown(finding['input'])}"
@@ -65,21 +69,56 @@ def elsewhere(name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint at the known name that was probably meant, empty if there is none."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name, list(known), n=1) if len(name) <= LONGEST else []
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def shown(value: object) -> str:
-    """Return a value as an error message shows it: never longer than a line.
+    """Return a value as an error message shows it: never longer than a line, and made no further than that.
 
     >>> shown("x" * 100)[-8:]
     'xxxx ...'
     """
+    text = ""
     try:
-        text = repr(value)
+        for piece in _pieces(value):
+            text += piece
+            if len(text) > LONGEST:
+                return f"{text[:LONGEST]} ..."
     except ValueError:  # Python refuses to print a whole number of more than 4300 digits
         return "a number of thousands of digits"
+    return text
+
+
+def named(key: object) -> str:
+    """Return a key of a description as an error message names it.
+
+    >>> named("x" * 100)[-8:]
+    'xxxx ...'
+    """
+    text = str(key)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """Yield the parts of a value's `repr`, as many as a caller asks for."""
+    if isinstance(value, dict):
+        yield "{"
+        for number, (key, held) in enumerate(value.items()):
+            yield ", " if number else ""
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(held)
+        yield "}"
+    elif isinstance(value, list | tuple | set | frozenset) and value:
+        ends = {list: "[]", set: "{}"}.get(type(value), ("(", ",)" if len(value) == 1 else ")"))
+        yield ends[0]
+        for number, held in enumerate(value):
+            yield ", " if number else ""
+            yield from _pieces(held)
+        yield ends[1]
+    else:
+        yield repr(value[: LONGEST + 1] if isinstance(value, str | bytes) else value)
 
 
 def _joined(laws: Sequence[str]) -> str:

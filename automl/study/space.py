@@ -111,6 +111,14 @@ class SearchSpace:
         parts = {name: part for name, parameter in self.parameters.items() if (part := live(parameter, params))}
         return parts.keys() == params.keys() and all(part.contains(params[name]) for name, part in parts.items())
 
+    def distinct(self, most: int) -> int:
+        """Return the number of different params, or `most` where there are as many.
+
+        >>> SearchSpace({"batch": Integer(4, 16, 8)}).distinct(100)
+        13
+        """
+        return _distinct(tuple(self.parameters.items()), {}, most)
+
     def mistakes(self) -> Iterator[str]:
         """Yield `name: law, but got values` for each condition that cannot be evaluated or is not exclusive."""
         seen: dict[str, Parameter] = {}
@@ -120,6 +128,25 @@ class SearchSpace:
             if isinstance(parameter, Alternatives):
                 yield from _exclusion_mistakes(name, parameter)
             seen[name] = parameter
+
+
+def _distinct(rest: tuple[tuple[str, Parameter], ...], params: Params, most: int) -> int:
+    if not rest:
+        return 1
+    (name, parameter), *others = rest
+    part = live(parameter, params)
+    if isinstance(part, Real):
+        return most
+    values: Sequence[ParamValue | None] = [None]
+    if part is not None:
+        values = part.choices if isinstance(part, Choice) else range(part.low, part.high + 1)
+    found = 0
+    for value in values:
+        given = params if value is None else {**params, name: value}
+        found += _distinct(tuple(others), given, most - found)
+        if found >= most:
+            return most
+    return found
 
 
 def parts(parameter: Parameter) -> tuple[Single, ...]:
@@ -150,8 +177,9 @@ def _condition_mistakes(where: str, when: When, seen: Mapping[str, Parameter]) -
             yield f"{wanted}: must name a parameter with choices that comes earlier in space, one of {earlier}"
         elif not values:
             yield f"{wanted}: must name at least one of the choices {list(owner.choices)}, but got none"
-        elif strangers := [value for value in values if value not in owner.choices]:
-            yield f"{wanted}: must be among the choices {list(owner.choices)}, but got {strangers}"
+        elif strangers := set(values).difference(owner.choices):
+            listed = [value for value in values if value in strangers]
+            yield f"{wanted}: must be among the choices {list(owner.choices)}, but got {listed}"
 
 
 def _exclusion_mistakes(name: str, parameter: Alternatives) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Formatting of params, times, sizes and trials as text: the same in tables, logs, folder names and reports."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from automl.study.trial import Params, ParamValue, Trial
 
 UNFIT: Final = re.compile(r"[^A-Za-z0-9._+-]")
 """Characters not allowed in a folder's name: a choice may be any text, and must not form another path."""
+CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line breaks and marks of writing direction: in a name they would move the cursor, forge a line of
+a log, or show another name."""
 LONGEST: Final = 64
 GB: Final = 10**9
 """Decimal units of sizes, in messages and in settings."""
@@ -25,6 +29,45 @@ def printable(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # a surrogate that encodes no byte
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    r"""Return a text for a terminal, a log or a page, in one line: control characters and line breaks become escapes.
+
+    >>> one_line("hole\x1b[31m\nchampion"), one_line("b\udcfcro")
+    ('hole\\x1b[31m\\nchampion', 'b\\xfcro')
+    """
+    return CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), printable(text))
+
+
+def lines(text: str) -> str:
+    r"""Return a message of several lines, each as `one_line` returns it.
+
+    >>> lines("a\x07\nb")
+    'a\\x07\nb'
+    """
+    return "\n".join(map(one_line, text.split("\n")))
+
+
+def shell_line(*words: object) -> str:
+    r"""Return words as a line to type in a shell, each quoted where it must be.
+
+    >>> shell_line("automl", "resume", "runs/a b"), shell_line("ls", "a\nb")
+    ("automl resume 'runs/a b'", "ls $'a\\x0ab'")
+    """
+    return " ".join(_shell_word(str(word)) for word in words)
+
+
+def _shell_word(word: str) -> str:
+    if one_line(word) == word:
+        return shlex.quote(word)
+    return "$'" + "".join(map(_shell_letter, word)) + "'"
+
+
+def _shell_letter(letter: str) -> str:
+    if one_line(letter) == letter:
+        return "\\" + letter if letter in "\\'" else letter
+    return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
 
 
 def label(value: ParamValue) -> ParamValue:

@@ -1,6 +1,9 @@
 """Text files of users: UTF-8 decoding, and messages for other encodings."""
 
 import codecs
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +12,8 @@ MARKS: Final = {
     codecs.BOM_UTF16_BE: "UTF-16",
 }  # fmt: skip
 """Byte-order marks, longer ones first: that of UTF-32 begins with that of UTF-16."""
+MOST_BYTES: Final = 2_000_000
+"""Size of a text file of a user: YAML of this size takes half a minute to read, and 20,000 class names take a fifth."""
 
 
 def encoding_problem(content: bytes) -> str:
@@ -32,5 +37,20 @@ def encoding_problem(content: bytes) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file without the byte-order mark of UTF-8."""
-    return path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    """Return the bytes of a file without the byte-order mark of UTF-8.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file: a pipe would be waited for, a device may never end.
+        ValueError: it is larger than any description.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(file, "rb") as reader:
+        mode = os.fstat(file).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
+        content = reader.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES / 1e6:g} MB")
+    return content.removeprefix(codecs.BOM_UTF8)

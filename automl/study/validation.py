@@ -2,18 +2,22 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from automl.study.messages import elsewhere, nearest, shown
+from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
+from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.space import SearchSpace
-from automl.study.spec import ChoiceSpec, ParameterSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.study.spec_parts import ConfirmSpec
 from automl.study.trial import ParamValue
 
+MOST: Final = 1000
+"""Mistakes of a kind that are looked for."""
 PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
 
 
@@ -47,7 +51,7 @@ def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
     """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once."""
     known = rules.settings()
     theirs = _trainer_mistakes(spec.model, spec.parts(), train=spec.train, rules=rules, known=known)
-    found = [*own_mistakes(spec), *theirs]
+    found = [*islice(own_mistakes(spec), MOST), *islice(theirs, MOST)]
     if not found:  # the values are sound, so laws between them can be checked
         found = [*rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)]
     yield from once(found)
@@ -87,20 +91,21 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             f"resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got {gpus:g}; "
             "--set resources.gpus=1"
         )
-    for _, where, part in spec.parts():
-        yield from _parameter_mistakes(where, part)
-    yield from _alternatives_mistakes(spec.space)
+    large = [*size_mistakes(spec.space)]
+    yield from large or parameter_mistakes(spec.space, spec.parts())
     for name, value in spec.train.items():
         if not _plain(value):
-            yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
+            law = "must be a finite number, text, true, false, null or a list"
+            yield f"train.{named(name)}: {law}, but got {shown(value)}"
         if name in spec.space:
             yield (
                 f"train.{name}: must not be fixed and searched at once, but is in train and in space; "
                 "remove one of them"
             )
-    if twice := sorted({path for path in spec.warm_start if spec.warm_start.count(path) > 1}):
+    if twice := sorted(path for path, count in Counter(spec.warm_start).items() if count > 1):
         yield f"warm_start: must name each study once, but names {shown(twice)} again"
-    yield from spec.search_space.mistakes()
+    if not large:
+        yield from spec.search_space.mistakes()
 
 
 def _confirm_mistakes(given: ConfirmSpec) -> Iterator[str]:
@@ -131,7 +136,7 @@ def is_folder(path: Path) -> bool:
     """Return True if a folder exists; False for an invalid folder name."""
     try:
         return path.is_dir()
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -149,36 +154,6 @@ def _trainer_mistakes(
         yield from _value_mistakes(name, part, rules, known)
     for name, value in train.items():
         yield from _setting_mistakes("train", name, [value], rules, known)
-
-
-def _parameter_mistakes(where: str, part: RangeSpec | ChoiceSpec) -> Iterator[str]:
-    if isinstance(part, ChoiceSpec):
-        if any(_alike(one, other) for one, other in combinations(part.choices, 2)):
-            yield f"{where}: choices must differ (1, 1.0 and true are the same), but got {shown(part.choices)}"
-        if not any(choice == part.default and _same_kind(choice, part.default) for choice in part.choices):
-            yield f"{where}: default must be one of the choices {shown(part.choices)}, but got {shown(part.default)}"
-        return
-    if not part.low < part.high:
-        yield f"{where}: low < high must hold, but got low={part.low:g}, high={part.high:g}"
-    elif not part.low <= part.default <= part.high:
-        yield (
-            f"{where}: low <= default <= high must hold, but got low={part.low:g}, default={part.default:g}, "
-            f"high={part.high:g}"
-        )
-    if part.log and part.low <= 0:
-        yield f"{where}: low > 0 must hold on a log scale, but got low={part.low:g}"
-    if part.type == "int" and any(not value.is_integer() for value in (part.low, part.high, part.default)):
-        yield (
-            f"{where}: low, high and default must be whole numbers for type int, but got low={part.low:g}, "
-            f"high={part.high:g}, default={part.default:g}"
-        )
-
-
-def _alternatives_mistakes(space: Mapping[str, ParameterSpec]) -> Iterator[str]:
-    for name, shape in space.items():
-        types = [part.type for part in shape] if isinstance(shape, list) else []
-        if len(set(types)) > 1:
-            yield f"space.{name}: alternatives must be of one type, but got {types}"
 
 
 def _value_mistakes(name: str, part: RangeSpec | ChoiceSpec, rules: Rules, known: Mapping[str, Any]) -> Iterator[str]:
@@ -200,7 +175,7 @@ def _setting_mistakes(
     if name in rules.MANAGED:
         yield f"{section}.{name}: cannot be set here: {rules.MANAGED[name]}"
     elif name not in known:
-        yield f"{section}.{name}: is not a setting of Ultralytics{elsewhere(name) or nearest(name, known)}"
+        yield f"{section}.{named(name)}: is not a setting of Ultralytics{elsewhere(name) or nearest(name, known)}"
     else:
         for value in values:
             if name in WEIGHTS_SETTINGS and isinstance(value, str):
@@ -229,15 +204,6 @@ def _weights_mistake(name: str, rules: Rules) -> str:
         "must be true, false, or existing weights (.pt), relative to the description or as an absolute path; nothing "
         f"is downloaded, but got {shown(name)}"
     )
-
-
-def _alike(one: ParamValue, other: ParamValue) -> bool:
-    """Return True if two choices are one to Python (1 and true) or to a reader (1 and '1')."""
-    return one == other or str(one) == str(other)
-
-
-def _same_kind(one: ParamValue, other: ParamValue) -> bool:
-    return isinstance(one, bool) is isinstance(other, bool)
 
 
 def _plain(value: object) -> bool:

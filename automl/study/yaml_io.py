@@ -1,6 +1,7 @@
 """YAML reading and writing: safe loader that rejects duplicate keys and reads `1e-4` as a number."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +12,19 @@ from yaml.resolver import BaseResolver
 from automl.study import text_file
 from automl.study.errors import SpecError
 
-CREDENTIALS: Final = re.compile(r"\w://[^/\s@]*:[^\s@]*@")
-"""A URL with a password, `scheme://user:password@host`."""
+CREDENTIALS: Final = re.compile(r"\w://[^/:]*:")
+"""Start of a URL with a password, `scheme://user:password@host`, in the text between whitespace and an `@`."""
+DEEPEST: Final = 50
+"""Lists and mappings inside each other; what reads or writes values calls itself once a level."""
+MOST_VALUES: Final = 300_000
+"""Values of a text, those that aliases repeat counted each time: nine lines of nine aliases stand for 9^9."""
+MOST_DIGITS: Final = 400
+"""Of a number; no float has more before the point."""
+LONGEST: Final = 300
+"""Letters of PyYAML's message, which may repeat a whole value."""
+NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
+ODD: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What PyYAML raises besides its own errors, such as at `2024-13-45`, a list as a key, and `!!int ''`."""
 
 NO_SECRETS: Final = (
     "must not contain a URL with a password (scheme://user:password@host), since a description is stored in the "
@@ -32,8 +44,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise SpecError([f"{path}: must be a readable file, but {_plain(error)}"]) from None
     text = data.decode("utf-8", errors="replace")
     problem = text_file.encoding_problem(data)
-    if secret := CREDENTIALS.search(text):
-        raise SpecError([f"{path}:{text.count(chr(10), 0, secret.start()) + 1}: {NO_SECRETS}"])
+    if (secret := _secret_in(text)) is not None:
+        raise SpecError([f"{path}:{text.count(chr(10), 0, secret) + 1}: {NO_SECRETS}"])
     try:
         content = _parsed(text)
         if problem and content != _parsed(data.decode("utf-8", errors="ignore")):  # more than a comment is concerned
@@ -56,7 +68,7 @@ def read_value(text: str) -> Any:  # noqa: ANN401
     try:
         return _parsed(text)
     except yaml.YAMLError:
-        raise SpecError([f"--set: must be a YAML value, but got {text!r}"]) from None
+        raise SpecError([f"--set: must be a YAML value, but got {text[:LONGEST]!r}"]) from None
 
 
 def refuse_secrets(text: str, *, where: str) -> None:
@@ -65,8 +77,23 @@ def refuse_secrets(text: str, *, where: str) -> None:
     Raises:
         SpecError: it does; the message does not repeat it.
     """
-    if CREDENTIALS.search(text):
+    if _secret_in(text) is not None:
         raise SpecError([f"{where}: {NO_SECRETS}"])
+
+
+def _secret_in(text: str) -> int | None:
+    """Return the position of an address with a password, None without one; in linear time.
+
+    >>> _secret_in("data: s3://me:word@host"), _secret_in("http://host/a:b c@d")
+    (7, None)
+    """
+    start = 0
+    for piece in text.split("@")[:-1]:
+        words = [] if piece[-1:].isspace() else piece.split()
+        if words and (found := CREDENTIALS.search(piece, len(piece) - len(words[-1]))):
+            return start + found.start()
+        start += len(piece) + 1
+    return None
 
 
 def dump_yaml(value: Mapping[str, Any]) -> str:
@@ -82,7 +109,8 @@ def _parsed(text: str) -> Any:  # noqa: ANN401
 
 
 def _reason(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
+    text = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def _plain(error: Exception) -> str:
@@ -92,12 +120,59 @@ def _plain(error: Exception) -> str:
 class _Loader(yaml.SafeLoader):
     """Safe YAML loader that rejects duplicate keys and reads `1e-4` as a number."""
 
+    def construct_document(self, node: yaml.Node) -> Any:  # noqa: ANN401
+        """Refuse what stands for far more values than the text has, before any is made."""
+        _Weights().of(node)
+        return super().construct_document(node)
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002
         """Add the position to the bare errors of PyYAML, such as those of `2024-13-45` and of a list as a key."""
+        if node.tag in NUMBERS and len(node.value) > MOST_DIGITS:
+            raise _refused(f"a number must have at most {MOST_DIGITS} digits", node)
         try:
             return super().construct_object(node, deep=deep)
-        except (ValueError, TypeError) as error:
+        except ODD as error:
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+
+
+class _Weights:
+    """Numbers of values that nodes stand for, aliases followed; each node is counted once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, int]] = {}
+        self._open: set[int] = set()
+
+    def of(self, node: yaml.Node) -> tuple[int, int]:
+        """Return the number of values below a node, and of the levels.
+
+        Raises:
+            YAMLError: an alias contains itself, or there are too many levels or values.
+        """
+        if isinstance(node, yaml.ScalarNode):
+            return 1, 0
+        if id(node) not in self._known:
+            if id(node) in self._open:
+                raise _refused("an alias must not contain itself", node)
+            self._open.add(id(node))
+            inner = [self.of(part) for part in _parts(node)]
+            self._open.discard(id(node))
+            size, depth = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
+            if depth > DEEPEST:
+                raise _refused(f"lists and mappings must stand at most {DEEPEST} deep in each other", node)
+            if size > MOST_VALUES:
+                raise _refused(f"it must have at most {MOST_VALUES} values, aliases followed", node)
+            self._known[id(node)] = size, depth
+        return self._known[id(node)]
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value)
+
+
+def _refused(law: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, law, node.start_mark)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -105,11 +180,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [key.value for key, _ in node.value]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise yaml.constructor.ConstructorError(
-            None, None, f"a key must appear once, but {twice} appears twice", node.start_mark
-        )
+    keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+    if twice := sorted(key for key, count in keys.items() if count > 1):
+        raise _refused(f"a key must appear once, but {twice} appears twice", node)
     loader.flatten_mapping(node)
     return dict(loader.construct_pairs(node, deep=True))
 

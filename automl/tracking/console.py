@@ -12,10 +12,11 @@ from typing import Final
 from rich.console import Console, Group
 from rich.live import Live
 
-from automl.storage import files
-from automl.study.text import View, printable
+from automl.storage import files, streams
+from automl.study.text import View, one_line
 from automl.tracking.table import best_and_running, drawn, plain_lines
 
+LOG: Final = logging.getLogger(__name__)
 ROOT: Final = logging.getLogger("automl")
 """Parent of the loggers of all modules. Without a `Progress` attached, lines go where Python's logging sends them."""
 
@@ -27,6 +28,16 @@ EPOCHS_SECONDS: Final = 600.0
 PLAIN_WIDTH: Final = 140
 
 
+class Output(Console):
+    """Console on standard output. If its reader goes away (`automl search | head`), lines go to the log alone."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing any more; rich itself would end the process."""
+        self.quiet = True
+        streams.release_output()
+        LOG.info("standard output: its reader is gone; lines go to study.log alone")
+
+
 class Progress(logging.Handler):
     """Handler of the logger `automl` for one study: console and `study.log`; and its live table."""
 
@@ -36,7 +47,7 @@ class Progress(logging.Handler):
         """Append log lines to the file `log`."""
         super().__init__()
         self._log = log
-        self.console = console or Console(file=sys.stdout)
+        self.console = console or Output(file=sys.stdout)
         if not self.console.is_terminal:
             self.console.width = PLAIN_WIDTH
         self._clock = clock
@@ -62,7 +73,7 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a log line; lines that a full disk rejects are added to the log later."""
-        text = printable(record.getMessage())
+        text = one_line(record.getMessage())
         now = datetime.now(UTC)
         self._unwritten += f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n"
         with suppress(OSError):
@@ -77,12 +88,15 @@ class Progress(logging.Handler):
         if not self.console.is_terminal:
             yield
             return
-        with Live(console=self.console, refresh_per_second=4, transient=True) as live:
-            self._live = live
-            try:
-                yield
-            finally:
-                self._live = None
+        self._live = Live(console=self.console, refresh_per_second=4, transient=True)
+        try:
+            with suppress(OSError):  # the terminal may go away while the study runs
+                self._live.start()
+            yield
+        finally:
+            with suppress(OSError):
+                self._live.stop()
+            self._live = None
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
         """Draw the table if its period has passed; `now` prints all rows if the output is not a terminal."""
@@ -120,4 +134,7 @@ def _states(view: View) -> tuple[object, ...]:
 
 def announce(text: str) -> None:
     """Print a log line before there is a log, as `Progress` does."""
-    print(f"{datetime.now(UTC):%H:%M:%S} {printable(text)}", flush=True)  # noqa: T201
+    try:
+        print(f"{datetime.now(UTC):%H:%M:%S} {one_line(text)}", flush=True)  # noqa: T201
+    except BrokenPipeError:
+        streams.release_output()

@@ -20,7 +20,7 @@ from automl.storage.journal import Journal, distributions
 from automl.storage.layout import JOURNAL, REPORT
 from automl.study import Params, ParamValue, State, Trial
 from automl.study.spec import ChoiceSpec, LadderSpec, RangeSpec, StudySpec
-from automl.study.text import duration, printable, short, trial_name
+from automl.study.text import duration, one_line, printable, short, trial_name
 from automl.study.verdict import Verdict
 from automl.trials.job_clock import Elapsed
 
@@ -68,9 +68,15 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_readable,
     )
     environment.filters["short"] = short
     return environment
+
+
+def _readable(value: object) -> object:
+    """Return a value for the page: a name with control characters or line breaks as one line."""
+    return one_line(str(value)) if isinstance(value, str | Path) and not isinstance(value, Markup) else value
 
 
 def _searched(

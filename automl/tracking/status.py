@@ -15,7 +15,7 @@ from automl.storage.journal import distributions
 from automl.study import State, Trial
 from automl.study.space import SearchSpace
 from automl.study.spec import LadderSpec, StudySpec
-from automl.study.text import View, duration, short
+from automl.study.text import View, duration, shell_line, short
 from automl.study.verdict import Verdict
 from automl.trials import remaining
 from automl.trials.heartbeat import Beat
@@ -196,7 +196,7 @@ def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
     if finished:
         return "study is finished"
     last = f"; last driver {_process_line(beat)}" if beat else ""
-    return f"no driver is running: resume with automl resume {folder}{last}"
+    return f"no driver is running: resume with {shell_line('automl', 'resume', folder)}{last}"
 
 
 def _place(trial: Trial, beat: Beat | None) -> str:

@@ -10,7 +10,7 @@ from automl.storage.layout import TRIALS, trial_folder
 from automl.study import ParamValue, State, Trial
 from automl.study.plain_values import TEXT_ONLY
 from automl.study.spec import LadderSpec, StudySpec
-from automl.study.text import View, trial_name
+from automl.study.text import View, one_line, trial_name
 from automl.study.verdict import Verdict
 from automl.tracking import status
 from automl.trials import heartbeat
@@ -54,7 +54,7 @@ class StudyStatus:
 
     def __str__(self) -> str:
         """Return the status as lines, without the table of trials."""
-        return "\n".join((self.table.title, self.driver_text, *self.messages))
+        return "\n".join(map(one_line, (self.table.title, self.driver_text, *self.messages)))
 
 
 def records(trials: Sequence[Trial], standing: Mapping[int, str], *, metric: str, model: str) -> list[TrialRecord]:

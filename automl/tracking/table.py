@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automl.study import State
-from automl.study.text import View
+from automl.study.text import View, one_line
 
 GAP: Final = 2
 """Spaces between columns."""
@@ -30,7 +30,7 @@ SUBMITTED: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 def drawn(view: View, *, width: int | None = None, height: int | None = None) -> Group:
     """Return the table under its title, of as many columns and rows as fit; the best row is marked."""
-    shown = fitted(_rows_in(view, height), width)
+    shown = fitted(_rows_in(_in_lines(view), height), width)
     table = Table(pad_edge=False, box=None)
     for column in shown.columns:
         table.add_column(Text(column), justify="left" if column in LEFT else "right", no_wrap=True)
@@ -39,6 +39,12 @@ def drawn(view: View, *, width: int | None = None, height: int | None = None) ->
     return Group(
         Text(shown.title, style="bold", no_wrap=width is None, overflow="ignore" if width is None else None), table
     )
+
+
+def _in_lines(view: View) -> View:
+    """Return a view whose texts take one line each."""
+    rows = [[*map(one_line, row)] for row in view.rows]
+    return replace(view, title=one_line(view.title), columns=[*map(one_line, view.columns)], rows=rows)
 
 
 def fitted(view: View, width: int | None) -> View:

@@ -4,12 +4,15 @@ Does not import Ray: `report` is an argument, and does not return if the trial i
 job's folder before `report` is called, so a trial may be killed at any time and run again with the same arguments.
 """
 
+import errno
+import os
+import shutil
 import sys
 import traceback
 from functools import partial
 from pathlib import Path
 
-from automl.storage import curves_file, scratch
+from automl.storage import curves_file, local_disk, scratch
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import TRANSIENT, retry_on_outage
@@ -50,7 +53,7 @@ def run(job: Job, report: Report) -> Ending:
 def _attempt(job: Job, report: Report) -> Ending:
     """Train a job and return its ending."""
     try:
-        with scratch.folder() as place:
+        with _Room() as place:
             return Ending(final=_train(checkpoints.Folder(job), place, report))
     except lease.Superseded:
         raise
@@ -66,6 +69,33 @@ def _attempt(job: Job, report: Report) -> Ending:
         return _crashed(error)
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
         return _crashed(error)
+
+
+class _Room:
+    """A scratch folder for a block. One that fails while the local disk is full waits for room, and is a lost worker.
+
+    The params have no part in it: the trial is retried, here or on another node, and none of its failures counts.
+    """
+
+    def __enter__(self) -> Path:
+        """Return the folder."""
+        self._place = retry_on_outage(Path("local disk"), _made)
+        return self._place
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        """Delete the folder; raise OSError in place of an error that a full disk may have caused."""
+        failed = kind is not None and issubclass(kind, Exception) and not issubclass(kind, lease.Superseded)
+        full, size = failed and local_disk.is_full(), local_disk.written(self._place)
+        shutil.rmtree(self._place, ignore_errors=True)
+        if full:
+            place = local_disk.folder()
+            retry_on_outage(place, partial(local_disk.need, 2 * size + local_disk.MARGIN))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from error
+
+
+def _made() -> Path:
+    local_disk.folder()
+    return scratch.make()
 
 
 def _crashed(error: Exception) -> Ending:

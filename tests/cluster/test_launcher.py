@@ -101,9 +101,9 @@ def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("share", "held"), [(0.1, 10), (0.2, 5), (0.25, 4), (0.3, 3), (0.5, 2), (0.6, 1), (1, 1)])
 def test_a_share_of_a_gpu_is_never_made_of_two(share: float, held: int) -> None:
-    assert resources._capacity(1000, 1, 1, share) == held
-    assert resources._capacity(1000, 8, 1, share) == 8 * held
-    assert resources._capacity(3, 8, 1, share) == 3
+    assert resources.fit(1000, 1, 1, share) == held
+    assert resources.fit(1000, 8, 1, share) == 8 * held
+    assert resources.fit(3, 8, 1, share) == 3
 
 
 @pytest.mark.usefixtures("connection")

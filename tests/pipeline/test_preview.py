@@ -66,6 +66,7 @@ FULL = replace(
     default_params={"lr0": 0.02},
     warm_start=(Transfer("a", "runs/a", 0.5, (Evidence({"lr0": 0.1}, 1.0),), {"lr0": 2}),),
     ladder_warnings=("ladder.min_epochs: should be more",),
+    space_warnings=("space: has 3 different params for 40 trials",),
     confirm_epochs=(600, 2000),
     hours=1.0,
     gpu_hours=2.5,
@@ -76,6 +77,7 @@ MORE = """\
 data warning: spot: has no box in train
 default params (trial 1): lr0=0.02
 warm start from runs/a (study a): 1 of 3 trials, similarity of data 0.50; outside this space: lr0 2
+space warning: space: has 3 different params for 40 trials
 ladder warning: ladder.min_epochs: should be more
       and 600 to 2000 to confirm the winner against the baseline
 limits: 1 hours, 2.5 GPU-hours
@@ -99,7 +101,7 @@ def test_what_some_studies_have_is_told_in_these_lines() -> None:
 def test_all_warnings_are_in_one_list() -> None:
     assert PREVIEW.warnings == ()
     assert [warning.partition(":")[0].partition(" ")[0] for warning in FULL.warnings] == [
-        "spot", "ladder.min_epochs", "/storage",
+        "spot", "space", "ladder.min_epochs", "/storage",
     ]  # fmt: skip
 
 

@@ -42,6 +42,18 @@ def test_a_file_is_replaced_by_what_was_given(tmp_path: Path, write: Callable[[P
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_what_is_written_is_as_closed_as_the_umask_asks(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        files.write_text(tmp_path / "file", "x")
+        files.append(tmp_path / "lines", b"x")
+        assert files.permitted(0o755) == 0o755 & ~mask
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
+
+
 @pytest.mark.parametrize("call", ["fsync", "rename"])
 def test_a_write_that_breaks_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str

@@ -92,6 +92,35 @@ def test_a_folder_or_file_that_is_a_link_leading_out_is_refused(tmp_path: Path, 
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "runs/small/trials/0000_micro/log.txt", "runs/small/confirm/default_seed1/curves.csv",
+        "runs/small/data/images/train", "runs/small/data/images/train/more", "runs/small/data/labels/train",
+        "runs/small/data/labels/train/a.txt", "runs/small/export/model.onnx", "models/boards/versions/0001",
+        "models/boards/versions/0001/best.pt", "runs/small/trials/0000_micro/a/b/c",
+    ],
+)  # fmt: skip
+def test_a_link_leading_out_is_refused_at_any_depth(tmp_path: Path, name: str) -> None:
+    storage, outside = tmp_path / "storage", tmp_path / "outside"
+    outside.mkdir()
+    linked(name)(storage, outside)
+    with pytest.raises(StudyError, match=rf"{name}: must not link out of the storage, but is a link to .*outside"):
+        opened_at(storage)
+    assert list(outside.iterdir()) == []
+
+
+def test_links_to_the_user_s_own_images_are_read_only_and_fine(tmp_path: Path) -> None:
+    pictures = tmp_path / "study" / "data" / "images"
+    (pictures / "train").mkdir(parents=True)
+    (pictures / "train" / "a.jpg").symlink_to(written(tmp_path, "own.jpg", "x"))
+    (pictures / "train" / "away.jpg").symlink_to(tmp_path / "mount" / "away.jpg")
+    symlinks.check(tmp_path / "study", pictures=pictures)
+    (pictures / "all.jpg").symlink_to(tmp_path / "own.jpg")
+    with pytest.raises(StudyError, match=r"all\.jpg: must not link out of the storage"):
+        symlinks.check(tmp_path / "study", pictures=pictures)
+
+
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "storage" / "runs" / "small"
     folder.mkdir(parents=True)

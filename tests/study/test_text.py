@@ -1,9 +1,13 @@
 """Params, times and trials are put into the same words everywhere."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from automl.study import Params, ParamValue
-from automl.study.text import duration, label, short, shown, trial_name
+from automl.study.text import duration, label, one_line, shell_line, short, shown, trial_name
 from tests.builders import trial_of
 
 
@@ -52,3 +56,29 @@ def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None
 )
 def test_a_trial_s_folder_tells_what_was_tried(number: int, params: Params, name: str) -> None:
     assert trial_name(trial_of(number, params=params), "yolo11n.pt") == name
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b]52;c;eA==\x07", "a\nb", "\r", "\x9b31m", "\u2028", "\u202egpj.exe", "\x7f", "\udcfc"]
+)
+def test_a_name_cannot_move_the_cursor_forge_a_line_or_show_another_name(text: str) -> None:
+    found = one_line(text)
+    assert found.isprintable()
+    assert "\\" in found
+
+
+@pytest.mark.parametrize("text", ["Schraube größe", "缺陷", "hole 😀", "שלום", ""])
+def test_a_name_in_any_script_stays_as_it_is(text: str) -> None:
+    assert one_line(text) == text
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["a b", "it's", '"', "$(touch x)", "#", "a\nb", "\x1b[31m", "\\", "\\n\t'", "~", "*", "", "größe", "b\udcfcro"],
+)
+def test_a_line_to_type_gives_the_word_that_was_meant(word: str, tmp_path: Path) -> None:
+    line = shell_line("printf", "%s", word)
+    assert line.isprintable()
+    given = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert given == os.fsencode(word)
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """What a person sees: one line an event, a table now and then, and text that is never taken for markup."""
 
 import io
+import logging
 import re
 from pathlib import Path
 
@@ -8,7 +9,15 @@ import pytest
 from rich.console import Console
 
 from automl.study.text import View
-from automl.tracking.console import EPOCHS_SECONDS, PLAIN_SECONDS, PLAIN_WIDTH, REFRESH_SECONDS, Progress, announce
+from automl.tracking.console import (
+    EPOCHS_SECONDS,
+    PLAIN_SECONDS,
+    PLAIN_WIDTH,
+    REFRESH_SECONDS,
+    Output,
+    Progress,
+    announce,
+)
 from automl.tracking.table import drawn
 from tests.builders import record_of
 
@@ -136,6 +145,61 @@ def test_on_a_terminal_the_table_is_drawn_often_and_gone_at_the_end(tmp_path: Pa
 
 def test_output_without_a_terminal_is_wide_enough_for_a_table(progress: Progress) -> None:
     assert progress.console.width == PLAIN_WIDTH
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader goes away."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.left = after
+
+    def write(self, text: str) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise BrokenPipeError(32, "Broken pipe")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_reader_that_goes_away_ends_no_study(tmp_path: Path, *, terminal: bool) -> None:
+    console = Output(file=Gone(2), force_terminal=terminal, width=120, color_system=None)
+    progress = Progress(tmp_path / "study.log", console=console, clock=Clock())
+    with progress.attached(), progress.live():
+        for number in range(9):
+            logging.getLogger("automl.test").info(f"trial {number} starts")
+            progress.show(lambda: VIEW, now=True)
+    log = (tmp_path / "study.log").read_text()
+    assert all(f"trial {number} starts" in log for number in range(9))
+    assert log.count("standard output: its reader is gone; lines go to study.log alone") == 1
+
+
+def test_a_terminal_that_goes_away_ends_no_study(tmp_path: Path) -> None:
+    class Hung(io.StringIO):
+        def write(self, text: str) -> int:  # noqa: ARG002
+            raise OSError(5, "Input/output error")
+
+    console = Console(file=Hung(), force_terminal=True, width=120, color_system=None)
+    progress = Progress(tmp_path / "study.log", console=console, clock=Clock())
+    with progress.live():
+        progress.emit(record_of("trial 0 starts"))
+    assert "trial 0 starts" in (tmp_path / "study.log").read_text()
+
+
+NAMES = ["ho\x1b[31mle\x1b]52;c;eA==\x07", "a\n2026-01-01T00:00:00Z champion forged", "\u202egpj.exe", "b\udcfcro"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_cannot_forge_a_line_or_steer_a_terminal(
+    tmp_path: Path, progress: Progress, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    progress.emit(record_of(f"image {name} is odd"))
+    announce(f"looks at {name}")
+    progress.console.print(drawn(View(name, ["trial", name], [["0", name]])))
+    log = (tmp_path / "study.log").read_text()
+    assert len(log.splitlines()) == 1
+    for line in (*log.splitlines(), *capsys.readouterr().out.splitlines(), *said(progress).splitlines()):
+        assert line.isprintable()
 
 
 def test_a_name_is_never_taken_for_markup(progress: Progress) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automl.apps.cli.messages import print_json, print_table, readable
+from automl.apps.cli.messages import print_json, print_line, print_table, readable
 from automl.apps.cli.options import Json, Seed, Storage
 from automl.study.errors import StudyError
 
@@ -42,7 +42,7 @@ def list_studies(storage: Path | None, *, data: str | None = None, json: bool) -
         return
     print_table(study_list.view(found, compared=summary is not None))
     for problem in found.problems:
-        print(problem, file=sys.stderr)
+        print_line(problem, file=sys.stderr)
 
 
 @readable
@@ -55,6 +55,6 @@ def sample(
     try:
         if folder.exists() and any(folder.iterdir()):
             raise StudyError(f"{folder}: must be a new or empty folder, but contains files; choose another folder")
-        print(sample_data.draw(folder, seed=seed))
+        print_line(str(sample_data.draw(folder, seed=seed)))
     except OSError as error:
         raise StudyError(f"{folder}: must be a writable folder, but {error.strerror}") from None

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from automl.apps.cli.messages import readable, refuse_existing, write_file
+from automl.apps.cli.messages import print_line, readable, refuse_existing, write_file
 from automl.apps.cli.options import Force, Out
+from automl.study.text import shell_line
 
 
 @readable
@@ -26,11 +27,11 @@ def init(
     found = first_description.write(data, api.place_at(None), folder=target.absolute().parent, model=model)
     write_file(target, found.text, force=force)
     for warning in found.preview.warnings:
-        print(f"warning: {warning}")
+        print_line(f"warning: {warning}")
     if found.from_scratch:
         print("note: no pretrained weights were found; trials start from random weights (see `model` in the file)")
-    print(found.preview.time.summary())
-    print(f"{target} written; next: automl search {target}")
+    print_line(found.preview.time.summary())
+    print_line(f"{target} written; next: {shell_line('automl', 'search', target)}")
 
 
 @readable
@@ -42,4 +43,4 @@ def schema(*, out: Out = None, force: Force = False) -> None:
         print(description_schema.text(), end="")
     else:
         write_file(out, description_schema.text(), force=force)
-        print(out)
+        print_line(str(out))

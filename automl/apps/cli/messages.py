@@ -3,21 +3,26 @@
 import functools
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import typer
 from rich.console import Console
 
+from automl.storage import streams
 from automl.study.errors import AutomlError, Interrupted, StudyError
 from automl.study.plain_values import plain
-from automl.study.text import View, printable
+from automl.study.text import View, lines, one_line
 from automl.tracking.table import drawn
 
 USER_ERROR: Final = 2
+UNSEEN: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON leaves as it is, and a terminal or UTF-8 does not."""
 UNBOUNDED: Final = 10_000
 """Width of an output that is not a terminal, in columns."""
 
@@ -27,19 +32,29 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        streams.open_closed()
         try:
             command(*args, **kwargs)
+            sys.stdout.flush()
         except AutomlError as error:
-            print(f"automl: {printable(str(error))}", file=sys.stderr)
+            _print_error(lines(str(error)))
             raise typer.Exit(USER_ERROR) from None
+        except BrokenPipeError:  # the reader of standard output has closed it (`automl status | head`)
+            streams.release_output()
+            raise typer.Exit(128 + signal.SIGPIPE) from None
         except OSError as error:  # of the environment: a disk, a mount, permissions, a network
-            print(f"automl: {error_line(error)}; fix the cause and run the command again", file=sys.stderr)
+            _print_error(f"{error_line(error)}; fix the cause and run the command again")
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, Interrupted):
-            print("automl: stopped; nothing is lost", file=sys.stderr)
+            _print_error("stopped; nothing is lost")
             raise typer.Exit(128 + signal.SIGINT) from None
 
     return wrapped
+
+
+def _print_error(text: str) -> None:
+    with suppress(OSError):
+        print(f"automl: {text}", file=sys.stderr)
 
 
 def error_line(error: OSError) -> str:
@@ -50,17 +65,31 @@ def error_line(error: OSError) -> str:
     """
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else "storage"
     line = f"{where}: {error.strerror}" if error.strerror else " ".join(str(error).split()) or type(error).__name__
-    return printable(line)
+    return one_line(line)
 
 
 def print_json(record: object) -> None:
     """Print a record as one JSON document."""
-    print(json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+    print(UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
+
+
+def print_line(text: str, *, file: TextIO | None = None) -> None:
+    """Print a text, with the names in it, as one line."""
+    print(one_line(text), file=file)
+
+
+class _Listing(Console):
+    """Console that leaves a reader that is gone to `readable`; rich itself would end the process with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise, as `print` does."""
+        raise BrokenPipeError
 
 
 def print_table(view: View) -> None:
     """Print a table: on a terminal the columns that fit, else all at full width."""
-    console = Console()
+    console = _Listing()
     width = console.width if console.is_terminal else None
     if width is None:
         console.width = UNBOUNDED

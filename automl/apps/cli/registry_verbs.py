@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from automl.apps.cli.messages import print_json, readable
+from automl.apps.cli.messages import print_json, print_line, readable
 from automl.apps.cli.options import AllowedHosts, Json, ModelFolder, Port, Storage, Version, Why
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
@@ -47,10 +47,10 @@ def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -
         raise RegistryError("\n".join(found.problems))
     if not json:
         for move in found.history:
-            print(move.summary())
+            print_line(move.summary())
         for note in found.notes:
-            print(f"note: {note}")
-        print(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
+            print_line(f"note: {note}")
+        print_line(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
 
 
 @readable
@@ -63,7 +63,7 @@ def history(model: ModelFolder, *, storage: Storage = None, json: Json = False) 
         print_json(moves)
         return
     for move in moves:
-        print(move.summary())
+        print_line(move.summary())
 
 
 @readable
@@ -87,7 +87,7 @@ def export(
     folder = registry.path(version)
     if problems := registry.stored.verify(int(folder.name)):
         raise RegistryError("\n".join(problems))
-    print(export_target.write(folder, target, builder=builder))
+    print_line(str(export_target.write(folder, target, builder=builder)))
 
 
 @readable

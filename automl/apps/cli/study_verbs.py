@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from automl.apps.cli.data_verbs import list_studies
-from automl.apps.cli.messages import print_json, print_table, readable
+from automl.apps.cli.messages import print_json, print_line, print_table, readable
 from automl.apps.cli.options import (
     Address,
     Data,
@@ -129,7 +129,7 @@ def report(study: StudyFolder, *, storage: Storage = None) -> None:
     """Write the report.html of a study again."""
     from automl.apps import api
 
-    print(api.open_study(study_folder(study, api.place_at(storage).storage)).report())
+    print_line(str(api.open_study(study_folder(study, api.place_at(storage).storage)).report()))
 
 
 def _print_status(opened: "api.Study", shown: str, *, json: bool) -> bool:
@@ -142,7 +142,7 @@ def _print_status(opened: "api.Study", shown: str, *, json: bool) -> bool:
         return True
     print_table(found.table)
     for line in (found.driver_text, *found.messages):
-        print(line)
+        print_line(line)
     return not found.running
 
 

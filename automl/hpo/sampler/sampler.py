@@ -4,6 +4,7 @@ Each trial counts with its forecast final value, whether it has ended, was stopp
 trial's low value is not taken for a bad final value (docs/decisions has the measured gain).
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,11 +12,16 @@ from typing import Final
 import numpy as np
 
 from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
-from automl.hpo.sampler.encoding import Encoding
+from automl.hpo.sampler.encoding import Encoding, Points
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Trial
 from automl.study.space import SearchSpace
 
+LOG: Final = logging.getLogger(__name__)
+
+FAILURES: Final = (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What Optuna, torch, scipy and numpy raise where a model cannot be fitted or asked; LinAlgError is among them."""
+LONGEST_CAUSE: Final = 200
 STARTS: Final = 6
 """Trials after the default before the model is used; the best of past studies, if named, are the first of them."""
 NEAR_DEFAULT: Final = 0.5
@@ -66,6 +72,7 @@ class Sampler:
         self._seen: dict[int, ObservedTrial] = {}
         self._transfer = TransferPrior(self._encoding, prior.earlier)
         self._proposal: Proposal | None = None
+        self._failed = False
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:
         """Return params and their origin: `baseline`, `default`, `near default`, `random`, `earlier` or `model`.
@@ -85,11 +92,22 @@ class Sampler:
         elif origin == "random":
             point = self._encoding.draw(1, generator)[0]
         else:
+            point, origin = self._of_model(number, generator)
+        return self._encoding.decode(point), origin
+
+    def _of_model(self, number: int, generator: np.random.Generator) -> tuple[Points, str]:
+        """Return the model's point; a random one, said once, where the model fails."""
+        try:
             self._proposal = self._proposal or Proposal(
                 self._encoding, list(self._seen.values()), self._transfer, self._max_epochs
             )
-            point = self._proposal.best(generator)
-        return self._encoding.decode(point), origin
+            return self._proposal.best(generator), "model"
+        except FAILURES as error:
+            if not self._failed:
+                cause = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_CAUSE]
+                LOG.warning(f"sampler: its model failed ({cause}); trial {number}, and others so, are drawn at random")
+            self._failed, self._proposal = True, None
+            return self._encoding.draw(1, np.random.default_rng([self._seed, number]))[0], "random"
 
     def add(self, trial: Trial) -> None:
         """Record a new trial, or one of an earlier session with its measurements."""

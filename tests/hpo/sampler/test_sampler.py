@@ -1,11 +1,14 @@
 """What to try next: reproducible, never outside the space, and the same after an interruption."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from math import log10
 
+import numpy as np
 import pytest
 
+from automl.hpo.sampler.gaussian_process import Model
 from automl.hpo.sampler.sampler import STARTS
 from automl.study import Ending, EndReason, Measurement, Params
 from automl.study.space import Choice, Integer, Real, SearchSpace
@@ -55,6 +58,26 @@ def test_the_first_params_are_the_default() -> None:
 def test_a_draw_is_not_remembered_until_the_trial_is_added() -> None:
     story = played(9)
     assert story.sampler.draw() == story.sampler.draw() == story.sampler.draw()
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError("singular"), RuntimeError("cholesky"), ZeroDivisionError()])
+def test_a_model_that_fails_gives_way_to_a_random_draw_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Model, "fit", fail)
+    story = played(12)
+    assert "model" not in story.origins
+    assert {trial.params["optimizer"] for trial in story.trials} == {"SGD", "AdamW"}
+    assert [message[:25] for message in caplog.messages] == ["sampler: its model failed"]
+    assert type(error).__name__ in caplog.messages[0]
+
+
+def test_a_draw_in_place_of_the_model_s_is_the_same_in_each_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "fit", lambda *_, **__: math.sqrt(-1))
+    assert [trial.params for trial in played(12).trials] == [trial.params for trial in played(12).trials]
 
 
 @pytest.mark.slow

@@ -1,0 +1,81 @@
+"""Room in the local temporary folder, where Ray, Tune and trainers write on their own account.
+
+A full one is a fault of the machine: the driver ends with a message, and a worker waits for room.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from automl.study.errors import AutomlError, StudyError
+
+LEAST: Final = 1_000_000
+"""Bytes; with fewer free the folder counts as full."""
+INODES: Final = 2
+MARGIN: Final = 16_000_000
+"""Bytes that are free, beyond twice what was written, before a worker continues."""
+
+
+def folder() -> Path:
+    """Return the local temporary folder.
+
+    Raises:
+        OSError: none can be written, with the number of a full disk.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise OSError(errno.ENOSPC, str(error.strerror), os.environ.get("TMPDIR", "/tmp")) from None
+
+
+def is_full() -> bool:
+    """Return True if the local temporary folder has no room, or is not there."""
+    try:
+        return _free(folder()) < LEAST
+    except OSError:
+        return True
+
+
+def need(size: int) -> None:
+    """Check that so many bytes are free.
+
+    Raises:
+        OSError: they are not, with the number of a full disk.
+    """
+    if _free(folder()) < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder()))
+
+
+def written(place: Path) -> int:
+    """Return the bytes of the files below a folder."""
+    return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+
+
+def _free(place: Path) -> int:
+    found = os.statvfs(place)
+    if found.f_files and found.f_favail < INODES:
+        return 0
+    return (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
+
+
+class FullDiskErrors:
+    """Turns whatever fails in a block while the local temporary folder is full into one message."""
+
+    def __init__(self, full: Callable[[], bool] = is_full) -> None:
+        """Ask this function."""
+        self._full = full
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        """Raise a StudyError in place of another error."""
+        if kind is not None and issubclass(kind, Exception) and not issubclass(kind, AutomlError) and self._full():
+            place = os.environ.get("TMPDIR", "/tmp")
+            raise StudyError(
+                f"{place}: the local temporary folder must have room, but is full; make room, or set TMPDIR to a "
+                "folder on a larger disk, then continue the study: nothing is lost"
+            ) from error

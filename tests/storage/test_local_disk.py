@@ -1,0 +1,67 @@
+"""A full temporary folder of this machine: told in words, and waited for."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from automl.storage import local_disk
+from automl.study.errors import StudyError
+from tests.small_storage import Storage, mounted
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """A temporary folder of 4 MB."""
+    with mounted(tmp_path / "small", size="4m") as storage:
+        monkeypatch.setattr(tempfile, "tempdir", str(storage.folder))
+        monkeypatch.setenv("TMPDIR", str(storage.folder))
+        yield storage
+
+
+def test_a_full_folder_is_told_from_one_with_room(disk: Storage) -> None:
+    assert not local_disk.is_full()
+    disk.fill()
+    assert local_disk.is_full()
+    with pytest.raises(OSError, match="No space left") as caught:
+        local_disk.need(1)
+    assert caught.value.errno == errno.ENOSPC
+    disk.empty()
+    local_disk.need(2_000_000)
+
+
+def test_any_failure_on_a_full_disk_is_one_message(disk: Storage) -> None:
+    with pytest.raises(ValueError, match="own"), local_disk.FullDiskErrors():
+        raise ValueError("own")
+    disk.fill()
+    for error in (RuntimeError("TuneError"), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
+        with (
+            pytest.raises(StudyError, match=r"small: the local temporary folder must have room"),
+            local_disk.FullDiskErrors(),
+        ):
+            raise error
+    with pytest.raises(StudyError, match="in words already"), local_disk.FullDiskErrors():
+        raise StudyError("in words already")
+    with pytest.raises(KeyboardInterrupt, match="stop"), local_disk.FullDiskErrors():
+        raise KeyboardInterrupt("stop")
+
+
+def test_no_temporary_folder_at_all_counts_as_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert local_disk.is_full()
+    with pytest.raises(OSError, match="No usable temporary directory") as caught:
+        local_disk.folder()
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_what_was_written_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_bytes(bytes(1000))
+    (tmp_path / "d").write_bytes(bytes(24))
+    assert local_disk.written(tmp_path) == 1024
