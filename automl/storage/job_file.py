@@ -22,7 +22,7 @@ def read(folder: Path) -> Job:
         AutomlError: it is missing or damaged.
     """
     path = folder / PARAMS
-    remedy = "`automl resume` writes those of a study again"
+    remedy = "`automl resume` rewrites those of a study"
     with records.reading(path, kind="the job file of a training", remedy=remedy):
         plain = read_yaml(path)
         if checksum.damaged(path.read_text(encoding="utf-8")):
