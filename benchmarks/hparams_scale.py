@@ -52,7 +52,7 @@ def main() -> None:
     command = (
         [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", str(port)]
         if given.plain
-        else [sys.executable, "-m", "automl.apps.cli", "tensorboard", str(folder), "--port", str(port)]
+        else [str(Path(sys.executable).with_name("automl")), "tensorboard", str(folder), "--port", str(port)]
     )
     started = time.monotonic()
     server = subprocess.Popen(command)

@@ -36,8 +36,9 @@ OPTIONS = {
     "schema": ["--force", "--out"],
     "search": ["--address", "--data", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": ["--host", "--port", "--version", "model"],
-    "status": ["--json", "--storage", "study"],
+    "status": ["--json", "--storage", "--watch", "study"],
     "studies": ["--data", "--json", "--storage"],
+    "tensorboard": ["--host", "--port", "--storage", "study"],
     "verify": ["--json", "--storage", "model"],
 }
 

@@ -20,6 +20,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("resume", study_verbs.resume),
     ("status", study_verbs.status),
     ("studies", data_verbs.studies),
+    ("tensorboard", study_verbs.tensorboard),
     ("report", study_verbs.report),
     ("sample", data_verbs.sample),
     ("init", description_verbs.init),

@@ -35,6 +35,7 @@ StudyFolder = Annotated[
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Registry folder, models/<name>, or its name in the storage.")
 ]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="Version number, or an alias: champion, challenger, previous.")]

@@ -1,18 +1,39 @@
-"""Verbs on studies: search, check, resume, status, report."""
+"""Verbs on studies: search, check, resume, status, tensorboard, report."""
 
+import os
+import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from automl.apps.cli.data_verbs import list_studies
 from automl.apps.cli.messages import print_json, print_table, readable
-from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
+from automl.apps.cli.options import (
+    Address,
+    Data,
+    Host,
+    Json,
+    Model,
+    Name,
+    Plan,
+    Port,
+    Set,
+    SpecFile,
+    Storage,
+    StudyFolder,
+)
 from automl.storage.place import study_folder
 from automl.study import yaml_io
-from automl.study.errors import SpecError
+from automl.study.errors import SpecError, StudyError
 from automl.tracking.console import announce
 
+if TYPE_CHECKING:
+    from automl.apps import api
+
+WATCH_SECONDS: Final = 5
+CLEAR: Final = "\x1b[H\x1b[2J"
+"""ANSI sequence: cursor to the top, clear the screen."""
 LOADING: Final = "automl is starting: loading PyTorch and Ultralytics"
 
 
@@ -71,22 +92,32 @@ def status(
     *,
     storage: Storage = None,
     json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every 5 seconds until the study ends.")] = False,
 ) -> None:
     """Show the trials of a study, also of one that runs on another machine; without STUDY, list all studies."""
     from automl.apps import api
-    from automl.tracking import study_status
 
     if study is None:
         list_studies(storage, json=json)
         return
     opened = api.open_study(study_folder(study, api.place_at(storage).storage))
-    found = study_status.read(opened.folder, opened.spec, shown=str(study))
-    if json:
-        print_json(found)
-        return
-    print_table(found.table)
-    for line in (found.driver_text, *found.messages):
-        print(line)
+    while not _print_status(opened, str(study), json=json) and watch and not json:
+        time.sleep(WATCH_SECONDS)
+        print(CLEAR, end="")
+
+
+@readable
+def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "127.0.0.1", port: Port = 6006) -> None:
+    """Serve the TensorBoard of a study; Ctrl-C ends it."""
+    from automl.apps import api
+    from automl.apps import tensorboard as board
+
+    folder = study_folder(study, api.place_at(storage).storage)
+    if not any(folder.rglob("events.out.tfevents.*")):
+        raise StudyError(f"{folder}: must be a study whose first trial has started, but has no TensorBoard events")
+    print(board.summary(folder, host=host, port=port), flush=True)
+    arguments = board.command(folder, host=host, port=port)
+    os.execv(arguments[0], arguments)
 
 
 @readable
@@ -95,6 +126,20 @@ def report(study: StudyFolder, *, storage: Storage = None) -> None:
     from automl.apps import api
 
     print(api.open_study(study_folder(study, api.place_at(storage).storage)).report())
+
+
+def _print_status(opened: "api.Study", shown: str, *, json: bool) -> bool:
+    """Print the status of a study; return True if no driver works on it, so that it does not change."""
+    from automl.tracking import study_status
+
+    found = study_status.read(opened.folder, opened.spec, shown=shown)
+    if json:
+        print_json(found)
+        return True
+    print_table(found.table)
+    for line in (found.driver_text, *found.messages):
+        print(line)
+    return not found.running
 
 
 def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
