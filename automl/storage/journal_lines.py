@@ -97,7 +97,9 @@ class Lines:
         try:
             self._add(text)
         except OSError as error:
-            raise StudyError(f"{self.path}: must be writable, but {error.strerror}; then resume the study") from None
+            raise StudyError(
+                f"{self.path}: must be writable, but {error.strerror}; fix that, then resume the study"
+            ) from None
         self._crc = crc
         # JSON round trip, so that this process sees the same values as a later one.
         self._new += [json.loads(line) for line in text.splitlines()]

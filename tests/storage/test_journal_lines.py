@@ -213,7 +213,7 @@ def test_an_append_that_could_not_be_taken_back_is_replaced_by_the_next(
         disk = FullDisk(40)
         patch.setattr("os.write", disk)
         patch.setattr("os.ftruncate", lambda file, size: broken(file, size) if disk.room <= 0 else None)
-        with pytest.raises(StudyError, match="must be written to"):
+        with pytest.raises(StudyError, match="must be writable"):
             journal.note("fact", "x" * 100)
     assert read(folder).dropped
     journal.note("fact", 2)

@@ -131,7 +131,7 @@ def _from_registry(folder: Path, metric: str) -> PastStudy:
     study = study_of(folder, name)
     if study and file_in(study, SPEC) and file_in(study, JOURNAL) and not differences(spec, stored(study / SPEC)):
         return look(study, metric=metric)
-    with records.reading(version / VERDICT, kind="the verdict on a study", remedy="restore it from a copy"):
+    with records.reading(version / VERDICT, kind="a study's verdict", remedy="restore it from a copy"):
         trials = tuple(_outcomes(verdict, spec.search_space, epochs=spec.ladder.max_epochs))
     if metric and metric != spec.metric:
         raise StudyError(

@@ -83,7 +83,7 @@ def kept(folder: Path, space: SearchSpace) -> tuple[Transfer, ...]:
         StudyError: the file is gone or damaged.
     """
     path = folder / WARM_START
-    kind, remedy = "what the study began with", "restore it from a copy"
+    kind, remedy = "unchanged since the study began", "restore it from a copy"
     with records.reading(path, kind=kind, remedy=remedy):
         if not path.exists():
             raise ValueError("it is missing")

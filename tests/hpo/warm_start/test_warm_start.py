@@ -152,6 +152,7 @@ def test_a_kept_file_that_was_changed_is_refused(tmp_path: Path, change: Callabl
     past(tmp_path)
     warm_start.keep(tmp_path, gathered(tmp_path, "runs/a"))
     content = json.loads((tmp_path / WARM_START).read_text())
+    del content["crc32"]  # as earlier versions wrote it: the content itself is checked
     change(content)
     (tmp_path / WARM_START).write_text(json.dumps(content))
     with pytest.raises(StudyError, match=r"warm_start\.json: must be unchanged since the study began"):
