@@ -136,7 +136,7 @@ def small_disk(size: str) -> Iterator[Storage]:
 
 
 def test_a_temporary_folder_that_fills_up_is_told_and_loses_nothing(home: Home) -> None:
-    waits = "No space left on device; writes wait until there is room"
+    waits = "No space left on device; writes wait until there is free space"
     with small_disk("40m") as disk:
         line = f"exec {home.search} --set train.epoch_seconds=1"
         with home.start(line, TMPDIR=str(disk.folder)) as driver:

@@ -42,8 +42,8 @@ def test_a_failure_on_a_full_disk_waits_for_room_and_counts_as_a_lost_worker(
     with outage.retries_enabled(voice.settings()), pytest.raises(OSError, match="No space left on device") as caught:
         run(job_at(tmp_path / "trial", tmp_path))
     assert caught.value.errno == errno.ENOSPC
-    assert "small: No space left on device; writes wait until there is room" in voice.said[0]
-    assert "there is room again" in voice.said[-1]
+    assert "small: No space left on device; writes wait until there is free space" in voice.said[0]
+    assert "there is free space again" in voice.said[-1]
     assert list(disk.folder.iterdir()) == []
 
 
