@@ -10,5 +10,6 @@ from automl.cluster.remote_call import call
 from automl.cluster.resources import Node, Slots, nodes, probe, slots, slots_of
 
 __all__ = [
-    "Node", "Slots", "call", "connected", "interruptible", "nodes", "probe", "refuse_arguments", "run", "slots", "slots_of",
+    "Node", "Slots", "call", "connected", "interruptible", "nodes", "probe", "refuse_arguments", "run", "slots",
+    "slots_of",
 ]  # fmt: skip
