@@ -117,7 +117,8 @@ def _verified(path: Path, content: bytes) -> Picture:
             with _opened(content) as again:  # Ultralytics repairs one that has bytes after its end, not a cut one
                 again.load()
     except BROKEN as error:
-        return Picture(_reason(content, error), passing=isinstance(error, ImportError))
+        # Where Ultralytics is imported, its own `Image.open` raises ImportError for any unknown content.
+        return Picture(_reason(content, error), passing=isinstance(error, ImportError) and _is_heic(content))
     gray = _decoded(path, content, shrink=_shrink(*image.size))
     if gray is None:
         return Picture("cannot be decoded")
@@ -128,11 +129,15 @@ def _verified(path: Path, content: bytes) -> Picture:
 
 def _opened(content: bytes) -> ImageFile.ImageFile:
     """Open an image from memory; HEIC files need the package pi-heif, as they do in Ultralytics."""
-    if content[4:8] == b"ftyp" and content[8:11] in {b"hei", b"hev", b"mif", b"msf"}:
+    if _is_heic(content):
         if importlib.util.find_spec("pi_heif") is None:
             raise ImportError("is a HEIC image, which needs the package pi-heif; install it on every machine")
         importlib.import_module("pi_heif").register_heif_opener()
     return Image.open(io.BytesIO(content))
+
+
+def _is_heic(content: bytes) -> bool:
+    return content[4:8] == b"ftyp" and content[8:11] in {b"hei", b"hev", b"mif", b"msf"}
 
 
 def _header_problem(image: Image.Image) -> str:
