@@ -1,8 +1,9 @@
 """Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
 
 import os
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from automl.data import archive, check, picture_cache, sample, staging, summary
 from automl.data.places import resolved
@@ -141,6 +142,16 @@ def refuse_inside(study: Path | None, paths: Iterable[Path]) -> None:
                 f"{path}: must not be in the study's own folder {study}, where the study writes and deletes; move the "
                 "data set out of it, or choose another --name"
             )
+
+
+def setting_warnings(train: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
+    """Return warnings about fixed settings that have no effect on these data; searched ones are refused."""
+    if train.get("copy_paste") and "train" not in data.polygons:
+        return (
+            f"train.copy_paste: {train['copy_paste']} has no effect, since not all labels of train are polygons; "
+            "remove it, or provide polygon labels",
+        )
+    return ()
 
 
 def refuse_misfits(spec: StudySpec, data: DataSet) -> None:

@@ -135,7 +135,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         model=spec.model,
         trials=spec.budget.trials,
         splits=_splits(data),
-        data_warnings=tuple(data.warnings),
+        data_warnings=(*data.warnings, *inputs.setting_warnings(spec.train, data)),
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
         warm_start=inputs.transfers_of(named, place, inputs.summary_of(data)),

@@ -15,7 +15,15 @@ from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import data_identity, plain_training
-from automl.pipeline.inputs import adopt, named_from, prepare_data, refuse_inside, refuse_misfits, warm_start
+from automl.pipeline.inputs import (
+    adopt,
+    named_from,
+    prepare_data,
+    refuse_inside,
+    refuse_misfits,
+    setting_warnings,
+    warm_start,
+)
 from automl.storage import begun, files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import DATA, JOURNAL, SPEC
@@ -114,7 +122,7 @@ def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataS
     refuse_misfits(spec, data)
     if links := staging.link_replacement(staged):
         LOG.info(links)
-    for warning in data.warnings:
+    for warning in (*data.warnings, *setting_warnings(spec.train, data)):
         LOG.info(f"data warning: {warning}")
     return data, staged
 

@@ -1,6 +1,7 @@
 """Inputs of a study: its data set in any form, and laws that need the data."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from automl.data import sample
 from automl.data.record import DataSet
-from automl.pipeline.inputs import check_data, prepare_data, refuse_misfits
+from automl.pipeline.inputs import check_data, prepare_data, refuse_misfits, setting_warnings
 from automl.pipeline.session import opened
 from automl.storage.place import Place
 from automl.study.errors import DataError, StudyError
@@ -41,6 +42,16 @@ def test_copy_paste_is_searched_on_polygons_alone(tmp_path: Path) -> None:
     drawn(tmp_path, labels="0 0.5 0.5 0.1 0.1\n")
     with pytest.raises(DataError, match=r"labels of train must all be polygons, since space\.copy_paste has no effect"):
         check_data(source, unpacked=tmp_path / "unpacked", split="val", searched=searched)
+
+
+def test_a_fixed_copy_paste_without_effect_is_a_warning(tmp_path: Path) -> None:
+    source = sample.draw(tmp_path / "boxes", splits={"train": 4, "val": 2})
+    boxes = check_data(source, unpacked=tmp_path / "unpacked", split="val", searched=())
+
+    assert setting_warnings({"copy_paste": 0.0}, boxes) == ()
+    (warning,) = setting_warnings({"copy_paste": 0.3}, boxes)
+    assert "train.copy_paste: 0.3 has no effect" in warning
+    assert setting_warnings({"copy_paste": 0.3}, replace(boxes, polygons=frozenset({"train"}))) == ()
 
 
 def spec_at(data: Path | str, **train: object) -> StudySpec:
