@@ -1,6 +1,6 @@
 """The job's entry point: `ray job submit --working-dir . -- python automl/search.py [SPEC] [options]`.
 
-The same as `automl search`; the story is told in pipeline/run.py. Nothing imports this module.
+The same as `automl search`; the stages are in pipeline/run.py. Nothing imports this module.
 """
 
 import sys

@@ -47,4 +47,4 @@ def _close(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        LOG.warning(f"{path} should be readable by its owner alone, since it holds Ray's token, but {error.strerror}")
+        LOG.warning(f"{path} contains Ray's token and should be readable by its owner alone, but {error.strerror}")

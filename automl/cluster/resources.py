@@ -37,10 +37,10 @@ class Node:
     kind: str = ""
     """The kind of its GPUs, such as `H100`, as far as Ray knows it."""
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the node as text.
 
-        >>> Node("a", 16, 2, "H100").told(), Node("b", 4, 0).told()
+        >>> Node("a", 16, 2, "H100").summary(), Node("b", 4, 0).summary()
         ('a (16 CPU cores, 2 GPUs H100)', 'b (4 CPU cores, no GPU)')
         """
         gpus = f"{self.gpus:g} GPU{'s' * (self.gpus != 1)} {self.kind}".rstrip() if self.gpus else "no GPU"

@@ -104,11 +104,14 @@ def changes(before: Identity, after: Identity) -> Iterator[str]:
 
 def _renamed(before: Mapping[int, str], after: Mapping[int, str]) -> str:
     differing = [number for number in sorted({*before, *after}) if before.get(number) != after.get(number)]
-    told = [f"class {number} was {_told(before, number)} and is {_told(after, number)}" for number in differing[:SHOWN]]
-    return "; ".join(told) + (f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else "")
+    changes = [
+        f"class {number} was {_name_of(before, number)} and is {_name_of(after, number)}"
+        for number in differing[:SHOWN]
+    ]
+    return "; ".join(changes) + (f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else "")
 
 
-def _told(names: Mapping[int, str], number: int) -> str:
+def _name_of(names: Mapping[int, str], number: int) -> str:
     return repr(names[number][:80]) if number in names else "absent"
 
 

@@ -47,7 +47,7 @@ def listing(places: Sequence[Path], *, roots: Sequence[Path]) -> Listing:
     A symlinked image keeps the path of its link, since its labels are beside the link.
 
     Raises:
-        DataError: a folder holds a great deal besides images, as the root of a disk does.
+        DataError: a folder has many files besides images, as the root of a disk does.
     """
     found = Listing()
     for place in places:
@@ -89,8 +89,8 @@ def _below(folder: Path, found: Listing) -> Iterator[Path]:
                 found.unread[suffix] += 1
         if found.others > max(MOST_OTHERS, OTHERS_EACH * images):
             raise DataError(
-                f"must be a folder of images, but {folder} holds more than {found.others} other files and folders, "
-                f"and {images} images among those looked at; name the folder that holds the images"
+                f"must be a folder of images, but {folder} has more than {found.others} other files and folders, "
+                f"and {images} images among those looked at; name the folder of the images"
             )
 
 

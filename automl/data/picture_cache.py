@@ -39,7 +39,7 @@ NEVER: Final[Stamp] = (-1, -1, -1)
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines that are told of images and depend on their content alone."""
+    """Lines about images that depend on their content alone."""
 
     made: Callable[[], Iterable[str]]
     cache: Path | None = None
@@ -80,7 +80,7 @@ def look_at_all(images: Iterable[Path], *, cache: Path | None = None) -> Mapping
 
 
 def kept_lines(images: Mapping[str, Sequence[Path]], pictures: Mapping[Path, Picture], lines: Lines) -> list[str]:
-    """Return the lines that are told of some images, those of the last time where paths and contents are the same."""
+    """Return the lines about some images, those of the last time where paths and contents are the same."""
     if lines.cache is None:
         return list(lines.made())
     key = hashlib.blake2b(FORMAT.encode(), digest_size=DIGEST)

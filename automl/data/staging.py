@@ -157,7 +157,7 @@ def _before(folder: Path) -> Sequence[str]:
     """Return the files of an earlier staging, relative to the folder.
 
     Raises:
-        StudyError: the folder holds files and is not of this program, or a part of it is a link.
+        StudyError: the folder contains files and was not made by this program, or a part of it is a link.
     """
     for path in (folder, folder / "images", folder / "labels", *folder.glob("images/*"), *folder.glob("labels/*")):
         if path.is_symlink() and not path.suffix:
@@ -185,7 +185,7 @@ def _refuse_strange(folder: Path, wanted: Mapping[Path, _File], before: Sequence
     for path in _present(folder):
         if path not in ours and path not in wanted and not path.is_symlink():
             raise StudyError(
-                f"{path}: must not be in {folder}, which holds staged files alone; move it away, into the data set if "
+                f"{path}: must not be in {folder}, which is for staged files alone; move it away, into the data set if "
                 "it belongs there"
             )
 

@@ -1,4 +1,4 @@
-"""Identity of a study's data set: recorded when it begins, compared at every later start, differences told by name.
+"""Identity of a study's data set: recorded when it begins, compared at every later start, differences are named.
 
 The fingerprint is in the journal; the names and digests that tell what changed are in a file of their own, outside the
 staged tree, which may be deleted at any time.
@@ -37,12 +37,12 @@ def refuse_changed(data: DataSet, folder: Path, journal: Journal | None) -> None
     if noted == data.fingerprint or (noted is None and _as_before_records(data, folder)):
         return
     lines = [*identity.changes(kept, data.identity)] if (kept := _kept(folder, noted)) else []
-    told = "".join(f"\n  {line}" for line in lines[:MOST_SHOWN])
-    told += f"\n  and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
+    listed = "".join(f"\n  {line}" for line in lines[:MOST_SHOWN])
+    listed += f"\n  and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
     unnamed = "" if lines else f"\n  which ones is not known, since {folder / DATA_FILES} does not tell"
     raise StudyError(
         f"{data.source}: must be the data set with which the study began, but class names, images or labels have "
-        f"changed since, so that its trials could not be compared:{told}{unnamed}\n"
+        f"changed since, so that its trials could not be compared:{listed}{unnamed}\n"
         "restore them, or start a new study with another --name"
     )
 
@@ -65,7 +65,7 @@ def _kept(folder: Path, fingerprint: str | None) -> Identity | None:
 
 
 def _as_before_records(data: DataSet, folder: Path) -> bool:
-    """Return True if the data set is that of a study whose journal has no fingerprint yet, as far as can be told."""
+    """Return True if the data set is that of a study whose journal has no fingerprint yet, as far as is known."""
     known = {text for text in (_of_staged(folder), _of_summary(folder)) if text}
     if not known:
         LOG.info(

@@ -26,7 +26,7 @@ def declare(folder: Path, journal: Journal, slots: Slots, nodes: Sequence[Node],
     Raises:
         StudyError: the trials would use fewer GPUs than in the session before.
     """
-    LOG.info(told(slots, nodes))
+    LOG.info(summary(slots, nodes))
     sessions = journal.notes().get(NOTE, [])
     before, now = float(sessions[-1]["gpus"]) if sessions else 0.0, slots.gpus * slots.concurrent
     if now < before and not fewer_gpus:
@@ -36,21 +36,21 @@ def declare(folder: Path, journal: Journal, slots: Slots, nodes: Sequence[Node],
         )
     session = {
         "at": utc_now(), "places": slots.concurrent, "gpus": now, "gpus_each": slots.gpus, "cpus_each": slots.cpus,
-        "nodes": [node.told() for node in nodes[:MOST_SHOWN]],
+        "nodes": [node.summary() for node in nodes[:MOST_SHOWN]],
     }  # fmt: skip
     journal.note(NOTE, [*sessions, session][-MOST_KEPT:])
 
 
-def told(slots: Slots, nodes: Sequence[Node]) -> str:
+def summary(slots: Slots, nodes: Sequence[Node]) -> str:
     """Return the places and devices in one line.
 
-    >>> told(Slots(gpus=1.0, cpus=8.0, concurrent=2), [Node("a", 16, 2)])
+    >>> summary(Slots(gpus=1.0, cpus=8.0, concurrent=2), [Node("a", 16, 2)])
     '2 places, 1 GPU and 8 CPU cores each: a (16 CPU cores, 2 GPUs)'
-    >>> told(Slots(gpus=0.0, cpus=1.0, concurrent=1), [Node("a", 1, 0)])
+    >>> summary(Slots(gpus=0.0, cpus=1.0, concurrent=1), [Node("a", 1, 0)])
     '1 place, no GPU and 1 CPU core each: a (1 CPU core, no GPU)'
     """
     gpus = f"{slots.gpus:g} GPU" if slots.gpus else "no GPU"
     cpus = f"{slots.cpus:g} CPU core{'s' * (slots.cpus != 1)}"
     more = f" and {len(nodes) - MOST_SHOWN} more nodes" if len(nodes) > MOST_SHOWN else ""
-    shown = ", ".join(node.told() for node in nodes[:MOST_SHOWN])
+    shown = ", ".join(node.summary() for node in nodes[:MOST_SHOWN])
     return f"{slots.concurrent} place{'s' * (slots.concurrent != 1)}, {gpus} and {cpus} each: {shown}{more}"

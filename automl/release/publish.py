@@ -166,7 +166,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
 def outdated(verdict: Verdict, champion: int, published: int | None) -> bool:
     """Return True if a verdict depends on the comparison with a champion, and another one serves now.
 
-    `published` is the version that holds the model already, if any: as the champion it needs no comparison.
+    `published` is the version that contains the model already, if any: as the champion it needs no comparison.
     """
     if champion in {verdict.champion, published} or (champion == 0 and verdict.over_champion is None):
         return False

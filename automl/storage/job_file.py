@@ -43,7 +43,7 @@ def repair(job: Job) -> bool:
 
 
 def is_of_another(job: Job) -> bool:
-    """Return True if a folder holds the job file of a training of other params or another seed.
+    """Return True if a folder contains the job file of a training of other params or another seed.
 
     Such a folder is left where a journal was restored from a copy that is older than the folder. Files are compared by
     their names, since a storage may be mounted elsewhere.

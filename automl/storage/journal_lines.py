@@ -107,12 +107,12 @@ class Lines:
     def warnings(self) -> list[str]:
         """Return a message on each unfinished append that was left out, now or by an earlier session."""
         asides = sorted(self.path.parent.glob(f"{self.path.name}{DROPPED}*"))
-        told = [
+        messages = [
             f"{aside}: {aside.stat().st_size} bytes of an unfinished append, which a resumed study left out of its "
             "journal"
             for aside in asides
         ]
-        return told if self._writable or not self.dropped else [*told, self.dropped]
+        return messages if self._writable or not self.dropped else [*messages, self.dropped]
 
     def _add(self, content: bytes) -> None:
         """Write after the last good line; only what this process tried to write may stand there, and is replaced."""
@@ -242,7 +242,7 @@ def _parsed(lines: list[bytes], path: Path) -> Iterator[dict[str, Any]]:
         with records.reading(Path(f"{path}:{number}"), kind="a line of a study's journal", remedy=REMEDY):
             log = json.loads(line, parse_constant=_refuse)
             if not isinstance(log, dict):
-                raise TypeError(f"it holds a {type(log).__name__}")
+                raise TypeError(f"it contains a {type(log).__name__}")
         yield log
 
 

@@ -74,14 +74,14 @@ def read_json(path: Path, *, kind: str, remedy: str) -> dict[str, Any]:
     """Return the JSON object in a record, without its checksum; one without a checksum is of an earlier version.
 
     Raises:
-        RecordError: it is damaged, or holds something else.
+        RecordError: it is damaged, or contains something else.
         OSError: it is missing or cannot be read.
     """
     with reading(path, kind=kind, remedy=remedy):
         text = read_bytes(path).decode("utf-8")
         plain = json.loads(text, parse_constant=_refuse)
         if not isinstance(plain, dict):
-            raise TypeError(f"holds a {type(plain).__name__}")
+            raise TypeError(f"contains a {type(plain).__name__}")
         if plain.pop(SEAL, None) is not None and sealed(plain) != text:
             raise ValueError("its checksum is wrong")
         return plain

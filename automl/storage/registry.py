@@ -100,7 +100,7 @@ class Registry:
         moves = self._replayed(history).moves(aliases, lines)
         if moves is None:
             raise RegistryError(
-                f"{self.folder / ALIASES}: must be what {HISTORY} leads to, but holds {aliases}; {self._remedy()}"
+                f"{self.folder / ALIASES}: must be what {HISTORY} leads to, but is {aliases}; {self._remedy()}"
             )
         return aliases, moves
 
@@ -109,7 +109,7 @@ class Registry:
         return sorted(int(path.name) for path in self._entries() if version_folder.is_version(path))
 
     def skipped(self) -> list[Path]:
-        """Return what stands among the versions and is none: empty and foreign folders and files."""
+        """Return entries among the versions that are none: empty and foreign folders and files."""
         return sorted(path for path in self._entries() if not version_folder.is_version(path))
 
     def path(self, version: int | str) -> Path:
@@ -263,7 +263,7 @@ class Registry:
         moved = (number for entry in self.history() for number in entry["moves"].values() if number)
         number = max((*self.versions(), *moved), default=0) + 1
         while os.path.lexists(blocked := self.folder / VERSIONS / version_folder.named(number)):
-            LOG.warning(f"{blocked}: is no version, since it holds no manifest; its number is skipped")
+            LOG.warning(f"{blocked}: is no version, since it has no manifest; its number is skipped")
             number += 1
         return number
 

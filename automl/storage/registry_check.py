@@ -15,7 +15,7 @@ def problems(registry: Registry) -> list[str]:
 
 
 def notes(registry: Registry) -> list[str]:
-    """Return what was left out and is no damage: what stands among the versions and is none, an incomplete line."""
+    """Return what was left out and is no damage: entries among the versions that are none, an incomplete line."""
     found = [f"{path}: is no version and is left out" for path in registry.skipped()]
     path = registry.folder / HISTORY
     if move_log.incomplete(path):

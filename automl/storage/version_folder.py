@@ -38,7 +38,7 @@ def number_of(name: str) -> int | None:
 
 
 def is_version(path: Path) -> bool:
-    """Return True if a path has the name of a version and holds a manifest."""
+    """Return True if a path has the name of a version and contains a manifest."""
     return number_of(path.name) is not None and path.is_dir() and os.path.lexists(path / MANIFEST)
 
 

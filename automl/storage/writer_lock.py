@@ -34,7 +34,7 @@ def held(
         StudyError: the folder cannot be written or locked.
     """
     with ExitStack() as stack:
-        since, told = clock(), False
+        since, logged = clock(), False
         while True:
             try:
                 stack.enter_context(files.locked(folder))
@@ -45,8 +45,8 @@ def held(
                         f"{folder}: must be free to write within {duration(seconds)}, but {error.holder} is writing; "
                         "nothing is lost: wait for it, then once more (a study: automl resume)"
                     ) from None
-                if not told:
+                if not logged:
                     LOG.warning(f"{folder}: {error.holder} is writing; waits for it, {duration(seconds)} at most")
-                told = True
+                logged = True
             sleep(PAUSE)
         yield

@@ -15,7 +15,7 @@ MOST_CHOICES: Final = 1000
 MOST_RANGES: Final = 100
 """Of one parameter: each two are compared."""
 EXACT: Final = 2**53
-"""The largest whole number up to which a float holds each."""
+"""The largest whole number up to which a float represents each."""
 
 
 def parameter_mistakes(

@@ -45,7 +45,7 @@ def well_typed(record: Record) -> Record:
     Numbers must be finite, and a bool is no number.
 
     Raises:
-        TypeError: a field holds a value of another type.
+        TypeError: a field has a value of another type.
     """
     for field in fields(record):  # type: ignore[arg-type]
         value: Any = getattr(record, field.name)

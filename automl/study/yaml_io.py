@@ -121,7 +121,7 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML loader that rejects duplicate keys and reads `1e-4` as a number."""
 
     def construct_document(self, node: yaml.Node) -> Any:  # noqa: ANN401
-        """Refuse what stands for far more values than the text has, before any is made."""
+        """Refuse aliases that expand to far more values than the text has, before any is made."""
         _Weights().of(node)
         return super().construct_document(node)
 

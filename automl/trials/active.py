@@ -45,7 +45,7 @@ class ActiveJobs:
         """Return the job as a new attempt with a new lease; earlier attempts may no longer write."""
         if job_file.is_of_another(job):
             checkpoints.start_over(job.folder)
-            LOG.info(f"{job.folder} holds another training than the journal says; its state is deleted")
+            LOG.info(f"{job.folder} has another training than the journal; its state is deleted")
         given = self._jobs[job.number] = replace(job, attempt=lease.acquire(job.folder))
         job_file.write(given)
         return given

@@ -32,7 +32,7 @@ def is_away(job: Job) -> bool:
 
 
 def wait_for(job: Job, wait: Wait = Wait()) -> None:
-    """Return once every staged image of a job leads to a file; told at first and once a minute.
+    """Return once every staged image of a job leads to a file; a wait is logged at first and once a minute.
 
     Only a process that waits for its storage (`outage.retries_enabled`) waits for its data.
 
@@ -40,18 +40,18 @@ def wait_for(job: Job, wait: Wait = Wait()) -> None:
         DataError: they are away for too long, or this process does not wait.
     """
     settings, since, pause = outage.current(), wait.clock(), outage.SHORTEST
-    told: float | None = None
+    logged: float | None = None
     while missing := staging.away(Path(job.data)):
         lost = f"{len(missing)} staged images lead nowhere, such as {missing[0]} -> {_target(missing[0])}"
         waited = wait.clock() - since
         if settings is None or waited >= wait.most:
             raise DataError(f"{job.data}: must lead to images, but {lost}{_after(waited)}; bring the data set back")
-        if told is None or wait.clock() - told >= outage.REPEAT_SECONDS:
+        if logged is None or wait.clock() - logged >= outage.REPEAT_SECONDS:
             settings.say(f"data: {lost}; the trial waits until the data set is back{_after(waited)}")
-            told = wait.clock()
+            logged = wait.clock()
         wait.sleep(pause)
         pause = min(outage.LONGEST, 2 * pause)
-    if told is not None and settings:
+    if logged is not None and settings:
         settings.say(f"data: {Path(job.data).parent} leads to all its images again{_after(wait.clock() - since)}")
 
 

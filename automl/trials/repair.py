@@ -41,8 +41,8 @@ def mend_retrainings(journal: Journal, jobs: Mapping[str, Job]) -> dict[str, str
             if not (job.folder / CURVES).exists() and job.folder.is_dir():
                 curves_file.write_curves(job.folder, known)
                 done[name] = f"{job.folder / CURVES} is missing and is written again from the journal"
-            elif told := mend_curves(job.folder, known):
-                done[name] = told
+            elif message := mend_curves(job.folder, known):
+                done[name] = message
         elif damage := _damage(job.folder):
             aside = records.set_aside(job.folder / CURVES)
             checkpoints.start_over(job.folder)

@@ -29,7 +29,7 @@ def test_a_folder_of_a_great_many_other_files_is_not_searched_to_its_end(
     monkeypatch.setattr(images, "MOST_OTHERS", 30)
     for number in range(100):
         written(root / "notes", f"{number}.md", "")
-    assert "name the folder that holds the images" in refused(root, train=".")
+    assert "name the folder of the images" in refused(root, train=".")
 
 
 @pytest.mark.parametrize("kind", ["a FIFO", "a device"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from automl.cluster import Node, Slots
-from automl.pipeline.devices import MOST_SHOWN, NOTE, declare, told
+from automl.pipeline.devices import MOST_SHOWN, NOTE, declare, summary
 from automl.storage.journal import Journal
 from automl.study.errors import StudyError
 from tests.builders import METRIC
@@ -48,5 +48,5 @@ def test_fewer_gpus_than_before_are_refused_until_they_are_accepted(journal: Jou
 
 
 def test_of_many_nodes_some_are_shown() -> None:
-    line = told(CPUS, [Node(str(number), 1, 0) for number in range(MOST_SHOWN + 3)])
+    line = summary(CPUS, [Node(str(number), 1, 0) for number in range(MOST_SHOWN + 3)])
     assert line.endswith("(1 CPU core, no GPU) and 3 more nodes")

@@ -218,7 +218,7 @@ def test_what_stands_in_the_place_of_the_next_version_is_skipped_and_named(
     told = [record.message for record in caplog.records]
     assert [path.name for path in registry.skipped()] == ["0004", "0005"]
     assert told == [
-        f"{path}: is no version, since it holds no manifest; its number is skipped" for path in registry.skipped()
+        f"{path}: is no version, since it has no manifest; its number is skipped" for path in registry.skipped()
     ]
 
 

@@ -95,7 +95,7 @@ def of_another(registry: Registry) -> None:
 DAMAGES: list[tuple[Damage, str]] = [
     (lambda held: (held.folder / "aliases.json").unlink(), r"aliases\.json: must be readable JSON, but No such file .*"
      r'write into it what history\.jsonl leads to: {"challenger": 4, "champion": 2, "previous": 1}'),
-    (other_champion, r"aliases\.json: must be what history\.jsonl leads to, but holds .*'champion': 1"),
+    (other_champion, r"aliases\.json: must be what history\.jsonl leads to, but is .*'champion': 1"),
     (lambda held: (held.folder / "history.jsonl").unlink(), r"must be what history\.jsonl leads to, .*leads to: {}"),
     (lambda held: without_line(held, 7), r"aliases\.json: must be what history\.jsonl leads to"),
     (lambda held: without_line(held, 5), r"history\.jsonl:6: .*but its checksum is wrong; restore it"),

@@ -17,7 +17,7 @@ from automl.apps.serve.thresholds import Thresholds
 SMALL_BYTES: Final = 16_000_000
 """Images whose decoding takes more wait for each other's memory; 16 MB are 2,666,666 pixels, more than Full HD."""
 MAX_WAITING: Final = 64
-"""Maximum requests that run or wait for their turn; each holds a body."""
+"""Maximum requests that run or wait for their turn; each has a body in memory."""
 WAIT_SECONDS: Final = 30.0
 """Timeout of a request from its complete body to its answer."""
 BUSY: Final = "the server is busy; try again"
