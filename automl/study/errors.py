@@ -28,6 +28,10 @@ class TrialError(AutomlError):
     """A training that cannot continue; its message becomes the trial's cause."""
 
 
+class NotFiniteError(TrialError):
+    """A training whose loss or metric is not finite."""
+
+
 class ExportError(AutomlError):
     """An export, or the check of one, failed."""
 

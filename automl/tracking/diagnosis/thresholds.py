@@ -1,0 +1,91 @@
+"""Thresholds of the diagnosis, each with its reason.
+
+`benchmarks/diagnosis.py` measures what they find in trainings with planted faults: those of even seeds served to choose
+them, those of odd seeds judge them.
+"""
+
+from typing import Final
+
+LEARNED: Final = 0.5
+"""Share of a training after which it must have learned something: before, warm-up and mosaic explain low values."""
+LEAST_EPOCHS: Final = 5
+"""Epochs before which a detector's metrics say little: its first validations often stand at 0."""
+
+SETTLED: Final = 0.05
+"""Change of a loss over eight epochs, as a share of its mean, below which it counts as converged."""
+
+RISE: Final = 1.1
+"""Validation loss over its least value so far; noise of a small validation split stays below in healthy trainings."""
+FALL: Final = 0.9
+"""Training loss now over that at the least validation loss: it must still fall, else nothing is memorised."""
+RISING_EPOCHS: Final = 5
+"""Epochs since the least validation loss: a bad epoch or the warm-up lasts less."""
+SMOOTHED: Final = 3
+"""Epochs of a mean against the noise of one."""
+
+BOX_FALL: Final = 0.3
+"""Fall of the box loss as a share of that of the class loss; healthy trainings stay above one half."""
+CLASS_FALL: Final = 0.4
+"""Least fall of the class loss with which the box loss is compared."""
+
+FLAT_EPOCHS: Final = 6
+"""Epochs without gain that count as a plateau."""
+FLAT_LOSS: Final = 0.02
+"""Largest fall of the training loss over these epochs, as a share."""
+FLAT_METRIC: Final = 0.02
+"""Largest gain of the metric over these epochs, as a share of the best value before."""
+
+NOTHING: Final = 0.01
+"""mAP50 of a detector that guesses."""
+
+SUPPRESSED: Final = 0.25
+"""AP50 of a class as a share of the median of the others."""
+OTHERS: Final = 0.3
+"""Least median AP50 of the other classes: before, the training is too young to compare classes."""
+
+MISSED: Final = 0.5
+"""Recall of small objects as a share of that of larger ones."""
+LARGER: Final = 0.5
+"""Least recall of larger objects: before, all sizes are missed."""
+
+LOW_CONFIDENCE: Final = 0.05
+"""Threshold of the best F1; thresholds in use start at 0.25, so a model below is cut off entirely."""
+GOOD_F1: Final = 0.3
+"""Least F1 with which features count as learned, so that only confidence is wrong."""
+
+BACKGROUND: Final = 0.4
+"""Share of the detections, at the threshold of the best F1, that overlap no true box."""
+ANY_F1: Final = 0.1
+"""Least F1 at which false detections are told from guesses."""
+
+UNCHANGED: Final = 0.9
+"""Share of inputs equal in two epochs."""
+EXPECTED_UNCHANGED: Final = 0.5
+"""Largest share that the settings explain: a flip with probability 0.5 leaves half of the images alike."""
+
+TINY_RATIO: Final = 3.0
+"""Share of tiny boxes in the inputs over that in the labels."""
+TINY_GAIN: Final = 0.15
+"""The same as a difference."""
+
+STARVED: Final = 0.5
+"""Share of the time in which the device waits for data: above, a faster device gains nothing."""
+STARVED_EPOCHS: Final = 2
+"""Epochs in a row: the first one fills caches."""
+
+FEWEST_TRIALS: Final = 8
+"""Trials below which a study says nothing on its parameters."""
+NO_EFFECT: Final = 0.1
+"""Importance of a parameter as a share of an even one."""
+EDGE: Final = 0.05
+"""Distance to an end of the range, as a share of it, of the best value."""
+EDGE_OTHERS: Final = 0.2
+"""The same for the second and third best: one value near an end is chance."""
+TIED: Final = 0.6
+"""Share of trials at 0 at the first rung: more than the ladder would prune by their values."""
+TIED_VALUE: Final = 0.005
+"""Values below are no learning."""
+PAIRS: Final = 5
+"""Trials at both rung and end below which a rank correlation says nothing."""
+RANKS: Final = 0.2
+"""Rank correlation below which the first rung does not predict the end; among survivors it is lower than among all."""

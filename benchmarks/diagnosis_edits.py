@@ -1,0 +1,150 @@
+"""Faults of a data set and of a program, planted for `diagnosis.py`."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.float64]
+"""(boxes, 5): class, centre, width and height, as shares of the image."""
+FOREVER: Final = 10_000
+VICTIM: Final = 0
+"""Class that loses its labels."""
+
+
+def apply(edit: tuple[str, float], root: Path, rng: Generator) -> None:
+    """Change the labels or images of a drawn data set below `root`."""
+    name, strength = edit
+    if name == "two sizes":
+        for split in ("train", "val"):
+            two_sizes(root, split, int(strength))
+    elif name == "labels of others":
+        paths = sorted((root / "labels" / "train").glob("*.txt"))
+        texts = [path.read_text() for path in paths]
+        for path, text in zip(paths, texts[len(texts) // 2 :] + texts[: len(texts) // 2], strict=True):
+            path.write_text(text)
+    elif name:
+        split = "val" if name == "val unlabelled" else "train"
+        for path in sorted((root / "labels" / split).glob("*.txt")):
+            write_boxes(path, CHANGES[name](read_boxes(path), strength, rng))
+
+
+def read_boxes(path: Path) -> Boxes:
+    """Return the boxes of a label file."""
+    return np.array([[float(word) for word in line.split()] for line in path.read_text().splitlines()]).reshape(-1, 5)
+
+
+def write_boxes(path: Path, boxes: Boxes) -> None:
+    """Write a label file."""
+    path.write_text("".join(f"{int(row[0])} {' '.join(f'{value:.6f}' for value in row[1:])}\n" for row in boxes))
+
+
+def unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
+    """Drop a share of the boxes of one class."""
+    return boxes[(boxes[:, 0] != VICTIM) | (rng.random(len(boxes)) >= share)]
+
+
+def val_unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
+    """Drop a share of all boxes."""
+    return boxes[rng.random(len(boxes)) >= share]
+
+
+def boxes_moved(boxes: Boxes, share: float, rng: Generator) -> Boxes:
+    """Move each box and change its size by up to a share of its sides."""
+    moved = boxes.copy()
+    moved[:, 1:3] += rng.uniform(-share, share, (len(boxes), 2)) * boxes[:, 3:]
+    moved[:, 3:] *= np.exp(rng.uniform(-share, share, (len(boxes), 2)))
+    low = np.clip(moved[:, 1:3] - moved[:, 3:] / 2, 0, 0.95)
+    high = np.maximum(np.clip(moved[:, 1:3] + moved[:, 3:] / 2, 0, 1), low + 0.02)
+    return np.concatenate([boxes[:, :1], (low + high) / 2, high - low], axis=1)
+
+
+CHANGES: Final[Mapping[str, Callable[[Boxes, float, Generator], Boxes]]] = {
+    "unlabelled": unlabelled,
+    "val unlabelled": val_unlabelled,
+    "boxes moved": boxes_moved,
+}
+
+
+def two_sizes(root: Path, split: str, tiles: int) -> None:
+    """Make every second image one of small objects, tiled from shrunken images, and magnify the others twice."""
+    images = sorted((root / "images" / split).glob("*.jpg"))
+    pictures = [cv2.imread(str(path)) for path in images]
+    labels = [read_boxes(root / "labels" / split / f"{path.stem}.txt") for path in images]
+    for place, path in enumerate(images):
+        if place % 2:
+            picture, boxes = magnified(pictures[place], labels[place])
+        else:
+            chosen = [(place + step) % len(images) for step in range(tiles * tiles)]
+            picture, boxes = tiled([pictures[one] for one in chosen], [labels[one] for one in chosen], tiles)
+        cv2.imwrite(str(path), picture)
+        write_boxes(root / "labels" / split / f"{path.stem}.txt", boxes)
+
+
+def tiled(pictures: list[Any], labels: list[Boxes], tiles: int) -> tuple[Any, Boxes]:
+    """Return shrunken images in a square, as many a side as asked."""
+    height, width = pictures[0].shape[:2]
+    canvas, found = np.zeros_like(pictures[0]), []
+    small = (width // tiles, height // tiles)
+    for place, (picture, boxes) in enumerate(zip(pictures, labels, strict=True)):
+        row, column = divmod(place, tiles)
+        top, left = row * small[1], column * small[0]
+        canvas[top : top + small[1], left : left + small[0]] = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        here = boxes.copy()
+        here[:, 1] = boxes[:, 1] * small[0] / width + left / width
+        here[:, 2] = boxes[:, 2] * small[1] / height + top / height
+        here[:, 3:] = boxes[:, 3:] / tiles
+        found.append(here)
+    return canvas, np.concatenate(found)
+
+
+def magnified(picture: Any, boxes: Boxes) -> tuple[Any, Boxes]:  # noqa: ANN401
+    """Return the middle of an image, twice as large, with the boxes whose centres are in it."""
+    height, width = picture.shape[:2]
+    part = picture[height // 4 : height // 4 + height // 2, width // 4 : width // 4 + width // 2]
+    low, high = (boxes[:, 1:3] - boxes[:, 3:] / 2) * 2 - 0.5, (boxes[:, 1:3] + boxes[:, 3:] / 2) * 2 - 0.5
+    inside = np.all(np.abs(boxes[:, 1:3] - 0.5) < 0.25, axis=1)
+    low, high = np.clip(low[inside], 0, 1), np.clip(high[inside], 0, 1)
+    return cv2.resize(part, (width, height)), np.concatenate([boxes[inside, :1], (low + high) / 2, high - low], axis=1)
+
+
+def hooks(hook: tuple[str, float]) -> dict[str, Callable[[Any], None]]:
+    """Return callbacks of Ultralytics that plant a fault of the program."""
+    name, strength = hook
+    if name == "no augmentation":
+        return {"on_train_start": _no_augmentation}
+    if name == "slow data":
+        return {"on_train_start": lambda trainer: _slow(trainer, strength)}
+    if name == "out of memory":
+        left = [int(strength)]
+
+        def fail(_trainer: Any) -> None:  # noqa: ANN401
+            left[0] -= 1
+            if left[0] == 0:
+                left[0] = FOREVER
+                raise RuntimeError("CUDA out of memory")
+
+        return {"on_train_batch_start": fail}
+    return {}
+
+
+def _no_augmentation(trainer: Any) -> None:  # noqa: ANN401
+    data = trainer.train_loader.dataset
+    data.augment = False
+    data.transforms = data.build_transforms(trainer.args)
+
+
+def _slow(trainer: Any, seconds: float) -> None:  # noqa: ANN401
+    data = trainer.train_loader.dataset
+    before = data.get_image_and_label
+
+    def slowly(index: int) -> Any:  # noqa: ANN401
+        time.sleep(seconds)
+        return before(index)
+
+    data.get_image_and_label = slowly
