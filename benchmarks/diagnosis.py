@@ -8,14 +8,25 @@ for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import argparse
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from automl.study import EndReason
+from automl.tracking.diagnosis import training_rules
+from automl.tracking.diagnosis.record import TrainingRecord
+from automl.trainers import yolo
 
 from benchmarks import diagnosis_plan
 from benchmarks.diagnosis_plan import NANO, SAMPLE
 
 ROWS: Final = Path(__file__).with_suffix("") / "rows.jsonl"
 SEEDS: Final = 8
+NOT_FINITE: Final = "not finite"
+KNOWN: Final = {("sample", "class suppressed", "scratch")}
+"""Data, finding and subject of what is true without a planted fault: the sample's scratches are not learned by a micro
+model in few epochs. Such a finding counts neither as found nor as an alarm."""
+Row = dict[str, Any]
 
 
 def collect(rows: Path, scratch: Path, *, data: Path | None, weights: Path | None, hours: float) -> None:
@@ -36,10 +47,64 @@ def collect(rows: Path, scratch: Path, *, data: Path | None, weights: Path | Non
         print(f"{case.key}: {time.monotonic() - began:.0f} s {row['end']}", flush=True)
 
 
-def read(rows: Path) -> list[dict[str, object]]:
+def read(rows: Path) -> list[Row]:
     """Return the rows that were written whole."""
     text = rows.read_text(encoding="utf-8") if rows.exists() else ""
     return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+
+
+def of_half(rows: Sequence[Row], half: int) -> list[Row]:
+    """Return the rows of even seeds, on which thresholds were chosen, or of odd ones."""
+    return [row for row in rows if row["seed"] % 2 == half]
+
+
+def record_of(row: Row, defaults: Mapping[str, Any]) -> TrainingRecord:
+    """Return the record of a training from its row."""
+    curves = {
+        tag: {epoch: value for epoch, value in enumerate(values, start=1) if value is not None}
+        for tag, values in {**row["curves"], **row["details"]}.items()
+    }
+    return TrainingRecord(
+        trial=f"{row['fault'] or 'healthy'} {row['strength']}",
+        epochs=row["epochs"],
+        curves=curves,
+        settings={**defaults, **row["settings"]},
+        instances=row["instances"]["train"],
+        changed=row["changed"],
+        reason=EndReason.NOT_FINITE if NOT_FINITE in row["end"] else None,
+    )
+
+
+def names_of(row: Row, defaults: Mapping[str, Any]) -> dict[str, int]:
+    """Return the findings on a training as they appear while it runs: name to the first epoch with it."""
+    record, found = record_of(row, defaults), dict[str, int]()
+    for epoch in range(record.epoch + 1):
+        for finding in training_rules.findings(record.until(epoch)):
+            if (row["data"], finding.name, finding.subject) not in KNOWN:
+                found.setdefault(finding.name, epoch)
+    return found
+
+
+def judged(rows: Sequence[Row], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many planted faults were found with the right name, and the share of healthy trainings with any."""
+    planted = [(row["fault"], names_of(row, defaults)) for row in rows if row["fault"]]
+    healthy = [names_of(row, defaults) for row in rows if not row["fault"]]
+    alarms = sum(bool(found) for found in healthy)
+    return {
+        "faults": len({fault for fault, _ in planted}),
+        "planted": len(planted),
+        "found": sum(fault in found for fault, found in planted),
+        "healthy": len(healthy),
+        "false_alarm_rate": round(alarms / len(healthy), 3) if healthy else None,
+    }
+
+
+def told(rows: Sequence[Row], defaults: Mapping[str, Any]) -> None:
+    """Print each row with what was found in it."""
+    for row in sorted(rows, key=lambda row: (row["fault"], row["strength"], row["seed"])):
+        found = names_of(row, defaults)
+        right = row["fault"] in found if row["fault"] else not found
+        print(f"{'' if right else 'WRONG '}{row['fault'] or 'healthy'}, {row['strength']}, seed {row['seed']}: {found}")
 
 
 def main() -> None:
@@ -53,6 +118,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.hours:
         collect(given.rows, given.scratch, data=given.data, weights=given.weights, hours=given.hours)
+    defaults, rows = yolo.settings(), read(given.rows)
+    told(rows, defaults)
+    for half, name in enumerate(("chosen on", "judged on")):
+        print(f"{name} seeds {half}, {half + 2}, ...: {json.dumps(judged(of_half(rows, half), defaults))}")
+    print(json.dumps(judged(of_half(rows, 1), defaults)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from automl.study.trial import EndReason
+
 
 class AutomlError(Exception):
     """A condition that the user can fix; the message contains the remedy."""
@@ -27,9 +29,10 @@ class StudyError(AutomlError):
 class TrialError(AutomlError):
     """A training that cannot continue; its message becomes the trial's cause."""
 
-
-class NotFiniteError(TrialError):
-    """A training whose loss or metric is not finite."""
+    def __init__(self, message: str, *, reason: EndReason | None = None) -> None:
+        """Store the end reason of the trial, None where there is none but the message."""
+        self.reason = reason
+        super().__init__(message)
 
 
 class ExportError(AutomlError):

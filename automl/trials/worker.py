@@ -12,8 +12,8 @@ from automl.storage import curves_file, scratch
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import PASSING, patiently
-from automl.study import Ending, EndReason, Job, Measurement, Report
-from automl.study.errors import AutomlError, NotFiniteError
+from automl.study import Ending, Job, Measurement, Report
+from automl.study.errors import AutomlError, TrialError
 from automl.trainers import trainer_of
 from automl.trials import checkpoints, lease
 
@@ -31,8 +31,8 @@ def run(job: Job, report: Report) -> Ending:
             return Ending(final=_train(checkpoints.Folder(job), place, report))
     except lease.Superseded:
         raise
-    except NotFiniteError as error:
-        return Ending(cause=str(error), kind=EndReason.NOT_FINITE)
+    except TrialError as error:
+        return Ending(cause=str(error), kind=error.reason)
     except AutomlError as error:
         return Ending(cause=str(error))
     except OSError as error:

@@ -85,7 +85,7 @@ def status(
         print_json(found)
         return
     print_table(found.table)
-    for line in (found.driver_text, *found.messages):
+    for line in (found.driver_text, *found.messages, *found.finding_lines()):
         print(line)
 
 

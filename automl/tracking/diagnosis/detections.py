@@ -26,7 +26,7 @@ def class_suppressed(record: TrainingRecord) -> Iterator[Finding]:
         counted = f", with {share:.0%} of the training boxes" if share is not None else ""
         yield Finding(
             SUPPRESSED, record.trial, record.validated,
-            f"class {name} suppressed: AP50 {value:.2f}, others {others:.2f}{counted}",
+            f"{name} has AP50 {value:.2f}, the others {others:.2f}{counted}",
             f"look at the labels of {name} (missing, mixed with another class), add images of it, "
             "raise imgsz if it is thin or small, or train longer",
             {"ap50": value, "others": others, **({} if share is None else {"share of boxes": share})},

@@ -66,6 +66,8 @@ def box_slow(record: TrainingRecord) -> Iterator[Finding]:
     box, kinds = (record.series(f"train/{name}") for name in ("box_loss", "cls_loss"))
     if len(kinds) < max(limits.LEAST_EPOCHS + 1, limits.LEARNED * record.epochs) or min(*box[:1], *kinds[:1]) <= 0:
         return
+    if oscillates(box):  # its mean says nothing on its fall
+        return
     box_fall, class_fall = (1 - fmean(values[-limits.SMOOTHED :]) / values[0] for values in (box, kinds))
     if class_fall >= limits.CLASS_FALL and box_fall < limits.BOX_FALL * class_fall:
         yield Finding(

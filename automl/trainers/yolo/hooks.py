@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from automl.study import Job, Measurement
-from automl.study.errors import NotFiniteError, TrialError
+from automl.study import EndReason, Job, Measurement
+from automl.study.errors import TrialError
 from automl.trainers.protocol import OnEpoch
 from automl.trainers.yolo import state_file
 from automl.trainers.yolo.arguments import overrides
@@ -76,11 +76,11 @@ class Hooks:
         sys.stdout.write(f"attempt {self.job.attempt}: epoch {trainer.epoch + 1} of {self.job.epochs} begins\n")
 
     def check_losses(self, trainer: Any) -> None:  # noqa: ANN401
-        """Raise a NotFiniteError if a training loss is not finite."""
+        """Raise a TrialError if a training loss is not finite."""
         epoch = trainer.epoch + 1
         losses = trainer.label_loss_items(trainer.tloss, prefix="train")
         if broken := [name for name, loss in losses.items() if not math.isfinite(loss)]:
-            raise NotFiniteError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
+            raise _not_finite(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
 
     def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
         """Let Ultralytics halve a batch that does not fit once; it would do so three times, and only log it."""
@@ -102,7 +102,7 @@ class Hooks:
         """Save the state after an epoch and report the epoch's measurement.
 
         Raises:
-            NotFiniteError: a metric is not finite.
+            TrialError: a metric is not finite.
         """
         now = time.monotonic()
         validated = trainer.fitness is not None
@@ -115,7 +115,7 @@ class Hooks:
             metrics["val/loss"] = _gain_free(metrics, vars(trainer.args))
         epoch = trainer.epoch + 1
         if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            raise NotFiniteError(f"not finite at epoch {epoch}: {', '.join(broken)}")
+            raise _not_finite(f"not finite at epoch {epoch}: {', '.join(broken)}")
         measurement = Measurement(epoch, metrics, seconds=now - self._since, changed=self._changed(trainer.batch_size))
         self._since = now
         state = trainer.save_dir / "state.pt"
@@ -125,6 +125,10 @@ class Hooks:
 
     def _changed(self, batch: int) -> str:
         return "" if batch == self.asked else f"out of memory: batch {self.asked} did not fit and was halved to {batch}"
+
+
+def _not_finite(cause: str) -> TrialError:
+    return TrialError(cause, reason=EndReason.NOT_FINITE)
 
 
 def _rates(groups: Sequence[Mapping[str, Any]]) -> dict[str, float]:
