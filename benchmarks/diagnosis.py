@@ -16,7 +16,6 @@ from automl.study import EndReason
 from automl.tracking.diagnosis import training_rules
 from automl.tracking.diagnosis.record import TrainingRecord
 from automl.trainers import yolo
-
 from benchmarks import diagnosis_plan
 from benchmarks.diagnosis_plan import NANO, SAMPLE
 

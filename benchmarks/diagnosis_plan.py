@@ -62,12 +62,16 @@ FAULTS: Final[Sequence[tuple[Fault, ...]]] = (
         Fault("class suppressed", "labels of 85%", edit=("unlabelled", 0.85), settings={"lr0": 0.02}),
     ),
     (
-        Fault("loss oscillates", "lr0 0.5", {"lr0": 0.5, "warmup_epochs": 0.0, "lrf": 1.0}),
-        Fault("loss oscillates", "lr0 0.2", {"lr0": 0.2, "warmup_epochs": 0.0, "lrf": 1.0}),
+        Fault("collapsed", "lr0 0.5", {"lr0": 0.5, "warmup_epochs": 0.0, "lrf": 1.0}, epochs=6),
+        Fault("collapsed", "lr0 0.2", {"lr0": 0.2, "warmup_epochs": 0.0, "lrf": 1.0}, epochs=6),
     ),
     (
-        Fault("overfitting", "24 images", {**PLAIN, "lrf": 1.0}, images=24, epochs=20),
-        Fault("overfitting", "48 images", {**PLAIN, "lrf": 1.0}, images=48, epochs=16),
+        Fault("loss oscillates", "lr0 0.08", {"lr0": 0.08, "lrf": 1.0, "close_mosaic": 0}),
+        Fault("loss oscillates", "lr0 0.05", {"lr0": 0.05, "lrf": 1.0, "close_mosaic": 0}),
+    ),
+    (
+        Fault("overfitting", "8 images", {**PLAIN, "lrf": 1.0, "lr0": 0.03}, images=8, epochs=24),
+        Fault("overfitting", "16 images", {**PLAIN, "lrf": 1.0, "lr0": 0.03}, images=16, epochs=24),
     ),
     (
         Fault("augmentation without effect", "all off", hook=("no augmentation", 1.0), epochs=3, images=48),
@@ -96,8 +100,8 @@ FAULTS: Final[Sequence[tuple[Fault, ...]]] = (
         Fault("nothing learned", "labels of other images", {"lr0": 0.02}, edit=("labels of others", 1.0), start=MICRO),
     ),
     (
-        Fault("plateau", "lr0 1e-4", {"lr0": 1e-4, "warmup_bias_lr": 0.0}),
-        Fault("plateau", "frozen", {"freeze": 9}),
+        Fault("plateau", "lr0 1e-4", {"lr0": 1e-4, "warmup_bias_lr": 0.0, "close_mosaic": 0}),
+        Fault("plateau", "frozen", {"freeze": 9, "close_mosaic": 0}),
     ),
     (
         Fault("low confidence", "cls 0.02", {"cls": 0.02, "lr0": 0.02}, start=MICRO, epochs=12),

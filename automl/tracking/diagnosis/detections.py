@@ -1,7 +1,7 @@
 """Rules on detections: a suppressed class, missed small objects, low confidence, detections of background."""
 
 from collections.abc import Iterator
-from statistics import median
+from statistics import median_high
 from typing import Final
 
 from automl.tracking.diagnosis import thresholds as limits
@@ -15,23 +15,25 @@ BACKGROUND: Final = "attention to background"
 
 
 def class_suppressed(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding for each class whose AP50 is far below that of the others."""
-    found = record.per_class()
+    """Yield a finding for each class whose AP50, or recall at confidence 0.25, is far below that of the others."""
     boxes = sum(record.instances.values())
-    for name, value in found.items() if _late(record) else ():
-        others = median([other for kind, other in found.items() if kind != name] or [0.0])
-        if others < limits.OTHERS or value >= limits.SUPPRESSED * others:
-            continue
-        share = record.instances.get(name, 0) / boxes if boxes else None
-        counted = f", with {share:.0%} of the training boxes" if share is not None else ""
-        yield Finding(
-            SUPPRESSED, record.trial, record.validated,
-            f"{name} has AP50 {value:.2f}, the others {others:.2f}{counted}",
-            f"look at the labels of {name} (missing, mixed with another class), add images of it, "
-            "raise imgsz if it is thin or small, or train longer",
-            {"ap50": value, "others": others, **({} if share is None else {"share of boxes": share})},
-            subject=name,
-        )  # fmt: skip
+    for name in record.per_class("class_ap50") if _late(record) else ():
+        for kind, told in (("class_ap50", "AP50"), ("class_recall", "recall at confidence 0.25")):
+            values = record.per_class(kind)
+            others = median_high([other for one, other in values.items() if one != name] or [0.0])
+            if others < limits.OTHERS or values.get(name, 1.0) >= limits.SUPPRESSED * others:
+                continue
+            share = record.instances.get(name, 0) / boxes if boxes else None
+            counted = f", with {share:.0%} of the training boxes" if share is not None else ""
+            yield Finding(
+                SUPPRESSED, record.trial, record.validated,
+                f"{name} has {told} {values[name]:.2f}, the others {others:.2f}{counted}",
+                f"look at the labels of {name} (missing, mixed with another class), add images of it, "
+                "raise imgsz if it is thin or small, or train longer",
+                {told: values[name], "others": others, **({} if share is None else {"share of boxes": share})},
+                subject=name,
+            )  # fmt: skip
+            break
 
 
 def small_objects_missed(record: TrainingRecord) -> Iterator[Finding]:

@@ -66,9 +66,14 @@ class TrainingRecord:
         length = min(map(len, parts), default=0)
         return [sum(part[place] for part in parts) for place in range(length)]
 
-    def per_class(self) -> dict[str, float]:
-        """Return AP50 by class after the last validated epoch."""
-        prefix = "class_ap50/"
+    def total_at(self, split: str, epochs: Sequence[int]) -> list[float]:
+        """Return the sum of the loss components at these epochs, without those that lack a component."""
+        curves = [curve for name in LOSSES if (curve := self.curves.get(f"{split}/{name}"))]
+        return [sum(curve[epoch] for curve in curves) for epoch in epochs if all(epoch in curve for curve in curves)]
+
+    def per_class(self, kind: str) -> dict[str, float]:
+        """Return `class_ap50` or `class_recall` by class after the last validated epoch."""
+        prefix = f"{kind}/"
         found = {tag.removeprefix(prefix): self.current(tag) for tag in self.curves if tag.startswith(prefix)}
         return {name: value for name, value in found.items() if value is not None}
 

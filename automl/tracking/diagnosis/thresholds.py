@@ -11,15 +11,24 @@ LEARNED: Final = 0.5
 LEAST_EPOCHS: Final = 5
 """Epochs before which a detector's metrics say little: its first validations often stand at 0."""
 
+PART: Final = 0.05
+"""Share of the total below which a loss component says nothing; `dfl_loss` is 0.01 of it where `reg_max` is 1."""
+VAL_TURNS: Final = 4
+"""Changes of direction of the validation loss among the six of eight epochs."""
+VAL_SWING: Final = 0.15
+"""Its mean step as a share of its mean; that of small validation splits reaches half of this in healthy trainings."""
+COLLAPSED: Final = 0.01
+"""Training loss as a share of its first value: no detector learns that well, its outputs died."""
+
 SETTLED: Final = 0.05
 """Change of a loss over eight epochs, as a share of its mean, below which it counts as converged."""
 
-RISE: Final = 1.1
-"""Validation loss over its least value so far; noise of a small validation split stays below in healthy trainings."""
-FALL: Final = 0.9
-"""Training loss now over that at the least validation loss: it must still fall, else nothing is memorised."""
-RISING_EPOCHS: Final = 5
-"""Epochs since the least validation loss: a bad epoch or the warm-up lasts less."""
+RISE: Final = 1.03
+"""Mean validation loss now over that some epochs before; a training that generalises stays below 1."""
+FALL: Final = 0.92
+"""The same of the training loss: it must still fall, else nothing is memorised."""
+SCISSORS: Final = 8
+"""Epochs over which both are compared, all with mosaic or all without: closing it lowers the training loss."""
 SMOOTHED: Final = 3
 """Epochs of a mean against the noise of one."""
 
@@ -28,7 +37,7 @@ BOX_FALL: Final = 0.3
 CLASS_FALL: Final = 0.4
 """Least fall of the class loss with which the box loss is compared."""
 
-FLAT_EPOCHS: Final = 6
+FLAT_EPOCHS: Final = 8
 """Epochs without gain that count as a plateau."""
 FLAT_LOSS: Final = 0.02
 """Largest fall of the training loss over these epochs, as a share."""
@@ -39,9 +48,9 @@ NOTHING: Final = 0.01
 """mAP50 of a detector that guesses."""
 
 SUPPRESSED: Final = 0.25
-"""AP50 of a class as a share of the median of the others."""
+"""AP50 of a class, or its recall at confidence 0.25, as a share of the median of the others."""
 OTHERS: Final = 0.3
-"""Least median AP50 of the other classes: before, the training is too young to compare classes."""
+"""Least median of the other classes: before, the training is too young to compare classes."""
 
 MISSED: Final = 0.5
 """Recall of small objects as a share of that of larger ones."""

@@ -35,6 +35,7 @@ def batch_halved(record: TrainingRecord) -> Iterator[Finding]:
 
 RULES: Final[Mapping[tuple[str, ...], Rule]] = {
     (losses.OSCILLATES, losses.ONE_OSCILLATES): losses.oscillation,
+    (losses.COLLAPSED,): losses.collapsed,
     (losses.OVERFITTING,): losses.overfitting,
     (losses.BOX_SLOW,): losses.box_slow,
     (losses.PLATEAU,): losses.plateau,
