@@ -6,7 +6,7 @@ QUICK := not ray and not yolo and not browser and not slow and not gpu
 
 .PHONY: demo test quick check chromium gpu dist docs clean
 
-demo: .venv/ready ## a small study on drawn data, from nothing to a champion
+demo: .venv/ready ## a small study on generated data, from installation to a champion
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
 
 test: .venv/ready chromium check ## every check that needs no GPU
@@ -31,7 +31,7 @@ dist: .venv/ready ## wheel and sdist of this commit in dist/; a tag of it must b
 docs: .venv/ready ## the documentation as a site in site/
 	PYTHON=$(BIN)/python .ci/site
 
-chromium: ## the browser of the page tests; where it cannot be installed, those tests say that they were skipped
+chromium: ## the browser of the page tests; if it cannot be installed, those tests are skipped
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
@@ -41,7 +41,7 @@ chromium: ## the browser of the page tests; where it cannot be installed, those 
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev,rtx]'
-	@# OpenCV's usual build wants the system's libGL; where that is missing, the build without windows serves.
+	@# OpenCV's usual build needs the system's libGL; if that is missing, the headless build is used.
 	$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	  $(BIN)/pip uninstall -q -y opencv-python && \
 	  $(BIN)/pip install -q --no-deps --no-cache-dir "opencv-python-headless$$(sed -n 's/^opencv-python==/==/p' constraints.txt)"; }

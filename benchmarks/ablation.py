@@ -25,13 +25,13 @@ def _as_it_stands(curves: Sequence[Sequence[float]], _: int) -> list[SimpleNames
     return [SimpleNamespace(final=float(np.nanmax(curve))) for curve in curves]
 
 
-_believe = acquisition.Proposal._believe
+_condition = acquisition.Proposal._condition
 _origin = sampler.Sampler._origin
 
 
 def _blind(self: acquisition.Proposal) -> None:
     running, self._running = self._running, self._running[:0]
-    _believe(self)
+    _condition(self)
     self._running = running
 
 
@@ -44,8 +44,8 @@ PARTS: Final[Mapping[str, tuple[Any, str, Any]]] = {
     "model": (sampler_sampler, "RANDOM_SHARE", 1.0),
     "forecast": (acquisition, "forecast", _as_it_stands),
     "price": (epoch_cost.Cost, "log", _free),
-    "running": (acquisition.Proposal, "_believe", _blind),
-    "climb": (acquisition, "CLIMB", ()),
+    "running": (acquisition.Proposal, "_condition", _blind),
+    "climb": (acquisition, "REFINE_WIDTHS", ()),
     "prior": (sampler.Sampler, "_origin", _anywhere),
 }
 """What is put in a part's place: random params, the best value so far as the final one, every epoch at the same price,

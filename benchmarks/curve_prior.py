@@ -70,7 +70,7 @@ def main() -> None:
     for column in (3, 4, 5):
         off = shape[:, column] - np.average(shape[:, column], weights=weight)
         deviation = np.sqrt(np.average(off**2, weights=weight))
-        print(f"LIKENESS column {column}: standard deviation {deviation:.2f}")
+        print(f"SIMILARITY_SCALES column {column}: standard deviation {deviation:.2f}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from automl.hpo.strategy import Course, Strategy
-from automl.study import Answer, EarlierEvidence, Ending, Measurement, Params, Trial
+from automl.study import Answer, Ending, Measurement, Params, PastEvidence, Trial
 from automl.study.ladder import ladder
 from benchmarks.tables import Task
 
@@ -18,7 +18,7 @@ class Ours:
     """Sampler and scheduler of the project."""
 
     def __init__(
-        self, task: Task, *, seed: int, scheduler: Kind = "promotion", earlier: tuple[EarlierEvidence, ...] = ()
+        self, task: Task, *, seed: int, scheduler: Kind = "promotion", earlier: tuple[PastEvidence, ...] = ()
     ) -> None:
         """Start with an empty history."""
         self.trials: dict[int, Trial] = {}

@@ -6,10 +6,10 @@ from math import exp, log
 
 import numpy as np
 
-from automl.hpo.warm_start.past_study import EarlierTrial
+from automl.hpo.warm_start.past_study import PastTrial
 from automl.hpo.warm_start.ranking import scores
 from automl.hpo.warm_start.transfer import UNKNOWN
-from automl.study import EarlierEvidence, Evidence
+from automl.study import Evidence, PastEvidence
 from benchmarks import virtual
 from benchmarks.ours import METRIC, Ours
 from benchmarks.tables import Task
@@ -18,17 +18,16 @@ STUDIES = 3
 """Earlier studies of a warm start."""
 
 
-def study(task: Task, *, full: float) -> EarlierEvidence:
+def study(task: Task, *, full: float) -> PastEvidence:
     """Return what a cold study on a task leaves behind: four workers, time for `full` whole trainings each."""
     ours = Ours(task, seed=10_000)
     virtual.run(ours, task, workers=4, budget=full * task.full, startup=0.2 * task.epoch)
     told = [trial for trial in ours.trials.values() if trial.measurements]
     curves = [
-        EarlierTrial(trial.params, {m.epoch: m.metrics[METRIC] for m in trial.measurements}, trial.state)
-        for trial in told
+        PastTrial(trial.params, {m.epoch: m.metrics[METRIC] for m in trial.measurements}, trial.state) for trial in told
     ]
     ranked = zip(told, scores(curves), strict=True)
-    return EarlierEvidence(task.name, UNKNOWN, tuple(Evidence(trial.params, score) for trial, score in ranked))
+    return PastEvidence(task.name, UNKNOWN, tuple(Evidence(trial.params, score) for trial, score in ranked))
 
 
 def alike(task: Task, others: Sequence[Task], seed: int) -> list[tuple[Task, float]]:
@@ -43,12 +42,12 @@ def alike(task: Task, others: Sequence[Task], seed: int) -> list[tuple[Task, flo
     return [(others[index], UNKNOWN) for index in drawn]
 
 
-def weighed(evidence: EarlierEvidence, similarity: float) -> EarlierEvidence:
+def weighed(evidence: PastEvidence, similarity: float) -> PastEvidence:
     """Return an earlier study with its similarity to the present one."""
     return replace(evidence, similarity=similarity)
 
 
-def misleading(evidence: EarlierEvidence) -> EarlierEvidence:
+def misleading(evidence: PastEvidence) -> PastEvidence:
     """Return an earlier study whose scores say the opposite of what was found, as for a data set of another nature."""
     return replace(evidence, trials=tuple(replace(trial, score=-trial.score) for trial in evidence.trials))
 

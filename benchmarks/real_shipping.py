@@ -35,7 +35,7 @@ from automl.trainers.yolo.defaults import HYPERPARAMETERS
 PLAIN: Final = """
 import json, sys
 from automl.trainers.yolo import offline
-offline.shut_doors()
+offline.disable_network()
 from ultralytics import YOLO
 wanted = json.loads(sys.argv[1])
 YOLO(wanted.pop("model")).train(**wanted)

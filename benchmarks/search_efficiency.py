@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from automl.study import EarlierEvidence
+from automl.study import PastEvidence
 from benchmarks import ablation, efficiency, past, rivals, tables, virtual
 from benchmarks.ours import Ours
 from benchmarks.rivals.protocol import Strategy
@@ -150,7 +150,7 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
         return rivals.make(cell.strategy, task.space, max_epochs=task.max_epochs, seed=cell.seed, workers=cell.workers)
     asked = dict(OURS[cell.strategy])
     asked.pop("without", None)
-    earlier: Sequence[EarlierEvidence] = ()
+    earlier: Sequence[PastEvidence] = ()
     if asked.pop("warm", False):
         earlier = _earlier(place, task, cell.seed)
     elif asked.pop("misled", False):
@@ -158,14 +158,14 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), **asked)
 
 
-def _earlier(place: Path | None, task: Task, seed: int) -> list[EarlierEvidence]:
+def _earlier(place: Path | None, task: Task, seed: int) -> list[PastEvidence]:
     others = tables.open_to_all(tables.families(place)[task.family])
     found = past.alike(task, [other for other in others if other.name != task.name], seed)
     return [past.weighed(_study(place, task.family, other.name), similar) for other, similar in found]
 
 
 @cache
-def _study(place: Path | None, family: str, name: str) -> EarlierEvidence:
+def _study(place: Path | None, family: str, name: str) -> PastEvidence:
     task = next(task for task in tables.families(place)[family] if task.name == name)
     return past.study(task, full=FULL[family][4])
 

@@ -1,9 +1,9 @@
 """What a suggestion costs in a study of any size, and what the bound on the model's history costs in quality.
 
 Two questions. How long does one suggestion take, and how good is it, with 100 to 10,000 trials behind it? And does a
-study that passes the bound (`HELD` trials of the sampler's Gaussian process) search worse than one whose model sees
-everything? The first is asked on a landscape that is known everywhere, the second by whole searches on tables, in
-virtual time.
+study that passes the bound (`POSTERIOR_LIMIT` trials of the sampler's Gaussian process) search worse than one whose
+model sees everything? The first is asked on a landscape that is known everywhere, the second by whole searches
+on tables, in virtual time.
 
     python benchmarks/suggestions.py --data DIR        # or AUTOML_BENCH_DATA=DIR; synthetic curves without either
 
@@ -91,7 +91,7 @@ def suggested(size: int, seed: int) -> tuple[list[float], float]:
     seconds, points = [], []
     for number in range(size, size + ASKED):
         began = time.perf_counter()
-        sampler.settle()  # the dearest case: each suggestion meets news, so the model is fitted anew
+        sampler.invalidate()  # the dearest case: each suggestion meets news, so the model is fitted anew
         params, _ = sampler.draw()
         seconds.append(1000 * (time.perf_counter() - began))
         points.append(encoding.encode([params])[0])
@@ -107,7 +107,7 @@ def held(most: int) -> Iterator[None]:
     chosen = gaussian_process.representative
 
     def kept(targets: np.ndarray, bound: int) -> np.ndarray:
-        return chosen(targets, most if bound == gaussian_process.HELD else bound)
+        return chosen(targets, most if bound == gaussian_process.POSTERIOR_LIMIT else bound)
 
     with mock.patch.object(gaussian_process, "representative", kept):
         yield
@@ -141,7 +141,7 @@ def main() -> None:
         print(size, figures["milliseconds"][str(size)], figures["regret_of_suggestions"][str(size)], flush=True)
     tasks = tables.open_to_all(tables.families(tables.folder(given.data))["lcbench"])[::3]
     figures["searches"] = {}
-    for most in (100, gaussian_process.HELD, 100_000):
+    for most in (100, gaussian_process.POSTERIOR_LIMIT, 100_000):
         figures["searches"][str(most)] = searched(tasks, most, given.seeds)
         print(most, figures["searches"][str(most)], flush=True)
     print(json.dumps(figures))

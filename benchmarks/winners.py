@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from automl.hpo import confirmation, selection, statistics
 from automl.hpo.asha import PausingAsha
-from automl.hpo.confirmation import Contest
+from automl.hpo.confirmation import ConfirmationPlan
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of
 from automl.hpo.selection import Candidate
 from automl.study import Answer, Ending, Measurement, Score, State, Trial
@@ -96,7 +96,7 @@ class Study:
         stopped = Ending(pruned="never advanced")
         return [trial if trial.ending else replace(trial, ending=stopped) for trial in trials.values()]
 
-    def confirm(self, trials: Sequence[Trial]) -> tuple[Contest, list[Round], Results]:
+    def confirm(self, trials: Sequence[Trial]) -> tuple[ConfirmationPlan, list[Round], Results]:
         """Play rounds until the contest wants no more."""
         contestants = confirmation.opened(self.spec, trials)
         rounds: list[Round] = []

@@ -1,9 +1,9 @@
 """Runs the Dockerfile's steps in order in a fresh virtual environment, where there is no container engine.
 
     python3.11 launch/rehearse.py FOLDER    # new, short-lived, with room for 8 GB
-    python3.11 launch/rehearse.py --list    # only say what would be run and what left out
+    python3.11 launch/rehearse.py --list    # only print which steps would run and which are left out
 
-What it cannot do is said, never left out in silence: the base image, apt-get, the user.
+Steps that it cannot run are printed as left out: the base image, apt-get, the user.
 """
 
 import os
@@ -20,7 +20,7 @@ TREE: Final = Path(__file__).resolve().parents[1]
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each instruction's word and its arguments, lines joined and comments left out."""
+    """Yield each instruction and its arguments, lines joined and comments removed."""
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for line in re.sub(r"\\\n\s*", "", code).splitlines():
         if line.strip():
@@ -29,7 +29,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def possible(word: str, arguments: str) -> bool:
-    """Tell whether an instruction means something without a container engine."""
+    """Return True if an instruction can run without a container engine."""
     return word in {"ARG", "ENV", "COPY"} or (word == "RUN" and not arguments.startswith("apt-get"))
 
 
@@ -40,7 +40,7 @@ def kept_out(tree: Path) -> tuple[str, ...]:
 
 
 def copy(arguments: str, target: Path) -> None:
-    """Do what COPY does: files by name, or the whole tree less .dockerignore's list."""
+    """Copy like COPY: files by name, or the tree without the patterns of .dockerignore."""
     top = shutil.ignore_patterns(*kept_out(TREE))
     deep = shutil.ignore_patterns("__pycache__", "*.egg-info")
 
@@ -55,7 +55,7 @@ def copy(arguments: str, target: Path) -> None:
 
 
 def rehearse(folder: Path, *, dry: bool) -> None:
-    """Say and, unless dry, do each step; the first that fails ends it."""
+    """Print and, unless dry, run each step; the first failure raises."""
     app, scratch = folder / "app", folder / "tmp"
     environment = dict(os.environ) | {"PATH": f"{folder / 'venv' / 'bin'}:{os.environ['PATH']}"}
     environment.pop("PYTHONPATH", None)

@@ -4,9 +4,9 @@
 #   launch/submit.sh [SPEC] [options of automl search]
 #
 # The cluster is RAY_API_SERVER_ADDRESS (this machine's head if unset), its token RAY_AUTH_TOKEN, or the file
-# RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token. AUTOML_STORAGE is where runs/ and models/ go: a folder on the cluster's
-# nodes, seen by all of them at the same path. The same study submitted again goes on where it stood.
-# The exit status is that of the study: 0 done, 2 a mistake in the input, 75 the cluster is gone, 130 stopped.
+# RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token. AUTOML_STORAGE is the folder of runs/ and models/, mounted at
+# the same path on all nodes of the cluster. The same study submitted again is resumed.
+# The exit status is that of the study: 0 done, 2 a mistake in the input, 75 the cluster was lost, 130 stopped.
 set -euo pipefail
 
 fail() { printf 'launch/submit.sh: %s\n' "$*" >&2; exit 2; }
@@ -26,13 +26,13 @@ token=${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}
 
 command -v ray >/dev/null || fail "ray must be on PATH, but is not; activate the environment: . .venv/bin/activate"
 if [ -z "${RAY_AUTH_TOKEN:-}" ] && [ ! -s "$token" ]; then
-    fail "$token must hold the cluster's token, but does not; copy it from the head, or start one: launch/local.sh"
+    fail "$token must contain the cluster's token, but does not; copy it from the head, or start one: launch/local.sh"
 fi
-# Only this folder travels with the job, so a spec elsewhere would be missed only on the cluster, minutes later.
+# Only this folder is uploaded with the job: a spec elsewhere would be reported as missing by the cluster minutes later.
 if [ $# -gt 0 ] && [ "${1#-}" = "$1" ] && [ ! -f "$1" ]; then
     fail "$1: must be a spec in $PWD, but is no file there"
 fi
-# Data sets do not travel: a relative name would be looked for in the job's own folder.
+# Data sets are not uploaded: a relative path would be resolved in the job's own folder.
 before=
 for word in "$@"; do
     case $before$word in
@@ -45,7 +45,7 @@ done
 export RAY_AUTH_MODE=token
 [ -n "${RAY_AUTH_TOKEN:-}" ] || export RAY_AUTH_TOKEN_PATH=$token
 
-# ask PATH: what the head answers there, in JSON; one line and status 2 where it does not.
+# ask PATH: print the head's JSON response; one line and status 2 on failure.
 ask() {
     python3 - "$address" "$token" "$1" <<'END'
 import os
@@ -59,7 +59,7 @@ try:
     asked = urllib.request.Request(address.rstrip("/") + path, headers={"Authorization": f"Bearer {token}"})
     print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30).read().decode())
 except urllib.error.HTTPError as error:
-    wrong = "does not take the token" if error.code in {401, 403} else f"answers {error.code} {error.reason}"
+    wrong = "does not accept the token" if error.code in {401, 403} else f"answers {error.code} {error.reason}"
     sys.exit(f"launch/submit.sh: {address}: must be a Ray head, but {wrong}; see RAY_AUTH_TOKEN_PATH (now {file})")
 except (OSError, ValueError) as error:
     why = getattr(error, "reason", error)
@@ -69,8 +69,8 @@ END
 ask /api/version >/dev/null || exit 2
 ask /api/jobs/ >/dev/null || exit 2
 
-# `ray job stop` kills after 3 s unless told otherwise. Not SIGINT: under a head that a script put into the background
-# it is ignored, by inheritance, in every job.
+# `ray job stop` kills after 3 s by default. Not SIGINT: a head started in the background by a script ignores it, and
+# every job inherits that.
 environment=$(
     python3 - <<'END'
 import json
@@ -82,7 +82,7 @@ if storage := os.environ.get("AUTOML_STORAGE"):
 print(json.dumps({"env_vars": variables}))
 END
 )
-# What the dashboard's list of jobs shows: the study as the job's name, and its data set.
+# Shown in the dashboard's list of jobs: the study as the job's name, and its data set.
 metadata=$(
     python3 - "$@" <<'END'
 import json
@@ -104,7 +104,7 @@ END
 id=automl-$(date -u +%Y%m%d-%H%M%S)-$$
 settings="RAY_AUTH_MODE=token${RAY_AUTH_TOKEN_PATH:+ RAY_AUTH_TOKEN_PATH=$RAY_AUTH_TOKEN_PATH}"
 cat >&2 <<END
-job $id; Ctrl-C here ends the watching, not the job
+job $id; Ctrl-C here ends following the log, not the job
   status: $settings ray job status --address $address $id
   log:    $settings ray job logs --address $address --follow $id
   stop:   $settings ray job stop --address $address $id
@@ -113,7 +113,7 @@ END
 status=0
 ray job submit --address "$address" --submission-id "$id" --metadata-json "$metadata" --working-dir . \
     --runtime-env-json "$environment" -- python automl/search.py "$@" || status=$?
-# Ray's own status is 1 whatever the job's was.
+# `ray job submit` exits with 1 for any failure of the job.
 [ "$status" -ne 1 ] || status=$(ask "/api/jobs/$id" 2>/dev/null | python3 -c '
 import json, sys
 code = json.load(sys.stdin).get("driver_exit_code")

@@ -55,7 +55,7 @@ class FakeRules:
         return "" if name in {"tiny.yaml", "small.yaml"} else None
 
     def model_mistake(self, path: Path) -> str:
-        return "must hold layers and numbers only" if path.name.startswith("evil") else ""
+        return "must contain layers and numbers only" if path.name.startswith("evil") else ""
 
     def dead_parameters(self, space: SearchSpace, settings: Mapping[str, ParamValue], *, epochs: int) -> Iterator[str]:
         return dead_parameters(space, settings, epochs=epochs)

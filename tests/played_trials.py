@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from automl.hpo.sampler import Prior, Sampler
-from automl.study import EarlierEvidence, Ending, EndReason, Measurement, Params, Trial
+from automl.study import Ending, EndReason, Measurement, Params, PastEvidence, Trial
 from automl.study.space import SearchSpace
 from tests.builders import METRIC, measurement, mixed_space, trial_of
 
@@ -13,7 +13,7 @@ Judge = Callable[[Params], float]
 """Params to the value that a training of them ends with."""
 
 
-def sampler_of(space: SearchSpace = SPACE, *, seed: int = 0, earlier: Sequence[EarlierEvidence] = ()) -> Sampler:
+def sampler_of(space: SearchSpace = SPACE, *, seed: int = 0, earlier: Sequence[PastEvidence] = ()) -> Sampler:
     return Sampler(space, seed=seed, metric=METRIC, max_epochs=6, prior=Prior(earlier))
 
 

@@ -1,6 +1,6 @@
 """A study on a real Ray whose trials train nothing: each epoch takes a moment and gives a made-up value.
 
-As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS TELL END`, the last two `Patience` in seconds.
+As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS LOG LOST`, the last two `Timeouts` in seconds.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Any
 
 from automl import cluster
 from automl.cluster import launcher
-from automl.cluster.control_store import Patience
+from automl.cluster.control_store import Timeouts
 from automl.study import Ending, Job, Measurement, Report
 from tests.builders import spec_of
 from tests.simulated_study import open_search, saturating
@@ -56,12 +56,12 @@ def _measured(job: Job, epoch: int) -> Measurement:
     return Measurement(epoch, {job.metric: saturating(job, epoch)}, EPOCH_SECONDS)
 
 
-def main(folder: Path, address: str, patience: Patience) -> None:
+def main(folder: Path, address: str, timeouts: Timeouts) -> None:
     """Search, as a job does."""
     vars(launcher)["_train"] = train
     with cluster.interruptible():
         source = open_search(folder, spec_of(budget={"trials": 2}))
-        with cluster.connected(address=address, log=folder / "ray.log", patience=patience):
+        with cluster.connected(address=address, log=folder / "ray.log", timeouts=timeouts):
             cluster.run(source, cluster.Slots(gpus=0, cpus=1, concurrent=1))
         if source.over:
             source.finish()
@@ -70,4 +70,4 @@ def main(folder: Path, address: str, patience: Patience) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Patience(tell=float(sys.argv[3]), end=float(sys.argv[4])))
+    main(Path(sys.argv[1]), sys.argv[2], Timeouts(log=float(sys.argv[3]), lost=float(sys.argv[4])))

@@ -60,7 +60,7 @@ class Jobs:
         self._asked = 0
         job = self.jobs.popleft() if self.jobs else self.all[self.resume.popleft()]
         self.live.add(job.number)
-        return replace(job, attempt=lease.give(job.folder))
+        return replace(job, attempt=lease.acquire(job.folder))
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
         assert node
@@ -102,7 +102,7 @@ class Jobs:
         hangs, self.hangs = self.hangs, {}
         return hangs
 
-    def troubled(self, number: int, what: str) -> None:
+    def report_wait(self, number: int, what: str) -> None:
         self.troubles.append((number, what))
 
     def stop(self, why: str) -> None:

@@ -27,7 +27,7 @@ def study_of(kind: str, *, trials: int = 12, keep: int = 3, quota: float | None 
 def opened(folder: Path, spec: StudySpec, *, workers: int = 2, need: int = 0) -> TrialManager:
     """Open a study whose trials are drawn at random, which costs no time, and forecast to hold `need` bytes."""
     source = open_search(folder, spec, workers=workers)
-    source._keeper.needs = {spec.model: need} if need else {}
+    source._quota.needs = {spec.model: need} if need else {}
 
     def draw() -> tuple[dict[str, float | int | str | bool], str]:
         chosen = random.Random(len(source.trials))

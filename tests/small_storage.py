@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.storage.outage import Patience
+from automl.storage.outage import RetrySettings
 
 FASTER = 20.0
 """So many times faster than real does a test wait."""
@@ -53,7 +53,7 @@ def mounted(folder: Path, *, size: str) -> Iterator[Storage]:
 
 
 class Voice:
-    """Hears what patience says, and lets something happen a moment after it first says anything."""
+    """Log callback of retries that starts a timer for `then` at the first line."""
 
     def __init__(self, then: Callable[[], None], *, seconds: float = 0.2) -> None:
         self.said: list[str] = []
@@ -64,8 +64,8 @@ class Voice:
         if len(self.said) == 1:
             self._timer.start()
 
-    def patience(self, stopping: Callable[[], bool] = lambda: False) -> Patience:
-        """Return a patience with this voice and a clock that is fast."""
-        return Patience(
+    def settings(self, stopping: Callable[[], bool] = lambda: False) -> RetrySettings:
+        """Return retry settings with this log callback and a fast clock."""
+        return RetrySettings(
             self, stopping, clock=lambda: FASTER * time.monotonic(), sleep=lambda seconds: time.sleep(seconds / FASTER)
         )

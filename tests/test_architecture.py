@@ -36,8 +36,9 @@ OPTIONS = {
     "schema": ["--force", "--out"],
     "search": ["--address", "--data", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": ["--host", "--port", "--version", "model"],
-    "status": ["--json", "--storage", "study"],
+    "status": ["--json", "--storage", "--watch", "study"],
     "studies": ["--data", "--json", "--storage"],
+    "tensorboard": ["--host", "--port", "--storage", "study"],
     "verify": ["--json", "--storage", "model"],
 }
 
@@ -50,6 +51,7 @@ KEYS = {
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
     "retention.": ["keep", "quota_gb"],
+    "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
 }
 

@@ -146,7 +146,7 @@ def test_a_training_keeps_nothing_of_the_environment(tmp_path: Path, data: Path,
 def test_a_password_on_the_command_line_is_refused_and_not_repeated(tmp_path: Path, arguments: list[str]) -> None:
     found = CliRunner().invoke(app, ["search", "--storage", str(tmp_path), *arguments])
     assert found.exit_code == 2
-    assert "must not hold an address with a password" in found.stderr
+    assert "must not contain a URL with a password" in found.stderr
     assert "pass-77ac3e" not in found.output
     assert list(tmp_path.iterdir()) == []
 
@@ -154,7 +154,7 @@ def test_a_password_on_the_command_line_is_refused_and_not_repeated(tmp_path: Pa
 def test_a_password_in_the_description_of_data_is_refused_and_not_repeated(tmp_path: Path) -> None:
     path = sample.draw(tmp_path, splits={"train": 1, "val": 1, "test": 1})
     path.write_text(path.read_text() + "download: https://user:pass-77ac3e@host/x.zip\n")
-    with pytest.raises(SpecError, match="must not hold an address with a password") as caught:
+    with pytest.raises(SpecError, match="must not contain a URL with a password") as caught:
         yaml_io.read_yaml(path)
     assert "pass-77ac3e" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""The Python API for notebooks and scripts, whose names `import automl` offers; the command line calls it as well.
+"""Python API for notebooks and scripts, exported by `import automl`; the command line uses it as well.
 
 study = automl.search("search_spaces/smoke.yaml", data="/data/pcb/data.yaml")
 pandas.DataFrame(study.trials)
@@ -49,7 +49,7 @@ class Study:
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """Return all trials as flat records; `pandas.DataFrame(study.trials)` takes them as they are."""
+        """Return all trials as flat records; `pandas.DataFrame(study.trials)` accepts them."""
         return self._records(self._read())
 
     @property
@@ -84,10 +84,10 @@ class Study:
         """Continue an interrupted study to its end; the same as `automl resume`.
 
         Raises:
-            StudyError: the folder is not named as its study is, or is in use.
+            StudyError: the folder has another name than its study, or is in use.
         """
         if (self.folder.parent.name, self.folder.name) != (RUNS, self.name):
-            raise StudyError(f"{self.folder}: must be named runs/{self.name}, as its study is; move it back")
+            raise StudyError(f"{self.folder}: must be named runs/{self.name}, the name of its study; rename it")
         run.run(self.spec, Place(self.folder.parents[1]), address=address)
 
     def _journal(self) -> Journal:
@@ -118,13 +118,13 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
         data: `data.yaml` of the data set, or `sample`.
         model: Weights or a model YAML.
         name: The study's name.
-        storage: Where `runs/` and `models/` go; $AUTOML_STORAGE, else the working directory.
-        address: A Ray cluster to join; without one, Ray runs in this process's children. Where a cluster that was
-            joined is lost for good, the process ends with exit code 75.
-        overrides: Dotted keys of the description, such as `{"budget.trials": 6}`, to values that win over the file.
+        storage: Folder of `runs/` and `models/`; default: $AUTOML_STORAGE, else the working directory.
+        address: Address of a Ray cluster to join; without it, a local Ray is started. If a joined cluster is lost, the
+            process ends with exit code 75.
+        overrides: Dotted keys of the description, such as `{"budget.trials": 6}`, to values that override the file.
 
     Raises:
-        AutomlError: a condition that the user can mend; the message says how.
+        AutomlError: a condition that the user can fix; the message contains the remedy.
         KeyboardInterrupt: stopped; the same call continues.
     """
     given = {"data": data, "model": model, "name": name}
@@ -146,7 +146,7 @@ def check(
     The arguments are those of `search`.
 
     Raises:
-        AutomlError: what `search` would refuse before its first trial.
+        AutomlError: an error that `search` would report before its first trial.
     """
     return preview(describe(spec, {"data": data, "model": model}, overrides), place_at(storage))
 
@@ -163,7 +163,7 @@ def open_study(folder: Path | str) -> Study:
 def describe(
     spec: Path | str, given: Mapping[str, Path | str | None], overrides: Mapping[str, Any] | None = None
 ) -> StudySpec:
-    """Read a description; the values in `given` and `overrides` win over the file.
+    """Read a description; the values in `given` and `overrides` override the file.
 
     Raises:
         SpecError: all mistakes at once.

@@ -10,8 +10,8 @@ from automl.storage.layout import BEST, ENGINE, ONNX
 from automl.storage.registry import Registry
 from automl.study.errors import ExportError
 
-HELD: Final = {Path(name).suffix: name for name in (ONNX, ENGINE, BEST)}
-"""Suffix of a target to the file of a version; an engine is built on this machine, from the ONNX file."""
+SOURCES: Final = {Path(name).suffix: name for name in (ONNX, ENGINE, BEST)}
+"""Maps the suffix of a target to a file of the version; an engine is built here, from the ONNX file."""
 AUTO: Final = "auto"
 
 
@@ -21,17 +21,21 @@ def refuse(target: Path, *, builder: str, force: bool) -> None:
     Raises:
         ExportError: its suffix is unknown, it exists, or it belongs to a registry.
     """
-    if target.suffix not in HELD:
-        raise ExportError(f"{target}: must end in {', '.join(HELD)}, which says what is written, but does not")
+    if target.suffix not in SOURCES:
+        raise ExportError(
+            f"{target}: must end in {', '.join(SOURCES)}, which selects the format, but ends in {target.suffix!r}"
+        )
     if builder != AUTO and target.suffix != Path(ENGINE).suffix:
         raise ExportError(f"{target}: must end in .engine to be built by {builder}, but ends in {target.suffix}")
     for folder in {*target.absolute().parents, *target.resolve().parents}:
         if Registry(folder.parent, folder.name).versions():
-            raise ExportError(f"{target}: must stand outside of a registry, but is in {folder}; choose another place")
+            raise ExportError(f"{target}: must be outside of a registry, but is in {folder}; choose another folder")
     if target.is_dir():
         raise ExportError(f"{target}: must be a file, but is a folder")
     if os.path.lexists(target) and not force:
-        raise ExportError(f"{target}: must be a new file, but is there; choose another name, or pass --force")
+        raise ExportError(
+            f"{target}: must be a new file, but exists; choose another name, or pass --force to replace it"
+        )
 
 
 def write(version: Path, target: Path, *, builder: str) -> str:
@@ -42,8 +46,8 @@ def write(version: Path, target: Path, *, builder: str) -> str:
     """
     if target.suffix == Path(ENGINE).suffix:
         return f"{target}: built by {tensorrt_builder.build_plan(version / ONNX, target.absolute(), wanted=builder)}"
-    held = version / HELD[target.suffix]
-    if not held.is_file():
-        raise ExportError(f"{version}: must hold {held.name} to be written to {target}, but does not")
-    files.copy(held, target.absolute())
-    return f"{target}: {held.name} of version {int(version.name)}"
+    source = version / SOURCES[target.suffix]
+    if not source.is_file():
+        raise ExportError(f"{version}: must contain {source.name} to write {target}, but does not")
+    files.copy(source, target.absolute())
+    return f"{target}: {source.name} of version {int(version.name)}"

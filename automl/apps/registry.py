@@ -30,10 +30,10 @@ class AliasMove:
     """UTC, ISO 8601."""
     by: str
     moves: Mapping[str, int | None]
-    """Alias to version number; None where the alias was removed."""
+    """Maps an alias to its version number; None if the alias was removed."""
     why: str
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the entry as one line of text."""
         return f"{self.at} {self.by} {dict(self.moves)}: {self.why}"
 
@@ -86,23 +86,23 @@ class Registry:
         return self.stored.path(number_or_alias(version))
 
     def promote(self, version: int | str, *, why: str) -> Champion:
-        """Make a version the champion by hand; the reason is kept in the history.
+        """Promote a version to champion manually; the reason is recorded in the history.
 
         Raises:
             RegistryError: there is no such version, or no reason is given.
         """
-        _refuse_silence(why)
+        _require_reason(why)
         number = int(self.path(version).name)
         self.stored.promote(number, why=f"by hand: {why}")
         return Champion(self.name, number, self.aliases)
 
     def rollback(self, *, why: str) -> Champion:
-        """Make the version that served before the champion again; once more goes further back.
+        """Restore the champion before the current one; repeat it to go further back.
 
         Raises:
             RegistryError: no version served before, or no reason is given.
         """
-        _refuse_silence(why)
+        _require_reason(why)
         return Champion(self.name, self.stored.rollback(why=why), self.aliases)
 
     def verify(self) -> Verification:
@@ -123,9 +123,9 @@ class Registry:
         return [_move(entry, self.folder / HISTORY) for entry in self.stored.history()]
 
 
-def _refuse_silence(why: str) -> None:
+def _require_reason(why: str) -> None:
     if not why.strip():
-        raise RegistryError(f"why: must say why, since the history keeps it, but got {why!r}; pass --why")
+        raise RegistryError(f"why: must be a reason for the history, but got {why!r}; pass --why")
 
 
 def stored(folder: Path | str) -> storage_registry.Registry:
@@ -135,10 +135,10 @@ def stored(folder: Path | str) -> storage_registry.Registry:
         RegistryError: the folder contains no version.
     """
     path = Path(folder).absolute()
-    held = storage_registry.Registry(path.parent, path.name)
-    if not held.versions():
-        raise RegistryError(f"{folder}: must be a registry folder, models/<name>, but holds no version")
-    return held
+    registry = storage_registry.Registry(path.parent, path.name)
+    if not registry.versions():
+        raise RegistryError(f"{folder}: must be a registry folder, models/<name>, but contains no version")
+    return registry
 
 
 def named(model: Path, storage: Path | None) -> Path:
@@ -160,5 +160,5 @@ def _move(entry: Any, path: Path) -> AliasMove:  # noqa: ANN401
         return AliasMove(at=entry["at"], by=entry["by"], moves=dict(entry["moves"]), why=entry["why"])
     except (KeyError, TypeError, ValueError):
         raise RegistryError(
-            f"{path}: each line must hold at, by, moves and why, but got {entry!r}; bring it back from a copy"
+            f"{path}: each line must contain at, by, moves and why, but got {entry!r}; restore it from a copy"
         ) from None

@@ -15,7 +15,7 @@ import ray
 from automl.cluster import control_store
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import scratch
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
 from automl.study.text import printable
 from automl.trainers import registration
@@ -38,9 +38,9 @@ ENVIRONMENT: Final = {
     "RAY_DEDUP_LOGS": "0",
 }
 LONGEST_TMPDIR: Final = 107 - len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1")
-"""Bytes of the temporary folder's path up to which Ray's sockets have room (107 bytes on Linux)."""
-CARRIED: Final = ("AUTOML_TRUST_WEIGHTS", registration.REGISTERED, registration.CHOSEN)
-"""Environment variables of the driver that its workers get too."""
+"""Maximum length in bytes of the temporary folder's path: paths of Ray's sockets have at most 107 on Linux."""
+FORWARDED: Final = ("AUTOML_TRUST_WEIGHTS", registration.REGISTERED, registration.CHOSEN)
+"""Environment variables of the driver that are set in its workers too."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def connected(
     *,
     address: str | None,
     log: Path,
-    patience: control_store.Patience = control_store.Patience(),  # noqa: B008  (frozen)
+    timeouts: control_store.Timeouts = control_store.Timeouts(),  # noqa: B008  (frozen)
 ) -> Iterator[str]:
     """Join the cluster this process was submitted to, or start an embedded one; yield the URL of its dashboard.
 
@@ -57,22 +57,22 @@ def connected(
     """
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
     if target.startswith("ray://"):
-        raise StudyError(f"{target}: Ray Client cannot carry a study; submit it as a job: launch/submit.sh")
+        raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: launch/submit.sh")
     os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
-    with _room_for_sockets(target), _noise_to(log) as said_to:
+    with _short_socket_paths(target), _ray_output_to(log) as stderr:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
-        watch = control_store.Watch(lambda: control_store.name_at(store), patience=patience)
+        watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts)
         try:
-            with control_store.watched(watch, control_store.end_at(log.parent, to=said_to)):
+            with control_store.watched(watch, control_store.end_at(log.parent, to=stderr)):
                 yield dashboard
         finally:
             ray.shutdown()
 
 
 @contextmanager
-def _room_for_sockets(target: str) -> Iterator[None]:
-    """Give an embedded Ray a short name of its temporary folder, since its sockets take paths of 107 bytes at most."""
+def _short_socket_paths(target: str) -> Iterator[None]:
+    """Shorten the temporary folder's path of an embedded Ray, since socket paths have at most 107 bytes."""
     if target != "local":
         yield
         return
@@ -84,15 +84,15 @@ def _room_for_sockets(target: str) -> Iterator[None]:
         yield
 
 
-def _carried() -> dict[str, Any]:
+def _forwarded() -> dict[str, Any]:
     """Return the environment variables of this process that workers on other machines need."""
-    held = {name: os.environ[name] for name in CARRIED if name in os.environ}
-    return {"runtime_env": {"env_vars": held}} if held else {}
+    variables = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+    return {"runtime_env": {"env_vars": variables}} if variables else {}
 
 
 def _join(target: str, log: Path) -> str:
     """Connect this process and return the URL of the dashboard, empty if there is none."""
-    before = {number: signal.getsignal(number) for number in heard_signals()}
+    before = {number: signal.getsignal(number) for number in handled_signals()}
     started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
     _refuse_arguments()
     with _Joining(target, log):
@@ -100,7 +100,7 @@ def _join(target: str, log: Path) -> str:
             address=target,
             log_to_driver=False,
             logging_level=logging.WARNING,
-            **(started if target == "local" else _carried()),
+            **(started if target == "local" else _forwarded()),
         )
     # The handler that `ray.init` installs would end the process without a message.
     for number, handler in before.items():
@@ -111,21 +111,21 @@ def _join(target: str, log: Path) -> str:
 
 
 def _refuse_arguments() -> None:
-    """See that arguments and working folder of this process are UTF-8: Ray keeps them as texts, and fails otherwise.
+    """Check that arguments and working folder of this process are UTF-8: Ray stores them as text.
 
     Raises:
         StudyError: one is not.
     """
     for argument in (*sys.argv[1:], str(Path.cwd())):
-        if (told := printable(argument)) != argument:
+        if (shown := printable(argument)) != argument:
             raise StudyError(
-                f"{told}: must be UTF-8 where it is an argument or the working folder, since Ray keeps both; name it "
-                "by a link with a plain name"
+                f"{shown}: must be UTF-8, since Ray stores arguments and the working folder as text; use a symlink "
+                "with a UTF-8 name"
             )
 
 
 class _Joining:
-    """Turns what Ray raises where it cannot start or join a cluster into a message; a bare `Exception` is among it."""
+    """Converts the errors of Ray, among them a bare `Exception`, on starting or joining a cluster to a StudyError."""
 
     def __init__(self, target: str, log: Path) -> None:
         self.target, self.log = target, log
@@ -137,11 +137,11 @@ class _Joining:
         """Raise a StudyError in place of an error of Ray's."""
         if kind is not None and (kind is Exception or issubclass(kind, OSError | ValueError | RuntimeError)):
             wanted = "start Ray" if self.target == "local" else f"join the Ray cluster {self.target!r}"
-            told = " ".join(str(error).split())
-            raise StudyError(f"cannot {wanted}: {told}; details in {self.log}") from error
+            reason = " ".join(str(error).split())
+            raise StudyError(f"cannot {wanted}: {reason}; details in {self.log}") from error
 
 
-def heard_signals() -> list[signal.Signals]:
+def handled_signals() -> list[signal.Signals]:
     """Return the stop signals to handle; one that is ignored, as under nohup, stays ignored."""
     return [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
@@ -153,14 +153,14 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
-    with heeding(interrupt), bounded():
+    with handling_signals(interrupt), bounded():
         yield
 
 
 @contextmanager
-def heeding(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Call a handler for each stop signal during a block."""
-    before = {number: signal.signal(number, handler) for number in heard_signals()}
+    before = {number: signal.signal(number, handler) for number in handled_signals()}
     try:
         yield
     finally:
@@ -169,10 +169,10 @@ def heeding(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _noise_to(log: Path) -> Iterator[int]:
+def _ray_output_to(log: Path) -> Iterator[int]:
     """Redirect Ray's log and standard error to a file; yield a descriptor of the original standard error."""
     sys.stderr.flush()
-    file = patiently(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+    file = retry_on_outage(log.parent, lambda: os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
     kept = os.dup(2)
     os.dup2(file, 2)
     try:

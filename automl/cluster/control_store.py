@@ -1,7 +1,7 @@
 """Monitor of the head's control store (Ray's GCS): exits with code 75 and a message if the cluster is lost.
 
-Ray's driver waits for an unreachable store and aborts in C++, unseen by Python, if another one answers or after a
-minute. So a thread polls the store through a separate connection, and ends the process before Ray aborts.
+Ray's driver waits for an unreachable store and aborts in C++, without a Python exception, if another one answers
+or after a minute. So a thread polls the store through a separate connection, and ends the process before Ray aborts.
 """
 
 import logging
@@ -19,7 +19,7 @@ from ray._private.gcs_utils import create_gcs_channel
 from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest
 from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
-from automl.cluster.exit import leave
+from automl.cluster.exit import exit_with
 
 GONE: Final = os.EX_TEMPFAIL
 """The exit code, 75: try again."""
@@ -36,16 +36,16 @@ ENVIRONMENT: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds."""
+class Timeouts:
+    """Intervals and time limits, in seconds."""
 
-    look: float = 2.0
+    poll: float = 2.0
     """Poll interval while the store answers."""
-    hurry: float = 0.2
+    retry: float = 0.2
     """Poll interval while it does not."""
-    tell: float = 10.0
+    log: float = 10.0
     """Seconds without an answer until a message is logged."""
-    end: float = 45.0
+    lost: float = 45.0
     """Seconds without an answer until the cluster counts as lost. The nodes themselves stop after 60."""
 
 
@@ -54,21 +54,23 @@ class Watch:
 
     def __init__(
         self,
-        ask: Callable[[], str],
+        poll: Callable[[], str],
         *,
-        patience: Patience,
+        timeouts: Timeouts,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Store the function that returns the name of the cluster, empty without an answer."""
-        self._ask, self.patience, self._clock = ask, patience, clock
+        self._poll, self.timeouts, self._clock = poll, timeouts, clock
         self._since: float | None = None
         self._logged = False
-        self._cluster = ask()
+        self._cluster = poll()
         if not self._cluster:
-            self._tell(f"{STORE} cannot be reached from here; if it is lost, Ray ends the process without a message")
+            self._log(
+                f"{STORE} cannot be polled from this process; if it is lost, Ray ends the process without a message"
+            )
 
     @property
-    def away(self) -> float:
+    def silence(self) -> float:
         """Return the seconds since the store's last answer."""
         return 0.0 if self._since is None else self._clock() - self._since
 
@@ -77,33 +79,33 @@ class Watch:
         if not self._cluster:
             return True
         began = self._clock()
-        answer = self._ask()
+        answer = self._poll()
         if not answer:
             self._since = began if self._since is None else self._since
             return self._waits()
         if answer != self._cluster:
-            self._tell(f"{STORE} came back as another cluster's; the study ends here and can be resumed")
+            self._log(f"{STORE} now belongs to another cluster; this process exits, the study can be resumed")
             return False
         if self._logged:
-            self._tell(f"{STORE} answers again after {self.away:.0f} s")
+            self._log(f"{STORE} answers again after {self.silence:.0f} s")
         self._since, self._logged = None, False
         return True
 
     def pause(self) -> float:
         """Return the seconds until the next poll."""
-        return self.patience.look if self._since is None else self.patience.hurry
+        return self.timeouts.poll if self._since is None else self.timeouts.retry
 
-    def _tell(self, event: str) -> None:
+    def _log(self, event: str) -> None:
         LOG.warning(event)
 
     def _waits(self) -> bool:
-        away = self.away
-        if away >= self.patience.end:
-            self._tell(f"{STORE} does not answer since {away:.0f} s; the study ends here and can be resumed")
+        silence = self.silence
+        if silence >= self.timeouts.lost:
+            self._log(f"{STORE} has not answered for {silence:.0f} s; this process exits, the study can be resumed")
             return False
-        if away >= self.patience.tell and not self._logged:
+        if silence >= self.timeouts.log and not self._logged:
             self._logged = True
-            self._tell(f"{STORE} does not answer since {away:.0f} s; the study waits")
+            self._log(f"{STORE} has not answered for {silence:.0f} s; waiting for it")
         return True
 
 
@@ -126,7 +128,7 @@ def watched(watch: Watch, end: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        if watch.away >= watch.patience.tell:
+        if watch.silence >= watch.timeouts.log:
             end()
         over.set()
         thread.join()
@@ -146,5 +148,5 @@ def name_at(address: str) -> str:
 
 def end_at(folder: Path, *, to: int) -> Callable[[], object]:
     """Return a function that ends the process with a message on how to resume; this releases the study's lock."""
-    said = f"the Ray cluster is gone; nothing is lost: automl resume {folder} (or submit the study again)"
-    return lambda: leave(said, GONE, to=to)
+    message = f"the Ray cluster is lost; all results are saved: automl resume {folder} (or submit the study again)"
+    return lambda: exit_with(message, GONE, to=to)

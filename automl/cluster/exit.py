@@ -16,10 +16,10 @@ STOPPED: Final = 128 + signal.SIGINT
 SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
-def leave(said: str, code: int, *, to: int) -> NoReturn:
+def exit_with(message: str, code: int, *, to: int) -> NoReturn:
     """Write a message to a file descriptor and exit without clean-up."""
     with suppress(OSError):
-        os.write(to, (SHOW_CURSOR if os.isatty(to) else b"") + f"automl: {said}\n".encode())
+        os.write(to, (SHOW_CURSOR if os.isatty(to) else b"") + f"automl: {message}\n".encode())
     os._exit(code)
 
 
@@ -29,9 +29,9 @@ def bounded(seconds: float = STOP_SECONDS) -> Iterator[None]:
 
     Python's C signal handler wakes a thread: the main thread may wait inside Ray, where no Python code runs.
     """
-    said_to, (reading, writing) = os.dup(2), os.pipe()
+    stderr, (reading, writing) = os.dup(2), os.pipe()
     os.set_blocking(writing, False)
-    thread = threading.Thread(target=_wait, args=(reading, seconds, said_to), daemon=True)
+    thread = threading.Thread(target=_wait, args=(reading, seconds, stderr), daemon=True)
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     thread.start()
     try:
@@ -41,13 +41,13 @@ def bounded(seconds: float = STOP_SECONDS) -> Iterator[None]:
         os.close(writing)
         thread.join()
         os.close(reading)
-        os.close(said_to)
+        os.close(stderr)
 
 
-def _wait(reading: int, seconds: float, said_to: int) -> None:
+def _wait(reading: int, seconds: float, stderr: int) -> None:
     """Exit some seconds after a stop signal; return if the other end is closed."""
-    while heard := os.read(reading, 1):
-        if heard[0] in STOP_SIGNALS:
+    while received := os.read(reading, 1):
+        if received[0] in STOP_SIGNALS:
             break
     else:
         return
@@ -56,4 +56,4 @@ def _wait(reading: int, seconds: float, said_to: int) -> None:
     while (left := deadline - time.monotonic()) > 0:
         if select.select([reading], [], [], left)[0] and not os.read(reading, 1):
             return
-    leave(f"stopped without an answer from Ray for {seconds:.0f} s; nothing is lost", STOPPED, to=said_to)
+    exit_with(f"stopped: no answer from Ray for {seconds:.0f} s; nothing is lost", STOPPED, to=stderr)

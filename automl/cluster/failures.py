@@ -20,8 +20,8 @@ from automl.study import Kind, Loss
 from automl.trials import heartbeat
 from automl.trials.heartbeat import Beat
 
-ASK_SECONDS: Final = 10
-"""Timeout in seconds of the question to a node whether its memory ran out."""
+QUERY_SECONDS: Final = 10
+"""Timeout in seconds of the query of a node's out-of-memory kills."""
 NODE: Final = ("node has died", "node was terminated", "The node has been marked dead", "node is dead", "drained")
 MEMORY: Final = ("running low on memory", "memory usage threshold")
 """Phrases of Ray's message if its memory monitor ended the process."""
@@ -30,7 +30,7 @@ MEMORY: Final = ("running low on memory", "memory usage threshold")
 def loss_of(error: Exception | None, folder: Path) -> Loss:
     """Return the loss of the trial in a folder, given Ray's error, if any."""
     text = str(error).strip() if error else ""
-    beat = heartbeat.heard(folder)
+    beat = heartbeat.read(folder)
     cause = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
     return Loss(_kind(error, text, beat), cause, node=beat.node if beat else "")
 
@@ -72,7 +72,7 @@ def _ran_out(beat: Beat) -> bool:
     there = NodeAffinitySchedulingStrategy(nodes[0]["NodeID"], soft=False)
     task = ray.remote(num_cpus=0, max_retries=0)(heartbeat.kills)
     try:
-        found: int = ray.get(task.options(scheduling_strategy=there).remote(beat.memory), timeout=ASK_SECONDS)
+        found: int = ray.get(task.options(scheduling_strategy=there).remote(beat.memory), timeout=QUERY_SECONDS)
     except (RayError, GetTimeoutError):
         return False
     return found > beat.kills

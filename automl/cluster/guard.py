@@ -12,7 +12,7 @@ from automl.cluster import reaper
 
 SCRIPT: Final = Path(reaper.__file__)
 PATIENCE: Final = 20.0
-"""Seconds to wait for leftovers to end; an unkillable one must not keep the trial from starting."""
+"""Seconds to wait for leftovers to end; an unkillable one must not block the start of the trial."""
 
 
 def guard(folder: Path) -> str:

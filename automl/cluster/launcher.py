@@ -14,7 +14,7 @@ from typing import Any
 
 from ray import tune
 
-from automl.cluster.connection import heeding
+from automl.cluster.connection import handling_signals
 from automl.cluster.guard import guard
 from automl.cluster.handle import Handle
 from automl.cluster.resources import Slots
@@ -34,7 +34,7 @@ def run(source: JobSource, resources: Slots) -> None:
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
     handle = Handle(source)
-    with scratch.folder() as records, _orderly_stop(source), outage.ended_by(lambda: source.stopping):
+    with scratch.folder() as records, _graceful_stop(source), outage.retries_end_when(lambda: source.stopping):
         tune.Tuner(
             tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
@@ -69,12 +69,12 @@ def _train(config: Mapping[str, Any]) -> None:
 
     def say(text: str) -> None:
         """Report to the driver as well: the log is on the failing storage."""
-        outage.aloud(text)
+        outage.print_line(text)
         tune.report({MESSAGE: json.dumps({"trouble": text, "node": node})})
 
     try:
-        # A worker is never asked to stop waiting: its process is ended.
-        with outage.held(outage.Patience(say)), heartbeat.beating(job.folder, job.attempt):
+        # Retries have no stop condition on a worker: its process is ended instead.
+        with outage.retries_enabled(outage.RetrySettings(say)), heartbeat.heartbeats(job.folder, job.attempt):
             ending = worker.run(job, report)
     except lease.Superseded as superseded:
         sys.stdout.write(f"{superseded}\n")
@@ -93,8 +93,8 @@ class _Log(io.FileIO):
 
 
 def _print_to(path: Path) -> None:
-    with outage.held(outage.Patience()):
-        file = outage.patiently(path.parent, lambda: _opened(path))
+    with outage.retries_enabled(outage.RetrySettings()):
+        file = outage.retry_on_outage(path.parent, lambda: _opened(path))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.dup2(file, 1)
@@ -111,17 +111,17 @@ def _opened(path: Path) -> int:
 
 
 @contextmanager
-def _orderly_stop(source: JobSource) -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly stop; a second one ends the process at once.
+def _graceful_stop(source: JobSource) -> Iterator[None]:
+    """Convert Ctrl-C, SIGTERM and SIGHUP to a graceful stop; a second one ends the process at once.
 
     Ray installs its own SIGTERM handler, which would end the process without a message. A signal that is ignored, as
     under nohup, stays ignored.
     """
 
-    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         if source.stopping:
             os._exit(128 + number)
         source.stop(signal.Signals(number).name)
 
-    with heeding(ask):
+    with handling_signals(stop):
         yield

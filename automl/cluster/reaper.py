@@ -64,16 +64,16 @@ def waiter(pid: int) -> Callable[[float], object]:
 
 def end(find: Callable[[], set[Process]], *, seconds: float = float("inf")) -> bool:
     """End all processes from `find`, SIGTERM then SIGKILL, until two scans find none; False if some stay."""
-    asked: dict[Process, float] = {}
+    signalled: dict[Process, float] = {}
     begun, empty = time.monotonic(), 0
-    while empty < 2:  # a process that is forked during the first scan is seen by the second
+    while empty < 2:  # a process that is forked during the first scan is found by the second
         now = time.monotonic()
         if now - begun > seconds:
             return False
         found = find()
         empty = 0 if found else empty + 1
         for process in found:
-            since = now - asked.setdefault(process, now)
+            since = now - signalled.setdefault(process, now)
             if since == 0 or since >= GRACE_SECONDS:
                 send(process, KILL if since else TERMINATE)
         # An unkillable process, e.g. one that waits for a dead disk, is waited for.

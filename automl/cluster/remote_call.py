@@ -7,7 +7,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from automl.cluster.resources import Slots
-from automl.storage.outage import Patience, held
+from automl.storage.outage import RetrySettings, retries_enabled
 from automl.study.errors import ExportError
 
 Result = TypeVar("Result")
@@ -22,10 +22,10 @@ def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slo
         raise error.cause from None
     except RayError as error:
         first = str(error).strip().splitlines()[0]
-        raise ExportError(f"the worker that exports and measures was lost: {type(error).__name__}: {first}") from None
+        raise ExportError(f"the worker of export and evaluation was lost: {type(error).__name__}: {first}") from None
     return result
 
 
 def _run(work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-    with held(Patience()):
+    with retries_enabled(RetrySettings()):
         return work(*arguments)

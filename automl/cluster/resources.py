@@ -29,7 +29,7 @@ def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slo
     """Return the resources of a trial, from those of the nodes.
 
     Raises:
-        StudyError: no node can hold a single trial.
+        StudyError: no node has the resources of a single trial.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     shapes = [(float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in nodes]
@@ -42,7 +42,7 @@ def slots_of(
     """Return the resources of a trial from the CPU cores and GPUs of each node, without a cluster.
 
     Raises:
-        StudyError: no node can hold a single trial.
+        StudyError: no node has the resources of a single trial.
 
     >>> slots_of([(16, 2)], gpus="auto", cpus="auto", concurrent="auto")
     Slots(gpus=1.0, cpus=8.0, concurrent=2)
@@ -60,16 +60,16 @@ def slots_of(
         wanted_cpus = max(1.0, min(cpu // gpu * wanted_gpus for cpu, gpu in shapes if gpu) // 1)
     else:
         wanted_cpus = 1.0
-    held = sum(_held(cpu, gpu, wanted_cpus, wanted_gpus) for cpu, gpu in shapes)
-    if not held:
+    capacity = sum(_capacity(cpu, gpu, wanted_cpus, wanted_gpus) for cpu, gpu in shapes)
+    if not capacity:
         raise StudyError(
             f"resources.cpus: must be at most what one node has, but got {wanted_cpus:g} and the nodes have "
             f"{sorted({cpu for cpu, _ in shapes})}"
         )
-    return Slots(wanted_gpus, wanted_cpus, held if concurrent == "auto" else min(held, int(concurrent)))
+    return Slots(wanted_gpus, wanted_cpus, capacity if concurrent == "auto" else min(capacity, int(concurrent)))
 
 
-def _held(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
+def _capacity(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
     """Return how many trials fit on a node; a fraction of a GPU never spans two GPUs."""
     by_cpu = int(cpu / wanted_cpu + ROUNDING)
     return min(by_cpu, int(gpu) * int(1 / wanted_gpu + ROUNDING)) if wanted_gpu else by_cpu
@@ -84,20 +84,20 @@ def probe(folder: Path) -> None:
     token = folder / f".probe-{os.getpid()}"
     token.write_text("driver")
     try:
-        asked = {
+        answers = {
             node["NodeManagerHostname"]: _probe.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(str(token))
             for node in ray.nodes()
             if node["Alive"]
         }
-        problems = [f"{name}: {problem}" for name, answer in asked.items() if (problem := _answer(answer))]
+        problems = [f"{name}: {problem}" for name, answer in answers.items() if (problem := _answer(answer))]
     finally:
         for path in folder.glob(f"{token.name}*"):
             path.unlink(missing_ok=True)
     if problems:
         raise StudyError(
-            f"{folder}: every node must be able to write here, but not so on {'; '.join(problems)}; "
+            f"{folder}: must be writable from every node, but is not from {'; '.join(problems)}; "
             "pass --storage with a folder that all nodes mount at the same path"
         )
 
@@ -111,7 +111,7 @@ def _problem(path: Path) -> str:
     """Return why a node cannot use the driver's folder, empty if it can."""
     try:
         if path.read_text() != "driver":
-            return "sees another folder under that path"
+            return "has another folder at that path"
         path.with_name(f"{path.name}-{socket.gethostname()}").write_text("worker")
     except OSError as error:
         return str(error.strerror)

@@ -17,7 +17,7 @@ from automl.cluster.handle import Handle
 from automl.study import Answer, Ending, Kind, Loss, Measurement
 
 MESSAGE: Final = "message"
-BREATH: Final = 0.1
+IDLE_SECONDS: Final = 0.1
 """Poll interval while nothing runs: Tune's loop has no pause of its own."""
 
 
@@ -25,7 +25,7 @@ class Searcher(RaySearcher):
     """Passes the source's jobs to Ray Tune: a new number as a new trial, that of a paused trial to the scheduler."""
 
     def __init__(self, handle: Handle) -> None:
-        """Ask this source."""
+        """Use this source."""
         super().__init__(metric=None, mode=None)
         self._handle = handle
 
@@ -36,7 +36,7 @@ class Searcher(RaySearcher):
             return str(RaySearcher.FINISHED)
         with self._handle.kept():
             while job := source.next_job():
-                if not self._handle.paused.call(job):
+                if not self._handle.paused.queue(job):
                     return {"job": job.to_dict()}
         return None
 
@@ -54,7 +54,7 @@ class Scheduler(FIFOScheduler):
     """Passes each message of a trial to the source, and returns its answer; only the source resumes a paused trial."""
 
     def __init__(self, handle: Handle) -> None:
-        """Ask this source."""
+        """Use this source."""
         super().__init__()
         self._handle = handle
 
@@ -72,18 +72,18 @@ class Scheduler(FIFOScheduler):
     def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:  # noqa: ANN401
         """Return a paused trial to resume; pending ones start without being chosen.
 
-        Trials left paused when the source is over would keep Tune from ending, so they are removed from its list.
+        Trials still paused when the source is over would block the end of Tune, so they are removed from its list.
         """
-        self._end_the_hung(tune_controller)
+        self._end_hung_trials(tune_controller)
         if self._handle().over:
             for trial in self._handle.paused.empty():
                 tune_controller.stop_trial(trial)
         chosen = self._handle.paused.next()
         if chosen is None and not any(_busy(trial) for trial in tune_controller.get_live_trials()):
-            time.sleep(BREATH)
+            time.sleep(IDLE_SECONDS)
         return chosen
 
-    def _end_the_hung(self, tune_controller: Any) -> None:  # noqa: ANN401
+    def _end_hung_trials(self, tune_controller: Any) -> None:  # noqa: ANN401
         """Stop trials that hang. Their workers may not respond, so Ray ends the processes."""
         with self._handle.kept():
             if not (hung := self._handle().hung()):
@@ -98,7 +98,7 @@ class Scheduler(FIFOScheduler):
         source, answer = self._handle(), Answer.CONTINUE
         with self._handle.kept():
             if "trouble" in message:
-                source.troubled(number(trial), f"on {message['node']}: {message['trouble']}")
+                source.report_wait(number(trial), f"on {message['node']}: {message['trouble']}")
             elif "ending" in message:
                 source.ended(number(trial), Ending.from_dict(message["ending"]))
             else:
@@ -126,10 +126,10 @@ class Callback(tune.Callback):
 
 
 class Stop(Stopper):
-    """Stops all trials when the source asks for it or has failed."""
+    """Stops all trials when the source is stopping or has failed."""
 
     def __init__(self, handle: Handle) -> None:
-        """Ask this source."""
+        """Use this source."""
         self._handle = handle
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:  # noqa: ARG002

@@ -9,17 +9,17 @@ MOST_LOOKED_AT: Final = 20
 HEAD: Final = 4096
 
 COCO: Final = (
-    '{place} holds COCO annotations; convert them: python -c "from ultralytics.data.converter import convert_coco; '
+    '{place} contains COCO annotations; convert them: python -c "from ultralytics.data.converter import convert_coco; '
     "convert_coco('{folder}', 'yolo', cls91to80=False)\", then move labels and images into yolo/ and write a data.yaml"
 )
 VOC: Final = (
-    '{place} holds Pascal VOC annotations; convert them: pip install supervision && python -c "import supervision; '
+    '{place} contains Pascal VOC annotations; convert them: pip install supervision && python -c "import supervision; '
     "supervision.DetectionDataset.from_pascal_voc('IMAGES', '{folder}')"
     ".as_yolo('yolo/images', 'yolo/labels', 'yolo/data.yaml')\""
 )
-CVAT: Final = "{place} holds CVAT annotations; export the task from CVAT again as `Ultralytics YOLO Detection`"
+CVAT: Final = "{place} contains CVAT annotations; export the task from CVAT again as `Ultralytics YOLO Detection`"
 LABELME: Final = (
-    "{place} holds LabelMe annotations; convert them: pip install labelme2yolo && labelme2yolo --json_dir {folder}"
+    "{place} contains LabelMe annotations; convert them: pip install labelme2yolo && labelme2yolo --json_dir {folder}"
 )
 
 

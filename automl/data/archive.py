@@ -43,10 +43,12 @@ def _of_folder(folder: Path, named: Path) -> Path:
         return found[0]
     if found:
         listed = ", ".join(str(path.relative_to(folder)) for path in found[:5])
-        raise DataError(f"{named}: must hold one data.yaml, but holds {len(found)} YAML files: {listed}; name one")
+        raise DataError(
+            f"{named}: must contain one data.yaml, but contains {len(found)} YAML files: {listed}; pass one of them"
+        )
     remedy = annotations.foreign(folder)
-    told = f"has none; {remedy}" if remedy else "has none; write one with train, val and names"
-    raise DataError(f"{named}: must hold a data.yaml that names its splits and classes, but {told}")
+    hint = remedy or "write one with train, val and names"
+    raise DataError(f"{named}: must contain a data.yaml with its splits and classes, but contains none; {hint}")
 
 
 def _visible(folder: Path, paths: object) -> list[Path]:
@@ -71,6 +73,6 @@ def _unpack(archive: Path, target: Path) -> None:
     except (OSError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError, EOFError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise DataError(
-            f"{archive}: must be an archive that can be unpacked, but {error}; unpack it yourself"
+            f"{archive}: must be an archive that can be unpacked, but {error}; unpack it manually"
         ) from None
     part.rename(target)

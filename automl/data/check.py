@@ -1,6 +1,6 @@
 """Check and fingerprint a data set before a GPU is used. Called by the session of a study.
 
-What Ultralytics would leave out is left out here and reported, so that counts, staging and export see one set.
+What Ultralytics would exclude is excluded here and reported, so that counts, staging and export use the same images.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from automl.data.places import (
     names_of,
     normalised,
     places_of,
+    remedy_of,
     resolved,
     roots_of,
-    way_out,
     yaml_mistakes,
 )
 from automl.data.record import DataSet
 from automl.study.errors import DataError
 
 FEW: Final = 0.01
-"""Bad label lines up to this share are warned about and counted; more stop the study."""
+"""Invalid label lines up to this share cause a warning, more an error."""
 SHOWN: Final = 10
 
 
@@ -56,7 +56,7 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...]) -> D
     warnings = [f"{split}: {line}" for split in splits for line in _warnings(found[split], names)]
     warnings += copies.warnings(images, pictures)
     if keypoints:
-        warnings.append("kpt_shape: keypoints are cut off: boxes alone are trained on")
+        warnings.append("kpt_shape: keypoints are ignored: only boxes are used for training")
     return DataSet(
         source=source,
         names=names,
@@ -71,47 +71,48 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...]) -> D
 
 def _mistakes(split: str, found: Split) -> Iterator[str]:
     """Yield why a split cannot be used for training or evaluation."""
-    if found.too_many_wrong(FEW):
-        yield f"{split}: {_wrong_lines(found)}{way_out(split)}"
+    if found.too_many_invalid(FEW):
+        yield f"{split}: {_invalid_lines(found)}{remedy_of(split)}"
     elif not found.listed.images:
-        yield f"{split}: must hold images ({', '.join(sorted(IMAGES))}), but has none{_unread(found)}{way_out(split)}"
+        formats = ", ".join(sorted(IMAGES))
+        yield f"{split}: must contain images ({formats}), but contains none{_unread(found)}{remedy_of(split)}"
     elif not found.images:
         reasons = "" if not found.unreadable else _shown([f"{path}: {why}" for path, why in found.unreadable])
-        yield f"{split}: must hold images that can be read, but all {len(found.listed.images)} are left out:{reasons}"
+        yield f"{split}: must contain usable images, but all {len(found.listed.images)} are excluded:{reasons}"
     elif not found.lines:
         where = label_of(found.images[0]).parent
-        hint = way_out(split) or _conversion(found.images[0])
-        yield f"{split}: must have labelled boxes, but no label line was found in {where}{hint}"
+        hint = remedy_of(split) or _conversion(found.images[0])
+        yield f"{split}: must contain labelled boxes, but no label line was found in {where}{hint}"
 
 
 def _conversion(image: Path) -> str:
     places = (image.parent, image.parent.parent, label_of(image).parent, label_of(image).parent.parent)
-    remedy = next((told for place in places if (told := annotations.foreign(place))), "")
+    remedy = next((found for place in places if (found := annotations.foreign(place))), "")
     beside = image.with_suffix(".txt")
     if not remedy and beside.is_file():
-        remedy = f"labels stand beside the images, such as {beside}: move them there"
+        remedy = f"label files are in the folder of the images, such as {beside}: move them to that folder"
     return f"; {remedy}" if remedy else ""
 
 
 def _warnings(found: Split, names: Mapping[int, str]) -> Iterator[str]:
     """Yield where training differs from what a reader of the `data.yaml` may expect."""
     if found.unreadable:
-        told = _shown([f"{path}: {why}" for path, why in found.unreadable])
-        yield f"{len(found.unreadable)} of {len(found.listed.images)} images cannot be used and are left out:{told}"
+        reasons = _shown([f"{path}: {why}" for path, why in found.unreadable])
+        yield f"{len(found.unreadable)} of {len(found.listed.images)} images are unusable and excluded:{reasons}"
     if found.bad:
-        yield f"{_wrong_lines(found)}\n  {found.left_out} images with such lines are left out, as Ultralytics does"
+        yield f"{_invalid_lines(found)}\n  {found.left_out} images with such lines are excluded, as in Ultralytics"
     if found.listed.unread:
-        yield f"pictures of other formats are not read{_unread(found)}; save them as PNG or JPEG"
+        yield f"images in other formats are not read{_unread(found)}; save them as PNG or JPEG"
     if count := found.listed.repeats():
-        yield f"{count} images are listed more than once, and are trained on as often"
+        yield f"{count} images are listed more than once and are used as often in each epoch"
     if found.repeated:
-        yield f"{found.repeated} label lines repeat another of their file and are dropped, as Ultralytics does"
+        yield f"{found.repeated} label lines are duplicates within their file and are dropped, as in Ultralytics"
     if found.flat:
-        yield f"{found.flat} boxes have no width or no height; Ultralytics keeps them"
+        yield f"{found.flat} boxes have zero width or height; Ultralytics keeps them"
     yield from found.meanings()
     yield from pairing.warnings(found.images)
     if absent := [name for number, name in names.items() if not found.boxes[number]]:
-        yield f"no box of class {', '.join(absent)}, so nothing is learnt or measured of it there"
+        yield f"no box of class {', '.join(absent)}: neither trained nor evaluated there"
 
 
 def _unread(found: Split) -> str:
@@ -119,8 +120,8 @@ def _unread(found: Split) -> str:
     return f": {counted}" if counted else ""
 
 
-def _wrong_lines(found: Split) -> str:
-    return f"{len(found.bad)} of {found.lines} label lines are wrong:{_shown(found.bad)}"
+def _invalid_lines(found: Split) -> str:
+    return f"{len(found.bad)} of {found.lines} label lines are invalid:{_shown(found.bad)}"
 
 
 def _shown(lines: Sequence[str]) -> str:
@@ -133,8 +134,8 @@ def _shared_images(images: Mapping[str, Sequence[Path]]) -> Iterator[str]:
     files = {split: {resolved(path) for path in paths} for split, paths in images.items()}
     for one, other in combinations(files, 2):
         if shared := files[one] & files[other]:
-            told = f"but share {len(shared)}, such as {min(shared)}{way_out(other)}"
-            yield f"{one} and {other} must share no image, {told}"
+            found = f"but share {len(shared)}, such as {min(shared)}{remedy_of(other)}"
+            yield f"{one} and {other} must share no image, {found}"
 
 
 def _fingerprint(images: Mapping[str, Sequence[Path]], *, keypoints: int) -> str:

@@ -51,25 +51,28 @@ def warnings(images: Mapping[str, Sequence[Path]], pictures: Mapping[Path, Pictu
     for one, other in combinations(unique, 2):
         alike = _same(unique[one], unique[other], pictures)
         near = _without(_near(thumbnails[one], thumbnails[other]), alike)
-        remedy = f"figures of {other} are then too good; keep each picture in one split"
-        yield from _told(f"images of {other} are copies of images of {one}", alike, of=unique[other], remedy=remedy)
-        yield from _told(
-            f"images of {other} are nearly the same as images of {one}", near, of=unique[other], remedy=remedy
+        remedy = f"metrics on {other} are then too high; keep each image in one split"
+        yield from _message(f"images of {other} are copies of images of {one}", alike, of=unique[other], remedy=remedy)
+        yield from _message(
+            f"images of {other} are near copies of images of {one}", near, of=unique[other], remedy=remedy
         )
     for split, paths in unique.items():
         alike = _same_inside(paths, pictures)
         near = _without(_near(thumbnails[split], None), alike)
-        yield from _told(
-            f"images of {split} are copies of others there", alike, of=paths, remedy="each counts as one more image"
+        yield from _message(
+            f"images of {split} are copies of others in it",
+            alike,
+            of=paths,
+            remedy="each copy counts as one more image",
         )
-        yield from _told(
-            f"images of {split} are nearly the same as others there", near, of=paths, remedy="they add little"
+        yield from _message(
+            f"images of {split} are near copies of others in it", near, of=paths, remedy="they add little information"
         )
     if share > 1:
-        yield f"near copies were looked for among {MOST_COMPARED} of {sum(map(len, unique.values()))} images"
+        yield f"near copies were searched among {MOST_COMPARED} of {sum(map(len, unique.values()))} images"
 
 
-def _told(what: str, pairs: Sequence[Pair], *, of: Sequence[Path], remedy: str) -> Iterator[str]:
+def _message(what: str, pairs: Sequence[Pair], *, of: Sequence[Path], remedy: str) -> Iterator[str]:
     if pairs:
         shown = "".join(f"\n  {copy} = {first}" for copy, first in pairs[:PAIRS])
         more = f"\n  and {len(pairs) - PAIRS} more" if len(pairs) > PAIRS else ""
@@ -88,8 +91,8 @@ def _same_inside(paths: Sequence[Path], pictures: Mapping[Path, Picture]) -> lis
 
 
 def _without(near: Sequence[Pair], alike: Sequence[Pair]) -> list[Pair]:
-    told = {copy for copy, _ in alike}
-    return [pair for pair in near if pair[0] not in told]
+    exact = {copy for copy, _ in alike}
+    return [pair for pair in near if pair[0] not in exact]
 
 
 def _spread(paths: Sequence[Path], share: float) -> list[Path]:
@@ -104,22 +107,22 @@ def _thumbnails(paths: Sequence[Path], pictures: Mapping[Path, Picture]) -> _Thu
     return _Thumbnails([path for path, keep in zip(paths, kept, strict=True) if keep], pixels[kept].astype(np.float32))
 
 
-def _near(known: _Thumbnails, asked: _Thumbnails | None) -> list[Pair]:
-    """Return the images of `asked` whose nearest of `known` is nearly the same.
+def _near(known: _Thumbnails, candidates: _Thumbnails | None) -> list[Pair]:
+    """Return the images of `candidates` whose nearest of `known` is nearly the same.
 
-    Without `asked`, those of `known` that are nearly the same as an image before them.
+    Without `candidates`, those of `known` that are nearly the same as an image before them.
     """
-    ours = known if asked is None else asked
+    ours = known if candidates is None else candidates
     if not ours.images or not known.images:
         return []
     theirs = known.blocks
-    blocks = theirs if asked is None else ours.blocks
+    blocks = theirs if candidates is None else ours.blocks
     lengths = (theirs**2).sum(axis=1)
     found: list[Pair] = []
     for start in range(0, len(blocks), ROWS):
         rows = blocks[start : start + ROWS]
         distances = lengths[None, :] - 2 * rows @ theirs.T
-        if asked is None:  # only images before the asked one are compared
+        if candidates is None:  # only images before the candidate are compared
             distances[np.arange(len(theirs))[None, :] >= np.arange(start, start + len(rows))[:, None]] = np.inf
         for row, index in enumerate(distances.argmin(axis=1)):
             if np.isfinite(distances[row, index]) and _alike(ours.pixels[start + row], known.pixels[index]):

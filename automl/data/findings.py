@@ -11,7 +11,7 @@ from automl.data.labels import BOX, CORNERS, LabelLine, label_lines, label_of
 from automl.data.pictures import Picture
 
 FEW_LEVELS: Final = 64
-"""Grey levels that 14 bits in a 16-bit file leave, since the high byte alone is read."""
+"""Grey levels that remain of 14 bits in a 16-bit file, since only the high byte is read."""
 POSE_LIKE: Final = 0.9
 """Share of lines that must look like box and keypoints for a warning."""
 OUTSIDE: Final = 0.02
@@ -43,8 +43,8 @@ class Split:
     dark: list[Path] = field(default_factory=list)
     """16-bit images that keep few grey levels."""
 
-    def too_many_wrong(self, share: float) -> bool:
-        """Return True if more than a share of the label lines are wrong."""
+    def too_many_invalid(self, share: float) -> bool:
+        """Return True if more than a share of the label lines are invalid."""
         return len(self.bad) > share * self.lines
 
     def meanings(self) -> Iterator[str]:
@@ -52,17 +52,19 @@ class Split:
         if self.polygons and self.pose_like >= POSE_LIKE * self.polygons:
             yield (
                 f"{self.pose_like} label lines look like boxes with keypoints, but are read as polygons, so that "
-                "their boxes are wrong; add `kpt_shape: [keypoints, 2 or 3]` to the data.yaml"
+                "their boxes are incorrect; add `kpt_shape: [keypoints, 2 or 3]` to the data.yaml"
             )
         elif self.polygons:
             what = "label lines of four corners (oriented boxes)" if self.polygons == self.corners else "polygons"
-            acts = "acts on them" if self.polygons == self.good else "does not act on them, since others are boxes"
-            yield f"{self.polygons} {what} are trained on as the upright boxes round them; copy_paste {acts}"
+            acts = (
+                "applies to them" if self.polygons == self.good else "does not apply, since other label lines are boxes"
+            )
+            yield f"{self.polygons} {what} are replaced by their bounding boxes for training; copy_paste {acts}"
         if self.dark:
             yield (
-                f"{len(self.dark)} images hold 16 bits, of which the high byte alone is read: at most {FEW_LEVELS} "
-                f"grey levels are left, such as in {self.dark[0]}; stretch their values to the whole range, or save "
-                "them with 8 bits"
+                f"{len(self.dark)} images have 16 bits per sample, of which only the high byte is read: at most "
+                f"{FEW_LEVELS} grey levels remain, such as in {self.dark[0]}; scale their values to the full range, "
+                "or save them with 8 bits"
             )
 
 

@@ -79,6 +79,6 @@ def image_problem(image: Path) -> str:
     if image.suffix.lower() not in IMAGES:
         return f"must be an image ({', '.join(sorted(IMAGES))})"
     try:
-        return "" if image.is_file() and image.stat().st_size else "is listed but not there, or empty"
+        return "" if image.is_file() and image.stat().st_size else "is listed, but is missing or empty"
     except (OSError, ValueError) as error:
         return f"cannot be read: {error}"

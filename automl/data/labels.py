@@ -57,7 +57,7 @@ def label_lines(image: Path, classes: int, *, keypoints: int = 0) -> Iterator[La
         content = path.read_bytes()
     except FileNotFoundError:
         if path.is_symlink():
-            yield LabelLine(1, "", "links to a file that is not there")
+            yield LabelLine(1, "", "is a symlink to a missing file")
         return
     except (OSError, ValueError) as error:
         yield LabelLine(1, "", f"must be a readable file, but {getattr(error, 'strerror', None) or error}")
@@ -108,7 +108,7 @@ def _shape_mistake(words: Sequence[str], *, polygons: bool) -> str:
     if len(words) != BOX and not is_polygon(words):
         return f"must be `class x y width height` or a polygon, but has {len(words)} numbers"
     if polygons and len(words) == BOX:  # Ultralytics excludes the whole image
-        return "boxes and polygons must not stand in one file, but a box stands among polygons"
+        return "boxes and polygons must not be mixed in one file, but a box is among polygons"
     return ""
 
 

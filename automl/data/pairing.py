@@ -11,7 +11,7 @@ from automl.data.labels import label_of
 
 NO_LABELS: Final = frozenset({"classes", "labels", "train", "val", "valid", "test", "readme", "requirements", "notes"})
 """Stems of text files that are often beside labels but are not labels."""
-ASKED: Final = 20
+MAX_EXPLAINED: Final = 20
 """Maximum number of images for which a reason is searched."""
 
 
@@ -24,7 +24,7 @@ def warnings(images: Sequence[Path]) -> Iterator[str]:
         reason = _reason(missing, orphans)
         yield (
             f"{len(missing)} of {len(unique)} images have no label file and count as background, such as {missing[0]} "
-            f"(looked for {label_of(missing[0])}){reason}"
+            f"(expected {label_of(missing[0])}){reason}"
         )
     if orphans:
         yield f"{len(orphans)} label files belong to no image, such as {orphans[0]}"
@@ -60,14 +60,14 @@ def _orphans(images: Sequence[Path]) -> list[Path]:
 def _reason(missing: Sequence[Path], orphans: Sequence[Path]) -> str:
     """Return the likely reason why labels are not found, empty if none is known."""
     by_name = {_plain(path.stem): path for path in orphans}
-    for image in missing[:ASKED]:
+    for image in missing[:MAX_EXPLAINED]:
         if (beside := image.with_suffix(".txt")).is_file():
-            return f"; labels stand beside the images, such as {beside}, where they are not looked for"
+            return f"; label files are in the folder of the images, such as {beside}, where they are not read"
         if other := by_name.get(_plain(image.stem)) or _contained(image.stem, orphans):
             return f"; names differ: {other.name} may belong to {image.name}"
         for folder in list(label_of(image).parents)[1:3]:
             if (elsewhere := folder / label_of(image).name).is_file():
-                return f"; labels stand in another folder, such as {elsewhere}"
+                return f"; label files are in another folder, such as {elsewhere}"
     foreign = annotations.foreign(missing[0].parent) or annotations.foreign(label_of(missing[0]).parent)
     return f"; {foreign}" if foreign else ""
 

@@ -1,6 +1,6 @@
 """Content of image files: what Ultralytics excludes, 16-bit depth, digests, and thumbnails for duplicate detection.
 
-The rules are those of `check_image` and `imread` in Ultralytics 8.4.190, which decide what a training sees.
+The rules are those of `check_image` and `imread` in Ultralytics 8.4.190, which decide what a training uses.
 """
 
 import hashlib
@@ -80,7 +80,7 @@ def look(path: Path) -> Picture:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return Picture("is not there")
+        return Picture("does not exist")
     except (OSError, ValueError) as error:
         return Picture(f"cannot be read: {getattr(error, 'strerror', None) or error}")
     return _verified(path, content) if content else Picture("is empty")
@@ -120,7 +120,7 @@ def _header_problem(image: Image.Image) -> str:
     if min(width, height) < SMALLEST:
         return f"is {width} x {height} pixels, but each side must have at least {SMALLEST}"
     if str(image.format).upper() not in FORMATS:
-        return f"is a {image.format} file, which is not trained on, whatever its suffix"
+        return f"is a {image.format} file, which Ultralytics does not accept, whatever its suffix"
     return ""
 
 
@@ -137,16 +137,16 @@ def _reason(content: bytes, error: Exception) -> str:
     """Return why a file is not an image, naming its content where that is known."""
     head = content[:512].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")):
-        return "is an HTML page, such as a failed download leaves"
+        return "is an HTML page, probably from a failed download"
     if content.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS; fetch the file with `git lfs pull`"
     if isinstance(error, Image.DecompressionBombError):
-        return "has more pixels than Pillow reads"
+        return "has more pixels than Pillow accepts"
     if isinstance(error, ImportError) and "HEIC" in str(error):
         return str(error)
     if "truncated" in str(error) or content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
-        return "is cut short or damaged"
-    return "is no image that can be read"
+        return "is truncated or damaged"
+    return "is not a readable image"
 
 
 def _shrink(width: int, height: int) -> int:

@@ -20,7 +20,7 @@ def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...])
     """Yield the errors of a data set's description, before any image is read."""
     yield from (f"{source}: {mistake}" for mistake in (*_class_mistakes(raw), *_kind_mistakes(raw)))
     for split in splits:
-        values, hint = raw.get(split), way_out(split)
+        values, hint = raw.get(split), remedy_of(split)
         listed = [values] if isinstance(values, str) else values
         if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
             yield (
@@ -30,10 +30,10 @@ def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...])
             continue
         for value, place in zip(listed, places_of(source, raw, split), strict=True):
             if problem := _place_problem(place):
-                yield f"{source}: {split}: {problem}{_why_not_there(source, raw, value)}{hint}"
+                yield f"{source}: {split}: {problem}{_missing_path_hint(source, raw, value)}{hint}"
 
 
-def way_out(split: str) -> str:
+def remedy_of(split: str) -> str:
     """Return the remedy for an unusable split, empty where the split is required."""
     return KEPT_IN_VAL if split == "test" else ""
 
@@ -46,7 +46,7 @@ def _class_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
         return
     yield from (f"names{mistake}" for mistake in _names_mistakes(names))
     if isinstance(names, dict | list) and _whole(count) not in {None, len(names)}:
-        yield f"nc: must be the number of names ({len(names)}), but got {count}; remove nc, or mend names"
+        yield f"nc: must be the number of names ({len(names)}), but got {count}; remove nc, or fix names"
 
 
 def _whole(value: object) -> int | None:
@@ -70,16 +70,16 @@ def _names_mistakes(names: object) -> Iterator[str]:
         yield f": must be numbered 0 to {len(pairs) - 1}, but got {[number for number, _ in pairs]}"
     for number, name in pairs:
         if isinstance(name, bool) or not isinstance(name, str | int | float):
-            yield f".{number}: must be text (in quotes where YAML reads it otherwise), but got {name!r}"
+            yield f".{number}: must be text (in quotes where YAML reads another type), but got {name!r}"
 
 
 def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     """Yield the errors of the keys that define images and label lines."""
     if raw.get("channels", 3) != 3:
         yield (
-            f"channels: must be 3, since a model is trained, exported and served for pictures of three channels, but "
-            f"got {raw['channels']!r}; remove the line to train on what is read without it: a grey picture as three "
-            "equal channels, of more channels the first three, of several pages the first"
+            f"channels: must be 3, since models are trained, exported and served with three channels, but got "
+            f"{raw['channels']!r}; remove the line to train on three channels: a grey image is repeated, of more "
+            "channels the first three are used, of several pages the first"
         )
     if raw.get("kpt_shape") is not None and keypoint_numbers(raw) == 0:
         yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {raw['kpt_shape']!r}"
@@ -151,21 +151,21 @@ def _place_problem(place: Path) -> str:
         elif not place.is_dir():
             return f"must exist, but {place} does not"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "is no text"
+        reason = getattr(error, "strerror", None) or "is not text"
         return f"must be a folder or a text file with one image a line, but {place}: {reason}"
     return ""
 
 
-def _why_not_there(source: Path, raw: Mapping[str, Any], value: str) -> str:
+def _missing_path_hint(source: Path, raw: Mapping[str, Any], value: str) -> str:
     """Return the likely reason why a split's path does not exist."""
     if raw.get("path") and _exists(source.parent / value):
-        return f"; remove `path` ({raw['path']}): {value} stands beside {source.name}"
+        return f"; remove `path` ({raw['path']}): {value} is in the folder of {source.name}"
     if "\\" in value and _exists(source.parent / str(raw.get("path") or "") / value.replace("\\", "/")):
         return "; write / instead of \\"
     if raw.get("download"):
-        return "; `download` is never run: fetch the data set yourself"
+        return "; `download` is never run: download the data set manually"
     elsewhere = [str(root) for root in roots_of(source, raw)[1:]]
-    return f"; tried from {elsewhere[0]} too" if elsewhere else ""
+    return f"; also tried relative to {elsewhere[0]}" if elsewhere else ""
 
 
 def resolved(path: Path) -> Path:

@@ -73,7 +73,7 @@ def enlarged(noise: Gray) -> Gray:
 
 
 def hole(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
-    """Drill a dark ellipse whose rim catches the light on one side."""
+    """Draw a hole: a dark ellipse with a rim that is bright on one side."""
     major = rng.uniform(4, 9)
     axes = (major, major * rng.uniform(0.75, 1.0))
     centre, angle = rng.uniform(12, SIZE - 12, 2), rng.uniform(0, 180)
@@ -88,7 +88,7 @@ def hole(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
 
 
 def scratch(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
-    """Draw a thin bent line, brighter than the metal more often than darker."""
+    """Draw a scratch: a thin bent line, more often brighter than the metal than darker."""
     start = rng.uniform(8, SIZE - 8, 2)
     angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(26, 62)
     way = np.array([np.cos(angle), np.sin(angle)])
@@ -106,7 +106,7 @@ def scratch(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
 
 
 def spot(surface: Gray, rng: np.random.Generator) -> tuple[Gray, Gray]:
-    """Stain the metal with a soft blob made of a few overlapping bumps."""
+    """Draw a spot: a soft blob of a few overlapping bumps."""
     centre, radius = rng.uniform(14, SIZE - 14, 2), rng.uniform(5, 10)
     rows, columns = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
     stain = np.zeros((SIZE, SIZE), np.float32)

@@ -43,14 +43,14 @@ def stage(data: DataSet, folder: Path) -> Path:
     return marker
 
 
-def told_links(staged: Path) -> str:
+def link_replacement(staged: Path) -> str:
     """Return what replaces symlinks in a staged data set, empty where the storage supports them."""
     images = (path for path in (staged.parent / "images").rglob("*") if not path.is_dir())
     first = next(images, None)
     if first is None or first.is_symlink():
         return ""
     kind = "hard links" if first.stat().st_nlink > 1 else "copies"
-    return f"storage: {staged.parent} takes no symbolic links; the images are there as {kind}"
+    return f"storage: {staged.parent} does not support symbolic links; the images are staged as {kind}"
 
 
 def _description(data: DataSet, folder: Path) -> str:

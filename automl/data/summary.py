@@ -75,10 +75,10 @@ def summarise(
 ) -> Summary | None:
     """Summarize the labels of a training split, and with `heads` some image headers; None where no box is found."""
     whole = [image for image in dict.fromkeys(images) if not heads or not image_problem(image)]
-    looked = _spread(whole, MOST_LABELS)
+    sampled = _spread(whole, MOST_LABELS)
     numbers: Counter[int] = Counter()
     sides: list[tuple[float, float]] = []
-    for image in looked:
+    for image in sampled:
         for number, width, height in _boxes(image, classes, keypoints):
             numbers[number] += 1
             sides.append((width, height))
@@ -89,7 +89,7 @@ def summarise(
         fingerprint=fingerprint,
         images=len(whole),
         classes=classes,
-        boxes=len(sides) / len(looked),
+        boxes=len(sides) / len(sampled),
         sizes=_percentiles(np.sqrt(widths * heights)),
         aspects=_percentiles(widths / heights),
         balance=_balance(list(numbers.values()), classes),

@@ -29,21 +29,21 @@ class Rung:
     """The trials that have reached an epoch, their values, and which of them advanced."""
 
     epoch: int
-    standing: dict[int, tuple[float, float]] = field(default_factory=dict)
+    entries: dict[int, tuple[float, float]] = field(default_factory=dict)
     """Maps a trial to its value and negative loss, in the order of arrival."""
     advanced: set[int] = field(default_factory=set)
 
     def ranked(self) -> list[int]:
         """Return the trials, best first; ties in the order of arrival."""
-        return sorted(self.standing, key=self.standing.__getitem__, reverse=True)
+        return sorted(self.entries, key=self.entries.__getitem__, reverse=True)
 
-    def place(self, trial: int) -> int:
+    def rank(self, trial: int) -> int:
         """Return the rank of a trial, 1 for the best."""
         return self.ranked().index(trial) + 1
 
     def described(self, trial: int) -> str:
         """Return the rank of a trial as text."""
-        return f"rank {self.place(trial)} of {len(self.standing)} at epoch {self.epoch}"
+        return f"rank {self.rank(trial)} of {len(self.entries)} at epoch {self.epoch}"
 
 
 class Scheduler(ABC):
@@ -81,10 +81,10 @@ class Scheduler(ABC):
         """Advance the leader regardless of its rank, and return it."""
         return None
 
-    def restore(self, trial: int, *, epoch: int, standing: tuple[float, float], advanced: bool) -> None:
+    def restore(self, trial: int, *, epoch: int, score: tuple[float, float], advanced: bool) -> None:
         """Restore a trial's value and loss at a rung from an earlier session, and whether it advanced."""
-        value, loss = standing
-        self._rungs[epoch].standing[trial] = (value, -loss)
+        value, loss = score
+        self._rungs[epoch].entries[trial] = (value, -loss)
         if advanced:
             self._rungs[epoch].advanced.add(trial)
 
@@ -107,7 +107,7 @@ class PausingAsha(Scheduler):
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
         """Return PAUSE, or CONTINUE for the trial that would advance next."""
         rung = self._rungs[epoch]
-        rung.standing.setdefault(trial, (value, -loss))
+        rung.entries.setdefault(trial, (value, -loss))
         if next(self._advanceable(), None) == (rung, trial):
             rung.advanced.add(trial)
         return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.PAUSE, rung.described(trial))
@@ -146,7 +146,7 @@ class PausingAsha(Scheduler):
 
     def _advanceable(self) -> Iterator[tuple[Rung, int]]:
         for rung in reversed(self._rungs.values()):
-            for trial in rung.ranked()[: len(rung.standing) // self._factor]:
+            for trial in rung.ranked()[: len(rung.entries) // self._factor]:
                 if trial not in rung.advanced and trial not in self._ended:
                     yield rung, trial
 
@@ -157,9 +157,9 @@ class StoppingAsha(Scheduler):
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
         """Return CONTINUE or STOP; of tied trials the earlier one ranks higher."""
         rung = self._rungs[epoch]
-        if trial not in rung.standing:
-            rung.standing[trial] = (value, -loss)
-            if rung.place(trial) <= seats(len(rung.standing), self._factor):
+        if trial not in rung.entries:
+            rung.entries[trial] = (value, -loss)
+            if rung.rank(trial) <= seats(len(rung.entries), self._factor):
                 rung.advanced.add(trial)
         return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.STOP, rung.described(trial))
 

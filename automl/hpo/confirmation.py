@@ -22,9 +22,9 @@ OPENING_SEEDS: Final = 3
 """Seeds of the best trial and of the default in the first round: the fewest that give a usable spread."""
 CHOOSING_SEEDS: Final = 2
 """Seeds of each further finalist; its value in the search counts as one more."""
-JUDGING_KEPT: Final = 12
+RESERVED_FOR_JUDGING: Final = 12
 """Re-trainings reserved for judging, before any is used for choosing: fewer would miss a gain of twice the noise."""
-REACH: Final = 1.5
+FINALIST_RANGE: Final = 1.5
 """A trial is a finalist if its value in the search is at most this many times the noise below the best one."""
 EARLY_SHARE: Final = 0.2
 """Share of the error that each look before the last one spends; the last one spends the rest."""
@@ -39,7 +39,7 @@ FUTILITY_Z: Final = 1.28
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class ConfirmationPlan:
     """Finalists of a confirmation, and its limits."""
 
     ranking: tuple[tuple[int, float], ...]
@@ -62,7 +62,7 @@ class Contest:
         last = rounds[-1]
         if not results.get(DEFAULT):  # nothing to compare with; a later session repeats this round
             return None
-        if not self.ranking or (last.share and self.sure(last, results)):
+        if not self.ranking or (last.share and self.significant(last, results)):
             return None
         left = self.retrainings - sum(played.size for played in rounds)
         if last.stage is Stage.OPENING and self.seeds is None:
@@ -77,7 +77,7 @@ class Contest:
         theirs = [found.score for _, found in sorted(results.get(DEFAULT, {}).items())]
         return statistics.gain(ours, theirs, confidence=self.gates.confidence, share=played.share)
 
-    def sure(self, played: Round, results: Results) -> bool:
+    def significant(self, played: Round, results: Results) -> bool:
         """Return True if the gain is significant after a round."""
         return convincing(self.gain(played, results), self.gates)
 
@@ -103,11 +103,14 @@ class Contest:
         """Return the round that trains the other finalists, None if there is none."""
         noise = self.noise(results)
         best = self.ranking[0][1]
-        places = min(self.finalists - 1, (left - JUDGING_KEPT) // CHOOSING_SEEDS)
-        near = [number for number, value in self.ranking[1:] if best - value <= REACH * noise][: max(0, places)]
+        places = min(self.finalists - 1, (left - RESERVED_FOR_JUDGING) // CHOOSING_SEEDS)
+        near = [number for number, value in self.ranking[1:] if best - value <= FINALIST_RANGE * noise][
+            : max(0, places)
+        ]
         if not near:
             return None
-        why = f"noise {noise:.4f}: trials {', '.join(map(str, near))} are within {REACH:g} times of {opening.side}"
+        trials = ", ".join(map(str, near))
+        why = f"noise {noise:.4f}: trials {trials} are within {FINALIST_RANGE:g} times of {opening.side}"
         wanted = {side_of(number): tuple(range(CHOOSING_SEEDS)) for number in near}
         return Round(Stage.CHOOSING, wanted, opening.side, why=why)
 
@@ -118,11 +121,11 @@ class Contest:
         if not sides:
             return rounds[-1]
 
-        def height(side: str) -> float:
+        def mean_on_val(side: str) -> float:
             again = [found.on_val for offset, found in results[side].items() if offset < CHOOSING_SEEDS]
             return mean([seen[sides[side]], *again])
 
-        return replace(rounds[-1], side=max(sides, key=height), since=CHOOSING_SEEDS)
+        return replace(rounds[-1], side=max(sides, key=mean_on_val), since=CHOOSING_SEEDS)
 
     def _judging(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
         """Return the seeds needed to show the observed gain, at most all left; None if those cannot (futility)."""
@@ -131,11 +134,11 @@ class Contest:
         have = {side: _next_offset(rounds, side) for side in (last.side, DEFAULT)}
         judged = have[last.side] - last.since
         plans = _plans(judged, have[DEFAULT], left)
-        difference, noise, error = self._seen(last, results)
+        difference, noise, error = self._observed(last, results)
         if not plans or self._bound(difference + FUTILITY_Z * error, noise, plans[-1], share) <= self.gates.min_gain:
             return None
         early = min(EARLY_SHARE, share / 2)
-        enough = [plan for plan in plans[:-1] if self._likely(difference, noise, plan, early)]
+        enough = [plan for plan in plans[:-1] if self._has_power(difference, noise, plan, early)]
         plan, part = (enough[0], early) if enough else (plans[-1], share)
         wanted = {
             last.side: tuple(range(have[last.side], last.since + plan[0])),
@@ -151,9 +154,9 @@ class Contest:
         needed.
         """
         looked = last_look(rounds) if rounds else None
-        if looked is None or not self.ranking or self.sure(looked, results):
+        if looked is None or not self.ranking or self.significant(looked, results):
             return None
-        difference, noise, _ = self._seen(looked, results)
+        difference, noise, _ = self._observed(looked, results)
         judged = len(self.gain(looked, results).challenger)
         base = len(results.get(DEFAULT, {}))
         share = _last_share(rounds)
@@ -163,11 +166,11 @@ class Contest:
                 return more
         return None
 
-    def _likely(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> bool:
+    def _has_power(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> bool:
         """Return True if a look after a plan would show this difference with 90% power."""
         return self._bound(difference - FUTILITY_Z * noise * _width(plan), noise, plan, share) > self.gates.min_gain
 
-    def _seen(self, last: Round, results: Results) -> tuple[float, float, float]:
+    def _observed(self, last: Round, results: Results) -> tuple[float, float, float]:
         """Return difference to the default, noise and standard error: on the judged split, before that on val."""
         judged = {DEFAULT: 0, last.side: last.since}
         values = {
@@ -188,7 +191,7 @@ class Contest:
         return difference - statistics.quantile(level, sum(plan) - 2) * noise * _width(plan)
 
 
-def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
+def opened(spec: StudySpec, trials: Sequence[Trial]) -> ConfirmationPlan:
     """Return the contest of a study's trials against its baseline, which is trial 0.
 
     If no trial was trained to the end, the best of those trained longest is the only finalist.
@@ -201,7 +204,7 @@ def opened(spec: StudySpec, trials: Sequence[Trial]) -> Contest:
     for trial in sorted(whole, key=lambda trial: (-(trial.best(metric) or 0.0), trial.number)):
         if dict(trial.params) != default:
             ranking.setdefault(str(sorted(trial.params.items())), (trial.number, trial.best(metric) or 0.0))
-    return Contest(
+    return ConfirmationPlan(
         ranking=tuple(ranking.values()),
         default=trials[0].best(metric) if trials[0] in equals else None,
         gates=spec.laws,

@@ -32,7 +32,7 @@ WIDTH: Final = (
     0.349, -0.099, 1.038, 0.141, 0.011, 0.137, -0.038,
 )  # fmt: skip
 """The prior's centre and log width of the log gain, one coefficient per column of `features`."""
-LIKENESS: Final = ((3, 0.67), (4, 1.17), (5, 0.73))
+SIMILARITY_SCALES: Final = ((3, 0.67), (4, 1.17), (5, 0.73))
 """Similarity of two trials: columns of `features` and their length scales."""
 NOISE: Final = 0.7
 """The prior variance within a study, in squared widths; weighted like `NOISE_WEIGHT` trials."""
@@ -40,9 +40,9 @@ NOISE_WEIGHT: Final = 6.0
 SMALLEST: Final = 0.3
 """The least weight of a trial whose final value is itself a forecast."""
 FLAT: Final = 0.01
-"""A trial that changed by less than this share of the spread has learnt nothing; the share of these is a feature."""
-CROWD: Final = 1000
-"""If more trials have gone further, only every second, third … is used."""
+"""A trial that changed by less than this share of the spread has learned nothing; the share of these is a feature."""
+MOST_CURVES: Final = 1000
+"""If more trials were trained further, only every second, third … is used."""
 SHARED: Final = 0.05
 """The prior variance of the error common to all trials of a study."""
 LOCAL: Final = 0.5
@@ -66,7 +66,7 @@ class Forecast:
     """The median."""
     low: float
     high: float
-    """The ends of the 80% interval; if `low` is the trial's present value, the remaining 20% lie above `high`."""
+    """The ends of the 80% interval; if `low` is the trial's present value, the remaining 20% are above `high`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def predict(known: Known, max_epochs: int) -> tuple[Vector, Vector]:
     for epoch in np.unique(known.epochs[known.epochs < max_epochs])[::-1].tolist():
         there = np.isfinite(known.best[:, epoch - 1])
         asking, ahead = np.flatnonzero(there & (known.epochs == epoch)), np.flatnonzero(there & (known.epochs > epoch))
-        ahead = ahead[:: 1 + len(ahead) // CROWD]
+        ahead = ahead[:: 1 + len(ahead) // MOST_CURVES]
         rows = np.concatenate([asking, ahead])
         asks = np.arange(len(rows)) < len(asking)
         shape = features(known, rows, epoch, max_epochs)
@@ -242,7 +242,7 @@ def _ahead(known: Known, max_epochs: int) -> Vector:
 
 
 def _places(shape: Vector) -> Vector:
-    return np.column_stack([shape[:, column] / distance for column, distance in LIKENESS])
+    return np.column_stack([shape[:, column] / distance for column, distance in SIMILARITY_SCALES])
 
 
 def _gain(logs: Vector) -> Vector:

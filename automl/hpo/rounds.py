@@ -67,10 +67,10 @@ def side_of(number: int) -> str:
     return f"trial{number}"
 
 
-def told(played: Round) -> str:
+def summary(played: Round) -> str:
     """Return a round as text.
 
-    >>> told(Round(Stage.OPENING, {"trial7": (0, 1, 2), "default": (0, 1, 2)}, "trial7"))
+    >>> summary(Round(Stage.OPENING, {"trial7": (0, 1, 2), "default": (0, 1, 2)}, "trial7"))
     'confirming, opening: 3 seeds of trial7, 3 seeds of default'
     """
     seeds = ", ".join(f"{len(offsets)} seeds of {side}" for side, offsets in played.wanted.items() if offsets)

@@ -48,13 +48,13 @@ def paused(trial: Trial, *, rungs: tuple[int, ...], scheduler: str) -> bool:
 
 
 def best_trial(trials: Sequence[Trial], metric: str) -> Trial:
-    """Return the trial whose best weights score highest among those trained to the end as asked.
+    """Return the trial whose best weights score highest among those trained to the last epoch as requested.
 
     If the budget was spent before any got there, the best of those trained longest: the confirmation retrains it to the
     last epoch in any case.
 
     Raises:
-        StudyError: no trial ended an epoch as asked.
+        StudyError: no trial completed an epoch with the requested settings.
     """
     equals = [trial for trial in trials if not trial.changed]
     completed = [trial for trial in equals if trial.state is State.COMPLETED]
@@ -63,5 +63,5 @@ def best_trial(trials: Sequence[Trial], metric: str) -> Trial:
     if not pool:
         causes = {trial.ending.cause or trial.changed for trial in trials if trial.ending} - {""}
         why = f"; causes: {' | '.join(sorted(causes))}" if causes else ""
-        raise StudyError(f"no trial ended an epoch as asked, so there is no best one{why}; see the log.txt of each")
+        raise StudyError(f"no trial completed an epoch with the requested settings{why}; see the log.txt of each trial")
     return max(pool, key=lambda trial: (trial.best(metric) or 0.0, -trial.number))

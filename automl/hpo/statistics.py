@@ -51,7 +51,7 @@ def _lower_bound(ours: Sequence[float], theirs: Sequence[float], confidence: flo
     if not variance(ours) + variance(theirs):
         return mean(ours) - mean(theirs)
     with warnings.catch_warnings():
-        # A side whose values are equal has no spread of its own, which scipy warns of; the bound is right all the same.
+        # A side whose values are equal has no spread, for which scipy warns; the bound is still correct.
         warnings.filterwarnings("ignore", "Precision loss occurred in moment calculation", RuntimeWarning)
         test = ttest_ind(ours, theirs, equal_var=False, alternative="greater")
     return float(test.confidence_interval(confidence).low)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from automl.hpo.asha import KINDS, Decision, Scheduler
 from automl.hpo.sampler import Prior, Sampler
 from automl.hpo.selection import paused
-from automl.study import Answer, EarlierEvidence, EndReason, ParamValue, Trial
+from automl.study import Answer, EndReason, ParamValue, PastEvidence, Trial
 from automl.study.baseline import Baseline
 from automl.study.space import SearchSpace
 
@@ -31,7 +31,7 @@ class Course:
     reduction_factor: int
     scheduler: Literal["promotion", "stopping"] = "promotion"
     seed: int = 0
-    earlier: tuple[EarlierEvidence, ...] = ()
+    earlier: tuple[PastEvidence, ...] = ()
     baseline: Baseline | None = None
     """Params of trial 0; None: the default of the space."""
 
@@ -61,8 +61,8 @@ class Strategy:
         for rung in self._course.rungs:
             there = trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial)))
             if there and not trial.measurements[rung - 1].changed:
-                standing = self._standing(trial, rung)
-                self._scheduler.restore(trial.number, epoch=rung, standing=standing, advanced=trial.epoch > rung)
+                score = self._score(trial, rung)
+                self._scheduler.restore(trial.number, epoch=rung, score=score, advanced=trial.epoch > rung)
         if trial.ending:
             self._scheduler.drop(trial.number)
 
@@ -94,7 +94,7 @@ class Strategy:
         """Record a trial's last measurement."""
         self._sampler.observe(trial)
         if trial.epoch in self._course.rungs:
-            self._sampler.settle()
+            self._sampler.invalidate()
 
     def judge(self, trial: Trial, *, epoch: int) -> Decision | None:
         """Decide on a trial at a measured epoch, None between rungs. Idempotent per trial and rung.
@@ -106,7 +106,7 @@ class Strategy:
         if trial.changed:
             answer = Answer.CONTINUE if trial.number == BASELINE else Answer.STOP
             return Decision(answer, f"conditions changed: {trial.changed}", EndReason.CHANGED)
-        value, loss = self._standing(trial, epoch)
+        value, loss = self._score(trial, epoch)
         decision = self._scheduler.judge(trial.number, epoch=epoch, value=value, loss=loss)
         if decision.answer is Answer.STOP and trial.number == BASELINE:
             return Decision(Answer.CONTINUE, decision.reason)
@@ -117,5 +117,5 @@ class Strategy:
         self._sampler.tell(trial)
         self._scheduler.drop(trial.number)
 
-    def _standing(self, trial: Trial, epoch: int) -> tuple[float, float]:
+    def _score(self, trial: Trial, epoch: int) -> tuple[float, float]:
         return trial.best(self._course.metric, until=epoch) or 0.0, trial.measurements[epoch - 1].metrics.get(LOSS, inf)

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from automl import cluster
 from automl.hpo import confirmation
-from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, told
+from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
 from automl.pipeline.board import listeners_of
-from automl.pipeline.search import frame_of, mend_job_files
+from automl.pipeline.search import frame_of, rewrite_job_files
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
 from automl.storage import layout
@@ -50,27 +50,27 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     for played in rounds:
         last = planned(frame, trials, played, before=len(jobs))
         jobs |= last
-    mend_job_files(jobs.values())
+    rewrite_job_files(jobs.values())
     retrain(session, slots, last)
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
-        LOG.info(told(following))
+        LOG.info(summary(following))
         last = planned(frame, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
-    looked = last_look(rounds)
+    final = last_look(rounds)
     results = results_of(session.journal.notes(), jobs, seed=session.spec.seed)
-    gain = opened.gain(looked, results)
+    gain = opened.gain(final, results)
     if not gain.challenger or not gain.default:
         notes = session.journal.notes()
         causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
         raise StudyError(
             f"{session.folder / layout.CONFIRM}: every re-training of a side failed: {' | '.join(sorted(causes))}; "
-            "fix that (a batch that does not fit the default params: set train.batch or their default lower, in a new "
-            "study) and resume to try them again; see their log.txt"
+            "fix the cause (if the batch of the default params does not fit, lower train.batch or its default in a new "
+            "study) and resume to retry them; see their log.txt"
         )
-    winner = {side_of(trial.number): trial for trial in trials}.get(looked.side, trials[0])
+    winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
     return Confirmed(winner, trials[0].params, gain, jobs, opened.would_decide(rounds, results))
 
 

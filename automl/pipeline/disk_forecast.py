@@ -85,7 +85,7 @@ def needs(frame: Frame) -> dict[str, int]:
     """Return the peak bytes of a trial of each model; empty if the study has no quota."""
     if frame.spec.retention.quota_gb is None:
         return {}
-    models = map(frame.whole, models_of(frame.spec.model, frame.spec.search_space))
+    models = map(frame.absolute, models_of(frame.spec.model, frame.spec.search_space))
     return {model: footprint(model, frame.spec.ladder.max_epochs).running for model in models}
 
 
@@ -109,9 +109,9 @@ def expected(spec: StudySpec, largest: Footprint) -> Forecast:
     places = min(trials, 1 if given == "auto" else given)
     alive = trials if spec.ladder.scheduler == "promotion" and spec.ladder.rungs else places
     ended = min(spec.retention.keep, trials) * largest.kept + RECORDS * trials + EPOCH * spec.cost().expected
-    held = ended + trials * largest.candidate
-    searching = places * largest.running + (alive - places) * largest.paused + held
-    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + held
+    retained = ended + trials * largest.candidate
+    searching = places * largest.running + (alive - places) * largest.paused + retained
+    confirming = places * largest.running + spec.retrainings[1] * largest.retrained + retained
     return Forecast(alive, largest.running, max(searching, confirming), ended + SHIPPED * largest.parameters)
 
 
@@ -144,25 +144,25 @@ class DiskForecast:
             return ""
         return (
             f"{self.storage} has {amount(self.free)} free, but the study may use {amount(self.running)}; "
-            "make room, or set retention.quota_gb: the worst paused trials then end first"
+            "free disk space, or set retention.quota_gb, which ends the worst paused trials first"
         )
 
-    def told(self) -> Iterator[str]:
-        """Yield the forecast as lines."""
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the forecast."""
         yield (
             f"disk: at most {amount(self.running)} while it runs ({self._alive()}), {amount(self.kept)} kept at the "
             f"end; {amount(self.free)} free in {self.storage}"
         )
         if self.quota_gb is not None and self.wanted > self.running:
-            yield f"      retention.quota_gb {self.quota_gb:g} is less than that takes: the worst paused trials may end"
+            yield f"      retention.quota_gb {self.quota_gb:g} is less than that: the worst paused trials may be ended"
         if self.warning:
             yield f"disk warning: {self.warning}"
 
     def _alive(self) -> str:
         if self.counted:
-            paused = "; paused ones keep theirs" if self.pausing else ""
-            return f"{self.alive} trials alive x {amount(self.trial)}{paused}"
-        return f"{amount(self.trial)} for each trial at a time"
+            paused = "; paused trials keep their state" if self.pausing else ""
+            return f"{self.alive} unended trials x {amount(self.trial)}{paused}"
+        return f"{amount(self.trial)} for each concurrent trial"
 
 
 def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
@@ -177,7 +177,7 @@ def forecast(spec: StudySpec, storage: Path) -> DiskForecast:
     quota = spec.retention.quota_gb
     if quota is not None and quota * GB < largest.running + largest.kept:
         raise StudyError(
-            f"retention.quota_gb: must hold one trial that runs and the best one, about "
+            f"retention.quota_gb: must be enough for one running trial and the best one, about "
             f"{(largest.running + largest.kept) / GB:.3g} GB, but got {quota:g}"
         )
     most = found.running if quota is None else min(found.running, round(quota * GB))

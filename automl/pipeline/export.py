@@ -46,7 +46,7 @@ CLASS_SETTINGS: Final = ("classes", "single_cls")
 
 
 def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -> Candidate:
-    """Return the model that ships: of all trained to the end as asked, the choice of `selection` on val.
+    """Return the model that ships: of all candidates, the choice of `selection` on val.
 
     `jobs` are the re-trainings by name. If no training completed, the best trial is the only candidate.
 
@@ -59,15 +59,15 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
     found = candidates(trials, jobs, notes=session.journal.notes(), folders=folders, metric=metric)
     if not found:
         best = best_trial(trials, metric)
-        LOG.info(f"no model was trained to the last epoch; trial {best.number} got furthest")
+        LOG.info(f"no model was trained to the last epoch; trial {best.number} is the best of those trained longest")
         found = [_of_trial(best, trials[0].params, folder=folders[best.number], metric=metric)]
     chosen = selection.choose(found)
     if not chosen.weights.is_file():
         raise StudyError(
-            f"{chosen.weights}: must be the weights of {chosen.name}, but is gone; set retention.quota_gb higher"
+            f"{chosen.weights}: must be the weights of {chosen.name}, but was deleted; set retention.quota_gb higher"
         )
     listed = ", ".join(f"{one.name} {one.on_val:.4f}" for one in sorted(found, key=lambda one: -one.on_val)[:5])
-    LOG.info(f"models that could ship: {len(found)}; the best on val: {listed}")
+    LOG.info(f"models to choose from: {len(found)}; the best on val: {listed}")
     return chosen
 
 
@@ -79,7 +79,7 @@ def candidates(
     folders: Mapping[int, Path],
     metric: str,
 ) -> list[Candidate]:
-    """Return the models that were trained to the end as asked and still have weights."""
+    """Return the models that were completed with unchanged settings and still have weights."""
     whole = (trial for trial in trials if trial.state is State.COMPLETED and not trial.changed)
     found = [_of_trial(trial, trials[0].params, folder=folders[trial.number], metric=metric) for trial in whole]
     for name, job in jobs.items():
@@ -97,7 +97,7 @@ def params_of(candidate: Candidate, trials: Sequence[Trial]) -> Params:
 
 def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportResult:
     """Export the chosen model and measure the result on a node, with the resources of a trial (a GPU, if any)."""
-    LOG.info(f"{chosen.name} ships: {chosen.weights}; exporting")
+    LOG.info(f"{chosen.name} is chosen to ship: {chosen.weights}; exporting it")
     images = staged_images(session.staged, session.spec.confirm.split)
     built = cluster.call(
         partial(release_export.build, images=images, engine=session.spec.export.engine),

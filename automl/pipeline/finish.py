@@ -12,7 +12,7 @@ from typing import Final
 from automl.pipeline.session import Session
 from automl.storage import files as storage_files
 from automl.storage.layout import VERDICT
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.registry import CHAMPION
 from automl.study.results import DEFAULT
 from automl.study.verdict import Shipped, Verdict
@@ -29,7 +29,7 @@ def publish(session: Session, verdict: Verdict) -> Verdict:
     """
     registry, folder = session.place.registry(session.spec.champion_name), session.folder
     files = {name: folder / path for name, path in verdict.files.items()}
-    version = patiently(registry.folder, lambda: registry.publish(files, {VERDICT: verdict.to_dict()}))
+    version = retry_on_outage(registry.folder, lambda: registry.publish(files, {VERDICT: verdict.to_dict()}))
     if verdict.accepted:
         registry.promote(version, why=f"study {session.spec.name}: {'; '.join(verdict.reasons)}")
     done = replace(verdict, version=version)
@@ -49,7 +49,7 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     for line in outcome(verdict, registry.name):
         LOG.info(line)
     version = registry.path(verdict.version or 0)
-    LOG.info(f"study took {session.clock.stop().told()}")
+    LOG.info(f"study took {session.clock.stop().summary()}")
     LOG.info(f"files of version {version.name}:")
     for path in sorted(version.iterdir()):
         LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
@@ -81,7 +81,7 @@ def outcome(verdict: Verdict, name: str) -> list[str]:
     lines = [_shipped(verdict, shipped), _against_baseline(verdict), *_params(verdict)] if shipped else []
     if verdict.accepted:
         return [*lines, f"champion {name}: version {verdict.version}"]
-    return [*lines, "nothing was promoted: the champion, if any, stays as it was"]
+    return [*lines, "nothing was promoted: the champion, if any, is unchanged"]
 
 
 def _shipped(verdict: Verdict, shipped: Shipped) -> str:
@@ -96,22 +96,22 @@ def _against_baseline(verdict: Verdict) -> str:
     over = verdict.over_baseline
     if over is None:
         return "against a plain yolo train: not known, since no model of the baseline was trained to the end"
-    seeds = "one model, whose seed may have been a lucky one" if over.models == 1 else f"{over.models} models"
+    seeds = "one model, so the spread over seeds is unknown" if over.models == 1 else f"{over.models} models"
     return f"against a plain yolo train: {over.difference.text(sign='+')} (95% interval), the mean of {seeds}"
 
 
 def _params(verdict: Verdict) -> list[str]:
     claim = verdict.claim
     if not claim.known:
-        return ["whether the params are better is not known: nothing was trained again (confirm.seeds is 0)"]
+        return ["whether the params are better is not known: no model was retrained (confirm.seeds is 0)"]
     challenger, baseline = mean(claim.challenger), mean(claim.baseline)
     against = f"{verdict.objective} {challenger:.4f} against the baseline's {baseline:.4f} on {verdict.split}"
     if claim.better:
-        return [f"the params of trial {claim.trial} are better: {against}, {claim.confidence:.0%} sure"]
-    lines = [f"no significant gain of the params over the baseline: {against}, which is a proper result"]
+        return [f"the params of trial {claim.trial} are better: {against}, with {claim.confidence:.0%} confidence"]
+    lines = [f"no significant gain of the params over the baseline: {against}, which is a valid result"]
     if claim.further:
         lines.append(
-            f"that is close: {claim.further.seeds} more seeds of each would decide it if the difference holds; repeat "
-            f"the command with --set confirm.retrainings={claim.further.retrainings}"
+            f"the result is close: {claim.further.seeds} more seeds of each will decide it if the difference persists; "
+            f"run the command again with --set confirm.retrainings={claim.further.retrainings}"
         )
     return lines

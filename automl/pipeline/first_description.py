@@ -37,7 +37,7 @@ STRIDE: Final = 32
 BATCH: Final = 16
 LEAST_BATCH: Final = 4
 STEPS: Final = 10
-"""Batches an epoch, at least: fewer leave a training with next to no steps."""
+"""Batches an epoch, at least: with fewer, a training has too few optimizer steps."""
 LENGTHS: Final = {True: (40, 48, 100), False: (16, 8, 30)}
 """Whether there is a GPU, to trials, hours and epochs of a whole training."""
 MIN_EPOCHS: Final = 6
@@ -46,7 +46,7 @@ WIDTH: Final = 110
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What the description follows from."""
+    """Inputs of the description."""
 
     summary: Summary
     long_side: int | None
@@ -65,7 +65,7 @@ class First:
 
 
 def write(data: str, place: Place, *, folder: Path, model: str | None = None) -> First:
-    """Return the description, to stand in `folder`, for a data set: a `data.yaml`, its folder or archive, or `sample`.
+    """Return the description, written into `folder`, for a data set: `data.yaml`, its folder or archive, or `sample`.
 
     Raises:
         AutomlError: the data set or the model cannot be used.
@@ -81,7 +81,7 @@ def write(data: str, place: Place, *, folder: Path, model: str | None = None) ->
 
 
 def traits_of(data: str) -> Traits:
-    """Return what the training split of a data set looks like.
+    """Return the statistics of the training split of a data set.
 
     Raises:
         DataError: it has no boxes, or the data set cannot be used.
@@ -91,14 +91,14 @@ def traits_of(data: str) -> Traits:
         path = archive.yaml_of(given, unpacked=drawn / UNPACKED)
         raw = read_yaml(path)
         found = check.check(path, raw, splits=("train",))
-        looked = inputs.summary_of(found)
-        if looked is None:
+        statistics = inputs.summary_of(found)
+        if statistics is None:
             raise DataError(f"{path}: train: must have boxes of a width and a height, but has none")
-        return Traits(looked, summary.long_side(found.images["train"]), has_test=_usable(path, raw, "test"))
+        return Traits(statistics, summary.long_side(found.images["train"]), has_test=_usable(path, raw, "test"))
 
 
 def _usable(path: Path, raw: Mapping[str, Any], split: str) -> bool:
-    """Return True if models can be judged on a split; why not, the check of a description with that split says."""
+    """Return True if models can be evaluated on a split; the check of a description with that split reports why not."""
     try:
         check.check(path, raw, splits=(split,))
     except DataError:
@@ -116,7 +116,7 @@ def file_name(data: str) -> str:
 
 
 def found_weights(folder: Path) -> str | None:
-    """Return the smallest weights of the family, where they lie beside the description or in the working folder."""
+    """Return the smallest weights of the family, in the folder of the description or in the working folder."""
     places = (folder / f"{SMALLEST}.pt", Path(f"{SMALLEST}.pt"))
     return next((str(place) for place in places if place.is_file()), None)
 
@@ -163,10 +163,10 @@ def described(traits: Traits, data: str, *, model: str | None, gpu: bool) -> str
         (f"{short}The search ends at the first of these limits.", f"budget: {{trials: {trials}, hours: {hours}}}\n"),
         (
             f"Trials are first compared at epoch {MIN_EPOCHS}, after twice the longest warm-up; one in 3 advances. A "
-            f"whole training takes {epochs} epochs.",
+            f"complete training takes {epochs} epochs.",
             f"ladder: {{min_epochs: {MIN_EPOCHS}, max_epochs: {epochs}, reduction_factor: 3}}\n",
         ),
-        (f"As in search_spaces/{SPACE_OF}: ranges round Ultralytics' defaults, which are trial 0.", _space()),
+        (f"As in search_spaces/{SPACE_OF}: ranges around Ultralytics' defaults, which are trial 0.", _space()),
         (
             f"{_of_size(traits, size)} {_of_batch(batch)}",
             f"train: {{imgsz: {size}, batch: {batch}, close_mosaic: 10}}\n",
@@ -191,7 +191,7 @@ def head(found: Preview) -> str:
             f"Cost of the search: {found.cost.fewest} to {found.cost.most} epochs of training, about "
             f"{found.cost.expected}; of the confirmation: {fewest} to {most}."
         )
-        + _comment(found.time.told()),
+        + _comment(found.time.summary()),
         "",
     ))  # fmt: skip
 
@@ -229,12 +229,13 @@ def _block(lines: list[str], key: str) -> Iterator[str]:
 
 
 def _of_data(traits: Traits) -> str:
-    looked = traits.summary
-    low, middle, _ = looked.sizes
+    statistics = traits.summary
+    low, middle, _ = statistics.sizes
     sides = f"; half of the images are longer than {traits.long_side} pixels" if traits.long_side else ""
     return (
-        f"{looked.images} train images, {looked.classes} classes, {looked.boxes:.3g} boxes an image. A tenth of the "
-        f"boxes is smaller than {low:.2%} of the image's side, half of them smaller than {middle:.2%}{sides}."
+        f"{statistics.images} train images, {statistics.classes} classes, {statistics.boxes:.3g} boxes an image. A "
+        f"tenth of the boxes is smaller than {low:.2%} of the image's side, half of them smaller than "
+        f"{middle:.2%}{sides}."
     )
 
 
@@ -242,8 +243,8 @@ def _of_model(model: str | None) -> str:
     if model:
         return "Each trial starts from this model. To compare sizes, make `model` a choice in `space`."
     return (
-        f"No {SMALLEST}.pt lies beside this file or in the working folder (nothing is downloaded), so trials start "
-        f"from random weights. Pretrained weights usually end higher: fetch {SMALLEST}.pt and name it here."
+        f"No {SMALLEST}.pt is beside this file or in the working folder (nothing is downloaded), so trials start "
+        f"from random weights. Pretrained weights usually reach a higher score: download {SMALLEST}.pt and set it here."
     )
 
 
@@ -251,7 +252,7 @@ def _of_size(traits: Traits, size: int) -> str:
     low = traits.summary.sizes[0]
     boxes = f"at {size} pixels all but the smallest tenth of the boxes span about {low * size:.0f} pixels or more"
     if traits.long_side and size == whole_strides(traits.long_side):
-        return f"imgsz is the size of the images, beyond which nothing is gained; {boxes}."
+        return f"imgsz is the size of the images, a larger one gains nothing; {boxes}."
     if size == USUAL:
         return f"imgsz is Ultralytics' default; {boxes}, and {CELLS} are wanted."
     return f"imgsz is above Ultralytics' {USUAL}, since the boxes are small: {boxes}, and {CELLS} are wanted."
@@ -265,8 +266,8 @@ def _of_batch(batch: int) -> str:
 
 def _of_split(traits: Traits) -> str:
     if traits.has_test:
-        return "Finalists and the model that ships are judged on the test images, which no trial sees."
+        return "Finalists and the model that ships are evaluated on the test images, which no trial uses."
     return (
         "The data set has no test split that can be used (`automl check FILE --set confirm.split=test` says why), so "
-        "the result is judged on val, which the search has seen: its score will be somewhat too high."
+        "the result is evaluated on val, which the search has used: its score will be somewhat too high."
     )

@@ -10,7 +10,7 @@ from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
 from automl.storage import files, layout, scratch, symlinks
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study.errors import DataError, StudyError
 from automl.study.model_files import renamed
@@ -28,7 +28,7 @@ def adopt(spec: StudySpec, folder: Path) -> StudySpec:
     """
 
     def own(name: str) -> str:
-        if symlinks.holds_file(folder, name):
+        if symlinks.contains_file(folder, name):
             return name
         source, target = source_of_model(name), kept_name(name)
         if source and not (folder / target).exists():
@@ -63,12 +63,12 @@ def warm_start(spec: StudySpec, place: Place, data: DataSet) -> tuple[hpo_warm_s
         files.write_json(folder / layout.DATASET, summary.to_dict())
     if (folder / JOURNAL).exists():
         return hpo_warm_start.kept(folder, spec.search_space) if spec.warm_start else ()
-    lessons = lessons_of(spec, place, summary)
-    hpo_warm_start.keep(folder, lessons)
-    return lessons
+    transfers = transfers_of(spec, place, summary)
+    hpo_warm_start.keep(folder, transfers)
+    return transfers
 
 
-def lessons_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
+def transfers_of(spec: StudySpec, place: Place, data: Summary | None) -> tuple[hpo_warm_start.Transfer, ...]:
     """Read the earlier studies of a description."""
     if not spec.warm_start:
         return ()
@@ -83,16 +83,16 @@ def prepare_data(given: str, folder: Path, *, split: str, searched: Container[st
     """
     source = source_of(given, folder)
     if given == SAMPLE and not source.exists():
-        patiently(folder, lambda: sample.draw(source.parent))
+        retry_on_outage(folder, lambda: sample.draw(source.parent))
     data = check_data(source, unpacked=folder / UNPACKED, split=split, searched=searched)
     marker = folder / DATA / DATA_YAML
     begun = (folder / JOURNAL).exists() and marker.is_file()
     if begun and not marker.read_text(encoding="utf-8").startswith(f"# {data.fingerprint}\n"):
         raise StudyError(
-            f"{source}: must be the data set that the study began with, but images or labels have changed since; "
-            "bring them back, or search the new state under another --name"
+            f"{source}: must be the data set with which the study began, but images or labels have changed; "
+            "restore them, or start a new study with another --name"
         )
-    return data, patiently(folder, lambda: staging.stage(data, folder / DATA))
+    return data, retry_on_outage(folder, lambda: staging.stage(data, folder / DATA))
 
 
 def source_of(given: str, folder: Path) -> Path:
@@ -101,7 +101,7 @@ def source_of(given: str, folder: Path) -> Path:
 
 
 def check_data(source: Path, *, unpacked: Path, split: str, searched: Container[str]) -> DataSet:
-    """Look at the splits that the study will use; an archive is unpacked into the folder `unpacked`.
+    """Check the splits that the study will use; an archive is unpacked into the folder `unpacked`.
 
     Raises:
         DataError: the data cannot be used, or a searched setting has no effect on them.
@@ -112,13 +112,13 @@ def check_data(source: Path, *, unpacked: Path, split: str, searched: Container[
     if "copy_paste" in searched and "train" not in data.polygons:
         raise DataError(
             f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
-            "remove space.copy_paste, or bring labels with polygons"
+            "remove space.copy_paste, or provide polygon labels"
         )
     return data
 
 
 def summary_of(data: DataSet) -> Summary | None:
-    """Return what the training split looks like."""
+    """Return the summary of the training split."""
     return summary.summarise(
         data.images["train"], classes=len(data.names), fingerprint=data.fingerprint, keypoints=data.keypoints
     )

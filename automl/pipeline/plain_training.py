@@ -46,9 +46,9 @@ def baseline_for(data: DataSet, space: SearchSpace, *, train: Mapping[str, Any],
     return baseline_of(space, train, plain=trainer.plain_hyperparameters(), resolved=resolved)
 
 
-def told(baseline: Baseline) -> str:
+def summary(baseline: Baseline) -> str:
     """Return the line on the baseline for the log and `check`."""
     automatic = ("optimizer", "lr0", "momentum", "warmup_bias_lr")
     explicit = shown({name: baseline.settings[name] for name in automatic})
     where = "a point of the space" if baseline.inside else f"outside the space, trained with {shown(baseline.params)}"
-    return f"baseline (trial 0): a plain yolo train, whose optimizer=auto is {explicit}; {where}"
+    return f"baseline (trial 0): a plain yolo train, whose optimizer=auto resolves to {explicit}; {where}"

@@ -62,7 +62,7 @@ class Preview:
     disk: DiskForecast
     time: TimeForecast
     machine_warnings: tuple[str, ...] = ()
-    """What the description asks for and this machine does not have."""
+    """Resources that the description requires and this machine lacks."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -71,23 +71,23 @@ class Preview:
 
     def __str__(self) -> str:
         """Return the text of `automl check`."""
-        return "\n".join(self.told())
+        return "\n".join(self.lines())
 
-    def told(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """Yield the lines of `automl check`."""
         yield f"study {self.study}: {self.trials} trials of {self.model}"
         yield from self._data()
-        yield plain_training.told(self.baseline)
+        yield plain_training.summary(self.baseline)
         if self.default_params:
             yield f"default params (trial 1): {shown(self.default_params)}"
-        yield from (lesson.told() for lesson in self.warm_start)
+        yield from (transfer.summary() for transfer in self.warm_start)
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
         yield from (f"machine warning: {warning}" for warning in self.machine_warnings)
         yield from self._cost()
-        yield from self.disk.told()
-        yield self.time.told()
+        yield from self.disk.lines()
+        yield self.time.summary()
 
     def _data(self) -> Iterator[str]:
         for name, split in self.splits.items():
@@ -102,7 +102,7 @@ class Preview:
         yield f"      and {span} to confirm the winner against the baseline"
         limits = {"hours": self.hours, "GPU-hours": self.gpu_hours}
         parts = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
-        yield f"limits: {', '.join(parts) if parts else 'none but the trials'}"
+        yield f"limits: {', '.join(parts) if parts else 'only the number of trials'}"
 
 
 def preview(spec: StudySpec, place: Place) -> Preview:
@@ -131,7 +131,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         data_warnings=tuple(data.warnings),
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
-        warm_start=inputs.lessons_of(named, place, inputs.summary_of(data)),
+        warm_start=inputs.transfers_of(named, place, inputs.summary_of(data)),
         rungs=spec.ladder.rungs,
         max_epochs=epochs,
         reduction_factor=spec.ladder.reduction_factor,
@@ -150,7 +150,7 @@ def _machine_warnings(resources: ResourcesSpec) -> Iterator[str]:
     gpus = resources.gpus
     if gpus != "auto" and gpus > 0 and not trainer_of().has_cuda():
         yield (
-            f"resources.gpus: asks for {gpus:g} a trial, but this machine has no CUDA GPU: a search here is refused; "
+            f"resources.gpus: {gpus:g} per trial, but this machine has no CUDA GPU: a search on it fails; "
             "submit it to a cluster with GPUs, or set resources.gpus=auto"
         )
 
@@ -163,8 +163,8 @@ def refuse_unwritable(folder: Path) -> None:
     """
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        why = "cannot be written" if nearest.is_dir() else "is no folder"
-        raise StudyError(f"{folder}: must be a folder that can be written, but {nearest} {why}; pass --storage")
+        why = "is not writable" if nearest.is_dir() else "is not a folder"
+        raise StudyError(f"{folder}: must be a writable folder, but {nearest} {why}; pass --storage")
 
 
 def _splits(data: DataSet) -> dict[str, Split]:

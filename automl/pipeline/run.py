@@ -18,7 +18,7 @@ from automl.pipeline.session import Session, opened
 from automl.release import gates, publish
 from automl.storage.journal import Journal
 from automl.storage.layout import RAY_LOG
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.spec import ResourcesSpec, StudySpec
@@ -34,7 +34,7 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
     """Run a study from its description to a champion, in eight stages; each is idempotent and resumable.
 
     Raises:
-        Interrupted: asked to stop by a signal; `resume` continues.
+        Interrupted: stopped by a signal; `resume` continues.
         AutomlError: a condition that the user can fix.
     """
     with cluster.interruptible(), opened(spec, place, console=console) as session:  # 1. check data, open the folder
@@ -43,14 +43,14 @@ def run(spec: StudySpec, place: Place, *, address: str | None, console: Console 
         if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
             return finish.summarize(session, done)
         verdict = decided(session.journal) or decide(session, address=address)  # 2 to 6
-        publish.give_up_weights(session, verdict)
+        publish.delete_weights(session, verdict)
         done = finish.publish(session, verdict)  # 7. registry, champion, report
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
 
 def decide(session: Session, *, address: str | None) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
-    LOG.info("joining the cluster" if address or "RAY_ADDRESS" in os.environ else "starting the workers' cluster")
+    LOG.info("joining the Ray cluster" if address or "RAY_ADDRESS" in os.environ else "starting a local Ray cluster")
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
         # 2. join Ray, probe the nodes, scan the labels
         slots = prepared(session.spec.resources, dashboard, folder=session.folder, staged=session.staged)
@@ -68,11 +68,11 @@ def decide(session: Session, *, address: str | None) -> Verdict:
 
 
 def prepared(resources: ResourcesSpec, dashboard: str, *, folder: Path, staged: Path) -> cluster.Slots:
-    """Check that the nodes see the study's folder and the labels can be read, and return the resources of a trial."""
+    """Check that the nodes can access the study's folder, scan the labels, and return the resources of a trial."""
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
     slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
-    patiently(folder, lambda: cluster.probe(folder))
-    patiently(folder, lambda: trainer_of().scan_labels(staged))
+    retry_on_outage(folder, lambda: cluster.probe(folder))
+    retry_on_outage(folder, lambda: trainer_of().scan_labels(staged))
     return slots
 
 

@@ -36,7 +36,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         needs=disk_forecast.needs(frame),
         elapsed=session.clock.elapsed,
     ).restore()
-    mend_job_files(map(manager.job, manager.trials))
+    rewrite_job_files(map(manager.job, manager.trials))
     try:
         if not manager.finished:
             with session.progress.live():
@@ -49,17 +49,19 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     if manager.stopping:
         raise Interrupted
     if manager.aborted and not any(trial.measurements for trial in manager.trials):
-        raise StudyError(f"{session.folder}: {manager.aborted}; fix that and start again under another --name")
+        raise StudyError(
+            f"{session.folder}: {manager.aborted}; fix the cause and start a new study with another --name"
+        )
     best = best_trial(manager.trials, spec.metric)
     LOG.info(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
     return manager.trials
 
 
-def mend_job_files(jobs: Iterable[Job]) -> None:
+def rewrite_job_files(jobs: Iterable[Job]) -> None:
     """Rewrite damaged job files from the journal."""
     for job in jobs:
-        if job_file.mend(job):
-            LOG.info(f"{job.folder / PARAMS} could not be read and is rewritten from the journal")
+        if job_file.repair(job):
+            LOG.info(f"{job.folder / PARAMS} was unreadable and is rewritten from the journal")
 
 
 def frame_of(session: Session, slots: cluster.Slots) -> Frame:

@@ -19,13 +19,14 @@ from automl.pipeline.inputs import adopt, named_from, prepare_data, warm_start
 from automl.storage import files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, SPEC, WRITTEN
-from automl.storage.outage import Patience, held
+from automl.storage.outage import RetrySettings, retries_enabled
 from automl.storage.place import Place
-from automl.study import EarlierEvidence, warm_up
+from automl.study import PastEvidence, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
-from automl.study.spec import ConfirmSpec, StudySpec
+from automl.study.spec import StudySpec
+from automl.study.spec_parts import ConfirmSpec
 from automl.study.text import printable
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of
@@ -46,7 +47,7 @@ class Session:
     staged: Path
     journal: Journal
     progress: Progress
-    earlier: tuple[EarlierEvidence, ...] = ()
+    earlier: tuple[PastEvidence, ...] = ()
     """Warm start: trials of earlier studies for the sampler."""
     baseline: Baseline | None = None
     """Params of trial 0; None in a study begun by an earlier version."""
@@ -72,42 +73,42 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
     progress = Progress(folder / layout.LOG, console=console)
     with (
         files.locked(folder),
-        _no_stump(folder, new=new),
+        _removed_unless_begun(folder, new=new),
         progress.attached(),
-        held(Patience(LOG.info)),
-        heartbeat.beating(folder, attempt=0),
+        retries_enabled(RetrySettings(LOG.info)),
+        heartbeat.heartbeats(folder, attempt=0),
     ):
         spec = named_from(place.storage, adopt(spec, folder))
         spec = claim(folder, spec)
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space)
-        if links := staging.told_links(staged):
+        if links := staging.link_replacement(staged):
             LOG.info(links)
         for warning in data.warnings:
             LOG.info(f"data warning: {warning}")
         for warning in warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train):
             LOG.info(f"ladder warning: {warning}")
-        lessons = warm_start(spec, place, data)
-        for lesson in lessons:
-            LOG.info(lesson.told())
+        transfers = warm_start(spec, place, data)
+        for transfer in transfers:
+            LOG.info(transfer.summary())
         journal = Journal.create(folder, name=spec.name, metric=spec.metric)
         if journal.dropped:
             LOG.info(f"journal repaired: {journal.dropped}")
-        taught = hpo_warm_start.evidence(lessons)
+        earlier = hpo_warm_start.evidence(transfers)
         baseline = plain_training.recorded(
             journal, data, space=spec.search_space, train=spec.train, epochs=spec.ladder.max_epochs
         )
         if baseline:
-            LOG.info(plain_training.told(baseline))
-        session = Session(spec, place, folder, data, staged, journal, progress, taught, baseline)
+            LOG.info(plain_training.summary(baseline))
+        session = Session(spec, place, folder, data, staged, journal, progress, earlier, baseline)
         session.clock.count_from(began)
         with session.clock.running():
             yield session
 
 
 @contextmanager
-def _no_stump(folder: Path, *, new: bool) -> Iterator[None]:
-    """Take a study's new folder away if the study never began, so that no stump of it is listed or in the way."""
+def _removed_unless_begun(folder: Path, *, new: bool) -> Iterator[None]:
+    """Delete the new folder of a study that never began, so that it is neither listed nor blocks its name."""
     try:
         yield
     finally:
@@ -116,19 +117,17 @@ def _no_stump(folder: Path, *, new: bool) -> Iterator[None]:
 
 
 def _make(folder: Path) -> None:
-    """Make the study's folder.
+    """Create the study's folder.
 
     Raises:
-        StudyError: it cannot be made, or its path cannot be written down.
+        StudyError: it cannot be created, or its path is not UTF-8.
     """
-    if (told := printable(str(folder))) != str(folder):
-        raise StudyError(f"{told}: must be a path of UTF-8, since it stands in what is written there; pass --storage")
+    if (shown := printable(str(folder))) != str(folder):
+        raise StudyError(f"{shown}: must be a UTF-8 path, since files in it contain the path; pass --storage")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StudyError(
-            f"{folder}: must be a folder that can be written, but {error.strerror}; pass --storage"
-        ) from None
+        raise StudyError(f"{folder}: must be a writable folder, but {error.strerror}; pass --storage") from None
 
 
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
@@ -150,7 +149,7 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
             f"{folder}: must belong to the same description, but differs in\n{listed}\n"
-            f"choose another --name, or continue the old one: automl resume {folder}"
+            f"choose another --name, or resume the existing study: automl resume {folder}"
         )
     if spec != kept:
         files.write_text(path, dump(spec))

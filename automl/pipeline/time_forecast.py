@@ -137,7 +137,7 @@ class TimeForecast:
         low, high = self.confirm_seconds
         return self.search_seconds + low, self.search_seconds + high
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the forecast in one line."""
         timing = self.timing
         if timing is None:
@@ -147,7 +147,7 @@ class TimeForecast:
             limit = f", where budget.hours ends it; all trials would take {duration(self.whole_search_seconds)}"
         places = f"{self.places} trial{'s' if self.places > 1 else ''} at a time"
         where = f"{self.device}{f', {self.copies} at a time' if self.copies > 1 else ''}"
-        only = f" with the default {', '.join(self.varied)}; others take other times" if self.varied else ""
+        only = f" with the default {', '.join(self.varied)}; other values take other times" if self.varied else ""
         return (
             f"time: about {span(*self.seconds)} on this machine (search {duration(self.search_seconds)}"
             f"{limit}, confirm {span(*self.confirm_seconds)}; export not included): {places}, "

@@ -36,7 +36,7 @@ def _export(built: ExportResult, gates: Gates) -> Iterator[GateResult]:
         yield _loss("engine", built.torch_score - engine.score, gates)
     if gates.require_engine:
         state = "built and measured" if measured else "built, not measured" if engine else "not built"
-        text = f"engine: must be built and measured on this machine, and was {state}"
+        text = f"engine: must be built and measured on this machine, but was {state}"
         yield GateResult("engine built", measured, 1.0, float(measured), text)
 
 

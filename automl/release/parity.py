@@ -21,7 +21,7 @@ MAX_DIFFERENCE: Final = 1e-3
 VENDOR: Final = (
     RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ImportError, ArithmeticError,
 )  # fmt: skip
-"""What Ultralytics, torch and ONNX raise; errors of the operating system say themselves what they are."""
+"""What Ultralytics, torch and ONNX raise; errors of the operating system are left as they are."""
 LONGEST: Final = 300
 
 

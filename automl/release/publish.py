@@ -89,8 +89,8 @@ def check_champion(registry: Registry, classes: Mapping[int, str], *, train: Map
     ours = trainer_of().model_names(train, classes)
     if names != ours:
         raise StudyError(
-            f"{registry.folder}: its champion must know the classes of this study, but knows {list(names.values())} "
-            f"and this study trains {list(ours.values())}; set champion to another name"
+            f"{registry.folder}: the champion must have the classes of this study, {list(ours.values())}, but has "
+            f"{list(names.values())}; set champion to another name"
         )
 
 
@@ -106,13 +106,15 @@ def reopen(journal: Journal, done: Verdict, *, retrainings: int) -> None:
     journal.note("promotion", None)
 
 
-def give_up_weights(session: StudySession, verdict: Verdict) -> None:
+def delete_weights(session: StudySession, verdict: Verdict) -> None:
     """Delete the weights of the models that do not ship, except those of the best trials (`retention.keep`)."""
     folder, spec, trials = session.folder, session.spec, session.journal.trials()
     shipped = folder / verdict.files[BEST]
-    checkpoint_files.settled(folder, shipped)
+    checkpoint_files.delete_retraining_weights(folder, shipped)
     best = checkpoint_files.best_ended(trials, spec.metric, most=spec.retention.keep)
-    checkpoint_files.thinned(folder, shipped, best=[trial_folder(folder, trial, spec.model) for trial in best])
+    checkpoint_files.delete_trial_weights(
+        folder, shipped, best=[trial_folder(folder, trial, spec.model) for trial in best]
+    )
 
 
 def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -> Verdict:
@@ -166,7 +168,7 @@ def _claim(confirmed: Confirmed, gates: Gates, *, done: int, allowed: int) -> Cl
 
 
 def _files(folder: Path, case: Case) -> dict[str, str]:
-    """Return what a version holds: name in the registry to path in the study's folder."""
+    """Return the files of a version: name in the registry to path in the study's folder."""
     record = folder / EXPORT / EVALUATION
     files = {
         BEST: case.chosen.weights,

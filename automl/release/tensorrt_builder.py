@@ -47,8 +47,8 @@ def build_engine(exported: Path, job: Job, target: Path, *, wanted: str) -> tupl
     builder = f"{module.__name__} {module.__version__}"
     if module.__name__ == "tensorrt_rtx":
         return Artifact(target, builder, None), (
-            f"the engine was built by {builder}, without tensorrt on a CUDA GPU: it serves RTX cards only "
-            "(compute capability 8.0 up) and was not measured; build for other devices from model.onnx on the device",
+            f"the engine was built by {builder}, without tensorrt on a CUDA GPU: it runs on RTX cards only "
+            "(compute capability 8.0 or more) and was not measured; for other devices build from model.onnx there",
         )  # fmt: skip
     framed = exported.with_suffix(".engine")
     framed.write_bytes(_framed(plan, exported))
@@ -64,13 +64,13 @@ def _builder(wanted: str) -> tuple[Any, str]:
     if wanted in {"auto", "tensorrt"} and cuda and importlib.util.find_spec("tensorrt"):
         return importlib.import_module("tensorrt"), ""
     if wanted == "tensorrt":
-        missing = "tensorrt is not installed" if cuda else "this machine has no CUDA GPU, which tensorrt builds on"
+        missing = "tensorrt is not installed" if cuda else "this machine has no CUDA GPU, which tensorrt needs"
         return None, missing
     if importlib.util.find_spec("tensorrt_rtx"):
         return importlib.import_module("tensorrt_rtx"), ""
     return (
         None,
-        "neither tensorrt on a CUDA GPU nor tensorrt_rtx is here; `pip install yolo-automl-ray[rtx]`",
+        "neither tensorrt on a CUDA GPU nor tensorrt_rtx is available; `pip install yolo-automl-ray[rtx]`",
     )
 
 
@@ -84,7 +84,7 @@ def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
         raise ExportError(f"{exported}: {module.__name__} could not read the graph: {problems}")
     plan = builder.build_serialized_network(network, _settings(module, builder))
     if plan is None:
-        raise ExportError(f"{exported}: {module.__name__} could not build an engine; its log is that of the Ray worker")
+        raise ExportError(f"{exported}: {module.__name__} could not build an engine; see the log of the Ray worker")
     return bytes(plan)
 
 

@@ -1,4 +1,4 @@
-"""The versions that served, worked out from a registry's history: what a rollback goes back to."""
+"""Champions of the past, derived from a registry's history: the targets of a rollback."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -21,8 +21,8 @@ class Move(StrEnum):
 def served(history: Iterable[Mapping[str, Any]], aliases: Mapping[str, int]) -> list[int]:
     """Return the versions that served and were not rolled back from, oldest first, the champion last.
 
-    A version that a rollback left is out of the list until it is promoted again. A move that was recorded and never
-    made, since its writer was killed, counts for nothing: what the aliases name decides.
+    A version that was rolled back is not in the list until it is promoted again. A move that was recorded but never
+    made, since its writer was killed, is ignored: the aliases decide.
 
     >>> moves = [{"moves": {"champion": 1}}, {"moves": {"champion": 2, "previous": 1}, "kind": "promote"}]
     >>> served(moves, {"champion": 2, "previous": 1})
@@ -50,7 +50,7 @@ def _after(line: list[int], entry: Mapping[str, Any]) -> list[int]:
 
 
 def without(line: Sequence[int], left: Collection[int | None]) -> list[int]:
-    """Return the versions that served, less some; what then stands twice in a row is there once.
+    """Return the versions that served, less some; consecutive duplicates are merged.
 
     >>> without([1, 2, 1, 3], [2])
     [1, 3]

@@ -30,11 +30,11 @@ def merit(trial: Trial, metric: str) -> Merit | None:
     evicted.
     """
     value = trial.best(metric)
-    made_room = trial.ending is not None and trial.ending.reason is EndReason.QUOTA
-    return None if value is None or made_room else (trial.state is State.COMPLETED, value, -trial.number)
+    evicted = trial.ending is not None and trial.ending.reason is EndReason.QUOTA
+    return None if value is None or evicted else (trial.state is State.COMPLETED, value, -trial.number)
 
 
-def give_up(folder: Path, *, keep: Collection[str] = ()) -> int:
+def delete_weights(folder: Path, *, keep: Collection[str] = ()) -> int:
     """Delete a trial's weights except those named, and return the bytes freed.
 
     A file that cannot be deleted is logged and kept.
@@ -55,10 +55,10 @@ def give_up(folder: Path, *, keep: Collection[str] = ()) -> int:
     return freed
 
 
-def settled(folder: Path, shipped: Path) -> None:
+def delete_retraining_weights(folder: Path, shipped: Path) -> None:
     """Delete the weights of all re-trainings but the shipped one, once the verdict is in the journal."""
     others = [path for path in sorted((folder / CONFIRM).glob("*")) if path != shipped.parent]
-    freed = {path.name: give_up(path) for path in others}
+    freed = {path.name: delete_weights(path) for path in others}
     if any(freed.values()):
         LOG.info(
             f"retention: weights of {sum(map(bool, freed.values()))} re-trainings that do not ship are deleted, "
@@ -72,14 +72,14 @@ def best_ended(trials: Iterable[Trial], metric: str, *, most: int) -> list[Trial
     return [trial for _, trial in sorted(ranked, key=lambda pair: pair[0], reverse=True)[:most]]
 
 
-def thinned(folder: Path, shipped: Path, *, best: Iterable[Path]) -> None:
+def delete_trial_weights(folder: Path, shipped: Path, *, best: Iterable[Path]) -> None:
     """Delete the weights of all trials but the best `retention.keep` and the shipped one, after the verdict.
 
     `best` are the folders of the best.
     """
     kept = {*best, shipped.parent}
     others = [path for path in sorted((folder / TRIALS).glob("*")) if path not in kept]
-    freed = {path.name: give_up(path) for path in others}
+    freed = {path.name: delete_weights(path) for path in others}
     if any(freed.values()):
         LOG.info(
             f"retention: weights of {sum(map(bool, freed.values()))} trials that do not ship are deleted, "

@@ -100,7 +100,7 @@ class ImageStats:
             names = tuple(arrays.pop("names").tolist())
             return cls(**arrays, images=len(names), names=names)
         except DAMAGES as wrong:
-            message = f"{path}: must hold detections image by image, but {wrong}; validate the model again"
+            message = f"{path}: must contain detections grouped by image, but {wrong}; validate the model again"
             raise StudyError(message) from wrong
 
 

@@ -1,7 +1,7 @@
 """Atomic, durable writes (temporary name, fsync, rename), and the single-writer lock of a folder.
 
-Paths are on the study's storage, which may be a network mount; under `outage.held`, writes of whole files are retried
-while the storage is full or unavailable.
+Paths are on the study's storage, which may be a network mount; under `outage.retries_enabled`, writes of whole
+files are retried while the storage is full or unavailable.
 """
 
 import errno
@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
 
 UNSUPPORTED: Final = frozenset({
     errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY,
 })  # fmt: skip
-"""What file systems answer to an operation that they do not have."""
+"""Errors of file systems for an operation that they do not support."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -56,7 +56,7 @@ def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = T
     """Append to a file as a whole or not at all, and return its new size; never retries.
 
     `end` is the size after the caller's last write; anything after it is truncated first. The file is not kept open in
-    between, so a mount that was lost and restored causes no error.
+    between, so a remounted storage causes no error.
 
     Raises:
         StudyError: the file is shorter than `end`.
@@ -66,7 +66,9 @@ def append(path: Path, content: bytes, *, end: int | None = None, sync: bool = T
         size = os.fstat(file).st_size
         start = size if end is None else end
         if size < start:
-            raise StudyError(f"{path}: must contain the {start} bytes written so far, but has {size}; see who cut it")
+            raise StudyError(
+                f"{path}: must contain the {start} bytes written so far, but has {size}; find out what truncated it"
+            )
         _extend(file, content, start, sync=sync)
     finally:
         os.close(file)
@@ -79,7 +81,7 @@ def _extend(file: int, content: bytes, start: int, *, sync: bool) -> None:
     try:
         os.ftruncate(file, start)
         os.lseek(file, start, os.SEEK_SET)
-        while done < len(content):  # a disk that fills up writes a part and raises only at the next call
+        while done < len(content):  # on a full disk the first write is partial, and only the next call raises
             done += os.write(file, content[done:])
         if sync:
             os.fsync(file)
@@ -90,7 +92,7 @@ def _extend(file: int, content: bytes, start: int, *, sync: bool) -> None:
 
 
 def _replace(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    patiently(path.parent, lambda: _replace_once(path, fill))
+    retry_on_outage(path.parent, lambda: _replace_once(path, fill))
 
 
 def _replace_once(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
@@ -130,7 +132,7 @@ def set_mode(path: Path, mode: int) -> None:
 
 
 def link(source: Path, target: Path) -> str:
-    """Let `target` be `source` by a symbolic link, else a hard link, else a copy; return which.
+    """Create `target` as a symbolic link to `source`, else a hard link, else a copy; return which.
 
     exFAT, SMB shares and Google Drive have no symbolic links, and hard links only within one file system.
     """
@@ -158,14 +160,14 @@ def _lock_file(folder: Path) -> IO[str]:
         return (folder / ".lock").open("a+", encoding="utf-8")
 
     try:
-        return patiently(folder, take)
+        return retry_on_outage(folder, take)
     except OSError as error:
         raise StudyError(f"{folder}: must be a folder that can be written, but {error.strerror}") from None
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the single-writer lock on `folder` during a block; the kernel frees it if the process dies.
+    """Acquire the single-writer lock on `folder` during a block; the kernel releases it if the process dies.
 
     Raises:
         StudyError: another process has it, named in the message; or the folder cannot be written.
@@ -176,12 +178,12 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise StudyError(
-                f"{folder}: one writer at a time must hold, but {file.read().strip() or 'another process'} writes;"
+                f"{folder}: must have one writer at a time, but {file.read().strip() or 'another process'} is writing;"
                 " wait for it, stop it, or choose another --name"
             ) from None
         except OSError as error:
             raise StudyError(
-                f"{folder}: must stand on a file system with locks (flock), but {error.strerror}; pass --storage"
+                f"{folder}: must be on a file system with locks (flock), but {error.strerror}; pass --storage"
             ) from None
         holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
         with suppress(OSError):  # the lock is valid even if its owner cannot be written to a full disk

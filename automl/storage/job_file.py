@@ -28,11 +28,11 @@ def read(folder: Path) -> Job:
         return Job.from_dict(plain)
     except (LookupError, TypeError, ValueError) as error:
         raise StudyError(
-            f"{path}: must be the job file of a training, but {error}; `automl resume` writes those of a study again"
+            f"{path}: must be the job file of a training, but {error}; `automl resume` rewrites those of a study"
         ) from None
 
 
-def mend(job: Job) -> bool:
+def repair(job: Job) -> bool:
     """Rewrite a missing or damaged job file; return True if it did."""
     if not job.folder.is_dir():
         return False

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.storage import files
 from automl.storage.layout import JOURNAL
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.study import Ending, Loss, Measurement, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.space import Choice, Integer, SearchSpace, Single, live
@@ -113,13 +113,13 @@ class Journal:
         """Record how a trial ended: PRUNED with the last value it has, COMPLETED with its best, FAILED without one."""
         key = self._key(number)
         self._storage.set_trial_user_attr(key, "ending", ending.to_dict())
-        self._settle(key)
+        self._complete_record(key)
 
-    def settle(self) -> None:
+    def complete_records(self) -> None:
         """Complete records of a killed writer: endings that were written without their state."""
         for frozen in self._storage.get_all_trials(self._study, deepcopy=False):
             if frozen.state is TrialState.RUNNING and "ending" in frozen.user_attrs:
-                self._settle(frozen._trial_id)
+                self._complete_record(frozen._trial_id)
 
     def retraining_measured(self, name: str, measurement: Measurement, *, node: str) -> None:
         """Record an epoch's measurement of a re-training."""
@@ -153,7 +153,7 @@ class Journal:
             return []
         return [_trial(frozen, self._metric) for frozen in self._storage.get_all_trials(self._study, deepcopy=False)]
 
-    def _settle(self, key: int) -> None:
+    def _complete_record(self, key: int) -> None:
         frozen = self._storage.get_trial(key)
         trial = _trial(frozen, self._metric)
         last = frozen.intermediate_values.get(max(frozen.intermediate_values, default=0))
@@ -231,13 +231,15 @@ class _Lines(BaseJournalBackend):
         try:
             self._add(text.encode())
         except OSError as error:
-            raise StudyError(f"{self._path}: must be written to, but {error.strerror}; then resume the study") from None
+            raise StudyError(
+                f"{self._path}: must be writable, but {error.strerror}; fix that, then resume the study"
+            ) from None
         # JSON round trip, so that this process sees the same values as a later one.
         self._logs += [json.loads(line) for line in text.splitlines()]
 
     def _add(self, content: bytes) -> None:
         """Write after the last valid line; a partial line there is truncated first."""
-        self._end = patiently(self._path.parent, lambda: files.append(self._path, content, end=self._end))
+        self._end = retry_on_outage(self._path.parent, lambda: files.append(self._path, content, end=self._end))
 
     def _read(self) -> int:
         """Read all valid lines and return where they end; an invalid line is tolerated only at the end of the file."""
@@ -258,7 +260,7 @@ class _Lines(BaseJournalBackend):
             self._logs.append(log)
             end += len(line) + 1
         if end < len(content):
-            self.dropped = f"{self._path}: the last {len(content) - end} bytes are an incomplete line and are left out"
+            self.dropped = f"{self._path}: the last {len(content) - end} bytes are an incomplete line and are ignored"
         return end
 
 

@@ -21,15 +21,15 @@ from automl.study.text import duration
 Result = TypeVar("Result")
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-AWAY: Final = frozenset({
+UNAVAILABLE: Final = frozenset({
     errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
     errno.ENETDOWN, errno.ENETUNREACH, errno.EREMOTEIO,
 })  # fmt: skip
-PASSING: Final = FULL | AWAY
+TRANSIENT: Final = FULL | UNAVAILABLE
 SHORTEST: Final = 1.0
 LONGEST: Final = 15.0
 """Seconds between two attempts: doubled from the first to the second value."""
-SAID_AGAIN: Final = 60.0
+REPEAT_SECONDS: Final = 60.0
 LOOK: Final = 0.5
 """Poll interval of a stop request."""
 
@@ -39,21 +39,21 @@ def never() -> bool:
     return False
 
 
-def aloud(text: str) -> None:
+def print_line(text: str) -> None:
     """Print to standard output, which on a worker is the trial's log."""
     sys.stdout.write(f"{text}\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetrySettings:
     """Retry settings: log callback, stop check and clock."""
 
-    say: Callable[[str], None] = aloud
+    say: Callable[[str], None] = print_line
     stopping: Callable[[], bool] = never
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def outwait(self, folder: Path, write: Callable[[], Result], error: OSError) -> Result:
+    def retry(self, folder: Path, write: Callable[[], Result], error: OSError) -> Result:
         """Retry a write that failed with `error` until it succeeds.
 
         Raises:
@@ -63,8 +63,8 @@ class Patience:
         since, pause = self.clock(), SHORTEST
         said, logged_at = "", since
         while True:
-            text = f"storage: {folder}: {_trouble(error)}; everything waits until {_wanted(error)}"
-            if text != said or self.clock() - logged_at >= SAID_AGAIN:
+            text = f"storage: {folder}: {_trouble(error)}; writes wait until {_wanted(error)}"
+            if text != said or self.clock() - logged_at >= REPEAT_SECONDS:
                 self.say(text)
                 said, logged_at = text, self.clock()
             self._rest(folder, pause, error)
@@ -72,7 +72,7 @@ class Patience:
             try:
                 found = write()
             except OSError as again:
-                if again.errno not in PASSING:
+                if again.errno not in TRANSIENT:
                     raise
                 error = again
             else:
@@ -84,37 +84,37 @@ class Patience:
         while (left := end - self.clock()) > 0:
             if self.stopping():
                 raise StudyError(
-                    f"{folder}: must be written to, but {_trouble(error)}, and the study was asked to stop meanwhile; "
+                    f"{folder}: must be writable, but {_trouble(error)}, and a stop was requested; "
                     "fix that, then resume the study"
                 )
             self.sleep(min(LOOK, left))
 
 
-_held: ContextVar[Patience | None] = ContextVar("patience", default=None)
+_settings: ContextVar[RetrySettings | None] = ContextVar("settings", default=None)
 
 
 @contextmanager
-def held(patience: Patience) -> Iterator[None]:
+def retries_enabled(settings: RetrySettings) -> Iterator[None]:
     """Enable retries for the writes of this thread during a block."""
-    token = _held.set(patience)
+    token = _settings.set(settings)
     try:
         yield
     finally:
-        _held.reset(token)
+        _settings.reset(token)
 
 
 @contextmanager
-def ended_by(stopping: Callable[[], bool]) -> Iterator[None]:
+def retries_end_when(stopping: Callable[[], bool]) -> Iterator[None]:
     """End retries during a block once `stopping` returns True."""
-    patience = _held.get()
-    if patience is None:
+    settings = _settings.get()
+    if settings is None:
         yield
         return
-    with held(replace(patience, stopping=stopping)):
+    with retries_enabled(replace(settings, stopping=stopping)):
         yield
 
 
-def patiently(folder: Path, write: Callable[[], Result]) -> Result:
+def retry_on_outage(folder: Path, write: Callable[[], Result]) -> Result:
     """Return the result of `write`; if retries are enabled, repeat it while the storage of `folder` fails.
 
     `write` is called again from its beginning, so it must be idempotent.
@@ -122,10 +122,10 @@ def patiently(folder: Path, write: Callable[[], Result]) -> Result:
     try:
         return write()
     except OSError as error:
-        patience = _held.get()
-        if patience is None or error.errno not in PASSING:
+        settings = _settings.get()
+        if settings is None or error.errno not in TRANSIENT:
             raise
-        return patience.outwait(folder, write, error)
+        return settings.retry(folder, write, error)
 
 
 def _trouble(error: OSError) -> str:
@@ -133,4 +133,4 @@ def _trouble(error: OSError) -> str:
 
 
 def _wanted(error: OSError) -> str:
-    return "there is room" if error.errno in FULL else "it can be written"
+    return "there is free space" if error.errno in FULL else "it is writable"

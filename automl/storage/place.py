@@ -14,7 +14,7 @@ from automl.study.spec import StudySpec
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Storage location: `runs` with the studies, and beside it the registry."""
+    """Storage location: `runs` with the studies, and next to it the registry."""
 
     storage: Path
 
@@ -47,12 +47,12 @@ def registry_folder(named: Path, storage: Path) -> Path:
     )
 
 
-def _found(named: Path, root: Path, kind: str, holds: Callable[[Path], bool]) -> Path:
-    if holds(named.absolute()) or len(named.parts) != 1 or named.exists():
+def _found(named: Path, root: Path, kind: str, is_kind: Callable[[Path], bool]) -> Path:
+    if is_kind(named.absolute()) or len(named.parts) != 1 or named.exists():
         return named
-    if holds(root / named):
+    if is_kind(root / named):
         return root / named
-    there = sorted(path.name for path in root.iterdir() if holds(path)) if root.is_dir() else []
+    there = sorted(path.name for path in root.iterdir() if is_kind(path)) if root.is_dir() else []
     raise StudyError(
         f"{named}: must be the folder of a {kind} or the name of one in {root}, but there "
         f"{'are ' + ', '.join(there) if there else 'is none'}; pass --storage or the folder"

@@ -37,7 +37,9 @@ class Registry:
         path = self.folder / ALIASES
         found = _json(path) if path.exists() else {}
         if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
-            raise RegistryError(f"{path}: must map aliases to version numbers, but got {found!r}; restore it")
+            raise RegistryError(
+                f"{path}: must map aliases to version numbers, but got {found!r}; restore it from a copy"
+            )
         return found
 
     def versions(self) -> list[int]:
@@ -89,7 +91,8 @@ class Registry:
     def rollback(self, *, why: str) -> int:
         """Make the version that served before the champion again; return its number.
 
-        Once more goes further back, never to a version that a rollback left: `previous` is what served before that.
+        A further rollback goes one version further back, never to a version that was rolled back. `previous` is set to
+        the version before.
 
         Raises:
             RegistryError: no version served before.
@@ -99,8 +102,8 @@ class Registry:
             line = without(served(self.history(), aliases), [aliases.get(CHAMPION)])
             if not line:
                 raise RegistryError(
-                    f"{self.folder}: must have a previous champion to go back to, but has {aliases or 'no champion'}; "
-                    "name a version: automl promote --version NUMBER --why WHY"
+                    f"{self.folder}: must have a previous champion to roll back to, but has "
+                    f"{aliases or 'no champion'}; name a version: automl promote --version NUMBER --why WHY"
                 )
             *before, back = line
             self._move({CHAMPION: back, PREVIOUS: before[-1] if before else None}, why=why, kind=Move.ROLLBACK)
@@ -164,7 +167,7 @@ class Registry:
             raise
 
     def _move(self, moves: Mapping[str, int | None], *, why: str, kind: Move) -> None:
-        """Record a move, then make it; an alias moved to None is taken away."""
+        """Record a move, then make it; an alias moved to None is deleted."""
         aliases = {name: number for name, number in (self.aliases() | dict(moves)).items() if number is not None}
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -12,7 +12,7 @@ from automl.study.errors import StudyError
 
 PREFIX: Final = "automl-"
 SHORT_PLACES: Final = ("/tmp", "/var/tmp", "/dev/shm", "/run/user/" + str(os.getuid()))
-"""Where a short link to a temporary folder of a long name may stand, in this order."""
+"""Folders for a short link to a temporary folder with a long name, in this order."""
 
 
 def make() -> Path:
@@ -26,12 +26,12 @@ def make() -> Path:
 
 @contextmanager
 def short_name(*, variable: str, most: int) -> Iterator[str]:
-    """Let an environment variable name its folder by a link of at most `most` bytes for the length of a block.
+    """Replace the path in an environment variable by a link of at most `most` bytes during a block.
 
-    Yields what was done, for the log; empty where the name is short already. The files stay where they were.
+    Yields what was done, for the log; empty if the path is short already. The files are not moved.
 
     Raises:
-        StudyError: no place for a short link can be written.
+        StudyError: no folder for a short link is writable.
     """
     long = os.environ.get(variable, "")
     if len(os.fsencode(long)) <= most:
@@ -43,7 +43,7 @@ def short_name(*, variable: str, most: int) -> Iterator[str]:
         Path(long).mkdir(parents=True, exist_ok=True)
         link.symlink_to(long)
         os.environ[variable], tempfile.tempdir = str(link), None
-        yield f"{variable} has {len(os.fsencode(long))} letters, too many for Ray's sockets; they go by {link}"
+        yield f"{variable} has {len(os.fsencode(long))} letters, too many for Ray's sockets; they use the link {link}"
     finally:
         os.environ[variable], tempfile.tempdir = long, None
         shutil.rmtree(holder, ignore_errors=True)
@@ -57,7 +57,7 @@ def _holder(variable: str, long: str, most: int) -> Path:
                 return made
             made.rmdir()
     raise StudyError(
-        f"{variable}: must be a path of at most {most} letters, since Ray's sockets stand below it, but got "
+        f"{variable}: must be a path of at most {most} letters, since Ray creates its sockets in it, but got "
         f"{len(os.fsencode(long))}: {long}; set {variable} to a shorter one"
     )
 

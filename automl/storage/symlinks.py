@@ -10,19 +10,19 @@ from automl.study.errors import StudyError
 
 
 def check(folder: Path, *, inner: tuple[str, ...] = ()) -> None:
-    """Check that a folder, its entries, and the entries of some of its folders, do not lead elsewhere.
+    """Check that a folder, its entries, and the entries of some of its folders, do not link out of the storage.
 
     Raises:
         StudyError: a link points outside the folder's parent.
     """
     if folder.is_symlink() and not _within(folder, folder.parent.resolve()):
-        raise _leads_out(folder)
-    for path in _standing_in(folder, inner):
+        raise _escape_error(folder)
+    for path in _entries(folder, inner):
         if path.is_symlink() and not _within(path, folder.resolve()):
-            raise _leads_out(path)
+            raise _escape_error(path)
 
 
-def _standing_in(folder: Path, inner: tuple[str, ...]) -> Iterator[Path]:
+def _entries(folder: Path, inner: tuple[str, ...]) -> Iterator[Path]:
     for place in (folder, *(folder / name for name in inner)):
         if place.is_dir():
             yield from place.iterdir()
@@ -35,9 +35,10 @@ def _within(path: Path, place: Path) -> bool:
         return False
 
 
-def _leads_out(path: Path) -> StudyError:
+def _escape_error(path: Path) -> StudyError:
     return StudyError(
-        f"{path}: must stay in the storage, but is a link to {path.readlink()}; replace it by a real file or folder"
+        f"{path}: must not link out of the storage, but is a link to {path.readlink()}; "
+        "replace it by a real file or folder"
     )
 
 
@@ -52,10 +53,9 @@ def real(path: Path) -> Path:
         if not place.is_dir():
             raise NotADirectoryError(0, "is not a folder")
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
-        reason = getattr(error, "strerror", None) or "leads nowhere"
+        reason = getattr(error, "strerror", None) or "is a circular link"
         raise StudyError(
-            f"{path}: must be the folder of an earlier study, runs/<study>, or of a registry, models/<name>, "
-            f"but: {reason}"
+            f"{path}: must be the folder of a past study, runs/<study>, or of a registry, models/<name>, but: {reason}"
         ) from None
     return place
 
@@ -72,13 +72,13 @@ def inside(folder: Path, name: str) -> Path | None:
     except FileNotFoundError:
         return None
     except (OSError, RuntimeError, ValueError):
-        raise StudyError(f"{path}: must be a file that can be read, but leads nowhere") from None
+        raise StudyError(f"{path}: must be a readable file, but is a circular link") from None
     if not place.is_relative_to(folder):
-        raise StudyError(f"{path}: must stay in the study's own folder, but leads to {place}")
+        raise StudyError(f"{path}: must not link out of the study's folder, but is a link to {place}")
     return place
 
 
-def holds_file(folder: Path, name: str) -> bool:
+def contains_file(folder: Path, name: str) -> bool:
     """Return True if a relative name is that of a regular file below a folder, and no link leads out of it."""
     path = folder / name
     return not Path(name).is_absolute() and path.is_file() and _within(path, folder.resolve())

@@ -5,7 +5,7 @@ Every other module speaks in these. Facts are stored, conclusions (a trial's sta
 
 from automl.study.evaluation import EvalSettings
 from automl.study.job import Job
-from automl.study.results import Artifact, EarlierEvidence, Evidence, ExportResult, Gain, Gates, Score
+from automl.study.results import Artifact, Evidence, ExportResult, Gain, Gates, PastEvidence, Score
 from automl.study.trial import (
     Answer,
     Ending,
@@ -23,7 +23,6 @@ from automl.study.trial import (
 __all__ = [
     "Answer",
     "Artifact",
-    "EarlierEvidence",
     "EndReason",
     "Ending",
     "EvalSettings",
@@ -37,6 +36,7 @@ __all__ = [
     "Measurement",
     "ParamValue",
     "Params",
+    "PastEvidence",
     "Report",
     "Score",
     "State",

@@ -31,7 +31,7 @@ class EvalSettings:
     """Class number to name, as the model has them."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, for the program that serves the model.
+        """Return plain values for JSON, for the inference server.
 
         Where all classes count as one, `classes` is null: the numbers of the data set are not those of the model.
         """

@@ -15,7 +15,7 @@ OWN: Final = frozenset({"name", "budget", "ladder", "space"})
 PAIR: Final = 2
 WIDE: Final = 100
 """A range whose ends differ by this factor is searched on a logarithmic scale."""
-BEGIN: Final = "copy a shipped space, such as search_spaces/yolo_small.yaml, and put in"
+BEGIN: Final = "copy a shipped space, such as search_spaces/yolo_small.yaml, and insert"
 
 
 def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
@@ -28,7 +28,7 @@ def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
         yield f"{path}: must be a description in YAML, but is a Python file"
         return
     found = max((_readings(one, known) for one in _dictionaries(tree)), key=lambda one: len(one[0]), default=({}, {}))
-    yield f"{path}: must be a description in YAML, but is a Python program, which is not run{_told(*found)}"
+    yield f"{path}: must be a description in YAML, but is a Python program, which is not run{_suggestion(*found)}"
 
 
 def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
@@ -40,12 +40,12 @@ def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) 
         return
     searched, fixed = _readings(raw.get("parameters") if isinstance(raw.get("parameters"), dict) else raw, known)
     if searched:
-        told = _told(searched, fixed)
-        yield f"{path}: must be the description of a study, but is a search space of another tool{told}"
+        suggestion = _suggestion(searched, fixed)
+        yield f"{path}: must be the description of a study, but is a search space of another tool{suggestion}"
     elif fixed.keys() & known.keys() and len(fixed.keys() & known.keys()) * 2 > len(raw):
         yield (
-            f"{path}: must be the description of a study, but holds settings of Ultralytics (as args.yaml and "
-            "best_hyperparameters.yaml do); fixed settings stand under `train:`, searched ones under `space:`"
+            f"{path}: must be the description of a study, but contains settings of Ultralytics (as args.yaml and "
+            "best_hyperparameters.yaml do); put fixed settings under `train:`, searched ones under `space:`"
         )
 
 
@@ -54,7 +54,7 @@ def space_mistakes(raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator
     space = raw.get("space")
     for name, value in space.items() if isinstance(space, dict) else ():
         if reading := _reading(name, value, known):
-            yield f"space.{name}: is written here as {_flow(reading)}, but got {shown(value)}"
+            yield f"space.{name}: must be written as {_flow(reading)}, but got {shown(value)}"
 
 
 def _other_kind(raw: Mapping[str, Any]) -> str:
@@ -164,13 +164,13 @@ def _constant(value: object) -> Any:  # noqa: ANN401
         return None
 
 
-def _told(searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
+def _suggestion(searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
     if not searched:
         return ""
     lines = [f"    {name}: {_flow(reading)}" for name, reading in searched.items()]
     plain = {name: value for name, value in fixed.items() if isinstance(value, bool | int | float | str)}
     kept = f"\n  train: {_flow(plain)}" if plain else ""
-    return f"; its space reads here as follows: {BEGIN}\n  space:\n" + "\n".join(lines) + kept
+    return f"; its search space in the syntax of this program: {BEGIN}\n  space:\n" + "\n".join(lines) + kept
 
 
 def _flow(value: Mapping[str, Any]) -> str:

@@ -22,8 +22,8 @@ from automl.study.yaml_io import dump_yaml, read_yaml, refuse_secrets
 
 FORMAT: Final = 1
 COPIES: Final = (
-    "bring it back from a copy (a version in models/<name> has one), or, if you changed it on purpose, take its first "
-    "line away"
+    "restore it from a copy (a version in models/<name> has one), or, if you changed it on purpose, delete its first "
+    "line"
 )
 
 
@@ -42,10 +42,10 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     raw = read_yaml(path)
     if found := [*foreign.file_mistakes(path, raw, rules.settings())]:
         raise SpecError(found)
-    _take_format(raw, path)
+    _check_format(raw, path)
     for key, value in (overrides or {}).items():
         _set(raw, key.split("."), value, where=path)
-    _take_over(raw, overrides or {})
+    _apply_overrides(raw, overrides or {})
     if found := [f"{path}: {mistake}" for mistake in foreign.space_mistakes(raw, rules.settings())]:
         raise SpecError(found)
     resolved = _resolve(_validated(raw, path, lambda: setting_hints(rules)), folder=path.parent)
@@ -80,23 +80,21 @@ def stored(path: Path) -> StudySpec:
         raw = read_yaml(path)
     except SpecError as error:
         raise SpecError([f"{error}; {COPIES}"]) from None
-    _take_format(raw, path)
+    _check_format(raw, path)
     if damaged(path.read_text(encoding="utf-8")):
-        raise SpecError(
-            [f"{path}:1: the checksum must hold, but the lines below are not those it was taken of; {COPIES}"]
-        )
+        raise SpecError([f"{path}:1: the checksum must match, but the lines below it were changed; {COPIES}"])
     spec = _validated(raw, path)
     if found := [f"{path}: {mistake}" for mistake in own_mistakes(spec)]:
         raise SpecError(found)
     return spec
 
 
-def _take_format(raw: dict[str, Any], path: Path) -> None:
+def _check_format(raw: dict[str, Any], path: Path) -> None:
     """Remove the format from a description and check it; if missing, it is the first format or a user's own file."""
     version = raw.pop("format", FORMAT)
     if type(version) is not int or not 1 <= version <= FORMAT:
         newer = type(version) is int and version > FORMAT
-        hint = ": a newer automl wrote it; update this one, or go on with that one" if newer else ""
+        hint = ": a newer automl wrote it; update this one, or use the newer one" if newer else ""
         raise SpecError([f"{path}: format: must be 1 to {FORMAT}, but got {shown(version)}{hint}"])
 
 
@@ -120,16 +118,16 @@ def _reversed_ranges(raw: Mapping[str, Any]) -> Iterator[str]:
 def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
     """Make relative paths absolute: relative to the spec first, then to the working folder.
 
-    A path that exists in neither stays unchanged; an earlier study is then searched in the storage, once that is known.
+    A path that exists in neither stays unchanged; a past study is then searched in the storage, once that is known.
     """
 
-    def whole(name: str, *, there: Callable[[Path], object] = is_file) -> str:
+    def absolute(name: str, *, there: Callable[[Path], object] = is_file) -> str:
         places = (folder / name, Path(name))
         return next((str(place.resolve()) for place in places if there(place)), name)
 
-    data = spec.data if spec.data == SAMPLE else whole(spec.data, there=_is_there)
-    earlier = [whole(name, there=is_folder) for name in spec.warm_start]
-    named = renamed(spec, partial(whole, there=lambda path: source_of(str(path))))
+    data = spec.data if spec.data == SAMPLE else absolute(spec.data, there=_is_there)
+    earlier = [absolute(name, there=is_folder) for name in spec.warm_start]
+    named = renamed(spec, partial(absolute, there=lambda path: source_of(str(path))))
     return named.model_copy(update={"data": data, "warm_start": earlier})
 
 
@@ -141,12 +139,12 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, *, where: Path) -
     for key in keys[:-1]:
         inner = raw.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} holds {inner!r}"])
+            raise SpecError([f"{where}: {'.'.join(keys)}: cannot be set, since {key} is {inner!r}"])
         raw = inner
     raw[keys[-1]] = value
 
 
-def _take_over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+def _apply_overrides(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
     """Apply an override also where the file has the key in the other section: a fixed setting is not searched."""
     for one, other in (("train", "space"), ("space", "train")):
         held = raw.get(other)

@@ -13,8 +13,8 @@ LAWS: Final = {
     "extra_forbidden": "is not a known key",
     "missing": "must be given",
     "string_pattern_mismatch": "must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or a digit",
-    "model_type": "must hold `key: value` lines",
-    "dict_type": "must hold `key: value` lines",
+    "model_type": "must contain `key: value` lines",
+    "dict_type": "must contain `key: value` lines",
     "list_type": "must be a list",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
@@ -111,6 +111,6 @@ def _hint(location: Sequence[int | str], setting_hints: Callable[[], Mapping[str
     """Return the likely intended key for an unknown one: the same name elsewhere, else a similar name here."""
     name = str(location[-1])
     near = nearest(name, _keys_at(tuple(location[:-1])))
-    if location[0] == "space":  # inside a parameter, whose keys are like no others
+    if location[0] == "space":  # a parameter's keys have no counterpart elsewhere
         return near
     return elsewhere(name) or setting_hints().get(name, "") or near

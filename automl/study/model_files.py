@@ -48,6 +48,6 @@ def renamed(spec: StudySpec, change: Callable[[str], str]) -> StudySpec:
             choices: list[ParamValue] = [changed(name, choice) for choice in chosen.choices]
             space[name] = chosen.model_copy(update={"choices": choices, "default": changed(name, chosen.default)})
     train = {name: changed(name, value) for name, value in spec.train.items()}
-    # Built again: a copy would carry along the space that was worked out from the old names.
+    # Built again: a copy would keep the cached space with the old names.
     kept = {name: getattr(spec, name) for name in StudySpec.model_fields}
     return StudySpec(**{**kept, "model": change(spec.model), "space": space, "train": train})

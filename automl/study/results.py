@@ -1,4 +1,4 @@
-"""Result records after a search: scores, gains, engines, verdicts, and the trials of earlier studies."""
+"""Result records after a search: scores, gains, engines, verdicts, and the trials of past studies."""
 
 import math
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The gates that a model must pass before it serves."""
+    """The gates that a model must pass to become champion."""
 
     policy: Literal["proven", "expected"] = "proven"
     min_gain: float = 0.0
@@ -76,7 +76,7 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One trial of an earlier study, in the terms of the present one."""
+    """One trial of a past study, mapped to the space of the present one."""
 
     params: Params
     """Valid in the present study's space."""
@@ -85,8 +85,8 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierEvidence:
-    """One earlier study as input of a warm start."""
+class PastEvidence:
+    """One past study as input of a warm start."""
 
     name: str
     similarity: float

@@ -1,4 +1,4 @@
-"""Path of the shipped search spaces: beside the package in a checkout, inside it where a wheel was installed."""
+"""Path of the shipped search spaces: next to the package in a checkout, inside it where a wheel was installed."""
 
 from pathlib import Path
 from typing import Final

@@ -23,8 +23,8 @@ class Real:
     log: bool = False
     when: When = field(default_factory=dict)
 
-    def holds(self, value: ParamValue) -> bool:
-        """Return True if the value lies in the range."""
+    def contains(self, value: ParamValue) -> bool:
+        """Return True if the value is in the range."""
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
@@ -38,7 +38,7 @@ class Integer:
     log: bool = False
     when: When = field(default_factory=dict)
 
-    def holds(self, value: ParamValue) -> bool:
+    def contains(self, value: ParamValue) -> bool:
         """Return True if the value is an integer in the range."""
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
@@ -51,7 +51,7 @@ class Choice:
     default: ParamValue
     when: When = field(default_factory=dict)
 
-    def holds(self, value: ParamValue) -> bool:
+    def contains(self, value: ParamValue) -> bool:
         """Return True if the value is one of the choices."""
         return value in self.choices
 
@@ -109,7 +109,7 @@ class SearchSpace:
     def contains(self, params: Params) -> bool:
         """Return True if the params are complete and valid: each parameter that exists, in its live range."""
         parts = {name: part for name, parameter in self.parameters.items() if (part := live(parameter, params))}
-        return parts.keys() == params.keys() and all(part.holds(params[name]) for name, part in parts.items())
+        return parts.keys() == params.keys() and all(part.contains(params[name]) for name, part in parts.items())
 
     def mistakes(self) -> Iterator[str]:
         """Yield `name: law, but got values` for each condition that cannot be evaluated or is not exclusive."""
@@ -129,8 +129,10 @@ def parts(parameter: Parameter) -> tuple[Single, ...]:
 
 def live(parameter: Parameter, params: Params) -> Single | None:
     """Return the live part of a parameter, given the params drawn before it; None if none is live."""
-    held = (part for part in parts(parameter) if all(params.get(name) in values for name, values in part.when.items()))
-    return next(held, None)
+    active = (
+        part for part in parts(parameter) if all(params.get(name) in values for name, values in part.when.items())
+    )
+    return next(active, None)
 
 
 def named_parts(name: str, parameter: Parameter) -> Iterator[tuple[str, Single]]:
@@ -145,7 +147,7 @@ def _condition_mistakes(where: str, when: When, seen: Mapping[str, Parameter]) -
         wanted = f"{where}.when.{parent}"
         if not isinstance(owner, Choice):
             earlier = [other for other, kind in seen.items() if isinstance(kind, Choice)]
-            yield f"{wanted}: must name a parameter with choices that stands earlier in space, one of {earlier}"
+            yield f"{wanted}: must name a parameter with choices that comes earlier in space, one of {earlier}"
         elif not values:
             yield f"{wanted}: must name at least one of the choices {list(owner.choices)}, but got none"
         elif strangers := [value for value in values if value not in owner.choices]:
@@ -156,7 +158,7 @@ def _exclusion_mistakes(name: str, parameter: Alternatives) -> Iterator[str]:
     """Yield a line for each range without a condition, and for each two that can be live at once."""
     for number, part in enumerate(parameter.ranges):
         if not part.when:
-            yield f"space.{name}.{number}: must say when it holds, such as when: {{optimizer: [SGD]}}, but has no when"
+            yield f"space.{name}.{number}: must have a condition, such as when: {{optimizer: [SGD]}}, but has no when"
     for (first, one), (second, other) in combinations(enumerate(parameter.ranges), 2):
         shared = [parent for parent in one.when if parent in other.when]
         apart = any(not set(one.when[parent]) & set(other.when[parent]) for parent in shared)

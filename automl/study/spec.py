@@ -7,56 +7,50 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from automl.study.ladder import Cost, cost, ladder
 from automl.study.results import Gates
 from automl.study.space import Alternatives, Choice, Integer, Parameter, Real, SearchSpace
+from automl.study.spec_parts import MOST, ConfirmSpec, ExportSpec, GatesSpec, Part, RetentionSpec, TrackingSpec
 from automl.study.trial import ParamValue
 
 SAMPLE: Final = "sample"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
-MOST: Final = 1_000_000
-"""Trials and epochs; a slip such as 1e30 is found at once, and confirming seeds stay apart from those of trials."""
-
 LEAST_RETRAININGS: Final = 6
-"""Three seeds for the best trial and for the default."""
+"""Three seeds each of the best trial and of the baseline."""
 MOST_RETRAININGS: Final = 20
 """Enough to find a gain of twice the noise nine times in ten (`benchmarks/winners.py`)."""
 SEARCHES_WORTH: Final = 2
-"""Confirming may cost so many times the expected cost of the search."""
+"""Limit of the confirmation, as a multiple of the expected cost of the search."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class RangeSpec(_Part):
+class RangeSpec(Part):
     """A number between `low` and `high`: `low < high`, and `low <= default <= high`."""
 
     low: float
-    """Least value."""
+    """Lower bound."""
     high: float
-    """Greatest value."""
+    """Upper bound."""
     default: float
-    """Value of the default params; a further start of the search where it differs from the baseline."""
+    """Value in the default params, which are also tried if they differ from the baseline."""
     type: Literal["float", "int"] = "float"
-    """`int` draws whole numbers; `low`, `high` and `default` must then be whole."""
+    """`int` draws integers; `low`, `high` and `default` must then be integers."""
     log: bool = False
     """Draw on a logarithmic scale; `low` must be above 0."""
     when: dict[str, list[ParamValue]] = Field(default_factory=dict)
     """Exists only where each named choice has one of the listed values, such as `{optimizer: [SGD]}`."""
 
 
-class ChoiceSpec(_Part):
+class ChoiceSpec(Part):
     """One of a list of values."""
 
     choices: Annotated[list[ParamValue], Field(min_length=1)]
     """The values, all different."""
     default: ParamValue
-    """One of `choices`; a further start of the search where it differs from the baseline."""
+    """One of `choices`, the value in the default params, which are also tried if they differ from the baseline."""
     when: dict[str, list[ParamValue]] = Field(default_factory=dict)
     """As for a range."""
 
@@ -65,7 +59,7 @@ ALTERNATIVES: Final = "Alternatives"
 
 
 def _shape(raw: object) -> str:
-    """Return the tag of the shape of a parameter that was meant."""
+    """Return the tag of the model that validates a parameter."""
     if isinstance(raw, list | tuple):
         return ALTERNATIVES
     choice = isinstance(raw, ChoiceSpec) or (isinstance(raw, dict) and "choices" in raw)
@@ -79,7 +73,7 @@ def _numeric(raw: object) -> object:
 
 
 AlternativesSpec = Annotated[list[Annotated[RangeSpec, BeforeValidator(_numeric)]], Field(min_length=1)]
-"""Ranges of one parameter, each under its own condition, at most one of them live."""
+"""Ranges of one parameter, each with its own condition; at most one is active."""
 ParameterSpec = Annotated[
     Annotated[RangeSpec, Tag("RangeSpec")]
     | Annotated[ChoiceSpec, Tag("ChoiceSpec")]
@@ -88,30 +82,32 @@ ParameterSpec = Annotated[
 ]
 
 
-class BudgetSpec(_Part):
-    """When the search ends: at the first of these limits."""
+class BudgetSpec(Part):
+    """Limits of the search, which ends at the first one reached."""
 
     trials: Annotated[int, Field(ge=1, le=MOST)]
     """Number of trials, the baseline included."""
     hours: Annotated[float, Field(gt=0)] | None = None
-    """Wall-clock time of searching, interruptions not counted; null: no limit. Unit: hours."""
+    """Wall-clock time of the search, without interruptions; null: no limit. Unit: hours."""
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    """Training time times the share of a GPU that each trial holds; null: no limit. Unit: GPU hours."""
+    """Sum over all trials of training time times GPUs per trial; null: no limit. Unit: GPU hours."""
 
 
-class LadderSpec(_Part):
-    """At which epochs trials are compared (the rungs), and what happens there."""
+class LadderSpec(Part):
+    """Epochs at which trials are compared (rungs), and the scheduler that decides there."""
 
     min_epochs: Annotated[int, Field(ge=1, le=MOST)]
     """First rung; at most `max_epochs`. Should be at least twice the longest warm-up. Unit: epochs."""
     max_epochs: Annotated[int, Field(ge=1, le=MOST)]
-    """Length of a whole training. Unit: epochs."""
+    """Length of a full training. Unit: epochs."""
     reduction_factor: Annotated[int, Field(ge=2)] = 3
-    """One trial in so many advances; each rung is so many times the one before, none but the first past half way."""
+    """One trial in this many advances; each rung is this many times the one before. No rung but the first is in the
+    second half of the training."""
     scheduler: Literal["promotion", "stopping"] = "promotion"
-    """`promotion`: a trial pauses at each rung and the best resume; `stopping`: it continues or ends for good."""
+    """`promotion`: trials pause at each rung, and the best ones resume; `stopping`: a trial continues or ends."""
     validate_every: Annotated[int, Field(ge=1, le=MOST)] = 3
-    """Trials validate every so many epochs, at rungs and at the end; re-trainings validate all. Unit: epochs."""
+    """Trials validate at every multiple of this, at rungs and at the last epoch; re-trainings validate at every epoch.
+    Unit: epochs."""
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -124,103 +120,48 @@ class LadderSpec(_Part):
         return next(iter(self.rungs), self.max_epochs)
 
 
-class ResourcesSpec(_Part):
-    """What a trial holds while it runs, and how often it is retried."""
+class ResourcesSpec(Part):
+    """Resources of a trial while it runs, and its retries."""
 
     gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    """At most 1; below 1 several trials share a GPU. `auto`: one where the cluster has any, else none. Unit: GPUs."""
+    """Per trial, at most 1; below 1, trials share a GPU. `auto`: 1 if the cluster has GPUs, else 0. Unit: GPUs."""
     cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
-    """`auto`: the node's cores divided among its GPUs; one core without a GPU. Unit: CPU cores."""
+    """Per trial. `auto`: the cores of a node divided by its GPUs; 1 without a GPU. Unit: CPU cores."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Trials at a time; `auto`: as many as the cluster holds."""
+    """Number of trials that run at a time; `auto`: as many as fit into the cluster."""
     retries: Annotated[int, Field(ge=0)] = 5
-    """How often in a row, at one epoch, a trial resumes after its process died or hung; lost nodes do not count."""
+    """Consecutive retries at one epoch after the trial's process died or hung; lost nodes do not count."""
     own_retries: Annotated[int, Field(ge=0)] = 1
-    """How often a trial resumes after its training raised an error that may not come again."""
+    """Retries after the training raised an error that may be transient."""
     hung_minutes: Annotated[float, Field(gt=0)] = 10.0
-    """Without a heartbeat for so long a trial resumes elsewhere; least time limit of an epoch. Unit: minutes."""
+    """Heartbeat timeout after which a trial resumes on another worker; also the shortest time limit of an epoch.
+    Unit: minutes."""
 
 
-class ConfirmSpec(_Part):
-    """How the winner is confirmed on fresh seeds; `auto`: as much as the measured noise between seeds asks for."""
-
-    seeds: Literal["auto"] | Annotated[int, Field(ge=0, le=1000)] = "auto"
-    """A number: so many seeds each of the best trial and of the baseline, compared once; 0: no re-training; never 1."""
-    finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
-    """Most trials to choose among; `auto`: within the noise of the best, 4 at most. A number needs `seeds: auto`."""
-    retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
-    """The most whole trainings to spend, at least twice `seeds`; `auto`: twice the expected cost of the search, 6 to
-    20. May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
-    split: Literal["test", "val"] = "test"
-    """The images on which finalists, baseline and the shipped model are judged; `val` for data without a test split."""
-
-
-class RetentionSpec(_Part):
-    """Which weights are kept. May change while a study is under way, as `confirm.retrainings` may; nothing else may."""
-
-    keep: Annotated[int, Field(ge=1, le=MOST)] = 5
-    """So many of the best ended trials keep their weights; the others keep curves, params and log. Unit: trials."""
-    quota_gb: Annotated[float, Field(gt=0)] | None = None
-    """Limit of the study's folder; near it, the worst paused trials end. null: no limit. Unit: GB (10^9 bytes)."""
-
-
-class ExportSpec(_Part):
-    """What is built from the model that ships, beside ONNX."""
-
-    engine: Literal["auto", "tensorrt", "tensorrt_rtx", "none"] = "auto"
-    """Builder of the engine; `auto`: `tensorrt` on a CUDA machine, else `tensorrt_rtx`, where installed."""
-
-
-class TrackingSpec(_Part):
-    """What TensorBoard shows of a trial beside its scalars. Has no influence on results."""
-
-    pictures_every: Annotated[int, Field(ge=0, le=MOST)] = 10
-    """Pictures of the first, of every so-many-th and of the last epoch; 0: none. Unit: epochs."""
-    histograms: bool | Literal["auto"] = "auto"
-    """Histograms of weights and gradients with the pictures; `auto`: where the training loss oscillates."""
-    budget_mb: Annotated[float, Field(gt=0)] = 20.0
-    """Limit of a trial's event files; beyond it the oldest pictures are deleted, scalars never. Unit: MB."""
-
-
-class GatesSpec(_Part):
-    """What a model must pass before it becomes champion."""
-
-    policy: Literal["proven", "expected"] = "proven"
-    """Against a serving champion: `proven`, the lower bound of the difference must exceed `min_gain`; `expected`, the
-    difference itself. Both models are measured by their ONNX files on the same images."""
-    min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Must be exceeded against a champion, and for params to count as better. Unit: of the objective, 0 to 1."""
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
-    """Probability with which lower bounds hold."""
-    max_export_loss: Annotated[float, Field(ge=0, lt=1)] = 0.005
-    """The most that ONNX or engine may score below the weights. Unit: of the objective, 0 to 1."""
-    require_engine: bool = False
-    """Refuse a model whose engine was not built and measured on this machine."""
-
-
-class StudySpec(_Part):
-    """The whole description of a study, defaults filled in."""
+class StudySpec(Part):
+    """Complete description of a study, with defaults."""
 
     name: Name
     """Name of the study, and of its folder `runs/<name>`."""
     champion: Name | None = None
     """Name in the registry, `models/<champion>`; null: the name of the study."""
     model: str
-    """Weights (`.pt`) or model (`.yaml`) to train, beside the description or by its absolute path, or a model `.yaml`
-    of Ultralytics. Nothing is downloaded."""
+    """Weights (`.pt`) or model (`.yaml`) to train: a path relative to the description, an absolute path, or the name of
+    a model `.yaml` of Ultralytics. Nothing is downloaded."""
     data: str = SAMPLE
-    """Path of a data set's `data.yaml`, or `sample` for the drawn sample data set."""
+    """Path of a data set's `data.yaml`, or `sample` for the generated sample data set."""
     objective: Literal["map50_95", "map50", "precision", "recall"] = "map50_95"
-    """Metric that is maximised; the best epoch's weights are chosen by it too."""
+    """Metric that is maximised; it also selects the best epoch's weights."""
     budget: BudgetSpec
     ladder: LadderSpec
     space: Annotated[dict[str, ParameterSpec], Field(min_length=1)]
-    """What is searched: name of an Ultralytics setting (or `model`, `imgsz`, as choices) to a range, to choices, or to
-    a list of ranges of which at most one is live by its `when`."""
+    """Search space: maps an Ultralytics setting (or `model` and `imgsz`, as choices) to a range, to choices, or to a
+    list of ranges of which at most one is active, according to its `when`."""
     train: dict[str, Any] = Field(default_factory=dict)
-    """Fixed Ultralytics settings, such as `{imgsz: 640, batch: 16}`; no setting may be fixed and searched at once."""
+    """Fixed Ultralytics settings, such as `{imgsz: 640, batch: 16}`; a setting is either fixed or searched."""
     warm_start: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
-    """Past studies to learn from, each once: `runs/<study>`, or `models/<name>` for the study of its champion."""
+    """Past studies whose trials inform the sampler, each once: `runs/<study>`, or `models/<name>` for the study of its
+    champion."""
     resources: ResourcesSpec = ResourcesSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     retention: RetentionSpec = RetentionSpec()
@@ -270,7 +211,7 @@ class StudySpec(_Part):
 
     @property
     def retrainings(self) -> tuple[int, int]:
-        """Return how many whole trainings confirming can take, at best and at worst."""
+        """Return the fewest and the most full trainings of the confirmation."""
         given = self.confirm
         if given.seeds != "auto":
             once = 2 * given.seeds

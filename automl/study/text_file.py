@@ -15,7 +15,7 @@ def encoding_problem(content: bytes) -> str:
     """Return why bytes are not UTF-8 text, empty when they are.
 
     >>> encoding_problem("train: größe".encode("cp1252"))
-    'must be UTF-8 text, but byte 0xf6 in line 1 is none (another encoding, such as cp1252 or GBK); save it as UTF-8'
+    'must be UTF-8 text, but byte 0xf6 in line 1 is not (another encoding, such as cp1252 or GBK); save it as UTF-8'
     """
     kind = next((name for mark, name in MARKS.items() if content.startswith(mark)), "")
     if kind:
@@ -25,7 +25,7 @@ def encoding_problem(content: bytes) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return (
-            f"must be UTF-8 text, but byte 0x{content[error.start]:02x} in line {line} is none "
+            f"must be UTF-8 text, but byte 0x{content[error.start]:02x} in line {line} is not "
             "(another encoding, such as cp1252 or GBK); save it as UTF-8"
         )
     return ""

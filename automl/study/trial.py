@@ -17,11 +17,11 @@ class EndReason(StrEnum):
     RUNG = "rung"
     """It did not advance from its rung."""
     BUDGET = "budget"
-    """The time or GPU-hours of the search were spent."""
+    """The time or GPU-hour budget of the search was spent."""
     QUOTA = "quota"
-    """Its weights made room for others in the study's folder."""
+    """Its weights were deleted to free space in the study's folder."""
     CHANGED = "changed"
-    """It was not trained as asked, such as with a halved batch."""
+    """It was not trained as requested, such as with a halved batch."""
     CRASH = "crash"
     """Its training failed."""
     MEMORY = "memory"
@@ -97,7 +97,7 @@ class Measurement:
     """1 for the first epoch."""
     metrics: Mapping[str, float]
     """Tag, such as `val/map50_95`, to value; finite numbers only. After an epoch that was not validated there is no
-    tag of validation, so ask with `get`."""
+    tag of validation: use `get`."""
     seconds: float
     """Wall-clock seconds of the epoch, its validation, if any, included."""
     changed: str = ""

@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol
 from automl.study.messages import elsewhere, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.space import SearchSpace
-from automl.study.spec import ChoiceSpec, ConfirmSpec, ParameterSpec, RangeSpec, StudySpec
+from automl.study.spec import ChoiceSpec, ParameterSpec, RangeSpec, StudySpec
+from automl.study.spec_parts import ConfirmSpec
 from automl.study.trial import ParamValue
 
 PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
@@ -83,7 +84,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield (
-            f"resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got {gpus:g}; "
+            f"resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got {gpus:g}; "
             "--set resources.gpus=1"
         )
     for _, where, part in spec.parts():
@@ -94,7 +95,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             yield f"train.{name}: must be a finite number, text, true, false, null or a list, but got {shown(value)}"
         if name in spec.space:
             yield (
-                f"train.{name}: must not be fixed and searched at once, but stands in train and in space; "
+                f"train.{name}: must not be fixed and searched at once, but is in train and in space; "
                 "remove one of them"
             )
     if twice := sorted({path for path in spec.warm_start if spec.warm_start.count(path) > 1}):
@@ -215,8 +216,8 @@ def _model_mistake(name: str, rules: Rules) -> str:
     if PACKAGED.fullmatch(name) and (mistake := rules.packaged_mistake(name)) is not None:
         return mistake
     return (
-        "must be a file that is there (weights .pt or a model .yaml; nothing is downloaded), beside the spec or by its "
-        f"whole path, but got {shown(name)}"
+        "must be an existing file (weights .pt or a model .yaml; nothing is downloaded), relative to the description "
+        f"or as an absolute path, but got {shown(name)}"
     )
 
 
@@ -225,8 +226,8 @@ def _weights_mistake(name: str, rules: Rules) -> str:
     if Path(name).suffix.lower() == ".pt" and is_file(Path(name)):
         return rules.model_mistake(Path(name))
     return (
-        "must be true, false, or weights (.pt) that are there, beside the spec or by their absolute path; nothing is "
-        f"downloaded, but got {shown(name)}"
+        "must be true, false, or existing weights (.pt), relative to the description or as an absolute path; nothing "
+        f"is downloaded, but got {shown(name)}"
     )
 
 

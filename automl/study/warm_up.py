@@ -40,7 +40,7 @@ def warnings(ladder: LadderSpec, space: SearchSpace, *, fixed: Mapping[str, Any]
     shorter = "a shorter warm-up: " + _shorter(parameter, warm=first / TIMES)
     remedy = f"--set ladder.min_epochs={needed}, or {shorter}"
     if needed > latest:
-        few = f"a rung lies at epoch {latest} at the latest, half of ladder.max_epochs={last}"
+        few = f"a rung is at epoch {latest} at the latest, half of ladder.max_epochs={last}"
         remedy = f"no min_epochs is large enough, since {few}: --set ladder.max_epochs={TIMES * needed}, or {shorter}"
     yield (
         f"ladder.min_epochs: should be at least {TIMES} x the longest warm-up of a trial, {TIMES} x {warm:g} epochs, "

@@ -12,11 +12,11 @@ from automl.study import text_file
 from automl.study.errors import SpecError
 
 CREDENTIALS: Final = re.compile(r"\w://[^/\s@]*:[^\s@]*@")
-"""An address with a password in it, `scheme://user:password@host`."""
+"""A URL with a password, `scheme://user:password@host`."""
 
 NO_SECRETS: Final = (
-    "must not hold an address with a password (scheme://user:password@host), since all that describes a study is kept "
-    "in its folder; name a local path, or let the environment hold the password"
+    "must not contain a URL with a password (scheme://user:password@host), since a description is stored in the "
+    "study's folder; name a local path, or pass the password in the environment"
 )
 
 
@@ -39,10 +39,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if problem and content != _parsed(data.decode("utf-8", errors="ignore")):  # more than a comment is concerned
             raise SpecError([f"{path}: {problem}"])
     except yaml.YAMLError as error:
-        raise SpecError([f"{path}: {problem or f'must be YAML, but {_told(error)}'}"]) from None
+        raise SpecError([f"{path}: {problem or f'must be YAML, but {_reason(error)}'}"]) from None
     if not isinstance(content, dict):
         held = "nothing" if content is None else f"a {type(content).__name__}"
-        raise SpecError([f"{path}: must hold `key: value` lines, but holds {held}"])
+        raise SpecError([f"{path}: must contain `key: value` lines, but contains {held}"])
     return content
 
 
@@ -81,7 +81,7 @@ def _parsed(text: str) -> Any:  # noqa: ANN401
         raise yaml.YAMLError("it is nested too deep") from None
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _reason(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
 
 
@@ -108,7 +108,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [key.value for key, _ in node.value]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise yaml.constructor.ConstructorError(
-            None, None, f"a key must stand once, but {twice} stands twice", node.start_mark
+            None, None, f"a key must appear once, but {twice} appears twice", node.start_mark
         )
     loader.flatten_mapping(node)
     return dict(loader.construct_pairs(node, deep=True))

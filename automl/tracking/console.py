@@ -21,9 +21,9 @@ ROOT: Final = logging.getLogger("automl")
 
 REFRESH_SECONDS: Final = 0.5
 PLAIN_SECONDS: Final = 30.0
-"""Between two looks at the table where there is no terminal."""
+"""Between two checks of the table if the output is not a terminal."""
 EPOCHS_SECONDS: Final = 600.0
-"""Between two printed tables there while nothing but epochs has changed."""
+"""Between two printed tables there if only epochs have changed."""
 PLAIN_WIDTH: Final = 140
 
 
@@ -61,7 +61,7 @@ class Progress(logging.Handler):
             ROOT.propagate = propagate
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a log line; what a full disk does not take is added to the log later."""
+        """Write a log line; lines that a full disk rejects are added to the log later."""
         text = printable(record.getMessage())
         now = datetime.now(UTC)
         self._unwritten += f"{now:%Y-%m-%dT%H:%M:%SZ} {text}\n"
@@ -73,7 +73,7 @@ class Progress(logging.Handler):
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Keep a table at the bottom of the terminal; where there is none, `show` prints it when something changed."""
+        """Keep a table at the bottom of the terminal; on other outputs `show` prints it when something changed."""
         if not self.console.is_terminal:
             yield
             return
@@ -85,25 +85,25 @@ class Progress(logging.Handler):
                 self._live = None
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
-        """Draw the table if it is time to; `now` prints all of its rows where there is no terminal."""
+        """Draw the table if its period has passed; `now` prints all rows if the output is not a terminal."""
         period = REFRESH_SECONDS if self._live else PLAIN_SECONDS
         if not now and self._clock() - self._shown < period:
             return
-        looked = view()
+        current = view()
         if self._live:
             size = self.console.size
-            self._live.update(Group("", drawn(looked, width=size.width, height=size.height)))
-        elif now or self._is_news(looked):
-            self._print(looked if now else best_and_running(looked))
-            self._last, self._printed = looked, self._clock()
+            self._live.update(Group("", drawn(current, width=size.width, height=size.height)))
+        elif now or self._is_news(current):
+            self._print(current if now else best_and_running(current))
+            self._last, self._printed = current, self._clock()
         self._shown = self._clock()
 
-    def _is_news(self, looked: View) -> bool:
+    def _is_news(self, current: View) -> bool:
         """Return True if a trial changed its state or another one is best; after a while, if an epoch ended."""
-        if self._last is None or _states(looked) != _states(self._last):
+        if self._last is None or _states(current) != _states(self._last):
             return True
         waited = self._clock() - self._printed >= EPOCHS_SECONDS
-        return waited and looked.rows != self._last.rows
+        return waited and current.rows != self._last.rows
 
     def _print(self, view: View) -> None:
         with suppress(OSError):

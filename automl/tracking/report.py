@@ -80,8 +80,8 @@ def _searched(
 ) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
     """Yield each range and choice of the space, and the best value if it is active under the best params."""
     for name, _, part in parts:
-        held = all(best.get(parent) in values for parent, values in part.when.items())
-        yield name, part, best.get(name) if held else None
+        active = all(best.get(parent) in values for parent, values in part.when.items())
+        yield name, part, best.get(name) if active else None
 
 
 def _row(trial: Trial, ladder: LadderSpec, *, metric: str, model: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _elapsed(folder: Path, metric: str) -> dict[str, str]:
     """Return the wall-clock time of the whole job, if the journal in the folder has it."""
     notes = Journal.read(folder, metric=metric).notes() if (folder / JOURNAL).is_file() else {}
     elapsed = Elapsed.from_notes(notes)
-    return {"wall-clock time of the whole job": elapsed.told()} if elapsed.seconds else {}
+    return {"wall-clock time of the whole job": elapsed.summary()} if elapsed.seconds else {}
 
 
 def _cost(trials: Sequence[Trial], verdict: Verdict | None, *, epochs: int) -> dict[str, str]:
@@ -141,14 +141,14 @@ def words_of(verdict: Verdict) -> dict[str, str]:
 def _gain_words(verdict: Verdict) -> str:
     claim = verdict.claim
     if not claim.known:
-        return "not known: nothing was trained again on fresh seeds (confirm.seeds is 0)"
-    sure = "how sure that is cannot be told from fewer than two scores a side"
+        return "not known: no model was retrained on fresh seeds (confirm.seeds is 0)"
+    sure = "its confidence is unknown with fewer than two scores a side"
     if claim.lower_bound is not None and math.isfinite(claim.lower_bound):
         sure = f"with {claim.confidence:.0%} confidence the gain is at least {claim.lower_bound:+.4f}"
     found = f"{claim.difference:+.4f} {verdict.objective} on {verdict.split}; {sure}"
-    better = f"yes, those of trial {claim.trial}" if claim.better else "not shown, which is a proper result"
+    better = f"yes, those of trial {claim.trial}" if claim.better else "not shown, which is a valid result"
     further = claim.further
-    close = f"; {further.seeds} more seeds of each would decide it if the difference holds" if further else ""
+    close = f"; {further.seeds} more seeds of each would decide it if the difference persists" if further else ""
     return f"{better}: {found}{close}"
 
 

@@ -22,7 +22,7 @@ from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
 
 SILENT_SECONDS: Final = 60.0
-"""A process without a heartbeat for this long is shown as not answering."""
+"""A process without a heartbeat for this long is shown as not responding."""
 WEIGHTS: Final = ".pt"
 """Suffix of a model that starts from weights."""
 CEILING: Final = 1.0
@@ -36,28 +36,28 @@ def of_trials(
     *,
     elapsed: Elapsed,
     standing: Mapping[int, str] | None = None,
-    matter: Sequence[str] | None = None,
+    params: Sequence[str] | None = None,
 ) -> View:
     """Return a table of the trials; its title has the time of the whole job.
 
     `standing` maps unended trials that do not run now to their state, WAITING or State.PAUSED.
 
-    Without it, in another process, those that have reached a rung count as paused. `matter` names the parameters to
-    show; without it they are computed, which is slow in a large study.
+    Without it, in another process, those that have reached a rung count as paused. `params` names the parameters
+    to show; without it they are computed, which is slow in a large study.
     """
-    standing = standing_still(trials, spec.ladder) if standing is None else standing
-    if matter is None:
+    standing = idle_states(trials, spec.ladder) if standing is None else standing
+    if params is None:
         space, epoch = spec.search_space, spec.ladder.first_rung
-        matter = params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
+        params = important_params(space, trials, metric=spec.metric, epoch=epoch)
     epochs = spec.ladder.max_epochs
     by_end = f"by epoch {epochs}"
-    columns = ["trial", "state", "epoch", spec.objective, by_end, *matter, "time left"]
+    columns = ["trial", "state", "epoch", spec.objective, by_end, *params, "time left"]
     coming = expected(trials, metric=spec.metric, epochs=epochs, model=spec.model)
     rows = [
         [
             *_progress(trial, standing, metric=spec.metric, epochs=epochs),
             coming.get(trial.number, ""),
-            *(short(trial.params[name]) if name in trial.params else "-" for name in matter),
+            *(short(trial.params[name]) if name in trial.params else "-" for name in params),
             _time_left(trial, standing, epochs=epochs),
         ]
         for trial in trials
@@ -67,8 +67,8 @@ def of_trials(
         _title(spec, trials, standing, elapsed),
         columns,
         rows,
-        optional=[*reversed(matter), by_end, "time left"],
-        more=len(spec.space) - len(matter),
+        optional=[*reversed(params), by_end, "time left"],
+        more=len(spec.space) - len(params),
         best=None if best is None else trials.index(best),
     )
 
@@ -121,16 +121,16 @@ def forecast_text(found: Forecast, *, best: float) -> str:
     return f"{found.final:.2f} ({low:.2f}..{'' if unknown else f'{high:.2f}'})"
 
 
-def standing_still(
+def idle_states(
     trials: Sequence[Trial],
     ladder: LadderSpec,
     *,
     beats: Mapping[int, Beat | None] | None = None,
     driven: bool = True,
 ) -> dict[int, str]:
-    """Return the trials that are paused, as far as the journal tells; with heartbeats, those that wait as well.
+    """Return the trials that are paused by the journal; with heartbeats, those that wait as well.
 
-    A trial waits for a worker where none was heard from, or none lately and no driver either (`driven` is False).
+    A trial waits if it has no heartbeat, or an old one and there is no driver (`driven` is False).
     """
     rungs = ladder.rungs
     still: dict[int, str] = {}
@@ -144,7 +144,7 @@ def standing_still(
     return still
 
 
-def params_that_matter(
+def important_params(
     space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int, most: int = 5
 ) -> list[str]:
     """Return the parameters to show, the most important first: of a large space those in which the trials differ."""
@@ -161,8 +161,8 @@ def params_that_matter(
 def where(
     trials: Sequence[Trial], ladder: LadderSpec, *, notes: Mapping[str, Any], beats: Mapping[int, Beat | None]
 ) -> list[str]:
-    """Return a line on each trial that runs or was not trained as asked, and on how far the study is."""
-    still = standing_still(trials, ladder)
+    """Return a line on each trial that runs or was trained with changed settings, and on the progress of the study."""
+    still = idle_states(trials, ladder)
     lines = [
         f"trial {trial.number} {_place(trial, beats.get(trial.number))}{_lost(trial)}"
         for trial in trials
@@ -192,22 +192,23 @@ def alive(beat: Beat | None) -> bool:
 def driver(beat: Beat | None, *, finished: bool, folder: str) -> str:
     """Return a line on the process that runs the study, from its heartbeat."""
     if beat and alive(beat):
-        return f"driver {_heard(beat)}"
+        return f"driver {_process_line(beat)}"
     if finished:
         return "study is finished"
-    last = f"; the last one {_heard(beat)}" if beat else ""
-    return f"no driver runs: continue with automl resume {folder}{last}"
+    last = f"; last driver {_process_line(beat)}" if beat else ""
+    return f"no driver is running: resume with automl resume {folder}{last}"
 
 
 def _place(trial: Trial, beat: Beat | None) -> str:
     if beat is None:
-        return f"waits for a worker{f', was last heard from on {trial.node}' if trial.node else ''}"
-    silent = "does not answer, " if _silence(beat) > SILENT_SECONDS else ""
-    return f"{silent}{_heard(beat)}, attempt {beat.attempt}"
+        return f"waits for a worker{f', last ran on {trial.node}' if trial.node else ''}"
+    silent = "does not respond, " if _silence(beat) > SILENT_SECONDS else ""
+    return f"{silent}{_process_line(beat)}, attempt {beat.attempt}"
 
 
-def _heard(beat: Beat) -> str:
-    return f"on {beat.node}, process {beat.process}, since {beat.since[:19]}Z, heard {duration(_silence(beat))} ago"
+def _process_line(beat: Beat) -> str:
+    silence = duration(_silence(beat))
+    return f"on {beat.node}, process {beat.process}, since {beat.since[:19]}Z, last heartbeat {silence} ago"
 
 
 def _silence(beat: Beat) -> float:
@@ -243,11 +244,11 @@ def _time_left(trial: Trial, standing: Mapping[int, str], *, epochs: int) -> str
 
 def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
-    held = sum(state == State.PAUSED for state in standing.values())
-    done = ended + held  # most that pause never go on
+    paused_count = sum(state == State.PAUSED for state in standing.values())
+    done = ended + paused_count  # most paused trials never resume
     top = leading(trials, spec.metric)
     best = f", best {spec.objective} {top.best(spec.metric):.4f} (trial {top.number})" if top else ""
-    waits = f", {held} paused" if held else ""
-    left = remaining.told(remaining.left(spec, trials, elapsed, done=done))
+    waits = f", {paused_count} paused" if paused_count else ""
+    left = remaining.summary(remaining.left(spec, trials, elapsed, done=done))
     spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"
     return f"{spec.name}: {ended} of {spec.budget.trials} trials ended{waits}{best}, {spent}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from automl.data.summary import Summary, similarity
-from automl.hpo.warm_start.past_study import EarlierStudy, look
+from automl.hpo.warm_start.past_study import PastStudy, look
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, RUNS, SPEC
 from automl.study.errors import AutomlError
@@ -96,7 +96,7 @@ def _folders(storage: Path) -> list[Path]:
         return []
 
 
-def _listed(study: EarlierStudy, alike: float | None) -> ListedStudy:
+def _listed(study: PastStudy, alike: float | None) -> ListedStudy:
     data = study.spec.data
     notes = Journal.read(study.folder, metric=study.spec.metric).notes()
     verdict = verdict_in(notes)

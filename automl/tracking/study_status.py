@@ -67,7 +67,7 @@ class StudyStatus:
 
 
 def records(trials: Sequence[Trial], standing: Mapping[int, str], *, metric: str, model: str) -> list[TrialRecord]:
-    """Return the trials as flat records, which `pandas.DataFrame` takes as they are; `standing` as in the table."""
+    """Return the trials as flat records, which `pandas.DataFrame` accepts; `standing` as in the table."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [
         {
@@ -95,10 +95,10 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     """
     journal = Journal.read(folder, metric=spec.metric)
     trials, notes = journal.trials(), journal.notes()
-    beat = heartbeat.heard(folder)
+    beat = heartbeat.read(folder)
     elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
     beats = _beats(folder, trials, model=spec.model)
-    standing = status.standing_still(trials, spec.ladder, beats=beats, driven=status.alive(beat))
+    standing = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
     found = records(trials, standing, metric=spec.metric, model=spec.model)
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     verdict = verdict_in(notes)
@@ -128,8 +128,8 @@ def records_in(
     folder: Path, trials: Sequence[Trial], *, ladder: LadderSpec, metric: str, model: str
 ) -> list[TrialRecord]:
     """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
-    driven = status.alive(heartbeat.heard(folder))
-    standing = status.standing_still(trials, ladder, beats=_beats(folder, trials, model=model), driven=driven)
+    driven = status.alive(heartbeat.read(folder))
+    standing = status.idle_states(trials, ladder, beats=_beats(folder, trials, model=model), driven=driven)
     return records(trials, standing, metric=metric, model=model)
 
 

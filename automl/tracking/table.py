@@ -1,4 +1,4 @@
-"""Layout of a study's table: which rows and columns fit where it stands, and how it reads there."""
+"""Layout of a study's table: the rows and columns that fit a terminal, and its text in a log."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from automl.study.text import View
 GAP: Final = 2
 """Spaces between columns."""
 LEFT: Final = frozenset({"state", "why", "study", "data", "model", "verdict"})
-"""Columns of texts; numbers stand at the right."""
+"""Columns of text, aligned left; numbers are aligned right."""
 FEWEST_ROWS: Final = 3
 AROUND: Final = 8
 """Lines of a screen that are left to titles and log lines."""

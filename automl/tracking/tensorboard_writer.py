@@ -119,7 +119,9 @@ class Board:
         unwritten = {**self._late, file.path: file}
         troubles = {path: trouble for path, late in unwritten.items() if (trouble := late.flush())}
         if troubles and not self._late:
-            LOG.warning(f"TensorBoard waits: {next(iter(troubles.values()))}; its events are kept and written later")
+            LOG.warning(
+                f"TensorBoard: cannot write {next(iter(troubles.values()))}; the events are buffered and written later"
+            )
         self._late = {path: unwritten[path] for path in troubles}
 
     def _scalars(self, file: EventFile, measurement: Measurement, *, best: float | None) -> None:

@@ -10,7 +10,7 @@ from automl.storage import job_file
 from automl.study import Ending, Job, Loss, Measurement
 from automl.study.spec import ResourcesSpec
 from automl.trials import heartbeat, lease, retry
-from automl.trials.hang import Watch
+from automl.trials.hang import HangDetector
 from automl.trials.retry import Budget
 
 PROBE: Final = 4096
@@ -24,7 +24,7 @@ class ActiveJobs:
         """Start with none; the clock is in seconds."""
         self._jobs: dict[int, Job] = {}
         self._budget = Budget(lost=resources.retries, own=resources.own_retries)
-        self._watch = Watch(resources.hung_minutes * 60, clock)
+        self._detector = HangDetector(resources.hung_minutes * 60, clock)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -39,24 +39,24 @@ class ActiveJobs:
         """Return them."""
         return self._jobs.values()
 
-    def give(self, job: Job) -> Job:
+    def start(self, job: Job) -> Job:
         """Return the job as a new attempt with a new lease; earlier attempts may no longer write."""
-        given = self._jobs[job.number] = replace(job, attempt=lease.give(job.folder))
+        given = self._jobs[job.number] = replace(job, attempt=lease.acquire(job.folder))
         job_file.write(given)
         return given
 
-    def leave(self, number: int) -> None:
+    def release(self, number: int) -> None:
         """Record that a job has no worker any more."""
         self._jobs.pop(number, None)
-        self._watch.forget(number)
+        self._detector.forget(number)
 
     def ending_after(self, losses: Sequence[Loss]) -> Ending | None:
         """Return how a job ends after its last loss, None while it may be retried."""
         return retry.ending(losses, self._budget)
 
-    def troubled(self, number: int) -> None:
+    def report_wait(self, number: int) -> None:
         """Record that a job waits for its storage: it reports by message, since it cannot write heartbeats."""
-        self._watch.forget(number)
+        self._detector.forget(number)
 
     def measured(self, number: int, measurement: Measurement) -> None:
         """Record that a job has finished an epoch."""
@@ -64,20 +64,22 @@ class ActiveJobs:
         if job is None:
             return
         if measurement.epoch >= job.epochs:
-            self._watch.unlimited(number)
+            self._detector.unlimited(number)
         else:
-            self._watch.measured(number, measurement.seconds, telling=job.metric in measurement.metrics)
+            self._detector.measured(number, measurement.seconds, validated=job.metric in measurement.metrics)
 
     def hung(self) -> Mapping[int, str]:
         """Return the jobs that hang, and why; checked every few seconds.
 
         If this process cannot write to the storage, missing heartbeats do not count.
         """
-        if not self._watch.due():
+        if not self._detector.due():
             return {}
-        found = self._watch.look({number: _sign(job.folder, job.attempt) for number, job in self._jobs.items()})
+        found = self._detector.check(
+            {number: _last_beat(job.folder, job.attempt) for number, job in self._jobs.items()}
+        )
         for number in [number for number in found if not _writable(self._jobs[number].folder)]:
-            self._watch.forget(number)
+            self._detector.forget(number)
             del found[number]
         return found
 
@@ -92,7 +94,7 @@ def _writable(folder: Path) -> bool:
     return True
 
 
-def _sign(folder: Path, attempt: int) -> str | None:
+def _last_beat(folder: Path, attempt: int) -> str | None:
     """Return the time of an attempt's last heartbeat, by its own clock; None before the first."""
-    beat = heartbeat.heard(folder)
+    beat = heartbeat.read(folder)
     return beat.at if beat and beat.attempt == attempt else None

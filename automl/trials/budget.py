@@ -12,7 +12,7 @@ NOTE_SECONDS: Final = 60.0
 """Save interval in seconds: a killed session loses at most this much of its time."""
 
 MIN_FAILED_TO_ABORT: Final = 5
-"""A study is aborted when its first N trials have all ended before any completed an epoch as asked."""
+"""A study is aborted when its first N trials have all ended before any completed an epoch as requested."""
 
 
 class Spending:

@@ -10,7 +10,7 @@ from pathlib import Path
 from automl.storage import epoch_details, files
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, CURVES, DETAILS, JUDGED, LAST, NEXT, PREVIOUS
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers import trainer_of
@@ -48,7 +48,7 @@ class Folder:
         """Write what an epoch shows: scalars into `details.csv`, the rest into an archive for the driver."""
         if shown.pictured:
             path = epoch_details.picture_file(self.job.folder, epoch)
-            patiently(self.job.folder, lambda: path.parent.mkdir(exist_ok=True))
+            retry_on_outage(self.job.folder, lambda: path.parent.mkdir(exist_ok=True))
             shown.save(path)
         if shown.scalars:
             before = epoch_details.read_details(self.job.folder)
@@ -64,29 +64,29 @@ class Folder:
                 self.at(name).replace(self.at(new))
                 files.sync_folder(self.job.folder)
 
-        patiently(self.job.folder, change)
+        retry_on_outage(self.job.folder, change)
 
     def remove(self, name: str) -> None:
         """Delete a file of the folder if it exists."""
         self.check()
-        patiently(self.job.folder, lambda: self.at(name).unlink(missing_ok=True))
+        retry_on_outage(self.job.folder, lambda: self.at(name).unlink(missing_ok=True))
 
-    def sweep(self) -> None:
+    def delete_partial_files(self) -> None:
         """Delete partial files of an earlier attempt that was killed while it wrote."""
         self.check()
         for half in self.job.folder.glob(".*.pt.*"):
-            patiently(self.job.folder, partial(half.unlink, missing_ok=True))
+            retry_on_outage(self.job.folder, partial(half.unlink, missing_ok=True))
 
-    def keep_state(self, state: Path) -> None:
+    def save_state(self, state: Path) -> None:
         """Make a state the last one; a kill at any point leaves a complete one."""
         self.copy(state, NEXT)
         self.rename(LAST, PREVIOUS)
         self.rename(NEXT, LAST)
 
-    def set_aside(self, name: str, reason: str) -> None:
+    def quarantine(self, name: str, reason: str) -> None:
         """Rename a file that cannot be used, and log it."""
         self.rename(name, f"damaged-{name}")
-        _say(f"{reason}; it is kept as damaged-{name}")
+        _log(f"{reason}; it is renamed to damaged-{name}")
 
 
 def newest(folder: Folder) -> tuple[Path | None, int]:
@@ -99,10 +99,10 @@ def newest(folder: Folder) -> tuple[Path | None, int]:
             continue
         try:
             done = trainer_of(folder.job).epochs_done(folder.at(name)) or folder.job.epochs
-            _say(f"resumes after epoch {done}, from {name}")
+            _log(f"resumes after epoch {done}, from {name}")
             return folder.at(name), done
         except TrialError as error:
-            folder.set_aside(name, str(error))
+            folder.quarantine(name, str(error))
     return None, 0
 
 
@@ -116,7 +116,7 @@ def unpack(job: Job, checkpoint: Path, target: Path) -> Path:
     return target
 
 
-def mend_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable[[], Path]) -> int:
+def repair_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable[[], Path]) -> int:
     """Repair the best weights so far if missing or damaged, and return the first epoch that they can be from.
 
     The process may have died after writing an epoch's checkpoint and before its best weights: then the checkpoint's are
@@ -125,19 +125,19 @@ def mend_best(folder: Folder, curves: Sequence[Measurement], *, unpack: Callable
     best, path = best_epoch(curves, folder.job.metric), folder.at(BEST)
     if not best:
         return 1
-    damage = trainer_of(folder.job).damage(path) if path.is_file() else "is not there"
+    damage = trainer_of(folder.job).damage(path) if path.is_file() else "is missing"
     if path.is_file() and damage:
-        folder.set_aside(BEST, f"{path}: cannot be read as weights: {damage}")
+        folder.quarantine(BEST, f"{path}: cannot be read as weights: {damage}")
     if best == len(curves):
         folder.copy(unpack(), BEST)
     elif damage:
-        _say(f"the best weights, those of epoch {best}, are lost; those of epoch {len(curves)} take their place")
+        _log(f"the best weights, those of epoch {best}, are lost; those of epoch {len(curves)} replace them")
         folder.copy(unpack(), BEST)
         return len(curves)
     return 1
 
 
-def bring_best(job: Job, weights: Path) -> None:
+def copy_best(job: Job, weights: Path) -> None:
     """Copy the best weights so far to the trainer's path; before the first validation there are none."""
     if (job.folder / BEST).is_file():
         shutil.copyfile(job.folder / BEST, weights / BEST)
@@ -159,6 +159,6 @@ def best_epoch(curves: Sequence[Measurement], metric: str) -> int:
     return max(measured, key=lambda m: (m.metrics[metric], -m.epoch)).epoch if measured else 0
 
 
-def _say(words: str) -> None:
+def _log(words: str) -> None:
     """Print a line; a worker's output goes to the trial's log."""
     sys.stdout.write(f"checkpoint: {words}\n")

@@ -15,75 +15,75 @@ PERIOD: Final = 5.0
 
 
 @dataclass(slots=True)
-class _Sign:
+class _Activity:
     token: object
     """The last heartbeat."""
-    heard: float
+    changed: float
     epoch: float | None = None
     """When its last epoch was measured; None if the present one has no limit."""
     longest: float = 0.0
 
 
 @dataclass(slots=True)
-class Watch:
+class HangDetector:
     """Hang detector of a study's running trials.
 
     The epoch limit applies after a trial's first complete, validated epoch: not while it starts, which may take long,
     and not after its last epoch, while it is evaluated.
     """
 
-    patience: float
+    timeout: float
     """Heartbeat timeout in seconds; also the lower bound of the epoch limit."""
     clock: Callable[[], float]
-    _signs: dict[int, _Sign] = field(default_factory=dict)
-    _looked: float = 0.0
+    _activities: dict[int, _Activity] = field(default_factory=dict)
+    _checked: float = 0.0
 
-    def measured(self, number: int, seconds: float, *, telling: bool) -> None:
+    def measured(self, number: int, seconds: float, *, validated: bool) -> None:
         """Record the seconds of a finished epoch.
 
-        `telling`: it was validated, and another one follows.
+        `validated`: it was validated, and another one follows.
         """
-        if sign := self._signs.get(number):
-            sign.longest = max(sign.longest, seconds)
-            sign.epoch = self.clock() if telling or sign.epoch is not None else None
+        if activity := self._activities.get(number):
+            activity.longest = max(activity.longest, seconds)
+            activity.epoch = self.clock() if validated or activity.epoch is not None else None
 
     def unlimited(self, number: int) -> None:
         """Remove a trial's epoch limit: the time of its present step is unknown."""
-        if sign := self._signs.get(number):
-            sign.epoch = None
+        if activity := self._activities.get(number):
+            activity.epoch = None
 
     def forget(self, number: int) -> None:
         """Record that a trial has left its worker."""
-        self._signs.pop(number, None)
+        self._activities.pop(number, None)
 
     def due(self) -> bool:
         """Return True if a check is due; if this process itself was suspended, all timeouts restart."""
-        passed = self.clock() - self._looked
+        passed = self.clock() - self._checked
         if passed < PERIOD:
             return False
-        if passed > max(self.patience / 2, 2 * PERIOD):
-            self._signs.clear()
-        self._looked = self.clock()
+        if passed > max(self.timeout / 2, 2 * PERIOD):
+            self._activities.clear()
+        self._checked = self.clock()
         return True
 
-    def look(self, tokens: Mapping[int, object]) -> dict[int, str]:
+    def check(self, tokens: Mapping[int, object]) -> dict[int, str]:
         """Return the trials that hang, and why, given each running trial's last heartbeat, None before the first."""
         now = self.clock()
         for number, token in tokens.items():
             if token is None:
                 continue
-            sign = self._signs.setdefault(number, _Sign(token, now))
-            if sign.token != token:
-                sign.token, sign.heard = token, now
+            activity = self._activities.setdefault(number, _Activity(token, now))
+            if activity.token != token:
+                activity.token, activity.changed = token, now
         return {number: why for number in tokens if (why := self._hangs(number, now))}
 
     def _hangs(self, number: int, now: float) -> str:
-        sign = self._signs.get(number)
-        if sign is None:
+        activity = self._activities.get(number)
+        if activity is None:
             return ""
-        if now - sign.heard > self.patience:
-            return f"not heard for {now - sign.heard:.0f} s"
-        limit = max(self.patience, SLOW * sign.longest)
-        if sign.epoch is not None and now - sign.epoch > limit:
-            return f"its epoch takes longer than {limit:.0f} s; its longest so far took {sign.longest:.0f} s"
+        if now - activity.changed > self.timeout:
+            return f"no heartbeat for {now - activity.changed:.0f} s"
+        limit = max(self.timeout, SLOW * activity.longest)
+        if activity.epoch is not None and now - activity.epoch > limit:
+            return f"its epoch takes longer than {limit:.0f} s; its longest so far took {activity.longest:.0f} s"
         return ""

@@ -34,7 +34,7 @@ class Beat:
     """That count at the time of the heartbeat; if it is higher when the process dies, memory was the likely cause."""
 
 
-def heard(folder: Path) -> Beat | None:
+def read(folder: Path) -> Beat | None:
     """Return the last heartbeat in a folder; None if there is none that can be read."""
     with suppress(TypeError, OSError):
         return Beat(**lease.read(folder / BEAT))
@@ -43,12 +43,12 @@ def heard(folder: Path) -> Beat | None:
 
 def present(folder: Path) -> Beat | None:
     """Return the last heartbeat of the latest attempt; None before its first."""
-    beat = heard(folder)
+    beat = read(folder)
     return beat if beat and beat.attempt == lease.latest(folder) else None
 
 
 @contextmanager
-def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
+def heartbeats(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator[None]:
     """Write heartbeats every few seconds until the block ends or a later attempt supersedes this one.
 
     The driver of a study writes its own in the study's folder, as attempt 0.
@@ -63,13 +63,13 @@ def beating(folder: Path, attempt: int, *, seconds: float = SECONDS) -> Iterator
             if over.wait(seconds):
                 return
 
-    speaker = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    speaker.start()
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        speaker.join(timeout=seconds)
+        thread.join(timeout=seconds)
         if not _superseded(folder, attempt):
             with suppress(OSError):
                 (folder / BEAT).unlink(missing_ok=True)

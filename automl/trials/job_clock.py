@@ -81,10 +81,10 @@ class Elapsed:
         more = max(since.total_seconds(), 0.0) + silence
         return replace(self, stages={**self.stages, self.stage: self.stages.get(self.stage, 0.0) + more})
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the times as text.
 
-        >>> Elapsed({"start": 21, "search": 646, "confirm": 1200}).told()
+        >>> Elapsed({"start": 21, "search": 646, "confirm": 1200}).summary()
         '31m07s: start 21s, search 10m46s, confirm 20m00s'
         """
         if self.partial:

@@ -8,7 +8,7 @@ from typing import Any
 from automl.hpo.strategy import Course
 from automl.storage import symlinks
 from automl.storage.layout import trial_folder
-from automl.study import EarlierEvidence, Job, Params, Trial
+from automl.study import Job, Params, PastEvidence, Trial
 from automl.study.baseline import Baseline
 from automl.study.model_files import FILE_SETTINGS
 from automl.study.spec import StudySpec
@@ -29,9 +29,9 @@ class Frame:
     baseline: Baseline | None = None
     """None in a study begun by an earlier version: its baseline is the default of its space."""
 
-    def whole(self, model: str) -> str:
+    def absolute(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that the trainer ships."""
-        return str(self.folder / model) if symlinks.holds_file(self.folder, model) else model
+        return str(self.folder / model) if symlinks.contains_file(self.folder, model) else model
 
     def placed(self, params: Params) -> Params:
         """Return params for a worker: models and weights by their absolute paths."""
@@ -39,7 +39,7 @@ class Frame:
 
     def _files_in(self, values: Mapping[str, Any]) -> dict[str, str]:
         named = {name: values[name] for name in FILE_SETTINGS if isinstance(values.get(name), str)}
-        return {name: self.whole(value) for name, value in named.items()}
+        return {name: self.absolute(value) for name, value in named.items()}
 
     def folder_of(self, trial: Trial) -> Path:
         """Return the folder of a trial; its name is human-readable."""
@@ -53,7 +53,7 @@ class Frame:
             params=self.placed(params),
             seed=seed,
             epochs=self.spec.ladder.max_epochs,
-            model=self.whole(self.spec.model),
+            model=self.absolute(self.spec.model),
             data=str(self.data),
             metric=self.spec.metric,
             settings={**self.spec.train, **self._files_in(self.spec.train)},
@@ -67,7 +67,7 @@ class Frame:
         )
 
 
-def course_of(spec: StudySpec, earlier: tuple[EarlierEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
+def course_of(spec: StudySpec, earlier: tuple[PastEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
     """Return the settings of a study's sampler and scheduler."""
     return Course(
         space=spec.search_space,

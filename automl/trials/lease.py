@@ -11,16 +11,16 @@ from typing import Any
 
 from automl.storage import files
 from automl.storage.layout import ATTEMPT
-from automl.storage.outage import patiently
+from automl.storage.outage import retry_on_outage
 
 
 class Superseded(Exception):  # noqa: N818  (not an error: the trial continues elsewhere)
     """The lease was lost: a later attempt owns the folder."""
 
 
-def give(folder: Path) -> int:
+def acquire(folder: Path) -> int:
     """Start the next attempt at a trial and return its number, from 1. Earlier attempts may no longer write."""
-    attempt = patiently(folder, lambda: latest(folder)) + 1
+    attempt = retry_on_outage(folder, lambda: latest(folder)) + 1
     files.write_json(folder / ATTEMPT, {"attempt": attempt, "given": utc_now()})
     return attempt
 
@@ -31,8 +31,8 @@ def check(folder: Path, attempt: int) -> None:
     Raises:
         Superseded: a later attempt has the lease.
     """
-    if (given := patiently(folder, lambda: latest(folder))) > attempt:
-        raise Superseded(f"{folder}: attempt {given} has taken the place of attempt {attempt}")
+    if (latest_attempt := retry_on_outage(folder, lambda: latest(folder))) > attempt:
+        raise Superseded(f"{folder}: attempt {latest_attempt} has superseded attempt {attempt}")
 
 
 def latest(folder: Path) -> int:

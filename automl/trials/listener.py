@@ -90,11 +90,11 @@ class StatusTable(Protocol):
         *,
         elapsed: Elapsed,
         standing: Mapping[int, str] | None = None,
-        matter: Sequence[str] | None = None,
+        params: Sequence[str] | None = None,
     ) -> View:
         """Return the table."""
         ...
 
-    def params_that_matter(self, space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int) -> list[str]:
+    def important_params(self, space: SearchSpace, trials: Sequence[Trial], *, metric: str, epoch: int) -> list[str]:
         """Return the parameters to show."""
         ...

@@ -15,7 +15,7 @@ from automl.hpo.asha import Decision
 from automl.hpo.strategy import Strategy
 from automl.storage import files, layout
 from automl.storage.journal import Journal
-from automl.study import Answer, EarlierEvidence, Ending, EndReason, Job, Kind, Loss, Measurement, State, Trial
+from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, PastEvidence, State, Trial
 from automl.study.text import View, shown
 from automl.trials import lease, quota
 from automl.trials.active import ActiveJobs
@@ -40,8 +40,8 @@ class TrialManager:
     stopping: bool = False
     aborted: str = ""
     """Why the study was aborted early, empty if it was not."""
-    earlier: tuple[EarlierEvidence, ...] = ()
-    """Warm start: trials of earlier studies for the sampler."""
+    earlier: tuple[PastEvidence, ...] = ()
+    """Warm start: trials of past studies for the sampler."""
     elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     _trials: dict[int, Trial] = field(default_factory=dict)
@@ -50,19 +50,19 @@ class TrialManager:
     _paused: set[int] = field(default_factory=set)
     _strategy: Strategy = field(init=False)
     spending: Spending = field(init=False)
-    _keeper: quota.QuotaKeeper = field(init=False)
-    _matter: tuple[int, list[str]] = (-1, [])
+    _quota: quota.QuotaManager = field(init=False)
+    _shown_params: tuple[int, list[str]] = (-1, [])
 
     def __post_init__(self) -> None:
         """Create the parts, empty."""
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
         self.spending = Spending(self.journal, self.frame.spec.budget, gpus=self.frame.gpus, clock=self.clock)
-        self._keeper = quota.QuotaKeeper(self.frame, self.clock, self.needs)
+        self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
 
     def restore(self) -> Self:
         """Restore trials, strategy, budget and quota from the journal; complete records of a killed writer."""
-        self.journal.settle()
+        self.journal.complete_records()
         for trial in self.journal.trials():
             self._trials[trial.number] = trial
             self.spending.trained(trial.seconds)
@@ -71,7 +71,7 @@ class TrialManager:
                 self._paused.add(trial.number)
             elif trial.state is State.RUNNING:
                 self._waiting.append(trial.number)
-        self._keeper.restore((trial, self.job(trial)) for trial in self._trials.values())
+        self._quota.restore((trial, self.job(trial)) for trial in self._trials.values())
         return self
 
     @property
@@ -103,7 +103,7 @@ class TrialManager:
         if number is None:
             return None
         trial = self._trials[number]
-        job = self._live.give(self.job(trial))
+        job = self._live.start(self.job(trial))
         self.listeners.on_start(trial, job.folder)
         how = f"resumes after epoch {trial.epoch}" if trial.measurements else "starts again" if again else "starts"
         LOG.info(f"trial {number} {how}: {shown(trial.params)}")
@@ -132,7 +132,7 @@ class TrialManager:
     def ended(self, number: int, ending: Ending) -> None:
         """Record how a trial ended; idempotent. A possibly transient failure is handled as a lost worker."""
         trial = self._trials[number]
-        self._live.leave(number)
+        self._live.release(number)
         if trial.ending:
             return
         if ending.again:
@@ -149,7 +149,7 @@ class TrialManager:
         value = trial.best(self.frame.spec.metric)
         best = "" if value is None else f", best {self.frame.spec.objective} {value:.4f}"
         LOG.info(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.text}")
-        self._keeper.ended(trial, self.job(trial))
+        self._quota.ended(trial, self.job(trial))
         if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
             self.aborted = why
             LOG.info(f"study is aborted: {why}")
@@ -159,7 +159,7 @@ class TrialManager:
 
         No-op for a trial that is paused or has ended: it has no worker.
         """
-        self._live.leave(number)
+        self._live.release(number)
         trial = self._trials[number]
         if trial.ending or number in self._paused:
             return
@@ -167,7 +167,7 @@ class TrialManager:
         self.journal.lost(number, loss)
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
         if ending := self._live.ending_after(trial.losses):
-            lease.give(self.frame.folder_of(trial))  # in case its process is still alive: it may no longer write
+            lease.acquire(self.frame.folder_of(trial))  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
             return
         self._waiting.append(number)
@@ -177,9 +177,9 @@ class TrialManager:
         """Return the running trials that hang, and why."""
         return self._live.hung()
 
-    def troubled(self, number: int, what: str) -> None:
+    def report_wait(self, number: int, what: str) -> None:
         """Log why a trial waits."""
-        self._live.troubled(number)
+        self._live.report_wait(number)
         LOG.info(f"trial {number} {what}")
 
     def finish(self) -> None:
@@ -201,7 +201,7 @@ class TrialManager:
 
     def close(self) -> None:
         """Close the listeners and record the time spent."""
-        self._keeper.report(now=True)
+        self._quota.report(now=True)
         self.listeners.close()
         self.spending.note()
 
@@ -214,11 +214,11 @@ class TrialManager:
         spec, trials = self.frame.spec, self.trials
         space, epoch = spec.search_space, spec.ladder.first_rung
         seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
-        if seen != self._matter[0]:
-            self._matter = seen, self.overview.params_that_matter(space, trials, metric=spec.metric, epoch=epoch)
+        if seen != self._shown_params[0]:
+            self._shown_params = seen, self.overview.important_params(space, trials, metric=spec.metric, epoch=epoch)
         still = {**dict.fromkeys(self._waiting, State.WAITING), **dict.fromkeys(self._paused, State.PAUSED)}
         elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
-        return self.overview.of_trials(spec, trials, elapsed=elapsed, standing=still, matter=self._matter[1])
+        return self.overview.of_trials(spec, trials, elapsed=elapsed, standing=still, params=self._shown_params[1])
 
     @property
     def _full(self) -> bool:
@@ -237,7 +237,7 @@ class TrialManager:
     def _make_room(self) -> bool:
         """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""
         none_comes = self._closed or (self._full and self._live and not (self._waiting or self._strategy.can_advance()))
-        if not self._keeper.quota or none_comes:
+        if not self._quota.quota or none_comes:
             return True
         live = self._live.jobs
         number = self._waiting[0] if self._waiting else self._strategy.next_to_advance()
@@ -246,10 +246,10 @@ class TrialManager:
             number = queue.pop().number  # no trial completed, so this one is trained to the end
         coming = None if number is None else self.job(self._trials[number])
         jobs = [self.job(trial) for trial in queue]
-        for trial in queue if self._keeper.reachable(coming, live, jobs) else []:
-            if short := self._keeper.make_room(coming, live, jobs):
+        for trial in queue if self._quota.reachable(coming, live, jobs) else []:
+            if short := self._quota.make_room(coming, live, jobs):
                 self.ended(trial.number, Ending(pruned=short, kind=EndReason.QUOTA))
-        return self._keeper.admit(coming, live)
+        return self._quota.admit(coming, live)
 
     def _recorded(self, trial: Trial, measurement: Measurement, node: str) -> Trial:
         """Record an epoch if new, and return the updated trial."""
@@ -260,7 +260,7 @@ class TrialManager:
         self.spending.trained(measurement.seconds)
         self.listeners.on_measurement(trial)
         self._strategy.measured(trial)
-        self._keeper.looked(self.job(trial))
+        self._quota.measure(self.job(trial))
         if measurement.changed and measurement.changed != before:
             LOG.info(f"trial {number} conditions changed: {measurement.changed}")
         return trial
@@ -289,7 +289,7 @@ class TrialManager:
         return number
 
     def _pause(self, trial: Trial, decision: Decision) -> None:
-        self._live.leave(trial.number)
+        self._live.release(trial.number)
         self._paused.add(trial.number)
         self.listeners.on_pause(trial)
         LOG.info(f"trial {trial.number} pauses: {self._described(trial, decision)}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from automl.storage.checkpoint_files import KEPT, OURS, Merit, give_up, merit
+from automl.storage.checkpoint_files import KEPT, OURS, Merit, delete_weights, merit
 from automl.storage.layout import BEST, CONFIRM, TRIALS
 from automl.study import Ending, Job, Trial
 from automl.study.errors import StudyError
@@ -31,7 +31,7 @@ second checkpoint yet."""
 
 
 @dataclass(slots=True)
-class QuotaKeeper:
+class QuotaManager:
     """Retention: keeps the weights of the best ended trials, and the folder below its quota, if any."""
 
     frame: Frame
@@ -39,13 +39,13 @@ class QuotaKeeper:
     needs: Mapping[str, int] = field(default_factory=dict)
     """Maps a model to the most bytes forecast for a trial of it."""
     _kept: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
-    _whole: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
+    _completed: dict[int, tuple[Merit, Job]] = field(default_factory=dict)
     """Further completed trials: their best weights are kept until the verdict, since they may ship."""
-    _held: dict[Path, int] = field(default_factory=dict)
+    _folder_sizes: dict[Path, int] = field(default_factory=dict)
     _weights: dict[Path, int] = field(default_factory=dict)
     _most: dict[str, int] = field(default_factory=dict)
     _base: int = 0
-    _given: list[int] = field(default_factory=list)
+    _evicted: list[int] = field(default_factory=list)
     _freed: int = 0
     _reported: float = 0.0
     _waiting: bool = False
@@ -62,26 +62,26 @@ class QuotaKeeper:
             held = (CONFIRM, TRIALS)
             parts = [path for path in self.frame.folder.iterdir() if path.name not in held and path.is_dir()]
             self._base = sum(map(_walked, parts))
-            self._held = {path: _walked(path) for part in held for path in (self.frame.folder / part).glob("*")}
+            self._folder_sizes = {path: _walked(path) for part in held for path in (self.frame.folder / part).glob("*")}
         for trial, job in trials:
             if trial.ending:
                 self.ended(trial, job)
             else:
-                self.looked(job)
+                self.measure(job)
         if self.quota:
             LOG.info(f"retention: {amount(self.used())} of {amount(self.quota)} are in use")
         self.report(now=True)
         return self
 
-    def looked(self, job: Job) -> None:
+    def measure(self, job: Job) -> None:
         """Measure the folder of a job, and update the expected size of others."""
         if not self.quota:
             return
         sizes = _sizes(job.folder)
         weights = {name: size for name, size in sizes.items() if OURS.fullmatch(name)}
-        self._held[job.folder], self._weights[job.folder] = sum(sizes.values()), sum(weights.values())
+        self._folder_sizes[job.folder], self._weights[job.folder] = sum(sizes.values()), sum(weights.values())
         if weights.keys() >= KEPT:  # plus a checkpoint that is being written
-            model, most = model_of(job), self._held[job.folder] + max(weights.values())
+            model, most = model_of(job), self._folder_sizes[job.folder] + max(weights.values())
             self._most[model] = max(self._most.get(model, 0), most)
 
     def ended(self, trial: Trial, job: Job) -> None:
@@ -89,38 +89,38 @@ class QuotaKeeper:
 
         A completed trial keeps its best weights until the verdict as far as the quota allows.
         """
-        self.looked(job)
+        self.measure(job)
         rank = merit(trial, self.frame.spec.metric)
         if rank is None:
-            self._give_up(trial.number, job)
+            self._delete_weights(trial.number, job)
         else:
-            give_up(job.folder, keep=KEPT)
-            self.looked(job)
+            delete_weights(job.folder, keep=KEPT)
+            self.measure(job)
             self._kept[trial.number] = rank, job
-            self._thin(self.frame.spec.retention.keep)
+            self._evict_down_to(self.frame.spec.retention.keep)
         self.report()
 
     def retrained(self, job: Job, ending: Ending) -> None:
         """Delete all but the best weights of a completed re-training; a failed one keeps all, to resume."""
         if ending.final:
-            give_up(job.folder, keep={BEST})
-        self.looked(job)
+            delete_weights(job.folder, keep={BEST})
+        self.measure(job)
 
     def used(self) -> int:
         """Return the size of the study's folder in bytes."""
-        return self._base + sum(_sizes(self.frame.folder).values()) + sum(self._held.values())
+        return self._base + sum(_sizes(self.frame.folder).values()) + sum(self._folder_sizes.values())
 
     def reachable(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> bool:
         """Return True if a job would fit after deleting the weights of `others` and all ended trials but the best."""
         if not self.quota:
             return True
         ended = sorted(self._kept.values(), key=lambda kept: kept[0])[:-1]
-        whole = [job for _, job in self._whole.values()]
+        whole = [job for _, job in self._completed.values()]
         spare = sum(self._weights.get(job.folder, 0) for job in (*(job for _, job in ended), *whole, *others))
         return self.used() + self._wanted(coming, live) - spare <= self.quota
 
     def shortage(self, coming: Job | None, live: Collection[Job]) -> str:
-        """Return why a job does not fit in the quota beside the live ones, empty if it does; None is a new trial."""
+        """Return why a job does not fit in the quota with the live ones, empty if it does; None is a new trial."""
         if not self.quota or (used := self.used()) + (wanted := self._wanted(coming, live)) <= self.quota:
             return ""
         return (
@@ -135,7 +135,7 @@ class QuotaKeeper:
         """
         possible = self.reachable(coming, live, others)
         while short := self.shortage(coming, live):
-            if not (possible and (self._thin(len(self._kept) - 1) or self._forgo())):
+            if not (possible and (self._evict_down_to(len(self._kept) - 1) or self._evict_completed())):
                 return short
         self._waiting = False
         return ""
@@ -159,39 +159,39 @@ class QuotaKeeper:
 
     def report(self, *, now: bool = False) -> None:
         """Log, at most once a minute unless `now`, of which trials the weights were deleted."""
-        if self._given and (now or self.clock() - self._reported >= REPORT_SECONDS):
-            named = ", ".join(map(str, self._given[:NAMED]))
-            more = f" and {len(self._given) - NAMED} more" if len(self._given) > NAMED else ""
-            trials = "trial" if len(self._given) == 1 else "trials"
+        if self._evicted and (now or self.clock() - self._reported >= REPORT_SECONDS):
+            named = ", ".join(map(str, self._evicted[:NAMED]))
+            more = f" and {len(self._evicted) - NAMED} more" if len(self._evicted) > NAMED else ""
+            trials = "trial" if len(self._evicted) == 1 else "trials"
             LOG.info(f"retention: {trials} {named}{more}: weights deleted, {amount(self._freed)}")
-            self._given, self._freed, self._reported = [], 0, self.clock()
+            self._evicted, self._freed, self._reported = [], 0, self.clock()
 
-    def _thin(self, most: int) -> bool:
+    def _evict_down_to(self, most: int) -> bool:
         """Delete the weights of the worst ended trials until `most` keep theirs; the best one always does."""
-        thinned = False
+        evicted_any = False
         while len(self._kept) > max(1, most):
             worst = min(self._kept, key=lambda number: self._kept[number][0])
             rank, job = self._kept.pop(worst)
-            trained_whole = rank[0]
-            if trained_whole:
-                self._whole[worst] = rank, job
-            self._give_up(worst, job, keep={BEST} if trained_whole else ())
-            thinned = True
-        return thinned
+            completed = rank[0]
+            if completed:
+                self._completed[worst] = rank, job
+            self._delete_weights(worst, job, keep={BEST} if completed else ())
+            evicted_any = True
+        return evicted_any
 
-    def _forgo(self) -> bool:
+    def _evict_completed(self) -> bool:
         """Delete the best weights of the worst of the further completed trials."""
-        if not self._whole:
+        if not self._completed:
             return False
-        worst = min(self._whole, key=lambda number: self._whole[number][0])
-        self._give_up(worst, self._whole.pop(worst)[1])
+        worst = min(self._completed, key=lambda number: self._completed[number][0])
+        self._delete_weights(worst, self._completed.pop(worst)[1])
         return True
 
-    def _give_up(self, number: int, job: Job, *, keep: Collection[str] = ()) -> None:
-        if freed := give_up(job.folder, keep=keep):
-            self._given.append(number)
+    def _delete_weights(self, number: int, job: Job, *, keep: Collection[str] = ()) -> None:
+        if freed := delete_weights(job.folder, keep=keep):
+            self._evicted.append(number)
             self._freed += freed
-        self.looked(job)
+        self.measure(job)
 
     def _wanted(self, coming: Job | None, live: Collection[Job]) -> int:
         """Return the bytes that a job to start, and the running ones, may still add."""
@@ -199,7 +199,7 @@ class QuotaKeeper:
         return need + sum(map(self._growth, live))
 
     def _growth(self, job: Job) -> int:
-        return max(0, self._need(model_of(job)) - self._held.get(job.folder, 0))
+        return max(0, self._need(model_of(job)) - self._folder_sizes.get(job.folder, 0))
 
     def _need(self, model: str) -> int:
         """Return the most bytes of a trial of a model, a checkpoint being written included."""
@@ -207,15 +207,15 @@ class QuotaKeeper:
         return max(most, min(forecast, MARGIN * most)) if most else forecast
 
 
-def restored(frame: Frame, trials: Iterable[Trial], *, needs: Mapping[str, int]) -> QuotaKeeper:
-    """Return the keeper of a study whose search is over."""
-    keeper = QuotaKeeper(frame, time.monotonic, needs)
-    if keeper.quota:
-        keeper.restore(
+def restored(frame: Frame, trials: Iterable[Trial], *, needs: Mapping[str, int]) -> QuotaManager:
+    """Return the manager of a study whose search is over."""
+    manager = QuotaManager(frame, time.monotonic, needs)
+    if manager.quota:
+        manager.restore(
             (trial, frame.job(frame.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed))
             for trial in trials
         )
-    return keeper
+    return manager
 
 
 def worst_first(paused: Iterable[Trial], metric: str) -> list[Trial]:

@@ -22,7 +22,7 @@ LEAST_SHOWN: Final = 0.5
 def left(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed, *, done: int) -> tuple[float, float] | None:
     """Return the fewest and the most seconds left; `done` trials have ended or pause. None: unknown, or none are left.
 
-    After the search it counts whole re-trainings: progress within running ones is ignored.
+    After the search it counts complete re-trainings: progress within running ones is ignored.
     """
     if elapsed.finished or elapsed.stage == Stage.EXPORT:
         return None
@@ -63,10 +63,10 @@ def waves(count: int, places: int) -> int:
     return ceil(count / places)
 
 
-def told(ends: tuple[float, float] | None) -> str:
+def summary(ends: tuple[float, float] | None) -> str:
     """Return the time left as text, empty if unknown or none.
 
-    >>> told((1200, 2700)), told((59.6, 60.1)), told((0, 0))
+    >>> summary((1200, 2700)), summary((59.6, 60.1)), summary((0, 0))
     ('about 20m00s to 45m00s left', 'about 1m00s left', '')
     """
     if ends is None or ends[1] < LEAST_SHOWN:
@@ -85,7 +85,7 @@ class Confirmation:
     """Epochs of each."""
     elapsed: Callable[[], Elapsed]
     whole: float | None
-    """Seconds of a whole training, estimated from the trials; None if unknown."""
+    """Seconds of a full training, estimated from the trials; None if unknown."""
     _seconds: list[float] = field(default_factory=list)
 
     def measured(self, seconds: float) -> None:
@@ -102,5 +102,5 @@ class Confirmation:
         if whole is not None and now.places:
             share = mean(running.values()) / self.epochs if running else 0.0
             ends = [waves(max(count - now.retrained, pending), now.places) - share for count in (fewest, most)]
-            parts.append(told((max(ends[0], 0.0) * whole, max(ends[1], 0.0) * whole)))
+            parts.append(summary((max(ends[0], 0.0) * whole, max(ends[1], 0.0) * whole)))
         return ", ".join(part for part in parts if part)

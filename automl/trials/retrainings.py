@@ -81,7 +81,7 @@ class Retrainings:
     resources: ResourcesSpec
     on_end: Callable[[Job, Ending], None]
     admit: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
-    """Frees quota for a job beside the running ones, and returns True if it fits."""
+    """Frees quota for a job in addition to the running ones, and returns True if it fits."""
     stopping: bool = False
     outlook: Confirmation | None = None
     journal: Journal | None = None
@@ -112,7 +112,7 @@ class Retrainings:
             return None
         if any(measurement.changed for measurement in curves_file.read_curves(self.jobs[0].folder)):
             checkpoints.start_over(self.jobs[0].folder)
-        job = self._live.give(self.jobs.popleft())
+        job = self._live.start(self.jobs.popleft())
         self._all[job.number] = job
         self._started(job)
         LOG.info(f"{self.names[job.number]} trains with seed {job.seed}")
@@ -133,7 +133,7 @@ class Retrainings:
 
     def ended(self, number: int, ending: Ending) -> None:
         """Record an ending; idempotent. A possibly transient failure is handled as a lost worker."""
-        self._live.leave(number)
+        self._live.release(number)
         if ending.again:
             self.lost(number, Loss(Kind.OWN, ending.cause))
         elif number not in self._ended:
@@ -144,7 +144,7 @@ class Retrainings:
 
     def lost(self, number: int, loss: Loss) -> None:
         """Queue a re-training again, unless its retry limits are spent."""
-        self._live.leave(number)
+        self._live.release(number)
         if number in self._ended:
             return
         loss = replace(loss, epoch=self._rows.get(number, (0, 0.0))[0])
@@ -152,7 +152,7 @@ class Retrainings:
         if self.journal:
             self.journal.retraining_lost(self.names[number], losses)
         if ending := self._live.ending_after(losses):
-            lease.give(self._all[number].folder)  # in case its process is still alive: it may no longer write
+            lease.acquire(self._all[number].folder)  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
             return
         self.jobs.append(self._all[number])
@@ -182,9 +182,9 @@ class Retrainings:
         """Return which re-trainings hang, and why."""
         return self._live.hung()
 
-    def troubled(self, number: int, what: str) -> None:
+    def report_wait(self, number: int, what: str) -> None:
         """Log why a re-training waits."""
-        self._live.troubled(number)
+        self._live.report_wait(number)
         LOG.info(f"{self.names[number]} {what}")
 
     def stop(self, why: str) -> None:

@@ -51,7 +51,7 @@ class JobSource(Protocol):
         """Return the running trials that hang, and why; their workers are ended, and `lost` is called for each."""
         ...
 
-    def troubled(self, number: int, what: str) -> None:
+    def report_wait(self, number: int, what: str) -> None:
         """Log why a trial waits for the time being, or that it continues."""
         ...
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from automl.storage import curves_file, scratch
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, JUDGED, LAST
-from automl.storage.outage import PASSING, patiently
+from automl.storage.outage import TRANSIENT, retry_on_outage
 from automl.study import Ending, Job, Measurement, Report
 from automl.study.errors import AutomlError, TrialError
 from automl.trainers import trainer_of
@@ -36,7 +36,7 @@ def run(job: Job, report: Report) -> Ending:
     except AutomlError as error:
         return Ending(cause=str(error))
     except OSError as error:
-        if error.errno in PASSING:
+        if error.errno in TRANSIENT:
             raise  # a storage failure, not one of the training: counts as a lost worker
         return _crashed(error)
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
@@ -52,12 +52,12 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
     job, weights = folder.job, place / "weights"
     trainer = trainer_of(job)
     weights.mkdir(parents=True)
-    folder.sweep()
-    curves = list(patiently(job.folder, partial(curves_file.read_curves, job.folder)))
+    folder.delete_partial_files()
+    curves = list(retry_on_outage(job.folder, partial(curves_file.read_curves, job.folder)))
     checkpoint, done = checkpoints.newest(folder)
     del curves[done:]
     counted = (
-        checkpoints.mend_best(folder, curves, unpack=partial(checkpoints.unpack, job, checkpoint, weights / LAST))
+        checkpoints.repair_best(folder, curves, unpack=partial(checkpoints.unpack, job, checkpoint, weights / LAST))
         if checkpoint
         else 1
     )
@@ -69,11 +69,11 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
         folder.check()
         curves_file.write_curves(job.folder, curves)
         folder.show(measurement.epoch, shown)
-        folder.keep_state(state)
+        folder.save_state(state)
         if checkpoints.best_epoch(curves[counted - 1 :], job.metric) == measurement.epoch:
             folder.copy(made, BEST)
         # The trainer evaluates this file at the end; ours follows the study's own metric.
-        checkpoints.bring_best(job, made.parent)
+        checkpoints.copy_best(job, made.parent)
         report(measurement)
 
     if checkpoint and done >= job.epochs:
@@ -91,7 +91,7 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
 
 def _evaluate_again(job: Job, weights: Path) -> dict[str, float]:
     """Finish a training that was killed after its last epoch: strip the best weights and evaluate them."""
-    checkpoints.bring_best(job, weights)
+    checkpoints.copy_best(job, weights)
     trainer = trainer_of(job)
     trainer.strip(weights / BEST)
     trainer.set_threads(job.threads)

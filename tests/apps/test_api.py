@@ -45,7 +45,7 @@ def test_the_status_is_a_record_and_its_text_is_that_of_the_terminal(study: auto
     assert isinstance(found, automl.StudyStatus)
     assert (found.name, found.finished, found.running, found.ended, found.budget) == ("a", False, False, 10, 4)
     assert (found.best_value, found.verdict, found.trials) == (0.7, None, tuple(study.trials))
-    assert f"no driver runs: continue with automl resume {study.folder}" in str(found).splitlines()
+    assert f"no driver is running: resume with automl resume {study.folder}" in str(found).splitlines()
 
 
 def test_a_paused_trial_is_told_from_one_that_waits_for_a_worker(tmp_path: Path) -> None:
@@ -71,12 +71,12 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
 
 def test_a_study_out_of_its_place_is_not_resumed(study: automl.Study) -> None:
     moved = automl.open_study(study.folder.rename(study.folder.with_name("b")))
-    with pytest.raises(automl.StudyError, match="must be named runs/a, as its study is; move it back"):
+    with pytest.raises(automl.StudyError, match="must be named runs/a, the name of its study; rename it"):
         moved.resume()
 
 
 def test_a_password_in_an_argument_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(automl.SpecError, match="data: must not hold an address with a password"):
+    with pytest.raises(automl.SpecError, match="data: must not contain a URL with a password"):
         automl.search(tmp_path / "spec.yaml", data="s3://me:secret@host/data.yaml", storage=tmp_path)
 
 

@@ -84,7 +84,7 @@ def rewritten(old: str, new: str) -> Callable[[Path], None]:
             "test: must name a folder or a text file that lists images, or a list of these, but got None",
         ),
         (rewritten("images/val", "images/none"), "val: must exist, but"),
-        (emptied("val"), "val: must hold images"),
+        (emptied("val"), "val: must contain images"),
         (labelled("7 0.5 0.5 0.1 0.1"), "0000.txt:1: class must be 0 to 2, but got 7"),
         (labelled("0 nan 0.5 0.1 0.1"), "0000.txt:1: must be finite numbers, but got '0 nan 0.5 0.1 0.1'"),
         (labelled("0 0.5 0.5 2.5 0.1"), "0000.txt:1: box must lie inside the image"),
@@ -115,7 +115,7 @@ def test_bad_data_is_named_by_file_and_line(
         ("train.imgs=128", "train.imgs: is not a setting of Ultralytics; did you mean imgsz?"),
         ("budgett={trials: 3}", "budgett: is not a known key; did you mean budget?"),
         ("name=../escape", "name: must be 1 to 64 letters, digits"),
-        ("model=nothing.pt", "model: must be a file that is there"),
+        ("model=nothing.pt", "model: must be an existing file"),
         ("resources.gpus=2", "resources.gpus: must be at most 1"),
         ("space.close_mosaic={choices: [12], default: 12}", "must hold, but got close_mosaic=12, max_epochs=12"),
     ],
@@ -139,7 +139,7 @@ def test_a_second_writer_is_refused_with_the_name_of_the_first(tmp_path: Path) -
     with files.locked(tmp_path / "runs" / "smoke"):
         told = refused("search", "--storage", tmp_path)
 
-    assert "one writer at a time must hold" in told
+    assert "must have one writer at a time" in told
     assert "process" in told
 
 
@@ -172,7 +172,7 @@ def test_a_storage_that_cannot_be_written_is_named_by_a_plan_as_well(tmp_path: P
     (tmp_path / "runs").write_text("a file stands where the folder should")
     for verb in (["search", "--plan"], ["check"]):
         told = refused(*verb, "--storage", tmp_path)
-        assert f"must be a folder that can be written, but {tmp_path}/runs is no folder; pass --storage" in told
+        assert f"must be a writable folder, but {tmp_path}/runs is not a folder; pass --storage" in told
 
 
 def test_a_study_that_never_began_leaves_no_folder(tmp_path: Path, data: Path) -> None:
@@ -187,13 +187,13 @@ def test_a_gpu_that_is_not_there_is_told_before_a_study(
     monkeypatch.setattr("automl.trainers.yolo.vendor.has_cuda", lambda: False, raising=False)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     told = automl("check", "--data", data, "--storage", tmp_path, "--set", "resources.gpus=1").output
-    assert "machine warning: resources.gpus: asks for 1 a trial, but this machine has no CUDA GPU" in told
+    assert "machine warning: resources.gpus: 1 per trial, but this machine has no CUDA GPU" in told
 
 
 def test_a_folder_with_files_is_not_drawn_into(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
 
-    assert "must be new or empty" in refused("sample", tmp_path)
+    assert "must be a new or empty folder" in refused("sample", tmp_path)
     assert automl("sample", tmp_path / "drawn").exit_code == 0
     assert (tmp_path / "drawn" / "data.yaml").is_file()
 
@@ -204,13 +204,13 @@ def test_a_plan_tells_data_ladder_and_cost_and_starts_nothing(tmp_path: Path) ->
     assert "data test: 128 images; boxes: hole" in told
     assert "trials are compared at epochs [6] of 12" in told
     assert "epochs of training" in told
-    assert re.search(r"disk: at most [\d.]+ MB while it runs \(16 trials alive x ", told)
+    assert re.search(r"disk: at most [\d.]+ MB while it runs \(16 unended trials x ", told)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_quota_that_cannot_hold_one_trial_is_refused_and_the_law_is_told(tmp_path: Path) -> None:
     told = refused("check", "--storage", tmp_path, "--set", "retention.quota_gb=0.005")
-    assert "retention.quota_gb: must hold one trial that runs and the best one, about 0.01" in told
+    assert "retention.quota_gb: must be enough for one running trial and the best one, about 0.01" in told
     assert told.endswith("GB, but got 0.005")
 
 
@@ -236,7 +236,7 @@ def test_a_mistake_before_the_first_trial_does_not_take_the_name(tmp_path: Path,
 
     again = refused("search", "--data", data, "--storage", tmp_path, "--set", "train.imgsz=96")
 
-    assert "val: must hold images" in again
+    assert "val: must contain images" in again
     assert "same description" not in again
 
 
@@ -259,7 +259,7 @@ def test_a_plan_is_of_the_study_that_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (PermissionError(13, "Permission denied", "/data"), "automl: /data: Permission denied; mend that"),
+        (PermissionError(13, "Permission denied", "/data"), "automl: /data: Permission denied; fix the cause"),
         (OSError(28, "No space left on device"), "automl: storage: No space left on device"),
         (FileNotFoundError("Image Not Found b\udcfc.jpg"), "automl: Image Not Found b\\xfc.jpg"),
         (StudyError("b\udcfc: must hold"), "automl: b\\xfc: must hold"),

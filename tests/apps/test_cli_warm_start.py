@@ -61,7 +61,7 @@ def test_check_says_what_a_warm_start_brings(tmp_path: Path, data: Path) -> None
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("[runs/none]", "runs/none: must be the folder of an earlier study"),
+        ("[runs/none]", "runs/none: must be the folder of a past study"),
         ("runs/a", "warm_start: must be a list, but got 'runs/a'"),
         ("[3]", "warm_start.0: must be text, but got 3"),
         ("[runs/a, runs/a]", "warm_start: must name each study once"),

@@ -55,7 +55,7 @@ def test_the_suffix_says_what_is_written(model: Path, tmp_path: Path, name: str,
 def test_another_suffix_is_refused_with_the_three_named(model: Path, tmp_path: Path, name: str) -> None:
     found = export(model, tmp_path / name, "--force")
     assert found.exit_code == 2
-    assert f"{tmp_path / name}: must end in .onnx, .engine, .pt, which says what is written" in found.stderr
+    assert f"{tmp_path / name}: must end in .onnx, .engine, .pt, which selects the format" in found.stderr
     assert not (tmp_path / name).exists()
 
 
@@ -70,7 +70,7 @@ def test_a_file_that_is_there_is_replaced_only_by_force(model: Path, tmp_path: P
     target = written(tmp_path, f"mine{suffix}", "mine")
     found = export(model, target)
     assert found.exit_code == 2
-    assert "must be a new file, but is there; choose another name, or pass --force" in found.stderr
+    assert "must be a new file, but exists; choose another name, or pass --force to replace it" in found.stderr
     assert target.read_text() == "mine"
     assert export(model, target, "--force").exit_code == 0
     assert target.read_text() != "mine"
@@ -81,14 +81,14 @@ def test_a_target_inside_a_registry_is_refused_even_by_force(model: Path, place:
     before = sorted(model.rglob("*"))
     found = export(model, model / place, "--force")
     assert found.exit_code == 2
-    assert f"must stand outside of a registry, but is in {model}" in found.stderr
+    assert f"must be outside of a registry, but is in {model}" in found.stderr
     assert sorted(model.rglob("*")) == before
 
 
 def test_a_link_into_a_registry_or_to_nowhere_is_no_way_round(model: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.onnx"
     link.symlink_to(model / "versions" / "0001" / "model.onnx")
-    with pytest.raises(ExportError, match="must stand outside of a registry"):
+    with pytest.raises(ExportError, match="must be outside of a registry"):
         export_target.refuse(link, builder="auto", force=True)
     link.unlink()
     link.symlink_to(tmp_path / "nowhere")
@@ -108,4 +108,4 @@ def test_a_version_without_the_file_is_told(tmp_path: Path) -> None:
     held.promote(held.publish({"best.pt": written(tmp_path, "best.pt", "x")}, {}), why="test")
     found = export(held.folder, tmp_path / "x.onnx")
     assert found.exit_code == 2
-    assert "versions/0001: must hold model.onnx to be written to" in found.stderr
+    assert "versions/0001: must contain model.onnx to write" in found.stderr

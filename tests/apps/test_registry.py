@@ -33,15 +33,15 @@ def test_a_champion_is_made_and_taken_back_by_hand_with_a_reason(folder: Path) -
     moves = found.history()
     assert [move.why for move in moves[-3:]] == ["by hand: b misses scratches", "by hand: mistake", "it does"]
     assert moves[-1].moves == {"champion": 1, "previous": None}
-    assert moves[-1].told().endswith("{'champion': 1, 'previous': None}: it does")
+    assert moves[-1].summary().endswith("{'champion': 1, 'previous': None}: it does")
 
 
 @pytest.mark.parametrize("why", ["", "  ", "\n"])
 def test_no_move_is_made_without_a_reason(folder: Path, why: str) -> None:
     found = automl.Registry(folder)
-    with pytest.raises(automl.RegistryError, match="why: must say why, since the history keeps it, but got"):
+    with pytest.raises(automl.RegistryError, match="why: must be a reason for the history, but got"):
         found.promote(1, why=why)
-    with pytest.raises(automl.RegistryError, match="why: must say why"):
+    with pytest.raises(automl.RegistryError, match="why: must be a reason"):
         found.rollback(why=why)
     assert found.aliases["champion"] == 2
 
@@ -60,12 +60,12 @@ def test_a_version_that_is_not_there_is_refused(folder: Path, version: int | str
 
 
 def test_a_folder_without_versions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(automl.RegistryError, match="must be a registry folder, models/<name>, but holds no version"):
+    with pytest.raises(automl.RegistryError, match="must be a registry folder, models/<name>, but contains no version"):
         automl.Registry(tmp_path)
 
 
 def test_a_damaged_history_is_one_message(folder: Path) -> None:
     with (folder / "history.jsonl").open("a") as file:
         file.write('{"at": 3}\n')
-    with pytest.raises(automl.RegistryError, match="each line must hold at, by, moves and why, but got"):
+    with pytest.raises(automl.RegistryError, match="each line must contain at, by, moves and why, but got"):
         automl.Registry(folder).history()

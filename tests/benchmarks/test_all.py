@@ -64,6 +64,9 @@ def test_a_way_to_look_is_told_by_its_share_of_the_seconds_and_by_its_ranks() ->
 def test_the_bound_on_the_history_is_lifted_for_a_comparison_and_put_back() -> None:
     targets = np.arange(500.0)
     with suggestions.held(400):
-        assert len(gaussian_process.representative(targets, gaussian_process.HELD)) == 400
-        assert len(gaussian_process.representative(targets, gaussian_process.FITTED)) == gaussian_process.FITTED
-    assert len(gaussian_process.representative(targets, gaussian_process.HELD)) == gaussian_process.HELD
+        assert len(gaussian_process.representative(targets, gaussian_process.POSTERIOR_LIMIT)) == 400
+        assert len(gaussian_process.representative(targets, gaussian_process.FIT_LIMIT)) == gaussian_process.FIT_LIMIT
+    assert (
+        len(gaussian_process.representative(targets, gaussian_process.POSTERIOR_LIMIT))
+        == gaussian_process.POSTERIOR_LIMIT
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from automl.cluster import control_store
-from automl.cluster.control_store import STORE, Patience, Watch
+from automl.cluster.control_store import STORE, Timeouts, Watch
 from automl.cluster.exit import STOPPED
 from automl.storage.journal import Journal
 from tests import hosted_cluster, quick_study
@@ -26,7 +26,7 @@ class Story:
     def __init__(self, answers: str) -> None:
         self.clock = Clock()
         self._answers = dict(enumerate(answers))
-        self.watch = Watch(self.ask, patience=Patience(tell=3, end=6), clock=self.clock)
+        self.watch = Watch(self.ask, timeouts=Timeouts(log=3, lost=6), clock=self.clock)
 
     def ask(self) -> str:
         return self._answers[int(self.clock.now)].strip()
@@ -45,15 +45,15 @@ class Story:
     [
         ("aaaa", True, []),
         ("aa  aa", True, []),
-        ("aa    aa", True, ["does not answer since 3 s; the study waits", "answers again after 4 s"]),
-        ("a    a    a", True, ["does not answer since 3 s; the study waits", "answers again after 4 s"] * 2),
+        ("aa    aa", True, ["has not answered for 3 s; waiting for it", "answers again after 4 s"]),
+        ("a    a    a", True, ["has not answered for 3 s; waiting for it", "answers again after 4 s"] * 2),
         (
             "a       ",
             False,
-            ["does not answer since 3 s; the study waits", "does not answer since 6 s; the study ends"],
+            ["has not answered for 3 s; waiting for it", "has not answered for 6 s; this process exits"],
         ),
-        ("ab", False, ["came back as another cluster's; the study ends"]),
-        (" aabb", True, ["cannot be reached from here; if it is lost, Ray ends the process without a message"]),
+        ("ab", False, ["now belongs to another cluster; this process exits"]),
+        (" aabb", True, ["cannot be polled from this process; if it is lost, Ray ends the process without a message"]),
     ],
 )
 def test_a_watch_logs_each_change_once_and_ends_at_another_cluster(
@@ -70,7 +70,7 @@ def test_a_watch_logs_each_change_once_and_ends_at_another_cluster(
 
 def test_a_block_that_fails_while_the_store_is_away_ends_as_if_the_cluster_were_gone() -> None:
     clock, ended = Clock(), list[str]()
-    watch = Watch(lambda: "" if clock.now else "a", patience=Patience(look=0.01), clock=clock)
+    watch = Watch(lambda: "" if clock.now else "a", timeouts=Timeouts(poll=0.01), clock=clock)
 
     def fail() -> None:
         clock.now = 1
@@ -91,10 +91,10 @@ def test_where_nothing_listens_nobody_answers() -> None:
     assert control_store.name_at("127.0.0.1:9") == ""
 
 
-def drive(folder: Path, address: str, patience: Patience) -> subprocess.Popen[str]:
+def drive(folder: Path, address: str, timeouts: Timeouts) -> subprocess.Popen[str]:
     """Start a driver with a study of trials that train nothing."""
     return subprocess.Popen(
-        [sys.executable, "-m", quick_study.__name__, str(folder), address, str(patience.tell), str(patience.end)],
+        [sys.executable, "-m", quick_study.__name__, str(folder), address, str(timeouts.log), str(timeouts.lost)],
         env=hosted_cluster.environment(folder.parent),
         text=True,
         stderr=subprocess.PIPE,
@@ -112,7 +112,7 @@ def test_a_store_that_keeps_its_state_may_be_away_for_twenty_seconds(tmp_path: P
     study, kept = tmp_path / "study", tmp_path / "store"
     kept.mkdir()
     with hosted_cluster.host(tmp_path, gcs_storage="rocksdb", gcs_storage_path=str(kept)) as cluster:
-        driver = drive(study, cluster.address, Patience(tell=5, end=45))
+        driver = drive(study, cluster.address, Timeouts(log=5, lost=45))
         assert wait_until(says(study, "trial 0 pauses"), seconds=600)
         cluster.do("kill-store")
         time.sleep(20)
@@ -121,7 +121,7 @@ def test_a_store_that_keeps_its_state_may_be_away_for_twenty_seconds(tmp_path: P
 
     assert driver.returncode == 0, said
     log = (study / "study.log").read_text()
-    assert log.count(f"{STORE} does not answer since 5 s; the study waits") == 1
+    assert log.count(f"{STORE} has not answered for 5 s; waiting for it") == 1
     assert log.count(f"{STORE} answers again after ") == 1
     assert "search is over" in log
     assert "worker lost" not in log
@@ -129,13 +129,15 @@ def test_a_store_that_keeps_its_state_may_be_away_for_twenty_seconds(tmp_path: P
 
 @pytest.mark.ray
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("comes_back", "told"), [(True, "came back as another cluster's"), (False, "does not answer")])
+@pytest.mark.parametrize(
+    ("comes_back", "told"), [(True, "now belongs to another cluster"), (False, "has not answered")]
+)
 def test_a_store_that_forgets_ends_the_study_which_resumes_in_a_new_cluster(
     tmp_path: Path, *, comes_back: bool, told: str
 ) -> None:
     study = tmp_path / "study"
     with hosted_cluster.host(tmp_path) as cluster:
-        driver = drive(study, cluster.address, Patience(tell=2, end=45 if comes_back else 8))
+        driver = drive(study, cluster.address, Timeouts(log=2, lost=45 if comes_back else 8))
         assert wait_until(says(study, "trial 0 pauses"), seconds=600)
         cluster.do("kill-store")
         if comes_back:
@@ -143,14 +145,13 @@ def test_a_store_that_forgets_ends_the_study_which_resumes_in_a_new_cluster(
             cluster.do("start-store")
         _, said = driver.communicate(timeout=300)
     assert driver.returncode == control_store.GONE, said
-    assert (
-        said == f"automl: the Ray cluster is gone; nothing is lost: automl resume {study} (or submit the study again)\n"
-    )
+    resume = f"automl resume {study} (or submit the study again)"
+    assert said == f"automl: the Ray cluster is lost; all results are saved: {resume}\n"
     assert says(study, f"{STORE} {told}")()
     before = len(Journal.read(study, metric=METRIC).trials()[0].measurements)
 
     with hosted_cluster.host(tmp_path) as cluster:
-        again = drive(study, cluster.address, Patience())
+        again = drive(study, cluster.address, Timeouts())
         _, said = again.communicate(timeout=540)
 
     assert again.returncode == 0, said
@@ -164,7 +165,7 @@ def test_a_stop_takes_thirty_seconds_at_most_also_where_a_trial_never_answers(tm
     study = tmp_path / "study"
     study.mkdir()
     (study / quick_study.HANG).touch()
-    driver = drive(study, "local", Patience())
+    driver = drive(study, "local", Timeouts())
     assert wait_until(lambda: any(study.glob("trials/*/epochs")), seconds=600)
     time.sleep(1)
 
@@ -173,5 +174,5 @@ def test_a_stop_takes_thirty_seconds_at_most_also_where_a_trial_never_answers(tm
     _, said = driver.communicate(timeout=360)
 
     assert time.monotonic() - began < 30, said
-    assert driver.returncode in {0, STOPPED}, "in an orderly way, or, on a busy machine, at the end of our patience"
+    assert driver.returncode in {0, STOPPED}, "in an orderly way, or, on a busy machine, at the end of our timeouts"
     assert says(study, "study stops: SIGTERM")()

@@ -32,7 +32,7 @@ def test_a_process_that_does_not_stop_when_asked_goes_after_its_time() -> None:
 
     assert process.returncode == STOPPED
     assert 0.9 < time.monotonic() - began < 10
-    assert said == "automl: stopped without an answer from Ray for 1 s; nothing is lost\n"
+    assert said == "automl: stopped: no answer from Ray for 1 s; nothing is lost\n"
 
 
 def test_a_block_that_ends_in_time_is_not_followed() -> None:

@@ -22,8 +22,8 @@ import sys, time
 from pathlib import Path
 from automl.trials import heartbeat
 Path(sys.argv[2], "cgroup.procs").write_text("0")
-with heartbeat.beating(Path(sys.argv[1]), 1, seconds=0.1):
-    while heartbeat.heard(Path(sys.argv[1])) is None:
+with heartbeat.heartbeats(Path(sys.argv[1]), 1, seconds=0.1):
+    while heartbeat.read(Path(sys.argv[1])) is None:
         time.sleep(0.05)
     if sys.argv[3] == "eat":
         kept = []
@@ -58,7 +58,7 @@ def cap() -> Iterator[Path]:
 @pytest.mark.parametrize(("what", "kind"), [("eat", Kind.MEMORY), ("die", Kind.WORKER)])
 def test_the_kernel_s_kill_for_memory_is_told_from_another(tmp_path: Path, cap: Path, what: str, kind: Kind) -> None:
     with subprocess.Popen([sys.executable, "-c", HUNGRY, str(tmp_path), str(cap), what]) as worker:
-        while (beat := heartbeat.heard(tmp_path)) is None:
+        while (beat := heartbeat.read(tmp_path)) is None:
             assert worker.poll() is None
             time.sleep(0.05)
         if what == "die":

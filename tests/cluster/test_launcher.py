@@ -101,9 +101,9 @@ def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("share", "held"), [(0.1, 10), (0.2, 5), (0.25, 4), (0.3, 3), (0.5, 2), (0.6, 1), (1, 1)])
 def test_a_share_of_a_gpu_is_never_made_of_two(share: float, held: int) -> None:
-    assert resources._held(1000, 1, 1, share) == held
-    assert resources._held(1000, 8, 1, share) == 8 * held
-    assert resources._held(3, 8, 1, share) == 3
+    assert resources._capacity(1000, 1, 1, share) == held
+    assert resources._capacity(1000, 8, 1, share) == 8 * held
+    assert resources._capacity(3, 8, 1, share) == 3
 
 
 @pytest.mark.usefixtures("connection")
@@ -121,7 +121,7 @@ def broken() -> None:
 
 def test_ray_client_is_refused(tmp_path: Path) -> None:
     with (
-        pytest.raises(StudyError, match="Ray Client cannot carry a study"),
+        pytest.raises(StudyError, match="must not be a Ray Client address"),
         cluster.connected(address="ray://head:10001", log=tmp_path / "ray.log"),
     ):
         pass
@@ -144,7 +144,7 @@ def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
 
     monkeypatch.setattr(resources, "_probe", blind)
 
-    with pytest.raises(StudyError, match=r"every node must be able to write here, but not so on .*: No such file"):
+    with pytest.raises(StudyError, match=r"must be writable from every node, but is not from .*: No such file"):
         cluster.probe(tmp_path)
 
 

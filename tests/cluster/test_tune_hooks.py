@@ -71,7 +71,7 @@ class Tune:
 
 @pytest.fixture(autouse=True)
 def no_breath(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune_hooks, "BREATH", 0.0)
+    monkeypatch.setattr(tune_hooks, "IDLE_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ def test_a_folder_stands_for_its_one_yaml(tmp_path: Path) -> None:
 def test_of_several_yamls_one_must_be_named(tmp_path: Path) -> None:
     for name in ("a.yaml", "b.yaml"):
         written(tmp_path / "set", name, "")
-    with pytest.raises(DataError, match=r"must hold one data.yaml, but holds 2 YAML files: a.yaml, b.yaml; name one"):
+    with pytest.raises(
+        DataError, match=r"must contain one data.yaml, but contains 2 YAML files: a.yaml, b.yaml; pass one of them"
+    ):
         yaml_of(tmp_path / "set", unpacked=tmp_path / "unpacked")
 
 

@@ -70,7 +70,7 @@ def test_names_must_number_the_classes_without_a_gap(root: Path, names: object, 
 
 @pytest.mark.parametrize("name", [None, False, {"a": 1}, ["a"]])
 def test_a_name_is_text(root: Path, name: object) -> None:
-    told = f"data.yaml: names.1: must be text (in quotes where YAML reads it otherwise), but got {name!r}"
+    told = f"data.yaml: names.1: must be text (in quotes where YAML reads another type), but got {name!r}"
     assert refused(root, names=["hole", name]) == told
 
 
@@ -102,14 +102,14 @@ def test_a_split_that_is_not_there_is_named(root: Path, place: str) -> None:
 
 def test_a_split_that_is_a_picture_is_no_list(root: Path) -> None:
     (root / "a.jpg").write_bytes(b"\xff\xd8\xff")
-    told = "data.yaml: train: must be a folder or a text file with one image a line, but a.jpg: is no text"
+    told = "data.yaml: train: must be a folder or a text file with one image a line, but a.jpg: is not text"
     assert refused(root, train="a.jpg") == told
 
 
 def test_a_download_script_is_never_run_nor_in_the_way(root: Path) -> None:
     assert check(root, download="https://example.org/x.zip").images == check(root).images
     told = refused(root, val="none", download="https://example.org/x.zip")
-    assert told.endswith("none does not; `download` is never run: fetch the data set yourself")
+    assert told.endswith("none does not; `download` is never run: download the data set manually")
 
 
 def test_all_mistakes_of_the_yaml_are_told_at_once(root: Path) -> None:
@@ -128,12 +128,12 @@ def test_path_is_read_from_the_folder_of_the_yaml(
 
 def test_an_empty_split_is_named_with_its_folder(root: Path) -> None:
     (root / "empty").mkdir()
-    assert refused(root, train="empty").startswith("data.yaml: train: must hold images (.avif, ")
+    assert refused(root, train="empty").startswith("data.yaml: train: must contain images (.avif, ")
 
 
 def test_a_split_without_any_label_is_named_with_the_folder_looked_in(root: Path) -> None:
     drawn(root, split="bare", labels="\n")
-    told = "data.yaml: train: must have labelled boxes, but no label line was found in labels/bare"
+    told = "data.yaml: train: must contain labelled boxes, but no label line was found in labels/bare"
     assert refused(root, train="images/bare") == told
 
 
@@ -160,12 +160,12 @@ def test_a_split_without_any_label_is_named_with_the_folder_looked_in(root: Path
 )
 def test_a_bad_label_line_is_named_by_file_and_line(root: Path, line: str, mistake: str) -> None:
     written(root / "labels/train", "2.txt", f"{GOOD}\n\n{line}\n")
-    assert refused(root) == f"data.yaml: train: 1 of 6 label lines are wrong:\n  labels/train/2.txt:3: {mistake}"
+    assert refused(root) == f"data.yaml: train: 1 of 6 label lines are invalid:\n  labels/train/2.txt:3: {mistake}"
 
 
 def test_a_box_among_polygons_is_wrong(root: Path) -> None:
     written(root / "labels/train", "2.txt", f"0 0.1 0.1 0.2 0.1 0.2 0.2\n{GOOD}\n")
-    assert "labels/train/2.txt:2: boxes and polygons must not stand in one file" in refused(root)
+    assert "labels/train/2.txt:2: boxes and polygons must not be mixed in one file" in refused(root)
 
 
 def test_a_few_bad_lines_are_a_warning_with_their_count(root: Path) -> None:
@@ -174,9 +174,9 @@ def test_a_few_bad_lines_are_a_warning_with_their_count(root: Path) -> None:
     written(root / "labels/train", "2.txt", f"{GOOD}\n7 0.5 0.5 0.1 0.1\n")
     found = check(root)
     assert found.warnings == (
-        f"{root}/data.yaml: train: 1 of 105 label lines are wrong:\n"
+        f"{root}/data.yaml: train: 1 of 105 label lines are invalid:\n"
         f"  {root}/labels/train/2.txt:2: class must be 0 to 1, but got 7\n"
-        "  1 images with such lines are left out, as Ultralytics does",
+        "  1 images with such lines are excluded, as in Ultralytics",
     )
     assert found.boxes["train"] == {0: 2, 1: 101}
     assert [image.stem for image in found.images["train"]] == ["0", "1", "3"]
@@ -235,7 +235,7 @@ def test_an_image_without_a_label_file_is_background(root: Path) -> None:
 def test_an_image_that_is_not_there_or_empty_is_named(root: Path, make: Callable[[Path], None]) -> None:
     make(root / "images/train/x.jpg")
     found = check(root)
-    assert "images/train/x.jpg: is listed but not there, or empty" in found.warnings[0]
+    assert "images/train/x.jpg: is listed, but is missing or empty" in found.warnings[0]
     assert len(found.images["train"]) == 4
 
 
@@ -251,9 +251,9 @@ def test_a_list_of_images_is_read_relative_to_itself(root: Path) -> None:
 def test_a_line_of_a_list_that_names_no_image_is_told(root: Path) -> None:
     written(root, "train.txt", "images/train/0.jpg\nlabels/train/1.txt\nimages/none.jpg\n" + "n" * 300 + ".jpg\n")
     told = check(root, train="train.txt").warnings[0]
-    assert "3 of 4 images cannot be used and are left out" in told
+    assert "3 of 4 images are unusable and excluded" in told
     assert "labels/train/1.txt: must be an image" in told
-    assert "images/none.jpg: is listed but not there" in told
+    assert "images/none.jpg: is listed, but is missing" in told
     assert ".jpg: cannot be read: [Errno 36]" in told
 
 

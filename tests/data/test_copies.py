@@ -41,8 +41,8 @@ def resized(path: Path, target: Path) -> None:
     ("make", "what"),
     [
         (copied, "copies of"),
-        (resaved, "nearly the same as"),
-        (resized, "nearly the same as"),
+        (resaved, "near copies of"),
+        (resized, "near copies of"),
     ],
 )
 def test_a_copy_in_another_split_is_told_with_its_pair(
@@ -62,8 +62,8 @@ def test_a_copy_inside_a_split_is_told(tmp_path: Path) -> None:
         train.append(tmp_path / f"copy{number}.jpg")
         make(train[number], train[-1])
     assert [message.split("; ")[0] for message in told(train, images(tmp_path, range(9, 11)))] == [
-        "1 of 6 images of train are copies of others there",
-        "1 of 6 images of train are nearly the same as others there",
+        "1 of 6 images of train are copies of others in it",
+        "1 of 6 images of train are near copies of others in it",
     ]
 
 
@@ -84,4 +84,4 @@ def test_blank_pictures_and_pictures_of_one_kind_are_no_near_copies(tmp_path: Pa
 def test_of_many_images_some_are_compared_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("automl.data.copies.MOST_COMPARED", 4)
     told_last = told(images(tmp_path, range(8)), images(tmp_path, range(20, 24)))[-1]
-    assert told_last == "near copies were looked for among 4 of 12 images"
+    assert told_last == "near copies were searched among 4 of 12 images"

@@ -54,7 +54,7 @@ def test_a_place_that_is_not_there_is_told_with_the_likely_reason(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"nc": 3}, "nc: must be the number of names (2), but got 3; remove nc, or mend names"),
+        ({"nc": 3}, "nc: must be the number of names (2), but got 3; remove nc, or fix names"),
         ({"nc": 1.5}, "nc: must be the number of classes, but got 1.5"),
         ({"channels": 1}, "channels: must be 3"),
         ({"kpt_shape": [4, 5]}, "kpt_shape: must be [number of keypoints, 2 or 3], but got [4, 5]"),
@@ -77,7 +77,7 @@ def test_hidden_files_and_folders_are_passed_over(root: Path) -> None:
 
 def test_pictures_of_other_formats_are_counted(root: Path) -> None:
     written(root / "images/train", "a.gif", "x")
-    assert "train: pictures of other formats are not read: 1 .gif" in check(root).warnings[0]
+    assert "train: images in other formats are not read: 1 .gif" in check(root).warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_keypoints_are_cut_off(root: Path, shape: list[int], line: str, boxes: i
     written(root / "labels/train", "1.txt", line)
     found = check(root, kpt_shape=shape)
     assert found.boxes["train"][0] == boxes
-    assert found.warnings == (f"{root}/data.yaml: kpt_shape: keypoints are cut off: boxes alone are trained on",)
+    assert found.warnings == (f"{root}/data.yaml: kpt_shape: keypoints are ignored: only boxes are used for training",)
 
 
 def test_keypoints_that_are_read_as_polygons_are_told(root: Path) -> None:
@@ -102,7 +102,7 @@ def test_polygons_and_four_corners_are_told_to_become_boxes(root: Path) -> None:
     for number in range(4):
         written(root / "labels/train", f"{number}.txt", f"{number % 2} {corners}")
     found = check(root)
-    assert "4 label lines of four corners (oriented boxes) are trained on as the upright boxes" in found.warnings[0]
+    assert "4 label lines of four corners (oriented boxes) are replaced by their bounding boxes" in found.warnings[0]
     assert found.polygons == {"train"}
     written(root / "labels/train", "3.txt", GOOD)
     assert check(root).polygons == frozenset()
@@ -113,14 +113,14 @@ def test_what_lies_a_hair_outside_is_taken_as_by_ultralytics(root: Path) -> None
     written(root / "labels/train", "1.txt", "\n".join(lines))
     found = check(root)
     assert found.boxes["train"] == {0: 6, 1: 1}
-    assert "1 boxes have no width or no height" in found.warnings[0]
+    assert "1 boxes have zero width or height" in found.warnings[0]
 
 
 def test_repeats_are_told(root: Path) -> None:
     written(root / "labels/train", "1.txt", f"{GOOD}\n{GOOD}0\n")
     found = check(root, train=["images/train", "images/train"])
-    assert "4 images are listed more than once, and are trained on as often" in found.warnings[0]
-    assert "2 label lines repeat another of their file and are dropped" in found.warnings[1]
+    assert "4 images are listed more than once and are used as often in each epoch" in found.warnings[0]
+    assert "2 label lines are duplicates within their file and are dropped" in found.warnings[1]
     assert found.boxes["train"] == {0: 8, 1: 2}
 
 
@@ -135,7 +135,7 @@ def test_labels_of_another_name_are_told_with_their_image(root: Path, name: str)
 
 def test_a_class_without_a_box_in_a_split_is_told(root: Path) -> None:
     written(root / "labels/val", "0.txt", GOOD)
-    assert check(root).warnings[0].endswith("val: no box of class spot, so nothing is learnt or measured of it there")
+    assert check(root).warnings[0].endswith("val: no box of class spot: neither trained nor evaluated there")
 
 
 def test_an_unlabelled_test_split_says_what_else_can_be_done(root: Path) -> None:

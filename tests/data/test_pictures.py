@@ -22,11 +22,11 @@ def made(root: Path, name: str, content: bytes) -> Path:
         ("a.jpg", b"<!DOCTYPE html><html></html>", "is an HTML page"),
         ("a.jpg", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
         ("a.jpg", encoded(noise(0), "GIF"), "is a GIF file"),
-        ("a.jpg", encoded(noise(0, side=64), "JPEG")[:-200], "is cut short or damaged"),
-        ("a.png", encoded(noise(0, side=64))[:-200], "is cut short or damaged"),
+        ("a.jpg", encoded(noise(0, side=64), "JPEG")[:-200], "is truncated or damaged"),
+        ("a.png", encoded(noise(0, side=64))[:-200], "is truncated or damaged"),
         ("a.png", encoded(noise(0)[:8]), "is 24 x 8 pixels, but each side must have at least 10"),
         ("a.tif", encoded(np.ones((24, 24), np.float32), "TIFF"), "cannot be decoded"),
-        ("a.bmp", b"BM rubbish", "is no image that can be read"),
+        ("a.bmp", b"BM rubbish", "is not a readable image"),
         ("a.jpg", b"\x00\x00\x00\x18ftypheic", "is a HEIC image, which needs the package pi-heif"),
         ("a.jpg", b"", "is empty"),
     ],
@@ -39,7 +39,7 @@ def test_a_file_that_is_left_out_is_told_by_what_it_is(
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
-    assert look(tmp_path / "none.jpg").problem == "is not there"
+    assert look(tmp_path / "none.jpg").problem == "does not exist"
     assert look(written(tmp_path / "folder", "a.jpg", "x").parent).problem.startswith("cannot be read")
 
 

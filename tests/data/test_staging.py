@@ -157,11 +157,11 @@ def test_lines_are_numbered_as_in_the_file(tmp_path: Path) -> None:
 
 def test_a_storage_without_links_gets_copies_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = data_of(tmp_path, picture(tmp_path, "images/a.jpg"), picture(tmp_path, "images/b.jpg"))
-    assert staging.told_links(staging.stage(found, tmp_path / "linked")) == ""
+    assert staging.link_replacement(staging.stage(found, tmp_path / "linked")) == ""
     monkeypatch.setattr(os, "symlink", _refuse)
     monkeypatch.setattr(os, "link", _refuse)
     staged = staging.stage(found, tmp_path / "copied")
-    assert "takes no symbolic links; the images are there as copies" in staging.told_links(staged)
+    assert "does not support symbolic links; the images are staged as copies" in staging.link_replacement(staged)
     assert [path.read_bytes() for path in sorted((staged.parent / "images" / "train").iterdir())] == [
         path.read_bytes() for path in found.images["train"]
     ]

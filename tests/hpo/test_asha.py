@@ -63,7 +63,7 @@ class Played:
         """Return a scheduler that was told what the journal would tell."""
         restored = PausingAsha(self.rungs, self.factor)
         for trial, rung, standing in self.arrivals:
-            restored.restore(trial, epoch=rung, standing=standing, advanced=(trial, rung) in self.gone)
+            restored.restore(trial, epoch=rung, score=standing, advanced=(trial, rung) in self.gone)
         for trial in self.ended:
             restored.drop(trial)
         return restored
@@ -108,7 +108,7 @@ def test_the_highest_rung_is_served_first() -> None:
     scheduler = PausingAsha((1, 3, 9), 2)
     for epoch, trials in {1: [0, 1, 2, 3], 3: [4, 5], 9: [6, 7]}.items():
         for trial in trials:
-            scheduler.restore(trial, epoch=epoch, standing=(trial / 10, 1.0), advanced=False)
+            scheduler.restore(trial, epoch=epoch, score=(trial / 10, 1.0), advanced=False)
 
     assert promoted(scheduler) == [7, 5, 3, 2]
 
@@ -140,7 +140,7 @@ def test_without_a_loss_the_earlier_of_equal_trials_goes_on() -> None:
 def test_one_that_has_ended_never_goes_on_and_keeps_its_place() -> None:
     scheduler = PausingAsha((2,), 2)
     for trial, value in enumerate([0.1, 0.2, 0.3, 0.4]):
-        scheduler.restore(trial, epoch=2, standing=(value, 1.0), advanced=False)
+        scheduler.restore(trial, epoch=2, score=(value, 1.0), advanced=False)
     scheduler.drop(3)
 
     assert scheduler.can_advance()
@@ -151,7 +151,7 @@ def test_one_that_has_ended_never_goes_on_and_keeps_its_place() -> None:
 def test_one_that_ended_at_its_rung_makes_no_room_for_the_next_best() -> None:
     scheduler = PausingAsha((2,), 2)
     for trial, value in enumerate([0.1, 0.9]):
-        scheduler.restore(trial, epoch=2, standing=(value, 1.0), advanced=False)
+        scheduler.restore(trial, epoch=2, score=(value, 1.0), advanced=False)
     scheduler.drop(1)
     assert not scheduler.can_advance()
     assert scheduler.advance_next() is None
@@ -237,7 +237,7 @@ def test_stopping_brought_back_judges_the_next_as_the_old_one_would(
     old, new = StoppingAsha((3,), factor), StoppingAsha((3,), factor)
     for number, standing in enumerate(found):
         verdict = old.judge(number, epoch=3, value=standing[0], loss=standing[1])
-        new.restore(number, epoch=3, standing=standing, advanced=verdict.answer is Answer.CONTINUE)
+        new.restore(number, epoch=3, score=standing, advanced=verdict.answer is Answer.CONTINUE)
     assert new.judge(99, epoch=3, value=value, loss=loss) == old.judge(99, epoch=3, value=value, loss=loss)
     for number in range(len(found)):
         assert old.judge(number, epoch=3, value=0) == new.judge(number, epoch=3, value=0)

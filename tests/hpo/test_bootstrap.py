@@ -184,16 +184,18 @@ def test_a_file_damaged_at_any_byte_gives_a_study_error_or_the_same_statistics(t
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04"])
 def test_a_file_that_is_no_archive_gives_one_message(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "stats.npz").write_bytes(content)
-    with pytest.raises(StudyError, match=r"stats.npz: must hold detections image by image, but .*; validate the model"):
+    with pytest.raises(
+        StudyError, match=r"stats.npz: must contain detections grouped by image, but .*; validate the model"
+    ):
         ImageStats.load(tmp_path / "stats.npz")
 
 
 def test_a_missing_file_or_array_gives_one_message(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"stats.npz: must hold detections image by image, but .*No such file"):
+    with pytest.raises(StudyError, match=r"stats.npz: must contain detections grouped by image, but .*No such file"):
         ImageStats.load(tmp_path / "stats.npz")
     np.savez(tmp_path / "stats.npz", image=np.zeros(1, np.int64))
     with pytest.raises(
-        StudyError, match=r"stats.npz: must hold detections image by image, but .*not a file in the archive"
+        StudyError, match=r"stats.npz: must contain detections grouped by image, but .*not a file in the archive"
     ):
         ImageStats.load(tmp_path / "stats.npz")
 

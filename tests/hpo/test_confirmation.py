@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from automl.hpo import confirmation
-from automl.hpo.confirmation import Contest
+from automl.hpo.confirmation import ConfirmationPlan
 from automl.hpo.rounds import Retraining, Round, Stage, last_look
 from automl.study import Gates, Score, Trial
 from automl.study.results import DEFAULT
 from benchmarks.winners import World, description, tally
 from tests.builders import METRIC, completed, failed, pruned, spec_of
 
-OPEN = Contest(ranking=((7, 0.50), (3, 0.49), (9, 0.40)), default=0.40, gates=Gates(), retrainings=20, finalists=4)
+OPEN = ConfirmationPlan(
+    ranking=((7, 0.50), (3, 0.49), (9, 0.40)), default=0.40, gates=Gates(), retrainings=20, finalists=4
+)
 JITTER = (-0.01, 0.0, 0.01, -0.005, 0.005, 0.0, 0.01, -0.01, 0.0)
 
 
@@ -27,7 +29,7 @@ def reached(height: float, count: int, *, on_val: float | None = None) -> dict[i
     }
 
 
-def play(open_contest: Contest, heights: Mapping[str, tuple[float, float]]) -> list[Round]:
+def play(open_contest: ConfirmationPlan, heights: Mapping[str, tuple[float, float]]) -> list[Round]:
     """Play all rounds; a side reaches its two heights, on val and on the judged split."""
     rounds: list[Round] = []
     while played := open_contest.next_round(rounds, results_after(rounds, heights)):

@@ -171,7 +171,7 @@ def test_of_very_many_longer_trials_a_part_is_heard(monkeypatch: pytest.MonkeyPa
     whole = table("smooth", 120, seed=5)
     study = seen(whole, promoted(whole))
     all_heard = np.array([found.final for found in forecast(study, 50)])
-    monkeypatch.setattr(learning_curves, "CROWD", 20)
+    monkeypatch.setattr(learning_curves, "MOST_CURVES", 20)
     part = np.array([found.final for found in forecast(study, 50)])
     assert 0 < np.abs(part - all_heard).mean() < 0.05
 

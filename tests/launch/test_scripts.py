@@ -212,7 +212,7 @@ def test_a_submission_carries_the_stop_the_storage_and_the_words(shell: Shell, a
 def test_a_submission_without_a_token_is_refused_before_it_is_sent(shell: Shell) -> None:
     status, said = shell.run("submit.sh")
     assert status == 2
-    assert f"{shell.token} must hold the cluster's token, but does not" in said
+    assert f"{shell.token} must contain the cluster's token, but does not" in said
     assert not shell.told.exists()
 
 
@@ -240,7 +240,7 @@ def test_a_relative_data_set_is_refused_before_it_is_sent(shell: Shell, words: t
 def test_a_wrong_token_and_a_head_that_is_not_there_are_one_line_each(shell: Shell, address: str) -> None:
     status, said = shell.run("submit.sh", RAY_AUTH_TOKEN="another", RAY_API_SERVER_ADDRESS=address)
     assert (status, len(said.splitlines())) == (2, 1)
-    assert "must be a Ray head, but does not take the token" in said
+    assert "must be a Ray head, but does not accept the token" in said
     status, said = shell.run("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS="http://127.0.0.1:1")
     assert (status, len(said.splitlines())) == (2, 1)
     assert "Connection refused; set RAY_API_SERVER_ADDRESS, or start one: launch/local.sh" in said
@@ -276,4 +276,4 @@ def test_a_real_head_takes_a_study_with_the_token_and_refuses_one_without(shell:
     assert "study planned: " in told
     assert "succeeded" in told
     assert refused == 2
-    assert "must be a Ray head, but does not take the token" in said
+    assert "must be a Ray head, but does not accept the token" in said

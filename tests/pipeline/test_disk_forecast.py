@@ -28,7 +28,7 @@ def study_of(*, trials: int = 100, scheduler: str = "promotion", **changes: Any)
 
 
 def told(spec: StudySpec, storage: Path) -> str:
-    return "\n".join(disk_forecast.forecast(spec, storage).told())
+    return "\n".join(disk_forecast.forecast(spec, storage).lines())
 
 
 @pytest.mark.yolo
@@ -94,13 +94,13 @@ def test_a_storage_with_less_room_than_the_study_may_hold_is_told(
     assert "100 MB free, but the study may use 607 MB" in tight
     assert "make room, or set retention.quota_gb" in tight
     assert "warning" not in fits
-    assert "disk: at most 50 MB while it runs (100 trials alive x 7.4 MB; paused ones keep theirs), " in fits
-    assert "retention.quota_gb 0.05 is less than that takes: the worst paused trials may end" in fits
+    assert "disk: at most 50 MB while it runs (100 unended trials x 7.4 MB; paused trials keep their state), " in fits
+    assert "retention.quota_gb 0.05 is less than that: the worst paused trials may be ended" in fits
 
 
 @pytest.mark.yolo
 def test_a_quota_too_small_for_one_trial_is_a_mistake(tmp_path: Path) -> None:
-    law = r"retention.quota_gb: must hold one trial that runs and the best one, about 0.0109 GB, but got 0.01"
+    law = r"retention.quota_gb: must be enough for one running trial and the best one, about 0.0109 GB, but got 0.01"
     with pytest.raises(StudyError, match=law):
         told(study_of(retention={"quota_gb": 0.01}), tmp_path)
 

@@ -89,7 +89,7 @@ def test_of_all_models_trained_whole_the_best_on_val_ships(tmp_path: Path) -> No
     assert (chosen.name, chosen.on_val) == ("default_seed1000000", 0.44)
     assert export.params_of(chosen, TRIALS) == TRIALS[0].params
     told = (session.folder / "study.log").read_text()
-    assert "models that could ship: 4; the best on val: default_seed1000000 0.4400" in told
+    assert "models to choose from: 4; the best on val: default_seed1000000 0.4400" in told
 
 
 def test_a_trial_of_the_search_may_ship_and_one_whose_weights_are_gone_may_not(tmp_path: Path) -> None:
@@ -105,11 +105,14 @@ def test_a_trial_of_the_search_may_ship_and_one_whose_weights_are_gone_may_not(t
 
 def test_where_no_training_was_whole_the_best_one_ships_and_that_is_said(tmp_path: Path) -> None:
     session, trials = session_at(tmp_path), [pruned(0, [0.1]), pruned(1, [0.2], params=OTHER)]
-    with pytest.raises(StudyError, match="must be the weights of trial 1, but is gone"):
+    with pytest.raises(StudyError, match="must be the weights of trial 1, but was deleted"):
         export.choose(session, trials, {})
     trial_weights(session, trials[1])
     assert export.choose(session, trials, {}).name == "trial 1"
-    assert "no model was trained to the last epoch; trial 1 got furthest" in (session.folder / "study.log").read_text()
+    assert (
+        "no model was trained to the last epoch; trial 1 is the best of those trained longest"
+        in (session.folder / "study.log").read_text()
+    )
 
 
 def measuring(asked: list[Path], rate: float = 0.3) -> Callable[..., Any]:

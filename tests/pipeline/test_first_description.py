@@ -87,7 +87,7 @@ def test_the_file_passes_the_check_and_is_not_overwritten(data: Path, tmp_path: 
     out.write_text("mine")
     refused = init(data, "--out", out)
     assert (refused.exit_code, out.read_text()) == (2, "mine")
-    assert "must not exist, so that no file of yours is overwritten; --force replaces it" in refused.stderr
+    assert "must be a new file, but exists; choose another name, or pass --force to replace it" in refused.stderr
     assert init(data, "--out", out, "--model", MICRO, "--force").exit_code == 0
     assert out.read_text() == text
 
@@ -100,7 +100,7 @@ def test_without_a_name_it_is_that_of_the_data_set_and_weights_are_found(
     monkeypatch.chdir(tmp_path)
     done = init(data)
     assert done.exit_code == 0, done.output
-    assert "no weights were found" in done.stdout
+    assert "no pretrained weights were found" in done.stdout
     assert "model: yolo11n.yaml\n" in (tmp_path / "my-set.yaml").read_text()
     (tmp_path / "yolo11n.pt").touch()
     assert first_description.found_weights(tmp_path) == str(tmp_path / "yolo11n.pt")
@@ -110,8 +110,8 @@ def test_without_a_name_it_is_that_of_the_data_set_and_weights_are_found(
     ("arguments", "told"),
     [
         (["nowhere/data.yaml"], "data.yaml: must be a readable file, but No such file or directory"),
-        (["DATA", "--model", "none.pt"], "model: must be a file that is there"),
-        (["DATA", "--out", "none/first.yaml"], "none/first.yaml: must be a file that can be written, but No such file"),
+        (["DATA", "--model", "none.pt"], "model: must be an existing file"),
+        (["DATA", "--out", "none/first.yaml"], "none/first.yaml: must be a writable file, but No such file"),
     ],
 )
 @pytest.mark.yolo

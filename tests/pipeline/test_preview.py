@@ -48,15 +48,15 @@ TEXT = """\
 study boards: 16 trials of yolo11n.pt
 data train: 160 images; boxes: hole 135, spot 0
 data val: 20 images; boxes: hole 4, spot 9
-baseline (trial 0): a plain yolo train, whose optimizer=auto is optimizer=AdamW lr0=0.00143 momentum=0.9 \
+baseline (trial 0): a plain yolo train, whose optimizer=auto resolves to optimizer=AdamW lr0=0.00143 momentum=0.9 \
 warmup_bias_lr=0; a point of the space
 ladder: trials are compared at epochs [6, 18] of 100
         and one in 3 advances
 cost: 190 to 1600 epochs of training, about 444
       and 600 to confirm the winner against the baseline
-limits: none but the trials
-disk: at most 113 MB while it runs (16 trials alive x 7.0 MB; paused ones keep theirs), 20 MB kept at the end; \
-5.0 GB free in /storage
+limits: only the number of trials
+disk: at most 113 MB while it runs (16 unended trials x 7.0 MB; paused trials keep their state), 20 MB kept at \
+the end; 5.0 GB free in /storage
 time: about 1m47s to 2m47s on this machine (search 47s, confirm 1m00s to 2m00s; export not included): \
 2 trials at a time, start 5 s, 0.5 s a training batch of 8, 1 s a validation batch of 16, measured on cpu, \
 2 at a time"""
@@ -79,11 +79,11 @@ warm start from runs/a (study a): 1 of 3 trials, similarity of data 0.50; outsid
 ladder warning: ladder.min_epochs: should be more
       and 600 to 2000 to confirm the winner against the baseline
 limits: 1 hours, 2.5 GPU-hours
-disk: at most 100 MB while it runs (16 trials alive x 7.0 MB; paused ones keep theirs), 20 MB kept at the end; \
-50 MB free in /storage
-      retention.quota_gb 0.1 is less than that takes: the worst paused trials may end
-disk warning: /storage has 50 MB free, but the study may use 100 MB; make room, or set retention.quota_gb: the worst \
-paused trials then end first
+disk: at most 100 MB while it runs (16 unended trials x 7.0 MB; paused trials keep their state), 20 MB kept at \
+the end; 50 MB free in /storage
+      retention.quota_gb 0.1 is less than that: the worst paused trials may be ended
+disk warning: /storage has 50 MB free, but the study may use 100 MB; free disk space, or set retention.quota_gb, which \
+ends the worst paused trials first
 time: could not be measured on this machine: StudyError: no room"""
 
 
@@ -93,7 +93,7 @@ def test_the_text_is_this() -> None:
 
 def test_what_some_studies_have_is_told_in_these_lines() -> None:
     known = TEXT.splitlines()
-    assert [line for line in FULL.told() if line not in known] == MORE.splitlines()
+    assert [line for line in FULL.lines() if line not in known] == MORE.splitlines()
 
 
 def test_all_warnings_are_in_one_list() -> None:

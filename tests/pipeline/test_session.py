@@ -75,7 +75,7 @@ def test_data_that_changed_under_a_study_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine" / "labels" / "train" / "0000.txt").write_text("0 0.5 0.5 0.25 0.25\n")
 
     with (
-        pytest.raises(StudyError, match="must be the data set that the study began with"),
+        pytest.raises(StudyError, match="must be the data set with which the study began"),
         opened(spec_of(data=str(data)), storage, console=console),
     ):
         pass

@@ -64,7 +64,7 @@ def test_a_confirmation_is_the_fewest_to_the_most_re_trainings_in_waves() -> Non
 
 def test_the_line_tells_the_parts_and_what_was_measured() -> None:
     found = estimate_of()
-    assert TimeForecast.of(found, job_of(found.spec), copies=2).told() == (
+    assert TimeForecast.of(found, job_of(found.spec), copies=2).summary() == (
         "time: about 1m58s on this machine (search 47s, confirm 1m11s; export not included): 2 trials at a time, "
         "start 5 s, 0.5 s a training batch of 8, 1 s a validation batch of 16, measured on cpu, 2 at a time"
     )
@@ -72,7 +72,7 @@ def test_the_line_tells_the_parts_and_what_was_measured() -> None:
 
 def test_the_line_tells_where_the_hours_end_the_search() -> None:
     found = estimate_of(budget={"trials": 4, "hours": 0.01})
-    told = TimeForecast.of(found, job_of(found.spec), copies=1).told()
+    told = TimeForecast.of(found, job_of(found.spec), copies=1).summary()
     assert "(search 36s, where budget.hours ends it; all trials would take 47s, confirm" in told
 
 
@@ -81,8 +81,8 @@ def test_the_line_tells_whose_time_it_is_where_models_differ() -> None:
     found = estimate_of(space=space)
     assert (
         TimeForecast.of(found, job_of(found.spec), copies=1)
-        .told()
-        .endswith("with the default model; others take other times")
+        .summary()
+        .endswith("with the default model; other values take other times")
     )
 
 
@@ -103,7 +103,7 @@ def raising(error: Exception) -> Callable[..., Timing]:
 @pytest.mark.parametrize("error", [TrialError("out of memory:\nbatch 16"), OSError("no space left")])
 def test_a_measurement_that_fails_is_one_line(data: DataSet, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(yolo, "measure", raising(error))
-    told = time_forecast.forecast(spec_of(model=str(MICRO)), data).told()
+    told = time_forecast.forecast(spec_of(model=str(MICRO)), data).summary()
     assert (
         told == f"time: could not be measured on this machine: {type(error).__name__}: {' '.join(str(error).split())}"
     )
@@ -111,7 +111,7 @@ def test_a_measurement_that_fails_is_one_line(data: DataSet, monkeypatch: pytest
 
 @pytest.mark.yolo
 def test_more_gpus_than_this_machine_has_is_one_line(data: DataSet) -> None:
-    told = time_forecast.forecast(spec_of(resources={"gpus": 99}), data).told()
+    told = time_forecast.forecast(spec_of(resources={"gpus": 99}), data).summary()
     assert told.startswith("time: could not be measured on this machine: StudyError: resources.gpus: must be at most")
 
 
@@ -119,7 +119,7 @@ def test_more_gpus_than_this_machine_has_is_one_line(data: DataSet) -> None:
 def test_a_few_batches_are_trained_and_nothing_lands_beside_the_users_files(tmp_path: Path, data: DataSet) -> None:
     before = sorted((tmp_path / "mine").rglob("*"))
     train = {"imgsz": 64, "batch": 4, "nbs": 4}
-    told = time_forecast.forecast(spec_of(model=str(MICRO), train=train, resources={"concurrent": 1}), data).told()
+    told = time_forecast.forecast(spec_of(model=str(MICRO), train=train, resources={"concurrent": 1}), data).summary()
     assert told.startswith("time: about ")
     assert "s a training batch of 4, " in told
     assert "s a validation batch of 8, measured on " in told

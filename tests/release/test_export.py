@@ -84,7 +84,7 @@ def test_an_engine_that_was_asked_for_and_cannot_be_built_is_told(
     built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="tensorrt")
 
     assert built.engine is None
-    assert built.notes == ("no engine was built: this machine has no CUDA GPU, which tensorrt builds on",)
+    assert built.notes == ("no engine was built: this machine has no CUDA GPU, which tensorrt needs",)
     with pytest.raises(ExportError, match="cannot be built: this machine has no CUDA GPU"):
         tensorrt_builder.build_plan(built.onnx.file, tmp_path / "model.engine", wanted="tensorrt")
 

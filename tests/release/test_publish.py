@@ -97,7 +97,7 @@ def test_what_ships_how_it_compares_and_whether_params_are_better_stand_apart(
         "of test (95% interval), chosen on val",
         "against a plain yolo train: +0.1000 (+0.0200..+0.1800) (95% interval), the mean of 2 models",
         "no significant gain of the params over the baseline: map50_95 0.5500 against the baseline's 0.5500 on test, "
-        "which is a proper result",
+        "which is a valid result",
         "champion small: version 1",
     ]
 
@@ -120,7 +120,7 @@ def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
     told = finish.outcome(facts, "small")
 
     assert told[1] == "against a plain yolo train: not known, since no model of the baseline was trained to the end"
-    assert told[2].startswith("whether the params are better is not known: nothing was trained again")
+    assert told[2].startswith("whether the params are better is not known: no model was retrained")
 
 
 def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
     facts = replace(publish.verdict_of(session, case, judge(case.built, SPEC.laws)), version=1)
 
     assert finish.outcome(facts, "small")[3] == (
-        "that is close: 3 more seeds of each would decide it if the difference holds; repeat the command with "
-        "--set confirm.retrainings=10"
+        "the result is close: 3 more seeds of each will decide it if the difference persists; run the command again "
+        "with --set confirm.retrainings=10"
     )
     wider = spec_of(confirm={"seeds": 2, "retrainings": 10})
     assert publish.extended(facts, wider.retrainings[1])
@@ -156,7 +156,9 @@ def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path:
 
     registry = session_at(tmp_path).place.registry(SPEC.champion_name)
     publish.check_champion(registry, NAMES, train={})
-    with pytest.raises(StudyError, match=r"must know the classes of this study, but knows .'hole', 'spot'"):
+    with pytest.raises(
+        StudyError, match=r"must have the classes of this study, .'spot', 'hole'., but has .'hole', 'spot'"
+    ):
         publish.check_champion(registry, {0: "spot", 1: "hole"}, train={})
 
 

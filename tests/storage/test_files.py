@@ -77,7 +77,7 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
             [sys.executable, "-c", HOLD.format("pass"), tmp_path], capture_output=True, text=True, check=False
         )
     assert found.returncode == 1
-    told = f"StudyError: {tmp_path}: one writer at a time must hold, but process {os.getpid()} on "
+    told = f"StudyError: {tmp_path}: must have one writer at a time, but process {os.getpid()} on "
     assert told in found.stderr
 
 

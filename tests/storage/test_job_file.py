@@ -22,14 +22,14 @@ def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
     given = job_at(tmp_path / "new", Path("data.yaml"))
     job_file.write(given)
     assert job_file.read(given.folder) == given
-    assert not job_file.mend(given)
+    assert not job_file.repair(given)
 
 
 def test_a_card_of_before_the_checksums_is_read(tmp_path: Path) -> None:
     given = job_at(tmp_path, Path("data.yaml"))
     written(tmp_path, PARAMS, dump_yaml(given.to_dict()))
     assert job_file.read(tmp_path) == given
-    assert not job_file.mend(given)
+    assert not job_file.repair(given)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_damaged_card_is_one_message_and_is_mended(tmp_path: Path, content: by
     with pytest.raises(AutomlError, match=r"params.yaml: must ") as caught:
         job_file.read(tmp_path)
     assert len(str(caught.value).splitlines()) == 1
-    assert job_file.mend(given)
+    assert job_file.repair(given)
     assert job_file.read(tmp_path) == given
 
 
@@ -52,12 +52,12 @@ def test_one_changed_value_is_found(tmp_path: Path) -> None:
     job_file.write(given)
     path = tmp_path / PARAMS
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
-    with pytest.raises(StudyError, match="its checksum is wrong; `automl resume` writes those of a study again"):
+    with pytest.raises(StudyError, match="its checksum is wrong; `automl resume` rewrites those of a study"):
         job_file.read(tmp_path)
 
 
 def test_a_folder_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
-    assert not job_file.mend(job_at(tmp_path / "gone", Path("data.yaml")))
+    assert not job_file.repair(job_at(tmp_path / "gone", Path("data.yaml")))
     assert not (tmp_path / "gone").exists()
 
 
@@ -69,14 +69,14 @@ def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> 
         before = [job_file.read(found.folder) for found in jobs]
         (jobs[0].folder / PARAMS).write_bytes(b"\0" * 100)
         (jobs[2].folder / PARAMS).unlink()
-        search.mend_job_files(jobs)
+        search.rewrite_job_files(jobs)
         assert [job_file.read(found.folder) for found in jobs] == before
     assert told(session) == [str(found.folder / PARAMS) for found in (jobs[0], jobs[2])]
 
 
 def told(session: Session) -> list[str]:
     lines = (session.folder / "study.log").read_text().splitlines()
-    return [line.split()[1] for line in lines if line.endswith("could not be read and is rewritten from the journal")]
+    return [line.split()[1] for line in lines if line.endswith("was unreadable and is rewritten from the journal")]
 
 
 def test_a_card_names_its_own_folder_and_attempt(tmp_path: Path) -> None:

@@ -117,8 +117,8 @@ def test_an_ending_that_was_half_recorded_is_settled(tmp_path: Path) -> None:
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     assert stock(tmp_path).get_trials()[0].state is TrialState.RUNNING
     journal = create(tmp_path)
-    journal.settle()
-    journal.settle()
+    journal.complete_records()
+    journal.complete_records()
     assert stock(tmp_path).get_trials()[0].value == 0.4
     assert read(tmp_path).trials() == TRIALS[:1]
 
@@ -187,7 +187,7 @@ def test_rubbish_at_the_end_is_left_out_and_told(folder: Path, tail: bytes) -> N
         file.write(tail)
     found = read(folder)
     assert found.trials() == TRIALS
-    assert found.dropped.endswith(f"the last {len(tail)} bytes are an incomplete line and are left out")
+    assert found.dropped.endswith(f"the last {len(tail)} bytes are an incomplete line and are ignored")
 
 
 def test_a_writer_takes_the_rubbish_away(folder: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_full_disk_leaves_no_half_line(folder: Path, monkeypatch: pytest.Monke
     journal, before = create(folder), (folder / JOURNAL).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("os.write", FullDisk(room))
-        with pytest.raises(StudyError, match=r"journal.log: must be written to, but No space left on device"):
+        with pytest.raises(StudyError, match=r"journal.log: must be writable, but No space left on device"):
             journal.note("fact", "x" * 100)
     assert (folder / JOURNAL).read_bytes() == before
     journal.note("fact", 2)

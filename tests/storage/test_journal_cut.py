@@ -72,7 +72,7 @@ def test_a_writer_goes_on_after_a_cut_at_any_byte(whole: bytes, tmp_path: Path, 
     length = round(share * len(whole))
     (tmp_path / JOURNAL).write_bytes(whole[:length])
     journal = Journal.create(tmp_path, name="small", metric=METRIC)
-    journal.settle()
+    journal.complete_records()
     before = journal.trials()
     number = journal.suggested(PARAMS, SPACE, seed=7, origin="model")
     journal.measured(number, measurement(1, 0.5))
@@ -88,7 +88,7 @@ def test_a_writer_goes_on_after_a_cut_at_any_byte(whole: bytes, tmp_path: Path, 
 def test_stock_optuna_opens_a_mended_journal(whole: bytes, tmp_path: Path, share: float) -> None:
     (tmp_path / JOURNAL).write_bytes(whole[: round(share * len(whole))])
     ours = Journal.create(tmp_path, name="small", metric=METRIC)
-    ours.settle()
+    ours.complete_records()
     storage = JournalStorage(JournalFileBackend(str(tmp_path / JOURNAL)))
     theirs = optuna.load_study(study_name="small", storage=storage).get_trials()
     assert [(trial.number, trial.params) for trial in theirs] == [(trial.number, PARAMS) for trial in ours.trials()]

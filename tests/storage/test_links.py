@@ -61,7 +61,7 @@ def handle_of_file(handle: int) -> bool:
 
 def test_a_storage_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcntl.flock", refusing(errno.ENOLCK))
-    with pytest.raises(StudyError, match=r"must stand on a file system with locks \(flock\)"), files.locked(tmp_path):
+    with pytest.raises(StudyError, match=r"must be on a file system with locks \(flock\)"), files.locked(tmp_path):
         pass
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from automl.storage import files, outage
-from automl.storage.outage import AWAY, FULL, LONGEST, PASSING, Patience, held, patiently
+from automl.storage.outage import FULL, LONGEST, TRANSIENT, UNAVAILABLE, RetrySettings, retries_enabled, retry_on_outage
 from automl.study.errors import StudyError
 from tests.builders import written
 
@@ -26,8 +26,8 @@ class Time:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def patience(self, stopping: Callable[[], bool] = outage.never) -> Patience:
-        return Patience(lambda text: self.said.append((self.now, text)), stopping, lambda: self.now, self.sleep)
+    def settings(self, stopping: Callable[[], bool] = outage.never) -> RetrySettings:
+        return RetrySettings(lambda text: self.said.append((self.now, text)), stopping, lambda: self.now, self.sleep)
 
 
 class Failing:
@@ -47,45 +47,45 @@ class Failing:
 def test_a_write_is_tried_again_at_growing_distances_until_it_succeeds() -> None:
     time = Time()
     write = Failing(time, until=130)
-    with held(time.patience()):
-        assert patiently(PLACE, write) == "written"
+    with retries_enabled(time.settings()):
+        assert retry_on_outage(PLACE, write) == "written"
     gaps = [later - earlier for earlier, later in pairwise(write.tried)]
     assert gaps == [1, 2, 4, 8, *[LONGEST] * (len(gaps) - 4)]
 
 
 def test_what_is_wrong_is_said_at_once_then_every_minute_and_when_it_is_over() -> None:
     time = Time()
-    with held(time.patience()):
-        patiently(PLACE, Failing(time, until=130))
-    waits = "storage: /storage: No space left on device; everything waits until there is room"
+    with retries_enabled(time.settings()):
+        retry_on_outage(PLACE, Failing(time, until=130))
+    waits = "storage: /storage: No space left on device; writes wait until there is free space"
     assert [text for _, text in time.said[:-1]] == [waits] * 3
-    assert time.said[-1][1] == "storage: /storage: there is room again after 2m15s"
+    assert time.said[-1][1] == "storage: /storage: there is free space again after 2m15s"
     moments = [moment for moment, _ in time.said[:-1]]
     assert moments[0] == 0
     assert all(60 <= later - earlier <= 75 for earlier, later in pairwise(moments))
 
 
-@pytest.mark.parametrize("number", sorted(PASSING))
+@pytest.mark.parametrize("number", sorted(TRANSIENT))
 def test_every_trouble_that_passes_is_waited_for(number: int) -> None:
     time = Time()
-    with held(time.patience()):
-        assert patiently(PLACE, Failing(time, until=5, number=number)) == "written"
-    over = "there is room" if number in FULL else "it can be written"
+    with retries_enabled(time.settings()):
+        assert retry_on_outage(PLACE, Failing(time, until=5, number=number)) == "written"
+    over = "there is free space" if number in FULL else "it is writable"
     assert [text.partition(": ")[2] for _, text in time.said] == [
-        f"/storage: {os.strerror(number)}; everything waits until {over}",
+        f"/storage: {os.strerror(number)}; writes wait until {over}",
         f"/storage: {over} again after 7s",
     ]
 
 
 def test_the_two_kinds_of_trouble_are_told_apart() -> None:
-    assert not FULL & AWAY
+    assert not FULL & UNAVAILABLE
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENAMETOOLONG])
 def test_a_trouble_that_does_not_pass_is_raised_at_once(number: int) -> None:
     time = Time()
-    with held(time.patience()), pytest.raises(OSError, match=os.strerror(number)):
-        patiently(PLACE, Failing(time, until=5, number=number))
+    with retries_enabled(time.settings()), pytest.raises(OSError, match=os.strerror(number)):
+        retry_on_outage(PLACE, Failing(time, until=5, number=number))
     assert (time.now, time.said) == (0, [])
 
 
@@ -95,38 +95,42 @@ def test_a_trouble_that_turns_into_one_that_does_not_pass_ends_the_waiting() -> 
     def write() -> None:
         raise OSError(errno.ENOSPC if time.now < 3 else errno.EACCES, "no")
 
-    with held(time.patience()), pytest.raises(PermissionError, match="no"):
-        patiently(PLACE, write)
+    with retries_enabled(time.settings()), pytest.raises(PermissionError, match="no"):
+        retry_on_outage(PLACE, write)
 
 
 def test_a_stop_ends_the_waiting_within_a_second_and_says_to_resume() -> None:
     time = Time()
     with (
-        held(time.patience(lambda: time.now >= 100)),
-        pytest.raises(StudyError, match=r"/storage: must be written to, but No space left .* then resume the study"),
+        retries_enabled(time.settings(lambda: time.now >= 100)),
+        pytest.raises(StudyError, match=r"/storage: must be writable, but No space left .* then resume the study"),
     ):
-        patiently(PLACE, Failing(time, until=1000))
+        retry_on_outage(PLACE, Failing(time, until=1000))
     assert time.now < 101
 
 
-def test_the_one_who_runs_the_jobs_may_end_the_waiting_of_the_one_who_holds_patience() -> None:
+def test_retries_end_when_the_source_stops() -> None:
     time = Time()
-    with held(time.patience()), outage.ended_by(lambda: True), pytest.raises(StudyError, match="asked to stop"):
-        patiently(PLACE, Failing(time, until=1000))
-    with outage.ended_by(lambda: True), pytest.raises(OSError, match="No space left"):
-        patiently(PLACE, Failing(time, until=1000))
+    with (
+        retries_enabled(time.settings()),
+        outage.retries_end_when(lambda: True),
+        pytest.raises(StudyError, match="a stop was requested"),
+    ):
+        retry_on_outage(PLACE, Failing(time, until=1000))
+    with outage.retries_end_when(lambda: True), pytest.raises(OSError, match="No space left"):
+        retry_on_outage(PLACE, Failing(time, until=1000))
 
 
-def test_without_patience_a_write_fails_at_once() -> None:
+def test_without_retries_enabled_a_write_fails_at_once() -> None:
     with pytest.raises(OSError, match="No space left"):
-        patiently(PLACE, Failing(Time(), until=5))
+        retry_on_outage(PLACE, Failing(Time(), until=5))
 
 
-def test_patience_is_over_with_its_block() -> None:
-    with held(Time().patience()):
+def test_retries_end_with_their_block() -> None:
+    with retries_enabled(Time().settings()):
         pass
     with pytest.raises(OSError, match="No space left"):
-        patiently(PLACE, Failing(Time(), until=5))
+        retry_on_outage(PLACE, Failing(Time(), until=5))
 
 
 @pytest.mark.parametrize("call", ["fsync", "open", "replace"])
@@ -153,7 +157,7 @@ def test_a_whole_file_waits_at_whatever_step_it_fails(
         return real(*given, **named)
 
     monkeypatch.setattr(owner, call, failing)
-    with held(time.patience()):
+    with retries_enabled(time.settings()):
         write(path)
     assert path.read_text() == "new"
     assert {found.name for found in tmp_path.iterdir()} <= {"file", "source"}

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from automl.apps.cli import app
 from automl.storage import curves_file
 from automl.storage.journal import Journal
-from automl.storage.outage import held
+from automl.storage.outage import retries_enabled
 from automl.storage.registry import Registry
 from automl.study import Ending, Job, State, Trial
 from automl.study.errors import StudyError
@@ -77,12 +77,12 @@ def test_a_study_on_a_full_disk_waits_until_there_is_room(
 ) -> None:
     folder, voice = storage.folder / "small", Voice(storage.empty)
     source = open_search(folder, SPEC, workers=2)
-    with held(voice.patience()):
+    with retries_enabled(voice.settings()):
         simulate(source, troubled_by(storage.fill, after=after), clock=Clock())
         source.close()
     first, *_, last = voice.said
-    assert re.fullmatch(r"storage: /.*: No space left on device; everything waits until there is room", first)
-    assert re.fullmatch(r"storage: /.*: there is room again after \d+s", last)
+    assert re.fullmatch(r"storage: /.*: No space left on device; writes wait until there is free space", first)
+    assert re.fullmatch(r"storage: /.*: there is free space again after \d+s", last)
     same_study(folder, *untroubled)
 
 
@@ -92,10 +92,10 @@ def test_a_study_on_a_storage_that_turns_read_only_waits_until_it_can_be_written
 ) -> None:
     folder, voice = storage.folder / "small", Voice(lambda: storage.remount("rw"))
     source = open_search(folder, SPEC, workers=2)
-    with held(voice.patience()):
+    with retries_enabled(voice.settings()):
         simulate(source, troubled_by(lambda: storage.remount("ro")), clock=Clock())
         source.close()
-    assert voice.said[0].endswith(": Read-only file system; everything waits until it can be written")
+    assert voice.said[0].endswith(": Read-only file system; writes wait until it is writable")
     same_study(folder, *untroubled)
 
 
@@ -106,8 +106,8 @@ def test_a_study_that_is_stopped_while_it_waits_is_resumed_without_loss(
     folder, asked = storage.folder / "small", threading.Event()
     source = open_search(folder, SPEC, workers=2)
     with (
-        held(Voice(asked.set).patience(asked.is_set)),
-        pytest.raises(StudyError, match=r"must be written to, but No space left .*; fix that, then resume the study"),
+        retries_enabled(Voice(asked.set).settings(asked.is_set)),
+        pytest.raises(StudyError, match=r"must be writable, but No space left .*; fix that, then resume the study"),
     ):
         simulate(source, troubled_by(storage.fill), clock=Clock())
     storage.empty()
@@ -117,7 +117,7 @@ def test_a_study_that_is_stopped_while_it_waits_is_resumed_without_loss(
 
 
 @pytest.mark.slow
-def test_without_patience_a_full_disk_is_one_message(storage: Storage) -> None:
+def test_without_retries_a_full_disk_is_one_message(storage: Storage) -> None:
     source = open_search(storage.folder / "small", SPEC)
     with pytest.raises((StudyError, OSError), match="No space left on device"):
         simulate(source, troubled_by(storage.fill), clock=Clock())
@@ -161,7 +161,7 @@ def test_a_training_on_a_full_disk_waits_and_completes(tmp_path: Path, data: Pat
         job = job_at(storage.folder / "trial", data, epochs=2)
 
         def work() -> None:
-            with held(voice.patience()):
+            with retries_enabled(voice.settings()):
                 endings.append(worker.run(job, lambda _measurement: None))
 
         thread = threading.Thread(target=work)

@@ -68,7 +68,7 @@ def test_a_rollback_goes_further_back_each_time_and_never_forward(registry: Regi
     assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 2, PREVIOUS: 1}
     assert registry.rollback(why="nor was that") == 1
     assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 1}
-    with pytest.raises(RegistryError, match=r"must have a previous champion to go back to, but has .*automl promote"):
+    with pytest.raises(RegistryError, match=r"must have a previous champion to roll back to, but has .*automl promote"):
         registry.rollback(why="and now")
     registry.promote(3, why="mended")
     assert registry.aliases() == {CHALLENGER: 3, CHAMPION: 3, PREVIOUS: 1}
@@ -104,7 +104,7 @@ def test_a_move_that_was_recorded_and_never_made_counts_for_nothing(registry: Re
 
 def test_a_rollback_without_a_previous_champion_is_refused(registry: Registry) -> None:
     registry.promote(1, why="first")
-    with pytest.raises(RegistryError, match=r"must have a previous champion to go back to, but has .*'champion': 1"):
+    with pytest.raises(RegistryError, match=r"must have a previous champion to roll back to, but has .*'champion': 1"):
         registry.rollback(why="no")
 
 
@@ -224,7 +224,7 @@ def test_a_second_writer_waits_for_nobody(registry: Registry, tmp_path: Path) ->
             lambda: registry.promote(1, why="no"),
             lambda: registry.rollback(why="no"),
         ):
-            with pytest.raises(StudyError, match="one writer at a time must hold"):
+            with pytest.raises(StudyError, match="must have one writer at a time"):
                 write()
 
 

@@ -87,7 +87,7 @@ def test_a_folder_or_file_that_is_a_link_leading_out_is_refused(tmp_path: Path, 
     storage, outside = tmp_path / "storage", tmp_path / "outside"
     outside.mkdir()
     linked(name)(storage, outside)
-    with pytest.raises(StudyError, match=rf"{name}: must stay in the storage, but is a link to .*outside"):
+    with pytest.raises(StudyError, match=rf"{name}: must not link out of the storage, but is a link to .*outside"):
         opened_at(storage)
     assert list(outside.iterdir()) == []
 
@@ -96,7 +96,7 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "storage" / "runs" / "small"
     folder.mkdir(parents=True)
     (folder / "trials").symlink_to(folder / "trials")
-    with pytest.raises(StudyError, match="trials: must stay in the storage"):
+    with pytest.raises(StudyError, match="trials: must not link out of the storage"):
         symlinks.check(folder)
 
 
@@ -127,6 +127,6 @@ def test_a_model_that_lies_outside_is_not_taken_for_the_study_s_own(tmp_path: Pa
     secret = written(tmp_path, "secret.pt", "outside")
     (folder / "link.pt").symlink_to(secret)
     frame = Frame(folder, spec_of(), folder, gpus=0, threads=1, concurrent=1)
-    assert frame.whole(model) == model
+    assert frame.absolute(model) == model
     assert adopt(spec_of(model=model), folder).model == model
     assert not (folder / "models").exists()

@@ -113,8 +113,8 @@ def test_a_baseline_outside_the_space_is_recorded_and_not_sampled_from(tmp_path:
     assert strategy.draw() == (ONLY_SGD.defaults(), "default")
     seen = strategy._sampler._seen[0]
     seen.best = 0.9
-    assert not seen.shows
-    assert not seen.awaited
+    assert not seen.has_value
+    assert not seen.pending
 
 
 def test_a_study_keeps_the_baseline_that_it_began_with(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_study_keeps_the_baseline_that_it_began_with(tmp_path: Path) -> None:
     more = DataSet(data.source, {0: "a", 1: "b"}, images, {}, (), "f" * 64)
     again = Journal.create(tmp_path, name="s", metric=METRIC)
     assert plain_training.recorded(again, more, space=spec.search_space, train=spec.train, epochs=6) == first
-    assert "outside the space, trained with optimizer=AdamW" in plain_training.told(first)
+    assert "outside the space, trained with optimizer=AdamW" in plain_training.summary(first)
 
 
 def test_a_study_that_an_earlier_version_began_has_none(tmp_path: Path) -> None:

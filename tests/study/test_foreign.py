@@ -44,7 +44,7 @@ def refused(folder: Path, text: str, *, name: str = "spec.yaml", **overrides: An
 def test_a_parameter_as_another_tool_writes_it_is_told_as_it_reads_here(
     tmp_path: Path, value: str, reading: str
 ) -> None:
-    assert f"space.lr0: is written here as {reading}, but got " in refused(tmp_path, f"{OWN}space:\n  lr0: {value}\n")
+    assert f"space.lr0: must be written as {reading}, but got " in refused(tmp_path, f"{OWN}space:\n  lr0: {value}\n")
 
 
 def test_what_is_told_is_taken(tmp_path: Path) -> None:
@@ -54,12 +54,12 @@ def test_what_is_told_is_taken(tmp_path: Path) -> None:
 
 def test_an_override_is_read_alike(tmp_path: Path) -> None:
     found = refused(tmp_path, f"{OWN}space:\n  {LR0}\n", **{"space.momentum": "(0.6, 0.98)"})
-    assert "space.momentum: is written here as {low: 0.6, high: 0.98, default: 0.9}" in found
+    assert "space.momentum: must be written as {low: 0.6, high: 0.98, default: 0.9}" in found
 
 
 @pytest.mark.parametrize("value", ["fast", "os.system('x')", "[]", "lambda: 1", "tune.sample_from(f)", "(1,"])
 def test_what_is_no_range_of_anyone_is_left_to_the_other_laws(tmp_path: Path, value: str) -> None:
-    assert "is written here as" not in refused(tmp_path, f'{OWN}space:\n  lr0: "{value}"\n')
+    assert "must be written as" not in refused(tmp_path, f'{OWN}space:\n  lr0: "{value}"\n')
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_is_no_range_of_anyone_is_left_to_the_other_laws(tmp_path: Path, va
 )
 def test_a_python_program_is_read_and_not_run(tmp_path: Path, program: str) -> None:
     found = refused(tmp_path, f"raise SystemExit(9)\n{program}\n", name="tune.py")
-    assert "is a Python program, which is not run; its space reads here as follows" in found
+    assert "is a Python program, which is not run; its search space in the syntax of this program" in found
     assert f"  space:\n    {LR0}\n  train: {{batch: 8}}" in found
 
 
@@ -88,9 +88,9 @@ def test_a_python_file_without_a_space_is_called_one(tmp_path: Path, text: str) 
         ("path: x\ntrain: images\nval: images\nnames: [a]\n", "is that of a data set; pass it with --data"),
         ("train: ../train/images\nnc: 2\nval: ../val\n", "is that of a data set; pass it with --data"),
         ("nc: 3\nbackbone: []\nhead: []\n", "is that of a model; pass it with --model"),
-        ("task: detect\nlr0: 0.01\nmomentum: 0.9\nmosaic: 1.0\n", "holds settings of Ultralytics"),
-        ("lr0: [0.001, 0.1]\nbatch: 8\n", f"reads here as follows: copy a shipped space, such as search_spaces/"
-         f"yolo_small.yaml, and put in\n  space:\n    {LR0}\n  train: {{batch: 8}}"),
+        ("task: detect\nlr0: 0.01\nmomentum: 0.9\nmosaic: 1.0\n", "contains settings of Ultralytics"),
+        ("lr0: [0.001, 0.1]\nbatch: 8\n", "search space in the syntax of this program: copy a shipped space, such as "
+         f"search_spaces/yolo_small.yaml, and insert\n  space:\n    {LR0}\n  train: {{batch: 8}}"),
         ("method: bayes\nparameters:\n  lr0: {min: 0.001, max: 0.1}\n", f"\n  space:\n    {LR0}"),
     ],
 )  # fmt: skip

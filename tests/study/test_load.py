@@ -24,7 +24,7 @@ space:
 """
 
 
-NEWER = "a newer automl wrote it; update this one, or go on with that one"
+NEWER = "a newer automl wrote it; update this one, or use the newer one"
 
 
 def unsealed(spec: study_spec.StudySpec) -> str:
@@ -61,7 +61,7 @@ def test_an_override_wins_over_the_file_at_any_depth(tmp_path: Path) -> None:
 
 
 def test_an_override_below_a_value_names_what_stands_there(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"spec.yaml: budget.trials.x: cannot be set, since trials holds 4"):
+    with pytest.raises(SpecError, match=r"spec.yaml: budget.trials.x: cannot be set, since trials is 4"):
         study_load.load(written(tmp_path, "spec.yaml", TEXT), rules=FakeRules(), overrides={"budget.trials.x": 1})
 
 
@@ -214,7 +214,7 @@ def test_a_byte_that_was_damaged_in_a_study_s_description_is_one_message(tmp_pat
 
 def test_a_study_s_description_with_a_broken_checksum_says_what_to_do(tmp_path: Path) -> None:
     path = written(tmp_path, "study.yaml", study_load.dump(spec_of()).replace("trials: 4", "trials: 5"))
-    with pytest.raises(SpecError, match=r"study.yaml:1: the checksum must hold.*bring it back from a copy.*on purpose"):
+    with pytest.raises(SpecError, match=r"study.yaml:1: the checksum must match.*restore it from a copy.*on purpose"):
         study_load.stored(path)
 
 
@@ -233,7 +233,7 @@ SECRET = "postgresql://user:hunter2@host/db"
     ],
 )
 def test_an_address_with_a_password_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
-    with pytest.raises(SpecError, match=r"spec.yaml:\d+: must not hold an address with a password") as caught:
+    with pytest.raises(SpecError, match=r"spec.yaml:\d+: must not contain a URL with a password") as caught:
         load(tmp_path, text)
     assert "hunter2" not in str(caught.value)
 
@@ -244,7 +244,7 @@ def test_an_address_with_a_password_in_an_override_is_refused_and_not_repeated(t
         lambda: yaml_io.read_value(SECRET),
         lambda: load(tmp_path, **{SECRET: "1"}),
     ):
-        with pytest.raises(SpecError, match="must not hold an address with a password") as caught:
+        with pytest.raises(SpecError, match="must not contain a URL with a password") as caught:
             call()
         assert "hunter2" not in str(caught.value)
 

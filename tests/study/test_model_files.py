@@ -53,8 +53,8 @@ def test_a_name_that_no_file_can_have_stands_for_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("/nowhere/a.pt", "weights (.pt) that are there"), ("yolo11n.yaml", "weights (.pt) that are there"),
-        ("evil.pt", "must hold layers and numbers only"),
+        ("/nowhere/a.pt", "existing weights (.pt)"), ("yolo11n.yaml", "existing weights (.pt)"),
+        ("evil.pt", "must contain layers and numbers only"),
     ],
 )  # fmt: skip
 def test_weights_that_a_setting_names_are_looked_at_like_the_model(

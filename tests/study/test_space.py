@@ -70,10 +70,10 @@ def test_a_child_of_an_absent_parent_is_absent() -> None:
 @pytest.mark.parametrize(
     ("when", "mistake"),
     [
-        ({"later": ("x",)}, "must name a parameter with choices that stands earlier in space, one of ['kind']"),
-        ({"none": ("x",)}, "must name a parameter with choices that stands earlier in space, one of ['kind']"),
-        ({"child": ("x",)}, "must name a parameter with choices that stands earlier in space, one of ['kind']"),
-        ({"number": (1.0,)}, "must name a parameter with choices that stands earlier in space, one of ['kind']"),
+        ({"later": ("x",)}, "must name a parameter with choices that comes earlier in space, one of ['kind']"),
+        ({"none": ("x",)}, "must name a parameter with choices that comes earlier in space, one of ['kind']"),
+        ({"child": ("x",)}, "must name a parameter with choices that comes earlier in space, one of ['kind']"),
+        ({"number": (1.0,)}, "must name a parameter with choices that comes earlier in space, one of ['kind']"),
         ({"kind": ("x", "z")}, "must be among the choices ['x', 'y'], but got ['z']"),
         ({"kind": ()}, "must name at least one of the choices ['x', 'y'], but got none"),
     ],
@@ -116,7 +116,7 @@ def rate(**when: tuple[ParamValue, ...]) -> Real:
     return Real(0.1, 1.0, 0.5, when=when)
 
 
-WITHOUT = "must say when it holds, such as when: {optimizer: [SGD]}, but has no when"
+WITHOUT = "must have a condition, such as when: {optimizer: [SGD]}, but has no when"
 APART = "space.a: 0 and 1 must exclude each other by one parameter in when without a common value, but got"
 
 
@@ -132,7 +132,7 @@ APART = "space.a: 0 and 1 must exclude each other by one parameter in when witho
         ([rate(kind=("x",)), rate(kind=("z",))],
          ["space.a.1.when.kind: must be among the choices ['x', 'y'], but got ['z']"]),
         ([rate(none=(1,))],
-         ["space.a.0.when.none: must name a parameter with choices that stands earlier in space, one of "
+         ["space.a.0.when.none: must name a parameter with choices that comes earlier in space, one of "
           "['kind', 'other']"]),
     ],
 )  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_parameter_without_effect_is_called_dead(
 def test_a_parameter_that_auto_ignores_is_refused_with_the_remedy() -> None:
     (told,) = dead_parameters(space_of(optimizer=WITH_AUTO, lr0=RATE), SETTINGS, epochs=20)
     assert told == (
-        "space.lr0: optimizer=auto ignores it, so it must not exist there; add when: {optimizer: [SGD, AdamW]}"
+        "space.lr0: optimizer=auto ignores it, so it must be conditional; add when: {optimizer: [SGD, AdamW]}"
     )
 
 
@@ -196,7 +196,7 @@ def test_a_parameter_that_auto_ignores_is_refused_with_the_remedy() -> None:
         (space_of(mosaic=RATE), 6, "--set train.close_mosaic=3, or --set ladder.max_epochs=11"),
         (space_of(mosaic=RATE), 2, "--set train.close_mosaic=1, or --set ladder.max_epochs=11"),
         (space_of(close_mosaic=Choice((9, 12), 9)), 6,
-         "give space.close_mosaic values below 6, or --set ladder.max_epochs=10"),
+         "set space.close_mosaic to values below 6, or --set ladder.max_epochs=10"),
         (space_of(lr0=RATE), 6, "--set train.optimizer=SGD, or search space.optimizer"),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ def test_another_unicode_encoding_is_named(tmp_path: Path, encoding: str) -> Non
 @pytest.mark.parametrize(("text", "encoding"), [("names: [größe]", "cp1252"), ("train: 数据", "gbk")])
 def test_a_code_page_in_a_value_is_refused(tmp_path: Path, text: str, encoding: str) -> None:
     (tmp_path / "a.yaml").write_text(text, encoding=encoding)
-    with pytest.raises(SpecError, match=r"byte 0x.. in line 1 is none .*; save it as UTF-8"):
+    with pytest.raises(SpecError, match=r"byte 0x.. in line 1 is not .*; save it as UTF-8"):
         read_yaml(tmp_path / "a.yaml")
 
 

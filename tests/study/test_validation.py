@@ -38,15 +38,15 @@ def changed(folder: Path, **changes: str) -> Path:
 @pytest.mark.parametrize(
     ("content", "law"),
     [
-        (b"", "must hold `key: value` lines, but holds nothing"),
-        (b"# only a comment\n", "must hold `key: value` lines, but holds nothing"),
-        (b"[1, 2]", "must hold `key: value` lines, but holds a list"),
-        (b"just text", "must hold `key: value` lines, but holds a str"),
-        (bytes(range(256)), "must be UTF-8 text, but byte 0x80 in line 2 is none"),
+        (b"", "must contain `key: value` lines, but contains nothing"),
+        (b"# only a comment\n", "must contain `key: value` lines, but contains nothing"),
+        (b"[1, 2]", "must contain `key: value` lines, but contains a list"),
+        (b"just text", "must contain `key: value` lines, but contains a str"),
+        (bytes(range(256)), "must be UTF-8 text, but byte 0x80 in line 2 is not"),
         ("name: ü".encode("utf-16"), "must be UTF-8 text, but its encoding is UTF-16; save it as UTF-8"),
         (b"a: \0", "must be YAML, but unacceptable character #x0000"),
         (b"a: [1", "must be YAML, but while parsing a flow sequence at line 1, column 4"),
-        (b"a: 1\nb: 2\na: 3", "must be YAML, but a key must stand once, but ['a'] stands twice at line 1, column 1"),
+        (b"a: 1\nb: 2\na: 3", "must be YAML, but a key must appear once, but ['a'] appears twice at line 1, column 1"),
         (b"a: 1\n---\nb: 2", "must be YAML, but expected a single document"),
         (b"a: " + b"[" * 3000, "must be YAML, but it is nested too deep"),
         (b"a: 2024-13-45", "must be YAML, but month must be in 1..12 at line 1, column 4"),
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str) ->
         ("train", "{max_epochs: 3}",
          "train.max_epochs: is not a setting of Ultralytics; did you mean ladder.max_epochs?"),
         ("budget", "{}", "budget.trials: must be given"),
-        ("budget", "[1]", "budget: must hold `key: value` lines, but got [1]"),
+        ("budget", "[1]", "budget: must contain `key: value` lines, but got [1]"),
         ("budgte", "1", "budgte: is not a known key; did you mean budget?"),
         ("1", "2", "1: must have keys that are text, but got 1"),
         ("name", "3", "name: must be text, but got 3"),
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str) ->
         ("ladder", "{min_epochs: 1, max_epochs: 6, reduction_factor: 1}",
          "ladder.reduction_factor: must be greater than or equal to 2, but got 1"),
         ("resources", "{gpus: 2}",
-         "resources.gpus: must be at most 1 (one GPU or a share of one a trial), but got 2; --set resources.gpus=1"),
+         "resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got 2; --set resources.gpus=1"),
         ("resources", "{gpus: true}", "resources.gpus: must be 'auto' or a number, but got True"),
         ("resources", "{cpus: 0}", "resources.cpus: must be 'auto' or greater than 0, but got 0"),
         ("resources", "{concurrent: 1.5}", "resources.concurrent: must be 'auto' or a whole number, but got 1.5"),
@@ -129,13 +129,13 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str) ->
         ("gates", "{require_engine: 1}", "gates.require_engine: must be true or false, but got 1"),
         ("export", "{engine: trt}",
          "export.engine: must be 'auto', 'tensorrt', 'tensorrt_rtx' or 'none', but got 'trt'"),
-        ("train", "[1]", "train: must hold `key: value` lines, but got [1]"),
+        ("train", "[1]", "train: must contain `key: value` lines, but got [1]"),
         ("train", "{1: 2}", "train.1: must have keys that are text, but got 1"),
         ("train", "{epochs: 3}", "train.epochs: cannot be set here: set ladder.max_epochs"),
         ("train", "{zzz: 3}", "train.zzz: is not a setting of Ultralytics"),
         ("train", "{batches: 3}", "train.batches: is not a setting of Ultralytics; did you mean batch?"),
         ("train", "{imgsz: big}", "train.imgsz: must be a number, but got 'big'"),
-        ("train", "{lr0: 1}", "train.lr0: must not be fixed and searched at once, but stands in train and in space; "
+        ("train", "{lr0: 1}", "train.lr0: must not be fixed and searched at once, but is in train and in space; "
          "remove one of them"),
         *(("train", f"{{cache: {value}}}",
            f"train.cache: must be a finite number, text, true, false, null or a list, but got {shown}")
@@ -150,8 +150,8 @@ def test_a_wrong_value_is_one_line_with_key_law_and_value(tmp_path: Path, key: s
 @pytest.mark.parametrize(
     ("value", "mistake"),
     [
-        ("3", ": must hold `key: value` lines, but got 3"),
-        ("null", ": must hold `key: value` lines, but got None"),
+        ("3", ": must contain `key: value` lines, but got 3"),
+        ("null", ": must contain `key: value` lines, but got None"),
         ("{low: 0.1, high: 0.01, default: 0.1}", ": low < high must hold, but got low=0.1, high=0.01"),
         ("{low: 1, high: 1, default: 1}", ": low < high must hold, but got low=1, high=1"),
         ("{low: 0.1, high: 0.2, default: 1}",
@@ -176,18 +176,18 @@ def test_a_wrong_value_is_one_line_with_key_law_and_value(tmp_path: Path, key: s
                                  ("[5, 5]", "[5, 5]")]),
         ("{choices: [[1], 2], default: 2}",
          ".choices.0: must be a number or a whole number or text or true or false, but got [1]"),
-        ("{low: 1, high: 2, default: 1, when: 3}", ".when: must hold `key: value` lines, but got 3"),
+        ("{low: 1, high: 2, default: 1, when: 3}", ".when: must contain `key: value` lines, but got 3"),
         ("{low: 1, high: 2, default: 1, when: {optimizer: SGD}}", ".when.optimizer: must be a list, but got 'SGD'"),
         ("{low: 1, high: 2, default: 1, when: {lr0: [1]}}",
-         ".when.lr0: must name a parameter with choices that stands earlier in space, one of ['optimizer']"),
+         ".when.lr0: must name a parameter with choices that comes earlier in space, one of ['optimizer']"),
         ("{low: 1, high: 2, default: 1, when: {optimizer: []}}",
          ".when.optimizer: must name at least one of the choices ['SGD', 'AdamW'], but got none"),
         ("{low: 1, high: 2, default: 1, when: {optimizer: [Adam]}}",
          ".when.optimizer: must be among the choices ['SGD', 'AdamW'], but got ['Adam']"),
         ("[]", ": must have at least 1 item, but got []"),
-        ("[3]", ".0: must hold `key: value` lines, but got 3"),
+        ("[3]", ".0: must contain `key: value` lines, but got 3"),
         (f"[{LR0}]",
-         ".0: must say when it holds, such as when: {optimizer: [SGD]}, but has no when"),
+         ".0: must have a condition, such as when: {optimizer: [SGD]}, but has no when"),
         (f"[{OF_SGD}, {{choices: [1, 2], default: 1, when: {{optimizer: [AdamW]}}}}]",
          ".1: must be a range with low and high: only numbers can have alternatives, but got {'choices': [1, 2], "
          "'default': 1, 'when': {'optimizer': ['AdamW']}}"),
@@ -219,7 +219,7 @@ def test_conditions_in_a_circle_are_refused(tmp_path: Path) -> None:
         "{optimizer: {choices: [SGD], default: SGD, when: {cache: [1]}},"
         " cache: {choices: [1], default: 1, when: {optimizer: [SGD]}}}"
     )
-    law = "must name a parameter with choices that stands earlier in space, one of []"
+    law = "must name a parameter with choices that comes earlier in space, one of []"
     assert told(changed(tmp_path, space=space)) == (f"space.optimizer.when.cache: {law}",)
 
 
@@ -239,7 +239,7 @@ def test_a_model_is_a_file_that_is_there_or_a_packaged_description(tmp_path: Pat
     quoted = yaml.safe_dump(model, default_style='"', width=1000).strip()
     space = f"{{model: {{choices: [tiny.yaml, {quoted}], default: tiny.yaml}}}}"
     (mistake,) = told(changed(tmp_path, model=quoted, space=space))
-    assert mistake.startswith("model, space.model: must be a file that is there")
+    assert mistake.startswith("model, space.model: must be an existing file")
     assert "but got" in mistake
 
 

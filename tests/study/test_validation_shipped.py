@@ -65,8 +65,8 @@ def test_a_shipped_space_names_no_file_of_this_machine(path: Path) -> None:
         ),
         ("train.batch", -1, "train.batch: must be a positive whole number, but got -1"),
         ("train.epochs", 3, "train.epochs: cannot be set here: set ladder.max_epochs"),
-        ("train.device", 0, "train.device: cannot be set here: Ray places trials; set resources.gpus"),
-        ("train.project", "x", "train.project: cannot be set here: it is set for every trial alike"),
+        ("train.device", 0, "train.device: cannot be set here: Ray assigns the devices; set resources.gpus"),
+        ("train.project", "x", "train.project: cannot be set here: it is the same for every trial"),
         ("train.momentun", 1, "train.momentun: is not a setting of Ultralytics; did you mean momentum?"),
         ("space.lr1", {"low": 0.1, "high": 1.0, "default": 0.5}, "space.lr1: is not a setting of Ultralytics"),
     ],
@@ -103,7 +103,7 @@ NO_MODELS = ["*", "yolo*.yaml", "?", "[a-z]*.yaml", "", ".", "..", "**", "yolo11
 @pytest.mark.parametrize("name", NO_MODELS)
 def test_a_model_that_is_neither_a_file_nor_packaged_is_refused(tmp_path: Path, name: str) -> None:
     copy = written(tmp_path, "smoke.yaml", (SPACES / "smoke.yaml").read_text())
-    with pytest.raises(SpecError, match=r"smoke.yaml: model: must be a file that is there"):
+    with pytest.raises(SpecError, match=r"smoke.yaml: model: must be an existing file"):
         study_load.load(copy, rules=yolo, overrides={"model": name})
 
 

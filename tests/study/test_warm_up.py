@@ -80,7 +80,7 @@ def test_a_warning_tells_the_numbers_and_the_remedy(changes: dict[str, Any], rem
 def test_a_study_too_short_for_its_warm_up_is_told_so_with_the_numbers() -> None:
     assert said(first=4, last=10) == (
         "ladder.min_epochs: should be at least 2 x the longest warm-up of a trial, 2 x 3 epochs, but got 4: good "
-        "params may be pruned before they learn; no min_epochs is large enough, since a rung lies at epoch 5 at the "
+        "params may be pruned before they learn; no min_epochs is large enough, since a rung is at epoch 5 at the "
         "latest, half of ladder.max_epochs=10: --set ladder.max_epochs=12, or a shorter warm-up: "
         "--set train.warmup_epochs=2"
     )

@@ -139,8 +139,8 @@ def test_a_no_is_told_as_a_proper_result(tmp_path: Path) -> None:
     _, words = page_of(tmp_path, facts=FACTS | refused | {"further": {"seeds": 3, "retrainings": 10}})
     assert "Nothing was promoted" in words
     assert "Champion: " not in words
-    assert "not shown, which is a proper result: +0.3000" in words
-    assert "3 more seeds of each would decide it if the difference holds" in words
+    assert "not shown, which is a valid result: +0.3000" in words
+    assert "3 more seeds of each would decide it if the difference persists" in words
     assert "model.engine" not in words
 
 
@@ -154,13 +154,13 @@ def test_a_verdict_of_an_earlier_version_is_told_with_its_gates(tmp_path: Path) 
 def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
     _, words = page_of(tmp_path, facts=FACTS | {"challenger": [], "default": [], "over_baseline": None})
     assert "not known: no model of the baseline was trained to the end" in words
-    assert "not known: nothing was trained again on fresh seeds (confirm.seeds is 0)" in words
+    assert "not known: no model was retrained on fresh seeds (confirm.seeds is 0)" in words
 
 
 @pytest.mark.parametrize("bound", [None, -inf])
 def test_a_bound_that_is_not_there_is_said_so(tmp_path: Path, bound: float | None) -> None:
     _, words = page_of(tmp_path, facts=FACTS | {"lower_bound": bound, "default": [0.3]})
-    assert "how sure that is cannot be told from fewer than two scores a side" in words
+    assert "its confidence is unknown with fewer than two scores a side" in words
     assert "inf" not in words
 
 

@@ -112,7 +112,7 @@ def test_the_title_tells_how_far_the_study_is(trials: list[Trial], title: str) -
 
 
 def that_matter(spec: StudySpec, trials: list[Trial]) -> list[str]:
-    return status.params_that_matter(spec.search_space, trials, metric=spec.metric, epoch=spec.ladder.first_rung)
+    return status.important_params(spec.search_space, trials, metric=spec.metric, epoch=spec.ladder.first_rung)
 
 
 def test_of_a_large_space_the_parameters_that_matter_are_shown() -> None:
@@ -160,8 +160,8 @@ def test_a_trial_without_a_worker_waits() -> None:
     trials = [trial_of(0, [0.1]), trial_of(1, [0.1]), trial_of(2), completed(3, [0.1] * 6), trial_of(4, [0.1, 0.2])]
     beats = {0: fresh, 1: old, 2: None, 4: None}
     ladder = spec_of().ladder
-    assert status.standing_still(trials, ladder, beats=beats) == {2: "WAITING", 4: "PAUSED"}
-    assert status.standing_still(trials, ladder, beats=beats, driven=False) == {1: "WAITING", 2: "WAITING", 4: "PAUSED"}
+    assert status.idle_states(trials, ladder, beats=beats) == {2: "WAITING", 4: "PAUSED"}
+    assert status.idle_states(trials, ladder, beats=beats, driven=False) == {1: "WAITING", 2: "WAITING", 4: "PAUSED"}
 
 
 def test_a_driver_that_runs_is_told_and_so_is_what_to_do_where_none_does() -> None:
@@ -172,8 +172,8 @@ def test_a_driver_that_runs_is_told_and_so_is_what_to_do_where_none_does() -> No
     assert status.driver(beat, finished=False, folder="runs/x").startswith("driver on a, process 7, since 2026-01-02T")
     assert status.driver(None, finished=True, folder="runs/x") == "study is finished"
     told = status.driver(old, finished=False, folder="runs/x")
-    assert told.startswith("no driver runs: continue with automl resume runs/x; the last one on a, process 7")
-    assert told.endswith("heard 2h00m ago")
+    assert told.startswith("no driver is running: resume with automl resume runs/x; last driver on a, process 7")
+    assert told.endswith("last heartbeat 2h00m ago")
 
 
 def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
@@ -192,9 +192,9 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
     now = datetime.now(UTC)
     beat = Beat(2, "b", 77, "2026-01-02T03:04:05.000+00:00", (now - timedelta(seconds=200)).isoformat())
     assert status.where(trials, spec_of().ladder, notes=notes, beats={1: beat}) == [
-        "trial 0 waits for a worker, was last heard from on 10.0.0.1; lost its worker once, last after epoch 0, "
+        "trial 0 waits for a worker, last ran on 10.0.0.1; lost its worker once, last after epoch 0, "
         "node: its node died",
-        "trial 1 does not answer, on b, process 77, since 2026-01-02T03:04:05Z, heard 3m20s ago, attempt 2",
+        "trial 1 does not respond, on b, process 77, since 2026-01-02T03:04:05Z, last heartbeat 3m20s ago, attempt 2",
         "confirmed: default_seed1",
         "gate refused: too slow",
         "verdict: not promoted, version 3",

@@ -47,7 +47,7 @@ def test_the_file_of_a_job_names_its_trainer_unless_it_is_the_usual_one(tmp_path
 
 
 def test_workers_on_other_machines_get_the_choice() -> None:
-    assert {registration.REGISTERED, registration.CHOSEN} <= {*connection.CARRIED}
+    assert {registration.REGISTERED, registration.CHOSEN} <= {*connection.FORWARDED}
 
 
 @pytest.mark.slow

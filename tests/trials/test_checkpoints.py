@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_is_kept_aside(
 
     dropped, goes_on = [line for line in capsys.readouterr().out.splitlines() if line.startswith("checkpoint:")]
     assert dropped.startswith(f"checkpoint: {job.folder / 'last.pt'}: ")
-    assert dropped.endswith("it is kept as damaged-last.pt")
+    assert dropped.endswith("it is renamed to damaged-last.pt")
     assert goes_on == "checkpoint: resumes after epoch 1, from previous.pt"
     assert (job.folder / "damaged-last.pt").read_bytes() == damaged
     assert not (job.folder / "last.pt").exists()
@@ -163,7 +163,7 @@ def test_a_kill_while_a_checkpoint_is_kept_leaves_a_whole_one(
     monkeypatch.setattr(checkpoints.Folder, "rename", lambda *given: step() or rename(*given))
 
     with pytest.raises(Killed):
-        folder.keep_state(job.folder / "last.pt")
+        folder.save_state(job.folder / "last.pt")
 
     assert checkpoints.newest(folder)[1] == done[kept]
 
@@ -176,13 +176,13 @@ def test_damaged_best_weights_give_way_to_those_of_the_checkpoint(
     truncated(job.folder / "best.pt")
     yolo.write_weights(job.folder / "last.pt", tmp_path / "last.pt")
 
-    assert checkpoints.mend_best(checkpoints.Folder(job), curves, unpack=lambda: tmp_path / "last.pt") == 2
+    assert checkpoints.repair_best(checkpoints.Folder(job), curves, unpack=lambda: tmp_path / "last.pt") == 2
 
     assert (job.folder / "best.pt").read_bytes() == (tmp_path / "last.pt").read_bytes()
     assert (job.folder / "damaged-best.pt").is_file()
     said = capsys.readouterr().out
     assert "best.pt: cannot be read as weights: " in said
-    assert "checkpoint: the best weights, those of epoch 1, are lost; those of epoch 2 take their place" in said
+    assert "checkpoint: the best weights, those of epoch 1, are lost; those of epoch 2 replace them" in said
 
 
 def test_a_finished_training_leaves_no_state_behind(tmp_path: Path, stopped: Job) -> None:

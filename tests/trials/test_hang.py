@@ -2,7 +2,7 @@
 
 import pytest
 
-from automl.trials.hang import Watch
+from automl.trials.hang import HangDetector
 from tests.simulated_study import Clock
 
 
@@ -12,39 +12,39 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def watch(clock: Clock) -> Watch:
-    watch = Watch(60.0, clock)
+def watch(clock: Clock) -> HangDetector:
+    watch = HangDetector(60.0, clock)
     watch.due()
     return watch
 
 
-def run(watch: Watch, clock: Clock, *, seconds: float, tokens: dict[int, object]) -> dict[int, str]:
+def run(watch: HangDetector, clock: Clock, *, seconds: float, tokens: dict[int, object]) -> dict[int, str]:
     """Let time pass in the steps of a driver that is well, and return what hangs in the end."""
     found: dict[int, str] = {}
     until = clock.now + seconds
     while clock.now < until:
         clock.now += 6
         assert watch.due()
-        found = watch.look(tokens)
+        found = watch.check(tokens)
     return found
 
 
-def test_a_trial_that_falls_silent_hangs_once_patience_is_over(watch: Watch, clock: Clock) -> None:
+def test_a_trial_without_a_heartbeat_hangs_after_the_timeout(watch: HangDetector, clock: Clock) -> None:
     assert run(watch, clock, seconds=60, tokens={1: "a"}) == {}
 
-    assert run(watch, clock, seconds=12, tokens={1: "a"}) == {1: "not heard for 66 s"}
+    assert run(watch, clock, seconds=12, tokens={1: "a"}) == {1: "no heartbeat for 66 s"}
 
 
-def test_each_sign_of_life_starts_the_time_anew(watch: Watch, clock: Clock) -> None:
+def test_each_heartbeat_restarts_the_timeout(watch: HangDetector, clock: Clock) -> None:
     for sign in range(10):
         assert run(watch, clock, seconds=54, tokens={1: sign}) == {}
 
 
-def test_one_that_was_never_heard_of_is_not_missed(watch: Watch, clock: Clock) -> None:
+def test_a_trial_without_a_first_heartbeat_does_not_hang(watch: HangDetector, clock: Clock) -> None:
     assert run(watch, clock, seconds=600, tokens={1: None}) == {}
 
 
-def heard_for(watch: Watch, clock: Clock, *, seconds: float) -> dict[int, str]:
+def beats_for(watch: HangDetector, clock: Clock, *, seconds: float) -> dict[int, str]:
     """Let time pass while a trial is heard all the time."""
     found: dict[int, str] = {}
     for _ in range(int(seconds / 6)):
@@ -52,58 +52,60 @@ def heard_for(watch: Watch, clock: Clock, *, seconds: float) -> dict[int, str]:
     return found
 
 
-def test_an_epoch_that_takes_ten_times_its_longest_hangs_though_it_is_heard(watch: Watch, clock: Clock) -> None:
-    heard_for(watch, clock, seconds=12)
-    watch.measured(1, 20.0, telling=True)
-    assert heard_for(watch, clock, seconds=198) == {}
+def test_an_epoch_that_takes_ten_times_its_longest_hangs_in_spite_of_heartbeats(
+    watch: HangDetector, clock: Clock
+) -> None:
+    beats_for(watch, clock, seconds=12)
+    watch.measured(1, 20.0, validated=True)
+    assert beats_for(watch, clock, seconds=198) == {}
 
-    found = heard_for(watch, clock, seconds=12)
+    found = beats_for(watch, clock, seconds=12)
 
     assert found == {1: "its epoch takes longer than 200 s; its longest so far took 20 s"}
-    watch.measured(1, 20.0, telling=True)
-    assert watch.look({1: "now"}) == {}
+    watch.measured(1, 20.0, validated=True)
+    assert watch.check({1: "now"}) == {}
 
 
-def test_a_start_that_takes_long_is_no_hanging(watch: Watch, clock: Clock) -> None:
-    watch.measured(2, 1.0, telling=True)
+def test_a_start_that_takes_long_is_no_hanging(watch: HangDetector, clock: Clock) -> None:
+    watch.measured(2, 1.0, validated=True)
 
-    assert heard_for(watch, clock, seconds=6000) == {}
-
-
-def test_the_time_counts_from_the_first_epoch_that_was_validated(watch: Watch, clock: Clock) -> None:
-    heard_for(watch, clock, seconds=12)
-    watch.measured(1, 1.0, telling=False)
-    assert heard_for(watch, clock, seconds=600) == {}
-    watch.measured(1, 400.0, telling=True)
-    watch.measured(1, 1.0, telling=False)
-    assert heard_for(watch, clock, seconds=3900) == {}
-
-    assert heard_for(watch, clock, seconds=200) != {}
+    assert beats_for(watch, clock, seconds=6000) == {}
 
 
-def test_after_the_last_epoch_no_time_counts(watch: Watch, clock: Clock) -> None:
-    heard_for(watch, clock, seconds=12)
-    watch.measured(1, 1.0, telling=True)
+def test_the_time_counts_from_the_first_epoch_that_was_validated(watch: HangDetector, clock: Clock) -> None:
+    beats_for(watch, clock, seconds=12)
+    watch.measured(1, 1.0, validated=False)
+    assert beats_for(watch, clock, seconds=600) == {}
+    watch.measured(1, 400.0, validated=True)
+    watch.measured(1, 1.0, validated=False)
+    assert beats_for(watch, clock, seconds=3900) == {}
+
+    assert beats_for(watch, clock, seconds=200) != {}
+
+
+def test_after_the_last_epoch_no_time_counts(watch: HangDetector, clock: Clock) -> None:
+    beats_for(watch, clock, seconds=12)
+    watch.measured(1, 1.0, validated=True)
     watch.unlimited(1)
 
-    assert heard_for(watch, clock, seconds=6000) == {}
+    assert beats_for(watch, clock, seconds=6000) == {}
 
 
-def test_a_driver_that_stood_still_itself_holds_it_against_nobody(watch: Watch, clock: Clock) -> None:
+def test_a_suspended_driver_restarts_all_timeouts(watch: HangDetector, clock: Clock) -> None:
     run(watch, clock, seconds=12, tokens={1: "a"})
     clock.now += 600
 
     assert watch.due()
-    assert watch.look({1: "a"}) == {}
+    assert watch.check({1: "a"}) == {}
 
 
-def test_one_that_left_is_forgotten(watch: Watch, clock: Clock) -> None:
+def test_a_released_trial_is_forgotten(watch: HangDetector, clock: Clock) -> None:
     run(watch, clock, seconds=54, tokens={1: "a"})
     watch.forget(1)
 
     assert run(watch, clock, seconds=54, tokens={1: "a"}) == {}
 
 
-def test_looks_are_some_seconds_apart(watch: Watch, clock: Clock) -> None:
+def test_checks_are_some_seconds_apart(watch: HangDetector, clock: Clock) -> None:
     clock.now += 1
     assert not watch.due()

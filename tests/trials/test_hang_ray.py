@@ -63,14 +63,14 @@ def test_a_trial_whose_worker_hangs_goes_on_and_the_hanging_process_is_ended(tmp
 def test_a_worker_that_wakes_after_its_trial_went_on_writes_nothing(tmp_path: Path, data: Path) -> None:
     card = tmp_path / "job.yaml"
     job = tiny_job_at(tmp_path / "trial", data, epochs=4, epoch_seconds=1.0)
-    job = replace(job, attempt=lease.give(job.folder))
+    job = replace(job, attempt=lease.acquire(job.folder))
     card.write_text(json.dumps(job.to_dict()))
     with subprocess.Popen([sys.executable, "-c", RUN, str(card)], stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout
         while "epoch 2" not in first.stdout.readline():
             assert first.poll() is None
         first.send_signal(signal.SIGSTOP)
-        second = worker.run(replace(job, attempt=lease.give(job.folder)), lambda _measurement: None)
+        second = worker.run(replace(job, attempt=lease.acquire(job.folder)), lambda _measurement: None)
         before = contents(job.folder)
 
         first.send_signal(signal.SIGCONT)
@@ -88,7 +88,7 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 def test_a_job_that_is_not_heard_any_more_hangs(tmp_path: Path) -> None:
     clock = Clock()
     running = ActiveJobs(ResourcesSpec(hung_minutes=1), clock)
-    job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
+    job = running.start(replace(job_at(tmp_path / "0", tmp_path), number=7))
 
     def after(seconds: float) -> Mapping[int, str]:
         found: Mapping[int, str] = {}
@@ -98,22 +98,22 @@ def test_a_job_that_is_not_heard_any_more_hangs(tmp_path: Path) -> None:
         return found
 
     assert after(300) == {}, "one that was never heard of waits for a place"
-    with heartbeat.beating(job.folder, job.attempt, seconds=0.02):
-        while heartbeat.heard(job.folder) is None:
+    with heartbeat.heartbeats(job.folder, job.attempt, seconds=0.02):
+        while heartbeat.read(job.folder) is None:
             time.sleep(0.02)
         assert after(6) == {}
         kept = (job.folder / heartbeat.BEAT).read_bytes()
     (job.folder / heartbeat.BEAT).write_bytes(kept)  # as a killed worker leaves it
     assert after(54) == {}
     assert list(after(60)) == [7]
-    running.leave(7)
+    running.release(7)
     assert after(120) == {}
 
 
 def test_a_heartbeat_of_an_earlier_attempt_is_none_of_this_one(tmp_path: Path) -> None:
     clock = Clock()
     running = ActiveJobs(ResourcesSpec(hung_minutes=1), clock)
-    job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
+    job = running.start(replace(job_at(tmp_path / "0", tmp_path), number=7))
     beat = heartbeat.Beat(job.attempt - 1, "node", 1, "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00")
     (job.folder / heartbeat.BEAT).write_text(json.dumps(asdict(beat)))
 
@@ -125,7 +125,7 @@ def test_a_heartbeat_of_an_earlier_attempt_is_none_of_this_one(tmp_path: Path) -
 def test_where_nobody_can_write_nobody_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     running = ActiveJobs(ResourcesSpec(hung_minutes=1), clock)
-    job = running.give(replace(job_at(tmp_path / "0", tmp_path), number=7))
+    job = running.start(replace(job_at(tmp_path / "0", tmp_path), number=7))
     now = "2026-01-01T00:00:00+00:00"
     (job.folder / heartbeat.BEAT).write_text(json.dumps(asdict(heartbeat.Beat(job.attempt, "node", 1, now, now))))
     monkeypatch.setattr("automl.trials.active._writable", lambda _folder: False)

@@ -39,7 +39,7 @@ def test_stages_add_up_to_the_job_and_interruptions_do_not_count(tmp_path: Path)
     found = second.stop()
     assert found.stages == {"start": 8.0, "search": 60.0, "confirm": 20.0}
     assert (found.seconds, found.searched, found.places) == (88.0, 60.0, 2)
-    assert found.told() == "1m28s: start 8s, search 1m00s, confirm 20s"
+    assert found.summary() == "1m28s: start 8s, search 1m00s, confirm 20s"
     time.now += 500.0
     assert second.elapsed().seconds == 88.0
     read = Elapsed.from_notes(Journal.read(tmp_path, metric=METRIC).notes())
@@ -54,17 +54,17 @@ def test_the_time_of_a_finished_study_stands_still(tmp_path: Path) -> None:
     journal.note("promotion", {})
     again = JobClock(journal, clock=time)
     time.now = 99.0
-    assert again.stop().told() == "7s: start 7s"
+    assert again.stop().summary() == "7s: start 7s"
     assert again.elapsed().finished
 
 
 def test_a_journal_of_before_has_the_time_of_its_search(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
-    assert Elapsed.from_notes(journal.notes()).told() == "0s"
+    assert Elapsed.from_notes(journal.notes()).summary() == "0s"
     journal.note("seconds", 646.0)
     found = Elapsed.from_notes(journal.notes())
     assert (found.seconds, found.searched) == (646.0, 646.0)
-    assert found.told() == "search 10m46s (the rest was not recorded)"
+    assert found.summary() == "search 10m46s (the rest was not recorded)"
     assert JobClock(journal, clock=Clock()).elapsed().stages == {"search": 646.0, "start": 0.0}
 
 

@@ -220,7 +220,7 @@ def test_where_the_budget_ended_all_trials_the_longest_trained_best_one_is_confi
 
 
 def test_without_a_single_epoch_there_is_no_best_trial() -> None:
-    with pytest.raises(StudyError, match=r"no trial ended an epoch.*out of memory"):
+    with pytest.raises(StudyError, match=r"no trial completed an epoch.*out of memory"):
         best_trial([failed(0)], METRIC)
 
 

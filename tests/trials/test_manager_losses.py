@@ -142,5 +142,5 @@ def test_a_trial_given_up_after_its_losses_is_fenced(tmp_path: Path) -> None:
     source.lost(0, Loss(Kind.MEMORY, "killed"))
 
     assert source.trials[0].state is State.FAILED
-    with pytest.raises(lease.Superseded, match="attempt 3 has taken the place of attempt 2"):
+    with pytest.raises(lease.Superseded, match="attempt 3 has superseded attempt 2"):
         lease.check(last.folder, last.attempt)

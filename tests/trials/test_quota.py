@@ -134,20 +134,20 @@ def test_links_to_the_users_images_do_not_count(tmp_path: Path) -> None:
     (study / "data" / "images" / "a.jpg").symlink_to(tmp_path / "mine" / "a.jpg")
     (study / "data" / "all").symlink_to(tmp_path / "mine")
     source = opened(study, study_of("promotion", quota=0.02))
-    assert source._keeper.used() < MB
+    assert source._quota.used() < MB
 
 
 @pytest.mark.parametrize("seen", [1, 3])
 def test_a_new_model_needs_its_forecast_and_a_known_one_at_most_twice_its_size(tmp_path: Path, seen: int) -> None:
     models = {"choices": ["a.yaml", "b.yaml"], "default": "a.yaml"}
     spec = spec_of(space={"model": models, "lr0": SPEC["space"]["lr0"]}, retention={"quota_gb": 1.0})
-    keeper = opened(tmp_path, spec)._keeper
+    keeper = opened(tmp_path, spec)._quota
     keeper.needs = {"a.yaml": 20 * MB, "b.yaml": 90 * MB}
     small = keeper.frame.job(tmp_path / "trials" / "0", number=0, params={"model": "a.yaml"}, seed=0)
     for name in ("last.pt", "best.pt"):
         sized(small.folder / name, seen * MB)
 
-    keeper.looked(small)
+    keeper.measure(small)
 
     assert model_of(small) == "a.yaml"
     assert keeper._need("a.yaml") == 2 * 3 * seen * MB

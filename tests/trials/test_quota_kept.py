@@ -12,7 +12,7 @@ from automl.pipeline import finish
 from automl.release import publish
 from automl.release.gates import judge
 from automl.storage import checkpoint_files
-from automl.storage.checkpoint_files import OURS, give_up, merit
+from automl.storage.checkpoint_files import OURS, delete_weights, merit
 from automl.storage.journal import Journal
 from automl.study import Ending, State
 from automl.study.verdict import Verdict
@@ -77,9 +77,9 @@ def test_only_a_trials_own_weights_are_ever_deleted(tmp_path: Path) -> None:
         sized(tmp_path / name, 10)
     sized(tmp_path / "deeper" / "best.pt", 10)
 
-    assert give_up(tmp_path, keep={"best.pt"}) == 40
-    assert give_up(tmp_path) == 10
-    assert give_up(tmp_path) == give_up(tmp_path / "none") == 0
+    assert delete_weights(tmp_path, keep={"best.pt"}) == 40
+    assert delete_weights(tmp_path) == 10
+    assert delete_weights(tmp_path) == delete_weights(tmp_path / "none") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*theirs, "deeper"])
     assert (tmp_path / "deeper" / "best.pt").exists()
 
@@ -88,7 +88,7 @@ def test_weights_that_cannot_be_deleted_stop_nothing(tmp_path: Path, caplog: pyt
     (tmp_path / "best.pt").mkdir()
     sized(tmp_path / "last.pt", 10)
     caplog.set_level(logging.INFO, logger="automl")
-    assert give_up(tmp_path) == 10
+    assert delete_weights(tmp_path) == 10
     assert caplog.messages
     assert all(re.fullmatch(r"retention: .*best.pt could not be deleted: .+", line) for line in caplog.messages)
 
@@ -156,11 +156,11 @@ def test_after_the_verdict_only_the_shipped_re_training_keeps_weights(
     caplog.set_level(logging.INFO, logger="automl")
     monkeypatch.setattr(Path, "unlink", killed_at_once)
     with pytest.raises(Killed):
-        checkpoint_files.settled(tmp_path, shipped)
+        checkpoint_files.delete_retraining_weights(tmp_path, shipped)
     monkeypatch.undo()
 
     for _ in range(2):
-        checkpoint_files.settled(tmp_path, shipped)
+        checkpoint_files.delete_retraining_weights(tmp_path, shipped)
 
     assert {name: "best.pt" in files for name, files in now().items()} == {
         "trial7_seed1000000": False, "trial7_seed1000001": True, "default_seed1000000": False,
@@ -177,7 +177,7 @@ def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_pat
     again = session_at(tmp_path)
     facts = Verdict.from_dict(again.journal.notes()["verdict"])
     for _ in range(2):
-        publish.give_up_weights(again, facts)
+        publish.delete_weights(again, facts)
     done = finish.publish(again, facts)
 
     kept = list((again.folder / "confirm").glob("*/*.pt"))
@@ -191,7 +191,7 @@ def killed_at_once(*_given: object, **_named: object) -> None:
 
 
 def test_a_re_training_keeps_its_best_weights_and_one_that_failed_all(tmp_path: Path) -> None:
-    keeper = opened(tmp_path, study_of("promotion"))._keeper
+    keeper = opened(tmp_path, study_of("promotion"))._quota
     jobs = [keeper.frame.job(tmp_path / "confirm" / name, number=0, params={}, seed=0) for name in "ab"]
     for job in jobs:
         for name in ("last.pt", "previous.pt", "best.pt"):
@@ -218,7 +218,7 @@ def test_after_the_verdict_the_best_trials_and_what_ships_keep_their_weights(
     spec = source.frame.spec
     for _ in range(2):
         ranked = checkpoint_files.best_ended(source.trials, spec.metric, most=spec.retention.keep)
-        checkpoint_files.thinned(tmp_path, shipped, best=map(source.frame.folder_of, ranked))
+        checkpoint_files.delete_trial_weights(tmp_path, shipped, best=map(source.frame.folder_of, ranked))
 
     assert shipped.is_file()
     assert set(weights(source)) == {*best(source, 3), *spare[:1]}

@@ -20,7 +20,7 @@ SEARCHED = Elapsed({"start": 10.0, "search": 300.0}, Stage.SEARCH, 2)
 
 
 def left(elapsed: Elapsed, *, trials: list[Trial] = TRIALS, done: int = 3, **changes: Any) -> str:
-    return remaining.told(remaining.left(spec_of(**changes), trials, elapsed, done=done))
+    return remaining.summary(remaining.left(spec_of(**changes), trials, elapsed, done=done))
 
 
 def test_the_search_goes_on_at_its_pace_and_the_confirmation_follows() -> None:

@@ -167,7 +167,7 @@ def test_weights_that_are_no_number_fail_the_trial_before_anything_is_kept(
 
 
 def given(folder: Path, attempt: int) -> None:
-    while lease.give(folder) < attempt:
+    while lease.acquire(folder) < attempt:
         pass
 
 
@@ -184,7 +184,7 @@ def test_a_superseded_attempt_writes_nothing_and_is_no_ending(tmp_path: Path, da
             given(tmp_path, 2)
             kept.update(contents(tmp_path))
 
-    with pytest.raises(lease.Superseded, match="attempt 2 has taken the place of attempt 1"):
+    with pytest.raises(lease.Superseded, match="attempt 2 has superseded attempt 1"):
         worker.run(job, report)
 
     assert contents(tmp_path) == kept

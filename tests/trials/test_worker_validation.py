@@ -251,7 +251,7 @@ def test_a_trial_killed_before_its_best_weights_were_kept_makes_them_from_the_la
 ) -> None:
     folder = checkpoints.Folder(job_of(tmp_path, epochs=3, every=5))
     last = written(tmp_path / "scratch", "last.pt", "last")
-    assert checkpoints.mend_best(folder, sparse(0, values).measurements, unpack=lambda: last) == 1
+    assert checkpoints.repair_best(folder, sparse(0, values).measurements, unpack=lambda: last) == 1
     assert (tmp_path / "best.pt").is_file() is (values[-1] is not None)
 
 

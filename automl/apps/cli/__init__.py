@@ -12,7 +12,7 @@ import typer
 from automl.apps.cli import data_verbs, description_verbs, registry_verbs, study_verbs
 
 DISTRIBUTION: Final = "yolo-automl-ray"
-"""Name on the package index; that of the package and of the command is `automl`."""
+"""Name on the package index; the import package and the command are named `automl`."""
 
 VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("search", study_verbs.search),
@@ -20,6 +20,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("resume", study_verbs.resume),
     ("status", study_verbs.status),
     ("studies", data_verbs.studies),
+    ("tensorboard", study_verbs.tensorboard),
     ("report", study_verbs.report),
     ("sample", data_verbs.sample),
     ("init", description_verbs.init),
@@ -31,7 +32,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("export", registry_verbs.export),
     ("serve", registry_verbs.serve),
 )
-"""The verbs in the order in which `automl --help` lists them."""
+"""Verbs, in the order of `automl --help`."""
 
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False,
@@ -40,8 +41,8 @@ for _name, _verb in VERBS:
     app.command(name=_name)(_verb)
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option by position
-    if asked:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option by position
+    if requested:
         print(f"automl {metadata.version(DISTRIBUTION)}")
         raise typer.Exit
 
@@ -50,7 +51,7 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer passes the valu
 def main(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Hyperparameter search for Ultralytics YOLO, from a data set to a champion."""

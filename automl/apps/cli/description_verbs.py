@@ -14,10 +14,10 @@ def init(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A data.yaml, its folder or archive, or `sample`.")],
     *,
     out: Out = None,
-    model: Annotated[str | None, typer.Option(help="Weights or model YAML; else yolo11n.")] = None,
+    model: Annotated[str | None, typer.Option(help="Weights (.pt) or model YAML; default: yolo11n.")] = None,
     force: Force = False,
 ) -> None:
-    """Write a commented description for a data set: model, image size, batch, ladder, space, and what it costs."""
+    """Write a commented description for a data set: model, image size, batch, ladder, space, cost forecast."""
     from automl.apps import api
     from automl.pipeline import first_description
 
@@ -28,14 +28,14 @@ def init(
     for warning in found.preview.warnings:
         print(f"warning: {warning}")
     if found.from_scratch:
-        print("note: no weights were found; trials start from random ones (see `model` in the file)")
-    print(found.preview.time.told())
+        print("note: no pretrained weights were found; trials start from random weights (see `model` in the file)")
+    print(found.preview.time.summary())
     print(f"{target} written; next: automl search {target}")
 
 
 @readable
 def schema(*, out: Out = None, force: Force = False) -> None:
-    """Print the JSON Schema of a description, with the text of every key, or write it to a file."""
+    """Print the JSON Schema of descriptions, with the documentation of every key, or write it to a file."""
     from automl.study import schema as description_schema
 
     if out is None:

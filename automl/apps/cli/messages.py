@@ -23,7 +23,7 @@ UNBOUNDED: Final = 10_000
 
 
 def readable(command: Callable[..., None]) -> Callable[..., None]:
-    """Convert a user's error to one message and exit code 2, and an orderly stop to the code of its signal."""
+    """Convert user errors to one message and exit code 2, and a graceful stop to exit code 130."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
@@ -32,8 +32,8 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         except AutomlError as error:
             print(f"automl: {printable(str(error))}", file=sys.stderr)
             raise typer.Exit(USER_ERROR) from None
-        except OSError as error:  # of the environment: a disk, a mount, rights, a network
-            print(f"automl: {told(error)}; mend that, then once more", file=sys.stderr)
+        except OSError as error:  # of the environment: a disk, a mount, permissions, a network
+            print(f"automl: {error_line(error)}; fix the cause and run the command again", file=sys.stderr)
             raise typer.Exit(USER_ERROR) from None
         except (KeyboardInterrupt, Interrupted):
             print("automl: stopped; nothing is lost", file=sys.stderr)
@@ -42,15 +42,15 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def told(error: OSError) -> str:
+def error_line(error: OSError) -> str:
     """Return an operating system's error in one line: the path and the reason.
 
-    >>> told(OSError(28, "No space left on device", "/data/x")), told(OSError("no route"))
+    >>> error_line(OSError(28, "No space left on device", "/data/x")), error_line(OSError("no route"))
     ('/data/x: No space left on device', 'no route')
     """
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else "storage"
-    said = f"{where}: {error.strerror}" if error.strerror else " ".join(str(error).split()) or type(error).__name__
-    return printable(said)
+    line = f"{where}: {error.strerror}" if error.strerror else " ".join(str(error).split()) or type(error).__name__
+    return printable(line)
 
 
 def print_json(record: object) -> None:
@@ -74,7 +74,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         StudyError: it exists.
     """
     if path.exists() and not force:
-        raise StudyError(f"{path}: must not exist, so that no file of yours is overwritten; --force replaces it")
+        raise StudyError(f"{path}: must be a new file, but exists; choose another name, or pass --force to replace it")
 
 
 def write_file(path: Path, text: str, *, force: bool) -> None:
@@ -87,4 +87,4 @@ def write_file(path: Path, text: str, *, force: bool) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise StudyError(f"{path}: must be a file that can be written, but {error.strerror}") from None
+        raise StudyError(f"{path}: must be a writable file, but {error.strerror}") from None

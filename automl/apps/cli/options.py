@@ -6,31 +6,39 @@ from typing import Annotated
 import typer
 
 SpecFile = Annotated[
-    Path | None, typer.Argument(metavar="[SPEC]", help="The study's YAML; search_spaces/smoke.yaml if none.")
+    Path | None, typer.Argument(metavar="[SPEC]", help="YAML file of the study; default: search_spaces/smoke.yaml.")
 ]
-Data = Annotated[str | None, typer.Option(help="The data set's data.yaml, or `sample`; wins over the spec.")]
-Model = Annotated[str | None, typer.Option(help="Weights or model YAML; wins over the spec.")]
-Name = Annotated[str | None, typer.Option(help="The study's name; wins over the spec.")]
+Data = Annotated[str | None, typer.Option(help="data.yaml of the data set, or `sample`; overrides the spec.")]
+Model = Annotated[str | None, typer.Option(help="Weights (.pt) or model YAML; overrides the spec.")]
+Name = Annotated[str | None, typer.Option(help="Name of the study; overrides the spec.")]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the spec, such as budget.trials=6.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec, such as budget.trials=6."),
 ]
 Storage = Annotated[
-    Path | None, typer.Option(help="Where runs/ and models/ go; seen by all nodes. $AUTOML_STORAGE, else here.")
+    Path | None,
+    typer.Option(
+        help="Folder of runs/ and models/, shared by all nodes; default: $AUTOML_STORAGE, else the working directory."
+    ),
 ]
 Address = Annotated[
-    str | None, typer.Option(help="A Ray cluster to join, such as auto; else the job's own, else an embedded one.")
+    str | None,
+    typer.Option(
+        help="Ray cluster to join, such as auto; default: the cluster of the submitted job, else a local Ray."
+    ),
 ]
-Plan = Annotated[bool, typer.Option("--plan", help="Say what it would do and cost, and stop.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the same facts as one JSON document.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Print trials, cost, time and disk space of the study, and exit.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the output as one JSON document.")]
 StudyFolder = Annotated[
-    Path, typer.Argument(metavar="STUDY", help="A study's folder, runs/<study>, or its name in the storage.")
+    Path, typer.Argument(metavar="STUDY", help="Folder of the study, runs/<study>, or its name in the storage.")
 ]
 ModelFolder = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A registry folder, models/<name>, or its name in the storage.")
+    Path, typer.Argument(metavar="MODEL", help="Registry folder, models/<name>, or its name in the storage.")
 ]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 Seed = Annotated[int, typer.Option(min=0)]
-Version = Annotated[str, typer.Option(help="A version's number, or an alias: champion, challenger, previous.")]
-Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]
-Out = Annotated[Path | None, typer.Option(help="The file to write.")]
+Version = Annotated[str, typer.Option(help="Version number, or an alias: champion, challenger, previous.")]
+Why = Annotated[str, typer.Option(help="Reason, recorded in the history.")]
+Out = Annotated[Path | None, typer.Option(help="Output file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]

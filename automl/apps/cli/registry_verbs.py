@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from automl.apps.registry import Champion
 
 MAX_DECODED_PIXELS: Final = 64_000_000
-"""OpenCV's own limit on pixels, in case two readers see different sizes in one file."""
+"""OpenCV's own limit on pixels, in case two readers find different sizes in one file."""
 
 
 @readable
 def promote(model: ModelFolder, version: Version, *, why: Why, storage: Storage = None, json: Json = False) -> None:
-    """Make a version the champion by hand, against or without a verdict."""
+    """Promote a version to champion manually, with or against the verdict of its study."""
     from automl.apps.registry import Registry, named
 
     _print_champion(Registry(named(model, storage)).promote(version, why=why), json=json)
@@ -29,7 +29,7 @@ def promote(model: ModelFolder, version: Version, *, why: Why, storage: Storage 
 
 @readable
 def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
-    """Go back to the champion before this one; once more goes further back."""
+    """Restore the champion before the current one; repeat it to go further back."""
     from automl.apps.registry import Registry, named
 
     _print_champion(Registry(named(model, storage)).rollback(why=why), json=False)
@@ -37,7 +37,7 @@ def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
 
 @readable
 def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -> None:
-    """Check every byte of all versions against their manifests, and show who moved which alias, when and why."""
+    """Verify the checksums of all files of all versions, and print the history of the aliases."""
     from automl.apps.registry import Registry, named
 
     found = Registry(named(model, storage)).verify()
@@ -47,13 +47,13 @@ def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -
         raise RegistryError("\n".join(found.problems))
     if not json:
         for move in found.history:
-            print(move.told())
+            print(move.summary())
         print(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
 
 
 @readable
 def history(model: ModelFolder, *, storage: Storage = None, json: Json = False) -> None:
-    """Show who moved which alias, when and why, oldest first."""
+    """Print the history of the aliases, oldest first: who moved which alias, when and why."""
     from automl.apps.registry import Registry, named
 
     moves = Registry(named(model, storage)).history()
@@ -61,39 +61,39 @@ def history(model: ModelFolder, *, storage: Storage = None, json: Json = False) 
         print_json(moves)
         return
     for move in moves:
-        print(move.told())
+        print(move.summary())
 
 
 @readable
 def export(
     model: ModelFolder,
-    target: Annotated[Path, typer.Argument(help="The file to write; its suffix says what: .onnx, .engine or .pt.")],
+    target: Annotated[Path, typer.Argument(help="Output file; its suffix selects the format: .onnx, .engine or .pt.")],
     *,
     version: Version = CHAMPION,
     builder: Annotated[
-        str, typer.Option("--engine", help="What builds an .engine: auto, tensorrt or tensorrt_rtx.")
+        str, typer.Option("--engine", help="Builder of an .engine file: auto, tensorrt or tensorrt_rtx.")
     ] = "auto",
     storage: Storage = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write a version's ONNX file, its weights, or an engine built for the GPU of this machine."""
+    """Export a version as ONNX, as weights, or as a TensorRT engine built for the GPU of this machine."""
     from automl.apps import export_target
     from automl.apps.registry import Registry, named
 
-    held = Registry(named(model, storage))
+    registry = Registry(named(model, storage))
     export_target.refuse(target, builder=builder, force=force)
-    folder = held.path(version)
-    if problems := held.stored.verify(int(folder.name)):
+    folder = registry.path(version)
+    if problems := registry.stored.verify(int(folder.name)):
         raise RegistryError("\n".join(problems))
     print(export_target.write(folder, target, builder=builder))
 
 
 @readable
 def serve(model: ModelFolder, *, version: Version = CHAMPION, host: str = "127.0.0.1", port: Port = 8000) -> None:
-    """Serve a version over HTTP: POST an image to /predict; on loopback unless told otherwise."""
+    """Serve a version over HTTP (POST an image to /predict), on the loopback address unless --host is given."""
     from automl.apps.registry import Registry
 
-    Registry(model).path(version)  # a mistake is reported before the process is replaced
+    Registry(model).path(version)  # errors are reported before the process is replaced
     arguments = [str(model.absolute()), f"--version={version}", f"--host={host}", f"--port={port}"]
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-P", "-m", "automl.apps.serve", *arguments], _environment())

@@ -1,19 +1,40 @@
-"""Verbs on studies: search, check, resume, status, report."""
+"""Verbs on studies: search, check, resume, status, tensorboard, report."""
 
+import os
+import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from automl.apps.cli.data_verbs import list_studies
 from automl.apps.cli.messages import print_json, print_table, readable
-from automl.apps.cli.options import Address, Data, Json, Model, Name, Plan, Set, SpecFile, Storage, StudyFolder
+from automl.apps.cli.options import (
+    Address,
+    Data,
+    Host,
+    Json,
+    Model,
+    Name,
+    Plan,
+    Port,
+    Set,
+    SpecFile,
+    Storage,
+    StudyFolder,
+)
 from automl.storage.place import study_folder
 from automl.study import yaml_io
-from automl.study.errors import SpecError
+from automl.study.errors import SpecError, StudyError
 from automl.tracking.console import announce
 
-LOADING: Final = "automl starts; loading PyTorch and Ultralytics takes a while"
+if TYPE_CHECKING:
+    from automl.apps import api
+
+WATCH_SECONDS: Final = 5
+CLEAR: Final = "\x1b[H\x1b[2J"
+"""ANSI sequence: cursor to the top, clear the screen."""
+LOADING: Final = "automl is starting: loading PyTorch and Ultralytics"
 
 
 @readable
@@ -21,7 +42,7 @@ def search(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, name: Name = None, set_: Set = None,
     storage: Storage = None, address: Address = None, plan: Plan = False,
 ) -> None:  # fmt: skip
-    """Search, confirm, export and promote; the same study again goes on where it stood."""
+    """Run a study: search, confirm, export, promote; the same command resumes an interrupted study."""
     if not plan:
         announce(LOADING)
     from automl.apps import api
@@ -42,7 +63,7 @@ def check(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None, storage: Storage = None,
     json: Json = False,
 ) -> None:  # fmt: skip
-    """Look at a spec, its data and the earlier studies it learns from, without starting anything."""
+    """Check a spec, its data and its warm start, and forecast cost, time and disk space; starts no study."""
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 
@@ -56,7 +77,7 @@ def check(
 
 @readable
 def resume(study: StudyFolder, *, storage: Storage = None, address: Address = None) -> None:
-    """Go on with an interrupted study."""
+    """Resume an interrupted study."""
     announce(LOADING)
     from automl.apps import api
 
@@ -66,39 +87,63 @@ def resume(study: StudyFolder, *, storage: Storage = None, address: Address = No
 @readable
 def status(
     study: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY]", help="A study's folder or name; without one, list all.")
+        Path | None, typer.Argument(metavar="[STUDY]", help="Folder or name of a study; without one, list all.")
     ] = None,
     *,
     storage: Storage = None,
     json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every 5 seconds until the study ends.")] = False,
 ) -> None:
-    """Show a study's trials, also while it runs and from another machine; without a study, list all studies."""
+    """Show the trials of a study, also of one that runs on another machine; without STUDY, list all studies."""
     from automl.apps import api
-    from automl.tracking import study_status
 
     if study is None:
         list_studies(storage, json=json)
         return
     opened = api.open_study(study_folder(study, api.place_at(storage).storage))
-    found = study_status.read(opened.folder, opened.spec, shown=str(study))
-    if json:
-        print_json(found)
-        return
-    print_table(found.table)
-    for line in (found.driver_text, *found.messages, *found.finding_lines()):
-        print(line)
+    while not _print_status(opened, str(study), json=json) and watch and not json:
+        time.sleep(WATCH_SECONDS)
+        print(CLEAR, end="")
+
+
+@readable
+def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "127.0.0.1", port: Port = 6006) -> None:
+    """Serve the TensorBoard of a study; Ctrl-C ends it."""
+    from automl.apps import api
+    from automl.apps import tensorboard as board
+
+    folder = study_folder(study, api.place_at(storage).storage)
+    if not any(folder.rglob("events.out.tfevents.*")):
+        raise StudyError(f"{folder}: must be a study whose first trial has started, but has no TensorBoard events")
+    print(board.summary(folder, host=host, port=port), flush=True)
+    arguments = board.command(folder, host=host, port=port)
+    os.execv(arguments[0], arguments)
 
 
 @readable
 def report(study: StudyFolder, *, storage: Storage = None) -> None:
-    """Write a study's report.html again."""
+    """Write the report.html of a study again."""
     from automl.apps import api
 
     print(api.open_study(study_folder(study, api.place_at(storage).storage)).report())
 
 
+def _print_status(opened: "api.Study", shown: str, *, json: bool) -> bool:
+    """Print the status of a study; return True if no driver works on it, so that it does not change."""
+    from automl.tracking import study_status
+
+    found = study_status.read(opened.folder, opened.spec, shown=shown)
+    if json:
+        print_json(found)
+        return True
+    print_table(found.table)
+    for line in (found.driver_text, *found.messages, *found.finding_lines()):
+        print(line)
+    return not found.running
+
+
 def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
-    """Return the overrides of `--set`; a key that has an option of its own is checked under the option's name."""
+    """Return the overrides of `--set`; a key with its own option is checked under that option's name."""
     for key, value in given.items():
         if value is not None:
             yaml_io.refuse_secrets(value, where=f"--{key}")

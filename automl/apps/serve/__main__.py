@@ -1,6 +1,6 @@
 """Process of the HTTP service: `python -m automl.apps.serve MODEL --version V --host H --port P`.
 
-A separate process, since the command line imports Ray and torch, which serving does not need.
+A separate process, since the command line imports Ray and torch, which the service does not need.
 """
 
 import argparse
@@ -29,21 +29,23 @@ def listening(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        heard = socket.create_server(address[:2], family=family, backlog=MOST_CONNECTIONS)
+        listener = socket.create_server(address[:2], family=family, backlog=MOST_CONNECTIONS)
     except OSError as error:
         raise RegistryError(f"--port: {host}:{port} must be free, but {error.strerror}; choose another port") from None
-    heard.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; else responses wait 40 ms for delayed ACKs
-    return heard
+    listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # inherited; else responses wait 40 ms for delayed ACKs
+    return listener
 
 
-def said(served: service.Served, host: str, port: int) -> str:
+def startup_message(served: service.Served, host: str, port: int) -> str:
     """Return the startup message of the service: address, version, file, provider, thresholds."""
     at: Thresholds = served.thresholds
     return (
         f"{served.name} version {served.number}: ready at http://{f'[{host}]' if ':' in host else host}:{port}\n"
         f"  file      {served.path}\n"
         f"  provider  {served.detector.provider}, images of {served.detector.size} pixels\n"
-        f"  conf      {at.conf:g}, iou {at.iou:g}, max_det {at.max_det}; a request may ask for others: ?conf=0.5"
+        f"  conf      {at.conf:g}, iou {at.iou:g}, max_det {at.max_det}; override them per request: ?conf=0.5"
     )
 
 
@@ -56,17 +58,17 @@ def main(given: list[str] | None = None) -> int:
     wanted = parser.parse_args(given)
     cv2.setNumThreads(1)
     try:
-        with listening(wanted.host, int(wanted.port)) as heard:
+        with listening(wanted.host, int(wanted.port)) as listener:
             served = service.load(Registry(wanted.model).stored, number_or_alias(wanted.version))
-            print(said(served, wanted.host, heard.getsockname()[1]), flush=True)
-            run(served, heard)
+            print(startup_message(served, wanted.host, listener.getsockname()[1]), flush=True)
+            run(served, listener)
     except AutomlError as error:
         print(f"automl: {error}", file=sys.stderr)
         return USER_ERROR
     return 0
 
 
-def run(served: service.Served, heard: socket.socket) -> None:
+def run(served: service.Served, listener: socket.socket) -> None:
     """Answer requests on a listening socket."""
     settings = uvicorn.Config(
         service.app(served),
@@ -77,7 +79,7 @@ def run(served: service.Served, heard: socket.socket) -> None:
         access_log=False,
         lifespan="off",
     )
-    uvicorn.Server(settings).run(sockets=[heard])
+    uvicorn.Server(settings).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -34,17 +34,17 @@ class Detector:
         """
         self._session = _session(content, source)
         entry, output = self._session.get_inputs()[0], self._session.get_outputs()[0]
-        held = self._session.get_modelmeta().custom_metadata_map
+        metadata = self._session.get_modelmeta().custom_metadata_map
         if len(entry.shape) != 4 or entry.shape[1] != 3 or not all(type(edge) is int for edge in entry.shape):
-            raise RegistryError(f"{source}: must take 1 x 3 x height x width pixels, but takes {entry.shape}")
-        if held.get("task", "detect") != "detect" or entry.shape[2] != entry.shape[3]:
+            raise RegistryError(f"{source}: must have an input of 1 x 3 x height x width, but has {entry.shape}")
+        if metadata.get("task", "detect") != "detect" or entry.shape[2] != entry.shape[3]:
             raise RegistryError(
-                f"{source}: must be a detector of square images, but is {held.get('task')} at {entry.shape[2:]}"
+                f"{source}: must be a detector of square images, but is {metadata.get('task')} at {entry.shape[2:]}"
             )
         self._entry, self.size = entry.name, int(entry.shape[2])
         self._type = np.float16 if entry.type == "tensor(float16)" else np.float32
-        self._end_to_end = held.get("end2end") == "True" or output.shape[-1] == 6
-        self.names = _names(held, source)
+        self._end_to_end = metadata.get("end2end") == "True" or output.shape[-1] == 6
+        self.names = _names(metadata, source)
         self.detect(np.zeros((self.size, self.size, 3), np.uint8), Thresholds())
 
     @property
@@ -94,12 +94,14 @@ def _session(content: bytes, source: str) -> Any:  # noqa: ANN401
         return onnxruntime.InferenceSession(content, options, providers=providers)
     except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.InvalidArgument,
             failures.NotImplemented, failures.RuntimeException) as error:  # fmt: skip
-        raise RegistryError(f"{source}: must be a model that ONNX Runtime loads, but {error}") from None
+        raise RegistryError(f"{source}: must be a model that ONNX Runtime can load, but {error}") from None
 
 
-def _names(held: Mapping[str, str], source: str) -> dict[int, str]:
+def _names(metadata: Mapping[str, str], source: str) -> dict[int, str]:
     try:
-        found = ast.literal_eval(held.get("names", "{}"))
+        found = ast.literal_eval(metadata.get("names", "{}"))
         return {int(number): str(name) for number, name in found.items()}
     except (ValueError, SyntaxError, AttributeError):
-        raise RegistryError(f"{source}: must name its classes, but holds {held['names'][:100]!r}") from None
+        raise RegistryError(
+            f"{source}: must contain its class names, but contains {metadata['names'][:100]!r}"
+        ) from None

@@ -21,13 +21,13 @@ from starlette.requests import ClientDisconnect
 from automl.apps.serve.detector import Detector, workers
 from automl.apps.serve.images import MAX_PIXELS, SMALL_PIXELS, LargeImageError, decode
 from automl.apps.serve.refusal import RequestError
-from automl.apps.serve.thresholds import Thresholds, asked, recorded
+from automl.apps.serve.thresholds import Thresholds, from_query, recorded
 from automl.storage.layout import ONNX
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
 
 MAX_BYTES: Final = 32 * 1024 * 1024
-MAX_HELD_BYTES: Final = 128 * 1024 * 1024
+MAX_BUFFERED_BYTES: Final = 128 * 1024 * 1024
 """Maximum bytes of all bodies at once."""
 BODY_SECONDS: Final = 30.0
 """Timeout of a body, in seconds."""
@@ -57,10 +57,10 @@ def load(registry: Registry, version: int | str) -> Served:
         raise RegistryError("\n".join(problems))
     manifest = registry.manifest(number)
     if ONNX not in manifest["files"]:
-        raise RegistryError(f"{folder}: must hold {ONNX}, which is what is served, but does not")
+        raise RegistryError(f"{folder}: must contain {ONNX}, the file that is served, but does not")
     content = (folder / ONNX).read_bytes()
     if hashlib.sha256(content).hexdigest() != manifest["files"][ONNX]:
-        raise RegistryError(f"{folder / ONNX}: was changed while it was read")
+        raise RegistryError(f"{folder / ONNX}: must not change while it is read, but did; start the service again")
     detector = Detector(content, source=str(folder / ONNX))
     return Served(registry.name, number, folder / ONNX, manifest, detector, recorded(folder))
 
@@ -69,7 +69,7 @@ class Bodies:
     """Bytes of request bodies in memory, bounded over all requests of the one event loop."""
 
     def __init__(self) -> None:
-        self._held = 0
+        self._buffered = 0
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
@@ -83,19 +83,21 @@ class Bodies:
             async with asyncio.timeout(BODY_SECONDS):
                 async for part in request.stream():
                     content += part
-                    self._held += len(part)
+                    self._buffered += len(part)
                     self._refuse(len(content))
             yield bytes(content)
         except TimeoutError:
-            raise RequestError(408, f"a body must be here within {BODY_SECONDS:g} s") from None
+            raise RequestError(408, f"a body must arrive within {BODY_SECONDS:g} s") from None
         finally:
-            self._held -= len(content)
+            self._buffered -= len(content)
 
     def _refuse(self, length: int) -> None:
         if length > MAX_BYTES:
             raise RequestError(413, f"an image must have at most {MAX_BYTES} bytes")
-        if self._held > MAX_HELD_BYTES:
-            raise RequestError(503, f"at most {MAX_HELD_BYTES} bytes of images are held at once; try again")
+        if self._buffered > MAX_BUFFERED_BYTES:
+            raise RequestError(
+                503, f"at most {MAX_BUFFERED_BYTES} bytes of images are buffered at once; try again later"
+            )
 
 
 class Detections:
@@ -146,12 +148,12 @@ def app(served: Served) -> FastAPI:
 
     @service.post("/predict")
     async def predict(request: Request) -> JSONResponse:
-        wanted = asked(request.query_params.multi_items(), served.thresholds)
+        wanted = from_query(request.query_params.multi_items(), served.thresholds)
         try:
             async with bodies.read(request) as content:
                 found = await detections.found(content, wanted)
         except ClientDisconnect:
-            return JSONResponse({"detail": "the client went away"}, status_code=400)
+            return JSONResponse({"detail": "the client disconnected"}, status_code=400)
         return JSONResponse({"model": served.name, "version": served.number, **found})
 
     return service

@@ -39,18 +39,20 @@ def recorded(folder: Path) -> Thresholds:
     if not path.exists():
         return Thresholds()
     try:
-        held = json.loads(path.read_bytes())
-        given = {key: held[key] for key in ("conf", "iou", "max_det", "agnostic_nms") if held.get(key) is not None}
-        classes = None if held.get("classes") is None else tuple(int(number) for number in held["classes"])
+        record = json.loads(path.read_bytes())
+        given = {key: record[key] for key in ("conf", "iou", "max_det", "agnostic_nms") if record.get(key) is not None}
+        classes = None if record.get("classes") is None else tuple(int(number) for number in record["classes"])
         return replace(Thresholds(), **given, classes=classes)
     except (ValueError, TypeError, AttributeError) as error:
-        raise RegistryError(f"{path}: must say how the version was judged, but {error}; bring it back") from None
+        raise RegistryError(
+            f"{path}: must be the evaluation record of the version, but {error}; restore it from a copy"
+        ) from None
 
 
-def asked(query: Iterable[tuple[str, str]], defaults: Thresholds) -> Thresholds:
+def from_query(query: Iterable[tuple[str, str]], defaults: Thresholds) -> Thresholds:
     """Parse the thresholds of a query; `confidence` is `conf`.
 
-    >>> asked([("conf", "0.5"), ("max_det", "10")], Thresholds())
+    >>> from_query([("conf", "0.5"), ("max_det", "10")], Thresholds())
     Thresholds(conf=0.5, iou=0.7, max_det=10, agnostic_nms=False, classes=None)
 
     Raises:
@@ -62,7 +64,7 @@ def asked(query: Iterable[tuple[str, str]], defaults: Thresholds) -> Thresholds:
         if name not in READERS:
             raise RequestError(422, f"query: the keys are conf, iou and max_det, but got {key[:100]!r}")
         if name in found:
-            raise RequestError(422, f"query: {name} must be given once, but came twice")
+            raise RequestError(422, f"query: {name} must be given once, but was given twice")
         found[name] = READERS[name](key, text)
     return replace(defaults, **found)
 

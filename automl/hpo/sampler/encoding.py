@@ -57,7 +57,7 @@ class Encoding:
         points = generator.random((count, len(self.space.parameters)))
         for column, parameter in self._choices():
             points[:, column] = np.floor(points[:, column] * len(parameter.choices))
-        return self._settled(points)
+        return self._normalised(points)
 
     def near(self, centers: Points, generator: np.random.Generator, *, width: float) -> Points:
         """Return one point near each center: some of its parameters moved, numbers by about `width` of their range.
@@ -73,27 +73,27 @@ class Encoding:
         steps = generator.normal(0, width, (count, columns))
         points = np.where(moved, _reflected(centers + steps), centers)
         points[:, self.categorical] = np.where(moved, self.draw(count, generator), centers)[:, self.categorical]
-        return self._settled(points)
+        return self._normalised(points)
 
     def _choices(self) -> Iterator[tuple[int, Choice]]:
         for column, parameter in enumerate(self.space.parameters.values()):
             if isinstance(parameter, Choice):
                 yield column, parameter
 
-    def _settled(self, points: Points) -> Points:
+    def _normalised(self, points: Points) -> Points:
         """Set parameters that do not exist at a point to their default, integers to their nearest value."""
         there: dict[str, NDArray[np.bool_]] = {}
         for column, (name, parameter) in enumerate(self.space.parameters.items()):
             there[name] = np.zeros(len(points), dtype=bool)
             for part in parts(parameter):
-                held = self._held(part.when, points, there)
+                held = self._condition_met(part.when, points, there)
                 if isinstance(part, Integer):
                     points[held, column] = _rounded(part, points[held, column])
                 there[name] |= held
             points[~there[name], column] = _rest(parameter)
         return points
 
-    def _held(self, when: When, points: Points, there: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    def _condition_met(self, when: When, points: Points, there: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
         """Return True for each point that meets a condition; `there` is True where its parents exist."""
         names = list(self.space.parameters)
         held = np.ones(len(points), dtype=bool)

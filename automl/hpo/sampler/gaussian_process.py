@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from automl.hpo.sampler.encoding import Points, Vector
 
-FITTED: Final = 100
+FIT_LIMIT: Final = 100
 """Observations to which the kernel's parameters are fitted."""
-HELD: Final = 300
+POSTERIOR_LIMIT: Final = 300
 """Observations of the posterior: bounds the time of a suggestion in a study of any size."""
 MINIMUM_NOISE: Final = 1e-4
 TOLERANCE: Final = 0.05
@@ -49,7 +49,9 @@ class Model:
 
     @classmethod
     @_one_thread()
-    def fit(cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = HELD) -> Self:
+    def fit(
+        cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = POSTERIOR_LIMIT
+    ) -> Self:
         """Fit a Matern 5/2 kernel with a length scale per parameter, Hamming distance between choices, and noise.
 
         Of more than `most` observations the best half of that number is kept, and as many of the others, spaced evenly
@@ -61,7 +63,7 @@ class Model:
         points, targets = points[kept], targets[kept]
         mean, spread = float(targets.mean()), float(targets.std()) or 1.0
         scaled = (targets - mean) / spread
-        some = representative(scaled, FITTED)
+        some = representative(scaled, FIT_LIMIT)
         process = gp.fit_kernel_params(
             X=points[some],
             Y=scaled[some],
@@ -84,7 +86,7 @@ class Model:
         return cls(process, mean, spread, process)
 
     @_one_thread()
-    def believe(self, points: Points, *, failed: Points | None = None, worst: Vector | None = None) -> None:
+    def condition_on(self, points: Points, *, failed: Points | None = None, worst: Vector | None = None) -> None:
         """Condition on the predicted values of pending points (kriging believer), so that the next point differs.
 
         Points that `failed` get `worst`, a value each.
@@ -104,7 +106,7 @@ class Model:
         return mean.numpy() * self._spread + self._mean, np.sqrt(variance.numpy()) * self._spread
 
     @_one_thread()
-    def likeness(self, points: Points, others: Points) -> NDArray[np.float64]:
+    def correlation(self, points: Points, others: Points) -> NDArray[np.float64]:
         """Return (points, others): the kernel's correlation between them, 0..1."""
         covariance = self._process.kernel(_tensor(points), _tensor(others))
         return np.asarray((covariance / self._process.kernel_scale).numpy())

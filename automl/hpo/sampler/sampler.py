@@ -10,14 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from automl.hpo.sampler.acquisition import Proposal, Seen
+from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
 from automl.hpo.sampler.encoding import Encoding
-from automl.hpo.sampler.transfer_prior import Experience
-from automl.study import EarlierEvidence, EndReason, Params, ParamValue, State, Trial
+from automl.hpo.sampler.transfer_prior import TransferPrior
+from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Trial
 from automl.study.space import SearchSpace
 
 STARTS: Final = 6
-"""Trials after the default before the model is used; the best of earlier studies, if named, are the first of them."""
+"""Trials after the default before the model is used; the best of past studies, if named, are the first of them."""
 NEAR_DEFAULT: Final = 0.5
 """Share of these that are drawn near the default params."""
 WIDTH: Final = 0.3
@@ -25,14 +25,14 @@ WIDTH: Final = 0.3
 RANDOM_SHARE: Final = 0.05
 """Share of all trials drawn at random, in case early ranks mislead."""
 SEEDED: Final = 3
-"""Trials after the default that are the best of earlier studies."""
+"""Trials after the default that are the best of past studies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
     """Knowledge before the first trial."""
 
-    earlier: Sequence[EarlierEvidence] = ()
+    earlier: Sequence[PastEvidence] = ()
     baseline: Params | None = None
     """Params of trial 0; None: the space's default."""
 
@@ -63,8 +63,8 @@ class Sampler:
         self._seed = seed
         self._metric = metric
         self._max_epochs = max_epochs
-        self._seen: dict[int, Seen] = {}
-        self._experience = Experience(self._encoding, prior.earlier)
+        self._seen: dict[int, ObservedTrial] = {}
+        self._transfer = TransferPrior(self._encoding, prior.earlier)
         self._proposal: Proposal | None = None
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:
@@ -81,12 +81,12 @@ class Sampler:
         if origin == "near default":
             point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
         elif origin == "earlier":
-            point = self._experience.best(number - len(self._starts))
+            point = self._transfer.best(number - len(self._starts))
         elif origin == "random":
             point = self._encoding.draw(1, generator)[0]
         else:
             self._proposal = self._proposal or Proposal(
-                self._encoding, list(self._seen.values()), self._experience, self._max_epochs
+                self._encoding, list(self._seen.values()), self._transfer, self._max_epochs
             )
             point = self._proposal.best(generator)
         return self._encoding.decode(point), origin
@@ -94,21 +94,21 @@ class Sampler:
     def add(self, trial: Trial) -> None:
         """Record a new trial, or one of an earlier session with its measurements."""
         params = {} if trial.outside else trial.params
-        seen = self._seen[trial.number] = Seen(self._encoding.encode([params])[0], outside=trial.outside)
+        seen = self._seen[trial.number] = ObservedTrial(self._encoding.encode([params])[0], outside=trial.outside)
         for measurement in trial.measurements:
-            seen.take(measurement, self._metric)
+            seen.record(measurement, self._metric)
         if trial.ending:
             self.tell(trial)
         elif trial.measurements:
-            self.settle()
+            self.invalidate()
         elif self._proposal:
             self._proposal.runs(seen.point)
 
     def observe(self, trial: Trial) -> None:
         """Record the last measurement of a trial."""
-        self._seen[trial.number].take(trial.measurements[-1], self._metric)
+        self._seen[trial.number].record(trial.measurements[-1], self._metric)
 
-    def settle(self) -> None:
+    def invalidate(self) -> None:
         """Mark the model as outdated, to be fitted again before the next draw: a trial has reached a rung."""
         self._proposal = None
 
@@ -125,8 +125,8 @@ class Sampler:
         number -= len(self._starts) - 1
         if generator.random() < RANDOM_SHARE:
             return "random"
-        if number <= SEEDED and number <= self._experience.places:
+        if number <= SEEDED and number <= self._transfer.places:
             return "earlier"
-        if number <= STARTS or sum(seen.shows for seen in self._seen.values()) < 3:
+        if number <= STARTS or sum(seen.has_value for seen in self._seen.values()) < 3:
             return "near default" if generator.random() < NEAR_DEFAULT else "random"
         return "model"

@@ -10,21 +10,21 @@ from typing import Any
 
 from automl.data.summary import Summary, similarity
 from automl.hpo.warm_start.mapping import Terms, translated
-from automl.hpo.warm_start.past_study import EarlierStudy, EarlierTrial, read
+from automl.hpo.warm_start.past_study import PastStudy, PastTrial, read
 from automl.hpo.warm_start.ranking import scores
 from automl.hpo.warm_start.transfer import Transfer, keep, kept
 from automl.storage.layout import RUNS, WARM_START
-from automl.study import EarlierEvidence, Evidence
+from automl.study import Evidence, PastEvidence
 from automl.study.errors import AutomlError, StudyError
 from automl.study.spec import StudySpec
 
-__all__ = [ "WARM_START", "EarlierStudy", "EarlierTrial", "Transfer", "evidence", "gather", "keep", "kept",
+__all__ = [ "WARM_START", "PastStudy", "PastTrial", "Transfer", "evidence", "gather", "keep", "kept",
     "read",
 ]  # fmt: skip
 
 
-def evidence(transfers: tuple[Transfer, ...]) -> tuple[EarlierEvidence, ...]:
-    """Return the trials of the earlier studies for the sampler."""
+def evidence(transfers: tuple[Transfer, ...]) -> tuple[PastEvidence, ...]:
+    """Return the trials of the past studies for the sampler."""
     return tuple(transfer.evidence() for transfer in transfers)
 
 
@@ -57,7 +57,7 @@ def gather(
 
 
 def _transfer(
-    study: EarlierStudy, here: Terms, *, name: str, data: Summary | None, settings: Mapping[str, Any]
+    study: PastStudy, here: Terms, *, name: str, data: Summary | None, settings: Mapping[str, Any]
 ) -> Transfer:
     there = Terms.of(study.spec.search_space, study.spec.train, model=study.spec.model, settings=settings)
     if not there.space.parameters.keys() & here.space.parameters.keys():
@@ -70,13 +70,13 @@ def _transfer(
     if not trials:
         counted = ", ".join(f"{parameter} {count}" for parameter, count in left_out.items())
         raise StudyError(
-            f"{study.folder}: must hold trials that lie in this study's space, but none does; they fail by {counted}"
+            f"{study.folder}: must contain trials in this study's space, but has none; parameters outside: {counted}"
         )
     alike = similarity(study.data, data) if study.data and data else None
     return Transfer(study.spec.name, name, alike, trials, left_out, study.note)
 
 
-def _fitting(study: EarlierStudy, there: Terms, here: Terms, left_out: dict[str, int]) -> Iterator[Evidence]:
+def _fitting(study: PastStudy, there: Terms, here: Terms, left_out: dict[str, int]) -> Iterator[Evidence]:
     trials = study.countable
     for trial, score in zip(trials, scores(trials), strict=True):
         params = translated(trial.params, there, here)

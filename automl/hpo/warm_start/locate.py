@@ -1,4 +1,4 @@
-"""Locate an earlier study in a study or registry folder; reject symlinks that lead outside it.
+"""Locate a past study in a study or registry folder; reject symlinks that lead outside it.
 
 The content of such a folder is untrusted: a link in it, or a name in a document, must not lead outside.
 """
@@ -18,7 +18,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def version_of(folder: Path) -> Path:
-    """Return the version of a registry folder to learn from: the champion, else the newest.
+    """Return the version of a registry folder for warm start: the champion, else the newest.
 
     Raises:
         StudyError: a document in it differs from the published one.
@@ -29,7 +29,7 @@ def version_of(folder: Path) -> Path:
     number = held.aliases().get(CHAMPION) or max(held.versions(), default=0)
     version = inside(folder, f"versions/{number:04d}")
     if version is None or file_in(version, MANIFEST) is None:
-        raise StudyError(f"{folder}: must hold version {number} with its {MANIFEST}, but does not")
+        raise StudyError(f"{folder}: must contain version {number} with its {MANIFEST}, but does not")
     published = held.manifest(number)["files"]
     for name in (VERDICT, SPEC, DATASET):
         document = file_in(version, name)
@@ -43,7 +43,7 @@ def version_of(folder: Path) -> Path:
 
 
 def study_of(folder: Path, name: object) -> Path | None:
-    """Return the folder of the study from which a registry version was published; None if it is gone.
+    """Return the folder of the study from which a registry version was published; None if it no longer exists.
 
     An invalid name, such as one with `..`, and a link in place of the folder count as gone.
     """

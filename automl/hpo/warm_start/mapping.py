@@ -1,4 +1,4 @@
-"""Map params of an earlier study into the present search space. Pure.
+"""Map params of a past study into the present search space. Pure.
 
 Compared are the effective values of a trial: its params, and the fixed settings of its study for the rest.
 """
@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from automl.study import Params, ParamValue
 from automl.study.space import SET_BY_AUTO, Choice, Integer, Real, SearchSpace, Single, live
 
-REACH: Final = 0.1
+CLIP_TOLERANCE: Final = 0.1
 """A value outside a range by at most this share of its width is clipped to the range; one further out is rejected."""
 HUGE: Final = 1e300
 """Above it not every integer is a float."""
@@ -85,7 +85,7 @@ def _near(parameter: Real | Integer, value: float) -> float | None:
         return None
     low, high, here = (log(x) if parameter.log else x for x in (parameter.low, parameter.high, value))
     beyond = max(low - here, here - high) / (high - low)
-    return min(max(value, float(parameter.low)), float(parameter.high)) if beyond <= REACH else None
+    return min(max(value, float(parameter.low)), float(parameter.high)) if beyond <= CLIP_TOLERANCE else None
 
 
 def _kind(value: object) -> type:

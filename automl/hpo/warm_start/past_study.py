@@ -1,4 +1,4 @@
-"""Read-only view of an earlier study: description, curves and data summary; safe while its writer runs.
+"""Read-only view of a past study: description, curves and data summary; safe while its writer runs.
 
 Reads `study.yaml`, `journal.log` and `dataset.json`; opens no weights.
 """
@@ -28,8 +28,8 @@ FOREIGN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, 
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierTrial:
-    """One trial of an earlier study."""
+class PastTrial:
+    """One trial of a past study."""
 
     params: Params
     curve: Mapping[int, float]
@@ -47,34 +47,34 @@ class EarlierTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierStudy:
-    """Data of an earlier study."""
+class PastStudy:
+    """Data of a past study."""
 
     folder: Path
     spec: StudySpec
     """Its name, space, fixed settings and ladder."""
     metric: str
     """The metric of the curves."""
-    trials: tuple[EarlierTrial, ...]
+    trials: tuple[PastTrial, ...]
     data: Summary | None
     """None if neither the study's data summary nor its staged data exist."""
     note: str = ""
     """Remark for the user on how it was read."""
 
     @property
-    def ended(self) -> list[EarlierTrial]:
+    def ended(self) -> list[PastTrial]:
         """Return the trials that completed or were stopped, with at least one value."""
         return [trial for trial in self.trials if trial.state in {State.COMPLETED, State.PRUNED} and trial.curve]
 
     @property
-    def countable(self) -> list[EarlierTrial]:
+    def countable(self) -> list[PastTrial]:
         """Return the trials that can be ranked: all beyond the first rung, and those stopped before it."""
         first = self.spec.ladder.first_rung
         going = [trial for trial in self.trials if trial.state is State.RUNNING and trial.epoch >= first]
         return [*self.ended, *going]
 
 
-def read(path: Path, *, metric: str = "") -> EarlierStudy:
+def read(path: Path, *, metric: str = "") -> PastStudy:
     """Read the study at a path: a study folder, or a registry folder for the study of its champion.
 
     Without `metric` the curves are those of the study's own objective. Every epoch has all metrics, so a study of
@@ -91,13 +91,13 @@ def read(path: Path, *, metric: str = "") -> EarlierStudy:
     if not study.ended:
         lost = f" ({study.note})" if study.note else ""
         raise StudyError(
-            f"{path}: must hold a trial that ended with a value of {study.metric}, "
+            f"{path}: must contain a trial that ended with a value of {study.metric}, "
             f"but of its {len(study.trials)} trials none did{lost}"
         )
     return study
 
 
-def look(path: Path, *, metric: str = "") -> EarlierStudy:
+def look(path: Path, *, metric: str = "") -> PastStudy:
     """Read a study's folder, even if no trial ended.
 
     Raises:
@@ -117,20 +117,20 @@ def look(path: Path, *, metric: str = "") -> EarlierStudy:
         raise StudyError(
             f"{folder / JOURNAL}: must be the journal of a study, but is not: {type(error).__name__} {error}"
         ) from None
-    return EarlierStudy(folder, spec, wanted, read_trials, _data(folder), journal.dropped)
+    return PastStudy(folder, spec, wanted, read_trials, _data(folder), journal.dropped)
 
 
-def _trial(trial: Trial, metric: str) -> EarlierTrial:
+def _trial(trial: Trial, metric: str) -> PastTrial:
     values = ((m.epoch, m.metrics.get(metric)) for m in trial.measurements)
     curve = {epoch: float(value) for epoch, value in values if _number(value)}
-    return EarlierTrial(trial.params, curve, trial.state)
+    return PastTrial(trial.params, curve, trial.state)
 
 
 def _number(value: float | None) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def _from_registry(folder: Path, metric: str) -> EarlierStudy:
+def _from_registry(folder: Path, metric: str) -> PastStudy:
     version = version_of(folder)
     verdict, spec = read_json(version / VERDICT), stored(version / SPEC)
     name = verdict.get("study") if isinstance(verdict, dict) else None
@@ -141,18 +141,18 @@ def _from_registry(folder: Path, metric: str) -> EarlierStudy:
         trials = tuple(_outcomes(verdict, spec.search_space, epochs=spec.ladder.max_epochs))
     except FOREIGN as error:
         raise StudyError(
-            f"{version / VERDICT}: must be the verdict on a study, but is not: {type(error).__name__} {error}"
+            f"{version / VERDICT}: must be a study's verdict, but is not: {type(error).__name__} {error}"
         ) from None
     if metric and metric != spec.metric:
         raise StudyError(
-            f"{folder}: must be of a study of {metric}, since the study itself is gone, but its version "
+            f"{folder}: must be from a study of {metric}, since the study's folder no longer exists, but its version "
             f"{version.name} was scored by {spec.metric}"
         )
-    note = f"its study {name} is gone, so only the content of version {version.name} is known"
-    return EarlierStudy(version, spec, spec.metric, trials, _noted(version), note)
+    note = f"its study {name} no longer exists, so only version {version.name} is used"
+    return PastStudy(version, spec, spec.metric, trials, _noted(version), note)
 
 
-def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) -> Iterator[EarlierTrial]:
+def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) -> Iterator[PastTrial]:
     """Yield winner and default with the means of their confirmed scores, which were taken on the same split."""
     sides = {
         "challenger": dict(verdict["params"]),
@@ -162,7 +162,7 @@ def _outcomes(verdict: Mapping[str, Any], space: SearchSpace, *, epochs: int) ->
         del sides["challenger"]
     for side, params in sides.items():
         if scores := [float(score) for score in verdict[side]]:
-            yield EarlierTrial(params, {epochs: fmean(scores)}, State.COMPLETED)
+            yield PastTrial(params, {epochs: fmean(scores)}, State.COMPLETED)
 
 
 def _data(folder: Path) -> Summary | None:

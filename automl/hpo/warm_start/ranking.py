@@ -1,14 +1,14 @@
-"""Rank the trials of an earlier study that stopped at different epochs. Pure."""
+"""Rank the trials of a past study that stopped at different epochs. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import inf
 from statistics import NormalDist
 
-from automl.hpo.warm_start.past_study import EarlierTrial
+from automl.hpo.warm_start.past_study import PastTrial
 
 
-def scores(trials: Sequence[EarlierTrial]) -> list[float]:
+def scores(trials: Sequence[PastTrial]) -> list[float]:
     """Return the normal quantile of each trial's rank: mean 0, spread about 1, higher is better.
 
     A stopped trial's low last value is never compared with a final value: two trials are compared at the last epoch
@@ -23,11 +23,11 @@ def scores(trials: Sequence[EarlierTrial]) -> list[float]:
     return found
 
 
-def order(trials: Sequence[EarlierTrial]) -> list[list[int]]:
+def order(trials: Sequence[PastTrial]) -> list[list[int]]:
     """Return the trials' indices from the worst to the best, ties together.
 
     The longest trials are ordered by their best value. Shorter ones are then inserted, longest first: each above as
-    many of the trials already ordered as it was ahead of at its own last epoch.
+    many of the trials already ordered as it was better than at its own last epoch.
     """
     standing: list[list[int]] = []
     for epoch in sorted({trial.epoch for trial in trials}, reverse=True):
@@ -37,7 +37,7 @@ def order(trials: Sequence[EarlierTrial]) -> list[list[int]]:
 
 
 def _merged(
-    trials: Sequence[EarlierTrial], standing: list[list[int]], newcomers: list[int], epoch: int
+    trials: Sequence[PastTrial], standing: list[list[int]], newcomers: list[int], epoch: int
 ) -> list[list[int]]:
     values = sorted(_value(trials[index], epoch) for equals in standing for index in equals)
     places: dict[tuple[float, float], list[int]] = {}
@@ -51,7 +51,7 @@ def _merged(
     return [places[place] for place in sorted(places)]
 
 
-def _value(trial: EarlierTrial, epoch: int) -> float:
-    """Return the best so far; a trial that had none yet but continued counts as ahead."""
+def _value(trial: PastTrial, epoch: int) -> float:
+    """Return the best so far; a trial that had none yet but continued counts as better."""
     value = trial.best(epoch)
     return inf if value is None else value

@@ -1,4 +1,4 @@
-"""Transfer: trials of one earlier study mapped for a new one, and the file in which the new one stores them."""
+"""Transfer: trials of one past study mapped for a new one, and the file in which the new one stores them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from automl.hpo.warm_start.locate import read_json
 from automl.storage import files
 from automl.storage.layout import WARM_START
-from automl.study import EarlierEvidence, Evidence
+from automl.study import Evidence, PastEvidence
 from automl.study.errors import StudyError
 from automl.study.space import SearchSpace
 
@@ -20,23 +20,23 @@ UNKNOWN: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Trials of an earlier study that fit the new space, and counts of those that do not."""
+    """Trials of a past study that fit the new space, and counts of those that do not."""
 
     name: str
     source: str
     """The path as given in the description."""
     similarity: float | None
-    """Similarity of the data sets; None if the earlier one is unknown."""
+    """Similarity of the data sets; None if that of the past study is unknown."""
     trials: tuple[Evidence, ...]
     left_out: Mapping[str, int]
     """Maps a parameter to the number of trials outside this study's space because of it."""
     note: str = ""
 
-    def evidence(self) -> EarlierEvidence:
+    def evidence(self) -> PastEvidence:
         """Return the trials for the sampler."""
-        return EarlierEvidence(self.name, UNKNOWN if self.similarity is None else self.similarity, self.trials)
+        return PastEvidence(self.name, UNKNOWN if self.similarity is None else self.similarity, self.trials)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return a summary in one line."""
         out = sum(self.left_out.values())
         share = f"{len(self.trials)} of {len(self.trials) + out} trials"
@@ -61,7 +61,7 @@ class Transfer:
         trials = tuple(Evidence(dict(trial["params"]), float(trial["score"])) for trial in plain["trials"])
         for trial in trials:
             if not isfinite(trial.score) or not space.contains(trial.params):
-                raise ValueError(f"params {dict(trial.params)} with score {trial.score} are not of this study")
+                raise ValueError(f"params {dict(trial.params)} with score {trial.score} do not fit this study's space")
         alike = plain["similarity"]
         if alike is not None and not 0 <= alike <= 1:
             raise ValueError(f"a similarity must be 0 to 1, but got {alike}")
@@ -92,5 +92,6 @@ def kept(folder: Path, space: SearchSpace) -> tuple[Transfer, ...]:
         return tuple(Transfer.from_dict(plain, space) for plain in content["studies"])
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StudyError(
-            f"{path}: must be what the study began with, but {type(error).__name__}: {error}; restore it from a copy"
+            f"{path}: must be unchanged since the study began, but {type(error).__name__}: {error}; "
+            "restore it from a copy"
         ) from None

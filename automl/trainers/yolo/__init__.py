@@ -1,7 +1,7 @@
 """Ultralytics YOLO trainer: train, validate, export; the only package that imports Ultralytics and torch.
 
 Satisfies `automl.trainers.Trainer`. Hooks in a trainer subclass, no patched source. Both vendors are imported when
-first used: they cost seconds and half a gigabyte, which `automl status` should not pay, and network access must be
+first used: they cost seconds and half a gigabyte, which `automl status` should avoid, and network access must be
 disabled before (offline.py).
 """
 

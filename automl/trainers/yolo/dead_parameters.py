@@ -18,7 +18,7 @@ OTHER_TASKS = frozenset({
     "kobj", "rle", "angle", "dlog", "dgrad", "dlam",
 })  # fmt: skip
 
-JUDGING = frozenset({"single_cls", "classes"})
+EVALUATION = frozenset({"single_cls", "classes"})
 """Settings that change the boxes of the evaluation: trials that differ in them cannot be compared."""
 
 
@@ -30,9 +30,9 @@ def dead_parameters(space: SearchSpace, settings: Mapping[str, ParamValue], *, e
     """
     for name, parameter in space.parameters.items():
         if name in OTHER_TASKS:
-            yield f"space.{name}: no effect on boxes, a setting of another task than detection; remove it from space"
-        elif name in JUDGING:
-            yield f"space.{name}: must be alike for all trials, as it says what they are judged on; set train.{name}"
+            yield f"space.{name}: no effect on detection, a setting of another task; remove it from space"
+        elif name in EVALUATION:
+            yield f"space.{name}: must be equal for all trials, since it changes the evaluation; set train.{name}"
         elif name in MOSAIC_FAMILY and _smallest(space, "close_mosaic", settings) >= epochs:
             closing = _smallest(space, "close_mosaic", settings)
             yield (
@@ -48,7 +48,7 @@ def _open_longer(space: SearchSpace, closing: float, epochs: int) -> str:
     """Return the setting that closes mosaic after the first epoch."""
     longer = f"--set ladder.max_epochs={floor(closing) + 1}"
     if "close_mosaic" in space.parameters:
-        return f"give space.close_mosaic values below {epochs}, or {longer}"
+        return f"set space.close_mosaic to values below {epochs}, or {longer}"
     return f"--set train.close_mosaic={min(LATE, epochs - 1)}, or {longer}"
 
 
@@ -59,7 +59,7 @@ def _ignored(name: str, where: str, optimizers: Sequence[str]) -> Iterator[str]:
         yield f"{where}: optimizer=auto ignores it; --set train.optimizer=SGD, or search space.optimizer"
     elif name in SET_BY_AUTO and len(others) < len(optimizers):
         listed = ", ".join(others)
-        yield f"{where}: optimizer=auto ignores it, so it must not exist there; add when: {{optimizer: [{listed}]}}"
+        yield f"{where}: optimizer=auto ignores it, so it must be conditional; add when: {{optimizer: [{listed}]}}"
     elif name == "warmup_momentum" and {optimizer.lower() for optimizer in optimizers} <= ADAM_FAMILY:
         yield f"{where}: has no effect under {sorted(optimizers)}"
 

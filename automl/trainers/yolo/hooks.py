@@ -14,7 +14,7 @@ from automl.trainers.protocol import OnEpoch
 from automl.trainers.yolo import state_file
 from automl.trainers.yolo.arguments import overrides
 from automl.trainers.yolo.observer import Observer
-from automl.trainers.yolo.resume import Continuation, taken
+from automl.trainers.yolo.resume import Continuation, capture
 from automl.trainers.yolo.vendor import named, set_threads
 
 Hook = Callable[[Any], None]
@@ -32,7 +32,7 @@ class Hooks:
     """Arguments of Ultralytics."""
     on_epoch: OnEpoch
     continuation: Continuation
-    asked: int
+    requested_batch: int
     """The batch of the job; a training that resumes with half of it gets that half."""
     observer: Observer
     _since: float = 0.0
@@ -41,9 +41,9 @@ class Hooks:
     def of(cls, job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> Self:
         """Return the hooks of a job that is trained in `scratch`, from the start or from a state."""
         continuation, wanted = Continuation.of(state), overrides(job, scratch)
-        asked = wanted["batch"]
-        wanted["batch"] = continuation.state.get("batch", asked)
-        return cls(job, wanted, on_epoch, continuation, asked=asked, observer=Observer(job))
+        requested_batch = wanted["batch"]
+        wanted["batch"] = continuation.state.get("batch", requested_batch)
+        return cls(job, wanted, on_epoch, continuation, requested_batch=requested_batch, observer=Observer(job))
 
     def at(self, event: str) -> tuple[Hook, ...]:
         """Return the callbacks of an event, in calling order."""
@@ -65,11 +65,11 @@ class Hooks:
         """
         set_threads(self.job.threads)
         self._since = time.monotonic()
-        arrived = vars(trainer.args)
+        actual = vars(trainer.args)
         chosen = {"optimizer"} if str(self.wanted.get("optimizer")).lower() == "auto" else set()  # auto is replaced
         for name in self.job.params:
-            if name not in {"model", *chosen} and arrived.get(name) != self.wanted[name]:
-                raise TrialError(f"{name}={self.wanted[name]} was asked for, but Ultralytics got {arrived.get(name)}")
+            if name not in {"model", *chosen} and actual.get(name) != self.wanted[name]:
+                raise TrialError(f"{name} must be {self.wanted[name]}, but Ultralytics got {actual.get(name)}")
 
     def began(self, trainer: Any) -> None:  # noqa: ANN401
         """Log that an epoch begins."""
@@ -83,12 +83,14 @@ class Hooks:
             raise _not_finite(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
 
     def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics halve a batch that does not fit once; it would do so three times, and only log it."""
-        if trainer.batch_size < max(self.asked // 2, 1):
-            raise TrialError(f"out of memory: batch {self.asked} did not fit, nor did {self.asked // 2}")
+        """Limit the halvings of a batch that does not fit to one; Ultralytics makes up to three and only logs them."""
+        if trainer.batch_size < max(self.requested_batch // 2, 1):
+            raise TrialError(
+                f"out of memory: batch {self.requested_batch} did not fit, nor did {self.requested_batch // 2}"
+            )
 
     def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
-        """Let Ultralytics validate this epoch, or not; it reads its setting `val` again each time.
+        """Enable or disable the validation of this epoch: Ultralytics reads its setting `val` before each.
 
         It keeps the epoch validated last: an epoch without validation would get that one's metrics, and, as its fitness
         equals the best so far, become `best.pt`.
@@ -120,11 +122,13 @@ class Hooks:
         self._since = now
         state = trainer.save_dir / "state.pt"
         last_step = self.continuation.steps.last
-        state_file.save(taken(trainer, attempt=self.job.attempt, last_step=last_step), state)
+        state_file.save(capture(trainer, attempt=self.job.attempt, last_step=last_step), state)
         self.on_epoch(measurement, Path(trainer.last), state, self.observer.details(trainer, validated=validated))
 
     def _changed(self, batch: int) -> str:
-        return "" if batch == self.asked else f"out of memory: batch {self.asked} did not fit and was halved to {batch}"
+        if batch == self.requested_batch:
+            return ""
+        return f"out of memory: batch {self.requested_batch} did not fit and was halved to {batch}"
 
 
 def _not_finite(cause: str) -> TrialError:

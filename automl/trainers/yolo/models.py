@@ -35,7 +35,7 @@ EXPORTS: Final[Mapping[str, str]] = {
     ".safetensors": "tensors without a model",
 }  # fmt: skip
 OTHER_NAMES: Final = {"-world": "YOLO-World", "yoloe": "YOLOE"}
-ONLY: Final = "only detection with a YOLO head is searched"
+ONLY: Final = "only detection models with a YOLO head are supported"
 
 
 def model_mistake(path: Path) -> str:
@@ -47,8 +47,8 @@ def model_mistake(path: Path) -> str:
         return _description_mistake(path)
     kind = EXPORTS.get(suffix, f"a file called {suffix or 'without a suffix'}")
     return (
-        f"must be weights (.pt) or a model description (.yaml), but {path} is {kind}, which cannot be trained; give "
-        "the .pt that it was made from"
+        f"must be weights (.pt) or a model description (.yaml), but {path} is {kind}, which cannot be trained; pass "
+        "the .pt that it was exported from"
     )
 
 
@@ -79,14 +79,14 @@ def _weights_kind_mistake(path: Path) -> str:
     classes = {found[1] for name in named if (found := MODEL_CLASS.fullmatch(name))}
     kinds = sorted({OTHER_CLASSES[name] for name in classes if name in OTHER_CLASSES})
     if kinds:
-        return f"must hold a detector, but {path} holds weights of a model for {' and '.join(kinds)}; {ONLY}"
+        return f"must contain a detector, but {path} contains a model for {' and '.join(kinds)}; {ONLY}"
     if not named:
         return (
-            f"must hold a whole model, but {path} holds numbers without layers, such as a state_dict or a training "
-            "state; give the best.pt or last.pt that Ultralytics wrote"
+            f"must contain a complete model, but {path} contains tensors without layers, such as a state_dict or a "
+            "training state; pass the best.pt or last.pt that Ultralytics wrote"
         )
     if not classes and not trusted():
-        return f"must hold a detector of Ultralytics, but {path} holds layers of another kind; {ONLY}"
+        return f"must contain an Ultralytics detector, but {path} contains other layers; {ONLY}"
     return ""
 
 
@@ -122,7 +122,9 @@ def _description_mistake(path: Path, *, shown: str = "") -> str:
 def _file_name_mistake(path: Path) -> str:
     """Return why Ultralytics mistakes a detector's description for another model: it checks the file's name."""
     taken = next((kind for sign, kind in OTHER_NAMES.items() if sign in path.stem), "")
-    return f"must be called otherwise, since by its name Ultralytics takes {path} for {taken}" if taken else ""
+    return (
+        f"must have another file name, since Ultralytics reads {path} as {taken} because of its name" if taken else ""
+    )
 
 
 def _other_file(raw: Mapping[str, Any]) -> str:

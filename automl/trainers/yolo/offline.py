@@ -25,7 +25,7 @@ FONTS: Final = ("Arial.ttf", "Arial.Unicode.ttf")
 
 
 @cache
-def shut_doors() -> Path:
+def disable_network() -> Path:
     """Set the environment and give this process a settings folder of its own; return that folder.
 
     Idempotent within a process. The folder is deleted when the process ends.
@@ -42,7 +42,7 @@ def shut_doors() -> Path:
     return root
 
 
-def closed_integrations() -> dict[str, bool]:
+def disabled_integrations() -> dict[str, bool]:
     """Return the Ultralytics settings that switch every integration and the usage reports off."""
     return {"sync": False} | dict.fromkeys(INTEGRATIONS, False)
 

@@ -33,7 +33,7 @@ CONTENTS: Final = {
     b"<!doctype": "it is a web page, saved in place of the file",
     b"<html": "it is a web page, saved in place of the file",
     b"\x08": "it looks like an ONNX export, which cannot be trained",
-    b"\x80": "it is a bare pickle, or weights of torch before 1.6; save it again with a present torch",
+    b"\x80": "it is a bare pickle, or weights of torch before 1.6; save it again with a current torch",
 }
 """First bytes of a file that is not a torch checkpoint to its format."""
 
@@ -45,13 +45,14 @@ def weights_mistake(path: Path) -> str:
     try:
         found = names_in(path)
     except UNREADABLE as error:
-        return f"must be weights that torch wrote, but {path} cannot be read: {_other_content(path) or _told(error)}"
+        reason = _other_content(path) or _first_sentence(error)
+        return f"must be weights saved by torch, but {path} cannot be read: {reason}"
     if not (strange := sorted(name for name in found if not _harmless(name))):
         return ""
     named = ", ".join(strange[:SHOWN]) + (f" and {len(strange) - SHOWN} more" if len(strange) > SHOWN else "")
     return (
-        f"must hold layers and numbers only, but {path} names {named}, which loading it could run; "
-        f"if you trust who made the file, set {TRUST}=1"
+        f"must contain layers and numbers only, but {path} contains {named}, which loading could execute; "
+        f"if you trust the author of the file, set {TRUST}=1"
     )
 
 
@@ -90,11 +91,11 @@ def _other_content(path: Path) -> str:
     except (OSError, zipfile.BadZipFile):
         return ""
     if head.startswith(b"PK"):
-        return "it is cut off or damaged; copy it again"
+        return "it is truncated or damaged; copy it again"
     return next((kind for start, kind in CONTENTS.items() if head.lstrip().lower().startswith(start)), "")
 
 
-def _told(error: Exception) -> str:
+def _first_sentence(error: Exception) -> str:
     """Return the first sentence of an error of torch."""
     return " ".join(str(error).split()).partition(". ")[0]
 

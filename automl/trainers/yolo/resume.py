@@ -32,10 +32,10 @@ class Steps:
     _updates: int = 0
     _step: Callable[[], None] | None = None
 
-    def take_over(self, trainer: Any) -> None:  # noqa: ANN401
+    def replace_loop_steps(self, trainer: Any) -> None:  # noqa: ANN401
         """Replace the steps of the loop; not needed where each batch is a step."""
         if trainer.accumulate > 1:
-            self._step, trainer.optimizer_step = trainer.optimizer_step, _nothing
+            self._step, trainer.optimizer_step = trainer.optimizer_step, _no_op
 
     def epoch_started(self, trainer: Any) -> None:  # noqa: ANN401
         """Count the batches of an epoch from its first."""
@@ -83,13 +83,13 @@ class Continuation:
             trainer.scaler.load_state_dict(state["scaler"])
         trainer.best_fitness = state["best_fitness"]
         vars(trainer.stopper).update(state["stopper"])
-        _give_criterion(trainer.model, state["criterion"])
+        _restore_criterion(trainer.model, state["criterion"])
         dataset = trainer.train_loader.dataset
         for index in state["buffer"]:
             dataset.load_image(index)
         trainer.start_epoch = epoch  # the loop reads it after this callback
         trainer.scheduler.last_epoch = epoch - 1
-        self.steps.take_over(trainer)
+        self.steps.replace_loop_steps(trainer)
 
     def epoch_started(self, trainer: Any) -> None:  # noqa: ANN401
         """Begin each epoch with a new iterator, and the first one with the random state of the earlier training.
@@ -105,10 +105,10 @@ class Continuation:
                 if name in self.state["gradients"]:
                     parameter.grad = self.state["gradients"][name].to(parameter.device)
             trainer.train_loader.generator.set_state(self.state["loader"])
-            _give_random(self.state["random"])
+            _restore_random(self.state["random"])
 
 
-def taken(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  # noqa: ANN401
+def capture(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  # noqa: ANN401
     """Return the state of a trainer after an epoch; its tensors are the trainer's own, so write it at once."""
     loader = trainer.train_loader
     return {
@@ -146,7 +146,7 @@ def _structure(trainer: Any) -> dict[str, Any]:  # noqa: ANN401
     }
 
 
-def _give_criterion(model: Any, updates: int | None) -> None:  # noqa: ANN401
+def _restore_criterion(model: Any, updates: int | None) -> None:  # noqa: ANN401
     """Restore the progress of a loss that changes from epoch to epoch, such as that of one-to-one heads."""
     if updates:
         model.criterion = model.init_criterion()
@@ -167,7 +167,7 @@ def _random() -> dict[str, Any]:
     }
 
 
-def _give_random(state: Mapping[str, Any]) -> None:
+def _restore_random(state: Mapping[str, Any]) -> None:
     import torch
 
     version, words, gauss = state["python"]
@@ -192,5 +192,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value if isinstance(value, (torch.Tensor, *PLAIN)) else str(value)
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     """Replace the step of Ultralytics' loop with a no-op."""

@@ -11,24 +11,27 @@ MANAGED: Final = {
     "data": "set data at the top level",
     "epochs": "set ladder.max_epochs",
     "time": "set budget.hours",
-    "patience": "the ladder alone stops trials",
+    "patience": "only the ladder stops trials",
     "seed": "set seed at the top level",
-    "device": "Ray places trials; set resources.gpus",
+    "device": "Ray assigns the devices; set resources.gpus",
     "workers": "set resources.cpus",
-    "resume": "a trial goes on from its own checkpoint",
+    "resume": "a trial resumes from its own checkpoint",
     "val": "set ladder.validate_every",
 } | dict.fromkeys(
     ("task", "mode", "project", "name", "exist_ok", "save", "save_period", "split", "plots", "verbose", "cfg"),
-    "it is set for every trial alike",
+    "it is the same for every trial",
 )
 
 NOT_SHIPPED: Final[dict[str, tuple[tuple[object, ...], str]]] = {
     "augment": (
         (False, None),
-        "must be false: an exported model has no test-time augmentation, so it is not judged so",
+        "must be false: an exported model has no test-time augmentation, so models are evaluated without it",
     ),
-    "quantize": ((None, 32, "fp32"), "must be null: models are judged and exported in FP32; see `export` for engines"),
-    "dnn": ((False, None), "must be false: ONNX is judged by ONNX Runtime"),
+    "quantize": (
+        (None, 32, "fp32"),
+        "must be null: models are evaluated and exported in FP32; see `export` for engines",
+    ),
+    "dnn": ((False, None), "must be false: ONNX files are evaluated by ONNX Runtime"),
 }
 """Settings that would evaluate a model in a form that does not ship: the rejected values, and the law."""
 

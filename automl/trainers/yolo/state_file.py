@@ -13,7 +13,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
-from automl.storage.outage import PASSING
+from automl.storage.outage import TRANSIENT
 from automl.study.errors import TrialError
 from automl.trainers.yolo.out_of_memory import ran_out
 from automl.trainers.yolo.vendor import trusted, ultralytics
@@ -57,7 +57,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     state = _content(path)
     if state.get("format") != FORMAT or not state.keys() >= KEYS:
-        raise TrialError(f"{path}: must be a training state of format {FORMAT}, but holds {_shown(state)}")
+        raise TrialError(f"{path}: must be a training state of format {FORMAT}, but contains {_shown(state)}")
     return state
 
 
@@ -135,7 +135,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _passes(error: Exception) -> bool:
     """Return True if a read error is not damage: the storage is unavailable, or memory ran out."""
-    return (isinstance(error, OSError) and error.errno in PASSING) or ran_out(error)
+    return (isinstance(error, OSError) and error.errno in TRANSIENT) or ran_out(error)
 
 
 def _shown(content: Mapping[str, Any]) -> str:

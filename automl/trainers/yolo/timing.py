@@ -86,7 +86,7 @@ def _result(folder: Path, code: int) -> Timing:
 
 
 def gpu_count() -> int:
-    """Return the number of CUDA GPUs that torch sees."""
+    """Return the number of CUDA GPUs available to torch."""
     ultralytics()
     import torch
 

@@ -40,7 +40,7 @@ def train(
     for event, callback in callbacks.items():
         model.add_callback(event, callback)
     with (
-        out_of_memory.named(lambda: model.trainer.batch_size if model.trainer else hooks.asked),
+        out_of_memory.named(lambda: model.trainer.batch_size if model.trainer else hooks.requested_batch),
         ordered(hooks, state=state),
     ):
         model.train(trainer=StudyTrainer, **hooks.wanted)

@@ -31,7 +31,7 @@ _here: dict[str, Hooks] = {}
 
 
 class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
-    """A detection trainer that resumes, checks and reports as a study asks; its hooks run before other callbacks."""
+    """Detection trainer with the hooks of a study (resume, checks, reports), which run before other callbacks."""
 
     def __init__(
         self,
@@ -98,8 +98,8 @@ def _hooks_of(scratch: str) -> Hooks:
         raise TrialError(f"{scratch}: must be the folder of a training that `automl.trainers.yolo.train` started")
     ultralytics()  # disables network access in this process too
     state = Path(order["state"]) if order["state"] else None
-    return Hooks.of(Job.from_dict(order["job"]), Path(scratch), state=state, on_epoch=_unheard)
+    return Hooks.of(Job.from_dict(order["job"]), Path(scratch), state=state, on_epoch=_no_report)
 
 
-def _unheard(measurement: Measurement, weights: Path, state: Path, shown: EpochDetails) -> None:
+def _no_report(measurement: Measurement, weights: Path, state: Path, shown: EpochDetails) -> None:
     """Do nothing: a process that Ultralytics started does not report."""

@@ -19,12 +19,12 @@ L1_LOSS: Final = "l1_loss"
 
 def ultralytics() -> Any:  # noqa: ANN401
     """Import Ultralytics, or return it; its settings are this process's own and switch every integration off."""
-    folder = offline.shut_doors()
+    folder = offline.disable_network()
     import ultralytics
 
     if ultralytics.utils.downloads.safe_download is not _refuse:
         own = {name: str(folder / name) for name in ("weights_dir", "runs_dir", "datasets_dir")}
-        ultralytics.settings.update(offline.closed_integrations() | own)
+        ultralytics.settings.update(offline.disabled_integrations() | own)
         # The one download that no setting disables: on a GPU the check of mixed precision needs weights of its own. It
         # treats a failed download as "offline" and continues.
         ultralytics.utils.downloads.safe_download = _refuse
@@ -33,7 +33,7 @@ def ultralytics() -> Any:  # noqa: ANN401
 
 
 def _refuse(*arguments: object, **_more: object) -> NoReturn:
-    raise ConnectionError(f"nothing is downloaded, but {arguments or 'something'} was asked for")
+    raise ConnectionError(f"downloads are disabled, but {arguments or 'a download'} was requested")
 
 
 def named(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -61,7 +61,7 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
 
 
 def scan_labels(data: Path) -> None:
-    """Let Ultralytics write its label caches for all splits, to avoid a race of trials that start together."""
+    """Write Ultralytics' label caches for all splits, to avoid a race of trials that start together."""
     vendor = ultralytics()
     from ultralytics.data.dataset import YOLODataset
     from ultralytics.data.utils import check_det_dataset
@@ -99,7 +99,7 @@ def strip(weights: Path) -> None:
 def export_onnx(weights: Path, job: Job) -> Path:
     """Write `<weights>.onnx`, fixed shape, batch 1, FP32, and return its path.
 
-    A head without non-maximum suppression returns as many rows as the job's evaluation takes boxes.
+    A head without non-maximum suppression returns as many rows as the job's evaluation allows boxes.
 
     Raises:
         ExportError: Ultralytics could not export.
@@ -134,9 +134,7 @@ def letterboxed(images: Sequence[Path], job: Job) -> NDArray[np.float32]:
     boxed = (box(image=np.atleast_3d(picture)) for picture in read if picture is not None)
     pictures = [np.atleast_3d(picture).transpose(2, 0, 1) for picture in boxed]
     if not pictures:
-        raise ExportError(
-            f"{job.data}: {job.split}: must hold an image that can be read, but none of {len(images)} can"
-        )
+        raise ExportError(f"{job.data}: {job.split}: must contain a readable image, but none of {len(images)} is")
     ordered = [picture[::-1] if record.channels == RGB else picture for picture in pictures]
     return np.asarray(np.stack(ordered) / 255, dtype=np.float32)
 

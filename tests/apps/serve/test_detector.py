@@ -162,5 +162,5 @@ def test_a_letterbox_is_centred_on_grey() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no model", bytes(100)])
 def test_bytes_that_are_no_model_are_told(content: bytes) -> None:
-    with pytest.raises(RegistryError, match=r"model\.onnx: must be a model that ONNX Runtime loads, but"):
+    with pytest.raises(RegistryError, match=r"model\.onnx: must be a model that ONNX Runtime can load, but"):
         Detector(content, source="model.onnx")

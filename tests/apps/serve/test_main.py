@@ -32,7 +32,7 @@ def test_a_model_that_cannot_be_loaded_is_one_message(tmp_path: Path, capsys: py
     held = Registry(tmp_path, "boards")
     held.publish({"model.onnx": written(tmp_path, "model.onnx", "no model")}, {})
     assert process.main([str(held.folder), "--version=1", "--port=0"]) == 2
-    assert "model.onnx: must be a model that ONNX Runtime loads" in capsys.readouterr().err
+    assert "model.onnx: must be a model that ONNX Runtime can load" in capsys.readouterr().err
 
 
 def test_the_serving_process_brings_in_no_training() -> None:

@@ -110,7 +110,7 @@ def test_the_page_draws_boxes_without_another_host(client: TestClient) -> None:
 
 
 def test_bodies_are_refused_where_too_much_is_held(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "MAX_HELD_BYTES", 50)
+    monkeypatch.setattr(service, "MAX_BUFFERED_BYTES", 50)
     assert client.post("/predict", content=bytes(60)).status_code == 503
     assert client.post("/predict", content=bytes(40)).status_code == 400
 
@@ -214,7 +214,7 @@ def test_a_damaged_version_is_not_loaded(registry: Registry, fake: type[FakeDete
 def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: type[FakeDetector]) -> None:
     held = Registry(tmp_path / "models", "boards")
     held.publish({"best.pt": written(tmp_path, "best.pt", "x")}, {})
-    with pytest.raises(RegistryError, match=r"versions/0001: must hold model.onnx, which is what is served"):
+    with pytest.raises(RegistryError, match=r"versions/0001: must contain model.onnx, the file that is served"):
         service.load(held, 1)
     assert fake.loaded == []
 

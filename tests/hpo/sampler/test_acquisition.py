@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from automl.hpo.sampler.acquisition import CANDIDATES, Proposal, Seen
+from automl.hpo.sampler.acquisition import CANDIDATES, ObservedTrial, Proposal
 from automl.hpo.sampler.encoding import Encoding
-from automl.hpo.sampler.gaussian_process import HELD
-from automl.hpo.sampler.transfer_prior import Experience
+from automl.hpo.sampler.gaussian_process import POSTERIOR_LIMIT
+from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import EndReason, Params
 from automl.study.space import Choice, Integer, Real
 from tests.builders import METRIC, measurement, space_of
@@ -60,7 +60,7 @@ def test_a_failure_that_showed_values_is_no_result() -> None:
         story.complete(lambda _params, value=value: value)  # type: ignore[misc]
     seen = list(story.sampler._seen.values())
     seen[1].infeasible = True
-    assert [trial.shows for trial in seen] == [True, False, True]
+    assert [trial.has_value for trial in seen] == [True, False, True]
 
 
 @pytest.mark.slow
@@ -102,23 +102,23 @@ def test_no_params_are_tried_twice_while_there_are_others() -> None:
 
 def test_the_price_of_a_proposal_is_bounded() -> None:
     encoding, generator = Encoding(REGIONS), np.random.default_rng(0)
-    seen = [Seen(point) for point in encoding.draw(HELD + 50, generator)]
+    seen = [ObservedTrial(point) for point in encoding.draw(POSTERIOR_LIMIT + 50, generator)]
     for trial, spread in zip(seen, generator.random(len(seen)), strict=True):
-        trial.take(measurement(1, float(spread)), METRIC)
-    made = Proposal(encoding, seen, Experience(encoding, ()), 6)
+        trial.record(measurement(1, float(spread)), METRIC)
+    made = Proposal(encoding, seen, TransferPrior(encoding, ()), 6)
     assert made._model is not None
-    assert len(made._model._process._X_all) == HELD
+    assert len(made._model._process._X_all) == POSTERIOR_LIMIT
     assert REGIONS.contains(encoding.decode(made.best(generator)))
     assert len(made._candidates(generator)) == CANDIDATES
 
 
 def test_what_runs_is_kept_away_from() -> None:
     encoding = Encoding(space_of(lr0=Real(0.0, 1.0, 0.5)))
-    seen = [Seen(np.array([share])) for share in (0.0, 0.2, 0.5, 0.9, 1.0)]
+    seen = [ObservedTrial(np.array([share])) for share in (0.0, 0.2, 0.5, 0.9, 1.0)]
     for trial, value in zip(seen, (0.1, 0.3, 0.6, 0.2, 0.1), strict=True):
-        trial.take(replace(measurement(6, value), epoch=1), METRIC)
+        trial.record(replace(measurement(6, value), epoch=1), METRIC)
         trial.runs = False
-    made = Proposal(encoding, seen, Experience(encoding, ()), 1)
+    made = Proposal(encoding, seen, TransferPrior(encoding, ()), 1)
     found = []
     for draw in range(4):
         found.append(made.best(np.random.default_rng(draw)))

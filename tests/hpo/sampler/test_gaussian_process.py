@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from automl.hpo.sampler.encoding import Points, Vector
-from automl.hpo.sampler.gaussian_process import FITTED, HELD, Model, log_improvement
+from automl.hpo.sampler.gaussian_process import FIT_LIMIT, POSTERIOR_LIMIT, Model, log_improvement
 
 NUMBERS = np.array([False, False])
 
@@ -61,7 +61,7 @@ def test_fitted_twice_it_says_the_same_to_the_last_bit() -> None:
 def test_a_running_point_is_believed_to_reach_what_is_expected() -> None:
     model, running = fitted(), np.array([[0.95, 0.05]])
     before = model.predict(running)
-    model.believe(running)
+    model.condition_on(running)
     after = model.predict(running)
     assert after[0] == pytest.approx(before[0], abs=0.05)
     assert after[1][0] < 0.5 * before[1][0]
@@ -71,8 +71,8 @@ def test_all_points_that_run_are_given_each_time() -> None:
     again, once = fitted(), fitted()
     running = drawn(4, seed=3)
     for count in (1, 3, 4):
-        again.believe(running[:count])
-    once.believe(running)
+        again.condition_on(running[:count])
+    once.condition_on(running)
     asked = drawn(20, seed=4)
     assert len(observations(again)) == 30 + 4
     for one, other in zip(again.predict(asked), once.predict(asked), strict=True):
@@ -82,7 +82,7 @@ def test_all_points_that_run_are_given_each_time() -> None:
 def test_where_trials_failed_nothing_is_promised() -> None:
     model, failed, near = fitted(), np.array([[0.95, 0.05]]), np.array([[0.93, 0.07]])
     before = model.predict(near)
-    model.believe(drawn(2, seed=3), failed=failed, worst=np.array([-9.0]))
+    model.condition_on(drawn(2, seed=3), failed=failed, worst=np.array([-9.0]))
     after = model.predict(near)
     assert after[0][0] < before[0][0] - 1
     assert after[1][0] < 0.5 * before[1][0]
@@ -92,17 +92,17 @@ def test_where_trials_failed_nothing_is_promised() -> None:
 def test_nothing_that_runs_changes_nothing() -> None:
     model, asked = fitted(), drawn(20, seed=5)
     before = model.predict(asked)[1].tolist()
-    model.believe(np.empty((0, 2)))
+    model.condition_on(np.empty((0, 2)))
     assert model.predict(asked)[1].tolist() == before
 
 
-@pytest.mark.parametrize("count", [FITTED + 1, HELD + 1, 1000])
+@pytest.mark.parametrize("count", [FIT_LIMIT + 1, POSTERIOR_LIMIT + 1, 1000])
 def test_a_large_study_is_held_by_a_bounded_number_of_observations(count: int) -> None:
     points = drawn(count)
     targets = hill(points)
     model = Model.fit(points, targets, categorical=NUMBERS)
     held = observations(model)
-    assert len(held) == min(count, HELD)
+    assert len(held) == min(count, POSTERIOR_LIMIT)
     best = points[np.argsort(-targets)[: len(held) // 2]]
     assert {tuple(point) for point in best} <= {tuple(point) for point in held}
     assert hill(held).min() < np.quantile(targets, 0.02), "bad ones are known too"
@@ -121,7 +121,7 @@ def test_choices_are_alike_or_not_whatever_their_index() -> None:
     points = np.array([[float(index % 4), index / 20] for index in range(20)])
     targets = np.where(points[:, 0] == 2, 1.0, -1.0) + points[:, 1]
     model = Model.fit(points, targets, categorical=np.array([True, False]))
-    alike = model.likeness(np.array([[0.0, 0.5]]), np.array([[0.0, 0.5], [1.0, 0.5], [3.0, 0.5], [0.0, 0.9]]))[0]
+    alike = model.correlation(np.array([[0.0, 0.5]]), np.array([[0.0, 0.5], [1.0, 0.5], [3.0, 0.5], [0.0, 0.9]]))[0]
     assert alike[0] == pytest.approx(1)
     assert alike[1] == pytest.approx(alike[2])
     assert (alike[1:] < 1).all()

@@ -131,7 +131,7 @@ def test_a_trial_that_stands_at_a_rung_is_told_of_as_any_other() -> None:
     whole = played(9)
     stood = whole.start()
     whole.measure(stood.number, measurement(1, 0.7))
-    whole.sampler.settle()
+    whole.sampler.invalidate()
     again = resumed(whole.trials, sampler_of())
     for story in (whole, again):
         assert story.start().params == whole.trials[10].params
@@ -154,7 +154,7 @@ def test_a_value_counts_from_the_next_rung_on() -> None:
         story.measure(9, measurement(1, value))
     assert one.start().params == other.start().params
     for story in (one, other):
-        story.sampler.settle()
+        story.sampler.invalidate()
     assert one.start().params != other.start().params
 
 
@@ -178,11 +178,11 @@ def test_an_epoch_that_was_not_validated_has_no_value() -> None:
         told.start()
     for epoch in (1, 2):
         story.measure(9, Measurement(epoch, {"train/box_loss": 1.0}, seconds=2.0))
-    story.sampler.settle()
-    silent.sampler.settle()
+    story.sampler.invalidate()
+    silent.sampler.invalidate()
     assert story.start().params == silent.start().params
     story.measure(9, measurement(3, 0.5))
-    story.sampler.settle()
+    story.sampler.invalidate()
     assert SPACE.contains(story.start().params)
 
 

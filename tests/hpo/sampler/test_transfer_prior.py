@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import norm, rankdata
 
 from automl.hpo.sampler.encoding import Encoding
-from automl.hpo.sampler.transfer_prior import TOP, Experience
-from automl.study import EarlierEvidence, Evidence, Params
+from automl.hpo.sampler.transfer_prior import TOP, TransferPrior
+from automl.study import Evidence, Params, PastEvidence
 from automl.study.space import Choice, Real
 from tests.builders import space_of
 from tests.played_trials import Judge, Story, sampler_of
@@ -29,12 +29,12 @@ def bad(params: Params) -> float:
     return 1 - good(params)
 
 
-def told(judge: Judge, *, name: str = "a", similarity: float = 1.0, trials: Sequence[Params] = GRID) -> EarlierEvidence:
+def told(judge: Judge, *, name: str = "a", similarity: float = 1.0, trials: Sequence[Params] = GRID) -> PastEvidence:
     """Return what a study of which this holds brings."""
     values = [judge(params) for params in trials]
     scores = norm.ppf((rankdata(values) - 0.5) / len(values))
     found = tuple(Evidence(params, float(score)) for params, score in zip(trials, scores, strict=True))
-    return EarlierEvidence(name, similarity, found)
+    return PastEvidence(name, similarity, found)
 
 
 def points_of(count: int, *, seed: int = 0) -> np.ndarray:
@@ -45,7 +45,7 @@ def scores_of(points: np.ndarray, judge: Judge) -> np.ndarray:
     return np.asarray(norm.ppf((rankdata([judge(ENCODING.decode(point)) for point in points]) - 0.5) / len(points)))
 
 
-def played(count: int, *earlier: EarlierEvidence, judge: Judge = good, seed: int = 0) -> Story:
+def played(count: int, *earlier: PastEvidence, judge: Judge = good, seed: int = 0) -> Story:
     story = Story(sampler_of(SPACE, seed=seed, earlier=earlier))
     for _ in range(count):
         story.complete(judge)
@@ -64,10 +64,10 @@ def test_an_earlier_study_that_holds_leads_there_at_once() -> None:
 
 
 def test_an_earlier_study_that_misleads_is_outvoted_after_twenty_trials() -> None:
-    experience, points = Experience(ENCODING, [told(bad)]), points_of(20)
-    assert np.ptp(experience.expected(points)) > 0.5
-    experience.agree(points, scores_of(points, good))
-    assert experience.expected(points).tolist() == [0.0] * 20
+    transfer, points = TransferPrior(ENCODING, [told(bad)]), points_of(20)
+    assert np.ptp(transfer.expected(points)) > 0.5
+    transfer.update_weights(points, scores_of(points, good))
+    assert transfer.expected(points).tolist() == [0.0] * 20
 
 
 @pytest.mark.slow
@@ -81,49 +81,49 @@ def test_a_misled_study_comes_round(seed: int) -> None:
 
 
 def test_of_two_earlier_studies_the_one_that_agrees_is_heard() -> None:
-    experience, points = Experience(ENCODING, [told(bad), told(good, name="b")]), points_of(20)
-    experience.agree(points, scores_of(points, good))
-    assert np.corrcoef(experience.expected(points), scores_of(points, good))[0, 1] > 0.9
+    transfer, points = TransferPrior(ENCODING, [told(bad), told(good, name="b")]), points_of(20)
+    transfer.update_weights(points, scores_of(points, good))
+    assert np.corrcoef(transfer.expected(points), scores_of(points, good))[0, 1] > 0.9
 
 
 def test_trust_grows_with_agreement_and_starts_with_similarity() -> None:
     points = points_of(20)
     spreads = []
     for similarity in (0.1, 0.4, 1.0):
-        experience = Experience(ENCODING, [told(good, similarity=similarity)])
-        spreads.append(float(np.ptp(experience.expected(points))))
+        transfer = TransferPrior(ENCODING, [told(good, similarity=similarity)])
+        spreads.append(float(np.ptp(transfer.expected(points))))
         for few in (3, 20):
-            experience.agree(points[:few], scores_of(points[:few], good))
-        assert np.ptp(experience.expected(points)) > spreads[-1]
+            transfer.update_weights(points[:few], scores_of(points[:few], good))
+        assert np.ptp(transfer.expected(points)) > spreads[-1]
     assert spreads == sorted(spreads)
 
 
 @pytest.mark.parametrize("scores", [[0.0, 0.0, 0.0, 0.0], [0.3, -0.3]], ids=["equal", "two"])
 def test_what_shows_no_ranks_changes_no_sign_of_trust(scores: list[float]) -> None:
-    experience, points = Experience(ENCODING, [told(good)]), points_of(20)
-    before = experience.expected(points)
-    experience.agree(points[: len(scores)], np.array(scores))
-    after = experience.expected(points)
+    transfer, points = TransferPrior(ENCODING, [told(good)]), points_of(20)
+    before = transfer.expected(points)
+    transfer.update_weights(points[: len(scores)], np.array(scores))
+    after = transfer.expected(points)
     assert np.corrcoef(before, after)[0, 1] == pytest.approx(1)
     assert 0 < np.ptp(after) < np.ptp(before), "trials that say nothing still weigh against a mere belief"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_fewer_than_three_trials_are_no_evidence(count: int) -> None:
-    little = told(good, trials=GRID[:count]) if count else EarlierEvidence("a", 1.0, ())
-    assert not Experience(ENCODING, [little])
+    little = told(good, trials=GRID[:count]) if count else PastEvidence("a", 1.0, ())
+    assert not TransferPrior(ENCODING, [little])
     warm, cold = played(9, little), played(9)
     assert warm.trials == cold.trials
     assert "earlier" not in warm.origins
 
 
 def test_three_trials_are() -> None:
-    assert Experience(ENCODING, [told(good, trials=GRID[:2]), told(good, trials=GRID[:3])])
+    assert TransferPrior(ENCODING, [told(good, trials=GRID[:2]), told(good, trials=GRID[:3])])
 
 
 def test_candidates_are_the_best_trials_of_earlier_studies_and_points_near_them() -> None:
-    experience = Experience(ENCODING, [told(good)])
-    found = experience.candidates(40, np.random.default_rng(0))
+    transfer = TransferPrior(ENCODING, [told(good)])
+    found = transfer.candidates(40, np.random.default_rng(0))
     worst_of_the_best = sorted(map(good, GRID))[-TOP]
     assert {tuple(point) for point in found[:20]} <= {tuple(point) for point in ENCODING.encode(GRID)}
     assert min(good(ENCODING.decode(point)) for point in found[:20]) > worst_of_the_best - 1e-9
@@ -132,7 +132,7 @@ def test_candidates_are_the_best_trials_of_earlier_studies_and_points_near_them(
 
 
 def test_an_earlier_study_with_equal_scores_leads_nowhere() -> None:
-    story = played(8, EarlierEvidence("a", 1.0, tuple(Evidence(params, 0.0) for params in GRID)))
+    story = played(8, PastEvidence("a", 1.0, tuple(Evidence(params, 0.0) for params in GRID)))
     assert all(SPACE.contains(trial.params) for trial in story.trials)
 
 

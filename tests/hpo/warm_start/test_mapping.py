@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from automl.hpo.warm_start.mapping import Terms, fitted, translated
-from automl.hpo.warm_start.past_study import EarlierTrial
+from automl.hpo.warm_start.past_study import PastTrial
 from automl.hpo.warm_start.ranking import order, scores
 from automl.study import State
 from automl.study.space import Choice, Integer, Parameter, Real, Single
@@ -121,8 +121,8 @@ def test_a_value_is_taken_only_as_what_it_was(parameter: Single, value: object, 
     assert (found, type(found)) == (wanted, type(wanted))
 
 
-def trial(*values: float, first: int = 1) -> EarlierTrial:
-    return EarlierTrial({}, dict(enumerate(values, start=first)), State.COMPLETED)
+def trial(*values: float, first: int = 1) -> PastTrial:
+    return PastTrial({}, dict(enumerate(values, start=first)), State.COMPLETED)
 
 
 def test_stopped_trials_are_compared_at_the_epoch_that_both_got_to() -> None:
@@ -158,6 +158,6 @@ def test_scores_have_mean_nought_and_a_spread_about_one(count: int) -> None:
 
 def test_a_score_does_not_depend_on_the_scale_or_the_order_of_trials() -> None:
     trials = [trial(0.1, 0.2), trial(0.15), trial(0.3, 0.4), trial(0.05)]
-    scaled = [EarlierTrial({}, {e: 0.01 * v**3 for e, v in t.curve.items()}, t.state) for t in trials]
+    scaled = [PastTrial({}, {e: 0.01 * v**3 for e, v in t.curve.items()}, t.state) for t in trials]
     assert scores(scaled) == scores(trials)
     assert scores(trials[::-1]) == scores(trials)[::-1]

@@ -63,7 +63,7 @@ def test_every_param_of_the_evidence_lies_in_the_new_space(tmp_path: Path) -> No
     space = spec_of(space=narrow).search_space
     assert [trial.params["lr0"] for trial in found.trials] == [0.01, 0.02, 0.005, 0.005, 0.006, 0.03]
     assert all(space.contains(trial.params) for trial in found.trials)
-    assert found.told() == (
+    assert found.summary() == (
         "warm start from runs/a (study a): 6 of 10 trials, similarity of data 1.00; outside this space: lr0 4"
     )
 
@@ -79,7 +79,7 @@ def test_ranks_are_those_of_the_whole_earlier_study(tmp_path: Path) -> None:
 def test_unknown_data_are_said_to_be_unknown_and_taken_for_unlike(tmp_path: Path) -> None:
     (past(tmp_path) / "dataset.json").unlink()
     (found,) = gathered(tmp_path, "runs/a")
-    assert "similarity of data unknown" in found.told()
+    assert "similarity of data unknown" in found.summary()
     assert found.evidence().similarity == 0.3
 
 
@@ -90,15 +90,15 @@ def test_a_registry_brings_what_its_champions_study_found(tmp_path: Path) -> Non
     shutil.rmtree(folder)
     (found,) = gathered(tmp_path, "models/boards")
     assert [trial.score for trial in found.trials] == [pytest.approx(0.674, abs=1e-3), pytest.approx(-0.674, abs=1e-3)]
-    assert "its study a is gone" in found.told()
+    assert "its study a no longer exists" in found.summary()
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     past(tmp_path, "empty", [])
     told = refused(tmp_path, "runs/none", "runs/empty").splitlines()
     assert [line.startswith("warm_start: ") for line in told] == [True, True]
-    assert "runs/none: must be the folder of an earlier study" in told[0]
-    assert "runs/empty: must hold a trial that ended" in told[1]
+    assert "runs/none: must be the folder of a past study" in told[0]
+    assert "runs/empty: must contain a trial that ended" in told[1]
 
 
 def test_a_study_is_not_its_own_teacher_and_none_teaches_twice(tmp_path: Path) -> None:
@@ -120,7 +120,9 @@ def test_a_study_without_a_parameter_in_common_teaches_nothing(tmp_path: Path) -
 def test_a_study_whose_trials_all_lie_outside_is_refused_with_the_reason(tmp_path: Path) -> None:
     past(tmp_path)
     space = {"lr0": {"low": 0.5, "high": 1.0, "default": 0.6}}
-    assert "but none does; they fail by lr0 10" in refused(tmp_path, "runs/a", space=space, train={"optimizer": "SGD"})
+    assert "but has none; parameters outside: lr0 10" in refused(
+        tmp_path, "runs/a", space=space, train={"optimizer": "SGD"}
+    )
 
 
 def test_what_was_brought_is_kept_as_it_was(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_a_kept_file_that_was_changed_is_refused(tmp_path: Path, change: Callabl
     content = json.loads((tmp_path / WARM_START).read_text())
     change(content)
     (tmp_path / WARM_START).write_text(json.dumps(content))
-    with pytest.raises(StudyError, match=r"warm_start\.json: must be what the study began with"):
+    with pytest.raises(StudyError, match=r"warm_start\.json: must be unchanged since the study began"):
         warm_start.kept(tmp_path, spec_of().search_space)
 
 
@@ -190,7 +192,7 @@ def test_a_study_that_has_not_begun_reads_the_earlier_one_anew(tmp_path: Path) -
 
 def test_a_mistake_in_warm_start_is_found_before_the_study_begins(tmp_path: Path) -> None:
     data = sample.draw(tmp_path / "data", splits=DATA)
-    with pytest.raises(StudyError, match=r"warm_start: .*runs/a: must be the folder of an earlier study"):
+    with pytest.raises(StudyError, match=r"warm_start: .*runs/a: must be the folder of a past study"):
         begun(tmp_path, data)
     assert not (tmp_path / "runs" / "small" / "journal.log").exists()
 

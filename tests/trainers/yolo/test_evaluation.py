@@ -84,7 +84,7 @@ def test_what_says_which_boxes_count_is_not_searched(name: str) -> None:
     space = SearchSpace({name: Choice((0, 1), 0), "momentum": Real(0.5, 0.9, 0.8)})
     found = yolo.dead_parameters(space, {**yolo.settings(), "optimizer": "SGD"}, epochs=20)
     assert [*found] == [
-        f"space.{name}: must be alike for all trials, as it says what they are judged on; set train.{name}"
+        f"space.{name}: must be equal for all trials, since it changes the evaluation; set train.{name}"
     ]
 
 

@@ -66,7 +66,7 @@ def test_a_description_of_a_detector_holds(tmp_path: Path, head: str) -> None:
 
 @pytest.mark.parametrize("name", ["my-world.yaml", "yoloe-mine.yaml"])
 def test_a_file_name_by_which_ultralytics_takes_another_model_is_refused(tmp_path: Path, name: str) -> None:
-    assert "must be called otherwise" in model_mistake(described(tmp_path / name, "Detect"))
+    assert "must have another file name" in model_mistake(described(tmp_path / name, "Detect"))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_file_name_by_which_ultralytics_takes_another_model_is_refused(tmp_pat
     [
         ("train: images\nval: images\nnames: [a]\n", "the description of a data set; pass it with --data"),
         ("space: {}\nbudget: {}\n", "the description of a study"), ("nc: 3\n", "a file with the keys ['nc']"),
-        ("[1, 2]", "must hold `key: value` lines"), ("head: [1]\n", "the last module of"),
+        ("[1, 2]", "must contain `key: value` lines"), ("head: [1]\n", "the last module of"),
     ],
 )  # fmt: skip
 def test_a_yaml_that_describes_no_model_is_called_what_it_is(tmp_path: Path, text: str, said: str) -> None:
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_trained_is_called_what_it_is(tmp_path: Path, name
     ],
 )  # fmt: skip
 def test_weights_of_another_task_are_refused_unloaded(tmp_path: Path, made: type, kind: str) -> None:
-    assert f"weights of a model for {kind}" in model_mistake(saved(tmp_path / "best.pt", {"model": made}))
+    assert f"contains a model for {kind}" in model_mistake(saved(tmp_path / "best.pt", {"model": made}))
 
 
 def test_weights_of_a_detector_hold_also_after_ultralytics_loaded_some(tmp_path: Path) -> None:
@@ -117,15 +117,15 @@ def test_weights_of_a_detector_hold_also_after_ultralytics_loaded_some(tmp_path:
 
 def test_bare_numbers_and_bare_layers_are_no_model(tmp_path: Path) -> None:
     layer = torch.nn.Conv2d(1, 1, 1)
-    assert "numbers without layers" in model_mistake(saved(tmp_path / "a.pt", layer.state_dict()))
-    assert "layers of another kind" in model_mistake(saved(tmp_path / "b.pt", {"model": layer}))
+    assert "tensors without layers" in model_mistake(saved(tmp_path / "a.pt", layer.state_dict()))
+    assert "contains other layers" in model_mistake(saved(tmp_path / "b.pt", {"model": layer}))
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"), (b"<!DOCTYPE html>", "a web page"),
-        (b"\x08\x08\x12\x07pytorch", "an ONNX export"), (b"PK\x03\x04cut", "cut off or damaged"),
+        (b"\x08\x08\x12\x07pytorch", "an ONNX export"), (b"PK\x03\x04cut", "truncated or damaged"),
         (b"\x80\x02}q\x00.", "a bare pickle"),
     ],
 )  # fmt: skip

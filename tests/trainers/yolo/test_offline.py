@@ -15,7 +15,7 @@ PROBE = """
 import os
 os.environ |= {"ULTRALYTICS_API_KEY": "secret", "YOLO_OFFLINE": "0", "YOLO_CONFIG_DIR": "/nowhere"}
 from automl.trainers.yolo import offline
-first, second = offline.shut_doors(), offline.shut_doors()
+first, second = offline.disable_network(), offline.disable_network()
 print(first == second, "ULTRALYTICS_API_KEY" in os.environ, os.environ["YOLO_CONFIG_DIR"] == str(first))
 print(sorted(path.name for path in (first / "Ultralytics").iterdir()))
 print(*(f"{name}={os.environ[name]}" for name in offline.ENVIRONMENT))
@@ -47,14 +47,14 @@ def test_the_settings_folder_goes_with_the_process(lines: list[str]) -> None:
 
 
 def test_every_integration_is_closed() -> None:
-    assert offline.closed_integrations() == dict.fromkeys(("sync", *offline.INTEGRATIONS), False)
+    assert offline.disabled_integrations() == dict.fromkeys(("sync", *offline.INTEGRATIONS), False)
 
 
 @pytest.mark.yolo
 def test_ultralytics_knows_every_door_that_is_shut() -> None:
     yolo.settings()  # the doors must be shut before the import
     found = importlib.import_module("ultralytics").settings
-    closed = offline.closed_integrations()
+    closed = offline.disabled_integrations()
     assert {name: found[name] for name in closed} == closed
 
 
@@ -66,7 +66,7 @@ def test_no_download_gets_as_far_as_a_request(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(requests, "get", lambda *_args, **_kwargs: pytest.fail("a request was made"))
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ConnectionError, match="nothing is downloaded"):
+    with pytest.raises(ConnectionError, match="downloads are disabled"):
         downloads.attempt_download_asset(str(tmp_path / "yolo26n.pt"))
     weights = importlib.import_module("ultralytics.utils").WEIGHTS_DIR
     assert not weights.is_relative_to(tmp_path)

@@ -82,7 +82,7 @@ def globals_in(folder: Path, *names: str) -> Path:
 def test_weights_that_run_code_are_refused_wherever_they_enter(
     tmp_path: Path, data: Path, evil: Path, use: str
 ) -> None:
-    with pytest.raises(TrialError, match=rf"evil\.pt names posix\.mkdir.*set {TRUST}=1"):
+    with pytest.raises(TrialError, match=rf"evil\.pt contains posix\.mkdir.*set {TRUST}=1"):
         USES[use](evil, job_at(tmp_path / "job", data))
 
     assert not (tmp_path / "marker").exists()
@@ -92,7 +92,7 @@ def test_a_trial_from_weights_that_run_code_fails_with_the_reason(tmp_path: Path
     ending = worker.run(replace(job_at(tmp_path / "job", data), model=str(evil)), lambda _measurement: None)
 
     assert ending.state is State.FAILED
-    assert "evil.pt names posix.mkdir" in ending.cause
+    assert "evil.pt contains posix.mkdir" in ending.cause
     assert not (tmp_path / "marker").exists()
 
 
@@ -122,7 +122,7 @@ def test_weights_of_a_training_pass(trained: tuple[Job, Ending]) -> None:
     ],
 )  # fmt: skip
 def test_what_is_neither_layer_nor_number_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    assert f"names {name.replace(' ', '.')}, which loading it could run" in yolo.weights_mistake(
+    assert f"contains {name.replace(' ', '.')}, which loading could execute" in yolo.weights_mistake(
         globals_in(tmp_path, "torch.nn.modules.conv Conv2d", name)
     )
 
@@ -146,11 +146,11 @@ def test_what_published_weights_are_made_of_passes(tmp_path: Path, name: str) ->
 def test_a_file_that_torch_did_not_write_is_refused(tmp_path: Path, content: bytes) -> None:
     (path := tmp_path / "odd.pt").write_bytes(content)
 
-    assert yolo.weights_mistake(path).startswith(f"must be weights that torch wrote, but {path} cannot be read: ")
+    assert yolo.weights_mistake(path).startswith(f"must be weights saved by torch, but {path} cannot be read: ")
 
 
 def test_strange_weights_are_a_mistake_of_the_description(tmp_path: Path, evil: Path) -> None:
     path = written(tmp_path, "study.yaml", TEXT.replace("tiny.yaml", str(evil)))
 
-    with pytest.raises(SpecError, match=r"study\.yaml: model: must hold layers and numbers only"):
+    with pytest.raises(SpecError, match=r"study\.yaml: model: must contain layers and numbers only"):
         load.load(path, rules=FakeRules())

@@ -68,5 +68,5 @@ def test_what_training_cannot_read_is_left_out(tmp_path: Path) -> None:
     good, bad, gone = written(tmp_path / "a", "plain"), tmp_path / "b.jpg", tmp_path / "c.jpg"
     bad.write_text("<html>no picture</html>")
     assert len(yolo.letterboxed([bad, good, gone], job_of(tmp_path))) == 1
-    with pytest.raises(ExportError, match=r"must hold an image that can be read, but none of 2 can"):
+    with pytest.raises(ExportError, match=r"must contain a readable image, but none of 2 is"):
         yolo.letterboxed([bad, gone], job_of(tmp_path))

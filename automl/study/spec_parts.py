@@ -1,0 +1,73 @@
+"""Parts of a description that do not steer the search: confirmation, retention, export, tracking, gates."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST: Final = 1_000_000
+"""Limit of trials and epochs: detects typos such as 1e30, and keeps confirmation seeds distinct from trial seeds."""
+
+
+class Part(BaseModel):
+    """Part of a description: no unknown keys, no conversion of types, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ConfirmSpec(Part):
+    """Confirmation of the best trial on fresh seeds; `auto`: as many as the measured noise between seeds requires."""
+
+    seeds: Literal["auto"] | Annotated[int, Field(ge=0, le=1000)] = "auto"
+    """A number: seeds of the best trial and of the baseline each, compared once; 0: no re-training; never 1."""
+    finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
+    """Maximum number of trials to choose from; `auto`: those within the noise of the best, at most 4. A number requires
+    `seeds: auto`."""
+    retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
+    """Maximum number of full trainings, at least twice `seeds`; `auto`: twice the expected cost of the search, 6 to 20.
+    May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
+    split: Literal["test", "val"] = "test"
+    """Split on which finalists, baseline and the shipped model are evaluated; `val` for data without a test split."""
+
+
+class RetentionSpec(Part):
+    """Which weights are kept. Only these keys and `confirm.retrainings` may be changed after a study began."""
+
+    keep: Annotated[int, Field(ge=1, le=MOST)] = 5
+    """Number of best ended trials whose weights are kept; the others keep curves, params and log. Unit: trials."""
+    quota_gb: Annotated[float, Field(gt=0)] | None = None
+    """Maximum size of the study's folder; near it, the worst paused trials are ended. null: no limit.
+    Unit: GB (10^9 bytes)."""
+
+
+class ExportSpec(Part):
+    """What is built from the shipped model in addition to ONNX."""
+
+    engine: Literal["auto", "tensorrt", "tensorrt_rtx", "none"] = "auto"
+    """Builder of the engine; `auto`: `tensorrt` on a machine with CUDA, else `tensorrt_rtx`, each if installed."""
+
+
+class TrackingSpec(Part):
+    """What TensorBoard shows of a trial beside its scalars. Has no influence on results."""
+
+    pictures_every: Annotated[int, Field(ge=0, le=MOST)] = 10
+    """Pictures of the first, of every so-many-th and of the last epoch; 0: none. Unit: epochs."""
+    histograms: bool | Literal["auto"] = "auto"
+    """Histograms of weights and gradients with the pictures; `auto`: where the training loss oscillates."""
+    budget_mb: Annotated[float, Field(gt=0)] = 20.0
+    """Limit of a trial's event files; beyond it the oldest pictures are deleted, scalars never. Unit: MB."""
+
+
+class GatesSpec(Part):
+    """Conditions that a model must meet to become champion."""
+
+    policy: Literal["proven", "expected"] = "proven"
+    """Comparison with the present champion: `proven`: the lower bound of the difference must exceed `min_gain`;
+    `expected`: the difference itself must. Both models are evaluated as ONNX files on the same images."""
+    min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Gain that must be exceeded over a champion, and for params to count as better. Unit: of the objective, 0 to 1."""
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Confidence level of the one-sided lower bounds."""
+    max_export_loss: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    """Maximum loss of ONNX or engine against the weights. Unit: of the objective, 0 to 1."""
+    require_engine: bool = False
+    """Refuse a model whose engine was not built and evaluated on this machine."""
