@@ -23,6 +23,7 @@ def oscillation(record: TrainingRecord) -> Iterator[Finding]:
     """Yield a finding if a loss oscillates; another name where a second training loss has converged."""
     curves = components(record, "train")
     swinging = {name: _swing(values) for name, values in curves.items() if oscillates(values)}
+    swinging = {name: share for name, share in swinging.items() if share > limits.SWING}
     where = "train"
     if not swinging:
         curves, where = components(record, "val"), "val"
@@ -160,7 +161,7 @@ def _swings_widely(values: list[float]) -> bool:
         return False
     steps = [after - before for before, after in pairwise(last)]
     turns = sum(one * other < 0 for one, other in pairwise(steps))
-    return turns >= limits.VAL_TURNS and _swing(values) > limits.VAL_SWING
+    return turns >= limits.VAL_TURNS and _swing(values) > limits.SWING
 
 
 def _settled(values: list[float]) -> bool:

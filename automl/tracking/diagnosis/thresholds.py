@@ -15,8 +15,9 @@ PART: Final = 0.05
 """Share of the total below which a loss component says nothing; `dfl_loss` is 0.01 of it where `reg_max` is 1."""
 VAL_TURNS: Final = 4
 """Changes of direction of the validation loss among the six of eight epochs."""
-VAL_SWING: Final = 0.15
-"""Its mean step as a share of its mean; that of small validation splits reaches half of this in healthy trainings."""
+SWING: Final = 0.15
+"""Mean step of a loss from epoch to epoch as a share of its mean. Healthy trainings reached 0.12: an epoch of few batches
+has another mean loss by chance, the more so where mosaic is drawn for a part of the images."""
 COLLAPSED: Final = 0.01
 """Training loss as a share of its first value: no detector learns that well, its outputs died."""
 
