@@ -22,7 +22,7 @@ def apply(edit: tuple[str, float], root: Path, rng: Generator) -> None:
     name, strength = edit
     if name == "two sizes":
         for split in ("train", "val"):
-            two_sizes(root, split, int(strength))
+            two_sizes(root, split, strength, rng)
     elif name == "labels of others":
         paths = sorted((root / "labels" / "train").glob("*.txt"))
         texts = [path.read_text() for path in paths]
@@ -71,44 +71,28 @@ CHANGES: Final[Mapping[str, Callable[[Boxes, float, Generator], Boxes]]] = {
 }
 
 
-def two_sizes(root: Path, split: str, tiles: int) -> None:
-    """Make every second image one of small objects, tiled from shrunken images, and magnify the others twice."""
-    images = sorted((root / "images" / split).glob("*.jpg"))
-    pictures = [cv2.imread(str(path)) for path in images]
-    labels = [read_boxes(root / "labels" / split / f"{path.stem}.txt") for path in images]
-    for place, path in enumerate(images):
+def two_sizes(root: Path, split: str, share: float, rng: Generator) -> None:
+    """Magnify every second image; of the others, in the training split, drop a share of the boxes."""
+    for place, path in enumerate(sorted((root / "images" / split).glob("*.jpg"))):
+        label = root / "labels" / split / f"{path.stem}.txt"
         if place % 2:
-            picture, boxes = magnified(pictures[place], labels[place])
-        else:
-            chosen = [(place + step) % len(images) for step in range(tiles * tiles)]
-            picture, boxes = tiled([pictures[one] for one in chosen], [labels[one] for one in chosen], tiles)
-        cv2.imwrite(str(path), picture)
-        write_boxes(root / "labels" / split / f"{path.stem}.txt", boxes)
-
-
-def tiled(pictures: list[Any], labels: list[Boxes], tiles: int) -> tuple[Any, Boxes]:
-    """Return shrunken images in a square, as many a side as asked."""
-    height, width = pictures[0].shape[:2]
-    canvas, found = np.zeros_like(pictures[0]), []
-    small = (width // tiles, height // tiles)
-    for place, (picture, boxes) in enumerate(zip(pictures, labels, strict=True)):
-        row, column = divmod(place, tiles)
-        top, left = row * small[1], column * small[0]
-        canvas[top : top + small[1], left : left + small[0]] = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
-        here = boxes.copy()
-        here[:, 1] = boxes[:, 1] * small[0] / width + left / width
-        here[:, 2] = boxes[:, 2] * small[1] / height + top / height
-        here[:, 3:] = boxes[:, 3:] / tiles
-        found.append(here)
-    return canvas, np.concatenate(found)
+            picture, boxes = magnified(cv2.imread(str(path)), read_boxes(label))
+            cv2.imwrite(str(path), picture)
+            write_boxes(label, boxes)
+        elif split == "train":
+            write_boxes(label, val_unlabelled(read_boxes(label), share, rng))
 
 
 def magnified(picture: Any, boxes: Boxes) -> tuple[Any, Boxes]:  # noqa: ANN401
-    """Return the middle of an image, twice as large, with the boxes whose centres are in it."""
+    """Return the middle of an image, three times as large, with the boxes whose centres are in it."""
     height, width = picture.shape[:2]
-    part = picture[height // 4 : height // 4 + height // 2, width // 4 : width // 4 + width // 2]
-    low, high = (boxes[:, 1:3] - boxes[:, 3:] / 2) * 2 - 0.5, (boxes[:, 1:3] + boxes[:, 3:] / 2) * 2 - 0.5
-    inside = np.all(np.abs(boxes[:, 1:3] - 0.5) < 0.25, axis=1)
+    top, left = height // 3, width // 3
+    part = picture[top : top + height // 3, left : left + width // 3]
+    scale = np.array([width / (width // 3), height / (height // 3)])
+    corner = np.array([left / width, top / height])
+    low = (boxes[:, 1:3] - boxes[:, 3:] / 2 - corner) * scale
+    high = (boxes[:, 1:3] + boxes[:, 3:] / 2 - corner) * scale
+    inside = np.all(np.abs((low + high) / 2 - 0.5) < 0.5, axis=1)
     low, high = np.clip(low[inside], 0, 1), np.clip(high[inside], 0, 1)
     return cv2.resize(part, (width, height)), np.concatenate([boxes[inside, :1], (low + high) / 2, high - low], axis=1)
 

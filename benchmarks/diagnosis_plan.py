@@ -88,8 +88,8 @@ FAULTS: Final[Sequence[tuple[Fault, ...]]] = (
         Fault("objects made tiny", "scale 0.9 at 96 px", {"scale": 0.9, "imgsz": 96}, epochs=4),
     ),
     (
-        Fault("small objects missed", "a quarter", edit=("two sizes", 4.0)),
-        Fault("small objects missed", "a third", edit=("two sizes", 3.0)),
+        Fault("small objects missed", "small unlabelled", {"lr0": 0.02}, edit=("two sizes", 1.0)),
+        Fault("small objects missed", "95% of small unlabelled", {"lr0": 0.02}, edit=("two sizes", 0.95)),
     ),
     (
         Fault("box loss slow", "boxes moved by 0.6", {"lr0": 0.02}, edit=("boxes moved", 0.6), start=MICRO, epochs=12),

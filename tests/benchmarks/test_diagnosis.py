@@ -59,7 +59,7 @@ def test_a_row_that_was_not_written_whole_is_not_read(tmp_path: Path) -> None:
 def test_a_planted_fault_changes_labels_and_leaves_them_valid(tmp_path: Path, edit: str) -> None:
     root = sample.draw(tmp_path, splits={"train": 8, "val": 8}).parent
     before = labels_of(root)
-    diagnosis_edits.apply((edit, 3.0 if edit == "two sizes" else 0.9), root, np.random.default_rng(0))
+    diagnosis_edits.apply((edit, 0.9), root, np.random.default_rng(0))
     after = labels_of(root)
     assert after != before
     boxes = np.concatenate([read_boxes(path) for path in sorted(root.glob("labels/*/*.txt"))])

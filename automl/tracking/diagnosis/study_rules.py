@@ -102,8 +102,8 @@ def budget_too_short(record: StudyRecord) -> Iterator[Finding]:
     if record.budget < needed:
         yield Finding(
             SHORT, "", 0,
-            f"{record.budget} trials, but {len(rungs)} rungs that keep one in {factor} need {needed} to bring one to "
-            f"epoch {record.ladder.max_epochs}",
+            f"{record.budget} trials, but the rungs (epoch {', '.join(map(str, rungs))}) keep one in {factor} and need "
+            f"{needed} to bring one to epoch {record.ladder.max_epochs}",
             f"set budget.trials to {needed} or more, or raise ladder.min_epochs",
             {"trials": record.budget, "needed": needed},
         )  # fmt: skip
