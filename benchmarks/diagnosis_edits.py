@@ -51,7 +51,8 @@ def unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
 
 def val_unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
     """Drop a share of all boxes."""
-    return boxes[rng.random(len(boxes)) >= share]
+    kept: Boxes = boxes[rng.random(len(boxes)) >= share]
+    return kept
 
 
 def boxes_moved(boxes: Boxes, share: float, rng: Generator) -> Boxes:
@@ -61,7 +62,8 @@ def boxes_moved(boxes: Boxes, share: float, rng: Generator) -> Boxes:
     moved[:, 3:] *= np.exp(rng.uniform(-share, share, (len(boxes), 2)))
     low = np.clip(moved[:, 1:3] - moved[:, 3:] / 2, 0, 0.95)
     high = np.maximum(np.clip(moved[:, 1:3] + moved[:, 3:] / 2, 0, 1), low + 0.02)
-    return np.concatenate([boxes[:, :1], (low + high) / 2, high - low], axis=1)
+    found: Boxes = np.concatenate([boxes[:, :1], (low + high) / 2, high - low], axis=1)
+    return found
 
 
 CHANGES: Final[Mapping[str, Callable[[Boxes, float, Generator], Boxes]]] = {

@@ -12,6 +12,7 @@ from automl.storage.layout import trial_folder
 from automl.study import Ending, Trial
 from automl.study.verdict import Verdict
 from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis.finding import Finding
 from tests.builders import measurement, spec_of, trial_of
 from tests.release.test_publish import session_at
 from tests.tracking.test_report import FACTS
@@ -43,7 +44,7 @@ def test_the_end_of_a_study_tells_the_findings_of_what_ships(tmp_path: Path) -> 
     shipped = session.folder / "confirm" / "trial0_seed1000001"
     for place, text in ((shipped, "of what ships"), (session.folder / "confirm" / "default_seed1000000", "of another")):
         place.mkdir(parents=True)
-        findings_file.write(place, [findings_file.Finding("plateau", place.name, 6, text, "more")])
+        findings_file.write(place, [Finding("plateau", place.name, 6, text, "more")])
     lines = finish.findings_of(session, Verdict.from_dict(FACTS))
     assert [line for line in lines if "plateau" in line] == [
         "finding: trial0_seed1000001, epoch 6: plateau: of what ships; more"

@@ -53,8 +53,8 @@ def mosaic_closed(record: TrainingRecord) -> Iterator[Finding]:
     if record.epoch and asked and closing >= record.epochs:
         yield Finding(
             MOSAIC, record.trial, record.epoch,
-            f"the settings ask for {' and '.join(asked)}, but close_mosaic={closing:g} turns that off for the last {closing:g} "
-            f"epochs of {record.epochs}, which is all of them",
+            f"the settings ask for {' and '.join(asked)}, but close_mosaic={closing:g} turns that off for the last "
+            f"{closing:g} epochs of {record.epochs}, which is all of them",
             f"set close_mosaic below {record.epochs}, or mosaic to 0 if it is not wanted",
             {"close_mosaic": closing, "epochs": record.epochs},
         )  # fmt: skip
