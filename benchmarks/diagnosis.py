@@ -20,6 +20,7 @@ from benchmarks import diagnosis_plan
 from benchmarks.diagnosis_plan import NANO, SAMPLE
 
 ROWS: Final = Path(__file__).with_suffix("") / "rows.jsonl"
+REPLAYED: Final = Path(__file__).with_name("detector-curves")
 SEEDS: Final = 8
 NOT_FINITE: Final = "not finite"
 KNOWN: Final = {("sample", "class suppressed", "scratch")}
@@ -50,6 +51,23 @@ def read(rows: Path) -> list[Row]:
     """Return the rows that were written whole."""
     text = rows.read_text(encoding="utf-8") if rows.exists() else ""
     return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+
+
+def replayed(folder: Path) -> list[Row]:
+    """Return the plain `yolo train` runs of `detector_curves.py` as healthy rows, in turn of both halves.
+
+    They are of more data sets and a larger model, but have losses and metrics only.
+    """
+    found: list[Row] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for plain in read(path):
+            if plain["configuration"] == 0:
+                found.append({
+                    "fault": "", "strength": f"{plain['task']} of detector_curves", "seed": len(found),
+                    "data": plain["task"], "epochs": plain["epochs"], "settings": plain["params"], "end": "",
+                    "changed": "", "instances": {"train": {}}, "curves": plain["curve"], "details": {},
+                })  # fmt: skip
+    return found
 
 
 def of_half(rows: Sequence[Row], half: int) -> list[Row]:
@@ -117,7 +135,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.hours:
         collect(given.rows, given.scratch, data=given.data, weights=given.weights, hours=given.hours)
-    defaults, rows = yolo.settings(), read(given.rows)
+    defaults, rows = yolo.settings(), [*read(given.rows), *replayed(REPLAYED)]
     told(rows, defaults)
     for half, name in enumerate(("chosen on", "judged on")):
         print(f"{name} seeds {half}, {half + 2}, ...: {json.dumps(judged(of_half(rows, half), defaults))}")

@@ -46,7 +46,8 @@ def write_boxes(path: Path, boxes: Boxes) -> None:
 
 def unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
     """Drop a share of the boxes of one class."""
-    return boxes[(boxes[:, 0] != VICTIM) | (rng.random(len(boxes)) >= share)]
+    kept: Boxes = boxes[(boxes[:, 0] != VICTIM) | (rng.random(len(boxes)) >= share)]
+    return kept
 
 
 def val_unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:

@@ -88,7 +88,7 @@ def box_slow(record: TrainingRecord) -> Iterator[Finding]:
     if box[0] <= 0 or kinds[0] <= 0 or oscillates(box):  # the mean of one that oscillates says nothing on its fall
         return
     box_fall, class_fall = (1 - fmean(values[-limits.SMOOTHED :]) / values[0] for values in (box, kinds))
-    if class_fall >= limits.CLASS_FALL and box_fall < limits.BOX_FALL * class_fall:
+    if class_fall >= limits.CLASS_FALL and box_fall < min(limits.BOX_FALL, limits.BOX_SHARE * class_fall):
         yield Finding(
             BOX_SLOW, record.trial, record.epoch,
             f"box_loss fell by {box_fall:.0%} from the first epoch, cls_loss by {class_fall:.0%}",

@@ -33,9 +33,11 @@ SCISSORS: Final = 8
 SMOOTHED: Final = 3
 """Epochs of a mean against the noise of one."""
 
-BOX_FALL: Final = 0.3
-"""Fall of the box loss as a share of that of the class loss; healthy trainings stay above one half."""
-CLASS_FALL: Final = 0.4
+BOX_SHARE: Final = 0.5
+"""Fall of the box loss as a share of that of the class loss; healthy trainings stay above."""
+BOX_FALL: Final = 0.2
+"""Fall of the box loss; healthy trainings with mosaic and a fall of the class loss as below fell by 0.3 and more."""
+CLASS_FALL: Final = 0.25
 """Least fall of the class loss with which the box loss is compared."""
 
 FLAT_EPOCHS: Final = 8
@@ -55,7 +57,7 @@ OTHERS: Final = 0.3
 
 MISSED: Final = 0.5
 """Recall of small objects as a share of that of larger ones."""
-LARGER: Final = 0.5
+LARGER: Final = 0.3
 """Least recall of larger objects: before, all sizes are missed."""
 
 LOW_CONFIDENCE: Final = 0.05
