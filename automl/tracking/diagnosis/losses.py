@@ -87,6 +87,8 @@ def box_slow(record: TrainingRecord) -> Iterator[Finding]:
         return
     if box[0] <= 0 or kinds[0] <= 0 or oscillates(box):  # the mean of one that oscillates says nothing on its fall
         return
+    if (record.current("val/map50") or 0.0) < limits.LOCATED:
+        return
     box_fall, class_fall = (1 - fmean(values[-limits.SMOOTHED :]) / values[0] for values in (box, kinds))
     if class_fall >= limits.CLASS_FALL and box_fall < min(limits.BOX_FALL, limits.BOX_SHARE * class_fall):
         yield Finding(

@@ -37,6 +37,8 @@ BOX_SHARE: Final = 0.5
 """Fall of the box loss as a share of that of the class loss; healthy trainings stay above."""
 BOX_FALL: Final = 0.2
 """Fall of the box loss; healthy trainings with mosaic and a fall of the class loss as below fell by 0.3 and more."""
+LOCATED: Final = 0.1
+"""Least mAP50 with which the box loss is compared: a young training from random weights finds classes before boxes."""
 CLASS_FALL: Final = 0.25
 """Least fall of the class loss with which the box loss is compared."""
 

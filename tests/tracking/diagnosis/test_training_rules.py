@@ -30,7 +30,7 @@ FAULTS: Mapping[str, tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]] = 
     "nothing learned": ({"val/map50": [0.001] * 12, "val/best_f1": [0.01] * 12, "val/recall_medium": [0.0] * 12}, {}),
     "augmentation without effect": ({"input/unchanged_share": [1.0]}, {}),
     "mosaic closed": ({}, {"settings": {**SETTINGS, "close_mosaic": 20}}),
-    "objects made tiny": ({"input/tiny_share": [0.3] * 12}, {}),
+    "objects made tiny": ({"input/tiny_share": [0.4] * 12}, {}),
     "data loader slow": ({"time/data_wait_share": [0.7] * 12}, {}),
     "class suppressed": ({"class_ap50/scratch": [0.02] * 12}, {}),
     "small objects missed": ({"val/recall_small": [0.1] * 12}, {}),
