@@ -50,7 +50,7 @@ def unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
     return kept
 
 
-def val_unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
+def all_unlabelled(boxes: Boxes, share: float, rng: Generator) -> Boxes:
     """Drop a share of all boxes."""
     kept: Boxes = boxes[rng.random(len(boxes)) >= share]
     return kept
@@ -69,7 +69,8 @@ def boxes_moved(boxes: Boxes, share: float, rng: Generator) -> Boxes:
 
 CHANGES: Final[Mapping[str, Callable[[Boxes, float, Generator], Boxes]]] = {
     "unlabelled": unlabelled,
-    "val unlabelled": val_unlabelled,
+    "val unlabelled": all_unlabelled,
+    "train unlabelled": all_unlabelled,
     "boxes moved": boxes_moved,
 }
 
@@ -83,7 +84,7 @@ def two_sizes(root: Path, split: str, share: float, rng: Generator) -> None:
             cv2.imwrite(str(path), picture)
             write_boxes(label, boxes)
         elif split == "train":
-            write_boxes(label, val_unlabelled(read_boxes(label), share, rng))
+            write_boxes(label, all_unlabelled(read_boxes(label), share, rng))
 
 
 def magnified(picture: Any, boxes: Boxes) -> tuple[Any, Boxes]:  # noqa: ANN401

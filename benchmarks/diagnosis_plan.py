@@ -101,11 +101,11 @@ FAULTS: Final[Sequence[tuple[Fault, ...]]] = (
     ),
     (
         Fault("plateau", "lr0 1e-4", {"lr0": 1e-4, "warmup_bias_lr": 0.0, "close_mosaic": 0}),
-        Fault("plateau", "frozen", {"freeze": 9, "close_mosaic": 0}),
+        Fault("plateau", "lr0 3e-5", {"lr0": 3e-5, "warmup_bias_lr": 0.0, "close_mosaic": 0}),
     ),
     (
-        Fault("low confidence", "cls 0.02", {"cls": 0.02, "lr0": 0.02}, start=MICRO, epochs=12),
-        Fault("low confidence", "cls 0.05", {"cls": 0.05, "lr0": 0.02}, start=MICRO, epochs=12),
+        Fault("low confidence", "85% of train unlabelled", {"lr0": 0.02}, edit=("train unlabelled", 0.85)),
+        Fault("low confidence", "75% of train unlabelled", {"lr0": 0.02}, edit=("train unlabelled", 0.75)),
     ),
     (
         Fault("attention to background", "70% of val unlabelled", edit=("val unlabelled", 0.7), epochs=6),
