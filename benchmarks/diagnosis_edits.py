@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[np.float64]
 """(boxes, 5): class, centre, width and height, as shares of the image."""
-FOREVER: Final = 10_000
 VICTIM: Final = 0
 """Class that loses its labels."""
 
@@ -109,16 +108,36 @@ def hooks(hook: tuple[str, float]) -> dict[str, Callable[[Any], None]]:
     if name == "slow data":
         return {"on_train_start": lambda trainer: _slow(trainer, strength)}
     if name == "out of memory":
-        left = [int(strength)]
-
-        def fail(_trainer: Any) -> None:  # noqa: ANN401
-            left[0] -= 1
-            if left[0] == 0:
-                left[0] = FOREVER
-                raise RuntimeError("CUDA out of memory")
-
-        return {"on_train_batch_start": fail}
+        return {"on_train_batch_start": _at(int(strength), _fail)}  # at the forward pass of that batch
+    if name == "weight not finite":
+        return {"on_train_batch_start": _at(int(strength), _spoil)}
     return {}
+
+
+def _at(batch: int, act: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a callback that acts at the start of one batch, counted from 1 over all epochs."""
+    left = [batch]
+
+    def callback(trainer: Any) -> None:  # noqa: ANN401
+        left[0] -= 1
+        if left[0] == 0:
+            act(trainer)
+
+    return callback
+
+
+def _fail(trainer: Any) -> None:  # noqa: ANN401
+    before = trainer.preprocess_batch
+
+    def once(_batch: Any) -> Any:  # noqa: ANN401
+        trainer.preprocess_batch = before
+        raise RuntimeError("CUDA out of memory")
+
+    trainer.preprocess_batch = once
+
+
+def _spoil(trainer: Any) -> None:  # noqa: ANN401
+    next(trainer.model.parameters()).data.fill_(float("nan"))
 
 
 def _no_augmentation(trainer: Any) -> None:  # noqa: ANN401

@@ -112,8 +112,8 @@ FAULTS: Final[Sequence[tuple[Fault, ...]]] = (
         Fault("attention to background", "50% of val unlabelled", edit=("val unlabelled", 0.5), epochs=6),
     ),
     (
-        Fault("not finite", "lr0 1000", {"lr0": 1000.0, "warmup_epochs": 0.0}, epochs=4, images=48),
-        Fault("not finite", "lr0 100", {"lr0": 100.0, "warmup_epochs": 0.0}, epochs=4, images=48),
+        Fault("not finite", "a weight in epoch 1", hook=("weight not finite", 2.0), epochs=3, images=48),
+        Fault("not finite", "a weight in epoch 2", hook=("weight not finite", 8.0), epochs=3, images=48),
     ),
     (
         Fault("batch halved", "at the first batch", hook=("out of memory", 1.0), epochs=2, images=48),
