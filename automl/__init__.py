@@ -23,12 +23,14 @@ if TYPE_CHECKING:
         TrialError,
     )
     from automl.study.verdict import Verdict
+    from automl.tracking.diagnosis.finding import Finding
     from automl.tracking.study_status import StudyStatus
 
 __all__ = [
     "AutomlError",
     "DataError",
     "ExportError",
+    "Finding",
     "Interrupted",
     "Preview",
     "Registry",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Finding": "automl.tracking.diagnosis.finding",
     "Preview": "automl.pipeline.preview",
     "Registry": "automl.apps.registry",
     "Study": "automl.apps.api",

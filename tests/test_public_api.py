@@ -12,8 +12,8 @@ import automl
 from automl.study import errors
 
 NAMES = {
-    "AutomlError", "DataError", "ExportError", "Interrupted", "Preview", "Registry", "RegistryError", "SpecError",
-    "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study", "search",
+    "AutomlError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry", "RegistryError",
+    "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study", "search",
 }  # fmt: skip
 VENDORS = {"matplotlib", "numpy", "onnx", "optuna", "pydantic", "ray", "scipy", "torch", "typer", "ultralytics", "yaml"}
 
@@ -73,7 +73,7 @@ def test_the_functions_take_these_arguments_and_no_others(function: str, paramet
 @pytest.mark.parametrize(
     ("name", "members"),
     [
-        ("Study", ["best_trial", "name", "report", "resume", "status", "trials", "verdict"]),
+        ("Study", ["best_trial", "findings", "name", "report", "resume", "status", "trials", "verdict"]),
         ("Registry", ["aliases", "history", "path", "promote", "rollback", "verify", "versions"]),
     ],
 )

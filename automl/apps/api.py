@@ -21,6 +21,8 @@ from automl.study.load import load
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.verdict import Verdict
 from automl.tracking import report, study_status
+from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis.finding import Finding
 from automl.tracking.study_status import StudyStatus, TrialRecord
 from automl.trainers import trainer_of
 
@@ -71,6 +73,10 @@ class Study:
     def status(self) -> StudyStatus:
         """Return the status of the study."""
         return study_status.read(self.folder, self.spec)
+
+    def findings(self) -> list[Finding]:
+        """Return what the diagnosis found in the study, its trials and its re-trainings, while it holds."""
+        return findings_file.of_study(self.folder, self.spec, self._read())
 
     def report(self) -> Path:
         """Write `report.html` from what the study has found so far; return its path."""

@@ -1,4 +1,4 @@
-"""The TensorBoard writer of a study's trials and re-trainings."""
+"""Listeners of a study's trials and re-trainings: the diagnosis and the TensorBoard writer."""
 
 import platform
 from importlib.metadata import version
@@ -7,9 +7,28 @@ from typing import Final
 
 from automl.data.record import DataSet
 from automl.study.spec import StudySpec
+from automl.tracking.diagnosis.listener import TAG, Diagnosis, Facts
 from automl.tracking.tensorboard_writer import Board, BoardSettings
+from automl.trainers import trainer_of
+from automl.trials.listener import Listeners
 
 PACKAGES: Final = ("yolo-automl-ray", "ultralytics", "torch", "ray", "optuna")
+
+
+def listeners_of(folder: Path, spec: StudySpec, data: DataSet) -> Listeners:
+    """Return the listeners of a study's trainings; the diagnosis writes its texts by the TensorBoard writer."""
+    board = board_of(folder, spec, data)
+    facts = Facts(
+        epochs=spec.ladder.max_epochs,
+        metric=spec.metric,
+        settings={**trainer_of().settings(), **spec.train},
+        instances={data.names[kind]: count for kind, count in data.boxes.get("train", {}).items()},
+    )
+
+    def note(number: int, markdown: str, epoch: int) -> None:
+        board.note(number, TAG, markdown, epoch=epoch)
+
+    return Listeners((Diagnosis(facts, note), board))
 
 
 def board_of(folder: Path, spec: StudySpec, data: DataSet) -> Board:

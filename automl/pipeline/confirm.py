@@ -12,7 +12,7 @@ from automl.hpo import confirmation
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
-from automl.pipeline.board import board_of
+from automl.pipeline.board import listeners_of
 from automl.pipeline.search import frame_of, rewrite_job_files
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
@@ -22,7 +22,6 @@ from automl.study.errors import Interrupted, StudyError
 from automl.trials import quota, repair, retrainings
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
-from automl.trials.listener import Listeners
 from automl.trials.remaining import Confirmation, whole_training
 
 LOG: Final = logging.getLogger(__name__)
@@ -110,19 +109,19 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
     spec, epochs = session.spec, session.spec.ladder.max_epochs
-    board = board_of(session.folder, spec, session.data)
+    listeners = listeners_of(session.folder, spec, session.data)
     whole = whole_training(journal.trials(), metric=spec.metric, epochs=epochs)
     source = retrainings.Retrainings(
         left, names, slots.concurrent, session.progress, spec.resources, on_end, keeper.admit,
         outlook=Confirmation(spec.retrainings, epochs, session.clock.elapsed, whole), journal=journal,
-        listeners=Listeners((board,)),
+        listeners=listeners,
     )  # fmt: skip
     try:
         if left:
             with session.progress.live():
                 cluster.run(source, slots)
     finally:
-        board.close()
+        listeners.close()
     if source.stopping:
         raise Interrupted
 

@@ -20,6 +20,7 @@ from automl.study.results import DEFAULT
 from automl.study.text import shell_line
 from automl.study.verdict import Shipped, Verdict
 from automl.tracking import report
+from automl.tracking.diagnosis import findings_file
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     """Log the outcome of the study and the next commands."""
     for reason in verdict.reasons:
         LOG.info(f"gate {reason}")
+    for line in findings_of(session, verdict):
+        LOG.info(line)
     registry = session.place.registry(session.spec.champion_name)
     for line in outcome(verdict, registry.name):
         LOG.info(line)
@@ -75,6 +78,13 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     LOG.info(f"  {shell_line(typed('automl'), 'serve', registry.folder, '--version', name)}")
     LOG.info(f"  {shell_line('curl', '--data-binary', f'@{image}', 'http://127.0.0.1:8000/predict')}")
     return verdict
+
+
+def findings_of(session: Session, verdict: Verdict) -> list[str]:
+    """Return what the diagnosis found in the study and in the training that ships, as lines."""
+    shipped = verdict.shipped.name if verdict.shipped else ""
+    found = findings_file.of_study(session.folder, session.spec, session.journal.trials())
+    return [f"finding: {finding}" for finding in found if finding.trial in ("", shipped)]
 
 
 def typed(command: str) -> str:

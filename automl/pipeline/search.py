@@ -7,7 +7,7 @@ from typing import Final
 from automl import cluster
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast
-from automl.pipeline.board import board_of
+from automl.pipeline.board import listeners_of
 from automl.pipeline.session import Session
 from automl.storage import job_file
 from automl.storage.layout import PARAMS
@@ -18,7 +18,6 @@ from automl.tracking import status
 from automl.trials import repair
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
-from automl.trials.listener import Listeners
 from automl.trials.manager import TrialManager
 
 LOG: Final = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     manager = TrialManager(
         frame=frame,
         journal=session.journal,
-        listeners=Listeners((board_of(session.folder, spec, session.data),)),
+        listeners=listeners_of(session.folder, spec, session.data),
         overview=status,
         table=session.progress,
         earlier=session.earlier,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+from automl.study.trial import EndReason
+
 MOST_SHOWN: Final = 100
 """Mistakes that a message lists; a description of 30,000 wrong keys would fill a screen for ever."""
 
@@ -39,6 +41,11 @@ class StudyError(AutomlError):
 
 class TrialError(AutomlError):
     """A training that cannot continue; its message becomes the trial's cause."""
+
+    def __init__(self, message: str, *, reason: EndReason | None = None) -> None:
+        """Store the end reason of the trial, None where there is none but the message."""
+        self.reason = reason
+        super().__init__(message)
 
 
 class ExportError(AutomlError):

@@ -29,6 +29,8 @@ class EndReason(StrEnum):
     """Its training failed."""
     MEMORY = "memory"
     """Its process was ended twice because a node's memory ran out."""
+    NOT_FINITE = "not finite"
+    """A loss or metric was not finite."""
     LOST = "lost"
     """Its worker was lost too often, which says nothing about the params."""
     DATA = "data"

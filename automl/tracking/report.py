@@ -22,6 +22,7 @@ from automl.study import Params, ParamValue, State, Trial
 from automl.study.spec import ChoiceSpec, LadderSpec, RangeSpec, StudySpec
 from automl.study.text import duration, one_line, printable, short, trial_name
 from automl.study.verdict import Verdict
+from automl.tracking.diagnosis import findings_file
 from automl.trials.job_clock import Elapsed
 
 COLOURS: Final = {
@@ -51,6 +52,7 @@ def write(folder: Path, spec: StudySpec, trials: Sequence[Trial], verdict: Verdi
         counts={state: sum(row["state"] == state for row in rows) for state in State},
         cost=_elapsed(folder, spec.metric) | _cost(trials, verdict, epochs=spec.ladder.max_epochs),
         rung=rung,
+        findings=findings_file.of_study(folder, spec, trials),
         importances=shares,
         words=words_of(verdict) if verdict else {},
         curves=_svg(_curves(trials, spec.ladder.rungs, metric=spec.metric, objective=spec.objective)),

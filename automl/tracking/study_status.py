@@ -13,6 +13,8 @@ from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import View, one_line, trial_name
 from automl.study.verdict import Verdict
 from automl.tracking import status
+from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis.finding import Finding
 from automl.trials import heartbeat
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
@@ -48,13 +50,21 @@ class StudyStatus:
     verdict: Verdict | None
     messages: tuple[str, ...]
     """Lines on trials that run or lost a worker, on re-trainings and on the verdict."""
+    findings: tuple[Finding, ...]
+    """What the diagnosis found in the study, its trials and re-trainings, while it holds."""
     driver_text: str = field(metadata=TEXT_ONLY)
     table: View = field(repr=False, metadata=TEXT_ONLY)
     """The table of the terminal."""
 
     def __str__(self) -> str:
         """Return the status as lines, without the table of trials."""
-        return "\n".join(map(one_line, (self.table.title, self.driver_text, *self.messages)))
+        lines = (self.table.title, self.driver_text, *self.messages, *self.finding_lines())
+        return "\n".join(map(one_line, lines))
+
+    def finding_lines(self) -> list[str]:
+        """Return the findings as lines below a title, one line a kind; empty if there is none."""
+        lines = findings_file.grouped(self.findings)
+        return ["findings:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def records(trials: Sequence[Trial], standing: Mapping[int, str], *, metric: str, model: str) -> list[TrialRecord]:
@@ -110,6 +120,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         trials=tuple(found),
         verdict=verdict,
         messages=(*journal.warnings, *status.where(trials, spec.ladder, notes=notes, beats=beats)),
+        findings=tuple(findings_file.of_study(folder, spec, trials)),
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
         table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
     )

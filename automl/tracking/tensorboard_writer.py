@@ -89,6 +89,10 @@ class Board:
                 path.unlink(missing_ok=True)
             self._files[trial.number] = event_budget.kept_within(file, self._settings.budget_mb * MB)
 
+    def note(self, number: int, tag: str, markdown: str, *, epoch: int) -> None:
+        """Add a text of a trial; it is written with the next event of the trial."""
+        _add(self._files[number], summaries.text(tag, markdown), epoch)
+
     def on_pause(self, trial: Trial) -> None:
         """Close the file of a paused trial; it gets a new file when it resumes."""
         del self._files[trial.number]

@@ -18,7 +18,7 @@ from automl.storage.layout import BEST, JUDGED, LAST
 from automl.storage.outage import TRANSIENT, retry_on_outage
 from automl.storage.records import RecordError
 from automl.study import Ending, EndReason, Job, Measurement, Report
-from automl.study.errors import AutomlError, DataError
+from automl.study.errors import AutomlError, DataError, TrialError
 from automl.trainers import trainer_of
 from automl.trials import checkpoints, data_mount, lease
 
@@ -57,18 +57,23 @@ def _attempt(job: Job, report: Report) -> Ending:
             return Ending(final=_train(checkpoints.Folder(job), place, report))
     except lease.Superseded:
         raise
-    except RecordError as error:
-        return Ending(cause=str(error), again=True)  # says nothing about the params, and the next attempt repairs it
-    except DataError as error:
-        return Ending(cause=str(error), kind=EndReason.DATA)
     except AutomlError as error:
-        return Ending(cause=str(error))
+        return _stopped(error)
     except OSError as error:
         if error.errno in TRANSIENT and not data_mount.is_away(job):
             raise  # a storage failure, not one of the training: counts as a lost worker
         return _crashed(error)
     except Exception as error:  # noqa: BLE001  (the one place where a crash becomes a FAILED trial with its cause)
         return _crashed(error)
+
+
+def _stopped(error: AutomlError) -> Ending:
+    """Return the ending of a training that cannot continue."""
+    if isinstance(error, RecordError):
+        return Ending(cause=str(error), again=True)  # says nothing about the params, and the next attempt repairs it
+    if isinstance(error, DataError):
+        return Ending(cause=str(error), kind=EndReason.DATA)
+    return Ending(cause=str(error), kind=error.reason if isinstance(error, TrialError) else None)
 
 
 class _Room:

@@ -78,3 +78,10 @@ def test_a_study_out_of_its_place_is_not_resumed(study: automl.Study) -> None:
 def test_a_password_in_an_argument_is_refused(tmp_path: Path) -> None:
     with pytest.raises(automl.SpecError, match="data: must not contain a URL with a password"):
         automl.search(tmp_path / "spec.yaml", data="s3://me:secret@host/data.yaml", storage=tmp_path)
+
+
+def test_findings_are_records(study: automl.Study) -> None:
+    found = study.findings()
+    assert found == list(study.status().findings)
+    assert all(finding.advice for finding in found)
+    assert "budget too short for the ladder" not in {finding.name for finding in found}

@@ -11,6 +11,8 @@ from automl.apps.cli import app
 from automl.data import sample
 from automl.pipeline import time_forecast
 from automl.pipeline.time_forecast import TimeForecast
+from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis.finding import Finding
 from tests.builders import spec_of
 from tests.past_studies import past, promoted
 
@@ -39,6 +41,17 @@ def test_status_prints_the_record_with_its_trials(tmp_path: Path) -> None:
     assert found["trials"][7]["value"] == 0.7
     assert found["trials"][7]["params_lr0"] == 0.03
     assert "table" not in found
+
+
+def test_status_prints_the_findings(tmp_path: Path) -> None:
+    folder = past(tmp_path)
+    trial = next((folder / "trials").glob("0007_*"), folder / "trials" / "0007_tiny_sgd_lr3e-2")
+    trial.mkdir(parents=True, exist_ok=True)
+    finding = Finding("plateau", "trial 7", 5, "flat", "more epochs", {"gain": 0.01})
+    findings_file.write(trial, [finding])
+    assert finding.to_dict() in document("status", folder)["findings"]
+    lines = CliRunner().invoke(app, ["status", str(folder)]).stdout.splitlines()
+    assert "  trial 7, epoch 5: plateau: flat; more epochs" in lines[lines.index("findings:") :]
 
 
 def test_studies_prints_each_study_and_each_problem(tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ import pytest
 
 from automl.data.record import DataSet
 from automl.storage.journal import Journal
+from automl.storage.layout import trial_folder
 from automl.study import Ending, Params, Trial
 from automl.study.spec import StudySpec
 from automl.study.verdict import Verdict
 from automl.tracking import report
+from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis.finding import Finding
 from automl.trials.job_clock import Elapsed, Stage
 from tests.builders import METRIC, RATES, completed, failed, measurement, pruned, spec_of, trial_of
 
@@ -236,3 +239,18 @@ def test_each_range_of_a_parameter_is_a_row_and_the_best_value_stands_in_its_own
     _, words = page_of(tmp_path, TRIALS, FACTS, space=RATES)
     assert "lr0 0.001 to 0.05, log 0.01 0.02 optimizer is SGD" in words
     assert re.search(r"lr0 0.0001 to 0.005, log 0.001 \S optimizer is AdamW", words)
+
+
+def test_findings_are_rows_with_what_to_change(tmp_path: Path) -> None:
+    spec, trial = spec_of(), TRIALS[0]
+    folder = trial_folder(tmp_path, trial, spec.model)
+    folder.mkdir(parents=True)
+    findings_file.write(folder, [Finding("class suppressed", "trial 0", 6, f"scratch {EVIL}", "look at the labels")])
+    text, words = page_of(tmp_path)
+    assert "trial 0, epoch 6 class suppressed scratch" in words
+    assert "look at the labels" in words
+    assert EVIL not in text
+
+
+def test_a_study_without_findings_says_so(tmp_path: Path) -> None:
+    assert "The diagnosis found nothing." in page_of(tmp_path, [])[1]

@@ -253,3 +253,14 @@ def test_a_damaged_archive_is_named_and_stops_nothing(tmp_path: Path, caplog: py
 
     assert "000001.npz: must be an archive of pictures" in caplog.text
     assert not path.exists()
+
+
+def test_a_text_of_a_trial_is_written_with_its_next_event(tmp_path: Path) -> None:
+    board, trial = board_of(tmp_path), trial_of(0, [0.1])
+    folder = tmp_path / "0000"
+    folder.mkdir()
+    board.on_start(Trial(0, trial.params, seed=0), folder)
+    board.note(0, "diagnosis", "- **plateau**", epoch=1)
+    board.on_measurement(trial)
+    board.close()
+    assert read(folder).texts["diagnosis"] == "- **plateau**"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from automl.study import Job, Measurement
+from automl.study import EndReason, Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers.protocol import OnEpoch
 from automl.trainers.yolo import state_file
@@ -84,7 +84,7 @@ class Hooks:
         epoch = trainer.epoch + 1
         losses = trainer.label_loss_items(trainer.tloss, prefix="train")
         if broken := [name for name, loss in losses.items() if not math.isfinite(loss)]:
-            raise TrialError(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
+            raise _not_finite(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
 
     def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
         """Limit the halvings of a batch that does not fit to one; Ultralytics makes up to three and only logs them."""
@@ -121,7 +121,7 @@ class Hooks:
             metrics["val/loss"] = _gain_free(metrics, vars(trainer.args))
         epoch = trainer.epoch + 1
         if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            raise TrialError(f"not finite at epoch {epoch}: {', '.join(broken)}")
+            raise _not_finite(f"not finite at epoch {epoch}: {', '.join(broken)}")
         measurement = Measurement(epoch, metrics, seconds=now - self._since, changed=self._changed(trainer.batch_size))
         self._since = now
         state = trainer.save_dir / "state.pt"
@@ -133,6 +133,10 @@ class Hooks:
         if batch == self.requested_batch:
             return ""
         return f"out of memory: batch {self.requested_batch} did not fit and was halved to {batch}"
+
+
+def _not_finite(cause: str) -> TrialError:
+    return TrialError(cause, reason=EndReason.NOT_FINITE)
 
 
 def _rates(groups: Sequence[Mapping[str, Any]]) -> dict[str, float]:

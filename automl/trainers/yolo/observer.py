@@ -21,6 +21,8 @@ BINS: Final = 30
 GROUPS: Final = ("backbone", "neck", "head")
 TINY: Final = 8
 """Pixels, as in `validator_class.TINY`, which cannot be imported before Ultralytics."""
+USUAL: Final = 0.25
+"""Ultralytics' default threshold of prediction, at which recall by class is told."""
 COMPARED: Final = 16
 """Images of the first batch whose input is compared with that of the next epoch."""
 POOLED: Final = 8
@@ -157,7 +159,7 @@ def _memory() -> dict[str, float]:
 
 
 def _validation(validator: Any) -> dict[str, float]:  # noqa: ANN401
-    """Return per-class AP, best F1 with its threshold, and recall by object size."""
+    """Return per-class AP and recall, best F1 with its threshold, and recall by object size."""
     box, names = validator.metrics.box, validator.metrics.names
     if not len(box.ap_class_index):
         return {}
@@ -167,6 +169,11 @@ def _validation(validator: Any) -> dict[str, float]:  # noqa: ANN401
     per_class = {
         f"{prefix}/{names[int(kind)]}": float(values[row])
         for prefix, values in (("class_ap50_95", box.ap), ("class_ap50", box.ap50))
+        for row, kind in enumerate(box.ap_class_index)
+    }
+    usual = int(np.searchsorted(box.px, USUAL))
+    per_class |= {
+        f"class_recall/{names[int(kind)]}": float(box.r_curve[row][usual])
         for row, kind in enumerate(box.ap_class_index)
     }
     best_f1 = {"val/best_f1": float(mean_f1[best]), "val/best_f1_threshold": threshold}

@@ -65,7 +65,9 @@ class Seen:
         limits = {"small": (0, SMALL), "medium": (SMALL, MEDIUM), "large": (MEDIUM, np.inf)}
         groups = {name: found[(sizes >= low) & (sizes < high)] for name, (low, high) in limits.items()}
         return {
-            f"val/recall_{name}": float(np.mean(group >= threshold)) for name, group in groups.items() if len(group)
+            f"val/recall_{name}": float(np.mean((group > 0) & (group >= threshold)))
+            for name, group in groups.items()
+            if len(group)
         }
 
 

@@ -55,6 +55,7 @@ def test_scalars_of_a_validated_epoch(both: Sequence[Shown]) -> None:
     last = both[0].details[-1].scalars
 
     assert {f"class_ap50_95/{name}" for name in CLASSES} <= last.keys()
+    assert {f"class_recall/{name}" for name in CLASSES} <= last.keys()
     assert {"val/best_f1", "val/best_f1_threshold", "train/gradient_norm", "time/images_per_second"} <= last.keys()
     assert 0 <= last["time/data_wait_share"] <= 1
     assert last["train/gradient_norm"] > 0

@@ -1,0 +1,175 @@
+"""Rules on losses and the metric: oscillation, overfitting, a slow component, plateau, nothing learned."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from statistics import fmean
+from typing import Final
+
+from automl.study.curve_shape import WINDOW, oscillates
+from automl.tracking.diagnosis import thresholds as limits
+from automl.tracking.diagnosis.finding import Finding
+from automl.tracking.diagnosis.record import LOSSES, TrainingRecord
+
+OSCILLATES: Final = "loss oscillates"
+ONE_OSCILLATES: Final = "one loss oscillates"
+COLLAPSED: Final = "collapsed"
+OVERFITTING: Final = "overfitting"
+BOX_SLOW: Final = "box loss slow"
+PLATEAU: Final = "plateau"
+NOTHING: Final = "nothing learned"
+
+
+def oscillation(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if a loss oscillates; another name where a second training loss has converged."""
+    curves = components(record, "train")
+    swinging = {name: _swing(values) for name, values in curves.items() if oscillates(values)}
+    swinging = {name: share for name, share in swinging.items() if share > limits.SWING}
+    where = "train"
+    if not swinging:
+        curves, where = components(record, "val"), "val"
+        swinging = {name: _swing(values) for name, values in curves.items() if _swings_widely(values)}
+    if not swinging:
+        return
+    driver = max(swinging, key=lambda name: fmean(curves[name][-WINDOW:]) * swinging[name])
+    settled = [name for name, values in curves.items() if name not in swinging and _settled(values)]
+    numbers = {f"swing {where}/{name}": share for name, share in swinging.items()}
+    told = f"{where}/{driver} changes by {swinging[driver]:.0%} of its mean from epoch to epoch"
+    if settled and where == "train":
+        gain = driver.removesuffix("_loss")
+        yield Finding(
+            ONE_OSCILLATES, record.trial, record.epoch, f"{told}, while {' and '.join(settled)} converged",
+            f"lower the gain `{gain}` or lr0, so that one component does not disturb the others", numbers,
+        )  # fmt: skip
+    else:
+        yield Finding(
+            OSCILLATES, record.trial, record.epoch, told,
+            "lower lr0, lengthen warmup_epochs, or enlarge batch or nbs", numbers,
+        )  # fmt: skip
+
+
+def collapsed(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if the training loss vanished while nothing is detected."""
+    train, found = record.total("train"), record.series("val/map50")
+    if len(train) < limits.SMOOTHED or not found or train[0] <= 0:
+        return
+    share = train[-1] / train[0]
+    if share < limits.COLLAPSED and found[-1] < limits.NOTHING:
+        yield Finding(
+            COLLAPSED, record.trial, record.epoch,
+            f"the training loss is {share:.1%} of that of the first epoch, but mAP50 is {found[-1]:.3f}: the outputs "
+            "of the network died",
+            "lower lr0 (often tenfold) or lengthen warmup_epochs, and look at train/gradient_norm",
+            {"loss, share of the first": share, "map50": found[-1]},
+        )  # fmt: skip
+
+
+def overfitting(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if the validation loss rises while the training loss falls."""
+    epochs = [epoch for epoch in record.curves.get("val/box_loss", {}) if mosaic_as_now(record, epoch)]
+    val, train = (record.total_at(split, epochs[-limits.SCISSORS :]) for split in ("val", "train"))
+    if len(val) < limits.SCISSORS or len(train) < limits.SCISSORS:
+        return
+    (val_before, val_now), (before, now) = _ends(val), _ends(train)
+    if min(val_before, before) > 0 and val_now > limits.RISE * val_before and now < limits.FALL * before:
+        yield Finding(
+            OVERFITTING, record.trial, record.epoch,
+            f"over {limits.SCISSORS} validations the validation loss rose by {val_now / val_before - 1:.0%}, while the "
+            f"training loss fell by {1 - now / before:.0%}",
+            "more data or augmentation (mosaic, scale, hsv), higher weight_decay, fewer epochs or a smaller model",
+            {"val loss before": val_before, "val loss": val_now, "train loss before": before, "train loss": now},
+        )  # fmt: skip
+
+
+def box_slow(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if the box loss falls slowly, compared with the class loss."""
+    box, kinds = (record.series(f"train/{name}") for name in ("box_loss", "cls_loss"))
+    if min(len(box), len(kinds)) < max(limits.LEAST_EPOCHS + 1, limits.LEARNED * record.epochs):
+        return
+    if box[0] <= 0 or kinds[0] <= 0 or oscillates(box):  # the mean of one that oscillates says nothing on its fall
+        return
+    if (record.current("val/map50") or 0.0) < limits.LOCATED:
+        return
+    box_fall, class_fall = (1 - fmean(values[-limits.SMOOTHED :]) / values[0] for values in (box, kinds))
+    if class_fall >= limits.CLASS_FALL and box_fall < min(limits.BOX_FALL, limits.BOX_SHARE * class_fall):
+        yield Finding(
+            BOX_SLOW, record.trial, record.epoch,
+            f"box_loss fell by {box_fall:.0%} from the first epoch, cls_loss by {class_fall:.0%}",
+            "look whether boxes of the labels are loose or moved; if they are exact, raise lr0 or the gain `box`",
+            {"box fall": box_fall, "class fall": class_fall},
+        )  # fmt: skip
+
+
+def plateau(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if neither metric nor training loss gained over the last epochs, with more to come."""
+    epochs = [epoch for epoch in record.curves.get("train/box_loss", {}) if mosaic_as_now(record, epoch)]
+    since = record.epoch - limits.FLAT_EPOCHS
+    values, train = record.curves.get(record.metric, {}), record.total_at("train", [e for e in epochs if e > since])
+    before = [value for epoch, value in values.items() if epoch <= since + limits.FLAT_EPOCHS // 2]
+    after = [value for epoch, value in values.items() if epoch > since + limits.FLAT_EPOCHS // 2]
+    if not before or not after or len(train) < limits.FLAT_EPOCHS or max(before) <= limits.NOTHING or not min(train):
+        return
+    half = limits.FLAT_EPOCHS // 2
+    gain, fall = max(after) / max(before) - 1, 1 - fmean(train[half:]) / fmean(train[:half])
+    if gain < limits.FLAT_METRIC and abs(fall) < limits.FLAT_LOSS and record.epoch < record.epochs:
+        yield Finding(
+            PLATEAU, record.trial, record.epoch,
+            f"over {limits.FLAT_EPOCHS} epochs {record.metric} gained {gain:.1%} and the training loss fell by "
+            f"{fall:.1%}",
+            "raise lr0 or freeze fewer layers if the value is low; fewer epochs if it is good",
+            {"gain": gain, "fall": fall, "best": max(*before, *after)},
+        )  # fmt: skip
+
+
+def nothing_learned(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if the mAP50 is still at 0 after half of the epochs."""
+    values = record.series("val/map50")
+    late = max(limits.LEAST_EPOCHS, limits.LEARNED * record.epochs)
+    if values and record.validated >= late and max(values) < limits.NOTHING and not any(collapsed(record)):
+        yield Finding(
+            NOTHING, record.trial, record.validated,
+            f"the best mAP50 of {record.validated} epochs is {max(values):.4f}",
+            "raise lr0, train for more epochs or start from pretrained weights; look whether labels belong to their "
+            "images",
+            {"map50": max(values)},
+        )  # fmt: skip
+
+
+def components(record: TrainingRecord, split: str) -> dict[str, list[float]]:
+    """Return the loss components by name, without those that are a negligible part of the total."""
+    curves = {name: record.series(f"{split}/{name}") for name in LOSSES}
+    total = sum(fmean(values[-WINDOW:]) for values in curves.values() if values)
+    return {name: values for name, values in curves.items() if values and fmean(values[-WINDOW:]) > limits.PART * total}
+
+
+def mosaic_as_now(record: TrainingRecord, epoch: int) -> bool:
+    """Return True if mosaic was on or off after an epoch as it is after the last one."""
+    closing = record.epochs - record.setting("close_mosaic")
+    return not record.setting("mosaic") or (epoch > closing) == (record.epoch > closing)
+
+
+def _ends(values: list[float]) -> tuple[float, float]:
+    """Return the means of the first and of the last epochs of a window."""
+    return fmean(values[: limits.SMOOTHED]), fmean(values[-limits.SMOOTHED :])
+
+
+def _swing(values: list[float]) -> float:
+    last = values[-WINDOW:]
+    return fmean(abs(after - before) for before, after in pairwise(last)) / fmean(map(abs, last))
+
+
+def _swings_widely(values: list[float]) -> bool:
+    last = values[-WINDOW:]
+    if len(last) < WINDOW or not any(last):
+        return False
+    steps = [after - before for before, after in pairwise(last)]
+    turns = sum(one * other < 0 for one, other in pairwise(steps))
+    return turns >= limits.VAL_TURNS and _swing(values) > limits.SWING
+
+
+def _settled(values: list[float]) -> bool:
+    last = values[-WINDOW:]
+    if len(last) < WINDOW or not any(last):
+        return False
+    half = WINDOW // 2
+    change = abs(fmean(last[:half]) - fmean(last[half:])) / fmean(map(abs, last))
+    return change < limits.SETTLED

@@ -1,0 +1,105 @@
+"""Thresholds of the diagnosis, each with its reason.
+
+`benchmarks/diagnosis.py` measures what they find in trainings with planted faults: those of even seeds served to choose
+them, those of odd seeds judge them.
+"""
+
+from typing import Final
+
+LEARNED: Final = 0.5
+"""Share of a training after which it must have learned something: before, warm-up and mosaic explain low values."""
+LEAST_EPOCHS: Final = 5
+"""Epochs before which a detector's metrics say little: its first validations often stand at 0."""
+
+PART: Final = 0.05
+"""Share of the total below which a loss component says nothing; `dfl_loss` is 0.01 of it where `reg_max` is 1."""
+VAL_TURNS: Final = 4
+"""Changes of direction of the validation loss among the six of eight epochs."""
+SWING: Final = 0.15
+"""Mean step of a loss from epoch to epoch as a share of its mean. Healthy trainings reached 0.12: epochs of few batches
+have another mean loss by chance, the more so where mosaic is drawn for a part of the images."""
+COLLAPSED: Final = 0.01
+"""Training loss as a share of its first value: no detector learns that well, its outputs died."""
+
+SETTLED: Final = 0.05
+"""Change of a loss over eight epochs, as a share of its mean, below which it counts as converged."""
+
+RISE: Final = 1.03
+"""Mean validation loss now over that some epochs before; a training that generalises stays below 1."""
+FALL: Final = 0.92
+"""The same of the training loss: it must still fall, else nothing is memorised."""
+SCISSORS: Final = 8
+"""Epochs over which both are compared, all with mosaic or all without: closing it lowers the training loss."""
+SMOOTHED: Final = 3
+"""Epochs of a mean against the noise of one."""
+
+BOX_SHARE: Final = 0.5
+"""Fall of the box loss as a share of that of the class loss; healthy trainings stay above."""
+BOX_FALL: Final = 0.2
+"""Fall of the box loss; healthy trainings with mosaic and a fall of the class loss as below fell by 0.3 and more."""
+LOCATED: Final = 0.1
+"""Least mAP50 with which the box loss is compared: a young training from random weights finds classes before boxes."""
+CLASS_FALL: Final = 0.25
+"""Least fall of the class loss with which the box loss is compared."""
+
+FLAT_EPOCHS: Final = 8
+"""Epochs without gain that count as a plateau."""
+FLAT_LOSS: Final = 0.02
+"""Largest fall of the training loss over these epochs, as a share."""
+FLAT_METRIC: Final = 0.02
+"""Largest gain of the metric over these epochs, as a share of the best value before."""
+
+NOTHING: Final = 0.01
+"""mAP50 of a detector that guesses."""
+
+SUPPRESSED: Final = 0.25
+"""AP50 of a class, or its recall at confidence 0.25, as a share of the median of the others."""
+OTHERS: Final = 0.3
+"""Least median of the other classes: before, the training is too young to compare classes."""
+
+MISSED: Final = 0.5
+"""Recall of small objects as a share of that of larger ones."""
+LARGER: Final = 0.3
+"""Least recall of larger objects: before, all sizes are missed."""
+
+LOW_CONFIDENCE: Final = 0.05
+"""Threshold of the best F1; thresholds in use start at 0.25, so a model below is cut off entirely."""
+GOOD_F1: Final = 0.3
+"""Least F1 with which features count as learned, so that only confidence is wrong."""
+
+BACKGROUND: Final = 0.4
+"""Share of the detections, at the threshold of the best F1, that overlap no true box."""
+ANY_F1: Final = 0.1
+"""Least F1 at which false detections are told from guesses."""
+
+UNCHANGED: Final = 0.9
+"""Share of inputs equal in two epochs."""
+EXPECTED_UNCHANGED: Final = 0.5
+"""Largest share that the settings explain: a flip with probability 0.5 leaves half of the images alike."""
+
+TINY_RATIO: Final = 3.0
+"""Share of tiny boxes in the inputs over that in the labels."""
+TINY_GAIN: Final = 0.28
+"""The same as a difference; healthy trainings reached 0.18 with scale 0.6 and mosaic, scale 0.95 gave 0.39."""
+
+STARVED: Final = 0.5
+"""Share of the time in which the device waits for data: above, a faster device gains nothing."""
+STARVED_EPOCHS: Final = 2
+"""Epochs in a row: the first one fills caches."""
+
+FEWEST_TRIALS: Final = 8
+"""Trials below which a study says nothing on its parameters."""
+NO_EFFECT: Final = 0.1
+"""Importance of a parameter as a share of an even one."""
+EDGE: Final = 0.05
+"""Distance to an end of the range, as a share of it, of the best value."""
+EDGE_OTHERS: Final = 0.2
+"""The same for the second and third best: one value near an end is chance."""
+TIED: Final = 0.6
+"""Share of trials at 0 at the first rung: more than the ladder would prune by their values."""
+TIED_VALUE: Final = 0.005
+"""Values below are no learning."""
+PAIRS: Final = 5
+"""Trials at both rung and end below which a rank correlation says nothing."""
+RANKS: Final = 0.2
+"""Rank correlation below which the first rung does not predict the end; among survivors it is lower than among all."""

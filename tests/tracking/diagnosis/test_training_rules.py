@@ -1,0 +1,114 @@
+"""Every rule on a training: it finds its fault under its own name, and nothing in a healthy training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.study import EndReason
+from automl.tracking.diagnosis import training_rules
+from tests.tracking.diagnosis.records import HEALTHY, SETTINGS, falling, record_of
+
+UP_AND_DOWN = [2.0, 3.0] * 6
+FAULTS: Mapping[str, tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]] = {
+    "loss oscillates": ({"train/box_loss": UP_AND_DOWN}, {}),
+    "one loss oscillates": ({"train/cls_loss": UP_AND_DOWN, "train/box_loss": [1.0] * 12}, {}),
+    "collapsed": (
+        {**{f"train/{name}": [*falling(3.0, 0.001)] for name in ("box_loss", "cls_loss", "dfl_loss")},
+         **{f"val/{name}": [0.0] * 12 for name in ("map50", "map50_95", "best_f1", "recall_medium")}},
+        {},
+    ),
+    "overfitting": ({"val/cls_loss": [*falling(4.0, epochs=4), *[3.2 + 0.5 * step for step in range(8)]]}, {}),
+    "box loss slow": ({"train/box_loss": falling(3.0, 0.995)}, {}),
+    "plateau": (
+        {"train/box_loss": [1.5] * 12, "train/cls_loss": [1.0] * 12, "train/dfl_loss": [1.0] * 12,
+         "val/map50_95": [0.3] * 12},
+        {},
+    ),
+    "nothing learned": ({"val/map50": [0.001] * 12, "val/best_f1": [0.01] * 12, "val/recall_medium": [0.0] * 12}, {}),
+    "augmentation without effect": ({"input/unchanged_share": [1.0]}, {}),
+    "mosaic closed": ({}, {"settings": {**SETTINGS, "close_mosaic": 20}}),
+    "objects made tiny": ({"input/tiny_share": [0.4] * 12}, {}),
+    "data loader slow": ({"time/data_wait_share": [0.7] * 12}, {}),
+    "class suppressed": ({"class_ap50/scratch": [0.02] * 12}, {}),
+    "small objects missed": ({"val/recall_small": [0.1] * 12}, {}),
+    "low confidence": ({"val/best_f1_threshold": [0.01] * 12}, {}),
+    "attention to background": ({"val/background_share": [0.6] * 12}, {}),
+    "not finite": ({}, {"reason": EndReason.NOT_FINITE}),
+    "batch halved": ({}, {"changed": "out of memory: batch 16 did not fit and was halved to 8"}),
+}  # fmt: skip
+
+
+def test_a_healthy_training_has_no_finding_after_any_epoch() -> None:
+    assert [finding for epoch in range(13) for finding in training_rules.findings(record_of().until(epoch))] == []
+
+
+def test_every_rule_has_a_fault_here() -> None:
+    assert FAULTS.keys() == {*training_rules.NAMES}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_under_its_own_name(name: str) -> None:
+    curves, changes = FAULTS[name]
+    found = training_rules.findings(record_of(curves, **changes))
+    assert [finding.name for finding in found] == [name]
+    assert found[0].trial == "trial 3"
+    assert found[0].text
+    assert found[0].advice
+    assert found[0].evidence
+
+
+def test_the_finding_on_a_class_names_it_and_its_share_of_boxes() -> None:
+    found = training_rules.findings(record_of({"class_ap50/scratch": [0.02] * 12}))[0]
+    assert str(found).startswith(
+        "trial 3, epoch 12: class suppressed: scratch has AP50 0.02, the others 0.72, with 37% of the training boxes; "
+    )
+
+
+def test_the_component_that_drives_an_oscillation_is_named() -> None:
+    found = training_rules.findings(record_of({"train/dfl_loss": UP_AND_DOWN}))[0]
+    assert found.text.startswith("train/dfl_loss changes by 40%")
+
+
+@pytest.mark.parametrize("settings", [{"fliplr": 0.1}, {"mosaic": 1.0, "close_mosaic": 20}, {}])
+def test_inputs_that_settings_leave_alike_are_no_finding(settings: Mapping[str, Any]) -> None:
+    found = training_rules.findings(record_of({"input/unchanged_share": [1.0]}, settings=settings))
+    assert "augmentation without effect" not in {finding.name for finding in found}
+
+
+def test_a_class_that_is_found_with_low_confidence_only_is_suppressed() -> None:
+    recall = {"class_recall/hole": [0.5] * 12, "class_recall/scratch": [0.05] * 12, "class_recall/spot": [0.6] * 12}
+    found = training_rules.findings(record_of(recall))
+    assert [(finding.name, finding.subject) for finding in found] == [("class suppressed", "scratch")]
+
+
+def test_an_oscillating_validation_loss_is_found() -> None:
+    found = training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN}))
+    assert [finding.name for finding in found] == ["loss oscillates"]
+
+
+def test_a_component_that_is_a_small_part_of_the_loss_is_not_looked_at() -> None:
+    tiny = [value / 1000 for value in UP_AND_DOWN]
+    assert training_rules.findings(record_of({"train/dfl_loss": tiny})) == []
+
+
+def test_closing_mosaic_is_no_overfitting() -> None:
+    curves = {"val/cls_loss": [3.0] * 9 + [3.6] * 3, "train/cls_loss": [3.0] * 9 + [1.5] * 3}
+    found = training_rules.findings(record_of(curves, epochs=12))
+    assert "overfitting" not in {finding.name for finding in found}
+
+
+VALUES = st.lists(st.floats(0, 100), min_size=0, max_size=20)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(HEALTHY, VALUES)), st.integers(1, 30))
+def test_no_curve_raises(curves: Mapping[str, Sequence[float]], epochs: int) -> None:
+    record = record_of(curves, epochs=epochs)
+    for epoch in (0, 1, record.epoch // 2, record.epoch):
+        training_rules.findings(record.until(epoch))
+
+
+def test_a_training_without_details_or_losses_has_no_finding() -> None:
+    assert training_rules.findings(record_of(curves={}, settings={}).until(0)) == []
