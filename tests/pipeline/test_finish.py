@@ -10,6 +10,7 @@ import pytest
 
 from automl.pipeline import finish
 from automl.storage.registry import Registry
+from tests.builders import spec_of
 
 VERDICT: Any = SimpleNamespace(reasons=(), version=1, accepted=True, split="test", shipped=None)
 
@@ -20,11 +21,12 @@ def test_the_next_lines_are_quoted_for_the_shell(tmp_path: Path, caplog: pytest.
     storage = tmp_path / name
     (storage / "models" / "boards" / "versions" / "0001").mkdir(parents=True)
     session: Any = SimpleNamespace(
-        spec=SimpleNamespace(champion_name="boards"),
+        spec=spec_of(champion="boards"),
         place=SimpleNamespace(registry=lambda wanted: Registry(storage / "models", wanted)),
         clock=SimpleNamespace(stop=lambda: SimpleNamespace(summary=lambda: "1s")),
         folder=storage / "runs" / "small",
         data=SimpleNamespace(images={"test": [storage / "1.jpg"]}),
+        journal=SimpleNamespace(trials=list),
     )
     finish.summarize(session, VERDICT)
     lines = caplog.messages[caplog.messages.index("next:") + 1 :]
