@@ -13,7 +13,7 @@ from tests.pictures import encoded, noise
 
 
 def told(train: list[Path], val: list[Path]) -> list[str]:
-    return [*copies.warnings({"train": train, "val": val}, look_at_all([*train, *val]))]
+    return [*copies.find({"train": train, "val": val}, look_at_all([*train, *val])).lines()]
 
 
 def images(root: Path, seeds: range) -> list[Path]:
