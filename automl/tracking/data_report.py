@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from automl.data.report.crops import Crop, crop
 from automl.data.report.records import Box, CopyPairs, DataReport, Suspect
-from automl.data.report.thresholds import FEW_BOXES, HUGE_SHARE, LOST_SIDE, OTHER_CLASS_IOU, REPEATED_IOU
+from automl.data.report.thresholds import FEW_BOXES, HUGE_SHARE, TINY_SIDE, OTHER_CLASS_IOU, REPEATED_IOU
 from automl.storage import files
 from automl.study.errors import StudyError
 from automl.study.text import one_line, printable
@@ -33,8 +33,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "outside the image": "The box reaches beyond the image: cut it at the border, or look for a wrong image size in "
     "the conversion.",
     "huge": f"The box covers more than {HUGE_SHARE:.0%} of the image: draw it around the object.",
-    "tiny": f"A side is shorter than {LOST_SIDE:g} px at the image size of the study: delete slips, or raise imgsz; "
-    "such a box is lost in augmentation.",
+    "tiny": f"A side is shorter than {TINY_SIDE:g} px of the image: usually a slip of the hand; delete it.",
     "cut at the border": "A small remainder of an object at the border, as tiles leave them: delete it if it cannot be "
     "recognised.",
 }

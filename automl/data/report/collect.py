@@ -20,7 +20,7 @@ def collect(data: DataSet, *, imgsz: int) -> DataReport | None:
     if evidence is None:
         return None
     boxes = {split: Boxes.of(images, data.texts, evidence.pictures) for split, images in data.images.items()}
-    found = {split: find(one, imgsz=imgsz) for split, one in boxes.items()}
+    found = {split: find(one) for split, one in boxes.items()}
     suspicious = {split: _distinct(kinds) for split, (kinds, _) in found.items()}
     splits = _splits(data, evidence, boxes, imgsz)
     broken = {split: _broken(evidence, split) for split in data.images}
@@ -36,7 +36,7 @@ def collect(data: DataSet, *, imgsz: int) -> DataReport | None:
         splits=splits,
         copies=copies,
         broken=broken,
-        suspects=tuple(_kinds({split: kinds for split, (kinds, _) in found.items()}, boxes, data.names, imgsz)),
+        suspects=tuple(_kinds({split: kinds for split, (kinds, _) in found.items()}, boxes, data.names)),
         suspicious=suspicious,
         gaps=gaps,
         notes=tuple(_notes(evidence, {split: complete for split, (_, complete) in found.items()})),
@@ -66,15 +66,13 @@ def _distinct(kinds: list[Found]) -> int:
 
 
 def _kinds(
-    found: Mapping[str, list[Found]], boxes: Mapping[str, Boxes], names: Mapping[int, str], imgsz: int
+    found: Mapping[str, list[Found]], boxes: Mapping[str, Boxes], names: Mapping[int, str]
 ) -> Iterator[SuspectKind]:
     """Yield the kinds of suspicious labels that occur, with the worst of all splits."""
     for kind in KINDS:
         mine = {split: one for split, kinds in found.items() for one in kinds if one.kind == kind}
         worst = sorted(
-            chain.from_iterable(
-                suspects(one, boxes[split], names, split=split, imgsz=imgsz) for split, one in mine.items()
-            ),
+            chain.from_iterable(suspects(one, boxes[split], names, split=split) for split, one in mine.items()),
             key=lambda suspect: -suspect.badness,
         )
         if worst:

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Final
 
 from automl.data.report.records import BrokenFiles, CopyPairs, Gap, Reason, SplitFacts
-from automl.data.report.thresholds import FEW_BOXES, FEW_IMAGES, IMBALANCE, LOST_SIDE, SHARES, SHIFT, SIZES
+from automl.data.report.thresholds import FEW_BOXES, FEW_IMAGES, IMBALANCE, TINY_SIDE, SHARES, SHIFT, SIZES
 
 GRADES: Final = "BCD"
 NAMED: Final = 5
@@ -105,7 +105,7 @@ def _unusable(facts: Facts) -> Iterator[Reason]:
 def _labels(facts: Facts) -> Iterator[Reason]:
     for split, found in facts.suspicious.items():
         boxes, what = facts.splits[split].boxes, f"boxes of {split}"
-        text = f"have suspicious labels (side below {LOST_SIDE:g} px, huge, duplicated, cut, outside, or on a box of "
+        text = f"have suspicious labels (side below {TINY_SIDE:g} px, huge, duplicated, cut, outside, or on a box of "
         text += "another class); mend them, `--report FILE.html` shows the worst"
         yield from _judged("suspicious labels", (found, boxes), what, text)
         text = f"are smaller than {SIZES['tiny']:g} px at image size {facts.imgsz}, one cell of the finest grid; raise "

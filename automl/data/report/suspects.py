@@ -12,7 +12,7 @@ from automl.data.report.thresholds import (
     BORDER,
     ENOUGH,
     HUGE_SHARE,
-    LOST_SIDE,
+    TINY_SIDE,
     MOST_LISTED,
     MOST_NEIGHBOURS,
     OTHER_CLASS_IOU,
@@ -25,8 +25,8 @@ REPEATED: Final = "duplicated"
 OUTSIDE: Final = "outside the image"
 CUT: Final = "cut at the border"
 HUGE: Final = "huge"
-LOST: Final = "tiny"
-KINDS: Final = (OVERLAPPING, REPEATED, OUTSIDE, HUGE, LOST, CUT)
+TINY: Final = "tiny"
+KINDS: Final = (OVERLAPPING, REPEATED, OUTSIDE, HUGE, TINY, CUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +50,22 @@ class Overlaps:
     """False if more than MOST_NEIGHBOURS boxes of an image start at one place."""
 
 
-def find(boxes: Boxes, *, imgsz: int) -> tuple[list[Found], bool]:
+def find(boxes: Boxes) -> tuple[list[Found], bool]:
     """Return the suspicious boxes of a split by kind, and whether all overlaps were examined."""
     overlaps = pairs(boxes)
-    return [*_overlapping(boxes, overlaps), *_alone(boxes, imgsz)], overlaps.complete
+    return [*_overlapping(boxes, overlaps), *_alone(boxes)], overlaps.complete
 
 
-def suspects(found: Found, boxes: Boxes, names: Mapping[int, str], *, split: str, imgsz: int) -> Iterator[Suspect]:
+def suspects(found: Found, boxes: Boxes, names: Mapping[int, str], *, split: str) -> Iterator[Suspect]:
     """Yield the worst boxes of a kind."""
-    trained = boxes.at(imgsz)
+    pixels = boxes.pixels
     for place in np.argsort(-found.badness, kind="stable")[:MOST_LISTED]:
         index, badness = int(found.indexes[place]), float(found.badness[place])
         partner = None if found.partners is None else int(found.partners[place])
-        width, height = trained[index]
+        width, height = pixels[index]
         other = "" if partner is None else names[int(boxes.classes[partner])]
         text = {
-            LOST: f"{width:.1f} x {height:.1f} px at image size {imgsz}",
+            TINY: f"{width:.1f} x {height:.1f} px",
             HUGE: f"covers {badness:.0%} of the image",
             OUTSIDE: f"reaches {badness:.0f} px beyond the image",
             CUT: f"touches the border, with {1 - badness:.0%} of the usual side of its class left",
@@ -124,10 +124,10 @@ def _overlapping(boxes: Boxes, overlaps: Overlaps) -> Iterator[Found]:
         yield Found(kind, later, overlaps.iou[chosen], earlier)
 
 
-def _alone(boxes: Boxes, imgsz: int) -> Iterator[Found]:
+def _alone(boxes: Boxes) -> Iterator[Found]:
     """Yield the kinds that a single box shows."""
-    short = boxes.at(imgsz).min(axis=1, initial=np.inf)
-    yield _chosen(LOST, short < LOST_SIDE, -short)
+    short = boxes.pixels.min(axis=1, initial=np.inf)
+    yield _chosen(TINY, short < TINY_SIDE, -short)
     share = boxes.places[:, 2:].prod(axis=1)
     yield _chosen(HUGE, share > HUGE_SHARE, share)
     corners = boxes.corners

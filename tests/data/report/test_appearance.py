@@ -11,7 +11,7 @@ from tests.data.report.builders import image, report
 
 
 def test_dark_bright_and_blurred_images_are_named(tmp_path: Path) -> None:
-    paths = [image(tmp_path, f"train/{number}.png", seed=number) for number in range(6)]
+    paths = [image(tmp_path, f"train/{number}.png", seed=number) for number in range(9)]
     for seed, path in enumerate(paths):  # of single pixels, as a sharp image has details
         Image.fromarray(np.random.default_rng(seed).integers(0, 256, (100, 100, 3), dtype=np.uint8)).save(path)
     for path, level in ((paths[0], 10), (paths[1], 250)):

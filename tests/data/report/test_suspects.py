@@ -12,9 +12,9 @@ INSIDE = "".join(f"0 0.{place} 0.5 0.2 0.2\n" for place in range(30, 70, 8))
 """Five boxes of a class inside the image."""
 
 
-def suspects(root: Path, labels: str, *, imgsz: int = 100) -> list[tuple[str, Suspect]]:
+def suspects(root: Path, labels: str, *) -> list[tuple[str, Suspect]]:
     image(root, "train/a.png", labels)
-    found = report(root, imgsz=imgsz)
+    found = report(root)
     assert found.suspicious["train"] <= found.splits["train"].boxes
     return [(kind.kind, suspect) for kind in found.suspects for suspect in kind.worst]
 
@@ -26,12 +26,12 @@ def suspects(root: Path, labels: str, *, imgsz: int = 100) -> list[tuple[str, Su
         (f"{GOOD}0 0.5 0.5 0.19 0.2\n", "duplicated", "IoU 0.95 with another box of its class"),
         ("0 0.95 0.5 0.16 0.1\n", "outside the image", "reaches 3 px beyond the image"),
         ("0 0.5 0.5 0.96 0.96\n", "huge", "covers 92% of the image"),
-        ("0 0.5 0.5 0.03 0.1\n", "tiny", "3.0 x 10.0 px at image size 100"),
+        ("0 0.5 0.5 0.02 0.1\n", "tiny", "2.0 x 10.0 px"),
         (f"{INSIDE}0 0.018 0.9 0.036 0.2\n", "cut at the border", "touches the border, with 18% of"),
     ],
 )
 def test_a_suspicious_label_is_found(tmp_path: Path, labels: str, kind: str, text: str) -> None:
-    ((got, suspect),) = suspects(tmp_path, labels, imgsz=100 if kind == "tiny" else 200)
+    ((got, suspect),) = suspects(tmp_path, labels)
     assert got == kind
     assert suspect.text.startswith(text)
     assert (suspect.split, suspect.image.name) == ("train", "a.png")
@@ -61,12 +61,12 @@ def test_boxes_of_two_images_never_overlap(tmp_path: Path) -> None:
 def test_all_are_counted_and_the_worst_are_listed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("suspects", "collect"):
         monkeypatch.setattr(f"automl.data.report.{module}.MOST_LISTED", 2)
-    image(tmp_path, "train/a.png", "".join(f"0 0.{place} 0.5 0.0{place - 10} 0.1\n" for place in (11, 12, 13)))
+    image(tmp_path, "train/a.png", "".join(f"0 0.{place} 0.5 0.0{place - 10}9 0.1\n" for place in (10, 11, 12)))
     (kind,) = report(tmp_path).suspects
     assert (kind.kind, kind.count) == ("tiny", 3)
     assert [suspect.text for suspect in kind.worst] == [
-        "1.0 x 10.0 px at image size 100",
-        "2.0 x 10.0 px at image size 100",
+        "0.9 x 10.0 px",
+        "1.9 x 10.0 px",
     ]
     assert kind.kind in KINDS
 
