@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from automl.data.report.crops import Crop, crop
 from automl.data.report.records import Box, CopyPairs, DataReport, Suspect
-from automl.data.report.thresholds import FEW_BOXES, HUGE_SHARE, TINY_SIDE, OTHER_CLASS_IOU, REPEATED_IOU
+from automl.data.report.thresholds import FEW_BOXES, HUGE_SHARE, OTHER_CLASS_IOU, REPEATED_IOU, TINY_SIDE
 from automl.storage import files
 from automl.study.errors import StudyError
 from automl.study.text import one_line, printable

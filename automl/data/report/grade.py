@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Final
 
 from automl.data.report.records import BrokenFiles, CopyPairs, Gap, Reason, SplitFacts
-from automl.data.report.thresholds import FEW_BOXES, FEW_IMAGES, IMBALANCE, TINY_SIDE, SHARES, SHIFT, SIZES
+from automl.data.report.thresholds import FEW_BOXES, FEW_IMAGES, IMBALANCE, SHARES, SHIFT, SIZES, TINY_SIDE
 
 GRADES: Final = "BCD"
 NAMED: Final = 5

@@ -12,12 +12,12 @@ from automl.data.report.thresholds import (
     BORDER,
     ENOUGH,
     HUGE_SHARE,
-    TINY_SIDE,
     MOST_LISTED,
     MOST_NEIGHBOURS,
     OTHER_CLASS_IOU,
     REPEATED_IOU,
     SLIVER,
+    TINY_SIDE,
 )
 
 OVERLAPPING: Final = "overlapping another class"

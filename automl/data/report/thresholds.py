@@ -11,8 +11,8 @@ GRID: Final = 8
 """Cells a side of the histogram of box centres: coarse enough to be filled by a hundred boxes."""
 
 TINY_SIDE: Final = 3.0
-"""Pixels of the image below which a box's side is suspicious: it shows no object, and usually comes from a click in place
-of a drag. What the study's image size makes small is a matter of `imgsz`, not of the label: see `tiny boxes` below."""
+"""Pixels of the image below which a box's side is suspicious: it shows no object, and is usually a click in place of a
+drag. What the study's image size makes small is a matter of `imgsz`, not of the label: see `tiny boxes` below."""
 HUGE_SHARE: Final = 0.9
 """Share of the image's area from which a box is suspicious: usually a label of the whole picture."""
 REPEATED_IOU: Final = 0.9

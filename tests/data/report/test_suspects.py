@@ -12,7 +12,7 @@ INSIDE = "".join(f"0 0.{place} 0.5 0.2 0.2\n" for place in range(30, 70, 8))
 """Five boxes of a class inside the image."""
 
 
-def suspects(root: Path, labels: str, *) -> list[tuple[str, Suspect]]:
+def suspects(root: Path, labels: str) -> list[tuple[str, Suspect]]:
     image(root, "train/a.png", labels)
     found = report(root)
     assert found.suspicious["train"] <= found.splits["train"].boxes
