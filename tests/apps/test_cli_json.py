@@ -81,7 +81,7 @@ def test_check_prints_the_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     data = sample.draw(tmp_path / "data", splits={"train": 6, "val": 4, "test": 4})
     page = tmp_path / "page.html"
     found = document("check", SMOKE, "--data", data, "--storage", tmp_path, "--report", page)
-    assert (found["data_report"]["grade"], found["data_report"]["imgsz"], found["page"]) == ("D", 128, str(page))
+    assert (found["data_report"]["grade"], found["data_report"]["imgsz"], found["page"]) == ("C", 128, str(page))
     assert "Suspicious labels" in page.read_text()
     assert found["splits"]["train"]["images"] == 6
     assert found["cost"] == {"trials": 16, "fewest": 102, "most": 192, "expected": 132, "confirming": 48}
