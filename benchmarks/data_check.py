@@ -4,7 +4,8 @@
 
 Draws JPEG images of 256 x 256 pixels with 8 boxes each, a tenth of them for validation, and prints one JSON line for
 each number of images: seconds of the check alone (`automl check` without its timed batches), and of check and staging
-(the start of a session), first and second time.
+(the start of a session), first and second time; `report` is what the report on the data adds to a check, `page` its
+HTML page.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from typing import Final
 import cv2
 import numpy as np
 
+from automl.data.report.collect import collect
 from automl.pipeline.inputs import check_data, prepare_data
+from automl.tracking import data_report
 
 SIDE: Final = 256
 BOXES: Final = 8
@@ -66,6 +69,10 @@ def measured(place: Path, images: int) -> dict[str, float]:
         for what, action in (("check", check), ("session", prepare)):
             for which in ("first", "second"):
                 found[f"{what}_{which}"] = seconds(action)
+        data = check()
+        found["report"] = seconds(partial(collect, data, imgsz=640))
+        if report := collect(data, imgsz=640):
+            found["page"] = seconds(partial(data_report.write, report, root / "page.html"))
         return found
 
 

@@ -24,7 +24,7 @@ MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
 OPTIONS = {
-    "check": ["--data", "--json", "--model", "--set", "--storage", "spec"],
+    "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],

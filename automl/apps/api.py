@@ -139,23 +139,25 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
     return Study(place.study(described.name))
 
 
-def check(
+def check(  # noqa: PLR0913  (the options of `automl check`)
     spec: Path | str,
     *,
     data: Path | str | None = None,
     model: Path | str | None = None,
     storage: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    report: Path | str | None = None,
 ) -> Preview:
     """Return what a study would do and cost, from its description and data; nothing is started.
 
-    The arguments are those of `search`.
+    The arguments are those of `search`; `report` is an HTML file to which the report on the data is written.
 
     Raises:
         AutomlError: an error that `search` would report before its first trial.
     """
     cluster.refuse_arguments()
-    return preview(describe(spec, {"data": data, "model": model}, overrides), place_at(storage))
+    described = describe(spec, {"data": data, "model": model}, overrides)
+    return preview(described, place_at(storage), page=Path(report) if report else None)
 
 
 def open_study(folder: Path | str) -> Study:

@@ -4,6 +4,7 @@ What Ultralytics would exclude is excluded here and reported, so that counts, st
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,8 @@ from automl.data.findings import Rules, Split, read_split
 from automl.data.identity import Identity
 from automl.data.images import IMAGES, Listing, listing
 from automl.data.labels import label_of
-from automl.data.picture_cache import Lines, kept_lines, look_at_all
+from automl.data.picture_cache import look_at_all
+from automl.data.pictures import Picture
 from automl.data.places import (
     folders_of,
     keypoint_numbers,
@@ -25,7 +27,7 @@ from automl.data.places import (
     roots_of,
     yaml_mistakes,
 )
-from automl.data.record import DataSet
+from automl.data.record import DataSet, Evidence
 from automl.study.errors import DataError
 
 FEW: Final = 0.01
@@ -58,7 +60,8 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...], cach
     if mistakes:
         raise DataError("\n".join(mistakes))
     warnings = [f"{split}: {line}" for split in splits for line in _warnings(found[split], names)]
-    warnings += kept_lines(images, pictures, Lines(lambda: copies.warnings(images, pictures), cache))
+    duplicates = copies.kept(images, pictures, cache=cache)
+    warnings += duplicates.lines()
     if keypoints:
         warnings.append("kpt_shape: keypoints are ignored: only boxes are used for training")
     identity = Identity(names, keypoints, {split: findings.entries for split, findings in found.items()})
@@ -75,6 +78,19 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...], cach
         listed={split: tuple(one.images) for split, one in lists.items()},
         texts={image: text for findings in found.values() for image, text in findings.texts.items()},
         places=tuple(place for split in splits for place in places_of(source, raw, split)),
+        evidence=_evidence(found, pictures, duplicates),
+    )
+
+
+def _evidence(found: Mapping[str, Split], pictures: Mapping[Path, Picture], duplicates: copies.Copies) -> Evidence:
+    """Collect what a report on the data needs; thumbnails are not kept for the life of a study."""
+    return Evidence(
+        pictures={path: replace(picture, thumbnail=b"") for path, picture in pictures.items()},
+        copies=duplicates,
+        unreadable={split: tuple(one.unreadable) for split, one in found.items()},
+        invalid={split: tuple(one.bad) for split, one in found.items()},
+        left_out={split: one.left_out for split, one in found.items()},
+        repeated={split: one.repeated for split, one in found.items()},
     )
 
 

@@ -1,14 +1,16 @@
 """Duplicate images between splits and within one: byte copies and near copies, independent of file names."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.picture_cache import Lines, kept_lines
 from automl.data.pictures import THUMBNAIL, Picture
 
 MOST_COMPARED: Final = 20_000
@@ -29,6 +31,78 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Images of a split that are duplicates of images of another split, or of others in it."""
+
+    split: str
+    other: str
+    """Split of the images that are repeated; the same for duplicates inside a split."""
+    exact: bool
+    """True for byte copies, False for near copies."""
+    of: int
+    """Images of the split."""
+    pairs: tuple[Pair, ...]
+    """Copy, and the image that it repeats."""
+
+    @property
+    def between(self) -> bool:
+        """Return True if the duplicates are in two splits (leakage)."""
+        return self.split != self.other
+
+    def line(self) -> str:
+        """Return the message."""
+        kind = "copies" if self.exact else "near copies"
+        if self.between:
+            what = f"images of {self.split} are {kind} of images of {self.other}"
+            remedy = f"metrics on {self.split} are then too high; keep each image in one split"
+        else:
+            what = f"images of {self.split} are {kind} of others in it"
+            remedy = "each copy counts as one more image" if self.exact else "they add little information"
+        shown = "".join(f"\n  {copy} = {first}" for copy, first in self.pairs[:PAIRS])
+        more = f"\n  and {len(self.pairs) - PAIRS} more" if len(self.pairs) > PAIRS else ""
+        return f"{len(self.pairs)} of {self.of} {what}; {remedy}:{shown}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """All duplicates of a data set."""
+
+    groups: tuple[Duplicates, ...] = ()
+    images: int = 0
+    """Images of all splits."""
+    compared: int = 0
+    """Images among which near copies were searched."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield one message for each two splits, and for each split, that share duplicates."""
+        yield from (group.line() for group in self.groups)
+        if self.compared < self.images:
+            yield f"near copies were searched among {self.compared} of {self.images} images"
+
+    def to_text(self) -> str:
+        """Return the JSON text that `from_text` reads."""
+        groups = [
+            [group.split, group.other, group.exact, group.of, [list(map(str, pair)) for pair in group.pairs]]
+            for group in self.groups
+        ]
+        return json.dumps([groups, self.images, self.compared])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what `to_text` wrote.
+
+        Raises:
+            ValueError, TypeError: the text is of another kind.
+        """
+        groups, images, compared = json.loads(text)
+        read = (
+            Duplicates(split, other, exact, of, tuple((Path(copy), Path(first)) for copy, first in pairs))
+            for split, other, exact, of, pairs in groups
+        )
+        return cls(tuple(read), int(images), int(compared))
+
+
+@dataclass(frozen=True, slots=True)
 class _Thumbnails:
     """Thumbnails of the images of a split that can be compared."""
 
@@ -43,40 +117,37 @@ class _Thumbnails:
         return np.asarray(split.mean(axis=(2, 4)).reshape(-1, side * side), dtype=np.float32)
 
 
-def warnings(images: Mapping[str, Sequence[Path]], pictures: Mapping[Path, Picture]) -> Iterator[str]:
-    """Yield one message for each two splits, and for each split, that share duplicates."""
+def kept(images: Mapping[str, Sequence[Path]], pictures: Mapping[Path, Picture], *, cache: Path | None) -> Copies:
+    """Return the duplicates, those of the last time where paths and contents are the same."""
+    texts = kept_lines(images, pictures, Lines(lambda: [find(images, pictures).to_text()], cache))
+    try:
+        return Copies.from_text(texts[0])
+    except (ValueError, TypeError, IndexError):  # the cache was edited
+        return find(images, pictures)
+
+
+def find(images: Mapping[str, Sequence[Path]], pictures: Mapping[Path, Picture]) -> Copies:
+    """Search the duplicates between splits and inside them."""
     unique = {split: list(dict.fromkeys(paths)) for split, paths in images.items()}
-    share = max(1.0, sum(map(len, unique.values())) / MOST_COMPARED)
+    count = sum(map(len, unique.values()))
+    share = max(1.0, count / MOST_COMPARED)
     thumbnails = {split: _thumbnails(_spread(paths, share), pictures) for split, paths in unique.items()}
+    found: list[Duplicates] = []
     for one, other in combinations(unique, 2):
         alike = _same(unique[one], unique[other], pictures)
         near = _without(_near(thumbnails[one], thumbnails[other]), alike)
-        remedy = f"metrics on {other} are then too high; keep each image in one split"
-        yield from _message(f"images of {other} are copies of images of {one}", alike, of=unique[other], remedy=remedy)
-        yield from _message(
-            f"images of {other} are near copies of images of {one}", near, of=unique[other], remedy=remedy
-        )
+        found += _groups(other, one, (alike, near), of=len(unique[other]))
     for split, paths in unique.items():
         alike = _same_inside(paths, pictures)
         near = _without(_near(thumbnails[split], None), alike)
-        yield from _message(
-            f"images of {split} are copies of others in it",
-            alike,
-            of=paths,
-            remedy="each copy counts as one more image",
-        )
-        yield from _message(
-            f"images of {split} are near copies of others in it", near, of=paths, remedy="they add little information"
-        )
-    if share > 1:
-        yield f"near copies were searched among {MOST_COMPARED} of {sum(map(len, unique.values()))} images"
+        found += _groups(split, split, (alike, near), of=len(paths))
+    return Copies(tuple(found), count, min(count, MOST_COMPARED) if share > 1 else count)
 
 
-def _message(what: str, pairs: Sequence[Pair], *, of: Sequence[Path], remedy: str) -> Iterator[str]:
-    if pairs:
-        shown = "".join(f"\n  {copy} = {first}" for copy, first in pairs[:PAIRS])
-        more = f"\n  and {len(pairs) - PAIRS} more" if len(pairs) > PAIRS else ""
-        yield f"{len(pairs)} of {len(of)} {what}; {remedy}:{shown}{more}"
+def _groups(split: str, other: str, pairs: tuple[Sequence[Pair], Sequence[Pair]], *, of: int) -> Iterator[Duplicates]:
+    for exact, found in zip((True, False), pairs, strict=True):
+        if found:
+            yield Duplicates(split, other, exact, of, tuple(found))
 
 
 def _same(one: Sequence[Path], other: Sequence[Path], pictures: Mapping[Path, Picture]) -> list[Pair]:

@@ -23,7 +23,7 @@ from automl.data.pictures import DECODERS, DIGEST, THUMBNAIL, Picture, content_o
 
 FOLDER: Final = "AUTOML_CACHE"
 """Environment variable: the cache folder, in place of `$XDG_CACHE_HOME/automl`; empty for no cache."""
-FORMAT: Final = f"1, {DECODERS}"
+FORMAT: Final = f"2, {DECODERS}"
 """Bump the number when findings are computed in another way."""
 SETTLED_SECONDS: Final = 2.0
 """Age of a file's last change from which its times tell the next one: file systems keep times of up to 2 s."""
@@ -194,6 +194,8 @@ def _columns(rows: Mapping[str, tuple[Stamp, Picture]]) -> dict[str, Any]:
         "problems": _packed([picture.problem for picture in pictures]),
         "stamps": np.array([stamp for stamp, _ in rows.values()], dtype=np.int64).reshape(-1, 3),
         "levels": np.array([picture.levels for picture in pictures], dtype=np.int64),
+        "sizes": np.array([(p.width, p.height) for p in pictures], dtype=np.int64).reshape(-1, 2),
+        "shades": np.array([(p.brightness, p.sharpness) for p in pictures], dtype=np.float64).reshape(-1, 2),
         "digests": np.frombuffer(b"".join(picture.digest for picture in pictures), np.uint8),
         "thumbnails": np.frombuffer(b"".join(picture.thumbnail or blank for picture in pictures), np.uint8),
     }
@@ -224,8 +226,14 @@ def _rows(held: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Stamp, Picture]]
         return
     names, problems = _unpacked(held["names"], count), _unpacked(held["problems"], count)
     stamps, levels = held["stamps"].tolist(), held["levels"].tolist()
+    sizes, shades = held["sizes"].tolist(), held["shades"].tolist()
     for row in range(count):
         thumbnail = b"" if problems[row] else thumbnails[row * size : (row + 1) * size]
         digest = digests[row * DIGEST : (row + 1) * DIGEST]
         stamp = (int(stamps[row][0]), int(stamps[row][1]), int(stamps[row][2]))
-        yield names[row], (stamp, Picture(problems[row], digest, int(levels[row]), thumbnail))
+        picture = Picture(
+            problems[row], digest, int(levels[row]), thumbnail,
+            width=int(sizes[row][0]), height=int(sizes[row][1]),
+            brightness=float(shades[row][0]), sharpness=float(shades[row][1]),
+        )  # fmt: skip
+        yield names[row], (stamp, picture)

@@ -34,6 +34,9 @@ SMALLEST: Final = 10
 """Minimum side of an image in pixels."""
 THUMBNAIL: Final = 32
 """Side of a thumbnail in pixels."""
+SHARPNESS_SIDE: Final = 64
+"""Side of the picture whose sharpness is computed: images are decoded to at least this size, so none is decoded twice.
+Blur of less than about a 64th of the image's side is not visible at it."""
 BY_PILLOW: Final = frozenset({".avif", ".heic", ".heif"})
 """Suffixes that Ultralytics decodes with Pillow; the others are decoded with OpenCV."""
 BITS_PER_SAMPLE: Final = 258
@@ -64,6 +67,13 @@ class Picture:
     """THUMBNAIL x THUMBNAIL grey values."""
     passing: bool = False
     """True if the problem is one of this machine, such as a missing package."""
+    width: int = 0
+    """Pixels of the image, upright; 0 where it is not decoded."""
+    height: int = 0
+    brightness: float = 0.0
+    """Mean grey level, 0 to 255."""
+    sharpness: float = 0.0
+    """Variance of the Laplacian of the grey picture of SHARPNESS_SIDE x SHARPNESS_SIDE."""
 
 
 @contextmanager
@@ -124,7 +134,28 @@ def _verified(path: Path, content: bytes) -> Picture:
         return Picture("cannot be decoded")
     small = cv2.resize(gray, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     levels = len(np.unique(gray)) if deep else 256
-    return Picture("", levels=levels, thumbnail=small.astype(np.uint8).tobytes())
+    width, height = _upright(image.size, gray)
+    return Picture(
+        "",
+        levels=levels,
+        thumbnail=small.astype(np.uint8).tobytes(),
+        width=width,
+        height=height,
+        brightness=float(gray.mean()),
+        sharpness=_sharpness(gray),
+    )
+
+
+def _upright(size: tuple[int, int], gray: Gray) -> tuple[int, int]:
+    """Return width and height of an image as it is decoded: the header's are those before its EXIF rotation."""
+    width, height = size
+    turned = (width - height) * (gray.shape[1] - gray.shape[0]) < 0
+    return (height, width) if turned else (width, height)
+
+
+def _sharpness(gray: Gray) -> float:
+    even = cv2.resize(gray, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
+    return float(cv2.Laplacian(even, cv2.CV_64F).var())
 
 
 def _opened(content: bytes) -> ImageFile.ImageFile:

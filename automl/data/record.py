@@ -3,8 +3,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automl.data.identity import Identity
+
+if TYPE_CHECKING:
+    from automl.data.copies import Copies
+    from automl.data.pictures import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a check saw of images and labels, for the report on the data."""
+
+    pictures: Mapping[Path, "Picture"]
+    """Listed image to its findings, without thumbnail."""
+    copies: "Copies"
+    unreadable: Mapping[str, tuple[tuple[Path, str], ...]]
+    """Split to its unusable images, each with the reason."""
+    invalid: Mapping[str, tuple[str, ...]]
+    """Split to the messages on its invalid label lines."""
+    left_out: Mapping[str, int]
+    """Split to the number of images excluded because of invalid label lines."""
+    repeated: Mapping[str, int]
+    """Split to the number of label lines that repeat another of their file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +54,5 @@ class DataSet:
     """Folders and list files of the splits, resolved."""
     texts: Mapping[Path, str] = field(default_factory=dict)
     """Image to its valid label lines, without repeats, as they are staged."""
+    evidence: Evidence | None = field(default=None, compare=False, repr=False)
+    """None where the data set was not made by a check."""

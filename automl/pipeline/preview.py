@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from automl.data import sample
 from automl.data.record import DataSet
+from automl.data.report.collect import collect
+from automl.data.report.records import DataReport
 from automl.hpo.warm_start import Transfer
 from automl.pipeline import disk_forecast, inputs, plain_training, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
@@ -19,9 +22,13 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
-from automl.study.spec import SAMPLE, ResourcesSpec, StudySpec
+from automl.study.spec import SAMPLE, ChoiceSpec, ResourcesSpec, StudySpec
 from automl.study.text import one_line, shown
+from automl.tracking import data_report
 from automl.trainers import trainer_of
+
+USUAL: Final = 640
+"""Image size where neither description nor trainer has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,9 @@ class Preview:
     """Resources that the description requires and this machine lacks."""
     space_warnings: tuple[str, ...] = ()
     """Trials that must repeat params."""
+    data_report: DataReport | None = None
+    page: Path | None = None
+    """HTML page of the data report, if one was requested."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -98,6 +108,9 @@ class Preview:
             counted = ", ".join(f"{label} {count}" for label, count in split.boxes.items())
             yield f"data {name}: {split.images} images; boxes: {counted}"
         yield from (f"data warning: {warning}" for warning in self.data_warnings)
+        yield from self.data_report.lines() if self.data_report else ()
+        if self.page:
+            yield f"data report: {self.page}"
 
     def _cost(self) -> Iterator[str]:
         yield f"cost: {self.cost.fewest} to {self.cost.most} epochs of training, about {self.cost.expected}"
@@ -109,12 +122,14 @@ class Preview:
         yield f"limits: {', '.join(parts) if parts else 'only the number of trials'}"
 
 
-def preview(spec: StudySpec, place: Place) -> Preview:
-    """Check the data, time a few batches, and return the preview.
+def preview(spec: StudySpec, place: Place, *, page: Path | None = None) -> Preview:
+    """Check the data, time a few batches, and return the preview; write the page of the data report if given a path.
 
     Raises:
         AutomlError: the data or an earlier study cannot be used, the quota is too small, or nothing can be written.
     """
+    if page:
+        data_report.refuse_other(page)
     refuse_unwritable(place.study(spec.name))
     with scratch.folder() as drawn:
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
@@ -122,7 +137,18 @@ def preview(spec: StudySpec, place: Place) -> Preview:
         study = None if spec.data == SAMPLE else place.study(spec.name)
         data = inputs.check_data(source, unpacked=unpacked, split=split, searched=spec.space, study=study)
         inputs.refuse_misfits(spec, data)
-        return _of(spec, place, data)
+        report = collect(data, imgsz=image_size(spec))
+        if page and report:  # the images of the sample or an archive are gone later
+            data_report.write(report, page)
+        return replace(_of(spec, place, data), data_report=report, page=page)
+
+
+def image_size(spec: StudySpec) -> int:
+    """Return the image size of a study's trials; the default one where it is searched."""
+    part = spec.space.get("imgsz")
+    searched = part.default if isinstance(part, ChoiceSpec) else None
+    given = searched or spec.train.get("imgsz") or trainer_of().settings().get("imgsz")
+    return given if isinstance(given, int) else USUAL
 
 
 def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:

@@ -92,7 +92,10 @@ def test_verify_prints_problems_and_ends_as_a_mistake(registry: Path) -> None:
 def test_check_prints_the_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_forecast, "forecast", lambda _spec, _data: TimeForecast("not measured here"))
     data = sample.draw(tmp_path / "data", splits={"train": 6, "val": 4, "test": 4})
-    found = document("check", SMOKE, "--data", data, "--storage", tmp_path)
+    page = tmp_path / "page.html"
+    found = document("check", SMOKE, "--data", data, "--storage", tmp_path, "--report", page)
+    assert (found["data_report"]["grade"], found["data_report"]["imgsz"], found["page"]) == ("C", 128, str(page))
+    assert "Suspicious labels" in page.read_text()
     assert found["splits"]["train"]["images"] == 6
     assert found["cost"] == {"trials": 16, "fewest": 102, "most": 192, "expected": 132, "confirming": 48}
     assert (found["rungs"], found["confirm_epochs"], found["hours"]) == ([6], [48, 48], 1.0)
@@ -111,3 +114,12 @@ def test_verify_prints_what_it_left_out_and_names_damaged_aliases_once(registry:
         found = CliRunner().invoke(app, [words[0], str(registry), *words[1:]])
         assert found.exit_code == 2, found.output
         assert found.stderr.count("aliases.json: must be readable JSON, but No such file or directory; restore it") == 1
+
+
+def test_a_page_that_would_replace_another_file_is_refused_before_the_check(tmp_path: Path) -> None:
+    (tmp_path / "mine.html").write_text("mine")
+    arguments = ["check", str(SMOKE), "--storage", str(tmp_path), "--report", str(tmp_path / "mine.html")]
+    found = CliRunner().invoke(app, arguments)
+    assert found.exit_code == 2, found.output
+    assert "mine.html: must be a new file or an earlier data report, but exists" in found.stderr
+    assert (tmp_path / "mine.html").read_text() == "mine"

@@ -13,7 +13,7 @@ from tests.pictures import encoded, noise
 
 
 def told(train: list[Path], val: list[Path]) -> list[str]:
-    return [*copies.warnings({"train": train, "val": val}, look_at_all([*train, *val]))]
+    return [*copies.find({"train": train, "val": val}, look_at_all([*train, *val])).lines()]
 
 
 def images(root: Path, seeds: range) -> list[Path]:
@@ -85,3 +85,17 @@ def test_of_many_images_some_are_compared_and_that_is_said(tmp_path: Path, monke
     monkeypatch.setattr("automl.data.copies.MOST_COMPARED", 4)
     told_last = told(images(tmp_path, range(8)), images(tmp_path, range(20, 24)))[-1]
     assert told_last == "near copies were searched among 4 of 12 images"
+
+
+def test_duplicates_are_kept_with_their_pairs(tmp_path: Path) -> None:
+    train, val = images(tmp_path, range(3)), [tmp_path / "copy.jpg"]
+    copied(train[1], val[0])
+    given = {"train": train, "val": val}
+    pictures = look_at_all([*train, *val])
+    first = copies.kept(given, pictures, cache=tmp_path / "cache")
+    assert first.groups == (copies.Duplicates("val", "train", exact=True, of=1, pairs=((val[0], train[1]),)),)
+    assert copies.kept(given, pictures, cache=tmp_path / "cache") == first == copies.find(given, pictures)
+    (file,) = (tmp_path / "cache/lines").iterdir()
+    for damage in ('["x"]', "[]", '["[[[1]], 2, 3]"]'):
+        file.write_text(damage)
+        assert copies.kept(given, pictures, cache=tmp_path / "cache") == first

@@ -3,16 +3,21 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from automl.data.report.records import DataReport, Reason
 from automl.hpo.warm_start import Transfer
 from automl.pipeline.disk_forecast import DiskForecast
-from automl.pipeline.preview import Preview, Split
+from automl.pipeline.preview import Preview, Split, image_size
 from automl.pipeline.time_forecast import TimeForecast
 from automl.study import Evidence, Params
 from automl.study.baseline import Baseline
 from automl.study.ladder import Cost
 from automl.study.plain_values import plain
 from automl.trainers import Timing
+from tests.builders import spec_of
 
 MB = 10**6
 AUTO: Params = {"optimizer": "AdamW", "lr0": 0.00143, "momentum": 0.9, "warmup_bias_lr": 0.0, "mosaic": 1.0}
@@ -109,3 +114,21 @@ def test_the_record_is_json() -> None:
     found = json.loads(json.dumps(plain(FULL), allow_nan=False))
     assert found["warm_start"][0]["trials"] == [{"params": {"lr0": 0.1}, "score": 1.0}]
     assert found["disk"]["storage"] == "/storage"
+
+
+def test_the_grade_of_the_data_and_the_page_are_told_after_the_warnings() -> None:
+    report = DataReport(Path("d"), "", 640, "B", (Reason("B", "x", "why"),), {}, (), {}, (), {}, (), ())
+    lines = list(replace(PREVIEW, data_report=report, page=Path("p.html")).lines())
+    assert lines[3:6] == ["data grade: B (1 reason)", "  B: why", "data report: p.html"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, 640),
+        ({"train": {"imgsz": 320}}, 320),
+        ({"space": {"imgsz": {"choices": [480, 800], "default": 800}}}, 800),
+    ],
+)
+def test_the_image_size_is_the_fixed_one_or_the_default_of_the_searched(changes: dict[str, Any], size: int) -> None:
+    assert image_size(spec_of(**changes)) == size

@@ -46,4 +46,8 @@ Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="Version number, or an alias: champion, challenger, previous.")]
 Why = Annotated[str, typer.Option(help="Reason, recorded in the history.")]
 Out = Annotated[Path | None, typer.Option(help="Output file.")]
+DataPage = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write the report on the data as an HTML page with pictures."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]

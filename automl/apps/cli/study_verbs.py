@@ -12,6 +12,7 @@ from automl.apps.cli.messages import print_json, print_line, print_table, readab
 from automl.apps.cli.options import (
     Address,
     Data,
+    DataPage,
     FewerGpus,
     Host,
     Json,
@@ -63,14 +64,16 @@ def search(
 @readable
 def check(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None, storage: Storage = None,
-    json: Json = False,
+    json: Json = False, report: DataPage = None,
 ) -> None:  # fmt: skip
     """Check a spec, its data and its warm start, and forecast cost, time and disk space; starts no study."""
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 
     overrides = _overrides({"data": data, "model": model}, set_)
-    found = api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides)
+    found = api.check(
+        spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides, report=report
+    )  # fmt: skip
     if json:
         print_json(found)
     else:

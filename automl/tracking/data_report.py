@@ -1,0 +1,135 @@
+"""Page of the report on a data set: one HTML file with pictures, readable offline (`automl check --report FILE`)."""
+
+import base64
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from automl.data.report.crops import Crop, crop
+from automl.data.report.records import Box, CopyPairs, DataReport, Suspect
+from automl.data.report.thresholds import FEW_BOXES, HUGE_SHARE, OTHER_CLASS_IOU, REPEATED_IOU, TINY_SIDE
+from automl.storage import files
+from automl.study.errors import StudyError
+from automl.study.text import one_line, printable
+
+MARK: Final = b'<meta name="generator" content="automl data report">'
+"""By it a page is recognised and replaced by the next one."""
+HEAD: Final = 1024
+"""Bytes of a file in which the mark is searched."""
+SUSPECTS_SHOWN: Final = 12
+PAIRS_SHOWN: Final = 6
+"""Pictures of each kind: a page stays below a few megabytes."""
+CLASSES_SHOWN: Final = 100
+
+REMEDIES: Final[Mapping[str, str]] = {
+    "overlapping another class": f"Two boxes of different classes with IoU above {OTHER_CLASS_IOU:g}, probably one "
+    "object labelled twice: delete the wrong one.",
+    "duplicated": f"Two boxes of one class with IoU above {REPEATED_IOU:g}: delete one.",
+    "outside the image": "The box reaches beyond the image: cut it at the border, or look for a wrong image size in "
+    "the conversion.",
+    "huge": f"The box covers more than {HUGE_SHARE:.0%} of the image: draw it around the object.",
+    "tiny": f"A side is shorter than {TINY_SIDE:g} px of the image: usually a slip of the hand; delete it.",
+    "cut at the border": "A small remainder of an object at the border, as tiles leave them: delete it if it cannot be "
+    "recognised.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture with boxes, in pixels of its image."""
+
+    uri: str
+    """Empty where the image cannot be shown."""
+    crop: Crop | None
+    boxes: Sequence[tuple[float, float, float, float, str]]
+    """Left, top, width, height and role (suspect or partner) of the boxes drawn."""
+    title: str
+    text: str
+    path: Path
+
+
+def refuse_other(path: Path) -> None:
+    """Check that a page can be written to a path: a new file, or an earlier page.
+
+    Raises:
+        StudyError: the path is another file, or is in a folder that is missing or not writable.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise StudyError(f"{path}: must be in an existing folder, but {folder} is none; create it")
+    if path.is_dir() or (path.exists() and not _is_page(path)):
+        raise StudyError(
+            f"{path}: must be a new file or an earlier data report, but exists and is something else; "
+            "choose another name"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StudyError(f"{path}: must be in a writable folder, but {folder} is not; choose another folder")
+
+
+def _is_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return MARK in file.read(HEAD)
+
+
+def write(report: DataReport, path: Path) -> None:
+    """Write the page of a report; the images must still exist."""
+    page = _environment().get_template("data_report.html.j2").render(
+        report=report,
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        classes=_classes(report),
+        classes_shown=CLASSES_SHOWN,
+        few=FEW_BOXES,
+        galleries=[(kind, REMEDIES[kind.kind], list(_suspects(kind.worst))) for kind in report.suspects],
+        copies=[(group, list(_pairs(group))) for group in report.copies],
+        damaged=any(one.images or one.lines or one.repeated for one in report.broken.values()),
+    )  # fmt: skip
+    files.write_text(path, printable(page))
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("automl.tracking"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=_readable,
+    )  # fmt: skip
+
+
+def _readable(value: object) -> object:
+    """Return a name with control characters or line breaks as one line; escaping follows."""
+    return one_line(str(value)) if type(value) is str or isinstance(value, Path) else value
+
+
+def _classes(report: DataReport) -> list[str]:
+    """Return the class names, those with most boxes first."""
+    names = list(dict.fromkeys(name for facts in report.splits.values() for name in facts.classes))
+    return sorted(names, key=lambda name: -sum(facts.classes[name].boxes for facts in report.splits.values()))
+
+
+def _suspects(worst: Sequence[Suspect]) -> Iterator[Drawing]:
+    for suspect in worst[:SUSPECTS_SHOWN]:
+        boxes = [(suspect.box, "suspect"), *([(suspect.partner, "partner")] if suspect.partner else [])]
+        yield _drawing(suspect.image, suspect.box, boxes, (f"{suspect.name} ({suspect.split})", suspect.text))
+
+
+def _pairs(group: CopyPairs) -> Iterator[tuple[Drawing, Drawing]]:
+    for copy, first in group.pairs[:PAIRS_SHOWN]:
+        yield _drawing(copy, None, [], (group.split, "")), _drawing(first, None, [], (group.other, ""))
+
+
+def _drawing(path: Path, around: Box | None, boxes: Sequence[tuple[Box, str]], words: tuple[str, str]) -> Drawing:
+    part = crop(path, around)
+    uri = f"data:image/jpeg;base64,{base64.b64encode(part.jpeg).decode()}" if part else ""
+    drawn = [_rectangle(box, role, part) for box, role in boxes] if part else []
+    return Drawing(uri, part, drawn, *words, path)
+
+
+def _rectangle(box: Box, role: str, part: Crop) -> tuple[float, float, float, float, str]:
+    width, height = part.image
+    x, y, across, down = box[0] * width, box[1] * height, box[2] * width, box[3] * height
+    return round(x - across / 2, 2), round(y - down / 2, 2), round(across, 2), round(down, 2), role
