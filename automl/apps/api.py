@@ -72,10 +72,15 @@ class Study:
         """Return the status of the study."""
         return study_status.read(self.folder, self.spec)
 
-    def report(self) -> Path:
-        """Write `report.html` from what the study has found so far; return its path."""
-        source = inputs.source_of(self.spec.data, self.folder)
-        return report.write(self.folder, self.spec, self._read(), self.verdict, source=source)
+    def report(self, *, lang: str = "en") -> Path:
+        """Write `report.html` from what the study has found so far, in English or Chinese (`zh`); return its path.
+
+        Raises:
+            StudyError: there is no such language.
+        """
+        language = report.language_of(lang)
+        edition = report.Edition(inputs.source_of(self.spec.data, self.folder), language)
+        return report.write(self.folder, self.spec, self._read(), self.verdict, edition=edition)
 
     def resume(self, *, address: str | None = None, fewer_gpus: bool = False) -> None:
         """Continue an interrupted study to its end; the same as `automl resume`.

@@ -81,7 +81,9 @@ def page_of(
 ) -> tuple[str, str]:
     """Write the report, see that it is sound, and return its source and its words."""
     spec: StudySpec = spec_of(**changes)
-    path = report.write(folder, spec, trials, Verdict.from_dict(facts) if facts else None, source=DATA.source)
+    path = report.write(
+        folder, spec, trials, Verdict.from_dict(facts) if facts else None, edition=report.Edition(DATA.source)
+    )
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     assert path == folder / "report.html"
