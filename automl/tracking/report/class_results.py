@@ -41,6 +41,7 @@ class ClassScore:
     recall: float
     f1: float
     threshold: float
+    """0 if nothing was found, as F1."""
     recalls: FloatArray
     precisions: FloatArray
     """The precision-recall curve at IoU 0.50, by falling confidence."""
@@ -97,13 +98,29 @@ def _score(stats: ImageStats) -> ClassScore:
     precision = hits[last] / (last + 1)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-16)
     best = int(f1.argmax()) if len(f1) and f1.max() > 0 else None
-    at_best = (0.0, 0.0, 0.0, float("nan")) if best is None else tuple(
-        float(values[best]) for values in (precision, recall, f1, confidence[last])
-    )  # fmt: skip
-    few = np.unique(np.linspace(0, len(last) - 1, MOST_POINTS).astype(int)) if len(last) else last
-    return ClassScore(
-        len(stats.truth_kind), averages["map50_95"], averages["map50"], *at_best, recall[few], precision[few]
+    at_precision, at_recall, best_f1, threshold = (
+        0.0 if best is None else float(values[best]) for values in (precision, recall, f1, confidence[last])
     )
+    few = _few(recall, best)
+    return ClassScore(
+        boxes=len(stats.truth_kind),
+        ap50_95=averages["map50_95"],
+        ap50=averages["map50"],
+        precision=at_precision,
+        recall=at_recall,
+        f1=best_f1,
+        threshold=threshold,
+        recalls=recall[few],
+        precisions=precision[few],
+    )
+
+
+def _few(recall: FloatArray, best: int | None) -> NDArray[np.intp]:
+    """Return the points of a curve to draw: evenly spaced in recall, the best one and the last."""
+    if not len(recall):
+        return np.array([], np.intp)
+    even = np.searchsorted(recall, np.linspace(0, recall[-1], MOST_POINTS))
+    return np.unique([*even, len(recall) - 1, *([] if best is None else [best])])
 
 
 def judged(folder: Path, verdict: Verdict) -> Judged | None:

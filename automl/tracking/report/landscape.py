@@ -120,7 +120,7 @@ def parallel(trials: Sequence[Trial], axes: Sequence[Axis], *, metric: str, obje
         heights.append(columns[-1].place(result))
         best = trial is trials[-1]
         canvas.plot(
-            range(len(columns)), heights, color=scale.to_rgba(result), linewidth=2.6 if best else 1.1,
+            range(len(columns)), heights, color=scale.to_rgba(np.array([result]))[0], linewidth=2.6 if best else 1.1,
             alpha=1.0 if best else 0.7,
         )  # fmt: skip
     for index, axis in enumerate(columns):
@@ -182,7 +182,7 @@ def interpolated(x: FloatArray, y: FloatArray, values: FloatArray, steps: FloatA
 
 
 def _scale(results: Sequence[float]) -> ScalarMappable:
-    """Return the colours of results, in few steps: a colour bar of many would be a bitmap."""
+    """Return the colours of results, the best dark, in few steps: a colour bar of many would be a bitmap."""
     low, high = min(results), max(results)
     norm = Normalize(low, high if high > low else low + 1e-6)
-    return ScalarMappable(norm, colormaps["viridis"].resampled(LEVELS))
+    return ScalarMappable(norm, colormaps["viridis_r"].resampled(LEVELS))
