@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.storage.detections import ImageStats, metrics
@@ -37,6 +37,7 @@ def stats_of(seed: int = 0, found: int = 60, truths: int = 40) -> ImageStats:
     )
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 200), st.integers(0, 60), st.integers(0, 40))
 def test_the_mean_over_classes_is_the_metric_of_the_whole(seed: int, found: int, truths: int) -> None:
     stats = stats_of(seed, found, truths)
@@ -48,6 +49,7 @@ def test_the_mean_over_classes_is_the_metric_of_the_whole(seed: int, found: int,
         assert np.mean([score.ap50 for score in parts]) == pytest.approx(metrics(stats)["map50"])
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 200))
 def test_no_other_threshold_has_a_higher_f1(seed: int) -> None:
     stats = stats_of(seed)
