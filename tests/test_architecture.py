@@ -29,7 +29,7 @@ OPTIONS = {
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
     "promote": ["--json", "--storage", "--version", "--why", "model"],
-    "report": ["--storage", "study"],
+    "report": ["--lang", "--storage", "study"],
     "resume": ["--address", "--fewer-gpus", "--storage", "study"],
     "rollback": ["--storage", "--why", "model"],
     "sample": ["--seed", "folder"],

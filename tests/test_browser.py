@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from automl.tracking.report import write
+from automl.tracking.report import Edition, write
 from automl.trials.manager import TrialManager
 from tests.builders import METRIC, spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
@@ -139,7 +139,7 @@ def test_the_curves_of_all_trials_are_shown_under_the_same_tags(board: str, page
 
 
 def test_the_report_opens_without_asking_for_anything(page: Any, source: TrialManager, tmp_path: Path) -> None:
-    path = write(tmp_path, SPEC, source.trials, None, source=Path("data.yaml"))
+    path = write(tmp_path, SPEC, source.trials, None, edition=Edition(Path("data.yaml")))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 

@@ -118,7 +118,7 @@ def test_a_study_keeps_nothing_of_the_environment(tmp_path: Path, secrets: list[
         source = open_search(session.folder, session.spec)
         simulate(source, saturating, clock=Clock())
         source.close()
-        report.write(session.folder, session.spec, source.trials, None, source=session.data.source)
+        report.write(session.folder, session.spec, source.trials, None, edition=report.Edition(session.data.source))
     kinds = {path.name.split(".")[0] for path in session.folder.rglob("*") if path.is_file()}
     assert {"study", "journal", "report", "events", "params", "outcome", "data"} <= kinds
     assert holding(tmp_path, secrets) == []

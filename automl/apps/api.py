@@ -78,10 +78,15 @@ class Study:
         """Return what the diagnosis found in the study, its trials and its re-trainings, while it holds."""
         return findings_file.of_study(self.folder, self.spec, self._read())
 
-    def report(self) -> Path:
-        """Write `report.html` from what the study has found so far; return its path."""
-        source = inputs.source_of(self.spec.data, self.folder)
-        return report.write(self.folder, self.spec, self._read(), self.verdict, source=source)
+    def report(self, *, lang: str = "en") -> Path:
+        """Write `report.html` from what the study has found so far, in English or Chinese (`zh`); return its path.
+
+        Raises:
+            StudyError: there is no such language.
+        """
+        language = report.language_of(lang)
+        edition = report.Edition(inputs.source_of(self.spec.data, self.folder), language)
+        return report.write(self.folder, self.spec, self._read(), self.verdict, edition=edition)
 
     def resume(self, *, address: str | None = None, fewer_gpus: bool = False) -> None:
         """Continue an interrupted study to its end; the same as `automl resume`.

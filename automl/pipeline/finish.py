@@ -46,7 +46,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
             registry.promote(version, why=why, instead_of=verdict.champion)
     done = replace(verdict, version=version)
     storage_files.write_json(folder / VERDICT, done.to_dict())
-    report.write(folder, session.spec, session.journal.trials(), done, source=session.data.source)
+    report.write(folder, session.spec, session.journal.trials(), done, edition=report.Edition(session.data.source))
     session.journal.note("promotion", done.to_dict())
     return done
 

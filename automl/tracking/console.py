@@ -106,7 +106,8 @@ class Progress(logging.Handler):
         current = view()
         if self._live:
             size = self.console.size
-            self._live.update(Group("", drawn(current, width=size.width, height=size.height)))
+            table = drawn(current, width=size.width, height=size.height, encoding=self.console.encoding)
+            self._live.update(Group("", table))
         elif now or self._is_news(current):
             self._print(current if now else best_and_running(current))
             self._last, self._printed = current, self._clock()
@@ -122,9 +123,10 @@ class Progress(logging.Handler):
     def _print(self, view: View) -> None:
         with suppress(OSError):
             if self.console.is_terminal:
-                self.console.print(drawn(view, width=self.console.width))
+                self.console.print(drawn(view, width=self.console.width, encoding=self.console.encoding))
             else:
-                self.console.print(plain_lines(view, width=PLAIN_WIDTH), markup=False, highlight=False, soft_wrap=True)
+                lines = plain_lines(view, width=PLAIN_WIDTH, encoding=self.console.encoding)
+                self.console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
 
 def _states(view: View) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from automl.study.space import SearchSpace
 from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import View, duration, shell_line, short
 from automl.study.verdict import Verdict
+from automl.tracking.sparkline import sparklines
 from automl.trials import remaining
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
@@ -28,6 +29,8 @@ WEIGHTS: Final = ".pt"
 CEILING: Final = 1.0
 """The highest possible value of an objective."""
 LEAST_VALIDATED: Final = 2
+CURVE: Final = "curve"
+"""Column of sparklines: the objective over the validated epochs, all trials on one scale."""
 
 
 def of_trials(
@@ -51,23 +54,24 @@ def of_trials(
         params = important_params(space, trials, metric=spec.metric, epoch=epoch)
     epochs = spec.ladder.max_epochs
     by_end = f"by epoch {epochs}"
-    columns = ["trial", "state", "epoch", spec.objective, by_end, *params, "time left"]
+    columns = ["trial", "state", "epoch", spec.objective, CURVE, by_end, *params, "time left"]
     coming = expected(trials, metric=spec.metric, epochs=epochs, model=spec.model)
     rows = [
         [
             *_progress(trial, standing, metric=spec.metric, epochs=epochs),
+            curve,
             coming.get(trial.number, ""),
             *(short(trial.params[name]) if name in trial.params else "-" for name in params),
             _time_left(trial, standing, epochs=epochs),
         ]
-        for trial in trials
+        for trial, curve in zip(trials, sparklines(trials, spec.metric), strict=True)
     ]
     best = leading(trials, spec.metric)
     return View(
         _title(spec, trials, standing, elapsed),
         columns,
         rows,
-        optional=[*reversed(params), by_end, "time left"],
+        optional=[CURVE, *reversed(params), by_end, "time left"],
         more=len(spec.space) - len(params),
         best=None if best is None else trials.index(best),
     )

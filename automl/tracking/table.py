@@ -14,10 +14,11 @@ from rich.text import Text
 
 from automl.study import State
 from automl.study.text import View, one_line
+from automl.tracking.sparkline import encodable
 
 GAP: Final = 2
 """Spaces between columns."""
-LEFT: Final = frozenset({"state", "why", "study", "data", "model", "verdict"})
+LEFT: Final = frozenset({"curve", "state", "why", "study", "data", "model", "verdict"})
 """Columns of text, aligned left; numbers are aligned right."""
 FEWEST_ROWS: Final = 3
 AROUND: Final = 8
@@ -28,9 +29,12 @@ SUBMITTED: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set by Ray in the process of a submitted job."""
 
 
-def drawn(view: View, *, width: int | None = None, height: int | None = None) -> Group:
-    """Return the table under its title, of as many columns and rows as fit; the best row is marked."""
-    shown = fitted(_rows_in(_in_lines(view), height), width)
+def drawn(view: View, *, width: int | None = None, height: int | None = None, encoding: str = "utf-8") -> Group:
+    """Return the table under its title, of as many columns and rows as fit; the best row is marked.
+
+    Sparklines are ASCII where the `encoding` of the output has no blocks.
+    """
+    shown = fitted(_rows_in(_in_lines(view, encoding), height), width)
     table = Table(pad_edge=False, box=None)
     for column in shown.columns:
         table.add_column(Text(column), justify="left" if column in LEFT else "right", no_wrap=True)
@@ -41,9 +45,9 @@ def drawn(view: View, *, width: int | None = None, height: int | None = None) ->
     )
 
 
-def _in_lines(view: View) -> View:
-    """Return a view whose texts take one line each."""
-    rows = [[*map(one_line, row)] for row in view.rows]
+def _in_lines(view: View, encoding: str) -> View:
+    """Return a view whose texts take one line each, in an encoding."""
+    rows = [[encodable(one_line(cell), encoding) for cell in row] for row in view.rows]
     return replace(view, title=one_line(view.title), columns=[*map(one_line, view.columns)], rows=rows)
 
 
@@ -78,7 +82,7 @@ def best_and_running(view: View) -> View:
     return _only(view, _wanted(view))
 
 
-def plain_lines(view: View, *, width: int) -> str:
+def plain_lines(view: View, *, width: int, encoding: str = "utf-8") -> str:
     """Return a table as text for a log.
 
     Ray's page of a job shows runs of spaces as one and drops those at the start of a line, so in a submitted job the
@@ -86,7 +90,7 @@ def plain_lines(view: View, *, width: int) -> str:
     """
     console = Console(file=io.StringIO(), width=max(width, cell_len(view.title)), color_system=None)
     with console.capture() as taken:
-        console.print(drawn(view, width=width))
+        console.print(drawn(view, width=width, encoding=encoding))
     lines = [line.rstrip() for line in taken.get().splitlines()]
     return "\n".join(map(_kept_apart, lines) if SUBMITTED in os.environ else lines)
 

@@ -57,7 +57,14 @@ def test_a_paused_trial_is_told_from_one_that_waits_for_a_worker(tmp_path: Path)
 
 def test_the_report_is_written_into_the_study(study: automl.Study) -> None:
     assert study.report() == study.folder / "report.html"
-    assert "<html" in (study.folder / "report.html").read_text()
+    assert '<html lang="en">' in (study.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_report_is_written_in_chinese_where_asked_and_no_other_language(study: automl.Study) -> None:
+    assert study.report(lang="zh") == study.folder / "report.html"
+    assert '<html lang="zh-CN">' in (study.folder / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(automl.AutomlError, match="lang: must be en or zh, but got fr"):
+        study.report(lang="fr")
 
 
 def test_a_study_names_the_expression_that_opens_it(study: automl.Study) -> None:

@@ -13,7 +13,7 @@ from automl.tracking import status
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
 from tests.builders import METRIC, SPEC, completed, failed, pruned, spec_of, trial_of
-from tests.tracking.test_report import FACTS
+from tests.tracking.report.test_page import FACTS
 
 MINUTE = Elapsed.of_search(60, 2)
 TRIALS = [completed(0, [0.1, 0.2, 0.5, 0.4, 0.3, 0.3]), pruned(1, [0.0, 0.1]), failed(2), trial_of(3, [0.2])]
@@ -143,7 +143,7 @@ def test_of_a_large_space_the_parameters_in_which_the_trials_differ_are_shown() 
     ]
     assert that_matter(spec, trials) == ["p6"]
     view = status.of_trials(spec, trials, elapsed=MINUTE)
-    assert (view.optional, view.more) == (["p6", "by epoch 6", "time left"], 7)
+    assert (view.optional, view.more) == (["curve", "p6", "by epoch 6", "time left"], 7)
 
 
 def test_the_best_row_is_that_of_the_title() -> None:

@@ -18,8 +18,10 @@ from automl.storage.journal import Journal
 from automl.study import Ending, Job, Measurement, Score, State, Trial, load
 from automl.study.errors import SpecError
 from automl.study.spec import ResourcesSpec
-from automl.tracking import report, status
+from automl.tracking import status
 from automl.tracking.console import Progress
+from automl.tracking.report import Language, figures
+from automl.tracking.report.language import Words
 from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trainers import OnEpoch, yolo
 from automl.trainers.yolo.vendor import ultralytics
@@ -30,7 +32,7 @@ from tests.conftest import job_at
 from tests.simulated_study import Clock, open_search, saturating, simulate
 from tests.storage.test_journal import record, stock
 from tests.study.test_load import TEXT
-from tests.tracking.test_report import page_of
+from tests.tracking.report.test_page import page_of
 from tests.tracking.test_tensorboard_writer import read
 
 SPACE = mixed_space()
@@ -145,12 +147,14 @@ def test_a_report_draws_measured_points_at_their_epochs(tmp_path: Path) -> None:
     trials = [sparse(0, LATE), sparse(1, NOTHING, ending=Ending(cause="lost")), sparse(2, [None, None, 0.2])]
     _, words = page_of(tmp_path, trials)
     lines: list[Any] = list(
-        report._curves(trials, spec_of().ladder.rungs, metric=METRIC, objective="map50_95").axes[0].lines
+        figures.curves(trials, spec_of().ladder.rungs, metric=METRIC, objective="map50_95", words=Words(Language.EN))
+        .axes[0]
+        .lines
     )
     points = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in lines}
     assert "trial 0" in words
     assert points["baseline"] == ([2, 4], [0.4, 0.3])
-    assert page_of(tmp_path, [sparse(0, NOTHING)])[0].count("<svg") == 1
+    assert page_of(tmp_path, [sparse(0, NOTHING)])[0].count("<svg") == 2
 
 
 def test_a_table_shows_the_epoch_and_the_best_so_far() -> None:

@@ -93,7 +93,7 @@ def print_table(view: View) -> None:
     width = console.width if console.is_terminal else None
     if width is None:
         console.width = UNBOUNDED
-    console.print(drawn(view, width=width), soft_wrap=False)
+    console.print(drawn(view, width=width, encoding=console.encoding), soft_wrap=False)
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

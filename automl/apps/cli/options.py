@@ -30,6 +30,7 @@ Address = Annotated[
 FewerGpus = Annotated[bool, typer.Option("--fewer-gpus", help="Accept fewer GPUs than the last session used.")]
 Plan = Annotated[bool, typer.Option("--plan", help="Print trials, cost, time and disk space of the study, and exit.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the output as one JSON document.")]
+Lang = Annotated[str, typer.Option(metavar="LANGUAGE", help="Language of the page: en or zh.")]
 StudyFolder = Annotated[
     Path, typer.Argument(metavar="STUDY", help="Folder of the study, runs/<study>, or its name in the storage.")
 ]

@@ -16,6 +16,7 @@ from automl.apps.cli.options import (
     FewerGpus,
     Host,
     Json,
+    Lang,
     Model,
     Name,
     Plan,
@@ -128,11 +129,11 @@ def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "12
 
 
 @readable
-def report(study: StudyFolder, *, storage: Storage = None) -> None:
+def report(study: StudyFolder, *, storage: Storage = None, lang: Lang = "en") -> None:
     """Write the report.html of a study again."""
     from automl.apps import api
 
-    print_line(str(api.open_study(study_folder(study, api.place_at(storage).storage)).report()))
+    print_line(str(api.open_study(study_folder(study, api.place_at(storage).storage)).report(lang=lang)))
 
 
 def _print_status(opened: "api.Study", shown: str, *, json: bool) -> bool:

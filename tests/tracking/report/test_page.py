@@ -84,7 +84,9 @@ def page_of(
 ) -> tuple[str, str]:
     """Write the report, see that it is sound, and return its source and its words."""
     spec: StudySpec = spec_of(**changes)
-    path = report.write(folder, spec, trials, Verdict.from_dict(facts) if facts else None, source=DATA.source)
+    path = report.write(
+        folder, spec, trials, Verdict.from_dict(facts) if facts else None, edition=report.Edition(DATA.source)
+    )
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     assert path == folder / "report.html"
@@ -190,10 +192,10 @@ def test_pictures_stand_in_the_page(tmp_path: Path) -> None:
     spread: list[Params] = [{"optimizer": "SGD", "lr0": 0.002 * (number + 1)} for number in range(12)]
     trials = [completed(number, [number / 12] * 6, params=params) for number, params in enumerate(spread)]
     text, words = page_of(tmp_path, trials, FACTS)
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 5
     assert "baseline" in words
     assert "Too few trials" not in words
-    assert page_of(tmp_path, TRIALS)[0].count("<svg") == 1
+    assert page_of(tmp_path, TRIALS)[0].count("<svg") == 2
 
 
 def test_the_time_of_the_whole_job_is_told_as_far_as_the_journal_has_it(tmp_path: Path) -> None:

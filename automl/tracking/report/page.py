@@ -1,0 +1,168 @@
+"""Page of a study: `report.html`, self-contained with inline images, readable offline."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from automl.hpo.sampler import importances
+from automl.hpo.selection import paused
+from automl.storage import files
+from automl.storage.journal import distributions
+from automl.storage.layout import REPORT
+from automl.study import Params, ParamValue, State, Trial
+from automl.study.spec import ChoiceSpec, LadderSpec, RangeSpec, StudySpec
+from automl.study.text import duration, one_line, printable, short
+from automl.study.verdict import Verdict
+from automl.tracking.diagnosis import findings_file
+from automl.tracking.report import class_results, cost, figures, landscape
+from automl.tracking.report.figures import drawn
+from automl.tracking.report.language import Language, Words
+from automl.tracking.report.statements import reasons, statements
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """Edition of a report: what it says beside the study's own records."""
+
+    source: Path
+    """The data set as it was given."""
+    language: Language = Language.EN
+
+
+def write(
+    folder: Path,
+    spec: StudySpec,
+    trials: Sequence[Trial],
+    verdict: Verdict | None,
+    *,
+    edition: Edition,
+) -> Path:
+    """Write the report of a study; `verdict` is None before there is one."""
+    words = Words(edition.language)
+    rows = [_row(trial, spec.ladder, metric=spec.metric, words=words) for trial in trials]
+    parts = {
+        **_verdict_parts(verdict, words),
+        **_search_parts(spec, trials, words),
+        **_class_parts(folder, spec, trials, verdict=verdict, words=words),
+        **_cost_parts(folder, spec, trials, verdict=verdict, words=words),
+    }
+    page = _environment().get_template("report.html.j2").render(
+        t=words,
+        spec=spec,
+        verdict=verdict,
+        source=edition.source,
+        folder=folder,
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        rows=rows,
+        searched=list(_searched(spec.parts(), verdict.claim.params if verdict else {})),
+        counts={state: sum(row["state"] == state for row in rows) for state in State},
+        rung=spec.ladder.first_rung,
+        findings=findings_file.of_study(folder, spec, trials),
+        **parts,
+    )  # fmt: skip
+    files.write_text(folder / REPORT, printable(page))
+    return folder / REPORT
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("automl.tracking"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_readable,
+    )
+    environment.filters["short"] = short
+    return environment
+
+
+def _readable(value: object) -> object:
+    """Return a value for the page: a name with control characters or line breaks as one line."""
+    return one_line(str(value)) if isinstance(value, str | Path) and not isinstance(value, Markup) else value
+
+
+def _searched(
+    parts: Iterable[tuple[str, str, RangeSpec | ChoiceSpec]], best: Params
+) -> Iterator[tuple[str, RangeSpec | ChoiceSpec, ParamValue | None]]:
+    """Yield each range and choice of the space, and the best value if it is active under the best params."""
+    for name, _, part in parts:
+        active = all(best.get(parent) in values for parent, values in part.when.items())
+        yield name, part, best.get(name) if active else None
+
+
+def _row(trial: Trial, ladder: LadderSpec, *, metric: str, words: Words) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "state": State.PAUSED if paused(trial, rungs=ladder.rungs, scheduler=ladder.scheduler) else trial.state,
+        "epoch": trial.epoch,
+        "best": trial.best(metric),
+        "params": trial.params,
+        "seconds": duration(trial.seconds),
+        "pace": cost.pace(trial.seconds, trial.epoch),
+        "retries": trial.retries,
+        "why": words.ending(trial),
+    }
+
+
+def _verdict_parts(verdict: Verdict | None, words: Words) -> dict[str, Any]:
+    if not verdict:
+        return {"statements": {}, "reasons": [], "notes": [], "dots": ""}
+    return {
+        "statements": statements(verdict, words),
+        "reasons": reasons(verdict, words),
+        "notes": [words.quoted(note) for note in verdict.notes],
+        "dots": drawn(partial(figures.dots, verdict, words)),
+    }
+
+
+def _search_parts(spec: StudySpec, trials: Sequence[Trial], words: Words) -> dict[str, Any]:
+    """Return the figures of params and curves; an empty one is told as missing by the template."""
+    shares = importances(
+        trials,
+        metric=spec.metric,
+        epoch=spec.ladder.first_rung,
+        distributions=partial(distributions, spec.search_space),
+    )
+    names = {"metric": spec.metric, "objective": spec.objective}
+    shown = landscape.ended(trials, spec.metric)
+    axes = landscape.axes_of(spec, shown, list(shares))
+    seen = landscape.both(shown, axes)
+    return {
+        "curves": drawn(partial(figures.curves, trials, spec.ladder.rungs, words=words, **names)),
+        "importances": shares,
+        "bars": drawn(partial(figures.bars, shares)) if shares else "",
+        "parallel": drawn(partial(landscape.parallel, shown, axes, **names)) if axes else "",
+        "most_lines": landscape.MOST_LINES,
+        "contour": drawn(partial(landscape.contour, seen, axes, **names)) if seen else "",
+    }
+
+
+def _class_parts(
+    folder: Path, spec: StudySpec, trials: Sequence[Trial], *, verdict: Verdict | None, words: Words
+) -> dict[str, Any]:
+    judged = class_results.judged(folder, verdict) if verdict else None
+    named = judged is not None and any(judged.ships)
+    return {
+        "judged": judged,
+        "pr": drawn(partial(class_results.precision_recall, judged.ships, words)) if judged and named else "",
+        "most_classes": class_results.MOST_CURVES,
+        "validated": class_results.validated(folder, trials, verdict, metric=spec.metric, model=spec.model),
+    }
+
+
+def _cost_parts(
+    folder: Path, spec: StudySpec, trials: Sequence[Trial], *, verdict: Verdict | None, words: Words
+) -> dict[str, Any]:
+    rows = cost.cost_rows(trials, verdict, words, epochs=spec.ladder.max_epochs)
+    return {
+        "cost": cost.elapsed_rows(folder, spec.metric, words) | rows,
+        "nodes": cost.node_rows(trials, words),
+        "times": drawn(partial(cost.time_by_trial, trials, words)) if any(trial.epoch for trial in trials) else "",
+    }

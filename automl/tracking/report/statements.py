@@ -1,0 +1,64 @@
+"""Statements of a verdict in the report: what ships, how it compares, whether the params are better, the gates."""
+
+import math
+
+from markupsafe import Markup
+
+from automl.study.verdict import Verdict
+from automl.tracking.report.language import MISSING, Language, Words
+
+
+def statements(verdict: Verdict, words: Words) -> dict[str, Markup]:
+    """Return the three statements; none for a verdict of an earlier version."""
+    shipped, over = verdict.shipped, verdict.over_baseline
+    if shipped is None:
+        return {}
+    compared = words("compared_unknown")
+    if over:
+        key = "compared_one" if over.models == 1 else "compared_many"
+        compared = words(key, score=over.difference.text(sign="+"), models=over.models)
+    return {
+        "ships": words(
+            "ships_default" if verdict.side == "default" else "ships_text",
+            name=shipped.name,
+            objective=verdict.objective,
+            split=verdict.split,
+            score=shipped.score.text(),
+            images=shipped.images,
+        ),
+        "compared": compared,
+        "better": _gain(verdict, words),
+    }
+
+
+def _gain(verdict: Verdict, words: Words) -> Markup:
+    claim = verdict.claim
+    if not claim.known:
+        return words("better_unknown")
+    sure = words("unsure")
+    if claim.lower_bound is not None and math.isfinite(claim.lower_bound):
+        sure = words("sure", confidence=claim.confidence, bound=claim.lower_bound)
+    return words(
+        "better_yes" if claim.better else "better_no",
+        trial=claim.trial,
+        gain=claim.difference,
+        objective=verdict.objective,
+        split=verdict.split,
+        sure=sure,
+        further=words("further", seeds=claim.further.seeds) if claim.further else "",
+    )
+
+
+def reasons(verdict: Verdict, words: Words) -> list[str | Markup]:
+    """Return a line on each gate; in another language than English from their values, if the verdict has them."""
+    if words.language is Language.EN or not verdict.gates:
+        return [words.quoted(reason) for reason in verdict.reasons]
+    return [
+        words(
+            "gate_passed" if gate.passed else "gate_refused",
+            name=words.named("gate", gate.name),
+            limit=gate.limit,
+            value=MISSING if gate.value is None else f"{gate.value:+.4f}",
+        )
+        for gate in verdict.gates
+    ]
