@@ -143,6 +143,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "why.changed": "未按要求训练",
     "why.crash": "训练失败",
     "why.memory": "节点内存两次耗尽",
+    "why.not finite": "损失或指标不是有限数",
     "why.lost": "工作进程丢失次数过多",
     "why.data": "图像无法读取",
     "stage.start": "启动",

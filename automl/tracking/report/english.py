@@ -146,6 +146,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "why.changed": "not trained as requested",
     "why.crash": "its training failed",
     "why.memory": "the memory of its node ran out twice",
+    "why.not finite": "a loss or metric was not finite",
     "why.lost": "its worker was lost too often",
     "why.data": "its images could not be read",
     "stage.start": "start",
