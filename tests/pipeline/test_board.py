@@ -14,8 +14,8 @@ from automl.study.verdict import Verdict
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
 from tests.builders import measurement, spec_of, trial_of
-from tests.data.report.test_grade import FACTS
 from tests.release.test_publish import session_at
+from tests.tracking.report.test_page import FACTS
 from tests.tracking.test_tensorboard_writer import read
 
 DATA = DataSet(Path("d.yaml"), {0: "hole", 1: "scratch"}, {"train": ()}, {"train": {0: 5, 1: 7}}, (), "f" * 64)
