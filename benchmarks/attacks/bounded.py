@@ -9,7 +9,7 @@ from typing import Final
 
 from automl.study.errors import AutomlError
 
-SECONDS: Final = 30.0
+SECONDS: Final = 120.0
 """Time limit of one attack; an input of this size is answered in a second."""
 MEMORY: Final = 6 << 30
 """Limit of the address space of a child, in bytes."""

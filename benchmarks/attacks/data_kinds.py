@@ -250,7 +250,7 @@ LISTS: Final = (
     Kind("train is a FIFO", fifo_list, refused=True),
     Kind("train is a device", keys(train="/dev/zero"), refused=True),
     Kind("train is the root", keys(train="/"), refused=True, told="root of the file system"),
-    Kind("train is a crowd", crowded, refused=True, told="name the folder that holds the images"),
+    Kind("train is a crowd", crowded, refused=True, told="name the folder of the images"),
     Kind("train is missing", keys(train=None), refused=True),
     Kind("train is a number", keys(train=3), refused=True),
     Kind("train is empty", keys(train=[]), refused=True),

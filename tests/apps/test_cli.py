@@ -146,7 +146,7 @@ def test_a_second_writer_is_refused_with_the_name_of_the_first(tmp_path: Path) -
 def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file stands where the folder should")
 
-    assert "must be a folder that can be written" in refused("search", "--storage", tmp_path)
+    assert "must be a writable folder" in refused("search", "--storage", tmp_path)
 
 
 @pytest.mark.parametrize("verb", ["resume", "status", "report"])

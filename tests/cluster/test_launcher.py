@@ -91,7 +91,8 @@ def test_more_gpus_than_any_node_has_are_refused_instead_of_waited_for() -> None
 
 def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = [{"CPU": 32.0, "GPU": 8.0}, {"CPU": 16.0, "GPU": 2.0}, {"CPU": 4.0}]
-    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": shape} for shape in shapes])
+    nodes = [{"Alive": True, "NodeManagerHostname": "node", "Resources": shape} for shape in shapes]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
 
     assert resources.slots(gpus="auto", cpus="auto", concurrent="auto") == resources.Slots(1.0, 4.0, 10)
     assert resources.slots(gpus=0.5, cpus="auto", concurrent="auto") == resources.Slots(0.5, 2.0, 20)

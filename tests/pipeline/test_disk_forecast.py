@@ -92,7 +92,7 @@ def test_a_storage_with_less_room_than_the_study_may_hold_is_told(
     fits = told(study_of(retention={"quota_gb": 0.05}), tmp_path)
 
     assert "100 MB free, but the study may use 607 MB" in tight
-    assert "make room, or set retention.quota_gb" in tight
+    assert "free disk space, or set retention.quota_gb" in tight
     assert "warning" not in fits
     assert "disk: at most 50 MB while it runs (100 unended trials x 7.4 MB; paused trials keep their state), " in fits
     assert "retention.quota_gb 0.05 is less than that: the worst paused trials may be ended" in fits

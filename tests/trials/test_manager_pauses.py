@@ -167,22 +167,32 @@ def test_a_study_that_waits_for_its_running_trials_is_not_over(tmp_path: Path) -
     assert [trial.state for trial in source.trials] == [State.COMPLETED, State.PRUNED, State.FAILED]
 
 
+class Whole:
+    """A journal; its bytes are not in the repr, which Hypothesis makes for each example."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __repr__(self) -> str:
+        return f"Whole({len(self.content)} bytes)"
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """The journal of a study that was never killed."""
     folder = tmp_path_factory.mktemp("whole")
     simulate(open_search(folder, SPEC, workers=2), rising, clock=Clock())
-    return (folder / "journal.log").read_bytes()
+    return Whole((folder / "journal.log").read_bytes())
 
 
 @pytest.mark.slow
 @ANY_MOMENT
 @given(share=st.floats(0, 1), again=st.floats(0, 1))
 def test_a_study_killed_at_any_moment_goes_on_where_it_stood(
-    tmp_path_factory: pytest.TempPathFactory, whole: bytes, share: float, again: float
+    tmp_path_factory: pytest.TempPathFactory, whole: Whole, share: float, again: float
 ) -> None:
     folder = tmp_path_factory.mktemp("study")
-    path, content = folder / "journal.log", whole
+    path, content = folder / "journal.log", whole.content
     for part in (share, again):
         path.write_bytes(content[: round(len(content) * part)])
         before = Journal.read(folder, metric=METRIC).trials()

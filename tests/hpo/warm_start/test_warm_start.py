@@ -177,7 +177,7 @@ def test_a_study_learns_at_its_first_start_and_never_reads_the_earlier_one_again
 
     assert begun(tmp_path, data).earlier == first.earlier
     (first.folder / WARM_START).unlink()
-    with pytest.raises(StudyError, match=r"warm_start\.json: must be what the study began with, but it is missing"):
+    with pytest.raises(StudyError, match=r"must be unchanged since the study began, but it is missing"):
         begun(tmp_path, data)
 
 
