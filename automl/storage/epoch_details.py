@@ -6,6 +6,7 @@ They show what a training does and decide nothing, so they are not in the journa
 
 import csv
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,6 +20,8 @@ from automl.storage import files
 from automl.storage.detections import DAMAGES
 from automl.storage.layout import DETAILS, PICTURES
 from automl.study.errors import StudyError
+
+LOG: Final = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 EPOCH: Final = "epoch"
@@ -81,10 +84,12 @@ class EpochDetails:
         """Read what `save` wrote.
 
         Raises:
-            StudyError: the file is missing or damaged.
+            StudyError: the file is damaged.
+            OSError: it is missing, or cannot be read now.
         """
+        content = path.read_bytes()
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: np.asarray(archive[name]) for name in archive.files}
         except DAMAGES as wrong:
             raise StudyError(f"{path}: must be an archive of pictures, but {wrong}; they cannot be shown") from wrong
@@ -107,9 +112,12 @@ def picture_files(folder: Path) -> list[tuple[int, Path]]:
 
 
 def read_details(folder: Path) -> dict[int, dict[str, float]]:
-    """Return the scalars of a trial by epoch; empty if there is no file, or one that cannot be read.
+    """Return the scalars of a trial by epoch; empty if there is no file, or a damaged one.
 
-    Nothing depends on them, so damage must not stop a trial; the next epoch begins a new file.
+    Nothing depends on them, so damage must not stop a trial: it is logged, and the next epoch begins a new file.
+
+    Raises:
+        OSError: the file cannot be read now.
     """
     path = folder / DETAILS
     try:
@@ -117,7 +125,8 @@ def read_details(folder: Path) -> dict[int, dict[str, float]]:
             return {int(row[EPOCH]): _scalars(row) for row in csv.DictReader(file)}
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError, csv.Error):
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        LOG.warning(f"{path}: damaged, so the curves of earlier epochs are lost: {type(error).__name__}: {error}")
         return {}
 
 

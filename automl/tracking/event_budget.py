@@ -35,7 +35,7 @@ def kept_within(file: EventFile, limit: float) -> EventFile:
         return file
     events = [event for path in paths for event in _events(path) if not event.file_version]
     fresh = EventFile(file.path.parent)
-    fresh.shown = file.shown
+    fresh.shown, fresh.detailed, fresh.waits = file.shown, file.detailed, file.waits
     for event in _trimmed(events, ROOM * limit):
         fresh.add(event)
     if fresh.flush():

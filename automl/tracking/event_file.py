@@ -33,6 +33,10 @@ class EventFile:
         self._end = 0
         self.shown = 0
         """The last epoch whose pictures were added."""
+        self.detailed = 0
+        """The last epoch whose details were added."""
+        self.waits = False
+        """Whether it was logged that some could not be read."""
         self.add(Event(wall_time=time.time(), file_version=VERSION))
 
     def add(self, event: Event) -> None:

@@ -75,6 +75,7 @@ class Board:
         elif trial.measurements:
             last = trial.measurements[-1]
             file.add(Event(wall_time=time.time(), step=last.epoch, session_log=SessionLog(status=SessionLog.START)))
+            file.detailed = last.epoch - 1
             self._scalars(file, last, best=trial.best(self._metric))
         self._flush(file)
 
@@ -82,12 +83,10 @@ class Board:
         """Write the last measurement of a trial, and what its worker shows of the epoch."""
         file = self._files[trial.number]
         self._scalars(file, trial.measurements[-1], best=trial.best(self._metric))
-        added = self._pictures(file)
+        self._pictures(file)
         self._flush(file)
-        if added and file.path not in self._late:
-            for path in added:
-                path.unlink(missing_ok=True)
-            self._files[trial.number] = event_budget.kept_within(file, self._settings.budget_mb * MB)
+        if file.path not in self._late:
+            self._files[trial.number] = self._tidied(file)
 
     def note(self, number: int, tag: str, markdown: str, *, epoch: int) -> None:
         """Add a text of a trial; it is written with the next event of the trial."""
@@ -128,12 +127,19 @@ class Board:
         values: dict[str, float] = {**measurement.metrics, "time/seconds_per_epoch": measurement.seconds}
         if best is not None and self._metric in measurement.metrics:
             values[BEST + self._metric.removeprefix("val/")] = best
-        shown = epoch_details.read_details(file.path.parent).get(measurement.epoch, {})
-        _add(file, summaries.scalars({**shown, **values}), measurement.epoch)
+        _add(file, summaries.scalars(values), measurement.epoch)
+        try:
+            details = epoch_details.read_details(file.path.parent)
+        except OSError as error:
+            self._unreadable(file, error)
+            return
+        for epoch, shown in details.items():
+            if file.detailed < epoch <= measurement.epoch:
+                _add(file, summaries.scalars(shown), epoch)
+        file.detailed = measurement.epoch
 
-    def _pictures(self, file: EventFile) -> list[Path]:
-        """Add the archives that the worker left, and return them: they are deleted once they are written."""
-        added = []
+    def _pictures(self, file: EventFile) -> None:
+        """Add the archives that the worker left and that were not added; one that cannot be read now comes later."""
         for epoch, path in epoch_details.picture_files(file.path.parent):
             if epoch <= file.shown:
                 continue
@@ -141,9 +147,27 @@ class Board:
                 _add(file, summaries.pictures(epoch_details.EpochDetails.load(path)), epoch)
             except StudyError as error:
                 LOG.warning(str(error))
-            added.append(path)
+            except OSError as error:
+                self._unreadable(file, error)
+                return
             file.shown = epoch
-        return added
+
+    def _tidied(self, file: EventFile) -> EventFile:
+        """Delete the archives that are written, and return the file to write on, within the budget."""
+        written = [path for epoch, path in epoch_details.picture_files(file.path.parent) if epoch <= file.shown]
+        try:
+            for path in written:
+                path.unlink(missing_ok=True)
+            return event_budget.kept_within(file, self._settings.budget_mb * MB) if written else file
+        except OSError as error:
+            self._unreadable(file, error)
+            return file
+
+    def _unreadable(self, file: EventFile, error: OSError) -> None:
+        """Log once for each file that details or pictures must wait; the next measurement tries again."""
+        if not file.waits:
+            LOG.warning(f"TensorBoard: details of {file.path.parent} are added later: {error.strerror}")
+        file.waits = True
 
 
 def _begun(folder: Path) -> bool:

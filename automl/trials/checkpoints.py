@@ -52,7 +52,7 @@ class Folder:
             retry_on_outage(self.job.folder, lambda: path.parent.mkdir(exist_ok=True))
             shown.save(path)
         if shown.scalars:
-            before = epoch_details.read_details(self.job.folder)
+            before = retry_on_outage(self.job.folder, lambda: epoch_details.read_details(self.job.folder))
             kept = {number: values for number, values in before.items() if number < epoch}
             epoch_details.write_details(self.job.folder, {**kept, epoch: shown.scalars})
 

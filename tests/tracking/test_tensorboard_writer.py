@@ -1,5 +1,6 @@
 """What TensorBoard reads back: the same tags in all trials, a row from the start, its end state when it is final."""
 
+import errno
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,32 @@ def test_a_text_of_a_trial_is_written_with_its_next_event(tmp_path: Path) -> Non
     board.on_measurement(trial)
     board.close()
     assert read(folder).texts["diagnosis"] == "- **plateau**"
+
+
+def test_details_of_a_storage_that_does_not_answer_come_with_the_next_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither is the driver stopped, nor is an archive deleted that was not shown."""
+    board, place = board_of(tmp_path), tmp_path / "trials" / "0000"
+    trial = trial_of(0)
+    path = epoch_details.picture_file(place, 1)
+    path.parent.mkdir(parents=True)
+    EpochDetails(images={"val/predictions": PICTURE}).save(path)
+    epoch_details.write_details(place, {1: {"class_ap50/hole": 0.75}})
+    board.on_start(trial, place)
+
+    def away(*_given: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as storage:
+        storage.setattr(epoch_details, "read_details", away)
+        storage.setattr(EpochDetails, "load", away)
+        board.on_measurement(replace(trial, measurements=(measurement(1, 0.5),)))
+    assert path.exists()
+    assert caplog.text.count("are added later: Stale file handle") == 1
+
+    board.on_measurement(replace(trial, measurements=(measurement(1, 0.5), measurement(2, 0.6))))
+
+    assert steps_of(place, "val/predictions") == [1]
+    assert steps_of(place, "class_ap50/hole") == [1]
+    assert not path.exists()

@@ -94,10 +94,19 @@ def layers(model: str) -> int:
     Raises:
         TrialError: the file is no model, or it may run code.
     """
+    return len(built(model).model)
+
+
+def built(model: str) -> Any:  # noqa: ANN401
+    """Return the network of a model, by its weights or its description.
+
+    Raises:
+        TrialError: the file is no model, or it may run code.
+    """
     vendor = ultralytics()
     refuse_strange(model)
     try:
-        return len(vendor.YOLO(model, task="detect").model.model)
+        return vendor.YOLO(model, task="detect").model
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrialError(f"{model}: cannot be read as a model: {error}") from error
 

@@ -19,8 +19,6 @@ from automl.trainers.yolo.pictures import Drawn
 
 BINS: Final = 30
 GROUPS: Final = ("backbone", "neck", "head")
-TINY: Final = 8
-"""Pixels, as in `validator_class.TINY`, which cannot be imported before Ultralytics."""
 USUAL: Final = 0.25
 """Ultralytics' default threshold of prediction, at which recall by class is told."""
 COMPARED: Final = 16
@@ -45,7 +43,7 @@ class Observer:
     _inputs: bytes = b""
     _boxes: int = 0
     _tiny: int = 0
-    """Input boxes, and those below `TINY` pixels."""
+    """Input boxes, and those below `pictures.TINY` pixels."""
     _histograms: dict[str, Histogram] = field(default_factory=dict)
     _losses: dict[str, list[float]] = field(default_factory=dict)
     _first: dict[str, Any] = field(default_factory=dict)
@@ -77,7 +75,7 @@ class Observer:
         self._boxes += len(batch["cls"])
         height, width = batch["img"].shape[2:]
         area = batch["bboxes"][:, 2] * width * batch["bboxes"][:, 3] * height
-        self._tiny += int((area < TINY**2).sum())
+        self._tiny += int((area < pictures.TINY**2).sum())
         first = not self._inputs and not self._unchanged
         if first and self.job.pictures_every and trainer.epoch in (0, trainer.epochs - int(trainer.args.close_mosaic)):
             self._inputs = pictures.sheet([*_inputs(batch)], trainer.data["names"], threshold=1.0)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from automl.storage.epoch_details import PrCurve
 
 Pixels = NDArray[np.uint8]
+TINY: Final = 8
+"""Pixels of the model's input: the stride of YOLO's finest level; objects below have no cell of their own."""
 MOST_IMAGES: Final = 9
 EDGE: Final = 320
 """Longest edge of one image in a sheet, in pixels: nine are read side by side, at about 100 kB."""

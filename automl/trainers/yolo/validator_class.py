@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils.metrics import ConfusionMatrix, box_iou
 
-from automl.trainers.yolo.pictures import MOST_IMAGES, Drawn
+from automl.trainers.yolo.pictures import MOST_IMAGES, TINY, Drawn
 
 IOU: Final = 0.5
 FAR: Final = 0.1
 """Below this IoU with every true box of any class, a detection is one of background (as in TIDE, ECCV 2020)."""
-TINY: Final = 8
-"""Pixels of the model's input: the stride of YOLO's finest level; objects below have no cell of their own."""
 SMALL: Final = 32
 MEDIUM: Final = 96
 """COCO's limits of object size, here in pixels of the model's input: edges of a square of the same area."""

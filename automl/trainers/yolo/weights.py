@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from automl.storage.detections import ImageStats
 from automl.study import Job
-from automl.study.errors import ExportError, TrialError
+from automl.study.errors import ExportError
 from automl.trainers.yolo import out_of_memory
 from automl.trainers.yolo.arguments import overrides
-from automl.trainers.yolo.data_fit import refuse_unjudged
+from automl.trainers.yolo.data_fit import built, refuse_unjudged
 from automl.trainers.yolo.evaluation import evaluation, validation_arguments
 from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.vendor import named, ultralytics
@@ -69,13 +69,7 @@ def parameters(model: str) -> int:
     Raises:
         TrialError: the file is no model, or it may run code.
     """
-    vendor = ultralytics()
-    refuse_strange(model)
-    try:
-        built = vendor.YOLO(model, task="detect").model
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrialError(f"{model}: cannot be read as a model: {error}") from error
-    return sum(part.numel() for part in built.parameters())
+    return sum(part.numel() for part in built(model).parameters())
 
 
 def strip(weights: Path) -> None:
