@@ -51,7 +51,7 @@ def why_not(name: str) -> str:
     if plain not in FAMILIES["syne"]:
         return ""
     if find_spec("syne_tune") is None:
-        return f"{plain}: syne-tune is not installed; pip install 'automl[bench]'"
+        return f"{plain}: syne-tune is not installed; pip install 'yolo-automl-ray[bench]'"
     if plain in LEGACY and find_spec("syne_tune.optimizer.legacy_baselines") is None:
         return f"{plain}: not in syne-tune {version('syne-tune')}; benchmarks/rivals/syne.py tells where to get it"
     return ""
