@@ -10,7 +10,7 @@ demo: .venv/ready ## a small study on generated data, from installation to a cha
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
 
 test: .venv/ready chromium check ## every check that needs no GPU
-	$(BIN)/python -m pytest -m "not gpu" -n 2 --dist loadfile --durations=10
+	$(BIN)/python -m pytest -m "not gpu" -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 quick: .venv/ready ## the tests that start no Ray, no YOLO and no browser, and take at most two seconds each
 	$(BIN)/python -m pytest -q -m "$(QUICK)" -n 2 --dist loadfile

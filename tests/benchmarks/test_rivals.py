@@ -256,7 +256,8 @@ def test_a_rival_that_does_not_exist_is_named() -> None:
 def test_a_rival_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.rivals.find_spec", lambda _: None)
 
-    with pytest.raises(ModuleNotFoundError, match=r"syne-tune is not installed; pip install 'yolo-automl-ray\[bench\]'"):
+    missing = r"syne-tune is not installed; pip install 'yolo-automl-ray\[bench\]'"
+    with pytest.raises(ModuleNotFoundError, match=missing):
         make("syne_bohb", SPACE, max_epochs=9, seed=0, workers=4)
 
 
