@@ -35,7 +35,7 @@ OPTIONS = {
     "sample": ["--seed", "folder"],
     "schema": ["--force", "--out"],
     "search": ["--address", "--data", "--fewer-gpus", "--model", "--name", "--plan", "--set", "--storage", "spec"],
-    "serve": ["--allowed-host", "--host", "--max-pixels", "--port", "--storage", "--version", "model"],
+    "serve": ["--allowed-host", "--host", "--max-pixels", "--poll", "--port", "--storage", "--version", "model"],
     "status": ["--json", "--storage", "--watch", "study"],
     "studies": ["--data", "--json", "--storage"],
     "tensorboard": ["--host", "--port", "--storage", "study"],
