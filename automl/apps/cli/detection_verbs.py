@@ -1,0 +1,122 @@
+"""Verbs that detect: predict."""
+
+import json as json_text
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from automl.apps.cli.messages import UNSEEN, print_line, readable
+from automl.apps.cli.options import Force, Json, ModelVersion, Storage
+from automl.study.errors import StudyError
+
+if TYPE_CHECKING:
+    from automl.apps.predict.run import Found
+    from automl.apps.serve.thresholds import Thresholds
+    from automl.apps.serve.version import Served
+
+OUT: Final = Path("predictions")
+MAX_PIXELS: Final = 100_000_000
+"""Of your own images; decoding takes up to 6 bytes a pixel."""
+
+Conf = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Least confidence of a box; default: as recorded in the version."),
+]
+Iou = Annotated[float | None, typer.Option(min=0, max=1, help="IoU threshold of non-maximum suppression.")]
+MaxDet = Annotated[int | None, typer.Option(min=1, max=3000, help="The most boxes of an image.")]
+
+
+@readable
+def predict(
+    model: ModelVersion,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Image, video, or a folder with some, at any depth.")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help=f"Folder for copies with boxes; default: {OUT}, with --json none.")
+    ] = None,
+    conf: Conf = None,
+    iou: Iou = None,
+    max_det: MaxDet = None,
+    max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
+    json: Json = False,
+    force: Force = False,
+    storage: Storage = None,
+) -> None:
+    """Detect objects in images and videos: boxes drawn on copies of them, or one line of JSON for each image and frame.
+
+    Preprocessing, thresholds and suppression are those of `automl serve`.
+    """
+    from automl.apps.predict import sources
+    from automl.apps.predict.run import Prediction
+    from automl.apps.serve.images import Limits
+
+    target = out if out or json else OUT
+    files = sources.found(path, out=target)
+    if target is not None:
+        sources.refuse_targets(files, target, force=force)
+    served = loaded(model, storage)
+    wanted = thresholds(served, conf=conf, iou=iou, max_det=max_det)
+    found = Prediction(served, wanted, target, Limits(max_pixels)).run(files)
+    unread = _print_json(served, found) if json else _print_text(served, found, target)
+    if unread:
+        raise StudyError("\n".join(f"{path}: {law}" for path, law in unread))
+
+
+def loaded(model: str, storage: Path | None) -> "Served":
+    """Return the version that a reference names, verified and run once."""
+    import cv2
+
+    from automl.apps.registry import Registry, number_or_alias, referred
+    from automl.apps.serve import version
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
+    folder, wanted = referred(model, None, storage)
+    return version.load(Registry(folder).stored, number_or_alias(wanted))
+
+
+def thresholds(served: "Served", *, conf: float | None, iou: float | None, max_det: int | None) -> "Thresholds":
+    """Return the thresholds of a version with those that were given."""
+    given = {"conf": conf, "iou": iou, "max_det": max_det}
+    return replace(served.thresholds, **{key: value for key, value in given.items() if value is not None})
+
+
+def json_line(record: dict[str, object]) -> str:
+    """Return a record as one line of JSON."""
+    text = json_text.dumps(record, ensure_ascii=False, allow_nan=False)
+    return UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _print_json(served: "Served", found: Iterable["Found"]) -> list[tuple[Path, str]]:
+    """Print a line for each record; return the files that could not be read, and why."""
+    unread = []
+    for one in found:
+        print(json_line({"model": served.name, "version": served.number, **one.to_dict()}), flush=True)
+        if one.error:
+            unread.append((one.source.path, one.error))
+    return unread
+
+
+def _print_text(served: "Served", found: Iterable["Found"], out: Path | None) -> list[tuple[Path, str]]:
+    """Print a line for each file; return the files that could not be read, and why."""
+    unread, files, boxes = [], 0, 0
+    for source, group in groupby(found, key=lambda one: one.source):
+        counts, frames, error = Counter[str](), 0, ""
+        for one in group:
+            counts.update(box["name"] for box in one.boxes)
+            frames, error = frames + (not one.error), one.error or error
+        unread += [(source.path, error)] if error else []
+        if frames:
+            length = f"{frames} frames, " if source.is_video else ""
+            print_line(f"{source.name}: {length}{_listed(counts)}{f' -> {source.target(out)}' if out else ''}")
+        files, boxes = files + bool(frames), boxes + counts.total()
+    print_line(f"{served.name} version {served.number}: {files} files, {boxes} boxes")
+    return unread
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "no boxes"
