@@ -51,6 +51,20 @@ OPTIONS = {
     "status": ["--json", "--storage", "--watch", "study"],
     "studies": ["--data", "--json", "--storage"],
     "tensorboard": ["--host", "--port", "--storage", "study"],
+    "watch": [
+        "--conf",
+        "--iou",
+        "--max-det",
+        "--max-pixels",
+        "--modbus",
+        "--mqtt",
+        "--opcua",
+        "--poll",
+        "--post",
+        "--storage",
+        "model",
+        "source",
+    ],
     "verify": ["--json", "--storage", "model"],
 }
 

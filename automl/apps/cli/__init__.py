@@ -32,6 +32,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("export", registry_verbs.export),
     ("serve", registry_verbs.serve),
     ("predict", detection_verbs.predict),
+    ("watch", detection_verbs.watch),
 )
 """Verbs, in the order of `automl --help`."""
 

@@ -1,12 +1,15 @@
-"""Verbs that detect: predict."""
+"""Verbs that detect: predict, watch."""
 
 import json as json_text
+import logging
+import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,12 +19,15 @@ from automl.study.errors import StudyError
 
 if TYPE_CHECKING:
     from automl.apps.predict.run import Found
+    from automl.apps.serve.follower import Serving
     from automl.apps.serve.thresholds import Thresholds
     from automl.apps.serve.version import Served
 
 OUT: Final = Path("predictions")
 MAX_PIXELS: Final = 100_000_000
 """Of your own images; decoding takes up to 6 bytes a pixel."""
+
+POLL_SECONDS: Final = 2.0
 
 Conf = Annotated[
     float | None,
@@ -59,33 +65,87 @@ def predict(
     files = sources.found(path, out=target)
     if target is not None:
         sources.refuse_targets(files, target, force=force)
-    served = loaded(model, storage)
-    wanted = thresholds(served, conf=conf, iou=iou, max_det=max_det)
+    served = opened(model, storage).current
+    wanted = thresholds(served.thresholds, conf=conf, iou=iou, max_det=max_det)
     found = Prediction(served, wanted, target, Limits(max_pixels)).run(files)
     unread = _print_json(served, found) if json else _print_text(served, found, target)
     if unread:
         raise StudyError("\n".join(f"{path}: {law}" for path, law in unread))
 
 
-def loaded(model: str, storage: Path | None) -> "Served":
-    """Return the version that a reference names, verified and run once."""
+@readable
+def watch(
+    model: ModelVersion,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A folder that fills, a video file, or the address of a stream, rtsp://…"
+        ),
+    ],
+    *,
+    post: Annotated[str | None, typer.Option(metavar="URL", help="Post each record as JSON.")] = None,
+    mqtt: Annotated[str | None, typer.Option(metavar="mqtt://HOST/TOPIC", help="Publish each record.")] = None,
+    modbus: Annotated[
+        str | None, typer.Option(metavar="modbus://HOST/REGISTER", help="Write counts into holding registers.")
+    ] = None,
+    opcua: Annotated[
+        str | None, typer.Option(metavar="opc.tcp://HOST#NODE", help="Write each record to nodes of a server.")
+    ] = None,
+    conf: Conf = None,
+    iou: Iou = None,
+    max_det: MaxDet = None,
+    max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
+    poll: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the alias.")] = POLL_SECONDS,
+    storage: Storage = None,
+) -> None:
+    """Detect objects in each new picture of a source, until it ends or Ctrl-C: a line of JSON for each.
+
+    Of a live stream the newest frame is taken. An address may be given as env:NAME, the name of an environment
+    variable, so that its password is in no list of processes; it is printed nowhere. When the alias moves, its new
+    version takes over.
+    """
+    import os
+
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # UDP loses parts of frames
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its messages have the whole address in them
+    from automl.apps.serve.follower import following
+    from automl.apps.serve.images import Limits
+    from automl.apps.watch import run
+    from automl.apps.watch.address import given
+
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what fails is told by us, once
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    place = run.Source(given(source, option="SOURCE"))
+    with place.frames(Limits(max_pixels)) as frames:
+        serving = opened(model, storage)
+        classes = [name for _, name in sorted(serving.current.detector.names.items())]
+        options = {"--post": post, "--mqtt": mqtt, "--modbus": modbus, "--opcua": opcua}
+        receivers = [run.receiver(option, url, classes=classes) for option, url in options.items() if url is not None]
+        wanted = partial(thresholds, conf=conf, iou=iou, max_det=max_det)
+        with following(serving, every=poll):
+            found = run.records(serving, frames, place, wanted)
+            run.deliver(found, receivers, live=place.live, show=lambda record: print(json_line(record), flush=True))
+
+
+def opened(model: str, storage: Path | None) -> "Serving":
+    """Return the version that a reference names, which follows the alias if it is one."""
     import cv2
 
-    from automl.apps.registry import Registry, number_or_alias, referred
-    from automl.apps.serve import version
+    from automl.apps.registry import referred
+    from automl.apps.serve.follower import opened as followed
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
-    folder, wanted = referred(model, None, storage)
-    return version.load(Registry(folder).stored, number_or_alias(wanted))
+    return followed(*referred(model, None, storage))
 
 
-def thresholds(served: "Served", *, conf: float | None, iou: float | None, max_det: int | None) -> "Thresholds":
+def thresholds(recorded: "Thresholds", *, conf: float | None, iou: float | None, max_det: int | None) -> "Thresholds":
     """Return the thresholds of a version with those that were given."""
-    given = {"conf": conf, "iou": iou, "max_det": max_det}
-    return replace(served.thresholds, **{key: value for key, value in given.items() if value is not None})
+    given: dict[str, Any] = {"conf": conf, "iou": iou, "max_det": max_det}
+    return replace(recorded, **{key: value for key, value in given.items() if value is not None})
 
 
-def json_line(record: dict[str, object]) -> str:
+def json_line(record: Mapping[str, object]) -> str:
     """Return a record as one line of JSON."""
     text = json_text.dumps(record, ensure_ascii=False, allow_nan=False)
     return UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

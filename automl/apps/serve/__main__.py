@@ -7,16 +7,16 @@ import argparse
 import logging
 import socket
 import sys
+from pathlib import Path
 from typing import Final
 
 import cv2
 import uvicorn
 from fastapi import FastAPI
 
-from automl.apps.registry import Registry, number_or_alias
-from automl.apps.serve import service, version
+from automl.apps.serve import service
 from automl.apps.serve.connection import MOST_AT_ONCE, MOST_CONNECTIONS, Connection
-from automl.apps.serve.follower import Serving, following
+from automl.apps.serve.follower import Serving, following, opened
 from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
 from automl.study.errors import AutomlError, RegistryError
@@ -66,17 +66,6 @@ def startup_message(serving: Serving, host: str, port: int) -> str:
     )
 
 
-def opened(folder: str, reference: str) -> Serving:
-    """Return the service's version: fixed if a number is given, that of an alias else.
-
-    Raises:
-        RegistryError: it does not exist, was changed, or cannot be served.
-    """
-    registry, wanted = Registry(folder).stored, number_or_alias(reference)
-    alias = wanted if isinstance(wanted, str) else ""
-    return Serving(version.load(registry, wanted), registry=registry if alias else None, alias=alias)
-
-
 def main(given: list[str] | None = None) -> int:
     """Serve until a signal ends the process; return the exit code."""
     wanted = _arguments(given)
@@ -85,7 +74,7 @@ def main(given: list[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         with bound(wanted.host, wanted.port) as listener:
-            serving = opened(wanted.model, wanted.version)
+            serving = opened(Path(wanted.model), wanted.version)
             hosts = Hosts(wanted.host, wanted.allowed_host)
             listen(listener, wanted.host)
             print(startup_message(serving, wanted.host, listener.getsockname()[1]), flush=True)

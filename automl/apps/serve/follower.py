@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from automl.apps.registry import number_or_alias, stored
 from automl.apps.serve.version import Served, load
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
@@ -96,6 +98,17 @@ class Serving:
             now = self.current.number
             LOG.warning(f"{self.current.name}: {what} is not served, version {now} continues to serve: {reason}")
         self.failure = failure
+
+
+def opened(folder: Path, reference: str) -> Serving:
+    """Return the version of a registry folder: fixed if a number is given, that of an alias else.
+
+    Raises:
+        RegistryError: it does not exist, was changed, or cannot be served.
+    """
+    registry, wanted = stored(folder), number_or_alias(reference)
+    alias = wanted if isinstance(wanted, str) else ""
+    return Serving(load(registry, wanted), registry=registry if alias else None, alias=alias)
 
 
 @contextmanager

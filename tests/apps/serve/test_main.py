@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from automl.apps.serve import __main__ as process
+from automl.apps.serve.follower import opened
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
 from tests import detectors
@@ -63,7 +64,7 @@ def test_the_serving_process_brings_in_no_training() -> None:
 
 @pytest.mark.parametrize(("reference", "alias"), [("champion", "champion"), ("1", "")])
 def test_an_alias_is_followed_and_a_number_is_fixed(tmp_path: Path, reference: str, alias: str) -> None:
-    held = process.opened(str(detectors.registered(tmp_path, 1.0).folder), reference)
+    held = opened(detectors.registered(tmp_path, 1.0).folder, reference)
     assert (held.current.number, held.alias) == (1, alias)
     told = process.startup_message(held, "127.0.0.1", 8000)
     assert told.startswith("boards version 1: ready at http://127.0.0.1:8000\n")
