@@ -177,7 +177,7 @@ def test_records_are_written_to_nodes_of_an_opc_ua_server() -> None:
         assert values == {"Boxes": 2, "Version": 3, "Counter": 1}
         receiver.close()
         missing = OpcUa(Address(f"opc.tcp://127.0.0.1:{port}/line#ns={space};s=Other"))
-        with pytest.raises(ReceiverError, match=r"BadNodeIdUnknown|Other"):
+        with pytest.raises(ReceiverError, match=r"Bad[A-Z]"):
             missing.send(RECORD)
     gone = OpcUa(Address(f"opc.tcp://line:secret@127.0.0.1:{port}/line#ns=2;s=Vision"))
     with pytest.raises(ReceiverError, match="ConnectionRefusedError") as caught:
