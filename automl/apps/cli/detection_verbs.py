@@ -2,9 +2,11 @@
 
 import json as json_text
 import logging
+import signal
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -117,7 +119,7 @@ def watch(
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what fails is told by us, once
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     place = run.Source(given(source, option="SOURCE"))
-    with place.frames(Limits(max_pixels)) as frames:
+    with _stopped_by_sigterm(), place.frames(Limits(max_pixels)) as frames:
         serving = opened(model, storage)
         classes = [name for _, name in sorted(serving.current.detector.names.items())]
         options = {"--post": post, "--mqtt": mqtt, "--modbus": modbus, "--opcua": opcua}
@@ -126,6 +128,16 @@ def watch(
         with following(serving, every=poll):
             found = run.records(serving, frames, place, wanted)
             run.deliver(found, receivers, live=place.live, show=lambda record: print(json_line(record), flush=True))
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM stop a block as Ctrl-C does: what was printed is delivered, then the process ends."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def opened(model: str, storage: Path | None) -> "Serving":

@@ -15,8 +15,6 @@ MOST: Final = 100
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two attempts; each is twice as long as the one before."""
-FLUSH_SECONDS: Final = 30.0
-"""Time for the records that wait when a source ends."""
 
 Record = Mapping[str, Any]
 
@@ -67,7 +65,7 @@ class Delivery:
             self._queue.append(record)
             self._state.notify_all()
 
-    def finish(self, *, seconds: float = FLUSH_SECONDS) -> int:
+    def finish(self, *, seconds: float) -> int:
         """Wait for the queue, end the thread, and return how many records were not delivered."""
         with self._state:
             self._state.wait_for(lambda: not self._queue, timeout=seconds)

@@ -1,7 +1,8 @@
 """Records published over MQTT 3.1.1: mqtt://USER:PASSWORD@HOST:1883/TOPIC?qos=1, mqtts:// with TLS."""
 
 import json
-from typing import Final
+from queue import Empty, Queue
+from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from paho.mqtt.client import Client, MQTTMessageInfo
@@ -51,19 +52,26 @@ class Mqtt:
             raise
 
     def _publish(self, record: Record) -> MQTTMessageInfo:
-        if self._client is None:
-            self._client = self._connected()
-        return self._client.publish(self._topic, json.dumps(record), qos=self._qos)
+        client = self._client or self._connected()
+        return client.publish(self._topic, json.dumps(record), qos=self._qos)
 
     def _connected(self) -> Client:
         parts = self.address.parts
-        client = Client(CallbackAPIVersion.VERSION2)
+        client, answered = Client(CallbackAPIVersion.VERSION2), Queue[Any]()
+        client.on_connect = lambda _client, _data, _flags, reason, _properties: answered.put(reason)
         if self.address.login:
             client.username_pw_set(*self.address.login)
         if parts.scheme == "mqtts":
             client.tls_set()
         client.connect(str(parts.hostname), parts.port or PORTS[parts.scheme], keepalive=60)
         client.loop_start()
+        self._client = client
+        try:
+            reason = answered.get(timeout=SECONDS)
+        except Empty:
+            raise ReceiverError("did not answer in time") from None
+        if reason.is_failure:
+            raise ReceiverError(f"refused the connection: {reason}")
         return client
 
     def close(self) -> None:

@@ -6,11 +6,12 @@ NODE is the beginning of the identifiers of four nodes, such as `ns=2;s=Vision`:
 
 import json
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlunsplit
 
 from asyncua import ua
-from asyncua.sync import Client, ThreadLoopNotRunning
+from asyncua.sync import Client, ThreadLoop, ThreadLoopNotRunning
 from asyncua.ua.uaerrors import UaError
 
 from automl.apps.watch.address import Address, endpoint
@@ -35,6 +36,7 @@ class OpcUa:
         if "s=" not in self._node:
             raise StudyError("--opcua: must be opc.tcp://HOST#NODE, such as #ns=2;s=Vision, but has no string node")
         self._client: Client | None = None
+        self._loop: ThreadLoop | None = None
 
     def send(self, record: Record) -> None:
         """Write a record to the nodes.
@@ -61,7 +63,10 @@ class OpcUa:
     def _connected(self) -> Client:
         parts = self.address.parts
         host = parts.netloc.rpartition("@")[2]
-        client = Client(urlunsplit((parts.scheme, host, parts.path, "", "")), timeout=SECONDS)
+        self._loop = ThreadLoop(2 * SECONDS)  # our own: the client leaves its own running where it cannot connect
+        self._loop.daemon = True
+        self._loop.start()
+        client = Client(urlunsplit((parts.scheme, host, parts.path, "", "")), timeout=SECONDS, tloop=self._loop)
         if self.address.login:
             client.set_user(self.address.login[0])
             client.set_password(self.address.login[1])
@@ -69,10 +74,11 @@ class OpcUa:
         return client
 
     def close(self) -> None:
-        """Disconnect."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            try:
+        """Disconnect, and end the thread of the connection."""
+        client, loop = self._client, self._loop
+        self._client = self._loop = None
+        if client is not None:
+            with suppress(*FAILURES):  # the server may be gone; then there is nothing to disconnect from
                 client.disconnect()
-            except FAILURES:
-                return  # the server is gone; there is nothing to disconnect from
+        if loop is not None:
+            loop.stop()

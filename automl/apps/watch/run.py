@@ -23,6 +23,10 @@ RECEIVERS: Final = {
     "--opcua": ("opcua", "OpcUa", "asyncua"),
 }
 """Maps an option to the module of its receiver, its class, and the package that it needs."""
+FLUSH_SECONDS: Final = 30.0
+"""Time for the records that wait when a source has ended."""
+STOP_SECONDS: Final = 3.0
+"""The same when the user stops."""
 EXTRA: Final = "yolo-automl-ray[watch]"
 
 
@@ -102,11 +106,16 @@ def deliver(
         StudyError: the source ended, and a receiver did not take all records.
     """
     deliveries = [Delivery(one, live=live) for one in receivers]
-    for record in found:
-        show(record)
-        for delivery in deliveries:
-            delivery.put(record)
-    left = {one.address: delivery.finish() for one, delivery in zip(receivers, deliveries, strict=True)}
+    ended = False
+    try:
+        for record in found:
+            show(record)
+            for delivery in deliveries:
+                delivery.put(record)
+        ended = True
+    finally:
+        seconds = FLUSH_SECONDS if ended else STOP_SECONDS
+        left = {one.address: queue.finish(seconds=seconds) for one, queue in zip(receivers, deliveries, strict=True)}
     if lost := [
         f"{address}: must take all records, but did not take {count}" for address, count in left.items() if count
     ]:

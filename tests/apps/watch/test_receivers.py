@@ -58,9 +58,9 @@ def running(server: Callable[[], AbstractAsyncContextManager[Any]]) -> Iterator[
 
 
 @asynccontextmanager
-async def broker(port: int) -> Any:
+async def broker(port: int, *, anonymous: bool = True) -> Any:
     listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
-    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": anonymous}}
     found = amqtt.Broker({"listeners": listeners, "plugins": plugins})
     await found.start()
     try:
@@ -101,6 +101,15 @@ def test_a_broker_that_is_not_there_is_told() -> None:
     with pytest.raises(ReceiverError, match="Connection refused") as caught:
         receiver.send(RECORD)
     assert "secret" not in str(caught.value)
+
+
+def test_a_broker_that_refuses_the_connection_is_told() -> None:
+    from automl.apps.watch.mqtt import Mqtt  # noqa: PLC0415
+
+    port = free_port()
+    receiver = Mqtt(Address(f"mqtt://127.0.0.1:{port}/line/1"))
+    with running(lambda: broker(port, anonymous=False)), pytest.raises(ReceiverError, match="refused the connection"):
+        receiver.send(RECORD)
 
 
 @asynccontextmanager
@@ -159,7 +168,7 @@ async def opc_server(port: int) -> Any:
 
 
 def test_records_are_written_to_nodes_of_an_opc_ua_server() -> None:
-    from asyncua.sync import Client  # noqa: PLC0415
+    from asyncua.sync import Client, ThreadLoop  # noqa: PLC0415
 
     from automl.apps.watch.opcua import OpcUa  # noqa: PLC0415
 
@@ -183,3 +192,4 @@ def test_records_are_written_to_nodes_of_an_opc_ua_server() -> None:
     with pytest.raises(ReceiverError, match="ConnectionRefusedError") as caught:
         gone.send(RECORD)
     assert "secret" not in str(caught.value)
+    assert [thread for thread in threading.enumerate() if isinstance(thread, ThreadLoop)] == []

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +22,7 @@ from automl.apps.watch.address import Address
 from automl.apps.watch.frames import Frame
 from automl.storage.registry import Registry
 from tests import detectors
-from tests.apps.predict.test_run import scene, video
+from tests.apps.predict.test_run import image, scene, video
 
 
 @pytest.fixture
@@ -125,8 +128,24 @@ def test_records_are_posted_and_a_password_is_never_shown(
 def test_a_receiver_that_is_not_there_is_told_at_the_end(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automl.apps.watch.delivery.Delivery.finish.__kwdefaults__", {"seconds": 0.5})
+    monkeypatch.setattr(run, "FLUSH_SECONDS", 0.5)
     found = watch(registry, video(tmp_path / "clip.avi"), "--post", "http://user:secret@127.0.0.1:9/x")
     assert found.exit_code == 2
     assert "http://***@127.0.0.1:9/x: must take all records, but did not take 10" in found.stderr
     assert "secret" not in found.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_watch_that_is_stopped_delivers_what_it_has_printed(registry: Registry, tmp_path: Path, how: int) -> None:
+    (tmp_path / "in").mkdir()
+    image(tmp_path / "in" / "a.png", (1, 1))
+    command = "from automl.apps.cli import app; app()"
+    with web([]) as (address, bodies, _logins):
+        words = [sys.executable, "-c", command, "watch", str(registry.folder), str(tmp_path / "in")]
+        with subprocess.Popen([*words, "--post", f"http://{address}"], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            process.send_signal(how)
+            assert process.wait(30) == 130
+    assert bodies == [json.loads(line)]
