@@ -106,28 +106,32 @@ def watch(
     variable, so that its password is in no list of processes; it is printed nowhere. When the alias moves, its new
     version takes over.
     """
-    import os
-
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # UDP loses parts of frames
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its messages have the whole address in them
+    _set_up_logs()
     from automl.apps.serve.follower import following
     from automl.apps.serve.images import Limits
     from automl.apps.watch import run
     from automl.apps.watch.address import given
 
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what fails is told by us, once
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     place = run.Source(given(source, option="SOURCE"))
     with _stopped_by_sigterm(), place.frames(Limits(max_pixels)) as frames:
         serving = opened(model, storage)
-        classes = [name for _, name in sorted(serving.current.detector.names.items())]
         options = {"--post": post, "--mqtt": mqtt, "--modbus": modbus, "--opcua": opcua}
-        receivers = [run.receiver(option, url, classes=classes) for option, url in options.items() if url is not None]
+        receivers = run.receivers(options, serving.current)
         wanted = partial(thresholds, conf=conf, iou=iou, max_det=max_det)
         with following(serving, every=poll):
             found = run.records(serving, frames, place, wanted)
             run.deliver(found, receivers, live=place.live, show=lambda record: print(json_line(record), flush=True))
+
+
+def _set_up_logs() -> None:
+    """Log to standard error, without what libraries print: whole addresses, and what is told by us, once."""
+    import os
+
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # UDP loses parts of frames
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    for library in ("asyncua", "pymodbus"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 @contextmanager

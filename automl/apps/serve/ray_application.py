@@ -68,4 +68,4 @@ def application(args: dict[str, Any]) -> Application:
         raise StudyError(f"args: must be model, {', '.join(DEFAULTS)}, but got {', '.join(sorted(unknown))}")
     if not args.get("model"):
         raise StudyError("args.model: must be MODEL[@VERSION], such as boards@champion, but is missing")
-    return Replica.bind({**DEFAULTS, **args})  # type: ignore[attr-defined,no-any-return]
+    return Replica.bind({**DEFAULTS, **args})  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from automl.apps.predict.sources import VIDEOS
 from automl.apps.serve.follower import Serving
 from automl.apps.serve.images import Limits
 from automl.apps.serve.thresholds import Thresholds
+from automl.apps.serve.version import Served
 from automl.apps.watch.address import Address, given
 from automl.apps.watch.delivery import Delivery, Receiver
 from automl.apps.watch.frames import Frame, Stream, of_folder, of_video
@@ -63,6 +64,16 @@ class Source:
             )
 
 
+def receivers(options: Mapping[str, str | None], served: Served) -> list[Receiver]:
+    """Return the receivers of the options that are given, for the classes of a version.
+
+    Raises:
+        StudyError: an address is wrong, or a package is not installed.
+    """
+    classes = [name for _, name in sorted(served.detector.names.items())]
+    return [receiver(option, text, classes=classes) for option, text in options.items() if text is not None]
+
+
 def receiver(option: str, text: str, *, classes: Sequence[str]) -> Receiver:
     """Return the receiver that an option names.
 
@@ -98,14 +109,14 @@ def records(
 
 
 def deliver(
-    found: Iterator[Mapping[str, Any]], receivers: Sequence[Receiver], *, live: bool, show: Callable[[Any], None]
+    found: Iterator[Mapping[str, Any]], wanted: Sequence[Receiver], *, live: bool, show: Callable[[Any], None]
 ) -> None:
     """Show and deliver all records.
 
     Raises:
         StudyError: the source ended, and a receiver did not take all records.
     """
-    deliveries = [Delivery(one, live=live) for one in receivers]
+    deliveries = [Delivery(one, live=live) for one in wanted]
     ended = False
     try:
         for record in found:
@@ -115,7 +126,7 @@ def deliver(
         ended = True
     finally:
         seconds = FLUSH_SECONDS if ended else STOP_SECONDS
-        left = {one.address: queue.finish(seconds=seconds) for one, queue in zip(receivers, deliveries, strict=True)}
+        left = {one.address: queue.finish(seconds=seconds) for one, queue in zip(wanted, deliveries, strict=True)}
     if lost := [
         f"{address}: must take all records, but did not take {count}" for address, count in left.items() if count
     ]:

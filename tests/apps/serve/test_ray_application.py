@@ -38,7 +38,7 @@ def test_the_launch_file_fits_the_schema_and_names_arguments_that_are_known() ->
     (described,) = found.applications
     assert described.import_path == f"{ray_application.__name__}:application"
     assert set(described.args) == {"model", *ray_application.DEFAULTS}
-    assert [one.name for one in described.deployments] == [ray_application.Replica.name]
+    assert [one.name for one in described.deployments] == [ray_application.Replica.name]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Addresses: secrets come from the environment if wanted, and are in no text."""
 
+import importlib
 from typing import Any
 
 import pytest
@@ -69,6 +70,6 @@ def test_a_missing_package_is_one_message(monkeypatch: pytest.MonkeyPatch) -> No
     def absent(_name: str) -> Any:
         raise ModuleNotFoundError("No module named 'paho'")
 
-    monkeypatch.setattr(run.importlib, "import_module", absent)
+    monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(StudyError, match=r"--mqtt: must have paho-mqtt, but No module .*; pip install '.*\[watch\]'"):
         run.receiver("--mqtt", "mqtt://host/a", classes=[])

@@ -123,7 +123,7 @@ async def device(port: int) -> Any:
     try:
         yield server
     finally:
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call]
 
 
 def test_counts_are_written_to_registers_of_a_modbus_device() -> None:
