@@ -22,12 +22,16 @@ THREADS: Final = 1
 """Threads of ONNX Runtime for one image. Requests run side by side, one a core (`detector.workers`), so more threads
 would make them wait for each other; they do not spin between requests."""
 
-_STATE: Final = onnxruntime.capi.onnxruntime_pybind11_state
-FAILURES: Final = (
-    _STATE.Fail, _STATE.InvalidProtobuf, _STATE.InvalidGraph, _STATE.InvalidArgument, _STATE.NotImplemented,
-    _STATE.RuntimeException,
-)  # fmt: skip
-"""What ONNX Runtime raises for a model that it cannot load or run."""
+FAILURES: Final[tuple[type[Exception], ...]] = (
+    *(
+        kind
+        for kind in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+    ValueError,
+    RuntimeError,
+)
+"""What ONNX Runtime raises for a model that it cannot load or run: its own exceptions have no common class."""
 
 
 class Backend(Protocol):
@@ -84,6 +88,8 @@ class OnnxRuntime:
         """
         self.source = source
         self._session = _session(content, source)
+        if not self._session.get_inputs() or not self._session.get_outputs():
+            raise RegistryError(f"{source}: must have an input and an output, but lacks one")
         entry = self._session.get_inputs()[0]
         self.shape = tuple(entry.shape)
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -102,9 +108,11 @@ class OnnxRuntime:
             RegistryError: ONNX Runtime cannot run the model.
         """
         try:
-            found: Array = self._session.run(None, {self._entry: batch.astype(self._type, copy=False)})[0]
+            found = self._session.run(None, {self._entry: batch.astype(self._type, copy=False)})[0]
         except FAILURES as error:
             raise RegistryError(f"{self.source}: must be a model that ONNX Runtime can run, but {error}") from None
+        if not isinstance(found, np.ndarray) or not np.issubdtype(found.dtype, np.floating):
+            raise RegistryError(f"{self.source}: must have an output of floating-point numbers, but has another")
         return found
 
 

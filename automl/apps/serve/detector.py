@@ -110,7 +110,7 @@ def _names(metadata: Mapping[str, str], source: str) -> dict[int, str]:
     try:
         found = ast.literal_eval(metadata.get("names", "{}"))
         return {int(number): str(name) for number, name in found.items()}
-    except (ValueError, SyntaxError, AttributeError):
+    except (ValueError, SyntaxError, AttributeError, TypeError, RecursionError, MemoryError):
         raise RegistryError(
             f"{source}: must contain its class names, but contains {metadata['names'][:100]!r}"
         ) from None

@@ -52,10 +52,19 @@ class Serving:
         """Serve a version; with a registry and an alias, the one that the alias names from then on."""
         self.current = current
         self.alias = alias if registry else ""
-        self.failure: Failure | None = None
+        self.thread: threading.Thread | None = None
+        """What polls the alias."""
+        self._failure: Failure | None = None
         self.swaps = self.failed_swaps = 0
         self._registry, self._clock = registry, clock
         self._wait, self._next = 0.0, 0.0
+
+    @property
+    def failure(self) -> Failure | None:
+        """Return why the alias is not followed; None if it is."""
+        if self._failure is None and self.thread is not None and not self.thread.is_alive():
+            return Failure(None, "the thread that follows the alias has ended; restart the server")
+        return self._failure
 
     def poll(self, *, every: float = 0.0) -> None:
         """Read the alias, and replace the version if it names another one."""
@@ -67,12 +76,12 @@ class Serving:
             self._fail(None, error)
             return
         if wanted == self.current.number:
-            self.failure, self._wait, self._next = None, 0.0, 0.0
-        elif self._clock() >= self._next or self.failure is None or self.failure.version != wanted:
+            self._failure, self._wait, self._next = None, 0.0, 0.0
+        elif self._clock() >= self._next or self._failure is None or self._failure.version != wanted:
             self._replace(self._registry, wanted, every)
 
     def _replace(self, registry: Registry, wanted: int, every: float) -> None:
-        if self.failure is None or self.failure.version != wanted:
+        if self._failure is None or self._failure.version != wanted:
             self._wait = every
         try:
             loaded = load(registry, wanted)
@@ -83,7 +92,7 @@ class Serving:
             self._wait = min(max(2 * self._wait, every), LONGEST_WAIT)
             return
         before, self.current = self.current.number, loaded
-        self.failure, self._wait, self._next = None, 0.0, 0.0
+        self._failure, self._wait, self._next = None, 0.0, 0.0
         self.swaps += 1
         LOG.info(f"{loaded.name}: version {loaded.number} serves in place of version {before}")
 
@@ -93,11 +102,11 @@ class Serving:
         if self._registry is not None:
             reason = one_line(reason.replace(f"{self._registry.folder}/", ""))
         failure = Failure(version, reason)
-        if failure != self.failure:
+        if failure != self._failure:
             what = f"version {version}" if version else f"alias {self.alias}"
             now = self.current.number
             LOG.warning(f"{self.current.name}: {what} is not served, version {now} continues to serve: {reason}")
-        self.failure = failure
+        self._failure = failure
 
 
 def opened(folder: Path, reference: str) -> Serving:
@@ -124,6 +133,7 @@ def following(serving: Serving, *, every: float) -> Iterator[threading.Thread | 
             serving.poll(every=every)
 
     thread = threading.Thread(target=follow, name="alias", daemon=True)
+    serving.thread = thread
     thread.start()
     try:
         yield thread

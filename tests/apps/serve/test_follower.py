@@ -1,6 +1,7 @@
 """The version that serves follows its alias; a version that is broken changes nothing and is told once."""
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -144,3 +145,12 @@ def test_the_alias_is_followed_in_a_thread(registry: Registry) -> None:
 def test_an_alias_that_is_not_there_is_told_at_the_start(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="must contain 'previous', but has"):
         version.load(registry, "previous")
+
+
+def test_a_thread_that_has_ended_is_shown(registry: Registry) -> None:
+    held = serving(registry)
+    assert held.failure is None
+    held.thread = threading.Thread(target=held.poll)
+    held.thread.start()
+    held.thread.join()
+    assert held.failure == Failure(None, "the thread that follows the alias has ended; restart the server")
