@@ -17,8 +17,9 @@ from automl.hpo.rounds import side_of
 from automl.hpo.selection import Candidate, best_trial
 from automl.pipeline.session import Session
 from automl.release import export as release_export
-from automl.release import parity
+from automl.release import parity, quantization, targets, working_point
 from automl.release.publish import Worth
+from automl.release.working_point import Comparison
 from automl.storage import files, job_file, records
 from automl.storage.detections import ImageStats
 from automl.storage.layout import (
@@ -34,7 +35,7 @@ from automl.storage.layout import (
 )
 from automl.storage.records import RecordError
 from automl.storage.registry import CHAMPION
-from automl.study import Ending, ExportResult, Job, Params, State, Trial
+from automl.study import Ending, ExportResult, Job, Params, State, TargetResult, Trial
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
@@ -113,7 +114,25 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportR
     )
     for note in built.notes:
         LOG.info(f"note: {note}")
-    return built
+    return _with_targets(session, built, _judged_job(chosen.weights.parent, session.spec.confirm.split), slots)
+
+
+def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluster.Slots) -> ExportResult:
+    """Compare the ONNX file with the weights at the served threshold, and build the artifacts of the targets."""
+    spec, folder = session.spec, session.folder / EXPORT
+    if built.threshold is None:
+        return built
+    at = Comparison(built.threshold, spec.objective, session.data.names, _resampling(spec))
+    shipped, weights = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
+    parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
+    LOG.info(f"served threshold: {built.threshold:g}, where F1 on val is highest")
+    found: tuple[TargetResult, ...] = ()
+    if spec.built_for:
+        LOG.info(f"building the artifacts of {', '.join(spec.targets)}")
+        images = staged_images(session.staged, "train")
+        order = targets.Order(job, folder, quantization.calibration(images, seed=spec.seed), at, spec.laws)
+        found = cluster.call(targets.build_all, (order, spec.built_for), slots)
+    return replace(built, parity=parity, targets=found)
 
 
 def staged_images(staged: Path, split: str) -> list[Path]:
