@@ -14,6 +14,7 @@ from automl.hpo.warm_start import Transfer
 from automl.pipeline import disk_forecast, inputs, plain_training, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.time_forecast import TimeForecast
+from automl.release import openvino_models
 from automl.storage import scratch
 from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
@@ -175,7 +176,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         gpu_hours=spec.budget.gpu_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
-        machine_warnings=tuple(_machine_warnings(spec.resources)),
+        machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(spec)),
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 
@@ -186,6 +187,14 @@ def _machine_warnings(resources: ResourcesSpec) -> Iterator[str]:
         yield (
             f"resources.gpus: {gpus:g} per trial, but this machine has no CUDA GPU: a search on it fails; "
             "submit it to a cluster with GPUs, or set resources.gpus=auto"
+        )
+
+
+def _target_warnings(spec: StudySpec) -> Iterator[str]:
+    if spec.targets and (missing := openvino_models.missing()):
+        yield (
+            f"targets: {', '.join(spec.targets)}: {' and '.join(missing)} must be installed where the study runs, "
+            "but is missing here: the artifact would be refused after the search; pip install 'yolo-automl-ray[openvino]'"
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from automl.release import working_point
-from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, named_failure, score
+from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, cause, compare, name_source, named_failure, score
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
 from automl.storage.detections import ImageStats
@@ -36,12 +36,13 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         shutil.copyfile(weights, source)
         with named_failure(f"{weights}: ONNX export failed"):
             exported = trainer.export_onnx(source, job)
+        name_source(exported, source)
         files.copy(exported, folder / ONNX)
         difference = compare(source, exported, images[:CHECKED_IMAGES], job)
         if difference > MAX_DIFFERENCE:
             raise ExportError(
                 f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, "
-                f"but differ by {difference:.3g}"
+                f"but differ by {difference:.3g}: {cause(source, exported, images[:CHECKED_IMAGES], job)}"
             )
         torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
         metrics = score(exported, job, keep=folder / ONNX_STATS)

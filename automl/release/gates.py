@@ -56,8 +56,10 @@ def of_parity(found: Parity, gates: Gates, *, max_loss: float) -> Iterator[GateR
 def at_threshold(found: Parity, gates: Gates) -> Iterator[GateResult]:
     """Yield the gates at the served threshold: F1, precision, recall, recall of each class, confidences."""
     at = f"at threshold {found.threshold:g}"
-    for name, interval in (("F1", found.f1), ("precision", found.precision), ("recall", found.recall)):
-        yield _bound(f"{found.what} {name} {at}", interval, -gates.max_threshold_loss)
+    yield _bound(f"{found.what} F1 {at}", found.f1, -gates.max_threshold_loss)
+    for name, interval in (("precision", found.precision), ("recall", found.recall)):
+        what = f"{found.what} {name} {at}"
+        yield _value(what, what, interval.value, least=-gates.max_threshold_loss)
     worst = min(found.class_recall, key=lambda name: found.class_recall[name], default=None)
     if worst is not None:
         value = found.class_recall[worst]

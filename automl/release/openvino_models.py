@@ -1,6 +1,7 @@
 """OpenVINO and NNCF: read, write, compile and quantize a model. The only module that imports either."""
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,8 +47,10 @@ def compiled(model: Model) -> Any:  # noqa: ANN401
     return import_module("openvino").Core().compile_model(model, DEVICE, HINT)
 
 
-def quantize(model: Model, calibration: NDArray[np.float32]) -> Model:
+def quantize(model: Model, calibration: NDArray[np.float32], *, except_for: Sequence[str]) -> Model:
     """Return a model in INT8, calibrated on inputs, n x channels x height x width.
+
+    The nodes whose names match one of the patterns `except_for` stay in floating point.
 
     Weights stay as they are, with a quantizing node behind each, so that parts can be taken back; see `compressed`.
     """
@@ -58,6 +61,7 @@ def quantize(model: Model, calibration: NDArray[np.float32]) -> Model:
         nncf.Dataset([picture[None] for picture in calibration]),
         preset=nncf.QuantizationPreset.MIXED,  # asymmetric activations, since SiLU has negative values
         subset_size=len(calibration),
+        ignored_scope=nncf.IgnoredScope(patterns=list(except_for), validate=False),
         advanced_parameters=nncf.AdvancedQuantizationParameters(backend_params={"compress_weights": False}),
     )
 

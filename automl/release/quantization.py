@@ -7,20 +7,23 @@ measured on the outputs: the error that is left when this block alone is in floa
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.release import openvino_models
+from automl.release import causes, openvino_models
 from automl.release.openvino_models import Model
 from automl.study.errors import ExportError
 
+DECODING: Final = r"(dfl|Sub|Add|Div|Mul|Sigmoid|Concat|Split|Slice|Softmax)(_\d+)?(/.*)?$"
 PROBES: Final = 8
 """Calibration images on which the blocks are compared."""
 QUANTIZER: Final = "FakeQuantize"
+ROW: Final = 6
+"""Numbers of a box of an end-to-end head."""
 MOST_CALIBRATION: Final = 300
 """NNCF's default number of calibration images."""
 
@@ -38,7 +41,7 @@ def int8(model: Model, calibration: NDArray[np.float32], *, passes: Callable[[Mo
     Raises:
         ExportError: no block can be in INT8.
     """
-    quantized = openvino_models.quantize(model, calibration)
+    quantized = quantized_but_for_decoding(model, calibration)
     if passes(quantized):
         return openvino_models.compressed(quantized), []
     order = by_harm(model, quantized, calibration[:PROBES])
@@ -71,11 +74,30 @@ def _fewest(most: int, passes: Callable[[int], bool]) -> int:
     return high
 
 
+def quantized_but_for_decoding(model: Model, calibration: NDArray[np.float32]) -> Model:
+    """Return a model in INT8 but for the arithmetic that turns the head's outputs into boxes and scores.
+
+    Boxes are pixels of the input there: 255 steps over its whole edge would round each to whole pixels and more.
+    """
+    head = _head(node.get_friendly_name() for node in model.get_ordered_ops())
+    return openvino_models.quantize(model, calibration, except_for=[rf"/{re.escape(head)}/{DECODING}"] if head else [])
+
+
+def _head(names: Iterable[str]) -> str:
+    """Return the last layer of a network; empty if no name contains one.
+
+    >>> _head(["/model.9/cv1/Conv", "/model.10/Sub", "Constant_7"])
+    'model.10'
+    """
+    layers = {name.strip("/").split("/")[0] for name in names}
+    return max((layer for layer in layers if _place(layer) >= 0), key=_place, default="")
+
+
 def quantizers(model: Model) -> Mapping[str, Sequence[str]]:
     """Return the names of the quantizing nodes of each block, in the order of the network."""
     names = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() == QUANTIZER]
     layers = [name.strip("/").split("/") for name in names]
-    head = max((parts[0] for parts in layers), key=_place, default="")
+    head = _head(names)
     blocks: dict[str, list[str]] = defaultdict(list)
     for name, parts in zip(names, layers, strict=True):
         inside = parts[0] == head and len(parts) > 2
@@ -104,18 +126,14 @@ def by_harm(model: Model, quantized: Model, pictures: NDArray[np.float32]) -> li
     """Return the blocks, the one whose quantization changes the outputs most first."""
     wanted = outputs(model, pictures)
     left = {
-        block: float(np.abs(outputs(in_float(quantized, [block]), pictures) - wanted).sum())
+        block: causes.difference(outputs(in_float(quantized, [block]), pictures), wanted)
         for block in quantizers(quantized)
     }
     return sorted(left, key=lambda block: left[block])
 
 
 def outputs(model: Model, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the scores in a model's output for each picture.
-
-    The boxes of anchors without an object are noise, so that scores alone are compared: of the classes, or, of an
-    end-to-end head, of the rows, sorted.
-    """
+    """Return a model's outputs, n x (4 + classes) x anchors; of an end-to-end head n x 6 x rows."""
     compiled = openvino_models.compiled(model)
     found = np.concatenate([np.asarray(compiled(picture[None])[0]) for picture in pictures])
-    return np.sort(found[..., 4], axis=-1) if found.shape[-1] == 6 else np.asarray(found[:, 4:])
+    return found.transpose(0, 2, 1) if found.shape[-1] == ROW else found

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnx
-import yaml
 from numpy.typing import NDArray
 
 from automl.release import gates, openvino_models, quantization, target_record, working_point
-from automl.release.parity import named_failure
+from automl.release.parity import facts, named_failure
 from automl.release.working_point import Comparison
 from automl.storage import files, scratch
 from automl.storage.detections import ImageStats
@@ -61,7 +59,7 @@ def build(order: Order, target: Target) -> TargetResult:
     if kept := target_record.read(order.folder, target, inputs=inputs):
         return kept
     if missing := openvino_models.missing():
-        note = f"{' and '.join(missing)} must be installed, but is not; pip install 'yolo-automl-ray[openvino]'"
+        note = f"{' and '.join(missing)} must be installed; pip install 'yolo-automl-ray[openvino]'"
         return TargetResult(target, None, note=note)
     with scratch.folder() as place:
         try:
@@ -108,9 +106,7 @@ def _saved(model: Any, place: Path, order: Order, target: Target) -> Path:  # no
     folder = place.with_name(place.name + FORMAT)
     folder.mkdir(parents=True, exist_ok=True)
     openvino_models.save(model, folder / "model.xml", half=target.precision == "fp16")
-    graph = onnx.load(order.folder / ONNX, load_external_data=False)
-    facts = {entry.key: entry.value for entry in graph.metadata_props}
-    (folder / "metadata.yaml").write_text(yaml.safe_dump(facts), encoding="utf-8")
+    files.write_json(folder / "metadata.yaml", facts(order.folder / ONNX))  # JSON is YAML
     return folder
 
 

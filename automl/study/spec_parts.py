@@ -91,8 +91,8 @@ class GatesSpec(Part):
     require_engine: bool = False
     """Refuse a model whose engine was not built and evaluated on this machine."""
     max_threshold_loss: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    """Maximum loss of F1, precision and recall at the served threshold, of ONNX and of each target against the weights,
-    for the lower bound of the difference. Unit: 0 to 1."""
+    """Maximum loss of F1 at the served threshold, of ONNX and of each target against the weights, for the lower bound
+    of the difference; also of precision and recall, for the difference itself. Unit: 0 to 1."""
     max_class_recall_loss: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Maximum loss of recall at the served threshold of a class with at least 20 boxes. Unit: 0 to 1."""
     max_drift: Annotated[float, Field(ge=0, lt=1)] = 0.05
