@@ -194,7 +194,8 @@ def _target_warnings(spec: StudySpec) -> Iterator[str]:
     if spec.targets and (missing := openvino_models.missing()):
         yield (
             f"targets: {', '.join(spec.targets)}: {' and '.join(missing)} must be installed where the study runs, "
-            "but is missing here: the artifact would be refused after the search; pip install 'yolo-automl-ray[openvino]'"
+            "but is missing here: the artifact would be refused after the search; "
+            "pip install 'yolo-automl-ray[openvino]'"
         )
 
 

@@ -21,8 +21,11 @@ CHECKED_IMAGES: Final = 16
 MAX_DIFFERENCE: Final = 1e-3
 """Limit of `compare`: 0.001 to 0.002 of a score, 0.6 pixels of a box edge at 600; measured in FP32: 1e-7 to 1e-5."""
 
+_ORT: Final = onnxruntime.capi.onnxruntime_pybind11_state
 VENDOR: Final = (
     RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ImportError, ArithmeticError,
+    _ORT.Fail, _ORT.InvalidProtobuf, _ORT.InvalidGraph, _ORT.InvalidArgument, _ORT.NoSuchFile, _ORT.NotImplemented,
+    _ORT.RuntimeException,
 )  # fmt: skip
 """What Ultralytics, torch and ONNX raise; errors of the operating system are left as they are."""
 LONGEST: Final = 300

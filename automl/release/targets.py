@@ -66,8 +66,8 @@ def build(order: Order, target: Target) -> TargetResult:
             model, in_float = _model(order, target, place)
         except ExportError as error:
             return TargetResult(target, None, note=str(error))
-        folder = _saved(model, place / "shipped", order, target)
-        stats, score = _measured(folder, order.job, split=order.job.split)
+        folder = saved(model, place / "shipped", order, target)
+        stats, score = measured(folder, order.job, split=order.job.split)
         written = _copied(folder, order.folder, target)
     weights = ImageStats.load(order.folder / TORCH_STATS)
     built = TargetResult(
@@ -92,8 +92,8 @@ def _model(order: Order, target: Target, place: Path) -> tuple[Any, list[str]]:
     on_val = ImageStats.load(order.folder / VAL_STATS)
 
     def passes(candidate: Any) -> bool:  # noqa: ANN401
-        folder = _saved(candidate, place / "candidate", order, target)
-        stats, _ = _measured(folder, order.job, split="val")
+        folder = saved(candidate, place / "candidate", order, target)
+        stats, _ = measured(folder, order.job, split="val")
         found = working_point.compare(target.name, stats, weights=on_val, at=order.at)
         return all(gate.passed for gate in gates.of_parity(found, order.gates, max_loss=target.max_loss))
 
@@ -101,7 +101,7 @@ def _model(order: Order, target: Target, place: Path) -> tuple[Any, list[str]]:
         return quantization.int8(model, pictures, passes=passes)
 
 
-def _saved(model: Any, place: Path, order: Order, target: Target) -> Path:  # noqa: ANN401
+def saved(model: Any, place: Path, order: Order, target: Target) -> Path:  # noqa: ANN401
     """Write a model as Ultralytics reads it, `<place>_openvino_model`, and return that folder."""
     folder = place.with_name(place.name + FORMAT)
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,12 @@ def _saved(model: Any, place: Path, order: Order, target: Target) -> Path:  # no
     return folder
 
 
-def _measured(folder: Path, job: Job, *, split: str) -> tuple[ImageStats, float]:
+def measured(folder: Path, job: Job, *, split: str) -> tuple[ImageStats, float]:
+    """Return the detections of a model written by `saved` on a split, and its objective.
+
+    Raises:
+        ExportError: it cannot be run.
+    """
     with named_failure(f"{folder}: cannot be measured on {split}"):
         metrics, stats = trainer_of(job).judge(folder, job, split=split)
     return stats, metrics[job.judged_metric.replace(f"{job.split}/", f"{split}/", 1)]

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from automl.release.causes import Array, Run, cause
 
 SIZE, CLASSES, ANCHORS = 16, 3, 20
-MIXER = np.random.default_rng(0).normal(size=(3 * SIZE * SIZE, (4 + CLASSES) * ANCHORS)).astype(np.float32) / 12
+MIXER: Array = np.random.default_rng(0).normal(size=(3 * SIZE * SIZE, (4 + CLASSES) * ANCHORS)).astype(np.float32)
 
 
 def model(pictures: Array, *, mixer: NDArray[np.float32] = MIXER) -> Array:
     """Return boxes and scores that depend on every pixel and channel."""
-    raw = (pictures.reshape(len(pictures), -1) @ mixer).reshape(-1, 4 + CLASSES, ANCHORS)
+    raw = (pictures.reshape(len(pictures), -1) @ mixer / 12).reshape(-1, 4 + CLASSES, ANCHORS)
     boxes, scores = 10 * np.abs(raw[:, :4]), 1 / (1 + np.exp(-np.clip(raw[:, 4:], -30, 30)))
     return np.concatenate([boxes, scores], axis=1).astype(np.float32)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from automl.release import quantization
 from automl.release.quantization import MOST_CALIBRATION, _fewest, calibration, quantizers
+from automl.study.errors import ExportError
 
 
 @given(st.integers(1, 60), st.integers(1, 70))
@@ -65,5 +66,5 @@ def test_a_block_that_cannot_be_in_int8_at_all_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(quantization, "quantized_but_for_decoding", lambda model, _: model)
     monkeypatch.setattr(quantization, "by_harm", lambda *_: ["model.1", "model.2"])
     monkeypatch.setattr(quantization, "in_float", lambda model, _: model)
-    with pytest.raises(quantization.ExportError, match="loss is too large with any; set precision: fp16"):
+    with pytest.raises(ExportError, match="loss is too large with any; set precision: fp16"):
         quantization.int8(Graph(), np.zeros((1, 3, 8, 8), np.float32), passes=lambda _: False)

@@ -133,7 +133,12 @@ def test_an_artifact_that_is_not_the_recorded_one_is_built_again(
         wanted = replace(wanted, gates=replace(FREE, max_drift=0.5))
     read: list[Path] = []
     real = openvino_models.read
-    monkeypatch.setattr(openvino_models, "read", lambda path: (read.append(path), real(path))[1])
+
+    def recorded(path: Path) -> Any:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(openvino_models, "read", recorded)
 
     again = targets.build(wanted, target("fp16", name="again"))
 
