@@ -46,6 +46,7 @@ KEYS = {
     "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
+    "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
     "export.": ["engine"],
     "gates.": [
         "confidence",

@@ -54,7 +54,9 @@ def _hypotheses(found: Array, wanted: Array, weights: Run, pictures: Array) -> I
     yield from _of_scores(found, wanted)
     swapped = np.ascontiguousarray(pictures[:, ::-1])
     yield Hypothesis("its channels are swapped: it takes BGR, not RGB", weights(swapped))
-    yield Hypothesis("it divides its input by 255 once more: the input is 0 to 1", weights(pictures / 255))
+    yield Hypothesis(
+        "it divides its input by 255 once more: the input is 0 to 1", weights((pictures / 255).astype(np.float32))
+    )
     yield Hypothesis("its input is not divided by 255: it takes 0 to 255", weights(pictures * 255))
     yield Hypothesis("its letterbox is not centred: the picture is at the top left", weights(_to_top_left(pictures)))
 

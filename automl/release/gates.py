@@ -31,7 +31,7 @@ def judge(built: ExportResult, gates: Gates, *, over_champion: Interval | None =
     """
     required = (target for target in built.targets if target.target.required)
     demanded = (gate for target in required for gate in of_target(target, gates))
-    return (*_export(built, gates), *demanded, *champion(over_champion, gates))
+    return (*_export(built, gates), *built.contract, *demanded, *champion(over_champion, gates))
 
 
 def of_target(built: TargetResult, gates: Gates) -> Iterator[GateResult]:

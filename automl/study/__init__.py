@@ -7,6 +7,7 @@ from automl.study.evaluation import EvalSettings
 from automl.study.job import Job
 from automl.study.results import (
     Artifact,
+    Contract,
     Evidence,
     ExportResult,
     Gain,
@@ -35,6 +36,7 @@ from automl.study.trial import (
 __all__ = [
     "Answer",
     "Artifact",
+    "Contract",
     "EndReason",
     "Ending",
     "EvalSettings",

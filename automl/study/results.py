@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from automl.study.trial import Params
-from automl.study.verdict import Interval
+from automl.study.verdict import GateResult, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ class Target:
     """Largest loss of the objective against the weights, by the lower bound of the difference."""
     required: bool = False
     """A model whose artifact for this target is refused does not become champion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an inspection task allows: misses at a bounded over-kill rate."""
+
+    max_miss_rate: float
+    max_overkill_rate: float
+    per: Literal["image", "box"] = "image"
+    confidence: float = 0.95
+    """Of the exact upper bounds of both rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,8 @@ class ExportResult:
     """Confidence threshold of the served boxes: where F1 of the ONNX file on val is highest."""
     parity: Parity | None = None
     """The ONNX file against the weights."""
+    contract: tuple[GateResult, ...] = ()
+    """Gates of the contract, measured on the ONNX file."""
     targets: tuple[TargetResult, ...] = ()
 
     @property

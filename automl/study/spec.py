@@ -11,11 +11,12 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from automl.study.ladder import Cost, cost, ladder
-from automl.study.results import Gates, Target
+from automl.study.results import Contract, Gates, Target
 from automl.study.space import Alternatives, Choice, Integer, Parameter, Real, SearchSpace
 from automl.study.spec_parts import (
     MOST,
     ConfirmSpec,
+    ContractSpec,
     ExportSpec,
     GatesSpec,
     Part,
@@ -183,6 +184,8 @@ class StudySpec(Part):
     `{cpu: {format: openvino, precision: int8}}`."""
     tracking: TrackingSpec = TrackingSpec()
     gates: GatesSpec = GatesSpec()
+    contract: ContractSpec | None = None
+    """Miss rate and over-kill rate that the shipped model must hold on the judged split; null: none."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the search and of the trials."""
 
@@ -213,6 +216,11 @@ class StudySpec(Part):
     def laws(self) -> Gates:
         """Return the gates as a record."""
         return Gates(**self.gates.model_dump())
+
+    @property
+    def agreed(self) -> Contract | None:
+        """Return the contract as a record."""
+        return Contract(**self.contract.model_dump()) if self.contract else None
 
     @property
     def built_for(self) -> tuple[Target, ...]:

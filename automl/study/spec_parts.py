@@ -65,6 +65,20 @@ class TargetSpec(Part):
     """Refuse the model as champion if the artifact for this target is not built, or fails its gates."""
 
 
+class ContractSpec(Part):
+    """What an inspection task allows: a miss rate at an over-kill rate, each shown by an exact upper bound."""
+
+    max_miss_rate: Annotated[float, Field(gt=0, lt=1)]
+    """Maximum share of defects that are missed. Unit: 0 to 1."""
+    max_overkill_rate: Annotated[float, Field(gt=0, lt=1)]
+    """Maximum share over-killed; the served threshold is the lowest that holds it on val. Unit: 0 to 1."""
+    per: Literal["image", "box"] = "image"
+    """`image`: an image with boxes is missed if nothing is predicted in it, one without is over-killed if something is;
+    `box`: a box is missed if none of its class is predicted at IoU 0.50; predictions that match none are over-kill."""
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Confidence of the upper bounds."""
+
+
 class TrackingSpec(Part):
     """What TensorBoard shows of a trial beside its scalars. Has no influence on results."""
 
