@@ -145,10 +145,10 @@ def test_a_contract_that_the_images_cannot_show_is_told_before_anything_runs() -
         return list(preview_module._contract_warnings(spec_of(contract=agreed), data))
 
     assert warnings(max_miss_rate=0.005, max_overkill_rate=0.1) == [
-        "contract.max_miss_rate: 0.50% with 95% confidence needs at least 598 images with boxes in test, but it has 80: the "
-        "contract cannot be shown to hold; add images, or raise it",
-        "contract.max_overkill_rate: 10.00% with 95% confidence needs at least 29 images without boxes in test, but it has "
-        "20: the contract cannot be shown to hold; add images, or raise it",
+        "contract.max_miss_rate: 0.50% with 95% confidence needs at least 598 images with boxes in test, but it has 80: "
+        "the contract cannot be shown to hold; add images, or raise it",
+        "contract.max_overkill_rate: 10.00% with 95% confidence needs at least 29 images without boxes in test, but it "
+        "has 20: the contract cannot be shown to hold; add images, or raise it",
     ]
     assert warnings(max_miss_rate=0.05, max_overkill_rate=0.2) == []
     assert [line[:60] for line in warnings(max_miss_rate=0.03, max_overkill_rate=0.01, per="box")] == [
