@@ -42,7 +42,7 @@ from automl.study import Ending, EvalSettings, ExportResult, Job, Params, State,
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
-from automl.study.verdict import Interval
+from automl.study.verdict import GateResult, Interval
 from automl.trials import retrainings
 from automl.trials.job_clock import Stage
 
@@ -125,12 +125,13 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
     spec, folder = session.spec, session.folder / EXPORT
     if built.threshold is None:
         return built
-    threshold, gates, basis = built.threshold, (), "where F1 on val is highest"
+    threshold, basis = built.threshold, "where F1 on val is highest"
+    held: tuple[GateResult, ...] = ()
     shipped, weights = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
     if agreed := spec.agreed:
         threshold = contract.threshold(ImageStats.load(folder / VAL_STATS), agreed)
         _set_threshold(folder / EVALUATION, threshold)
-        gates, basis = contract.judge(shipped, threshold, agreed), "the lowest that holds the over-kill rate on val"
+        held, basis = contract.judge(shipped, threshold, agreed), "the lowest that holds the over-kill rate on val"
     LOG.info(f"served threshold: {threshold:g}, {basis}")
     at = Comparison(threshold, spec.objective, session.data.names, _resampling(spec))
     parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
@@ -140,7 +141,7 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
         images = staged_images(session.staged, "train")
         order = targets.Order(job, folder, quantization.calibration(images, seed=spec.seed), at, spec.laws)
         found = cluster.call(targets.build_all, (order, spec.built_for), slots)
-    return replace(built, parity=parity, targets=found, threshold=threshold, contract=gates)
+    return replace(built, parity=parity, targets=found, threshold=threshold, contract=held)
 
 
 def _set_threshold(path: Path, threshold: float) -> None:

@@ -14,6 +14,7 @@ from automl.pipeline import preview as preview_module
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.preview import Preview, Split, image_size
 from automl.pipeline.time_forecast import TimeForecast
+from automl.release import openvino_models
 from automl.study import Evidence, Params
 from automl.study.baseline import Baseline
 from automl.study.ladder import Cost
@@ -145,8 +146,8 @@ def test_a_contract_that_the_images_cannot_show_is_told_before_anything_runs() -
         return list(preview_module._contract_warnings(spec_of(contract=agreed), data))
 
     assert warnings(max_miss_rate=0.005, max_overkill_rate=0.1) == [
-        "contract.max_miss_rate: 0.50% with 95% confidence needs at least 598 images with boxes in test, but it has 80: "
-        "the contract cannot be shown to hold; add images, or raise it",
+        "contract.max_miss_rate: 0.50% with 95% confidence needs at least 598 images with boxes in test, but it has "
+        "80: the contract cannot be shown to hold; add images, or raise it",
         "contract.max_overkill_rate: 10.00% with 95% confidence needs at least 29 images without boxes in test, but it "
         "has 20: the contract cannot be shown to hold; add images, or raise it",
     ]
@@ -159,7 +160,7 @@ def test_a_contract_that_the_images_cannot_show_is_told_before_anything_runs() -
 
 def test_a_target_whose_packages_are_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of(targets={"cpu": {"format": "openvino"}})
-    assert list(preview_module._target_warnings(spec)) == [] or preview_module.openvino_models.missing()
-    monkeypatch.setattr(preview_module.openvino_models, "missing", lambda: ["nncf"])
+    assert list(preview_module._target_warnings(spec)) == [] or openvino_models.missing()
+    monkeypatch.setattr(openvino_models, "missing", lambda: ["nncf"])
     (warning,) = preview_module._target_warnings(spec)
     assert warning.startswith("targets: cpu: nncf must be installed where the study runs")
