@@ -10,6 +10,7 @@ from email.parser import BytesHeaderParser
 from typing import Final
 
 from automl.apps.serve.refusal import RequestError
+from automl.study.text import printable
 
 MOST_IMAGES: Final = 32
 """Images of one request."""
@@ -91,4 +92,4 @@ def _name(header: bytes) -> str:
     name = BytesHeaderParser().parsebytes(header).get_filename()
     if name is None:
         raise RequestError(422, f"{KIND}: each field must be a file with a filename; give thresholds in the query")
-    return name[:LONGEST_NAME]
+    return printable(name[:LONGEST_NAME])

@@ -72,3 +72,10 @@ def test_a_boundary_outside_the_law_is_told(more: str) -> None:
 
 def test_a_name_is_cut() -> None:
     assert len(multipart.files(part("a" * 1000, b"1") + b"--x--", b"x")[0].name) == 200
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"filename=", b"filename*=", b"filename*0=", b'filename="']))
+def test_a_name_of_any_bytes_can_be_written_in_an_answer(name: bytes, key: bytes) -> None:
+    content = b"--x\r\nContent-Disposition: form-data; " + key + name.replace(b"\r\n", b"") + b"\r\n\r\n1\r\n--x--"
+    with suppress(RequestError):
+        multipart.files(content, b"x")[0].name.encode()
