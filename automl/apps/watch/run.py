@@ -120,9 +120,9 @@ def deliver(
     ended = False
     try:
         for record in found:
-            show(record)
             for delivery in deliveries:
                 delivery.put(record)
+            show(record)  # last: what is seen is delivered, whenever the user stops
         ended = True
     finally:
         seconds = FLUSH_SECONDS if ended else STOP_SECONDS

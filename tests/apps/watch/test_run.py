@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from automl.apps.watch.frames import Frame
 from automl.storage.registry import Registry
 from tests import detectors
 from tests.apps.predict.test_run import image, scene, video
+from tests.rtsp_camera import camera
 
 
 @pytest.fixture
@@ -149,3 +151,22 @@ def test_a_watch_that_is_stopped_delivers_what_it_has_printed(registry: Registry
             process.send_signal(how)
             assert process.wait(30) == 130
     assert bodies == [json.loads(line)]
+
+
+@pytest.mark.slow
+def test_a_camera_is_watched_and_its_password_is_in_no_output(registry: Registry) -> None:
+    command = "from automl.apps.cli import app; app()"
+    with camera(login="admin:secret", seconds=0.02) as source:
+        words = [sys.executable, "-c", command, "watch", str(registry.folder), "env:CAMERA"]
+        given = {**os.environ, "CAMERA": f"rtsp://admin:secret@127.0.0.1:{source.port}/live"}
+        with subprocess.Popen(words, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(20)]
+            process.terminate()
+            _, told = process.communicate(timeout=30)
+    found = [json.loads(line) for line in lines]
+    assert {one["source"] for one in found} == {f"rtsp://***@127.0.0.1:{source.port}/live"}
+    assert [one["frame"] for one in found] == sorted({one["frame"] for one in found})
+    assert all(one["boxes"][0]["box"][0] == pytest.approx(8 * (one["frame"] % 8), abs=1) for one in found)
+    assert "connected, frames of 64 x 64 pixels" in told
+    assert "secret" not in told + "".join(lines)
