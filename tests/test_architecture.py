@@ -52,6 +52,7 @@ KEYS = {
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
     "retention.": ["keep", "quota_gb"],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
+    "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
 }
 

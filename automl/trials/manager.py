@@ -166,6 +166,7 @@ class TrialManager:
         loss = replace(loss, epoch=trial.epoch)
         self.journal.lost(number, loss)
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
+        self.listeners.on_loss(trial)
         if ending := self._live.ending_after(trial.losses):
             lease.acquire(self.frame.folder_of(trial))  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
