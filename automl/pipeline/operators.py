@@ -17,7 +17,7 @@ from automl.study.errors import AutomlError, Interrupted
 from automl.tracking import status, study_status
 from automl.tracking.mlflow.client import Client
 from automl.tracking.mlflow.exporter import Exporter, Overview, Target
-from automl.tracking.mlflow.runs import STATE, Training
+from automl.tracking.mlflow.runs import LONGEST_VALUE, STATE, Training
 
 STUDY_ID: Final = "study_id"
 """Journal key of the id by which a server finds the runs of the study again."""
@@ -96,6 +96,7 @@ def _overview(session: Session, status_now: str) -> Overview:
         "automl.version": str(verdict.version or ""),
         "automl.shipped": shipped.name if shipped else "",
     }
+    tags = {name: value[:LONGEST_VALUE] for name, value in tags.items() if value}
     metrics = {f"shipped/{verdict.split}/{spec.objective}": shipped.score.value} if shipped else {}
     files = {name: session.folder / name for name in (VERDICT, REPORT)}
     return Overview("FINISHED", tags, params, metrics, files)

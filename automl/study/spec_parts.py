@@ -30,7 +30,7 @@ class ConfirmSpec(Part):
 
 
 class RetentionSpec(Part):
-    """Which weights are kept. These keys, `tracking.mlflow` and `confirm.retrainings` may be changed in a begun study."""
+    """Which weights are kept. These, `tracking.mlflow` and `confirm.retrainings` may be changed after a study began."""
 
     keep: Annotated[int, Field(ge=1, le=MOST)] = 5
     """Number of best ended trials whose weights are kept; the others keep curves, params and log. Unit: trials."""

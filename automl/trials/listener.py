@@ -1,7 +1,7 @@
 """Listeners of the trial managers: called for each event of a trial, after it is in the journal.
 
-`pipeline` registers diagnosis, TensorBoard writer, Prometheus metrics and MLflow exporter, and passes the live table and
-the status table of `tracking`. Log lines go to the standard library's logger `automl`.
+`pipeline` registers diagnosis, TensorBoard writer, Prometheus metrics and MLflow exporter, and passes the live table
+and the status table of `tracking`. Log lines go to the standard library's logger `automl`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

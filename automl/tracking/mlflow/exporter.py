@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from automl.storage.layout import TRIALS
@@ -24,7 +23,6 @@ LOG: Final = logging.getLogger(__name__)
 
 PAUSES: Final = (2.0, 5.0, 15.0, 60.0)
 """Seconds between attempts to reach a server that is away; the last one repeats."""
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 TERMINAL: Final = frozenset({"FINISHED", "FAILED", "KILLED"})
 SHAPES: Final = (LookupError, TypeError, ValueError, AttributeError)
 """Errors on reading an answer that has another shape than MLflow's."""
@@ -36,10 +34,10 @@ class Overview:
 
     status: str
     """One of MLflow's."""
-    tags: Mapping[str, str] = NOTHING
-    params: Mapping[str, str] = NOTHING
-    metrics: Mapping[str, float] = NOTHING
-    files: Mapping[str, Path] = NOTHING
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
     """Artifacts by name."""
 
 
@@ -161,12 +159,13 @@ class Exporter:
         failures = 0
         while (item := self._next()) is not None:
             name, wanted = item
+            last = self._ending.is_set()
             if self._attempt(name, wanted):
                 failures = 0
                 continue
             with self._changed:
                 self._pending = {name: wanted} | self._pending  # a newer snapshot, if any, takes its place
-            if self._ending.is_set() and failures:
+            if last:
                 return
             self._ending.wait(self.pauses[min(failures, len(self.pauses) - 1)])
             failures += 1
