@@ -99,8 +99,7 @@ class TrialManager:
         if len(self._live) >= self.frame.concurrent or self.over or not self._make_room():
             return None
         again = bool(self._waiting)
-        number = self._waiting.popleft() if again else self._next_trial()
-        if number is None:
+        if (number := self._waiting.popleft() if again else self._next_trial()) is None:
             return None
         trial = self._trials[number]
         job = self._live.start(self.job(trial))
