@@ -46,7 +46,7 @@ def test_a_study_of_many_sessions_is_sent_whole_and_nothing_twice(tmp_path: Path
         session.spec = spec_for(server)
         for status in (0, 503, 0, 503):
             server.status = status
-            with pytest.raises(Interrupted, match="^$"):
+            with pytest.raises(Interrupted, match=r"^$"):
                 play(session, epochs=4)
         server.status = 0
         play(session, epochs=1000)
