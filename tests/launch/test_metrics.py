@@ -36,6 +36,8 @@ COLUMNS = 24
 WINDOW = "20s"
 """In place of Grafana's own interval, which is four scrapes."""
 OF_GPUS = "ray_node_g"
+STAYS = 6.0
+"""Seconds; three times as long as Ray keeps a gauge that its process does not report."""
 TRIALS, EPOCHS = 4, 4
 DESCRIPTION = {
     "name": "watched", "model": tiny_trainer.MODEL, "budget": {"trials": TRIALS},
@@ -93,6 +95,11 @@ def test_it_shows_every_metric_and_no_other() -> None:
     counters = {f"{EXPORTED_PREFIX}{name}_total" for name in COUNTERS}
     ours = {f"{EXPORTED_PREFIX}{name}" for name in GAUGES} | counters
     assert set(re.findall(rf"{EXPORTED_PREFIX}\w+", " ".join(expressions()))) == ours
+
+
+def times(series: list[dict[str, Any]]) -> list[float]:
+    """Return the times of all samples."""
+    return sorted({float(at) for one in series for at, _ in one["values"]})
 
 
 def free_port() -> int:
@@ -192,6 +199,9 @@ def test_every_query_of_the_dashboard_returns_data_of_a_real_study(
     epochs = prometheus.series('ray_automl_epochs_total{kind="trial"}', since=began)
     values = [float(value) for one in epochs for _, value in one["values"]]
     assert all(before <= after for before, after in pairwise(values))
+    # Gauges stay while nothing sets them: those of trials are exported during the confirmation.
+    confirming = times(prometheus.series('ray_automl_trainings{kind="retraining",state="RUNNING"} > 0', since=began))
+    assert times(prometheus.series('ray_automl_trainings{kind="trial"}', since=began))[-1] >= confirming[0] + STAYS
     labels = {label for one in prometheus.series('{__name__=~"ray_automl_.*"}', since=began) for label in one["metric"]}
     assert {"study", "kind", "state", "cause", "objective"} <= labels
     assert not {"trial", "number"} & labels
