@@ -98,6 +98,7 @@ class Exporter:
 
     def start(self, trainings: Iterable[Training]) -> None:
         """Start to send, beginning with the trainings of earlier sessions."""
+        LOG.info(f"{self._shown}: runs are sent to the experiment {self.target.experiment}")
         self._pending[""] = self.overview
         self._pending |= {training.name: training for training in trainings}
         self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
