@@ -57,6 +57,7 @@ def reference() -> str:
         if "$ref" in field:
             model = field["$ref"].rpartition("/")[2]
             parts += _section(f"`{name}`", f"{name}.", model, inner)
+    parts += _optional_sections("", schema["properties"], inner)
     for model in SPACES:
         kind = "range" if model == "RangeSpec" else "choice"
         parts += _section(f"`space`: a {kind}", "space.*.", model, inner)
@@ -67,7 +68,12 @@ def _section(title: str, prefix: str, model: str, inner: Schema) -> Iterator[str
     yield f"## {title}\n"
     yield f"{inspect.getdoc(_class_of(model))}\n"
     yield _table(prefix, model, inner[model]["properties"], inner[model])
-    for name, field in inner[model]["properties"].items():
+    yield from _optional_sections(prefix, inner[model]["properties"], inner)
+
+
+def _optional_sections(prefix: str, fields: Schema, inner: Schema) -> Iterator[str]:
+    """Yield the sections of parts that may be null."""
+    for name, field in fields.items():
         for option in field.get("anyOf", ()):
             if "$ref" in option and (part := option["$ref"].rpartition("/")[2]) not in SPACES:
                 yield from _section(f"`{prefix}{name}`", f"{prefix}{name}.", part, inner)
