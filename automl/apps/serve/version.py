@@ -15,7 +15,7 @@ from automl.apps.serve.detector import Detector
 from automl.apps.serve.images import decode
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import Thresholds, recorded
-from automl.storage.layout import EVALUATION, ONNX, SMOKE
+from automl.storage.layout import EVALUATION, SMOKE
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
 
@@ -54,7 +54,7 @@ def load(registry: Registry, version: int | str) -> Served:
     detector = Detector(backend)
     for path, content in _smoke_pictures(folder, manifest):
         _smoke(detector, path, content)
-    return Served(registry.name, number, folder / ONNX, manifest, detector, thresholds)
+    return Served(registry.name, number, Path(backend.source), manifest, detector, thresholds)
 
 
 def _smoke_pictures(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[Path, bytes]]:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +30,13 @@ def picture(height: int = 20, width: int = 30, kind: str = ".png") -> bytes:
     return content.tobytes()
 
 
+class Loaded(NamedTuple):
+    """Stands in for a backend."""
+
+    source: str
+    content: bytes
+
+
 class FakeDetector:
     """Stands in for the ONNX session; one sure box and one that is not."""
 
@@ -37,8 +44,8 @@ class FakeDetector:
     names: ClassVar[dict[int, str]] = {0: "hole"}
     loaded: ClassVar[list[bytes]] = []
 
-    def __init__(self, content: bytes) -> None:
-        self.loaded.append(content)
+    def __init__(self, backend: Loaded) -> None:
+        self.loaded.append(backend.content)
 
     def detect(self, found: np.ndarray[Any, Any], wanted: Thresholds) -> list[dict[str, Any]]:
         assert (found.dtype, found.ndim) == (np.uint8, 3)
@@ -47,7 +54,7 @@ class FakeDetector:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeDetector]:
-    monkeypatch.setattr(version, "opened", lambda _folder, read: read("model.onnx"))
+    monkeypatch.setattr(version, "opened", lambda folder, read: Loaded(str(folder / "model.onnx"), read("model.onnx")))
     monkeypatch.setattr(version, "Detector", FakeDetector)
     FakeDetector.loaded.clear()
     return FakeDetector
@@ -125,7 +132,7 @@ def test_a_request_keeps_the_version_with_which_it_began(registry: Registry, fak
             held.poll()
             return super().detect(found, wanted)
 
-    held.current = replace(held.current, detector=Slow(b""))  # type: ignore[arg-type]
+    held.current = replace(held.current, detector=Slow(Loaded("", b"")))  # type: ignore[arg-type]
     with TestClient(service.app(held), base_url=HERE) as opened:
         first, second = (opened.post("/predict", content=picture()) for _ in range(2))
     assert [answer.json()["version"] for answer in (first, second)] == [1, 2]
