@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from automl.storage.boxes import Boxes
 from automl.storage.detections import ImageStats
@@ -31,13 +31,15 @@ class ShippedModel:
     """Confidence above which its boxes are served."""
     iou: float = DEFAULT_IOU
     """IoU threshold of its non-maximum suppression."""
+    recorded: bool = False
+    """Whether the evaluation record names the threshold."""
     boxes: Boxes | None = None
     matches: Matches | None = None
     """None where the detections were kept without boxes."""
 
     @classmethod
-    def of(cls, stats: ImageStats, verdict: Verdict, settings: Mapping[str, float]) -> Self:
-        """Match the detections, where their boxes are kept; `settings` are `threshold` and `iou`."""
+    def of(cls, stats: ImageStats, verdict: Verdict, settings: Mapping[str, Any]) -> Self:
+        """Match the detections, where their boxes are kept; `settings` are those of `served`."""
         return cls(
             name=verdict.shipped.name if verdict.shipped else verdict.side,
             split=verdict.split,
@@ -81,13 +83,12 @@ def load(paths: Iterable[Path]) -> tuple[list[ImageStats], list[Path]]:
     return found, damaged
 
 
-def served(folder: Path) -> dict[str, float]:
-    """Return the served `threshold` and the `iou` of suppression in a study's evaluation record, else the defaults."""
+def served(folder: Path) -> dict[str, Any]:
+    """Return `threshold`, `iou` and `recorded` of a `ShippedModel` by the evaluation record, else the defaults."""
     try:
         record = json.loads((folder / EXPORT / EVALUATION).read_text(encoding="utf-8"))
-        known = [record.get("threshold"), record.get("conf"), DEFAULT_THRESHOLD]
-        threshold = next(float(value) for value in known if value is not None)
-        return {"threshold": threshold, "iou": float(record.get("iou") or DEFAULT_IOU)}
+        known = [float(value) for name in ("threshold", "conf") if (value := record.get(name)) is not None]
+        threshold = known[0] if known else DEFAULT_THRESHOLD
+        return {"threshold": threshold, "iou": float(record.get("iou") or DEFAULT_IOU), "recorded": bool(known)}
     except (OSError, ValueError, TypeError, AttributeError):
         return {"threshold": DEFAULT_THRESHOLD, "iou": DEFAULT_IOU}
-
