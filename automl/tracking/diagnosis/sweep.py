@@ -35,6 +35,8 @@ class Sweep:
 
     boxes: int
     """Ground-truth boxes."""
+    found: FloatArray
+    """Detections above each threshold."""
     precision: FloatArray
     """0 where nothing is found."""
     recall: FloatArray
@@ -54,6 +56,7 @@ class Sweep:
         truths = int(theirs.sum())
         return cls(
             boxes=truths,
+            found=found,
             precision=hits / np.maximum(found, 1),
             recall=hits / max(truths, 1),
             f1=2 * hits / np.maximum(found + truths, 1),

@@ -116,7 +116,7 @@ EVIDENCE: Final[Mapping[str, str]] = {
 SWING: Final = "swing "
 """Begin of the evidence of an oscillation; the tag of the loss follows."""
 SWING_CHINESE: Final = "振荡幅度"
-NAME: Final = re.compile(r"(?<![A-Za-z])[a-z][a-z0-9_./]*(?![A-Za-z0-9])")
+NAME: Final = re.compile(r"(?<![A-Za-z])([a-z][a-z0-9_./]*)(?![A-Za-z0-9])")
 """A name of a setting or a tag in a Chinese text."""
 
 
@@ -137,7 +137,11 @@ def coded(text: str) -> Markup:
     >>> str(coded("降低 lr0"))
     '降低 <code>lr0</code>'
     """
-    return Markup(NAME.sub(lambda name: f"<code>{name[0]}</code>", str(escape(text))))
+    parts = [
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(NAME.split(text))
+    ]
+    return Markup("").join(parts)
 
 
 def _key(key: str) -> Markup:

@@ -68,14 +68,10 @@ def all_classes(model: ShippedModel, words: Words) -> Figure:
     """Return precision, recall and F1 of all classes together over the threshold."""
     sweep = Sweep.of(model.stats)
     figure, axes = frame(4.6, 3.1)
-    drawn = (
-        ("precision", sweep.precision, "#3b6fb6"),
-        ("recall", sweep.recall, "#d98200"),
-        ("f1_short", sweep.f1, GREEN),
-    )
-    for key, curve, colour in drawn:
-        drawn = np.where((sweep.precision > 0) | (GRID < model.threshold), curve, np.nan)[::STEP]
-        axes.plot(GRID[::STEP], drawn, color=colour, linewidth=1.8, label=words.plain(key))
+    precision = np.where(sweep.found > 0, sweep.precision, np.nan)
+    curves = {"precision": (precision, BLUE), "recall": (sweep.recall, ORANGE), "f1_short": (sweep.f1, GREEN)}
+    for key, (curve, colour) in curves.items():
+        axes.plot(GRID[::STEP], curve[::STEP], color=colour, linewidth=1.8, label=words.plain(key))
     _dot(axes, sweep.best, GREEN)
     _finish(axes, model, words)
     return figure
