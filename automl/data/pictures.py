@@ -250,7 +250,7 @@ def colour(path: Path, content: bytes) -> NDArray[np.uint8] | None:
         return None
     if decoded is None:
         return None
-    return np.asarray(decoded >> 8 if decoded.dtype == np.uint16 else decoded, dtype=np.uint8)
+    return np.asarray(decoded // 256 if decoded.dtype == np.uint16 else decoded, dtype=np.uint8)
 
 
 def _colour_tiff(packed: NDArray[np.uint8]) -> Gray | None:

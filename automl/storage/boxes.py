@@ -66,7 +66,7 @@ def overlaps(first: FloatArray, second: FloatArray) -> FloatArray:
     common = np.clip(high - low, 0, None).prod(axis=2)
     areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (first, second)]
     whole = areas[0][:, None] + areas[1][None, :] - common
-    return np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
+    return np.asarray(np.divide(common, whole, out=np.zeros_like(common), where=whole > 0), np.float64)
 
 
 def _stored(boxes: FloatArray) -> NDArray[np.uint16]:

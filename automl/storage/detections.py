@@ -86,7 +86,7 @@ class ImageStats:
         """Write an .npz archive without pickled objects."""
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name), kind) for name, kind in ARRAYS.items()}
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays, **(self.boxes.arrays() if self.boxes else {}))
+        np.savez_compressed(buffer, **arrays | (self.boxes.arrays() if self.boxes else {}))
         files.write_bytes(path, buffer.getvalue())
 
     @classmethod

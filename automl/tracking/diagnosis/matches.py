@@ -38,7 +38,7 @@ class Matches:
 
     def hits(self, kept: BoolArray) -> BoolArray:
         """Return (detections,) True for those kept that found a box."""
-        return kept & (self.truth != NONE)
+        return np.asarray(kept & (self.truth != NONE), np.bool_)
 
     def missed(self, kept: BoolArray) -> BoolArray:
         """Return (ground-truth boxes,) True for those that no kept detection found."""

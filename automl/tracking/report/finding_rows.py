@@ -68,10 +68,10 @@ def rows(findings: Sequence[Finding], words: Words, folders: Mapping[str, Path])
 def _row(finding: Finding, words: Words) -> FindingRow:
     where = _where(finding, words)
     if words.language is Language.EN or finding.name not in FINDINGS:
-        parts = (words.quoted(text) for text in (finding.name, finding.text, finding.advice))
-        return FindingRow(where, *parts)
-    name, advice = FINDINGS[finding.name]
-    return FindingRow(where, name, evidence(finding), coded(advice))
+        name, text, advice = (words.quoted(part) for part in (finding.name, finding.text, finding.advice))
+        return FindingRow(where, name, text, advice)
+    chinese, change = FINDINGS[finding.name]
+    return FindingRow(where, chinese, evidence(finding), coded(change))
 
 
 def _where(finding: Finding, words: Words) -> Markup:

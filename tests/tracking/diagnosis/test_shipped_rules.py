@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from automl.tracking.diagnosis import shipped_rules
+from automl.tracking.diagnosis.detections import BACKGROUND
 from automl.tracking.diagnosis.finding import Finding
 from tests.tracking.diagnosis.scenes import Scene, scene, square
 
@@ -34,16 +35,21 @@ def without_boxes() -> Scene:
 
 def as_another() -> Scene:
     made = scene()
-    return Scene(
-        made.images, [(image, 0 if image % 2 else kind, *rest) for image, kind, *rest in made.found], made.truth
-    )  # type: ignore[arg-type]
+    found = [(image, 0 if image % 2 else kind, conf, box) for image, kind, conf, box in made.found]
+    return Scene(made.images, found, made.truth)
 
 
 def everywhere() -> Scene:
     made, draw = scene(), np.random.default_rng(1)
     for image in range(made.images):
         made.found += [
-            (image, 0, float(draw.uniform(0.3, 0.9)), square(*draw.uniform(0.0, 0.97, 2), 0.02)) for _ in range(5)
+            (
+                image,
+                0,
+                float(draw.uniform(0.3, 0.9)),
+                square(float(draw.uniform(0.0, 0.97)), float(draw.uniform(0.0, 0.97)), 0.02),
+            )
+            for _ in range(5)
         ]
     return made
 
@@ -67,7 +73,7 @@ FAULTS: dict[tuple[str, str], Callable[[], Scene]] = {
     (shipped_rules.TOO_LOW, "hole"): many_false,
     (shipped_rules.FEATURES, "spot"): without_boxes,
     (shipped_rules.CONFUSED, "spot"): as_another,
-    (shipped_rules.BACKGROUND, ""): everywhere,
+    (BACKGROUND, ""): everywhere,
     (shipped_rules.SAME_PLACE, ""): at_one_place,
     (shipped_rules.DUPLICATES, ""): repeated,
 }
