@@ -150,6 +150,33 @@ def text(tag: str, markdown: str) -> Summary:
     return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)])
 
 
+def params_table(
+    searched: Mapping[str, Any], fixed: Mapping[str, Any], defaults: Mapping[str, Any], *, seed: int
+) -> str:
+    """Return a markdown table of a trial's settings: searched ones, then fixed ones, and the defaults that they change.
+
+    Settings that are not in it have the trainer's default.
+    """
+    rows = [(name, value, "searched") for name, value in searched.items()]
+    rows += [("seed", seed, "by trial")]
+    rows += [(name, value, "fixed") for name, value in fixed.items() if name not in searched]
+    lines = [
+        f"| {name} | {value} | {kind} | {_default(defaults, name, value)} |" for name, value, kind in rows
+    ]  # fmt: skip
+    return "\n".join(["| param | value | set by | default |", "| --- | --- | --- | --- |", *lines])
+
+
+def _default(defaults: Mapping[str, Any], name: str, value: object) -> str:
+    """Return the default that a value changes, `=` where it is the same, empty where there is none."""
+    if name not in defaults or name == "seed":
+        return ""
+    default = defaults[name]
+    same = (
+        type(default)(value) == default if isinstance(default, float) and isinstance(value, int) else value == default
+    )
+    return "=" if same else f"changed from {default}"
+
+
 def table(values: Mapping[str, Any], *, title: str = "param") -> str:
     """Return a markdown table of names and values."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in values.items())
