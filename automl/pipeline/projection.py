@@ -58,5 +58,5 @@ def _job(study: Path, folder: Path) -> Job:
 def _why(folders: list[Path]) -> str:
     """Return why there are no weights, and which trials have them."""
     there = [str(number) for number, folder in enumerate(folders) if (folder / BEST).is_file()]
-    has = f"trials {', '.join(there)} have weights" if there else "no trial has weights yet"
+    has = f"trials with weights: {', '.join(there)}" if there else "no trial has weights yet"
     return f"it has none: it validated no epoch, or `retention` deleted them; {has}"

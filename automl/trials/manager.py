@@ -116,7 +116,7 @@ class TrialManager:
             return Answer.STOP
         if number in self._paused:
             return Answer.PAUSE  # resent: the worker may have missed it
-        if measurement.epoch > trial.epoch:
+        if new := measurement.epoch > trial.epoch:
             trial = self._recorded(trial, measurement, node)
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
@@ -125,7 +125,7 @@ class TrialManager:
             decision = Decision(Answer.STOP, reason, EndReason.BUDGET)
         if decision and decision.answer is Answer.STOP:
             self.ended(number, Ending(pruned=decision.reason, kind=decision.kind))
-        elif decision:
+        elif decision and (new or decision.answer is Answer.PAUSE):  # a resumed worker sends earlier epochs again
             self._log_decision(trial, decision)
         return decision.answer if decision else Answer.CONTINUE
 
