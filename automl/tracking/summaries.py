@@ -107,7 +107,7 @@ def space_record(space: SearchSpace, metric: str) -> Summary:
         summary_v2.Metric(metric, display_name=f"last {short}"),
         summary_v2.Metric("val/map50", display_name="last map50"),
         summary_v2.Metric("val/loss", display_name="val loss"),
-        summary_v2.Metric(OUTCOME, display_name="outcome (1 completed, 0 pruned, -1 failed)"),
+        summary_v2.Metric(OUTCOME, display_name="outcome", description="1 completed, 0 pruned, -1 failed"),
     ]
     parameters = [summary_v2.HParam(name, _domain(kind)) for name, kind in space.parameters.items()]
     return summary_v2.hparams_config_pb(hparams=parameters, metrics=metrics)

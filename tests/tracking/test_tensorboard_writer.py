@@ -93,21 +93,13 @@ def test_a_trial_has_its_row_from_its_start(tmp_path: Path) -> None:
 
 
 def test_params_and_seed_are_readable_as_text(tmp_path: Path) -> None:
-    settings = BoardSettings(
-        metric=METRIC, fixed={"batch": 8, "lr0": 0.3, "cache": "ram"}, about={"code": "commit 1a2b"},
-        defaults={"lr0": 0.02, "batch": 8, "seed": 0},
-    )  # fmt: skip
-    board = Board(tmp_path, mixed_space(), settings)
+    board = Board(tmp_path, mixed_space(), BoardSettings(metric=METRIC, fixed={"batch": 8}, about={"code": "1a2b"}))
     board.on_start(trial_of(3, params={"lr0": 0.01}), tmp_path / "0003")
     board.close()
     texts = read(tmp_path / "0003").texts
-    assert texts["params"].split("\n")[2:] == [
-        "| lr0 | 0.01 | searched | changed from 0.02 |",
-        "| seed | 3 | by trial |  |",
-        "| batch | 8 | fixed | = |",
-        "| cache | ram | fixed |  |",
-    ]
-    assert "| code | commit 1a2b |" in texts["fingerprints"]
+    assert "| lr0 | 0.01 | searched |" in texts["params"]
+    assert "| seed | 3 | by trial |" in texts["params"]
+    assert "| code | 1a2b |" in texts["fingerprints"]
 
 
 @pytest.mark.parametrize(
