@@ -5,11 +5,11 @@ RoIAlign (He et al. 2017, "Mask R-CNN", arXiv:1703.06870) reads each box from ev
 the head decides on, with the surroundings that the network has seen.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -43,14 +43,12 @@ def object_features(weights: Path, job: Job, *, split: str, most: int) -> Object
     from automl.trainers.yolo.pooling_class import PoolingValidator
 
     wanted, pooled = overrides(job, weights.parent), Pooled(most)
-    place = job.folder / "project"
-    with out_of_memory.named(lambda: wanted["batch"]):
+    with TemporaryDirectory(prefix="automl-features-") as place, out_of_memory.named(lambda: wanted["batch"]):
         vendor.YOLO(weights, task="detect").val(
             validator=partial(PoolingValidator, pooled=pooled),
             data=job.data, split=split, batch=wanted["batch"], rect=False, plots=False, device=wanted["device"],
-            workers=wanted["workers"], verbose=False, save_dir=str(place), **validation_arguments(evaluation(job)),
+            workers=wanted["workers"], verbose=False, save_dir=place, **validation_arguments(evaluation(job)),
         )  # fmt: skip
-    shutil.rmtree(place, ignore_errors=True)
     return pooled.found()
 
 
