@@ -170,11 +170,7 @@ def _default(defaults: Mapping[str, Any], name: str, value: object) -> str:
     """Return the default that a value changes, `=` where it is the same, empty where there is none."""
     if name not in defaults or name == "seed":
         return ""
-    default = defaults[name]
-    same = (
-        type(default)(value) == default if isinstance(default, float) and isinstance(value, int) else value == default
-    )
-    return "=" if same else f"changed from {default}"
+    return "=" if value == defaults[name] else f"changed from {defaults[name]}"
 
 
 def table(values: Mapping[str, Any], *, title: str = "param") -> str:
