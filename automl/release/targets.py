@@ -78,7 +78,7 @@ def build(order: Order, target: Target) -> TargetResult:
         _latency(model),
         tuple(in_float),
     )
-    return target_record.write(order.folder, built, inputs=inputs)
+    return target_record.write(order.folder, built, inputs=inputs, metadata=facts(order.folder / ONNX))
 
 
 def _model(order: Order, target: Target, place: Path) -> tuple[Any, list[str]]:
