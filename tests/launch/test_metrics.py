@@ -190,7 +190,7 @@ def test_every_query_of_the_dashboard_returns_data_of_a_real_study(
     trials = Journal.read(study, metric=METRIC).trials()
     assert most('ray_automl_trainings_asked{kind="trial"}') == TRIALS
     assert most('ray_automl_trainings{state="RUNNING",kind="trial"}') == 2
-    assert most("ray_automl_trainings_queued") == TRIALS
+    assert 1 <= most("ray_automl_trainings_queued") <= TRIALS  # the first scrape may come after the first trials start
     completed = sum(trial.state is State.COMPLETED for trial in trials)
     assert most('ray_automl_trainings{state="COMPLETED",kind="trial"}') == completed
     best = max(value for trial in trials if (value := trial.best(METRIC)) is not None)
