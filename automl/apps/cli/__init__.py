@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from automl.apps.cli import data_verbs, description_verbs, registry_verbs, study_verbs
+from automl.apps.cli import data_verbs, description_verbs, detection_verbs, registry_verbs, study_verbs
 
 DISTRIBUTION: Final = "yolo-automl-ray"
 """Name on the package index; the import package and the command are named `automl`."""
@@ -31,6 +31,8 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("history", registry_verbs.history),
     ("export", registry_verbs.export),
     ("serve", registry_verbs.serve),
+    ("predict", detection_verbs.predict),
+    ("watch", detection_verbs.watch),
 )
 """Verbs, in the order of `automl --help`."""
 

@@ -37,6 +37,14 @@ StudyFolder = Annotated[
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Registry folder, models/<name>, or its name in the storage.")
 ]
+ModelVersion = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL[@VERSION]",
+        help="Registry folder, models/<name>, or its name in the storage; @ and a version number or an alias "
+        "(champion, challenger, previous) select a version. Default: @champion.",
+    ),
+]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 AllowedHosts = Annotated[

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from automl.apps.serve import __main__ as process
+from automl.apps.serve.follower import opened
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
+from tests import detectors
 from tests.builders import written
 
 
@@ -58,3 +60,12 @@ def test_a_model_that_cannot_be_loaded_is_one_message(tmp_path: Path, capsys: py
 def test_the_serving_process_brings_in_no_training() -> None:
     code = "import sys, automl.apps.serve.__main__; print({'torch', 'ray', 'ultralytics', 'optuna'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize(("reference", "alias"), [("champion", "champion"), ("1", "")])
+def test_an_alias_is_followed_and_a_number_is_fixed(tmp_path: Path, reference: str, alias: str) -> None:
+    held = opened(detectors.registered(tmp_path, 1.0).folder, reference)
+    assert (held.current.number, held.alias) == (1, alias)
+    told = process.startup_message(held, "127.0.0.1", 8000)
+    assert told.startswith("boards version 1: ready at http://127.0.0.1:8000\n")
+    assert told.endswith("  follows   the alias champion" if alias else "  follows   no alias: this version is fixed")
