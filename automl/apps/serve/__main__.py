@@ -74,7 +74,7 @@ def main(given: list[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         with bound(wanted.host, wanted.port) as listener:
-            serving = opened(Path(wanted.model), wanted.version)
+            serving = opened(Path(wanted.model), wanted.version, target=wanted.target)
             hosts = Hosts(wanted.host, wanted.allowed_host)
             listen(listener, wanted.host)
             print(startup_message(serving, wanted.host, listener.getsockname()[1]), flush=True)
@@ -89,7 +89,7 @@ def main(given: list[str] | None = None) -> int:
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="automl serve")
     parser.add_argument("model")
-    for option, default in (("--version", "champion"), ("--host", "127.0.0.1")):
+    for option, default in (("--version", "champion"), ("--host", "127.0.0.1"), ("--target", "")):
         parser.add_argument(option, default=default)
     parser.add_argument("--port", default=8000, type=int)
     parser.add_argument("--poll", default=POLL_SECONDS, type=float)
