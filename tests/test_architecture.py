@@ -25,6 +25,7 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 
 OPTIONS = {
     "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
+    "dashboard": ["--host", "--port", "--storage", "study"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
@@ -41,6 +42,7 @@ OPTIONS = {
         "model",
         "path",
     ],
+    "project": ["--points", "--storage", "study", "trial"],
     "promote": ["--json", "--storage", "--version", "--why", "model"],
     "report": ["--lang", "--storage", "study"],
     "resume": ["--address", "--fewer-gpus", "--storage", "study"],
@@ -62,6 +64,7 @@ OPTIONS = {
     "status": ["--json", "--storage", "--watch", "study"],
     "studies": ["--data", "--json", "--storage"],
     "tensorboard": ["--host", "--port", "--storage", "study"],
+    "verify": ["--json", "--storage", "model"],
     "watch": [
         "--conf",
         "--iou",
@@ -77,7 +80,6 @@ OPTIONS = {
         "model",
         "source",
     ],
-    "verify": ["--json", "--storage", "model"],
 }
 
 KEYS = {

@@ -65,9 +65,7 @@ def test_a_version_is_loaded_with_its_target(tmp_path: Path) -> None:
 
 def test_a_version_without_the_target_says_which_it_has(tmp_path: Path) -> None:
     (tmp_path / "target-igpu.xml").write_text("")
-    with pytest.raises(
-        RegistryError, match="must contain the artifact of target cpu, but contains those of igpu; a ver"
-    ):
+    with pytest.raises(RegistryError, match="artifact of target cpu, but contains those of igpu; a ver"):
         opened(tmp_path, lambda _name: None, target="cpu")
 
 
