@@ -19,6 +19,7 @@ from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
 from automl.apps.serve.thresholds import Thresholds
 from automl.study.errors import AutomlError, RegistryError
+from automl.study.text import lines
 
 USER_ERROR: Final = 2
 
@@ -79,10 +80,10 @@ def main(given: list[str] | None = None) -> int:
             served = service.load(Registry(wanted.model).stored, number_or_alias(wanted.version))
             hosts = Hosts(wanted.host, wanted.allowed_host)
             listen(listener, wanted.host)
-            print(startup_message(served, wanted.host, listener.getsockname()[1]), flush=True)
+            print(lines(startup_message(served, wanted.host, listener.getsockname()[1])), flush=True)
             run(service.app(served, hosts, Limits(wanted.max_pixels)), listener)
     except AutomlError as error:
-        print(f"automl: {error}", file=sys.stderr)
+        print(f"automl: {lines(str(error))}", file=sys.stderr)
         return USER_ERROR
     return 0
 
