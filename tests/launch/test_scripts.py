@@ -223,6 +223,45 @@ def test_a_submission_of_a_spec_that_would_not_travel_is_refused(shell: Shell, t
     assert f"{spec}: must be a spec in {TREE}" in said
 
 
+FOLLOWED = """#!{python}
+import sys
+job = sys.argv[sys.argv.index("--submission-id") + 1]
+how = {how!r}
+said = f"Job {{job!r}} {{how}}"
+print("Job submission server address: x", "", "-" * 9, f"Job {{job!r}} submitted successfully", "-" * 9, sep="\\n")
+print("Tailing logs until the job exits (disable with --no-wait):")
+print("the study begins", "-" * 4, "", "the study ends", sep="\\n", flush=True)
+to = sys.stderr if how == "failed" else sys.stdout
+print("", "-" * len(said), said, "-" * len(said), "", sep="\\n", file=to, flush=True)
+if how == "failed":
+    print("Status message: the log again:\\nthe study ends")
+sys.exit(how == "failed")
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "last"),
+    [("succeeded", 0, "exit status 0: done"), ("failed", 75, "exit status 75: the cluster was lost")],
+)
+def test_the_last_line_of_a_submission_is_its_exit_status_and_what_to_do_next(
+    shell: Shell, address: str, how: str, status: int, last: str
+) -> None:
+    shell.stand_in.write_text(FOLLOWED.format(python=sys.executable, how=how))
+    process = shell.start("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS=address)
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert out == "the study begins\n----\n\nthe study ends\n"
+    assert last in said.splitlines()[-1]
+
+
+def test_a_submission_that_ray_refuses_is_printed_as_it_is(shell: Shell, address: str) -> None:
+    shell.stand_in.write_text("#!/bin/sh\necho no such upload\nexit 2\n")
+    process = shell.start("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS=address)
+    out, said = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "no such upload\n")
+    assert "exit status 2: " in said.splitlines()[-1]
+
+
 def test_the_exit_status_is_that_of_the_job(shell: Shell, address: str) -> None:
     shell.stand_in.write_text("#!/bin/sh\nexit 1\n")
     status, _ = shell.run("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS=address)
@@ -268,12 +307,14 @@ def test_a_real_head_takes_a_study_with_the_token_and_refuses_one_without(shell:
             lines_until(process, "kill ")
             address = f"http://127.0.0.1:{ports['AUTOML_DASHBOARD_PORT']}"
             storage = {"RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": str(tmp_path)}
-            told, _ = shell.start("submit.sh", "--plan", "--name", "planned", **storage).communicate(timeout=600)
+            planned = shell.start("submit.sh", "--plan", "--name", "planned", **storage)
+            told, last = planned.communicate(timeout=600)
             refused, said = shell.run("submit.sh", "--plan", RAY_AUTH_TOKEN="another", **storage)
         finally:
             process.terminate()
             process.communicate(timeout=300)
     assert "study planned: " in told
-    assert "succeeded" in told
+    assert "succeeded" not in told
+    assert last.splitlines()[-1].endswith(": exit status 0: done")
     assert refused == 2
     assert "must be a Ray head, but does not accept the token" in said
