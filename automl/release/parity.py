@@ -13,6 +13,7 @@ from automl.storage import files, scratch
 from automl.study import Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
+from automl.trials import data_mount
 
 CHECKED_IMAGES: Final = 16
 MAX_DIFFERENCE: Final = 1e-3
@@ -30,10 +31,13 @@ def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
 
     The per-image detections are stored in the file `keep`. The weights are copied first, since validation writes into
     their folder.
+
+    Raises:
+        DataAwayError: images are away.
     """
     with scratch.folder() as place:
         files.copy(weights, place / weights.name)
-        with named_failure(f"{weights}: cannot be measured on {job.split}"):
+        with data_mount.Needed(job), named_failure(f"{weights}: cannot be measured on {job.split}"):
             metrics, stats = trainer_of(job).judge(place / weights.name, job, split=job.split)
     stats.save(keep)
     return metrics
@@ -63,9 +67,12 @@ def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> 
     """Return the largest difference of raw outputs on letterboxed images, the trainer's against ONNX Runtime's.
 
     Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) share one array.
+
+    Raises:
+        DataAwayError: images are away.
     """
     trainer = trainer_of(job)
-    with named_failure(f"{exported}: cannot be compared with {weights}"):
+    with data_mount.Needed(job), named_failure(f"{exported}: cannot be compared with {weights}"):
         pictures = trainer.letterboxed(images, job)
         session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0].name
