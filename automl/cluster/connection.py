@@ -19,7 +19,7 @@ from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import local_disk, scratch, streams
 from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
-from automl.study.text import printable
+from automl.study.text import one_line, printable
 from automl.trainers import registration
 
 LOG: Final = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ def _ray_output_to(log: Path) -> Iterator[int]:
 def _print_to_log(data: Mapping[str, Any], ignore_prefix: bool) -> None:  # noqa: ARG001, FBT001  (Ray's own signature)
     """Write what nodes publish to standard error, which leads to the log, in place of the user's terminal."""
     with suppress(OSError):
-        os.write(2, "".join(f"(raylet) {line}\n" for line in data["lines"]).encode(errors="backslashreplace"))
+        os.write(2, "".join(f"(raylet) {one_line(line)}\n" for line in data["lines"]).encode())
 
 
 def _raise_file_limit() -> None:

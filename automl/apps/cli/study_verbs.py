@@ -29,6 +29,7 @@ from automl.apps.cli.options import (
 from automl.storage.place import study_folder
 from automl.study import yaml_io
 from automl.study.errors import SpecError, StudyError
+from automl.study.text import lines
 from automl.tracking.console import announce
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "12
     folder = study_folder(study, api.place_at(storage).storage)
     if not any(folder.rglob("events.out.tfevents.*")):
         raise StudyError(f"{folder}: must be a study whose first trial has started, but has no TensorBoard events")
-    print(board.summary(folder, host=host, port=port), flush=True)
+    print(lines(board.summary(folder, host=host, port=port)), flush=True)
     arguments = board.command(folder, host=host, port=port)
     os.execv(arguments[0], arguments)
 
