@@ -14,7 +14,7 @@ from typing import Any, Final
 import ray
 from ray._private import worker as ray_worker
 
-from automl.cluster import auth_token, control_store
+from automl.cluster import auth_token, control_store, own_processes
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import local_disk, scratch, streams
 from automl.storage.outage import retry_on_outage
@@ -69,7 +69,8 @@ def connected(
     with local_disk.FullDiskErrors(), _short_socket_paths(target), _ray_output_to(log) as stderr:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
-        watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts)
+        died = own_processes.died if target == "local" else str
+        watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts, died=died)
         try:
             with control_store.watched(watch, control_store.end_at(log.parent, to=stderr)):
                 yield dashboard
