@@ -32,8 +32,8 @@ PIXELS: Final = 16
 """Side that all but the smallest tenth of the boxes should have in the model's input: two cells of the finest grid.
 
 The finest output of the YOLO heads has a stride of 8 pixels. Ultralytics assigns to a box the cells whose centres lie
-in it, and enlarges sides below 16 pixels to 16 for that (8.4.190, `utils/tal.py`, `stride_val`): below, cells beside the
-object are trained to find it. A rule of thumb, not fitted to results (docs/first-description.md).
+in it, and enlarges sides below 16 pixels to 16 for that (8.4.190, `utils/tal.py`, `stride_val`), so that cells beside a
+smaller object are trained to find it. A rule of thumb, not fitted to results (docs/first-description.md).
 """
 USUAL: Final = 640
 """Ultralytics' default, and the size that its published weights were trained at."""

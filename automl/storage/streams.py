@@ -55,4 +55,4 @@ def clean_prints() -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         getattr(sys, name).flush()
         log = Log(number, "w", closefd=False)
-        setattr(sys, name, io.TextIOWrapper(log, encoding="utf-8", errors="surrogateescape", write_through=True))  # type: ignore[type-var]
+        setattr(sys, name, io.TextIOWrapper(log, encoding="utf-8", errors="surrogateescape", write_through=True))

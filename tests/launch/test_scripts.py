@@ -1,6 +1,5 @@
 """How the scripts of launch/ behave: with a stand-in for `ray` that says how it was called, and once really."""
 
-import http.server
 import json
 import os
 import re
@@ -8,94 +7,13 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-TREE = Path(__file__).resolve().parents[2]
-
-STAND_IN = """#!{python}
-import json, os, pathlib, signal, socket, sys
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-kept = {{name: value for name, value in os.environ.items() if name.startswith(("RAY_", "AUTOML_"))}}
-pathlib.Path({told!r}).write_text(json.dumps({{"arguments": sys.argv[1:], "environment": kept, "pid": os.getpid()}}))
-if sys.argv[1] == "start":
-    listener = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--dashboard-port") + 1])))
-    print("Ray runtime started.", flush=True)
-    signal.pause()
-"""
-
-
-class Shell:
-    """Runs the scripts in a home and with a `ray` of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home, self.told = folder / "home", folder / "told.json"
-        commands = folder / "bin"
-        for made in (self.home, commands):
-            made.mkdir()
-        self.stand_in = commands / "ray"
-        self.stand_in.write_text(STAND_IN.format(python=sys.executable, told=str(self.told)))
-        self.stand_in.chmod(0o755)
-        places = (commands, Path(sys.executable).parent, os.environ["PATH"])
-        self.environment = {"HOME": str(self.home), "PATH": os.pathsep.join(map(str, places))}
-
-    def use_real_ray(self) -> None:
-        self.stand_in.unlink()
-
-    @property
-    def token(self) -> Path:
-        return self.home / ".ray" / "auth_token"
-
-    def start(self, script: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["bash", TREE / "launch" / script, *arguments],
-            env=self.environment | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
-        """Return the exit status and what was said on standard error."""
-        process = self.start(script, *arguments, **variables)
-        _, said = process.communicate(timeout=300)
-        return process.returncode, said
-
-    def call(self) -> dict[str, Any]:
-        """Return how the stand-in was called."""
-        called: dict[str, Any] = json.loads(self.told.read_text())
-        return called
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
-
-
-def free_ports() -> dict[str, str]:
-    names = ("AUTOML_RAY_PORT", "AUTOML_DASHBOARD_PORT", "AUTOML_CLIENT_PORT")
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = {name: str(listener.getsockname()[1]) for name, listener in zip(names, listeners, strict=True)}
-    for listener in listeners:
-        listener.close()
-    return ports
-
-
-def lines_until(process: subprocess.Popen[str], last: str) -> list[str]:
-    assert process.stdout
-    lines = []
-    for line in process.stdout:
-        lines.append(line.strip())
-        if line.strip().startswith(last):
-            break
-    return lines
-
+from tests.launch.shell import TREE, Shell, free_ports, lines_until
 
 Head = tuple[subprocess.Popen[str], list[str], Mapping[str, str]]
 
@@ -165,28 +83,6 @@ def test_a_local_head_refuses_a_port_that_is_taken(shell: Shell, taken: str) -> 
     assert not shell.told.exists()
 
 
-class Jobs(http.server.BaseHTTPRequestHandler):
-    """Answers as a head does whose token is `given`, and whose jobs ended with status 75."""
-
-    def do_GET(self) -> None:
-        known = self.headers["Authorization"] == "Bearer given"
-        self.send_response(200 if known else 401)
-        self.end_headers()
-        self.wfile.write(b'{"driver_exit_code": 75}')
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def address() -> Iterator[str]:
-    """The address of a head that takes questions."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Jobs) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 def test_a_submission_carries_the_stop_the_storage_and_the_words(shell: Shell, address: str) -> None:
     words = ("search_spaces/smoke.yaml", "--set", "budget.trials=2", "--name", "with space")
     given = {"RAY_AUTH_TOKEN": "given", "RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": '/a "b" c'}
@@ -221,51 +117,6 @@ def test_a_submission_of_a_spec_that_would_not_travel_is_refused(shell: Shell, t
     status, said = shell.run("submit.sh", str(spec), RAY_AUTH_TOKEN="given")
     assert status == 2
     assert f"{spec}: must be a spec in {TREE}" in said
-
-
-FOLLOWED = """#!{python}
-import sys
-job = sys.argv[sys.argv.index("--submission-id") + 1]
-how = {how!r}
-said = f"Job {{job!r}} {{how}}"
-print("Job submission server address: x", "", "-" * 9, f"Job {{job!r}} submitted successfully", "-" * 9, sep="\\n")
-print("Tailing logs until the job exits (disable with --no-wait):")
-print("the study begins", "-" * 4, "", "the study ends", sep="\\n", flush=True)
-to = sys.stderr if how == "failed" else sys.stdout
-print("", "-" * len(said), said, "-" * len(said), "", sep="\\n", file=to, flush=True)
-if how == "failed":
-    print("Status message: the log again:\\nthe study ends")
-sys.exit(how == "failed")
-"""
-
-
-@pytest.mark.parametrize(
-    ("how", "status", "last"),
-    [("succeeded", 0, "exit status 0: done"), ("failed", 75, "exit status 75: the cluster was lost")],
-)
-def test_the_last_line_of_a_submission_is_its_exit_status_and_what_to_do_next(
-    shell: Shell, address: str, how: str, status: int, last: str
-) -> None:
-    shell.stand_in.write_text(FOLLOWED.format(python=sys.executable, how=how))
-    process = shell.start("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS=address)
-    out, said = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert out == "the study begins\n----\n\nthe study ends\n"
-    assert last in said.splitlines()[-1]
-
-
-def test_a_submission_that_ray_refuses_is_printed_as_it_is(shell: Shell, address: str) -> None:
-    shell.stand_in.write_text("#!/bin/sh\necho no such upload\nexit 2\n")
-    process = shell.start("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS=address)
-    out, said = process.communicate(timeout=60)
-    assert (process.returncode, out) == (2, "no such upload\n")
-    assert "exit status 2: " in said.splitlines()[-1]
-
-
-def test_the_exit_status_is_that_of_the_job(shell: Shell, address: str) -> None:
-    shell.stand_in.write_text("#!/bin/sh\nexit 1\n")
-    status, _ = shell.run("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS=address)
-    assert status == 75
 
 
 @pytest.mark.parametrize("words", [("--data", "boards/data.yaml"), ("--data=boards/data.yaml",)])
