@@ -72,7 +72,8 @@ def connected(
         died = own_processes.died if target == "local" else str
         watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts, died=died)
         try:
-            with control_store.watched(watch, control_store.end_at(log.parent, to=stderr)):
+            end = control_store.end_at(log.parent, to=stderr, why=lambda: watch.why)
+            with control_store.watched(watch, end):
                 yield dashboard
         finally:
             ray.shutdown()

@@ -67,6 +67,8 @@ class Watch:
         `died` returns which needed process of an embedded Ray ended, empty if none did.
         """
         self._poll, self.timeouts, self._clock, self._died = poll, timeouts, clock, died
+        self.why = ""
+        """Why the cluster is lost: which process of an embedded Ray ended; empty if none did."""
         self._since: float | None = None
         self._logged = False
         self._cluster = poll()
@@ -83,8 +85,9 @@ class Watch:
     def look(self) -> bool:
         """Poll once and log a change; return False if the cluster is lost."""
         local_disk.SHORTAGE.look()
-        if dead := self._died():
-            self._log(f"cluster: {dead}; this process exits, the study can be resumed")
+        if why := self._died():
+            self.why = why
+            self._log(f"cluster: {why}; this process exits, the study can be resumed")
             return False
         if not self._cluster:
             return True
@@ -156,8 +159,15 @@ def name_at(address: str) -> str:
         channel.close()
 
 
-def end_at(folder: Path, *, to: int) -> Callable[[], object]:
-    """Return a function that ends the process with a message on how to resume; this releases the study's lock."""
-    line = shell_line("automl", "resume", folder)
-    message = f"the Ray cluster is lost; all results are saved: {line} (or submit the study again)"
-    return lambda: exit_with(local_disk.with_cause(message), GONE, to=to)
+def end_at(folder: Path, *, to: int, why: Callable[[], str] = str) -> Callable[[], object]:
+    """Return a function that ends the process with a message on how to resume; this releases the study's lock.
+
+    `why` returns the cause, empty if it is not known: then a full local folder is told as one.
+    """
+
+    def end() -> None:
+        cause = why() or local_disk.SHORTAGE.text()
+        told = f"the Ray cluster is lost{': ' if cause else ''}{cause}; all results are saved: "
+        exit_with(f"{told}{shell_line('automl', 'resume', folder)} (or submit the study again)", GONE, to=to)
+
+    return end

@@ -58,6 +58,7 @@ def test_the_watch_ends_the_study_at_the_death_of_a_needed_process(caplog: pytes
     watch = control_store.Watch(lambda: "a", timeouts=Timeouts(), died=lambda: next(said))
     assert watch.look()
     assert not watch.look()
+    assert watch.why == "Ray's process raylet ended by SIGBUS"
     assert caplog.messages == [
         "cluster: Ray's process raylet ended by SIGBUS; this process exits, the study can be resumed"
     ]
