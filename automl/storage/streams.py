@@ -41,7 +41,7 @@ class Log(io.FileIO):
 
     def write(self, content: Any, /) -> int:  # noqa: ANN401
         """Write text in UTF-8; return its length, whatever was written in its place."""
-        given = bytes(content).decode("utf-8", "surrogateescape")
+        given = bytes(content).decode("utf-8", "backslashreplace")
         text = log_text(given.lstrip("\r") if self._at_start else given)
         if text:
             self._at_start = text.endswith("\n")
@@ -55,4 +55,4 @@ def clean_prints() -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         getattr(sys, name).flush()
         log = Log(number, "w", closefd=False)
-        setattr(sys, name, io.TextIOWrapper(log, encoding="utf-8", errors="surrogateescape", write_through=True))
+        setattr(sys, name, io.TextIOWrapper(log, encoding="utf-8", errors="backslashreplace", write_through=True))
