@@ -42,7 +42,7 @@ def run(source: JobSource, resources: Slots) -> None:
         capacity.watched(resources),
     ):
         tune.Tuner(
-            tune.with_resources(_named(_train), {"cpu": resources.cpus, "gpu": resources.gpus}),
+            _named(tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus})),
             tune_config=tune.TuneConfig(
                 search_alg=Searcher(handle),
                 scheduler=Scheduler(handle),
