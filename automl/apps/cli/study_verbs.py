@@ -1,6 +1,5 @@
-"""Verbs on studies: search, check, resume, status, tensorboard, report."""
+"""Verbs on studies: search, check, resume, status, report."""
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,13 +13,11 @@ from automl.apps.cli.options import (
     Data,
     DataPage,
     FewerGpus,
-    Host,
     Json,
     Lang,
     Model,
     Name,
     Plan,
-    Port,
     Set,
     SpecFile,
     Storage,
@@ -28,8 +25,12 @@ from automl.apps.cli.options import (
 )
 from automl.storage.place import study_folder
 from automl.study import yaml_io
+<<<<<<< HEAD
 from automl.study.errors import SpecError, StudyError
 from automl.study.text import lines
+=======
+from automl.study.errors import SpecError
+>>>>>>> main
 from automl.tracking.console import announce
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def status(
 
 
 @readable
+<<<<<<< HEAD
 def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "127.0.0.1", port: Port = 6006) -> None:
     """Serve the TensorBoard of a study; Ctrl-C ends it."""
     from automl.apps import api
@@ -130,6 +132,8 @@ def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "12
 
 
 @readable
+=======
+>>>>>>> main
 def report(study: StudyFolder, *, storage: Storage = None, lang: Lang = "en") -> None:
     """Write the report.html of a study again."""
     from automl.apps import api
