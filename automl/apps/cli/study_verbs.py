@@ -25,12 +25,7 @@ from automl.apps.cli.options import (
 )
 from automl.storage.place import study_folder
 from automl.study import yaml_io
-<<<<<<< HEAD
-from automl.study.errors import SpecError, StudyError
-from automl.study.text import lines
-=======
 from automl.study.errors import SpecError
->>>>>>> main
 from automl.tracking.console import announce
 
 if TYPE_CHECKING:
@@ -117,23 +112,6 @@ def status(
 
 
 @readable
-<<<<<<< HEAD
-def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "127.0.0.1", port: Port = 6006) -> None:
-    """Serve the TensorBoard of a study; Ctrl-C ends it."""
-    from automl.apps import api
-    from automl.apps import tensorboard as board
-
-    folder = study_folder(study, api.place_at(storage).storage)
-    if not any(folder.rglob("events.out.tfevents.*")):
-        raise StudyError(f"{folder}: must be a study whose first trial has started, but has no TensorBoard events")
-    print(lines(board.summary(folder, host=host, port=port)), flush=True)
-    arguments = board.command(folder, host=host, port=port)
-    os.execv(arguments[0], arguments)
-
-
-@readable
-=======
->>>>>>> main
 def report(study: StudyFolder, *, storage: Storage = None, lang: Lang = "en") -> None:
     """Write the report.html of a study again."""
     from automl.apps import api
