@@ -149,4 +149,4 @@ def _print_champion(champion: "Champion", *, json: bool) -> None:
     if json:
         print_json(champion)
     else:
-        print(f"champion of {champion.name}: version {champion.version}")
+        print_line(f"champion of {champion.name}: version {champion.version}")
