@@ -38,6 +38,7 @@ OPTIONS = {
         "--max-pixels",
         "--out",
         "--storage",
+        "--target",
         "model",
         "path",
     ],
@@ -49,10 +50,21 @@ OPTIONS = {
     "sample": ["--seed", "folder"],
     "schema": ["--force", "--out"],
     "search": ["--address", "--data", "--fewer-gpus", "--model", "--name", "--plan", "--set", "--storage", "spec"],
-    "serve": ["--allowed-host", "--host", "--max-pixels", "--poll", "--port", "--storage", "--version", "model"],
+    "serve": [
+        "--allowed-host",
+        "--host",
+        "--max-pixels",
+        "--poll",
+        "--port",
+        "--storage",
+        "--target",
+        "--version",
+        "model",
+    ],
     "status": ["--json", "--storage", "--watch", "study"],
     "studies": ["--data", "--json", "--storage"],
     "tensorboard": ["--host", "--port", "--storage", "study"],
+    "verify": ["--json", "--storage", "model"],
     "watch": [
         "--conf",
         "--iou",
@@ -64,10 +76,10 @@ OPTIONS = {
         "--poll",
         "--post",
         "--storage",
+        "--target",
         "model",
         "source",
     ],
-    "verify": ["--json", "--storage", "model"],
 }
 
 KEYS = {

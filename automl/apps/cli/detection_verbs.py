@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from automl.apps.cli.messages import UNSEEN, print_line, readable
-from automl.apps.cli.options import Force, Json, ModelVersion, Storage
+from automl.apps.cli.options import Force, Json, ModelVersion, Storage, TargetName
 from automl.study.errors import StudyError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def predict(
     max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
     json: Json = False,
     force: Force = False,
+    artifact: TargetName = "",
     storage: Storage = None,
 ) -> None:
     """Detect objects in images and videos: boxes drawn on copies of them, or one line of JSON for each image and frame.
@@ -67,7 +68,7 @@ def predict(
     files = sources.found(path, out=target)
     if target is not None:
         sources.refuse_targets(files, target, force=force)
-    served = opened(model, storage).current
+    served = opened(model, storage, target=artifact).current
     wanted = thresholds(served.thresholds, conf=conf, iou=iou, max_det=max_det)
     found = Prediction(served, wanted, target, Limits(max_pixels)).run(files)
     unread = _print_json(served, found) if json else _print_text(served, found, target)
@@ -98,6 +99,7 @@ def watch(
     max_det: MaxDet = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
     poll: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the alias.")] = POLL_SECONDS,
+    artifact: TargetName = "",
     storage: Storage = None,
 ) -> None:
     """Detect objects in each new picture of a source, until it ends or Ctrl-C: a line of JSON for each.
@@ -114,7 +116,7 @@ def watch(
 
     place = run.Source(given(source, option="SOURCE"))
     with _stopped_by_sigterm(), place.frames(Limits(max_pixels)) as frames:
-        serving = opened(model, storage)
+        serving = opened(model, storage, target=artifact)
         options = {"--post": post, "--mqtt": mqtt, "--modbus": modbus, "--opcua": opcua}
         receivers = run.receivers(options, serving.current)
         wanted = partial(thresholds, conf=conf, iou=iou, max_det=max_det)
@@ -144,7 +146,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def opened(model: str, storage: Path | None) -> "Serving":
+def opened(model: str, storage: Path | None, *, target: str) -> "Serving":
     """Return the version that a reference names, which follows the alias if it is one."""
     import cv2
 
@@ -152,7 +154,7 @@ def opened(model: str, storage: Path | None) -> "Serving":
     from automl.apps.serve.follower import opened as followed
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
-    return followed(*referred(model, None, storage))
+    return followed(*referred(model, None, storage), target=target)
 
 
 def thresholds(recorded: "Thresholds", *, conf: float | None, iou: float | None, max_det: int | None) -> "Thresholds":

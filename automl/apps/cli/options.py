@@ -51,6 +51,9 @@ AllowedHosts = Annotated[
     list[str] | None,
     typer.Option("--allowed-host", metavar="NAME", help="A name in the Host header to answer; repeatable, * for any."),
 ]
+TargetName = Annotated[
+    str, typer.Option("--target", metavar="NAME", help="Run the artifact of this target; default: the ONNX file.")
+]
 Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="Version number, or an alias: champion, challenger, previous.")]
 Why = Annotated[str, typer.Option(help="Reason, recorded in the history.")]

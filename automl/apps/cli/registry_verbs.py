@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from automl.apps.cli.messages import print_json, print_line, readable
-from automl.apps.cli.options import AllowedHosts, Json, ModelFolder, ModelVersion, Port, Storage, Version, Why
+from automl.apps.cli.options import (
+    AllowedHosts,
+    Json,
+    ModelFolder,
+    ModelVersion,
+    Port,
+    Storage,
+    TargetName,
+    Version,
+    Why,
+)
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
 
@@ -102,6 +112,7 @@ def serve(
     allowed_host: AllowedHosts = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
     poll: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the alias.")] = POLL_SECONDS,
+    target: TargetName = "",
     storage: Storage = None,
 ) -> None:
     """Serve a version over HTTP (POST an image to /predict), on the loopback address unless --host is given.
@@ -114,6 +125,7 @@ def serve(
     folder, wanted = referred(model, version, storage)
     Registry(folder).path(number_or_alias(wanted))  # errors are reported before the process is replaced
     arguments = [f"--version={wanted}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
+    arguments += [f"--target={target}"] if target else []
     arguments += [f"--poll={poll}", *(f"--allowed-host={name}" for name in allowed_host or ())]
     command = [sys.executable, "-P", "-m", "automl.apps.serve", *arguments, "--", str(folder.absolute())]
     sys.stdout.flush()
@@ -137,4 +149,4 @@ def _print_champion(champion: "Champion", *, json: bool) -> None:
     if json:
         print_json(champion)
     else:
-        print(f"champion of {champion.name}: version {champion.version}")
+        print_line(f"champion of {champion.name}: version {champion.version}")

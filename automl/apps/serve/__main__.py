@@ -20,6 +20,7 @@ from automl.apps.serve.follower import Serving, following, opened
 from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
 from automl.study.errors import AutomlError, RegistryError
+from automl.study.text import lines
 
 USER_ERROR: Final = 2
 POLL_SECONDS: Final = 2.0
@@ -74,14 +75,14 @@ def main(given: list[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         with bound(wanted.host, wanted.port) as listener:
-            serving = opened(Path(wanted.model), wanted.version)
+            serving = opened(Path(wanted.model), wanted.version, target=wanted.target)
             hosts = Hosts(wanted.host, wanted.allowed_host)
             listen(listener, wanted.host)
-            print(startup_message(serving, wanted.host, listener.getsockname()[1]), flush=True)
+            print(lines(startup_message(serving, wanted.host, listener.getsockname()[1])), flush=True)
             with following(serving, every=wanted.poll):
                 run(service.app(serving, hosts, Limits(wanted.max_pixels)), listener)
     except AutomlError as error:
-        print(f"automl: {error}", file=sys.stderr)
+        print(f"automl: {lines(str(error))}", file=sys.stderr)
         return USER_ERROR
     return 0
 
@@ -89,7 +90,7 @@ def main(given: list[str] | None = None) -> int:
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="automl serve")
     parser.add_argument("model")
-    for option, default in (("--version", "champion"), ("--host", "127.0.0.1")):
+    for option, default in (("--version", "champion"), ("--host", "127.0.0.1"), ("--target", "")):
         parser.add_argument(option, default=default)
     parser.add_argument("--port", default=8000, type=int)
     parser.add_argument("--poll", default=POLL_SECONDS, type=float)

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from automl.storage.layout import ONNX
+from automl.storage.layout import ONNX, TARGET
 from automl.study.errors import RegistryError
 
 Array = NDArray[np.float32]
@@ -61,20 +61,37 @@ class Backend(Protocol):
         """
 
 
-def opened(folder: Path, read: Callable[[str], bytes | None]) -> Backend:
+def opened(folder: Path, read: Callable[[str], bytes | None], *, target: str = "") -> Backend:
     """Return the backend for the version in a folder.
 
     Args:
         folder: The version's folder, for messages.
         read: Returns the verified bytes of a file of the version, None for one that it does not have.
+        target: The target whose artifact runs; empty for the ONNX file.
 
     Raises:
         RegistryError: no file of the version can be loaded.
     """
+    if target:
+        return _of_target(folder, read, target)
     content = read(ONNX)
     if content is None:
         raise RegistryError(f"{folder}: must contain {ONNX}, the file that is served, but does not")
     return OnnxRuntime(content, source=str(folder / ONNX))
+
+
+def _of_target(folder: Path, read: Callable[[str], bytes | None], target: str) -> Backend:
+    names = [f"{TARGET}{target}{suffix}" for suffix in (".xml", ".bin", ".json")]
+    found = [content for name in names if (content := read(name)) is not None]
+    if len(found) < len(names):
+        there = sorted(path.stem.removeprefix(TARGET) for path in folder.glob(f"{TARGET}*.xml"))
+        raise RegistryError(
+            f"{folder}: must contain the artifact of target {target}, but contains those of "
+            f"{', '.join(there) or 'none'}; a version contains an artifact that passed its gates"
+        )
+    from automl.apps.serve.openvino_backend import OpenVino  # noqa: PLC0415  (it needs this module)
+
+    return OpenVino(*found, source=str(folder / names[0]))
 
 
 class OnnxRuntime:

@@ -47,6 +47,7 @@ class Serving:
         *,
         registry: Registry | None = None,
         alias: str = "",
+        target: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Serve a version; with a registry and an alias, the one that the alias names from then on."""
@@ -56,7 +57,7 @@ class Serving:
         """What polls the alias."""
         self._failure: Failure | None = None
         self.swaps = self.failed_swaps = 0
-        self._registry, self._clock = registry, clock
+        self._registry, self._target, self._clock = registry, target, clock
         self._wait, self._next = 0.0, 0.0
 
     @property
@@ -84,7 +85,7 @@ class Serving:
         if self._failure is None or self._failure.version != wanted:
             self._wait = every
         try:
-            loaded = load(registry, wanted)
+            loaded = load(registry, wanted, target=self._target)
         except (RegistryError, OSError, MemoryError) as error:
             self.failed_swaps += 1
             self._fail(wanted, error)
@@ -109,15 +110,18 @@ class Serving:
         self._failure = failure
 
 
-def opened(folder: Path, reference: str) -> Serving:
+def opened(folder: Path, reference: str, *, target: str = "") -> Serving:
     """Return the version of a registry folder: fixed if a number is given, that of an alias else.
+
+    `target` is the target whose artifact runs; empty for the ONNX file.
 
     Raises:
         RegistryError: it does not exist, was changed, or cannot be served.
     """
     registry, wanted = stored(folder), number_or_alias(reference)
     alias = wanted if isinstance(wanted, str) else ""
-    return Serving(load(registry, wanted), registry=registry if alias else None, alias=alias)
+    loaded = load(registry, wanted, target=target)
+    return Serving(loaded, registry=registry if alias else None, alias=alias, target=target)
 
 
 @contextmanager

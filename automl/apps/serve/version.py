@@ -38,8 +38,10 @@ class Served:
         return str(self.manifest["files"][self.path.name])
 
 
-def load(registry: Registry, version: int | str) -> Served:
+def load(registry: Registry, version: int | str, *, target: str = "") -> Served:
     """Read a version, check every byte, and run its model on its smoke-test pictures.
+
+    `target` is the target whose artifact runs; empty for the ONNX file.
 
     Raises:
         RegistryError: the version does not exist, a file of it was changed, or it cannot be served.
@@ -49,7 +51,7 @@ def load(registry: Registry, version: int | str) -> Served:
     if problems := registry.verify(number):
         raise RegistryError("\n".join(problems))
     manifest = registry.manifest(number)
-    backend = opened(folder, lambda name: _verified(folder / name, manifest))
+    backend = opened(folder, lambda name: _verified(folder / name, manifest), target=target)
     thresholds = recorded(_verified(folder / EVALUATION, manifest), folder / EVALUATION)
     detector = Detector(backend)
     for path, content in _smoke_pictures(folder, manifest):

@@ -112,7 +112,8 @@ def test_no_memory_for_a_second_version_changes_nothing(registry: Registry, monk
     held = serving(registry)
     registry.promote(2, why="better")
 
-    def full(_registry: Registry, _version: int) -> None:
+    def full(_registry: Registry, _version: int, *, target: str) -> None:
+        del target
         raise MemoryError
 
     monkeypatch.setattr(follower, "load", full)

@@ -9,6 +9,7 @@ import pytest
 
 from automl.apps.serve import __main__ as process
 from automl.apps.serve.follower import opened
+from automl.storage import sealed_json
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
 from tests import detectors
@@ -55,6 +56,21 @@ def test_a_model_that_cannot_be_loaded_is_one_message(tmp_path: Path, capsys: py
     held.publish({"model.onnx": written(tmp_path, "model.onnx", "no model")}, {})
     assert process.main([str(held.folder), "--version=1", "--port=0"]) == 2
     assert "model.onnx: must be a model that ONNX Runtime can load" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", ["champion", "previous"])
+def test_an_alias_that_the_history_does_not_lead_to_is_not_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str
+) -> None:
+    held = Registry(tmp_path, "boards")
+    for number in (1, 2):
+        held.publish({"model.onnx": written(tmp_path, "model.onnx", f"model {number}")}, {})
+        held.promote(number, why="better")
+    sealed_json.write(held.folder / "aliases.json", {"champion": 1, "previous": 2, "challenger": 2, "lines": 4})
+    assert process.main([str(held.folder), f"--version={version}", "--port=0"]) == 2
+    told = capsys.readouterr().err
+    assert "aliases.json: must be what history.jsonl leads to, but is {'champion': 1" in told
+    assert told.count("\n") == 1
 
 
 def test_the_serving_process_brings_in_no_training() -> None:
