@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.audit.records import Detections
 from automl.storage import detections
 from automl.storage.detections import ImageStats
 from automl.storage.epoch_details import EpochDetails
@@ -25,7 +26,7 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
-from tests import tiny_files
+from tests import tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 from tests.tiny_judge import judged
 
@@ -247,6 +248,11 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
 def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:
     del fixed
     return dict(names)
+
+
+def detect(weights: Path, job: Job, images: Sequence[Path]) -> Iterator[Detections]:
+    quality = float(load(weights)["quality"])
+    yield from (tiny_judge.detected(image, len(read_yaml(Path(job.data))["names"]), quality) for image in images)
 
 
 def evaluation(job: Job) -> EvalSettings:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from automl.apps.cli import data_verbs, description_verbs, registry_verbs, study_verbs
+from automl.apps.cli import audit_verb, data_verbs, description_verbs, registry_verbs, study_verbs
 
 DISTRIBUTION: Final = "yolo-automl-ray"
 """Name on the package index; the import package and the command are named `automl`."""
@@ -22,6 +22,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("studies", data_verbs.studies),
     ("tensorboard", study_verbs.tensorboard),
     ("report", study_verbs.report),
+    ("audit", audit_verb.audit),
     ("sample", data_verbs.sample),
     ("init", description_verbs.init),
     ("schema", description_verbs.schema),
