@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.audit.records import Detections
 from automl.storage import detections
 from automl.storage.detections import ImageStats
 from automl.storage.epoch_details import EpochDetails
@@ -28,7 +27,6 @@ from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
 from tests import tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
-from tests.tiny_judge import judged
 
 NAME = "tiny"
 MODEL = "tiny.yaml"
@@ -38,6 +36,7 @@ TRAIN_BATCHES = 1
 VAL_BATCHES = 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
+damage = tiny_files.damage
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {
@@ -187,10 +186,6 @@ def set_threads(count: int) -> None:
     del count
 
 
-def damage(path: Path) -> str:
-    return tiny_files.damage(path)
-
-
 def epochs_done(path: Path) -> int:
     content = read(path, STATE, WEIGHTS)
     if content["kind"] == WEIGHTS and content["epoch"] != -1:
@@ -240,7 +235,7 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
 def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> tuple[dict[str, float], ImageStats]:
     del as_trained
     quality, raw = load(weights)["quality"], read_yaml(Path(job.data))
-    stats = judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
+    stats = tiny_judge.judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
     found = {f"{split}/{name}": value for name, value in detections.metrics(stats).items()}
     return found | {f"class/{name}": quality for name in raw["names"].values()}, stats
 
@@ -250,9 +245,8 @@ def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int,
     return dict(names)
 
 
-def detect(weights: Path, job: Job, images: Sequence[Path]) -> Iterator[Detections]:
-    quality = float(load(weights)["quality"])
-    yield from (tiny_judge.detected(image, len(read_yaml(Path(job.data))["names"]), quality) for image in images)
+def detect(weights: Path, job: Job, images: Sequence[Path]) -> Iterator[tiny_judge.Detections]:
+    yield from tiny_judge.detected(images, Path(job.data), float(load(weights)["quality"]))
 
 
 def evaluation(job: Job) -> EvalSettings:

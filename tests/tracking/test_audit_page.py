@@ -51,7 +51,7 @@ def test_a_crop_shows_the_label_and_an_image_that_is_gone_is_named(tmp_path: Pat
     assert found.tags.count("image") == 1
     assert all(address.startswith("data:image/jpeg;base64,") for address in found.addresses)
     assert "Labelled bolt, but the models see nut." in found.words
-    assert "score 1.00, 3 of 3 models" in found.words
+    assert f"score {suspects[0].score:.2f}, 3 of 3 models" in found.words
     assert "no picture" in Page(page(tmp_path, Language.EN)).words
 
 

@@ -1,5 +1,9 @@
 """Verb on the labels of a study's data set: audit."""
 
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -28,13 +32,28 @@ def audit(
     from automl.apps import api
 
     opened = api.open_study(study_folder(study, api.place_at(storage).storage))
-    report = opened.audit(models=models, splits=tuple(split) if split else None, lang=lang)
+    with _progress():
+        report = opened.audit(models=models, splits=tuple(split) if split else None, lang=lang)
     if json:
         print_json(report)
         return
     for line in summary(report):
         print_line(line)
     print_line(str(opened.audit_page))
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Show log lines on standard error during a block: standard output has the result alone."""
+    logger, handler = logging.getLogger("automl"), logging.StreamHandler(sys.stderr)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
 
 
 def summary(report: "AuditReport") -> list[str]:

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from automl.data.audit.records import AuditImage, Detections, FloatArray, IntArray, corners
-from automl.data.audit.thresholds import FEWEST, NEAR, SAME_PLACE, TYPICAL_QUANTILE
+from automl.data.audit.thresholds import FEWEST, LEAST_CONF, NEAR, SAME_PLACE, TYPICAL_QUANTILE
 
 
 def overlaps(ours: FloatArray, theirs: FloatArray) -> FloatArray:
@@ -81,8 +81,8 @@ class Evidence:
 class Typical:
     """What is typical of each class, over all its labels and all models (confident learning)."""
 
-    conf: FloatArray
-    """(classes,) mean confidence of the detections at labels of the class."""
+    conf: tuple[FloatArray, ...]
+    """For each class: confidences of the detections at labels of the class, ascending."""
     rate: FloatArray
     """(classes,) share of the labels that a model finds."""
     iou: FloatArray
@@ -100,10 +100,23 @@ class Typical:
         groups = [kinds == kind for kind in range(classes)]
         groups = [group if (conf[group] > 0).sum() >= FEWEST else np.ones(len(kinds), np.bool_) for group in groups]
         return cls(
-            conf=np.array([_mean(conf[group & (conf > 0)], empty=1.0) for group in groups]),
+            conf=tuple(np.sort(conf[group & (conf > 0)]) for group in groups),
             rate=np.array([_mean(conf[group] > 0, empty=0.0) for group in groups]),
             iou=np.array([_quantile(iou[group & (conf > 0)]) for group in groups]),
         )
+
+    def level(self, conf: FloatArray, cls: int) -> FloatArray:
+        """Return confidences as shares of the detections at labels of the class that have no more; 0 to 1."""
+        known = self.conf[cls]
+        found = np.searchsorted(known, conf, side="right") / max(len(known), 1)
+        return np.asarray(np.where(conf > 0, found if len(known) else conf, 0.0))
+
+    def support(self, conf: FloatArray, cls: int) -> FloatArray:
+        """Return confidences on a logarithmic scale: 0 for the least asked for, 1 from the class's median on."""
+        known = self.conf[cls]
+        usual = max(float(np.median(known)) if len(known) else 1.0, 2 * LEAST_CONF)
+        scaled = np.log(np.maximum(conf, LEAST_CONF) / LEAST_CONF) / np.log(usual / LEAST_CONF)
+        return np.asarray(np.minimum(1.0, scaled))
 
 
 def _mean(values: FloatArray, *, empty: float) -> float:

@@ -1,4 +1,4 @@
-"""Thresholds of the label audit, each with its reason. Chosen on one data set, judged on another (decision 33)."""
+"""Thresholds of the label audit, each with its reason; what they find is in benchmarks/README.md (decision 33)."""
 
 from typing import Final
 
@@ -10,17 +10,17 @@ NEAR: Final = 0.1
 """IoU from which a detection may be of a label's object at another place; below, of background (as in TIDE)."""
 TAKEN: Final = 0.3
 """IoU with a label from which a detection is no missing label."""
-AGREE: Final = 0.5
-"""Share of a class's typical confidence from which a model agrees."""
+AGREE: Final = 0.25
+"""Score of a single model from which it agrees; confidences are levels among those at labels of the class."""
 TYPICAL_QUANTILE: Final = 0.2
 """Quantile of the IoU of matched labels of a class: a box is loose where its IoU is below it."""
 WORST_IOU: Final = 0.3
 """IoU from which on down a box counts as fully loose."""
-SHARPNESS: Final = 4
-"""Exponent of `missed`: weak support of a hard object counts more than none."""
-WEIGHTS: Final = {"wrong class": 1.0, "missed": 1.0, "extra": 1.0, "loose box": 1.0}
-"""Factor of each kind of suspect."""
-LEAST_SCORE: Final = 0.1
+ERRORS: Final = 0.02
+"""Share of the labels of a class that is expected to have an error of one kind."""
+WEIGHTS: Final = {"wrong class": 1.0, "missed": 0.6, "extra": 0.25, "loose box": 0.8}
+"""Factor of each kind: of `extra`, many are objects at the border, or unlabelled on purpose."""
+LEAST_SCORE: Final = 0.02
 """Suspects below are left out of the list."""
 FEWEST: Final = 5
 """Matched labels of a class below which the statistics of all classes are used for it."""
