@@ -245,7 +245,7 @@ def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int,
     return dict(names)
 
 
-def detect(weights: Path, job: Job, images: Sequence[Path]) -> Iterator[tiny_judge.Detections]:
+def detect(weights: Path, job: Job, images: Sequence[Path]) -> Iterator[Any]:
     yield from tiny_judge.detected(images, Path(job.data), float(load(weights)["quality"]))
 
 

@@ -20,7 +20,7 @@ from automl.study.results import DEFAULT
 from automl.study.text import shell_line
 from automl.study.verdict import Shipped, Verdict
 from automl.tracking import report
-from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis import findings_file, shipped_findings
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
             registry.promote(version, why=why, instead_of=verdict.champion)
     done = replace(verdict, version=version)
     storage_files.write_json(folder / VERDICT, done.to_dict())
+    shipped_findings.write(folder, done)
     report.write(folder, session.spec, session.journal.trials(), done, edition=report.Edition(session.data.source))
     session.journal.note("promotion", done.to_dict())
     return done
@@ -60,6 +61,8 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     """Log the outcome of the study and the next commands."""
     for reason in verdict.reasons:
         LOG.info(f"gate {reason}")
+    for target in verdict.targets:
+        LOG.info(target.line())
     for line in findings_of(session, verdict):
         LOG.info(line)
     registry = session.place.registry(session.spec.champion_name)
