@@ -26,9 +26,11 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 OPTIONS = {
     "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
     "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
+    "dashboard": ["--host", "--port", "--storage", "study"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
+    "project": ["--points", "--storage", "study", "trial"],
     "promote": ["--json", "--storage", "--version", "--why", "model"],
     "report": ["--lang", "--storage", "study"],
     "resume": ["--address", "--fewer-gpus", "--storage", "study"],

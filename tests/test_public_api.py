@@ -81,6 +81,7 @@ def test_the_functions_take_these_arguments_and_no_others(function: str, paramet
                 "best_trial",
                 "findings",
                 "name",
+                "project",
                 "report",
                 "resume",
                 "status",

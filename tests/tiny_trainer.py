@@ -25,7 +25,7 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
-from tests import tiny_files, tiny_judge
+from tests import tiny_features, tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 
 NAME = "tiny"
@@ -36,7 +36,7 @@ TRAIN_BATCHES = 1
 VAL_BATCHES = 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
-damage = tiny_files.damage
+damage, object_features = tiny_files.damage, tiny_features.object_features
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from automl import cluster
 from automl.hpo import selection
-from automl.pipeline import inputs, run
+from automl.pipeline import inputs, projection, run
 from automl.pipeline.audit import MODELS, SPLITS, AuditReport, audit
 from automl.pipeline.preview import Preview, preview
 from automl.storage import records
@@ -26,6 +26,7 @@ from automl.study.verdict import Verdict
 from automl.tracking import audit_page, report, study_status
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
+from automl.tracking.projector import Projection
 from automl.tracking.study_status import StudyStatus, TrialRecord
 from automl.trainers import trainer_of
 
@@ -116,6 +117,18 @@ class Study:
         head = audit_page.Head(found.study, found.source, found.models, found.images, found.labels)
         audit_page.write(self.audit_page, head, found.suspects, language=language)
         return found
+
+    def project(self, trial: int, *, points: int = projection.POINTS) -> Projection:
+        """Write features of labelled objects of the validation set for TensorBoard's projector; see `automl project`.
+
+        Args:
+            trial: Number of the trial; its best weights are used.
+            points: Maximum number of objects, evenly spaced over all.
+
+        Raises:
+            StudyError: there is no such trial, or it has no weights.
+        """
+        return projection.project(self.folder, self.spec, self._read(), number=trial, points=points)
 
     def resume(self, *, address: str | None = None, fewer_gpus: bool = False) -> None:
         """Continue an interrupted study to its end; the same as `automl resume`.

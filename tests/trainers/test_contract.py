@@ -282,6 +282,17 @@ class TestContract:
         assert EvalSettings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
         assert trainer.model_names({}, found.names) == found.names
 
+    def test_features_of_objects_are_bounded_and_labelled(self, trainer: Trainer, job: Job, kept: Kept) -> None:
+        weights, most = kept.scratch / "weights" / BEST, 5
+        whole, part = (trainer.object_features(weights, job, split="val", most=count) for count in (10_000, most))
+
+        assert whole.total == part.total == len(whole.vectors) > most == len(part.vectors)
+        assert len(part.classes) == len(part.images) == len(part.thumbnails) == most
+        assert part.vectors.shape[1] == whole.vectors.shape[1] > 1
+        assert np.isfinite(whole.vectors).all()
+        assert set(whole.classes) == {"hole", "scratch", "spot"}
+        assert part.thumbnails.shape[1] == part.thumbnails.shape[2]
+
     def test_a_training_is_timed(self, trainer: Trainer, job: Job, tmp_path: Path) -> None:
         timing = trainer.measure(replace(job, folder=tmp_path / "timed"))
 
