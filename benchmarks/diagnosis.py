@@ -21,10 +21,10 @@ from automl.tracking.diagnosis.record import TrainingRecord
 from automl.trainers import yolo
 from benchmarks import diagnosis_plan, diagnosis_tables
 from benchmarks.diagnosis_plan import NANO, SAMPLE
-from benchmarks.diagnosis_rows import Row, judged_rows, of_half, read, replayed
+from benchmarks.diagnosis_rows import REPLAYED, Row, judged_rows, of_half, read, replayed
 
 ROWS: Final = Path(__file__).with_suffix("") / "rows.jsonl"
-REPLAYED: Final = Path(__file__).with_name("detector-curves")
+CURVES: Final = Path(__file__).with_name("detector-curves")
 SEEDS: Final = 12
 NOT_FINITE: Final = "not finite"
 KNOWN: Final = {("sample", "class suppressed", "scratch")}
@@ -130,8 +130,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.hours:
         collect(given.rows, given.scratch, data=given.data, weights=given.weights, hours=given.hours)
-    defaults, rows = yolo.settings(), [*read(given.rows), *replayed(REPLAYED)]
-    rows = [row for row in judged_rows(rows) if row["seed"] >= given.first_seed or row["start"] == "replayed"]
+    defaults, rows = yolo.settings(), [*read(given.rows), *replayed(CURVES)]
+    rows = [row for row in judged_rows(rows) if row["seed"] >= given.first_seed or row["start"] == REPLAYED]
     told(of_half(rows, 0) if given.tuning else rows, defaults)
     if given.tuning:
         print(json.dumps(judged(of_half(rows, 0), defaults)))

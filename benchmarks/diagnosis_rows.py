@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.diagnosis_plan import SAMPLE
+
 METRIC: Final = "val/map50_95"
 HEALTHY_SHARE: Final = 0.7
-"""Best mAP50-95 of a training without planted fault, as a share of the best of its task, from which it is healthy."""
+"""Best mAP50-95 of a training without planted fault, as a share of the best on the same data, from which it
+is healthy."""
+REPLAYED: Final = "replayed"
+"""Start of trainings that `detector_curves.py` recorded."""
 Row = dict[str, Any]
 
 
@@ -30,7 +35,7 @@ def replayed(folder: Path) -> list[Row]:
             found.append({
                 "fault": "", "strength": f"configuration {number}",
                 "seed": line["seed"] if number == 0 else place + (number + 1) // 2, "data": line["task"],
-                "start": "replayed", "epochs": line["epochs"], "settings": line["params"], "end": "",
+                "start": REPLAYED, "epochs": line["epochs"], "settings": line["params"], "end": "",
                 "changed": line["changed"], "instances": {"train": {}}, "curves": line["curve"], "details": {},
             })  # fmt: skip
     return found
@@ -50,15 +55,20 @@ def judged_rows(rows: Sequence[Row]) -> list[Row]:
     """Return the rows without those that have neither a planted fault nor are healthy.
 
     Healthy is decided by the outcome alone, not by the diagnosis: a training without planted fault whose best mAP50-95
-    is at least `HEALTHY_SHARE` of the best that a training of the same task (data, start weights, size, epochs) has.
+    is at least `HEALTHY_SHARE` of the best that a training on the same data reached, of whatever model and size.
     """
-    tops: dict[tuple[Any, ...], float] = {}
+    tops: dict[str, float] = {}
     for row in rows:
         if not row["fault"]:
-            tops[task_of(row)] = max(tops.get(task_of(row), 0.0), best(row))
-    return [row for row in rows if row["fault"] or best(row) >= HEALTHY_SHARE * tops[task_of(row)] > 0]
+            tops[data_of(row)] = max(tops.get(data_of(row), 0.0), best(row))
+    return [row for row in rows if row["fault"] or best(row) >= HEALTHY_SHARE * tops[data_of(row)] > 0]
 
 
-def task_of(row: Row) -> tuple[Any, ...]:
-    """Return what trainings have in common whose outcomes can be compared."""
-    return row["data"], row["start"], row["epochs"], row["settings"].get("imgsz")
+def data_of(row: Row) -> str:
+    """Return what trainings have in common whose outcomes can be compared; the sample is drawn here with fewer images.
+
+    >>> data_of({"data": "micro-bolts", "start": REPLAYED}), data_of({"data": "sample", "start": "micro"})
+    ('bolts', 'sample, drawn')
+    """
+    drawn = row["data"] == SAMPLE and row["start"] != REPLAYED
+    return f"{SAMPLE}, drawn" if drawn else str(row["data"]).removeprefix("micro-")

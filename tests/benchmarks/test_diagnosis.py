@@ -49,18 +49,18 @@ def test_rows_are_judged_by_the_name_of_what_is_found() -> None:
     assert "| **all** |  | 2/3 | 9% to 99% |" in diagnosis.tables_of(rows, {})
 
 
-def test_a_training_far_below_the_best_of_its_task_is_not_healthy() -> None:
+def test_a_training_far_below_the_best_on_its_data_is_not_healthy() -> None:
     good, fair, poor, other = (
-        row_of("", 0, curves={"val/map50_95": [value, None]}, epochs=epochs)
-        for value, epochs in ((0.5, 4), (0.4, 4), (0.3, 4), (0.3, 8))
+        row_of("", 0, curves={"val/map50_95": [value, None]}, data=data)
+        for value, data in ((0.5, "bolts"), (0.4, "bolts"), (0.3, "micro-bolts"), (0.3, "bccd"))
     )
-    planted, empty = row_of("plateau", 0), row_of("", 0, start="other")
+    planted, empty = row_of("plateau", 0), row_of("", 0, data="other")
     rows = [good, fair, poor, other, planted, empty]
     assert diagnosis_rows.judged_rows(rows) == [good, fair, other, planted]
 
 
 def test_replayed_trainings_have_each_configuration_in_both_halves() -> None:
-    found = diagnosis_rows.replayed(diagnosis.REPLAYED)
+    found = diagnosis_rows.replayed(diagnosis.CURVES)
     assert len(found) >= 100
     for half in (0, 1):
         assert {row["strength"] for row in diagnosis_rows.of_half(found, half)} == {row["strength"] for row in found}

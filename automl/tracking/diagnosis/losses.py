@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from statistics import fmean
+from math import ceil
+from statistics import fmean, median
 from typing import Final
 
 from automl.study.curve_shape import WINDOW, oscillates
@@ -20,14 +21,17 @@ NOTHING: Final = "nothing learned"
 
 
 def oscillation(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if a loss oscillates; another name where a second training loss has converged."""
+    """Yield a finding if a loss oscillates after the warm-up; another name where a second training loss has converged.
+
+    One of validation counts only while the mAP50 does not improve: it has high peaks in trainings that go well.
+    """
     curves = components(record, "train")
     swinging = {name: _swing(values) for name, values in curves.items() if oscillates(values)}
     swinging = {name: share for name, share in swinging.items() if share > limits.SWING}
     where = "train"
     if not swinging:
         curves, where = components(record, "val"), "val"
-        swinging = {name: _swing(values) for name, values in curves.items() if _swings_widely(values)}
+        swinging = {name: _swing(values) for name, values in curves.items() if _swings_widely(values) and stuck(record)}
     if not swinging:
         return
     driver = max(swinging, key=lambda name: fmean(curves[name][-WINDOW:]) * swinging[name])
@@ -65,7 +69,8 @@ def collapsed(record: TrainingRecord) -> Iterator[Finding]:
 
 def overfitting(record: TrainingRecord) -> Iterator[Finding]:
     """Yield a finding if the validation loss rises while the training loss falls."""
-    epochs = [epoch for epoch in record.curves.get("val/box_loss", {}) if mosaic_as_now(record, epoch)]
+    curve, warm = record.curves.get("val/box_loss", {}), warm_up(record)
+    epochs = [epoch for epoch in curve if epoch > warm and mosaic_as_now(record, epoch)]
     val, train = (record.total_at(split, epochs[-limits.SCISSORS :]) for split in ("val", "train"))
     if len(val) < limits.SCISSORS or len(train) < limits.SCISSORS:
         return
@@ -110,7 +115,9 @@ def plateau(record: TrainingRecord) -> Iterator[Finding]:
         return
     half = limits.FLAT_EPOCHS // 2
     gain, fall = max(after) / max(before) - 1, 1 - fmean(train[half:]) / fmean(train[:half])
-    if gain < limits.FLAT_METRIC and abs(fall) < limits.FLAT_LOSS and record.epoch < record.epochs:
+    window = [value for epoch, value in values.items() if epoch > since]
+    steady = max(window) - min(window) < limits.FLAT_BAND * max(window)
+    if steady and gain < limits.FLAT_METRIC and abs(fall) < limits.FLAT_LOSS and record.epoch < record.epochs:
         yield Finding(
             PLATEAU, record.trial, record.epoch,
             f"over {limits.FLAT_EPOCHS} epochs {record.metric} gained {gain:.1%} and the training loss fell by "
@@ -121,9 +128,9 @@ def plateau(record: TrainingRecord) -> Iterator[Finding]:
 
 
 def nothing_learned(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if the mAP50 is still at 0 after half of the epochs."""
+    """Yield a finding if the mAP50 is still at 0 late in the training."""
     values = record.series("val/map50")
-    late = max(limits.LEAST_EPOCHS, limits.LEARNED * record.epochs)
+    late = max(limits.LEAST_EPOCHS, limits.LONG_NOTHING * record.epochs)
     if values and record.validated >= late and max(values) < limits.NOTHING and not any(collapsed(record)):
         yield Finding(
             NOTHING, record.trial, record.validated,
@@ -135,10 +142,24 @@ def nothing_learned(record: TrainingRecord) -> Iterator[Finding]:
 
 
 def components(record: TrainingRecord, split: str) -> dict[str, list[float]]:
-    """Return the loss components by name, without those that are a negligible part of the total."""
-    curves = {name: record.series(f"{split}/{name}") for name in LOSSES}
+    """Return the loss components after the warm-up by name, without those that are a negligible part of the total."""
+    warm = warm_up(record)
+    tags = {name: record.curves.get(f"{split}/{name}", {}) for name in LOSSES}
+    curves = {name: [value for epoch, value in curve.items() if epoch > warm] for name, curve in tags.items()}
     total = sum(fmean(values[-WINDOW:]) for values in curves.values() if values)
     return {name: values for name, values in curves.items() if values and fmean(values[-WINDOW:]) > limits.PART * total}
+
+
+def warm_up(record: TrainingRecord) -> int:
+    """Return the last epoch that begins in the warm-up."""
+    return ceil(record.setting("warmup_epochs"))
+
+
+def stuck(record: TrainingRecord) -> bool:
+    """Return True if the best mAP50 of the last validations is not above that of those before."""
+    values = record.series("val/map50")
+    before, last = values[: -limits.SMOOTHED], values[-limits.SMOOTHED :]
+    return bool(before) and max(last) <= max(before)
 
 
 def mosaic_as_now(record: TrainingRecord, epoch: int) -> bool:
@@ -148,8 +169,8 @@ def mosaic_as_now(record: TrainingRecord, epoch: int) -> bool:
 
 
 def _ends(values: list[float]) -> tuple[float, float]:
-    """Return the means of the first and of the last epochs of a window."""
-    return fmean(values[: limits.SMOOTHED]), fmean(values[-limits.SMOOTHED :])
+    """Return the medians of the first and of the last epochs of a window: a validation loss has single high peaks."""
+    return median(values[: limits.SMOOTHED]), median(values[-limits.SMOOTHED :])
 
 
 def _swing(values: list[float]) -> float:

@@ -25,13 +25,13 @@ SETTLED: Final = 0.05
 """Change of a loss over eight epochs, as a share of its mean, below which it counts as converged."""
 
 RISE: Final = 1.03
-"""Mean validation loss now over that some epochs before; a training that generalises stays below 1."""
+"""Median validation loss now over that some epochs before; a training that generalises stays below 1."""
 FALL: Final = 0.92
 """The same of the training loss: it must still fall, else nothing is memorised."""
 SCISSORS: Final = 8
 """Epochs over which both are compared, all with mosaic or all without: closing it lowers the training loss."""
 SMOOTHED: Final = 3
-"""Epochs of a mean against the noise of one."""
+"""Epochs of a mean or median against the noise of one."""
 
 BOX_SHARE: Final = 0.5
 """Fall of the box loss as a share of that of the class loss; healthy trainings stay above."""
@@ -48,9 +48,15 @@ FLAT_LOSS: Final = 0.02
 """Largest fall of the training loss over these epochs, as a share."""
 FLAT_METRIC: Final = 0.02
 """Largest gain of the metric over these epochs, as a share of the best value before."""
+FLAT_BAND: Final = 0.1
+"""Spread of the metric over these epochs, as a share of its best value, from which it is noise and no plateau: a high
+learning rate that still falls moves it by 0.4 and gains later; one too low by 0.05."""
 
 NOTHING: Final = 0.01
 """mAP50 of a detector that guesses."""
+LONG_NOTHING: Final = 0.6
+"""Share of a training after which that is a finding: some from random weights found their first objects just after
+half."""
 
 SUPPRESSED: Final = 0.25
 """AP50 of a class, or its recall at confidence 0.25, as a share of the median of the others."""

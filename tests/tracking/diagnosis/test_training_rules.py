@@ -84,9 +84,36 @@ def test_a_class_that_is_found_with_low_confidence_only_is_suppressed() -> None:
     assert [(finding.name, finding.subject) for finding in found] == [("class suppressed", "scratch")]
 
 
-def test_an_oscillating_validation_loss_is_found() -> None:
-    found = training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN}))
+def test_an_oscillating_validation_loss_is_found_while_the_map_does_not_improve() -> None:
+    falling_map = {"val/map50": [0.5] * 6 + [0.4] * 6}
+    found = training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN, **falling_map}))
     assert [finding.name for finding in found] == ["loss oscillates"]
+    assert training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN})) == []
+
+
+def test_a_loss_that_oscillates_in_the_warm_up_only_is_no_finding() -> None:
+    early = {"train/cls_loss": [4.0, 2.5, 4.0, 2.5, 4.0, 2.5, 4.0, *falling(2.4, 0.95, epochs=5)]}
+    assert [finding.name for finding in training_rules.findings(record_of(early).until(8))] == ["loss oscillates"]
+    settings = {**SETTINGS, "warmup_epochs": 6.5}
+    after = [training_rules.findings(record_of(early, settings=settings).until(epoch)) for epoch in range(13)]
+    assert not any(after)
+
+
+def test_one_peak_of_the_validation_loss_is_no_overfitting() -> None:
+    peak = {"val/cls_loss": [*falling(4.0, 0.95, epochs=10), 90.0, 2.4]}
+    found = [one for epoch in range(13) for one in training_rules.findings(record_of(peak).until(epoch))]
+    assert found == []
+
+
+def test_a_metric_that_goes_up_and_down_is_no_plateau() -> None:
+    curves, _ = FAULTS["plateau"]
+    noisy = {**curves, "val/map50_95": [0.3, 0.25] * 6}
+    assert training_rules.findings(record_of(noisy)) == []
+
+
+def test_a_training_that_finds_its_first_objects_after_half_is_no_finding() -> None:
+    late = {"val/map50": [0.0] * 10 + [0.05, 0.1]}
+    assert [one for epoch in range(13) for one in training_rules.findings(record_of(late).until(epoch))] == []
 
 
 def test_a_component_that_is_a_small_part_of_the_loss_is_not_looked_at() -> None:
