@@ -90,7 +90,7 @@ FAULTS: Final[Sequence[tuple[Fault, ...]]] = (
     ),
     (
         Fault("small objects missed", "small unlabelled", {"lr0": 0.02}, edit=("two sizes", 1.0)),
-        Fault("small objects missed", "95% of small unlabelled", {"lr0": 0.02}, edit=("two sizes", 0.95)),
+        Fault("small objects missed", "16 epochs", {"lr0": 0.02}, edit=("two sizes", 1.0), epochs=16),
     ),
     (
         Fault("box loss slow", "boxes moved by 0.6", {"lr0": 0.02}, edit=("boxes moved", 0.6), start=MICRO, epochs=12),

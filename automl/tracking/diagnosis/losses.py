@@ -68,25 +68,28 @@ def collapsed(record: TrainingRecord) -> Iterator[Finding]:
 
 
 def overfitting(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if the validation loss rises while the training loss falls."""
+    """Yield a finding if the validation loss rose above its lowest value while the training loss fell further."""
     curve, warm = record.curves.get("val/box_loss", {}), warm_up(record)
     epochs = [epoch for epoch in curve if epoch > warm and mosaic_as_now(record, epoch)]
-    val, train = (record.total_at(split, epochs[-limits.SCISSORS :]) for split in ("val", "train"))
-    if len(val) < limits.SCISSORS or len(train) < limits.SCISSORS:
+    val, train = (_medians(record.total_at(split, epochs)) for split in ("val", "train"))
+    if not val or len(val) != len(train):
         return
-    (val_before, val_now), (before, now) = _ends(val), _ends(train)
-    if min(val_before, before) > 0 and val_now > limits.RISE * val_before and now < limits.FALL * before:
+    place = min(range(len(val)), key=val.__getitem__)
+    since, lowest, before = len(val) - 1 - place, val[place], train[place]
+    if min(lowest, before) <= 0 or since < limits.SCISSORS:
+        return
+    if val[-1] > limits.RISE * lowest and train[-1] < limits.FALL * before:
         yield Finding(
             OVERFITTING, record.trial, record.epoch,
-            f"over {limits.SCISSORS} validations the validation loss rose by {val_now / val_before - 1:.0%}, while the "
-            f"training loss fell by {1 - now / before:.0%}",
+            f"the validation loss is {val[-1] / lowest - 1:.0%} above its lowest, {since} validations ago, while the "
+            f"training loss fell by {1 - train[-1] / before:.0%} since",
             "more data or augmentation (mosaic, scale, hsv), higher weight_decay, fewer epochs or a smaller model",
-            {"val loss before": val_before, "val loss": val_now, "train loss before": before, "train loss": now},
+            {"val loss before": lowest, "val loss": val[-1], "train loss before": before, "train loss": train[-1]},
         )  # fmt: skip
 
 
 def box_slow(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if the box loss falls slowly, compared with the class loss."""
+    """Yield a finding if the box loss falls slowly, compared with the class loss, and boxes are still loose."""
     box, kinds = (record.series(f"train/{name}") for name in ("box_loss", "cls_loss"))
     if min(len(box), len(kinds)) < max(limits.LEAST_EPOCHS + 1, limits.LEARNED * record.epochs):
         return
@@ -94,13 +97,16 @@ def box_slow(record: TrainingRecord) -> Iterator[Finding]:
         return
     if (record.current("val/map50") or 0.0) < limits.LOCATED:
         return
-    box_fall, class_fall = (1 - fmean(values[-limits.SMOOTHED :]) / values[0] for values in (box, kinds))
+    now, class_now = (fmean(values[-limits.SMOOTHED :]) for values in (box, kinds))
+    box_fall, class_fall, gain = 1 - now / box[0], 1 - class_now / kinds[0], record.setting("box")
+    if gain and now < limits.LOOSE * gain:
+        return
     if class_fall >= limits.CLASS_FALL and box_fall < min(limits.BOX_FALL, limits.BOX_SHARE * class_fall):
         yield Finding(
             BOX_SLOW, record.trial, record.epoch,
             f"box_loss fell by {box_fall:.0%} from the first epoch, cls_loss by {class_fall:.0%}",
             "look whether boxes of the labels are loose or moved; if they are exact, raise lr0 or the gain `box`",
-            {"box fall": box_fall, "class fall": class_fall},
+            {"box fall": box_fall, "class fall": class_fall, **({"1 - IoU": now / gain} if gain else {})},
         )  # fmt: skip
 
 
@@ -168,9 +174,10 @@ def mosaic_as_now(record: TrainingRecord, epoch: int) -> bool:
     return not record.setting("mosaic") or (epoch > closing) == (record.epoch > closing)
 
 
-def _ends(values: list[float]) -> tuple[float, float]:
-    """Return the medians of the first and of the last epochs of a window: a validation loss has single high peaks."""
-    return median(values[: limits.SMOOTHED]), median(values[-limits.SMOOTHED :])
+def _medians(values: list[float]) -> list[float]:
+    """Return the running medians of three values: a validation loss has single high peaks."""
+    width = limits.SMOOTHED
+    return [median(values[start : start + width]) for start in range(len(values) - width + 1)]
 
 
 def _swing(values: list[float]) -> float:

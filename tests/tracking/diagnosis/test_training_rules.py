@@ -105,6 +105,21 @@ def test_one_peak_of_the_validation_loss_is_no_overfitting() -> None:
     assert found == []
 
 
+def test_boxes_that_are_close_already_may_fall_slowly() -> None:
+    slow = {"train/box_loss": falling(3.0, 0.995)}
+    found = [training_rules.findings(record_of(slow, settings={**SETTINGS, "box": gain})) for gain in (7.5, 6.0)]
+    assert [[finding.name for finding in findings] for findings in found] == [[], ["box loss slow"]]
+
+
+def test_overfitting_is_told_by_the_lowest_validation_loss_and_only_while_the_training_loss_falls() -> None:
+    rising = {"val/cls_loss": [*falling(4.0, 0.8, epochs=6), *[1.6 + 0.3 * step for step in range(6)]]}
+    found = training_rules.findings(record_of(rising))
+    assert [finding.name for finding in found] == ["overfitting"]
+    assert "above its lowest, " in found[0].text
+    flat = {f"train/{name}": [2.0] * 12 for name in ("box_loss", "cls_loss", "dfl_loss")}
+    assert "overfitting" not in {finding.name for finding in training_rules.findings(record_of({**rising, **flat}))}
+
+
 def test_a_metric_that_goes_up_and_down_is_no_plateau() -> None:
     curves, _ = FAULTS["plateau"]
     noisy = {**curves, "val/map50_95": [0.3, 0.25] * 6}
