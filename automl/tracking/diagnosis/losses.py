@@ -23,7 +23,8 @@ NOTHING: Final = "nothing learned"
 def oscillation(record: TrainingRecord) -> Iterator[Finding]:
     """Yield a finding if a loss oscillates after the warm-up; another name where a second training loss has converged.
 
-    One of validation counts only while the mAP50 does not improve: it has high peaks in trainings that go well.
+    One of validation counts only while the mAP50 does not improve: it has high peaks in trainings that go well. All
+    change together there, so that it gets the other name only if it is nearly all of the training loss.
     """
     curves = components(record, "train")
     swinging = {name: _swing(values) for name, values in curves.items() if oscillates(values)}
@@ -35,10 +36,12 @@ def oscillation(record: TrainingRecord) -> Iterator[Finding]:
     if not swinging:
         return
     driver = max(swinging, key=lambda name: fmean(curves[name][-WINDOW:]) * swinging[name])
-    settled = [name for name, values in curves.items() if name not in swinging and _settled(values)]
+    dominates = _share(record, driver) >= limits.DOMINANT  # so that the others are a negligible part
+    others = after_warm_up(record, "train") if dominates else components(record, "train")
+    settled = [name for name, values in others.items() if name not in {driver, *swinging} and _settled(values)]
     numbers = {f"swing {where}/{name}": share for name, share in swinging.items()}
     told = f"{where}/{driver} changes by {swinging[driver]:.0%} of its mean from epoch to epoch"
-    if settled and where == "train":
+    if settled and (dominates or where == "train"):
         gain = driver.removesuffix("_loss")
         yield Finding(
             ONE_OSCILLATES, record.trial, record.epoch, f"{told}, while {' and '.join(settled)} converged",
@@ -149,11 +152,16 @@ def nothing_learned(record: TrainingRecord) -> Iterator[Finding]:
 
 def components(record: TrainingRecord, split: str) -> dict[str, list[float]]:
     """Return the loss components after the warm-up by name, without those that are a negligible part of the total."""
-    warm = warm_up(record)
-    tags = {name: record.curves.get(f"{split}/{name}", {}) for name in LOSSES}
-    curves = {name: [value for epoch, value in curve.items() if epoch > warm] for name, curve in tags.items()}
+    curves = after_warm_up(record, split)
     total = sum(fmean(values[-WINDOW:]) for values in curves.values() if values)
     return {name: values for name, values in curves.items() if values and fmean(values[-WINDOW:]) > limits.PART * total}
+
+
+def after_warm_up(record: TrainingRecord, split: str) -> dict[str, list[float]]:
+    """Return the loss components after the warm-up by name."""
+    warm = warm_up(record)
+    tags = {name: record.curves.get(f"{split}/{name}", {}) for name in LOSSES}
+    return {name: [value for epoch, value in curve.items() if epoch > warm] for name, curve in tags.items()}
 
 
 def warm_up(record: TrainingRecord) -> int:
@@ -178,6 +186,12 @@ def _medians(values: list[float]) -> list[float]:
     """Return the running medians of three values: a validation loss has single high peaks."""
     width = limits.SMOOTHED
     return [median(values[start : start + width]) for start in range(len(values) - width + 1)]
+
+
+def _share(record: TrainingRecord, driver: str) -> float:
+    """Return the share of a component in the training loss."""
+    means = {name: fmean(values[-WINDOW:]) for name, values in after_warm_up(record, "train").items() if values}
+    return means.get(driver, 0.0) / (sum(means.values()) or 1.0)
 
 
 def _swing(values: list[float]) -> float:

@@ -18,6 +18,9 @@ VAL_TURNS: Final = 4
 SWING: Final = 0.15
 """Mean step of a loss from epoch to epoch as a share of its mean. Healthy trainings reached 0.12: epochs of few batches
 have another mean loss by chance, the more so where mosaic is drawn for a part of the images."""
+DOMINANT: Final = 0.85
+"""Share of one component in the training loss with which an oscillation is its own; a gain ten times too high gave 0.94
+and more, usual gains up to 0.75."""
 COLLAPSED: Final = 0.01
 """Training loss as a share of its first value: no detector learns that well, its outputs died."""
 

@@ -91,6 +91,16 @@ def test_an_oscillating_validation_loss_is_found_while_the_map_does_not_improve(
     assert training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN})) == []
 
 
+def test_an_oscillation_of_a_dominant_loss_is_its_own() -> None:
+    curves = {
+        "val/box_loss": [20.0, 30.0] * 6, "val/map50": [0.5] * 6 + [0.4] * 6, "train/box_loss": [25.0] * 12,
+        "train/cls_loss": [1.0] * 12,
+    }  # fmt: skip
+    found = training_rules.findings(record_of(curves))
+    assert [finding.name for finding in found if "oscillates" in finding.name] == ["one loss oscillates"]
+    assert "while cls_loss" in found[0].text
+
+
 def test_a_loss_that_oscillates_in_the_warm_up_only_is_no_finding() -> None:
     early = {"train/cls_loss": [4.0, 2.5, 4.0, 2.5, 4.0, 2.5, 4.0, *falling(2.4, 0.95, epochs=5)]}
     assert [finding.name for finding in training_rules.findings(record_of(early).until(8))] == ["loss oscillates"]
