@@ -32,13 +32,15 @@ KNOWN: Final = {("sample", "class suppressed", "scratch")}
 model in few epochs. Such a finding counts neither as found nor as an alarm."""
 
 
-def collect(rows: Path, scratch: Path, *, data: Path | None, weights: Path | None, hours: float) -> None:
+def collect(rows: Path, given: argparse.Namespace) -> None:
     """Train cases that have no row yet, and append their rows, until the time is over."""
     from benchmarks.diagnosis_training import row_of
 
+    data, weights, scratch = given.data, given.weights, given.scratch
     scratch.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + hours * 3600
-    for case in diagnosis_plan.cases(SEEDS):
+    end = time.monotonic() + given.hours * 3600
+    halves = {0, 1} if given.half is None else {given.half}
+    for case in (case for case in diagnosis_plan.cases(SEEDS) if case.seed % 2 in halves):
         known = {(row["fault"], row["strength"], row["seed"]) for row in read(rows)}
         lacking = (case.fault.data != SAMPLE and not data) or (case.fault.start == NANO and not weights)
         if case.key in known or lacking or time.monotonic() > end:
@@ -125,11 +127,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with the data sets bolts, bccd and screws-tiny")
     parser.add_argument("--weights", type=Path, help="pretrained weights")
     parser.add_argument("--hours", type=float, default=0.0, help="time to train; 0: only judge the rows that exist")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="train even seeds (0) or odd ones (1) only")
     parser.add_argument("--tuning", action="store_true", help="look at the half only on which thresholds are chosen")
     parser.add_argument("--first-seed", type=int, default=0, help="leave out trainings of lower seeds")
     given = parser.parse_args()
     if given.hours:
-        collect(given.rows, given.scratch, data=given.data, weights=given.weights, hours=given.hours)
+        collect(given.rows, given)
     defaults, rows = yolo.settings(), [*read(given.rows), *replayed(CURVES)]
     rows = [row for row in judged_rows(rows) if row["seed"] >= given.first_seed or row["start"] == REPLAYED]
     told(of_half(rows, 0) if given.tuning else rows, defaults)

@@ -200,14 +200,14 @@ def cases(seeds: int) -> list[Case]:
     """Return all cases: each pair of seeds has every strength of every fault once, and all trainings without a fault.
 
     Strength and seed change places from pair to pair, so that neither half has only one strength. What costs more comes
-    a pair later: other data sets after the sample, the larger model without a fault last.
+    a pair or two later: other data sets after the sample, the larger model without a fault last.
 
     >>> [case.seed for case in cases(2)].count(0) == [case.seed for case in cases(2)].count(1)
     True
     """
     small = [(fault,) for fault in HEALTHY_ONES if fault.start != NANO]
     large = [(fault,) for fault in HEALTHY_ONES if fault.start == NANO]
-    groups = ((0, FAULTS), (1, small), (1, REAL_FAULTS), (2, large))
+    groups = ((0, FAULTS), (1, small), (2, REAL_FAULTS), (2, large))
     return [
         case
         for turn in range(seeds // 2 + 2)

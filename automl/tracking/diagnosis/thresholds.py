@@ -20,7 +20,7 @@ SWING: Final = 0.15
 have another mean loss by chance, the more so where mosaic is drawn for a part of the images."""
 DOMINANT: Final = 0.85
 """Share of one component in the training loss with which an oscillation is its own; a gain ten times too high gave 0.94
-and more, usual gains up to 0.75."""
+and more, healthy trainings up to 0.71."""
 COLLAPSED: Final = 0.01
 """Training loss as a share of its first value: no detector learns that well, its outputs died."""
 
