@@ -155,6 +155,21 @@ def named(model: Path, storage: Path | None) -> Path:
     return registry_folder(model, (storage or default_storage()).absolute())
 
 
+def referred(model: str, version: str | None, storage: Path | None) -> tuple[Path, str]:
+    """Return folder and version of MODEL, MODEL@ALIAS or MODEL@NUMBER; the champion where none is named.
+
+    Raises:
+        RegistryError: the version is named twice.
+        StudyError: there is no such registry.
+    """
+    name, at, wanted = model.rpartition("@")
+    if not at or Path(model).exists():
+        return named(Path(model), storage), version or CHAMPION
+    if version is not None and version != wanted:
+        raise RegistryError(f"--version: must not be given with {model}, which names one, but got {version}; omit one")
+    return named(Path(name), storage), wanted or CHAMPION
+
+
 def number_or_alias(version: int | str) -> int | str:
     """Return the version number in a text; an alias stays unchanged.
 

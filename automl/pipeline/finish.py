@@ -20,7 +20,7 @@ from automl.study.results import DEFAULT
 from automl.study.text import shell_line
 from automl.study.verdict import Shipped, Verdict
 from automl.tracking import report
-from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis import findings_file, shipped_findings
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
     registry, folder = session.place.registry(session.spec.champion_name), session.folder
     files = {name: folder / path for name, path in verdict.files.items()}
     with registry.writing():
-        champion = registry.aliases().get(CHAMPION, 0)
+        champion = registry.records()[0].get(CHAMPION, 0)
         if outdated(verdict, champion, registry.published(files)):
             LOG.info(f"champion {registry.name}: {_changed(verdict, champion)}: the models are compared again")
             verdict = compare_again(verdict)
@@ -46,6 +46,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
             registry.promote(version, why=why, instead_of=verdict.champion)
     done = replace(verdict, version=version)
     storage_files.write_json(folder / VERDICT, done.to_dict())
+    shipped_findings.write(folder, done)
     report.write(folder, session.spec, session.journal.trials(), done, edition=report.Edition(session.data.source))
     session.journal.note("promotion", done.to_dict())
     return done
