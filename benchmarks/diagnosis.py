@@ -19,26 +19,28 @@ from automl.study import EndReason
 from automl.tracking.diagnosis import training_rules
 from automl.tracking.diagnosis.record import TrainingRecord
 from automl.trainers import yolo
-from benchmarks import diagnosis_plan
+from benchmarks import diagnosis_plan, diagnosis_tables
 from benchmarks.diagnosis_plan import NANO, SAMPLE
+from benchmarks.diagnosis_rows import REPLAYED, Row, judged_rows, of_half, read, replayed
 
 ROWS: Final = Path(__file__).with_suffix("") / "rows.jsonl"
-REPLAYED: Final = Path(__file__).with_name("detector-curves")
-SEEDS: Final = 8
+CURVES: Final = Path(__file__).with_name("detector-curves")
+SEEDS: Final = 12
 NOT_FINITE: Final = "not finite"
 KNOWN: Final = {("sample", "class suppressed", "scratch")}
 """Data, finding and subject of what is true without a planted fault: the sample's scratches are not learned by a micro
 model in few epochs. Such a finding counts neither as found nor as an alarm."""
-Row = dict[str, Any]
 
 
-def collect(rows: Path, scratch: Path, *, data: Path | None, weights: Path | None, hours: float) -> None:
+def collect(rows: Path, given: argparse.Namespace) -> None:
     """Train cases that have no row yet, and append their rows, until the time is over."""
     from benchmarks.diagnosis_training import row_of
 
+    data, weights, scratch = given.data, given.weights, given.scratch
     scratch.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + hours * 3600
-    for case in diagnosis_plan.cases(SEEDS):
+    end = time.monotonic() + given.hours * 3600
+    halves = {0, 1} if given.half is None else {given.half}
+    for case in (case for case in diagnosis_plan.cases(SEEDS) if case.seed % 2 in halves):
         known = {(row["fault"], row["strength"], row["seed"]) for row in read(rows)}
         lacking = (case.fault.data != SAMPLE and not data) or (case.fault.start == NANO and not weights)
         if case.key in known or lacking or time.monotonic() > end:
@@ -48,34 +50,6 @@ def collect(rows: Path, scratch: Path, *, data: Path | None, weights: Path | Non
         with rows.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, separators=(",", ":")) + "\n")
         print(f"{case.key}: {time.monotonic() - began:.0f} s {row['end']}", flush=True)
-
-
-def read(rows: Path) -> list[Row]:
-    """Return the rows that were written whole."""
-    text = rows.read_text(encoding="utf-8") if rows.exists() else ""
-    return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
-
-
-def replayed(folder: Path) -> list[Row]:
-    """Return the plain `yolo train` runs of `detector_curves.py` as healthy rows, in turn of both halves.
-
-    They are of more data sets and a larger model, but have losses and metrics only.
-    """
-    found: list[Row] = []
-    for path in sorted(folder.glob("*.jsonl")):
-        for plain in read(path):
-            if plain["configuration"] == 0:
-                found.append({
-                    "fault": "", "strength": f"{plain['task']} of detector_curves", "seed": len(found),
-                    "data": plain["task"], "epochs": plain["epochs"], "settings": plain["params"], "end": "",
-                    "changed": "", "instances": {"train": {}}, "curves": plain["curve"], "details": {},
-                })  # fmt: skip
-    return found
-
-
-def of_half(rows: Sequence[Row], half: int) -> list[Row]:
-    """Return the rows of even seeds, on which thresholds were chosen, or of odd ones."""
-    return [row for row in rows if row["seed"] % 2 == half]
 
 
 def record_of(row: Row, defaults: Mapping[str, Any]) -> TrainingRecord:
@@ -105,18 +79,36 @@ def names_of(row: Row, defaults: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
+def hits_of(rows: Sequence[Row], defaults: Mapping[str, Any]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Return name and whether it was found of each planted fault, data set and whether it alarmed of each healthy."""
+    found = [(row, names_of(row, defaults)) for row in rows]
+    return (
+        [(row["fault"], row["fault"] in names) for row, names in found if row["fault"]],
+        [(f"{row['data']}, {row['start']}", bool(names)) for row, names in found if not row["fault"]],
+    )
+
+
 def judged(rows: Sequence[Row], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return how many planted faults were found with the right name, and the share of healthy trainings with any."""
-    planted = [(row["fault"], names_of(row, defaults)) for row in rows if row["fault"]]
-    healthy = [names_of(row, defaults) for row in rows if not row["fault"]]
-    alarms = sum(bool(found) for found in healthy)
+    planted, healthy = hits_of(rows, defaults)
+    alarms = sum(alarm for _, alarm in healthy)
     return {
         "faults": len({fault for fault, _ in planted}),
         "planted": len(planted),
-        "found": sum(fault in found for fault, found in planted),
+        "found": sum(found for _, found in planted),
         "healthy": len(healthy),
         "false_alarm_rate": round(alarms / len(healthy), 3) if healthy else None,
     }
+
+
+def tables_of(rows: Sequence[Row], defaults: Mapping[str, Any]) -> str:
+    """Return the tables of faults and of healthy trainings, of both halves."""
+    sides = zip(*(hits_of(of_half(rows, half), defaults) for half in (0, 1)), strict=True)
+    heads = (("planted fault", "found"), ("data and start", "alarms"))
+    return "\n\n".join(
+        diagnosis_tables.table(*head, [diagnosis_tables.counted(half) for half in side])
+        for head, side in zip(heads, sides, strict=True)
+    )
 
 
 def told(rows: Sequence[Row], defaults: Mapping[str, Any]) -> None:
@@ -135,11 +127,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with the data sets bolts, bccd and screws-tiny")
     parser.add_argument("--weights", type=Path, help="pretrained weights")
     parser.add_argument("--hours", type=float, default=0.0, help="time to train; 0: only judge the rows that exist")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="train even seeds (0) or odd ones (1) only")
+    parser.add_argument("--tuning", action="store_true", help="look at the half only on which thresholds are chosen")
+    parser.add_argument("--first-seed", type=int, default=0, help="leave out trainings of lower seeds")
     given = parser.parse_args()
     if given.hours:
-        collect(given.rows, given.scratch, data=given.data, weights=given.weights, hours=given.hours)
-    defaults, rows = yolo.settings(), [*read(given.rows), *replayed(REPLAYED)]
-    told(rows, defaults)
+        collect(given.rows, given)
+    defaults, rows = yolo.settings(), [*read(given.rows), *replayed(CURVES)]
+    rows = [row for row in judged_rows(rows) if row["seed"] >= given.first_seed or row["start"] == REPLAYED]
+    told(of_half(rows, 0) if given.tuning else rows, defaults)
+    if given.tuning:
+        print(json.dumps(judged(of_half(rows, 0), defaults)))
+        return
+    print(tables_of(rows, defaults))
     for half, name in enumerate(("chosen on", "judged on")):
         print(f"{name} seeds {half}, {half + 2}, ...: {json.dumps(judged(of_half(rows, half), defaults))}")
     print(json.dumps(judged(of_half(rows, 1), defaults)))

@@ -78,13 +78,23 @@ def prepared(case: Case, place: Path, data: Path | None) -> DataSet:
     if fault.data == SAMPLE:
         sizes = {"train": fault.images, "val": 48}
         source = sample.draw(place / "drawn", seed=case.seed, splits=sizes)
-        diagnosis_edits.apply(fault.edit, source.parent, np.random.default_rng(case.seed))
     elif data:
         shutil.copytree(data / fault.data, place / "drawn", copy_function=shutil.copyfile)
         source = place / "drawn" / "data.yaml"
+        thin(source.parent, fault.images, seed=case.seed)
+    diagnosis_edits.apply(fault.edit, source.parent, np.random.default_rng(case.seed))
     checked = check.check(source, read_yaml(source), splits=("train", "val"))
     staged = staging.stage(checked, place / "staged")
     return check.check(staged, read_yaml(staged), splits=("train", "val"))
+
+
+def thin(root: Path, images: int, *, seed: int) -> None:
+    """Keep so many images of a copied training split, drawn with a seed; 0: all."""
+    paths = sorted((root / "images" / "train").glob("*"))
+    kept = np.random.default_rng(seed).permutation(len(paths))[: images or len(paths)]
+    for place in {*range(len(paths))} - {*kept.tolist()}:
+        paths[place].unlink()
+        (root / "labels" / "train" / f"{paths[place].stem}.txt").unlink(missing_ok=True)
 
 
 def learned(scratch: Path) -> Path:

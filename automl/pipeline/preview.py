@@ -19,7 +19,7 @@ from automl.release import openvino_models
 from automl.storage import scratch
 from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
-from automl.study import Params, repeats, warm_up
+from automl.study import Params, mosaic, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
@@ -161,6 +161,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
     space, epochs = spec.search_space, spec.ladder.max_epochs
     baseline, default = plain_training.baseline_for(data, space, train=spec.train, epochs=epochs), space.defaults()
     fewest, most = (count * epochs for count in spec.retrainings)
+    fixed = trainer_of().settings() | spec.train
     return Preview(
         study=spec.name,
         model=spec.model,
@@ -173,7 +174,10 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         rungs=spec.ladder.rungs,
         max_epochs=epochs,
         reduction_factor=spec.ladder.reduction_factor,
-        ladder_warnings=tuple(warm_up.warnings(spec.ladder, space, fixed=trainer_of().settings() | spec.train)),
+        ladder_warnings=(
+            *warm_up.warnings(spec.ladder, space, fixed=fixed),
+            *mosaic.warnings(space, epochs=epochs, fixed=fixed),
+        ),
         cost=spec.cost(),
         confirm_epochs=(fewest, most),
         hours=spec.budget.hours,

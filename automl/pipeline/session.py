@@ -29,7 +29,7 @@ from automl.storage.journal import Journal
 from automl.storage.layout import DATA, JOURNAL, SPEC
 from automl.storage.outage import RetrySettings, retries_enabled
 from automl.storage.place import Place
-from automl.study import PastEvidence, repeats, warm_up
+from automl.study import PastEvidence, mosaic, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
@@ -70,6 +70,18 @@ class Session:
         self.clock = JobClock(self.journal)
 
 
+def _log_warnings(spec: StudySpec) -> None:
+    """Log what is doubtful in the space and the ladder."""
+    space, fixed, epochs = spec.search_space, trainer_of().settings() | spec.train, spec.ladder.max_epochs
+    for warning in repeats.warnings(space, spec.budget.trials):
+        LOG.info(f"space warning: {warning}")
+    for warning in (
+        *warm_up.warnings(spec.ladder, space, fixed=fixed),
+        *mosaic.warnings(space, epochs=epochs, fixed=fixed),
+    ):
+        LOG.info(f"ladder warning: {warning}")
+
+
 @contextmanager
 def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> Iterator[Session]:
     """Lock the study's folder, check and stage the data, and open the journal.
@@ -97,10 +109,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         journal = Journal.create(folder, name=spec.name, metric=spec.metric) if begun.has_lines(folder) else None
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = _data(spec, folder, journal)
-        for warning in repeats.warnings(spec.search_space, spec.budget.trials):
-            LOG.info(f"space warning: {warning}")
-        for warning in warm_up.warnings(spec.ladder, spec.search_space, fixed=trainer_of().settings() | spec.train):
-            LOG.info(f"ladder warning: {warning}")
+        _log_warnings(spec)
         transfers = warm_start(spec, place, data)
         for transfer in transfers:
             LOG.info(transfer.summary())

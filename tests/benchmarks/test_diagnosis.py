@@ -8,7 +8,7 @@ import pytest
 
 from automl.data import sample
 from automl.tracking.diagnosis import training_rules
-from benchmarks import diagnosis, diagnosis_edits, diagnosis_plan
+from benchmarks import diagnosis, diagnosis_edits, diagnosis_plan, diagnosis_rows, diagnosis_tables
 from benchmarks.diagnosis_edits import VICTIM, read_boxes
 
 
@@ -45,14 +45,40 @@ def test_rows_are_judged_by_the_name_of_what_is_found() -> None:
     assert diagnosis.judged(rows, {}) == {
         "faults": 3, "planted": 3, "found": 2, "healthy": 2, "false_alarm_rate": 0.5,
     }  # fmt: skip
-    assert diagnosis.of_half(rows, 0) == []
+    assert diagnosis_rows.of_half(rows, 0) == []
+    assert "| **all** |  | 2/3 | 9% to 99% |" in diagnosis.tables_of(rows, {})
+
+
+def test_a_training_far_below_the_best_on_its_data_is_not_healthy() -> None:
+    good, fair, poor, other = (
+        row_of("", 0, curves={"val/map50_95": [value, None]}, data=data)
+        for value, data in ((0.5, "bolts"), (0.4, "bolts"), (0.3, "micro-bolts"), (0.3, "bccd"))
+    )
+    planted, empty = row_of("plateau", 0), row_of("", 0, data="other")
+    rows = [good, fair, poor, other, planted, empty]
+    assert diagnosis_rows.judged_rows(rows) == [good, fair, other, planted]
+
+
+def test_replayed_trainings_have_each_configuration_in_both_halves() -> None:
+    found = diagnosis_rows.replayed(diagnosis.CURVES)
+    assert len(found) >= 100
+    for half in (0, 1):
+        assert {row["strength"] for row in diagnosis_rows.of_half(found, half)} == {row["strength"] for row in found}
+        assert {row["data"] for row in diagnosis_rows.of_half(found, half)} == {row["data"] for row in found}
+
+
+def test_a_table_has_a_line_by_name_and_the_sum() -> None:
+    halves = [{"a": (1, 1)}, {"a": (1, 2), "b": (3, 3)}]
+    assert diagnosis_tables.table("fault", "found", halves).splitlines()[2:] == [
+        "| a | 1/1 | 1/2 | 1% to 99% |", "| b |  | 3/3 | 29% to 100% |", "| **all** | 1/1 | 4/5 | 28% to 99% |",
+    ]  # fmt: skip
 
 
 def test_a_row_that_was_not_written_whole_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"seed":1}\n{"seed":2')
-    assert diagnosis.read(path) == [{"seed": 1}]
-    assert diagnosis.read(tmp_path / "none.jsonl") == []
+    assert diagnosis_rows.read(path) == [{"seed": 1}]
+    assert diagnosis_rows.read(tmp_path / "none.jsonl") == []
 
 
 @pytest.mark.parametrize("edit", ["unlabelled", "val unlabelled", "boxes moved", "two sizes", "labels of others"])

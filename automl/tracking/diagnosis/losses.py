@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from statistics import fmean
+from math import ceil
+from statistics import fmean, median
 from typing import Final
 
 from automl.study.curve_shape import WINDOW, oscillates
@@ -20,21 +21,27 @@ NOTHING: Final = "nothing learned"
 
 
 def oscillation(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if a loss oscillates; another name where a second training loss has converged."""
+    """Yield a finding if a loss oscillates after the warm-up; another name where a second training loss has converged.
+
+    One of validation counts only while the mAP50 does not improve: it has high peaks in trainings that go well. All
+    change together there, so that it gets the other name only if it is nearly all of the training loss.
+    """
     curves = components(record, "train")
     swinging = {name: _swing(values) for name, values in curves.items() if oscillates(values)}
     swinging = {name: share for name, share in swinging.items() if share > limits.SWING}
     where = "train"
     if not swinging:
         curves, where = components(record, "val"), "val"
-        swinging = {name: _swing(values) for name, values in curves.items() if _swings_widely(values)}
+        swinging = {name: _swing(values) for name, values in curves.items() if _swings_widely(values) and stuck(record)}
     if not swinging:
         return
     driver = max(swinging, key=lambda name: fmean(curves[name][-WINDOW:]) * swinging[name])
-    settled = [name for name, values in curves.items() if name not in swinging and _settled(values)]
+    dominates = _share(record, driver) >= limits.DOMINANT  # so that the others are a negligible part
+    others = after_warm_up(record, "train") if dominates else components(record, "train")
+    settled = [name for name, values in others.items() if name not in {driver, *swinging} and _settled(values)]
     numbers = {f"swing {where}/{name}": share for name, share in swinging.items()}
     told = f"{where}/{driver} changes by {swinging[driver]:.0%} of its mean from epoch to epoch"
-    if settled and where == "train":
+    if settled and (dominates or where == "train"):
         gain = driver.removesuffix("_loss")
         yield Finding(
             ONE_OSCILLATES, record.trial, record.epoch, f"{told}, while {' and '.join(settled)} converged",
@@ -64,24 +71,28 @@ def collapsed(record: TrainingRecord) -> Iterator[Finding]:
 
 
 def overfitting(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if the validation loss rises while the training loss falls."""
-    epochs = [epoch for epoch in record.curves.get("val/box_loss", {}) if mosaic_as_now(record, epoch)]
-    val, train = (record.total_at(split, epochs[-limits.SCISSORS :]) for split in ("val", "train"))
-    if len(val) < limits.SCISSORS or len(train) < limits.SCISSORS:
+    """Yield a finding if the validation loss rose above its lowest value while the training loss fell further."""
+    curve, warm = record.curves.get("val/box_loss", {}), warm_up(record)
+    epochs = [epoch for epoch in curve if epoch > warm and mosaic_as_now(record, epoch)]
+    val, train = (_medians(record.total_at(split, epochs)) for split in ("val", "train"))
+    if not val or len(val) != len(train):
         return
-    (val_before, val_now), (before, now) = _ends(val), _ends(train)
-    if min(val_before, before) > 0 and val_now > limits.RISE * val_before and now < limits.FALL * before:
+    place = min(range(len(val)), key=val.__getitem__)
+    since, lowest, before = len(val) - 1 - place, val[place], train[place]
+    if min(lowest, before) <= 0 or since < limits.SCISSORS:
+        return
+    if val[-1] > limits.RISE * lowest and train[-1] < limits.FALL * before:
         yield Finding(
             OVERFITTING, record.trial, record.epoch,
-            f"over {limits.SCISSORS} validations the validation loss rose by {val_now / val_before - 1:.0%}, while the "
-            f"training loss fell by {1 - now / before:.0%}",
+            f"the validation loss is {val[-1] / lowest - 1:.0%} above its lowest, {since} validations ago, while the "
+            f"training loss fell by {1 - train[-1] / before:.0%} since",
             "more data or augmentation (mosaic, scale, hsv), higher weight_decay, fewer epochs or a smaller model",
-            {"val loss before": val_before, "val loss": val_now, "train loss before": before, "train loss": now},
+            {"val loss before": lowest, "val loss": val[-1], "train loss before": before, "train loss": train[-1]},
         )  # fmt: skip
 
 
 def box_slow(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if the box loss falls slowly, compared with the class loss."""
+    """Yield a finding if the box loss falls slowly, compared with the class loss, and boxes are still loose."""
     box, kinds = (record.series(f"train/{name}") for name in ("box_loss", "cls_loss"))
     if min(len(box), len(kinds)) < max(limits.LEAST_EPOCHS + 1, limits.LEARNED * record.epochs):
         return
@@ -89,13 +100,16 @@ def box_slow(record: TrainingRecord) -> Iterator[Finding]:
         return
     if (record.current("val/map50") or 0.0) < limits.LOCATED:
         return
-    box_fall, class_fall = (1 - fmean(values[-limits.SMOOTHED :]) / values[0] for values in (box, kinds))
+    now, class_now = (fmean(values[-limits.SMOOTHED :]) for values in (box, kinds))
+    box_fall, class_fall, gain = 1 - now / box[0], 1 - class_now / kinds[0], record.setting("box")
+    if gain and now < limits.LOOSE * gain:
+        return
     if class_fall >= limits.CLASS_FALL and box_fall < min(limits.BOX_FALL, limits.BOX_SHARE * class_fall):
         yield Finding(
             BOX_SLOW, record.trial, record.epoch,
             f"box_loss fell by {box_fall:.0%} from the first epoch, cls_loss by {class_fall:.0%}",
             "look whether boxes of the labels are loose or moved; if they are exact, raise lr0 or the gain `box`",
-            {"box fall": box_fall, "class fall": class_fall},
+            {"box fall": box_fall, "class fall": class_fall, **({"1 - IoU": now / gain} if gain else {})},
         )  # fmt: skip
 
 
@@ -110,7 +124,9 @@ def plateau(record: TrainingRecord) -> Iterator[Finding]:
         return
     half = limits.FLAT_EPOCHS // 2
     gain, fall = max(after) / max(before) - 1, 1 - fmean(train[half:]) / fmean(train[:half])
-    if gain < limits.FLAT_METRIC and abs(fall) < limits.FLAT_LOSS and record.epoch < record.epochs:
+    window = [value for epoch, value in values.items() if epoch > since]
+    steady = max(window) - min(window) < limits.FLAT_BAND * max(window)
+    if steady and gain < limits.FLAT_METRIC and abs(fall) < limits.FLAT_LOSS and record.epoch < record.epochs:
         yield Finding(
             PLATEAU, record.trial, record.epoch,
             f"over {limits.FLAT_EPOCHS} epochs {record.metric} gained {gain:.1%} and the training loss fell by "
@@ -121,9 +137,9 @@ def plateau(record: TrainingRecord) -> Iterator[Finding]:
 
 
 def nothing_learned(record: TrainingRecord) -> Iterator[Finding]:
-    """Yield a finding if the mAP50 is still at 0 after half of the epochs."""
+    """Yield a finding if the mAP50 is still at 0 late in the training."""
     values = record.series("val/map50")
-    late = max(limits.LEAST_EPOCHS, limits.LEARNED * record.epochs)
+    late = max(limits.LEAST_EPOCHS, limits.LONG_NOTHING * record.epochs)
     if values and record.validated >= late and max(values) < limits.NOTHING and not any(collapsed(record)):
         yield Finding(
             NOTHING, record.trial, record.validated,
@@ -135,10 +151,29 @@ def nothing_learned(record: TrainingRecord) -> Iterator[Finding]:
 
 
 def components(record: TrainingRecord, split: str) -> dict[str, list[float]]:
-    """Return the loss components by name, without those that are a negligible part of the total."""
-    curves = {name: record.series(f"{split}/{name}") for name in LOSSES}
+    """Return the loss components after the warm-up by name, without those that are a negligible part of the total."""
+    curves = after_warm_up(record, split)
     total = sum(fmean(values[-WINDOW:]) for values in curves.values() if values)
     return {name: values for name, values in curves.items() if values and fmean(values[-WINDOW:]) > limits.PART * total}
+
+
+def after_warm_up(record: TrainingRecord, split: str) -> dict[str, list[float]]:
+    """Return the loss components after the warm-up by name."""
+    warm = warm_up(record)
+    tags = {name: record.curves.get(f"{split}/{name}", {}) for name in LOSSES}
+    return {name: [value for epoch, value in curve.items() if epoch > warm] for name, curve in tags.items()}
+
+
+def warm_up(record: TrainingRecord) -> int:
+    """Return the last epoch that begins in the warm-up."""
+    return ceil(record.setting("warmup_epochs"))
+
+
+def stuck(record: TrainingRecord) -> bool:
+    """Return True if the best mAP50 of the last validations is not above that of those before."""
+    values = record.series("val/map50")
+    before, last = values[: -limits.SMOOTHED], values[-limits.SMOOTHED :]
+    return bool(before) and max(last) <= max(before)
 
 
 def mosaic_as_now(record: TrainingRecord, epoch: int) -> bool:
@@ -147,9 +182,16 @@ def mosaic_as_now(record: TrainingRecord, epoch: int) -> bool:
     return not record.setting("mosaic") or (epoch > closing) == (record.epoch > closing)
 
 
-def _ends(values: list[float]) -> tuple[float, float]:
-    """Return the means of the first and of the last epochs of a window."""
-    return fmean(values[: limits.SMOOTHED]), fmean(values[-limits.SMOOTHED :])
+def _medians(values: list[float]) -> list[float]:
+    """Return the running medians of three values: a validation loss has single high peaks."""
+    width = limits.SMOOTHED
+    return [median(values[start : start + width]) for start in range(len(values) - width + 1)]
+
+
+def _share(record: TrainingRecord, driver: str) -> float:
+    """Return the share of a component in the training loss."""
+    means = {name: fmean(values[-WINDOW:]) for name, values in after_warm_up(record, "train").items() if values}
+    return means.get(driver, 0.0) / (sum(means.values()) or 1.0)
 
 
 def _swing(values: list[float]) -> float:

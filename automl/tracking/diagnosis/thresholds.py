@@ -18,25 +18,32 @@ VAL_TURNS: Final = 4
 SWING: Final = 0.15
 """Mean step of a loss from epoch to epoch as a share of its mean. Healthy trainings reached 0.12: epochs of few batches
 have another mean loss by chance, the more so where mosaic is drawn for a part of the images."""
+DOMINANT: Final = 0.85
+"""Share of one component in the training loss with which an oscillation is its own; a gain ten times too high gave 0.94
+and more, healthy trainings up to 0.71."""
 COLLAPSED: Final = 0.01
 """Training loss as a share of its first value: no detector learns that well, its outputs died."""
 
 SETTLED: Final = 0.05
 """Change of a loss over eight epochs, as a share of its mean, below which it counts as converged."""
 
-RISE: Final = 1.03
-"""Mean validation loss now over that some epochs before; a training that generalises stays below 1."""
-FALL: Final = 0.92
-"""The same of the training loss: it must still fall, else nothing is memorised."""
-SCISSORS: Final = 8
-"""Epochs over which both are compared, all with mosaic or all without: closing it lowers the training loss."""
+RISE: Final = 1.07
+"""Validation loss as a multiple of its lowest; healthy trainings reached 1.04, overfitted ones 1.12 and more."""
+FALL: Final = 0.97
+"""The training loss as a share of that at the lowest validation loss: it must still fall, else nothing is memorised."""
+SCISSORS: Final = 4
+"""Least number of validations since the lowest loss. All compared are with mosaic or all without: closing it lowers the
+training loss."""
 SMOOTHED: Final = 3
-"""Epochs of a mean against the noise of one."""
+"""Epochs of a mean or median against the noise of one."""
 
 BOX_SHARE: Final = 0.5
 """Fall of the box loss as a share of that of the class loss; healthy trainings stay above."""
 BOX_FALL: Final = 0.2
 """Fall of the box loss; healthy trainings with mosaic and a fall of the class loss as below fell by 0.3 and more."""
+LOOSE: Final = 0.4
+"""Least box loss over its gain, a weighted mean of 1 - IoU: fine-tuned detectors begin below and fall little;
+it stayed above 0.53 with moved boxes."""
 LOCATED: Final = 0.1
 """Least mAP50 with which the box loss is compared: a young training from random weights finds classes before boxes."""
 CLASS_FALL: Final = 0.25
@@ -48,9 +55,15 @@ FLAT_LOSS: Final = 0.02
 """Largest fall of the training loss over these epochs, as a share."""
 FLAT_METRIC: Final = 0.02
 """Largest gain of the metric over these epochs, as a share of the best value before."""
+FLAT_BAND: Final = 0.1
+"""Spread of the metric over these epochs, as a share of its best value, from which it is noise and no plateau: a high
+learning rate that still falls moves it by 0.4 and gains later; one too low by 0.05."""
 
 NOTHING: Final = 0.01
 """mAP50 of a detector that guesses."""
+LONG_NOTHING: Final = 0.6
+"""Share of a training after which that is a finding: some from random weights found their first objects just after
+half."""
 
 SUPPRESSED: Final = 0.25
 """AP50 of a class, or its recall at confidence 0.25, as a share of the median of the others."""

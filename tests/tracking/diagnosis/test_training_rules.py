@@ -84,9 +84,61 @@ def test_a_class_that_is_found_with_low_confidence_only_is_suppressed() -> None:
     assert [(finding.name, finding.subject) for finding in found] == [("class suppressed", "scratch")]
 
 
-def test_an_oscillating_validation_loss_is_found() -> None:
-    found = training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN}))
+def test_an_oscillating_validation_loss_is_found_while_the_map_does_not_improve() -> None:
+    falling_map = {"val/map50": [0.5] * 6 + [0.4] * 6}
+    found = training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN, **falling_map}))
     assert [finding.name for finding in found] == ["loss oscillates"]
+    assert training_rules.findings(record_of({"val/cls_loss": UP_AND_DOWN})) == []
+
+
+def test_an_oscillation_of_a_dominant_loss_is_its_own() -> None:
+    curves = {
+        "val/box_loss": [20.0, 30.0] * 6, "val/map50": [0.5] * 6 + [0.4] * 6, "train/box_loss": [25.0] * 12,
+        "train/cls_loss": [1.0] * 12,
+    }  # fmt: skip
+    found = training_rules.findings(record_of(curves))
+    assert [finding.name for finding in found if "oscillates" in finding.name] == ["one loss oscillates"]
+    assert "while cls_loss" in found[0].text
+
+
+def test_a_loss_that_oscillates_in_the_warm_up_only_is_no_finding() -> None:
+    early = {"train/cls_loss": [4.0, 2.5, 4.0, 2.5, 4.0, 2.5, 4.0, *falling(2.4, 0.95, epochs=5)]}
+    assert [finding.name for finding in training_rules.findings(record_of(early).until(8))] == ["loss oscillates"]
+    settings = {**SETTINGS, "warmup_epochs": 6.5}
+    after = [training_rules.findings(record_of(early, settings=settings).until(epoch)) for epoch in range(13)]
+    assert not any(after)
+
+
+def test_one_peak_of_the_validation_loss_is_no_overfitting() -> None:
+    peak = {"val/cls_loss": [*falling(4.0, 0.95, epochs=10), 90.0, 2.4]}
+    found = [one for epoch in range(13) for one in training_rules.findings(record_of(peak).until(epoch))]
+    assert found == []
+
+
+def test_boxes_that_are_close_already_may_fall_slowly() -> None:
+    slow = {"train/box_loss": falling(3.0, 0.995)}
+    found = [training_rules.findings(record_of(slow, settings={**SETTINGS, "box": gain})) for gain in (7.5, 6.0)]
+    assert [[finding.name for finding in findings] for findings in found] == [[], ["box loss slow"]]
+
+
+def test_overfitting_is_told_by_the_lowest_validation_loss_and_only_while_the_training_loss_falls() -> None:
+    rising = {"val/cls_loss": [*falling(4.0, 0.8, epochs=6), *[1.6 + 0.3 * step for step in range(6)]]}
+    found = training_rules.findings(record_of(rising))
+    assert [finding.name for finding in found] == ["overfitting"]
+    assert "above its lowest, " in found[0].text
+    flat = {f"train/{name}": [2.0] * 12 for name in ("box_loss", "cls_loss", "dfl_loss")}
+    assert "overfitting" not in {finding.name for finding in training_rules.findings(record_of({**rising, **flat}))}
+
+
+def test_a_metric_that_goes_up_and_down_is_no_plateau() -> None:
+    curves, _ = FAULTS["plateau"]
+    noisy = {**curves, "val/map50_95": [0.3, 0.25] * 6}
+    assert training_rules.findings(record_of(noisy)) == []
+
+
+def test_a_training_that_finds_its_first_objects_after_half_is_no_finding() -> None:
+    late = {"val/map50": [0.0] * 10 + [0.05, 0.1]}
+    assert [one for epoch in range(13) for one in training_rules.findings(record_of(late).until(epoch))] == []
 
 
 def test_a_component_that_is_a_small_part_of_the_loss_is_not_looked_at() -> None:
