@@ -54,7 +54,9 @@ class FakeDetector:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeDetector]:
-    monkeypatch.setattr(version, "opened", lambda folder, read: Loaded(str(folder / "model.onnx"), read("model.onnx")))
+    monkeypatch.setattr(
+        version, "opened", lambda folder, read, **_target: Loaded(str(folder / "model.onnx"), read("model.onnx"))
+    )
     monkeypatch.setattr(version, "Detector", FakeDetector)
     FakeDetector.loaded.clear()
     return FakeDetector
