@@ -3,7 +3,7 @@
 import resource
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -54,9 +54,10 @@ class FakeDetector:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeDetector]:
-    monkeypatch.setattr(
-        version, "opened", lambda folder, read, **_target: Loaded(str(folder / "model.onnx"), read("model.onnx"))
-    )
+    def loaded(folder: Path, read: Callable[[str], Any], *, target: str) -> Loaded:
+        return Loaded(str(folder / f"{target or 'model'}.onnx"), read("model.onnx"))
+
+    monkeypatch.setattr(version, "opened", loaded)
     monkeypatch.setattr(version, "Detector", FakeDetector)
     FakeDetector.loaded.clear()
     return FakeDetector
@@ -111,6 +112,14 @@ def test_an_image_of_a_batch_that_is_none_is_named(client: TestClient) -> None:
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith("image 2 (b")
     assert "\n" not in answer.json()["detail"]
+
+
+def test_a_batch_may_be_half_as_long_since_its_images_are_copied(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BYTES", 2000)
+    answer = client.post("/predict", files=[("image", ("a.png", bytes(1000)))])
+    assert (answer.status_code, answer.json()["detail"]) == (413, "a body must have at most 1000 bytes")
 
 
 def test_a_batch_of_too_many_images_is_refused(client: TestClient) -> None:
