@@ -18,8 +18,14 @@ BODY_SECONDS: Final = 30.0
 @dataclass(eq=False, slots=True)
 class _Body:
     limit: asyncio.Timeout
+    copies: int = 1
+    """How often its bytes may be in memory."""
     content: bytearray = field(default_factory=bytearray)
     dropped: bool = False
+
+    @property
+    def held(self) -> int:
+        return len(self.content) * self.copies
 
 
 class Bodies:
@@ -36,18 +42,18 @@ class Bodies:
         """In order of their beginning."""
 
     @asynccontextmanager
-    async def read(self, parts: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
-        """Read a body; it counts until the end of the block.
+    async def read(self, parts: AsyncIterable[bytes], *, copies: int = 1) -> AsyncIterator[bytearray]:
+        """Read a body; it counts until the end of the block, `copies` times, and may be as much shorter.
 
         Raises:
             RequestError: it is too long (413), too slow (408), or too many bytes are in memory (503).
         """
-        body = _Body(asyncio.timeout(BODY_SECONDS))
+        body = _Body(asyncio.timeout(BODY_SECONDS), copies)
         try:
             await self._fill(body, parts)
             yield body.content
         finally:
-            self._held -= len(body.content)
+            self._held -= body.held
             self._tell()
 
     async def _fill(self, body: _Body, parts: AsyncIterable[bytes]) -> None:
@@ -65,16 +71,16 @@ class Bodies:
             raise RequestError(503, f"at most {MAX_HELD_BYTES} bytes of images are held at once; try again")
 
     async def _add(self, body: _Body, part: bytes) -> None:
-        if len(body.content) + len(part) > MAX_BYTES:
-            raise RequestError(413, f"an image must have at most {MAX_BYTES} bytes")
-        while self._held + len(part) > MAX_HELD_BYTES and not body.dropped:
-            if self._held > sum(len(one.content) for one in self._incomplete):
+        if len(body.content) + len(part) > (most := MAX_BYTES // body.copies):
+            raise RequestError(413, f"{'an image' if body.copies == 1 else 'a body'} must have at most {most} bytes")
+        while self._held + len(part) * body.copies > MAX_HELD_BYTES and not body.dropped:
+            if self._held > sum(one.held for one in self._incomplete):
                 await self._freed.wait()
             else:
                 self._drop(next(iter(self._incomplete)))
         if not body.dropped:
             body.content += part
-            self._held += len(part)
+            self._held += len(part) * body.copies
 
     def _tell(self) -> None:
         """Wake the bodies that wait for room."""
@@ -84,7 +90,7 @@ class Bodies:
     def _drop(self, body: _Body) -> None:
         del self._incomplete[body]
         body.dropped = True
-        self._held -= len(body.content)
+        self._held -= body.held
         body.content = bytearray()
         self._tell()
         body.limit.reschedule(asyncio.get_running_loop().time())

@@ -25,7 +25,7 @@ from automl.study.errors import StudyError
 
 POLL_SECONDS: Final = 2.0
 DEFAULTS: Final[Mapping[str, Any]] = {
-    "storage": None, "poll": POLL_SECONDS, "max_pixels": MAX_PIXELS, "allowed_hosts": (ANY,)
+    "storage": None, "poll": POLL_SECONDS, "max_pixels": MAX_PIXELS, "allowed_hosts": (ANY,), "target": ""
 }  # fmt: skip
 """Arguments of the application; a request reaches a replica through Ray's proxy, under whatever name that has."""
 
@@ -44,7 +44,7 @@ class Replica:
         cv2.setNumThreads(1)
         logging.getLogger("automl").setLevel(logging.INFO)
         storage = Path(given["storage"]) if given["storage"] else None
-        self._given, self._serving = given, opened(*referred(given["model"], None, storage))
+        self._given, self._serving = given, opened(*referred(given["model"], None, storage), target=given["target"])
         self._stack = ExitStack()
         self._stack.enter_context(following(self._serving, every=float(given["poll"])))
 

@@ -95,7 +95,7 @@ def _add_predict(service: FastAPI, detections: Detections, metrics: Metrics) -> 
         wanted = from_query(request.query_params.multi_items(), served.thresholds)
         boundary = multipart.boundary(request.headers.get("content-type", ""))
         try:
-            async with bodies.read(request.stream()) as content:
+            async with bodies.read(request.stream(), copies=1 if boundary is None else 2) as content:
                 pictures = [Picture("", lambda: content)] if boundary is None else _pictures(content, boundary)
                 found = await detections.found(pictures, served.detector, wanted)
         except ClientDisconnect:

@@ -114,6 +114,14 @@ def test_an_image_of_a_batch_that_is_none_is_named(client: TestClient) -> None:
     assert "\n" not in answer.json()["detail"]
 
 
+def test_a_batch_may_be_half_as_long_since_its_images_are_copied(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BYTES", 2000)
+    answer = client.post("/predict", files=[("image", ("a.png", bytes(1000)))])
+    assert (answer.status_code, answer.json()["detail"]) == (413, "a body must have at most 1000 bytes")
+
+
 def test_a_batch_of_too_many_images_is_refused(client: TestClient) -> None:
     answer = client.post("/predict", files=[("image", ("a.png", picture()))] * 33)
     assert (answer.status_code, "at most 32 images" in answer.json()["detail"]) == (413, True)
