@@ -12,7 +12,7 @@ import automl
 from automl.study import errors
 
 NAMES = {
-    "AutomlError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry", "RegistryError",
+    "AutomlError", "DataAwayError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry", "RegistryError",
     "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study", "search",
 }  # fmt: skip
 VENDORS = {"matplotlib", "numpy", "onnx", "optuna", "pydantic", "ray", "scipy", "torch", "typer", "ultralytics", "yaml"}
