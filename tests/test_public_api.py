@@ -12,8 +12,8 @@ import automl
 from automl.study import errors
 
 NAMES = {
-    "AutomlError", "DataAwayError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry", "RegistryError",
-    "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study", "search",
+    "AutomlError", "DataAwayError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry",
+    "RegistryError", "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study", "search",
 }  # fmt: skip
 VENDORS = {"matplotlib", "numpy", "onnx", "optuna", "pydantic", "ray", "scipy", "torch", "typer", "ultralytics", "yaml"}
 
