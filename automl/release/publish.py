@@ -13,7 +13,20 @@ from automl.hpo.selection import Candidate
 from automl.release import gates as release_gates
 from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
-from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT, trial_folder
+from automl.storage.layout import (
+    BEST,
+    CURVES,
+    DATASET,
+    ENGINE,
+    EVALUATION,
+    EXPORT,
+    FINDINGS,
+    ONNX,
+    PARAMS,
+    SPEC,
+    VERDICT,
+    trial_folder,
+)
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION, Registry
 from automl.study import ExportResult, Gain, Gates, Job, Params, Trial
@@ -221,4 +234,6 @@ def _files(folder: Path, case: Case) -> dict[str, str]:
         files[EVALUATION] = record
     if (folder / DATASET).is_file():
         files[DATASET] = folder / DATASET
+    trained = case.chosen.weights.parent
+    files |= {name: trained / name for name in (CURVES, FINDINGS) if (trained / name).is_file()}
     return {name: str(path.relative_to(folder)) for name, path in files.items()}
