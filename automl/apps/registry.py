@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl.apps import promotion, signatures
+from automl.apps.signatures import Signature
+from automl.apps.version_diff import VersionDiff, compare
 from automl.storage import registry as storage_registry
 from automl.storage import registry_check
 from automl.storage.place import default_storage, registry_folder
@@ -29,12 +32,17 @@ class AliasMove:
     """UTC, ISO 8601."""
     by: str
     moves: Mapping[str, int | None]
-    """Maps an alias to its version number; None if the alias was removed."""
+    """Maps an alias to its version number; None if the alias was removed; empty where a version was signed."""
     why: str
+    kind: str = ""
+    """`publish`, `promote`, `override`, `rollback` or `sign`; empty in an entry of an earlier version."""
+    refused: tuple[str, ...] = ()
+    """The gates that an override ignored."""
 
     def summary(self) -> str:
         """Return the entry as one line of text."""
-        return f"{self.at} {self.by} {dict(self.moves)}: {self.why}"
+        override = f"; OVERRIDE, refused by: {'; '.join(self.refused)}" if self.refused else ""
+        return f"{self.at} {self.by} {dict(self.moves) or self.kind}: {self.why}{override}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,9 @@ class Verification:
     history: tuple[AliasMove, ...]
     notes: tuple[str, ...] = ()
     """What was left out and is no damage, such as a folder among the versions that is none."""
+    signatures: tuple[Signature, ...] = ()
+    overrides: tuple[AliasMove, ...] = ()
+    """Promotions of versions that their gates refused."""
 
 
 class Registry:
@@ -86,15 +97,16 @@ class Registry:
         """
         return self.stored.path(number_or_alias(version))
 
-    def promote(self, version: int | str, *, why: str) -> Champion:
+    def promote(self, version: int | str, *, why: str = "", override: str = "") -> Champion:
         """Promote a version to champion manually; the reason is recorded in the history.
 
+        A version that its gates refused needs `override` in place of `why`: a reason that is shown with it for ever.
+
         Raises:
-            RegistryError: there is no such version, it is damaged, or no reason is given.
+            RegistryError: there is no such version, it is damaged, its gates refused it, or no reason is given.
         """
-        _require_reason(why)
         number = int(self.path(version).name)
-        self.stored.promote(number, why=f"by hand: {why}")
+        promotion.promote(self.stored, number, why=why, override=override)
         return Champion(self.name, number, self.aliases)
 
     def rollback(self, *, why: str) -> Champion:
@@ -103,11 +115,41 @@ class Registry:
         Raises:
             RegistryError: no version served before, it is damaged, or no reason is given.
         """
-        _require_reason(why)
+        promotion.require_reason(why)
         return Champion(self.name, self.stored.rollback(why=why), self.aliases)
 
-    def verify(self) -> Verification:
+    def sign(self, version: int | str = CHAMPION, *, key: Path | str) -> str:
+        """Sign a version with a private key, an elliptic-curve key in PEM; return the SHA-256 of its public key.
+
+        Raises:
+            RegistryError: there is no such version, it is damaged, or the key cannot be used.
+        """
+        from automl.release import signature  # noqa: PLC0415  (an optional package)
+
+        return self.stored.sign(int(self.path(version).name), lambda folder: signature.sign(folder, Path(key)))
+
+    def diff(self, before: int | str, after: int | str) -> VersionDiff:
+        """Return what differs between two versions.
+
+        Raises:
+            RegistryError: a version is missing or damaged.
+        """
+        return compare(self.stored, int(self.path(before).name), int(self.path(after).name))
+
+    def card(self, version: int | str = CHAMPION, *, lang: str = "en") -> str:
+        """Return the model card of a version in a language, `en` or `zh`, with its overrides and signatures.
+
+        Raises:
+            AutomlError: there is no such version or language, it is damaged, or an earlier program published it.
+        """
+        from automl.apps.card import card_of  # noqa: PLC0415  (templates, which a server does not need)
+
+        return card_of(self.stored, int(self.path(version).name), lang=lang)
+
+    def verify(self, *, key: Path | str | None = None) -> Verification:
         """Check every byte of all versions against their manifests, and the aliases against the history.
+
+        With a public key the signatures too: the champion must have one with it.
 
         Raises:
             RegistryError: the aliases or the history cannot be read; the message names all problems.
@@ -117,8 +159,11 @@ class Registry:
             aliases, history = self.aliases, tuple(self.history())
         except RegistryError:
             raise RegistryError("\n".join(problems)) from None
-        notes = tuple(registry_check.notes(self.stored))
-        return Verification(self.name, tuple(self.versions), aliases, problems, history, notes)
+        found = signatures.read(self.stored, Path(key) if key else None)
+        if key:
+            problems += tuple(signatures.problems(self.stored, found, Path(key)))
+        notes, overrides = tuple(registry_check.notes(self.stored)), tuple(move for move in history if move.refused)
+        return Verification(self.name, tuple(self.versions), aliases, problems, history, notes, found, overrides)
 
     def history(self) -> list[AliasMove]:
         """Return who moved which alias, when and why, oldest first.
@@ -127,14 +172,16 @@ class Registry:
             RegistryError: an entry cannot be read.
         """
         return [
-            AliasMove(at=entry["at"], by=entry["by"], moves=entry["moves"], why=entry["why"])
+            AliasMove(
+                entry["at"],
+                entry["by"],
+                entry["moves"],
+                entry["why"],
+                entry.get("kind", ""),
+                tuple(entry.get("refused", ())),
+            )
             for entry in self.stored.history()
         ]
-
-
-def _require_reason(why: str) -> None:
-    if not why.strip():
-        raise RegistryError(f"why: must be a reason for the history, but got {why!r}; pass --why")
 
 
 def stored(folder: Path | str) -> storage_registry.Registry:
@@ -153,6 +200,17 @@ def stored(folder: Path | str) -> storage_registry.Registry:
 def named(model: Path, storage: Path | None) -> Path:
     """Return the folder of a registry, given the folder or the registry's name in a storage."""
     return registry_folder(model, (storage or default_storage()).absolute())
+
+
+def reference(text: str, storage: Path | None) -> tuple[Path, str]:
+    """Return the folder of a registry and the version in `NAME@VERSION`; without `@` the champion.
+
+    A folder may have an `@` in its name: what is a registry as a whole is taken as one.
+    """
+    name, mark, version = text.rpartition("@")
+    if not mark or storage_registry.Registry(Path(text).absolute().parent, Path(text).name).versions():
+        name, version = text, CHAMPION
+    return named(Path(name), storage), version
 
 
 def number_or_alias(version: int | str) -> int | str:

@@ -127,6 +127,11 @@ def overrides(history: Iterable[Entry]) -> dict[int, list[Entry]]:
     return found
 
 
+def override_text(entry: Entry) -> str:
+    """Return a promotion against refusing gates as text."""
+    return f"{entry['at']} by {entry['by']}: {entry['why']} (refused by: {'; '.join(entry['refused'])})"
+
+
 def _after(line: list[int], entry: Entry) -> list[int]:
     number = entry["moves"].get(CHAMPION)
     if number is None:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from automl.apps.cli import data_verbs, description_verbs, registry_verbs, study_verbs
+from automl.apps.cli import data_verbs, description_verbs, registry_verbs, study_verbs, version_verbs
 
 DISTRIBUTION: Final = "yolo-automl-ray"
 """Name on the package index; the import package and the command are named `automl`."""
@@ -29,6 +29,9 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("rollback", registry_verbs.rollback),
     ("verify", registry_verbs.verify),
     ("history", registry_verbs.history),
+    ("diff", version_verbs.diff),
+    ("card", version_verbs.card),
+    ("sign", version_verbs.sign),
     ("export", registry_verbs.export),
     ("serve", registry_verbs.serve),
 )

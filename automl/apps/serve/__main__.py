@@ -19,6 +19,7 @@ from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
 from automl.apps.serve.thresholds import Thresholds
 from automl.study.errors import AutomlError, RegistryError
+from automl.study.text import one_line
 
 USER_ERROR: Final = 2
 
@@ -59,6 +60,7 @@ def startup_message(served: service.Served, host: str, port: int) -> str:
         f"  file      {served.path}\n"
         f"  provider  {served.detector.provider}, images of {served.detector.size} pixels\n"
         f"  conf      {at.conf:g}, iou {at.iou:g}, max_det {at.max_det}; override them per request: ?conf=0.5"
+        + "".join(f"\n  OVERRIDE  its gates refused it; promoted {one_line(text)}" for text in served.overrides)
     )
 
 

@@ -21,6 +21,7 @@ from automl.apps.serve.images import Limits
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import Thresholds, from_query, recorded
 from automl.apps.serve.work import Detections
+from automl.storage import alias_history
 from automl.storage.layout import EVALUATION, ONNX
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
@@ -36,6 +37,8 @@ class Served:
     manifest: dict[str, Any]
     detector: Detector
     thresholds: Thresholds
+    overrides: tuple[str, ...] = ()
+    """When, by whom and why the version was promoted although its gates refused it."""
 
 
 def load(registry: Registry, version: int | str) -> Served:
@@ -54,7 +57,9 @@ def load(registry: Registry, version: int | str) -> Served:
         raise RegistryError(f"{folder}: must contain {ONNX}, the file that is served, but does not")
     thresholds = recorded(_verified(folder / EVALUATION, manifest), folder / EVALUATION)
     detector = Detector(content, source=str(folder / ONNX))
-    return Served(registry.name, number, folder / ONNX, manifest, detector, thresholds)
+    _, moves = registry.records()
+    overrides = tuple(map(alias_history.override_text, alias_history.overrides(moves).get(number, ())))
+    return Served(registry.name, number, folder / ONNX, manifest, detector, thresholds, overrides)
 
 
 def _verified(path: Path, manifest: dict[str, Any]) -> bytes | None:
@@ -97,7 +102,9 @@ def app(served: Served, hosts: Hosts | None = None, limits: Limits | None = None
 
     @service.get("/model")
     async def model_card() -> JSONResponse:
-        return JSONResponse({**served.manifest, "served": ONNX, "thresholds": asdict(served.thresholds)})
+        return JSONResponse(
+            {**served.manifest, "served": ONNX, "thresholds": asdict(served.thresholds), "overrides": served.overrides}
+        )
 
     @service.post("/predict")
     async def predict(request: Request) -> JSONResponse:

@@ -1,5 +1,5 @@
 """Model card of a registry version as Markdown, in English and Chinese."""
 
-from automl.tracking.card.page import Facts, marked, rendered
+from automl.tracking.card.page import Facts, Words, marked, rendered
 
-__all__ = ["Facts", "marked", "rendered"]
+__all__ = ["Facts", "Words", "marked", "rendered"]

@@ -49,7 +49,7 @@ class Words:
 
     language: Language
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """Return a string; texts that are filled in are escaped, unless they are code already."""
         return TABLES[self.language][key].format(**{name: _filled(value) for name, value in values.items()})
 
@@ -131,7 +131,11 @@ def marked(words: Words, overrides: Iterable[Mapping[str, Any]], signatures: Ite
     lines = []
     for entry in overrides:
         lines.append(f"> **{words('overridden', by=code(entry['by']), at=code(entry['at']), why=entry['why'])}**")
-        lines += [">", f"> {words('overridden_gates', gates=Code(words('semicolon').join(map(code, entry['refused']))))}", ""]
+        lines += [
+            ">",
+            f"> {words('overridden_gates', gates=Code(words('semicolon').join(map(code, entry['refused']))))}",
+            "",
+        ]
     for signature in signatures:
         values = {name: code(signature[name]) for name in ("at", "by", "key")}
         lines += [f"> {words('signed', **values)}", ""]

@@ -1,0 +1,63 @@
+"""Verbs on the versions of a model: diff, card, sign, replay."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl.apps.cli.messages import print_json, print_line, readable
+from automl.apps.cli.options import Json, Lang, ModelFolder, Storage, Version
+from automl.storage.registry import CHAMPION
+from automl.study.text import lines
+
+Reference = Annotated[
+    str, typer.Argument(metavar="MODEL[@VERSION]", help="Registry folder or name, and version number or alias.")
+]
+DIFFERENT = 1
+"""Exit code of a training whose curve is another one."""
+
+
+@readable
+def diff(
+    model: ModelFolder,
+    before: Annotated[str, typer.Argument(metavar="A", help="Version number or alias.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Version number or alias.")],
+    *,
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Compare two versions: params, description, data, metrics, gates, files, packages."""
+    from automl.apps.registry import Registry, named
+
+    found = Registry(named(model, storage)).diff(before, after)
+    if json:
+        print_json(found)
+        return
+    for line in found.lines():
+        print_line(line)
+
+
+@readable
+def card(reference: Reference, *, storage: Storage = None, lang: Lang = "en") -> None:
+    """Print the model card of a version, with its overrides and signatures."""
+    from automl.apps.registry import Registry
+    from automl.apps.registry import reference as referenced
+
+    folder, version = referenced(reference, storage)
+    print(lines(Registry(folder).card(version, lang=lang)))
+
+
+@readable
+def sign(
+    model: ModelFolder,
+    *,
+    key: Annotated[Path, typer.Option(help="Private key: an elliptic-curve key in PEM, without a password.")],
+    version: Version = CHAMPION,
+    storage: Storage = None,
+) -> None:
+    """Sign a version with your own key, in the format of OpenSSF Model Signing; `automl verify --key` checks it."""
+    from automl.apps.registry import Registry, named
+
+    registry = Registry(named(model, storage))
+    folder = registry.path(version)
+    print_line(f"{registry.name} version {int(folder.name)} is signed with the key {registry.sign(version, key=key)}")
