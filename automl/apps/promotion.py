@@ -27,7 +27,7 @@ def promote(registry: Registry, number: int, *, why: str, override: str) -> None
             "nevertheless, pass --override REASON in place of --why: the reason stays in its history for ever"
         )
     require_reason(override or why, option="--override" if override else "--why")
-    registry.promote(number, why=f"by hand: {override or why}", refused=refused)
+    registry.promote(number, why=override or f"by hand: {why}", refused=refused)
 
 
 def refusals(registry: Registry, number: int) -> list[str]:

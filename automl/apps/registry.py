@@ -1,9 +1,10 @@
 """The model registry as the command line and the Python API use it: `automl.Registry(folder)`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automl.apps import promotion, signatures
 from automl.apps.signatures import Signature
@@ -13,6 +14,9 @@ from automl.storage import registry_check
 from automl.storage.place import default_storage, registry_folder
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
+
+if TYPE_CHECKING:
+    from automl.pipeline.replay import Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,28 @@ class Registry:
         from automl.apps.card import card_of  # noqa: PLC0415  (templates, which a server does not need)
 
         return card_of(self.stored, int(self.path(version).name), lang=lang)
+
+    def replay(
+        self,
+        version: int | str = CHAMPION,
+        *,
+        data: Path | str | None = None,
+        storage: Path | str | None = None,
+        say: Callable[[str], None] = lambda _line: None,
+    ) -> "Replay":
+        """Train a version again in a fresh process and compare the learning curves, bit for bit.
+
+        `data` is its data set, if that is not where the description says; `storage` contains the study with the files
+        that the training began with, by default the storage of this registry. `say` gets each line of progress.
+
+        Raises:
+            AutomlError: the version does not record what is needed, the data set is another, or the training failed.
+        """
+        from automl.pipeline.replay import replay  # noqa: PLC0415  (a trainer, which a server does not need)
+
+        place = Path(storage).absolute() if storage else self.folder.parents[1]
+        number = int(self.path(version).name)
+        return replay(self.stored, number, storage=place, data=Path(data) if data else None, say=say)
 
     def verify(self, *, key: Path | str | None = None) -> Verification:
         """Check every byte of all versions against their manifests, and the aliases against the history.

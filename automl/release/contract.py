@@ -66,7 +66,7 @@ def _input(entry: Any) -> dict[str, Any]:  # noqa: ANN401
             "scale": 1 / DIVISOR,
         },
         "letterbox": {
-            "input_width": width, "input_height": height, "pad_value": PADDING, "interpolation": "bilinear",
+            "input_width": width, "input_height": height, "pad_value": PADDING, "interpolation": "bilinear, no antialias",
             "scale_up": True,
             "gain": "min(input_height / height, input_width / width)",
             "inner_width": "max(round(width * gain), 1)", "inner_height": "max(round(height * gain), 1)",

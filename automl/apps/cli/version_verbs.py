@@ -61,3 +61,33 @@ def sign(
     registry = Registry(named(model, storage))
     folder = registry.path(version)
     print_line(f"{registry.name} version {int(folder.name)} is signed with the key {registry.sign(version, key=key)}")
+
+
+@readable
+def replay(
+    reference: Reference,
+    *,
+    data: Annotated[
+        Path | None, typer.Option(help="Data set of the version; default: where its description says.")
+    ] = None,
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Train a version again and compare the curves bit for bit; exit code 1 if they differ."""
+    from automl.apps.registry import Registry
+    from automl.apps.registry import reference as referenced
+
+    folder, version = referenced(reference, storage)
+    found = Registry(folder).replay(version, data=data, storage=storage, say=_silent if json else print_line)
+    if json:
+        print_json(found)
+    elif found.difference:
+        print_line(f"the curve differs: {found.difference}")
+    else:
+        print_line(f"the curve of {found.epochs} epochs is the same, bit for bit")
+    if not found.same:
+        raise typer.Exit(DIFFERENT)
+
+
+def _silent(_line: str) -> None:
+    """Print nothing: JSON is one document."""
