@@ -24,11 +24,14 @@ MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
 OPTIONS = {
+    "card": ["--lang", "--storage", "reference"],
     "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
+    "diff": ["--json", "--storage", "after", "before", "model"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
-    "promote": ["--json", "--storage", "--version", "--why", "model"],
+    "promote": ["--json", "--override", "--storage", "--version", "--why", "model"],
+    "replay": ["--data", "--json", "--storage", "reference"],
     "report": ["--lang", "--storage", "study"],
     "resume": ["--address", "--fewer-gpus", "--storage", "study"],
     "rollback": ["--storage", "--why", "model"],
@@ -36,10 +39,11 @@ OPTIONS = {
     "schema": ["--force", "--out"],
     "search": ["--address", "--data", "--fewer-gpus", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": ["--allowed-host", "--host", "--max-pixels", "--port", "--storage", "--version", "model"],
+    "sign": ["--key", "--storage", "--version", "model"],
     "status": ["--json", "--storage", "--watch", "study"],
     "studies": ["--data", "--json", "--storage"],
     "tensorboard": ["--host", "--port", "--storage", "study"],
-    "verify": ["--json", "--storage", "model"],
+    "verify": ["--json", "--key", "--storage", "model"],
 }
 
 KEYS = {

@@ -66,8 +66,8 @@ def _input(entry: Any) -> dict[str, Any]:  # noqa: ANN401
             "scale": 1 / DIVISOR,
         },
         "letterbox": {
-            "input_width": width, "input_height": height, "pad_value": PADDING, "interpolation": "bilinear, no antialias",
-            "scale_up": True,
+            "input_width": width, "input_height": height, "pad_value": PADDING,
+            "interpolation": "bilinear, half-pixel centres, no antialias", "scale_up": True,
             "gain": "min(input_height / height, input_width / width)",
             "inner_width": "max(round(width * gain), 1)", "inner_height": "max(round(height * gain), 1)",
             "left": "round((input_width - inner_width) / 2 - 0.1)",
