@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from automl.pipeline import finish
+from automl.release import publish
+from automl.release.gates import judge
 from automl.storage import curves_file, registry_check
 from automl.storage.layout import (
     CARD,
@@ -22,7 +24,7 @@ from automl.storage.layout import (
     SBOM,
 )
 from automl.trials import environment
-from tests.release.test_publish import SPEC, case_of, judge, publish, session_at, settled, unasked
+from tests.release.test_publish import SPEC, case_of, session_at, settled, unasked
 from tests.shipped import TRAINED, Version, drawn, shipped
 
 pytestmark = pytest.mark.slow

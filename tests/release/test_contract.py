@@ -18,7 +18,7 @@ from automl.apps.serve.thresholds import recorded
 from automl.release.contract import contract
 from automl.study import EvalSettings
 from automl.trainers import yolo
-from tests import tiny_trainer
+from tests import tiny_files, tiny_trainer
 from tests.apps.serve.test_detector import SIZE, model, scene
 from tests.conftest import job_at, tiny_job_at
 
@@ -157,5 +157,5 @@ def test_an_output_of_another_kind_is_named_so(tmp_path: Path) -> None:
 
 def tiny_onnx(folder: Path) -> Path:
     job = tiny_job_at(folder, folder / "data.yaml")
-    tiny_trainer.write(folder / "best.pt", tiny_trainer.WEIGHTS, {"quality": 0.5})
+    tiny_files.write(folder / "best.pt", tiny_files.WEIGHTS, {"quality": 0.5})
     return tiny_trainer.export_onnx(folder / "best.pt", job)

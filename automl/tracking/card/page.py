@@ -18,7 +18,7 @@ from automl.tracking.report.language import Language
 
 TABLES: Final[Mapping[Language, Mapping[str, str]]] = {
     Language.EN: ENGLISH,
-    Language.ZH: {key: text for key, text in REPORT_CHINESE.items() if key.startswith("gate.")} | CHINESE,
+    Language.ZH: {**{key: text for key, text in REPORT_CHINESE.items() if key.startswith("gate.")}, **CHINESE},
 }
 SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 """Characters that Markdown or a table of it would interpret."""

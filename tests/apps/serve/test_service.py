@@ -75,7 +75,7 @@ def test_the_onnx_file_is_what_is_served(client: TestClient, fake: type[FakeDete
 
 def test_the_model_card_names_the_version_and_its_files(client: TestClient, registry: Registry) -> None:
     assert client.get("/model").json() == {
-        **registry.manifest(1), "served": "model.onnx", "thresholds": asdict(Thresholds())
+        **registry.manifest(1), "served": "model.onnx", "thresholds": asdict(Thresholds()), "overrides": []
     }  # fmt: skip
 
 
