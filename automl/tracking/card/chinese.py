@@ -31,6 +31,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "fixed": "固定的设置",
     "none": "无",
     "lineage": "来源",
+    "item": "项目",
     "of_study": "搜索",
     "of_training": "交付的训练",
     "of_seed": "搜索的随机种子；训练的随机种子",

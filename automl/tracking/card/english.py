@@ -32,6 +32,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "fixed": "Fixed settings",
     "none": "none",
     "lineage": "Lineage",
+    "item": "Item",
     "of_study": "Study",
     "of_training": "Training that ships",
     "of_seed": "Seed of the study; of the training",
