@@ -40,7 +40,7 @@ chromium: ## the browser of the page tests; if it cannot be installed, those tes
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev,rtx]'
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev,rtx,openvino]'
 	@# OpenCV's usual build needs the system's libGL; if that is missing, the headless build is used.
 	$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	  $(BIN)/pip uninstall -q -y opencv-python && \

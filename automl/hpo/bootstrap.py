@@ -11,7 +11,7 @@ import numpy as np
 from automl.storage.detections import METRICS, Curves, ImageStats, IntArray, metrics
 from automl.study.verdict import Interval
 
-__all__ = ["METRICS", "ImageStats", "Interval", "Resampling", "interval", "metrics", "paired_difference"]
+__all__ = ["METRICS", "ImageStats", "Interval", "Resampling", "aligned", "interval", "metrics", "paired_difference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def paired_difference(
     """
     if not baseline:
         raise ValueError("baseline: must have at least one model, but got none")
-    own, theirs = Curves.of(ours), [Curves.of(_aligned(stats, ours.names)) for stats in baseline]
+    own, theirs = Curves.of(ours), [Curves.of(aligned(stats, ours.names)) for stats in baseline]
     seeds = len(theirs)
     inflation = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
 
@@ -95,8 +95,12 @@ def _ended(value: float, resampled: Sequence[float], plan: Resampling) -> Interv
     return Interval(value, low, high, lower)
 
 
-def _aligned(stats: ImageStats, names: Sequence[str]) -> ImageStats:
-    """Return the statistics with the images in the order of `names`."""
+def aligned(stats: ImageStats, names: Sequence[str]) -> ImageStats:
+    """Return the statistics with the images in the order of `names`.
+
+    Raises:
+        ValueError: they are of other images.
+    """
     place = {name: index for index, name in enumerate(names)}
     if set(stats.names) != set(names):
         apart = sorted(set(stats.names) ^ set(names))

@@ -1,11 +1,11 @@
-"""Statistics of a confirmation: Welch's lower bound of a gain, pooled deviation, quantiles of Student's t. Pure."""
+"""Statistics: Welch's lower bound of a gain, pooled deviation, quantiles of Student's t, bounds of a rate. Pure."""
 
 import warnings
 from collections.abc import Iterable, Sequence
-from math import inf, sqrt
+from math import ceil, inf, log, log1p, sqrt
 from statistics import mean, variance
 
-from scipy.stats import t, ttest_ind
+from scipy.stats import beta, t, ttest_ind
 
 from automl.study import Gain, Gates, Score
 
@@ -64,3 +64,23 @@ def convincing(gain: Gain, gates: Gates) -> bool:
     True
     """
     return gain.low > gates.min_gain
+
+
+def upper_bound(failures: int, tries: int, *, confidence: float) -> float:
+    """Return the exact one-sided upper bound of a failure rate (Clopper and Pearson 1934); 1 without tries.
+
+    >>> round(upper_bound(0, 598, confidence=0.95), 4)
+    0.005
+    """
+    if failures >= tries:
+        return 1.0
+    return float(beta.ppf(confidence, failures + 1, tries - failures))
+
+
+def least_tries(rate: float, *, confidence: float) -> int:
+    """Return the fewest tries, all without failure, that show a failure rate of at most `rate`, above 0 and below 1.
+
+    >>> least_tries(0.005, confidence=0.95)
+    598
+    """
+    return ceil(log(1 - confidence) / log1p(-rate))

@@ -4,6 +4,7 @@ Chosen by `selection`, never on the judged split. Measured there as exported, wi
 over images (docs/decisions/0023).
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,29 +17,32 @@ from automl.hpo import bootstrap, selection
 from automl.hpo.rounds import side_of
 from automl.hpo.selection import Candidate, best_trial
 from automl.pipeline.session import Session
+from automl.release import contract, parity, quantization, targets, working_point
 from automl.release import export as release_export
-from automl.release import parity
 from automl.release.publish import Worth
+from automl.release.working_point import Comparison
 from automl.storage import files, job_file, records
 from automl.storage.detections import ImageStats
 from automl.storage.layout import (
     BASELINE_STATS,
     BEST,
     CHAMPION_STATS,
+    EVALUATION,
     EXPORT,
     JUDGED,
     ONNX,
     ONNX_STATS,
     TORCH_STATS,
+    VAL_STATS,
     trial_folder,
 )
 from automl.storage.records import RecordError
 from automl.storage.registry import CHAMPION
-from automl.study import Ending, ExportResult, Job, Params, State, Trial
+from automl.study import Ending, EvalSettings, ExportResult, Job, Params, State, TargetResult, Trial
 from automl.study.errors import StudyError
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
-from automl.study.verdict import Interval
+from automl.study.verdict import GateResult, Interval
 from automl.trials import retrainings
 from automl.trials.job_clock import Stage
 
@@ -113,7 +117,36 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportR
     )
     for note in built.notes:
         LOG.info(f"note: {note}")
-    return built
+    return _with_targets(session, built, _judged_job(chosen.weights.parent, session.spec.confirm.split), slots)
+
+
+def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluster.Slots) -> ExportResult:
+    """Compare the ONNX file with the weights at the served threshold, and build the artifacts of the targets."""
+    spec, folder = session.spec, session.folder / EXPORT
+    if built.threshold is None:
+        return built
+    threshold, basis = built.threshold, "where F1 on val is highest"
+    held: tuple[GateResult, ...] = ()
+    shipped, weights = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
+    if agreed := spec.agreed:
+        threshold = contract.threshold(ImageStats.load(folder / VAL_STATS), agreed)
+        _set_threshold(folder / EVALUATION, threshold)
+        held, basis = contract.judge(shipped, threshold, agreed), "the lowest that holds the over-kill rate on val"
+    LOG.info(f"served threshold: {threshold:g}, {basis}")
+    at = Comparison(threshold, spec.objective, session.data.names, _resampling(spec))
+    parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
+    found: tuple[TargetResult, ...] = ()
+    if spec.built_for:
+        LOG.info(f"building the artifacts of {', '.join(spec.targets)}")
+        images = staged_images(session.staged, "train")
+        order = targets.Order(job, folder, quantization.calibration(images, seed=spec.seed), at, spec.laws)
+        found = cluster.call(targets.build_all, (order, spec.built_for), slots)
+    return replace(built, parity=parity, targets=found, threshold=threshold, contract=held)
+
+
+def _set_threshold(path: Path, threshold: float) -> None:
+    record = EvalSettings.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    files.write_json(path, replace(record, threshold=threshold).to_dict())
 
 
 def staged_images(staged: Path, split: str) -> list[Path]:

@@ -69,6 +69,8 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     """Log the outcome of the study and the next commands."""
     for reason in verdict.reasons:
         LOG.info(f"gate {reason}")
+    for target in verdict.targets:
+        LOG.info(target.line())
     for line in findings_of(session, verdict):
         LOG.info(line)
     registry = session.place.registry(session.spec.champion_name)

@@ -10,10 +10,12 @@ from automl.data import sample
 from automl.data.record import DataSet
 from automl.data.report.collect import collect
 from automl.data.report.records import DataReport
+from automl.hpo import statistics
 from automl.hpo.warm_start import Transfer
 from automl.pipeline import disk_forecast, inputs, plain_training, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.time_forecast import TimeForecast
+from automl.release import openvino_models
 from automl.storage import scratch
 from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
@@ -72,6 +74,8 @@ class Preview:
     """Resources that the description requires and this machine lacks."""
     space_warnings: tuple[str, ...] = ()
     """Trials that must repeat params."""
+    contract_warnings: tuple[str, ...] = ()
+    """Images that the judged split lacks to show the contract."""
     data_report: DataReport | None = None
     page: Path | None = None
     """HTML page of the data report, if one was requested."""
@@ -79,7 +83,7 @@ class Preview:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return all warnings: of the data, the space, the ladder, the machine and the disk."""
-        ours = (*self.space_warnings, *self.ladder_warnings, *self.machine_warnings)
+        ours = (*self.space_warnings, *self.ladder_warnings, *self.machine_warnings, *self.contract_warnings)
         return (*self.data_warnings, *ours, *filter(None, (self.disk.warning,)))
 
     def __str__(self) -> str:
@@ -99,6 +103,7 @@ class Preview:
         yield from (f"space warning: {warning}" for warning in self.space_warnings)
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
         yield from (f"machine warning: {warning}" for warning in self.machine_warnings)
+        yield from (f"contract warning: {warning}" for warning in self.contract_warnings)
         yield from self._cost()
         yield from self.disk.lines()
         yield self.time.summary()
@@ -175,7 +180,8 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         gpu_hours=spec.budget.gpu_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
-        machine_warnings=tuple(_machine_warnings(spec.resources)),
+        machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(spec)),
+        contract_warnings=tuple(_contract_warnings(spec, data)),
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 
@@ -187,6 +193,36 @@ def _machine_warnings(resources: ResourcesSpec) -> Iterator[str]:
             f"resources.gpus: {gpus:g} per trial, but this machine has no CUDA GPU: a search on it fails; "
             "submit it to a cluster with GPUs, or set resources.gpus=auto"
         )
+
+
+def _target_warnings(spec: StudySpec) -> Iterator[str]:
+    if spec.targets and (missing := openvino_models.missing()):
+        yield (
+            f"targets: {', '.join(spec.targets)}: {' and '.join(missing)} must be installed where the study runs, "
+            "but is missing here: the artifact would be refused after the search; "
+            "pip install 'yolo-automl-ray[openvino]'"
+        )
+
+
+def _contract_warnings(spec: StudySpec, data: DataSet) -> Iterator[str]:
+    """Yield what the judged split lacks: without a single failure, so many images would just show the rate."""
+    agreed, split = spec.agreed, spec.confirm.split
+    if agreed is None:
+        return
+    images = data.images[split]
+    boxed = sum(bool(data.texts.get(image, "").strip()) for image in images)
+    here = {
+        "max_miss_rate": (agreed.max_miss_rate, "images with boxes", boxed),
+        "max_overkill_rate": (agreed.max_overkill_rate, "images without boxes", len(images) - boxed),
+    }
+    if agreed.per == "box":  # how many boxes a model predicts is not known yet
+        here = {"max_miss_rate": (agreed.max_miss_rate, "boxes", sum(data.boxes[split].values()))}
+    for key, (rate, things, count) in here.items():
+        if count < (needed := statistics.least_tries(rate, confidence=agreed.confidence)):
+            yield (
+                f"contract.{key}: {rate:.2%} with {agreed.confidence:.0%} confidence needs at least {needed} {things} "
+                f"in {split}, but it has {count}: the contract cannot be shown to hold; add images, or raise it"
+            )
 
 
 def refuse_unwritable(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from automl.data.record import DataSet
 from automl.pipeline import evidence
-from automl.release.contract import contract
+from automl.release.runtime_contract import contract
 from automl.release.sbom import sbom
 from automl.storage import files, job_file
 from automl.storage.layout import BEST, CARD, CARD_ZH, CONTRACT, EVALUATION, LINEAGE, METRICS, ONNX, SBOM

@@ -6,12 +6,15 @@ RTX cards only; steps that this machine cannot do are listed in the notes.
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, compare, named_failure, score
+from automl.release import working_point
+from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, cause, compare, name_source, named_failure, score
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
-from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, TORCH_STATS
+from automl.storage.detections import ImageStats
+from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, TORCH_STATS, VAL_STATS
 from automl.study import Artifact, ExportResult, Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
@@ -28,22 +31,25 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
     folder.mkdir(parents=True, exist_ok=True)
     trainer = trainer_of(job)
     record = trainer.evaluation(job)
-    files.write_json(folder / EVALUATION, record.to_dict())
     with scratch.folder() as place:
         source = place / "model.pt"
         shutil.copyfile(weights, source)
         with named_failure(f"{weights}: ONNX export failed"):
             exported = trainer.export_onnx(source, job)
+        name_source(exported, source)
         files.copy(exported, folder / ONNX)
         difference = compare(source, exported, images[:CHECKED_IMAGES], job)
         if difference > MAX_DIFFERENCE:
             raise ExportError(
                 f"{folder / 'model.onnx'}: outputs must be within {MAX_DIFFERENCE} of torch's, "
-                f"but differ by {difference:.3g}"
+                f"but differ by {difference:.3g}: {cause(source, exported, images[:CHECKED_IMAGES], job)}"
             )
         torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
         metrics = score(exported, job, keep=folder / ONNX_STATS)
+        score(exported, replace(job, split="val"), keep=folder / VAL_STATS)
         built, notes = build_engine(exported, job, folder / ENGINE, wanted=engine)
+    threshold = working_point.best_threshold(ImageStats.load(folder / VAL_STATS))
+    files.write_json(folder / EVALUATION, replace(record, threshold=threshold).to_dict())
     return ExportResult(
         onnx=Artifact(folder / ONNX, "onnx", metrics[job.judged_metric]),
         onnx_difference=difference,
@@ -51,4 +57,5 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         engine=built,
         notes=notes,
         metrics=metrics,
+        threshold=threshold,
     )

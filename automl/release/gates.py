@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Final
 
-from automl.study import ExportResult, Gates
+from automl.study import ExportResult, Gates, Parity, TargetResult
 from automl.study.verdict import GateResult, Interval
 
 CHAMPION: Final = "champion"
@@ -29,12 +29,66 @@ def judge(built: ExportResult, gates: Gates, *, over_champion: Interval | None =
     >>> judge(built, Gates(), over_champion=Interval(0.01, -0.02, 0.04, lower=-0.015))[-1].reason[:58]
     'refused: challenger over champion (proven): lower bound of'
     """
-    return (*_export(built, gates), *champion(over_champion, gates))
+    required = (target for target in built.targets if target.target.required)
+    demanded = (gate for target in required for gate in of_target(target, gates))
+    return (*_export(built, gates), *built.contract, *demanded, *champion(over_champion, gates))
+
+
+def of_target(built: TargetResult, gates: Gates) -> Iterator[GateResult]:
+    """Yield the gates of the artifact for one target."""
+    name = f"target {built.target.name}"
+    there = built.artifact is not None
+    text = f"{name}: must be built and measured, {'and was' if there else f'but was not: {built.note}'}"
+    yield GateResult(f"{name} built", there, 1.0, float(there), text)
+    if built.parity:
+        yield from of_parity(built.parity, gates, max_loss=built.target.max_loss)
+
+
+def of_parity(found: Parity, gates: Gates, *, max_loss: float) -> Iterator[GateResult]:
+    """Yield the gates on the differences of an exported model to its weights.
+
+    `max_loss` is the limit of the objective's loss, by the lower bound of the difference.
+    """
+    yield _bound(f"{found.what} objective", found.objective, -max_loss)
+    yield from at_threshold(found, gates)
+
+
+def at_threshold(found: Parity, gates: Gates) -> Iterator[GateResult]:
+    """Yield the gates at the served threshold: F1, precision, recall, recall of each class, confidences."""
+    at = f"at threshold {found.threshold:g}"
+    yield _bound(f"{found.what} F1 {at}", found.f1, -gates.max_threshold_loss)
+    for name, interval in (("precision", found.precision), ("recall", found.recall)):
+        what = f"{found.what} {name} {at}"
+        yield _value(what, what, interval.value, least=-gates.max_threshold_loss)
+    worst = min(found.class_recall, key=lambda name: found.class_recall[name], default=None)
+    if worst is not None:
+        value = found.class_recall[worst]
+        what = f"{found.what} recall of class {worst!r} {at}"
+        yield _value(f"{found.what} class recall", what, value, least=-gates.max_class_recall_loss)
+    what = f"{found.what} mean confidence of the true boxes"
+    yield _value(f"{found.what} confidence", what, -abs(found.drift), least=-gates.max_drift)
+
+
+def _bound(what: str, found: Interval, least: float) -> GateResult:
+    passed = found.lower >= least
+    verb = "holds with" if passed else "must hold, but got"
+    law = f"{what} against weights: lower bound of the difference >= {least:g}"
+    text = f"{law} {verb} {found.text(sign='+')}, lower bound {found.lower:+.4f}"
+    return GateResult(what, passed, least, found.lower if isfinite(found.lower) else None, text)
+
+
+def _value(name: str, what: str, value: float, *, least: float) -> GateResult:
+    passed = value >= least
+    verb = "holds with" if passed else "must hold, but got"
+    text = f"{what} against weights: difference >= {least:g} {verb} {value:+.4f}"
+    return GateResult(name, passed, least, value if isfinite(value) else None, text)
 
 
 def _export(built: ExportResult, gates: Gates) -> Iterator[GateResult]:
     yield _score(built.onnx_score)
     yield _loss("ONNX", built.torch_score - built.onnx_score, gates)
+    if built.parity:
+        yield from at_threshold(built.parity, gates)
     engine = built.engine
     measured = engine is not None and engine.score is not None
     if engine and engine.score is not None:

@@ -1,5 +1,6 @@
 """Parity of an exported model with its weights: raw outputs of both on the same images, and scores."""
 
+import math
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,8 +8,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import onnx
 import onnxruntime
 
+from automl.release import causes
 from automl.storage import files, scratch
 from automl.study import Job
 from automl.study.errors import ExportError
@@ -18,11 +21,16 @@ CHECKED_IMAGES: Final = 16
 MAX_DIFFERENCE: Final = 1e-3
 """Limit of `compare`: 0.001 to 0.002 of a score, 0.6 pixels of a box edge at 600; measured in FP32: 1e-7 to 1e-5."""
 
+_ORT: Final = onnxruntime.capi.onnxruntime_pybind11_state
 VENDOR: Final = (
     RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ImportError, ArithmeticError,
+    _ORT.Fail, _ORT.InvalidProtobuf, _ORT.InvalidGraph, _ORT.InvalidArgument, _ORT.NoSuchFile, _ORT.NotImplemented,
+    _ORT.RuntimeException,
 )  # fmt: skip
 """What Ultralytics, torch and ONNX raise; errors of the operating system are left as they are."""
 LONGEST: Final = 300
+SOURCE: Final = "weights_sha256"
+"""Key of an ONNX file's metadata."""
 
 
 def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
@@ -62,13 +70,42 @@ def score_all(models: Sequence[tuple[Path, Job, Path]]) -> list[dict[str, float]
 def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> float:
     """Return the largest difference of raw outputs on letterboxed images, the trainer's against ONNX Runtime's.
 
-    Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) share one array.
+    Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) share one array; infinite if the
+    outputs have another shape.
     """
+    with named_failure(f"{exported}: cannot be compared with {weights}"):
+        pictures = trainer_of(job).letterboxed(images, job)
+        ours, theirs = _onnx(exported)(pictures), trainer_of(job).raw_outputs(weights, pictures, job)
+    if ours.shape != theirs.shape:
+        return math.inf
+    return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())
+
+
+def cause(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> str:
+    """Return why an ONNX file differs from weights, as far as its record and its outputs show."""
+    if (source := facts(exported).get(SOURCE)) and source != files.sha256(weights):
+        return f"it was exported from other weights, whose SHA-256 begins with {source[:12]}"
     trainer = trainer_of(job)
     with named_failure(f"{exported}: cannot be compared with {weights}"):
         pictures = trainer.letterboxed(images, job)
-        session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-        entry = session.get_inputs()[0].name
-        ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])
-        theirs = trainer.raw_outputs(weights, pictures, job)
-    return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())
+        return causes.cause(_onnx(exported), lambda inputs: trainer.raw_outputs(weights, inputs, job), pictures)
+
+
+def facts(exported: Path) -> dict[str, str]:
+    """Return the metadata of an ONNX file."""
+    return {entry.key: entry.value for entry in onnx.load(exported, load_external_data=False).metadata_props}
+
+
+def name_source(exported: Path, weights: Path) -> None:
+    """Record in an ONNX file the SHA-256 of the weights that it was exported from."""
+    graph = onnx.load(exported)
+    graph.metadata_props.add(key=SOURCE, value=files.sha256(weights))
+    onnx.save(graph, exported)
+
+
+def _onnx(exported: Path) -> causes.Run:
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0].name
+    return lambda pictures: np.concatenate(
+        [session.run(None, {entry: np.ascontiguousarray(picture[None])})[0] for picture in pictures]
+    )

@@ -29,10 +29,10 @@ from automl.storage.layout import (
 )
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION, Registry
-from automl.study import ExportResult, Gain, Gates, Job, Params, Trial
+from automl.study import ExportResult, Gain, Gates, Job, Params, TargetResult, Trial
 from automl.study.errors import RegistryError, StudyError
 from automl.study.spec import StudySpec
-from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, Verdict
+from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, TargetVerdict, Verdict
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
 
@@ -165,7 +165,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         onnx_difference=built.onnx_difference,
         engine=built.engine.builder if built.engine else "",
         engine_score=built.engine.score if built.engine else None,
-        files=_files(session.folder, case),
+        files=_files(session.folder, case, spec.laws),
         data=session.data.fingerprint,
         names={str(number): name for number, name in names.items()},
         shipped=Shipped(case.chosen.name, dict(case.params), case.chosen.on_val, worth.images, worth.value),
@@ -173,7 +173,31 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         over_champion=worth.over_champion,
         champion=worth.champion,
         gates=tuple(ranked),
+        threshold=built.threshold,
+        targets=tuple(_target(one, spec.laws) for one in built.targets),
     )
+
+
+def _target(built: TargetResult, laws: Gates) -> TargetVerdict:
+    results = tuple(release_gates.of_target(built, laws))
+    target, latency = built.target, built.latency
+    return TargetVerdict(
+        target.name,
+        target.format,
+        target.precision,
+        accepted=_accepted(built, laws),
+        score=built.artifact.score if built.artifact else None,
+        p50_ms=latency.p50 if latency else None,
+        p99_ms=latency.p99 if latency else None,
+        stable=latency.stable if latency else False,
+        device=latency.device if latency else "",
+        float_blocks=built.float_blocks,
+        gates=results,
+    )
+
+
+def _accepted(built: TargetResult, laws: Gates) -> bool:
+    return all(gate.passed for gate in release_gates.of_target(built, laws))
 
 
 def outdated(verdict: Verdict, champion: int, published: int | None) -> bool:
@@ -221,8 +245,11 @@ def _claim(confirmed: Confirmed, gates: Gates, *, done: int, allowed: int) -> Cl
     )
 
 
-def _files(folder: Path, case: Case) -> dict[str, str]:
-    """Return the files of a version: name in the registry to path in the study's folder."""
+def _files(folder: Path, case: Case, laws: Gates) -> dict[str, str]:
+    """Return the files of a version: name in the registry to path in the study's folder.
+
+    The artifact of a target is among them if it passed its gates.
+    """
     record = folder / EXPORT / EVALUATION
     files = {
         BEST: case.chosen.weights,
@@ -236,4 +263,6 @@ def _files(folder: Path, case: Case) -> dict[str, str]:
         files[DATASET] = folder / DATASET
     trained = case.chosen.weights.parent
     files |= {name: trained / name for name in (CURVES, FINDINGS) if (trained / name).is_file()}
+    for built in case.built.targets:
+        files |= built.files if _accepted(built, laws) else {}
     return {name: str(path.relative_to(folder)) for name, path in files.items()}

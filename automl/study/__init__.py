@@ -5,7 +5,20 @@ Every other module speaks in these. Facts are stored, conclusions (a trial's sta
 
 from automl.study.evaluation import EvalSettings
 from automl.study.job import Job
-from automl.study.results import Artifact, Evidence, ExportResult, Gain, Gates, PastEvidence, Score
+from automl.study.results import (
+    Artifact,
+    Contract,
+    Evidence,
+    ExportResult,
+    Gain,
+    Gates,
+    Latency,
+    Parity,
+    PastEvidence,
+    Score,
+    Target,
+    TargetResult,
+)
 from automl.study.trial import (
     Answer,
     Ending,
@@ -23,6 +36,7 @@ from automl.study.trial import (
 __all__ = [
     "Answer",
     "Artifact",
+    "Contract",
     "EndReason",
     "Ending",
     "EvalSettings",
@@ -32,13 +46,17 @@ __all__ = [
     "Gates",
     "Job",
     "Kind",
+    "Latency",
     "Loss",
     "Measurement",
     "ParamValue",
     "Params",
+    "Parity",
     "PastEvidence",
     "Report",
     "Score",
     "State",
+    "Target",
+    "TargetResult",
     "Trial",
 ]

@@ -29,6 +29,8 @@ class EvalSettings:
     """The outputs need non-maximum suppression; False for a head that does without."""
     names: Mapping[int, str]
     """Class number to name, as the model has them."""
+    threshold: float | None = None
+    """Confidence threshold of the served boxes: where F1 on val is highest; None in a record of an earlier version."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, for the inference server.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from automl.study.trial import Params
+from automl.study.verdict import GateResult, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,86 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A kind of device that the model is built for, beside ONNX."""
+
+    name: str
+    format: Literal["openvino"]
+    precision: Literal["fp32", "fp16", "int8"]
+    max_loss: float
+    """Largest loss of the objective against the weights, by the lower bound of the difference."""
+    required: bool = False
+    """A model whose artifact for this target is refused does not become champion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an inspection task allows: misses at a bounded over-kill rate."""
+
+    max_miss_rate: float
+    max_overkill_rate: float
+    per: Literal["image", "box"] = "image"
+    confidence: float = 0.95
+    """Of the exact upper bounds of both rates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Differences of an exported model to its weights, on the same images; the intervals are paired bootstraps."""
+
+    what: str
+    """`ONNX`, or the name of a target."""
+    threshold: float
+    """Confidence threshold of the served boxes; it was chosen on val."""
+    objective: Interval
+    f1: Interval
+    precision: Interval
+    recall: Interval
+    """Differences at the threshold, summed over all classes."""
+    class_recall: Mapping[str, float]
+    """Difference of recall at the threshold of each class with enough boxes."""
+    drift: float
+    """Difference of the mean confidence of the true boxes; a box that was not found counts as 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time of one image in the model itself, without decoding and suppression, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    spread: float
+    """Largest difference between the medians of the repeats, as a share of their median."""
+    device: str
+
+    @property
+    def stable(self) -> bool:
+        """Return True if the repeats agree within 3%."""
+        return self.spread < STABLE
+
+
+STABLE: Final = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class TargetResult:
+    """The artifact for one target and its evidence."""
+
+    target: Target
+    artifact: Artifact | None
+    """None where it could not be built."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Name in a version to file."""
+    parity: Parity | None = None
+    latency: Latency | None = None
+    float_blocks: tuple[str, ...] = ()
+    """Blocks of the network that stay in floating point, since the loss was too large with them in INT8."""
+    note: str = ""
+    """Why there is no artifact."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportResult:
     """The artifacts of an export, compared with the weights."""
 
@@ -56,6 +137,13 @@ class ExportResult:
     """Requested artifacts that could not be built or measured here, and why."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """All metrics of the ONNX file on the judged split."""
+    threshold: float | None = None
+    """Confidence threshold of the served boxes: where F1 of the ONNX file on val is highest."""
+    parity: Parity | None = None
+    """The ONNX file against the weights."""
+    contract: tuple[GateResult, ...] = ()
+    """Gates of the contract, measured on the ONNX file."""
+    targets: tuple[TargetResult, ...] = ()
 
     @property
     def onnx_score(self) -> float:
@@ -72,6 +160,9 @@ class Gates:
     confidence: float = 0.95
     max_export_loss: float = 0.005
     require_engine: bool = False
+    max_threshold_loss: float = 0.02
+    max_class_recall_loss: float = 0.05
+    max_drift: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

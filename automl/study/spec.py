@@ -11,13 +11,26 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from automl.study.ladder import Cost, cost, ladder
-from automl.study.results import Gates
+from automl.study.results import Contract, Gates, Target
 from automl.study.space import Alternatives, Choice, Integer, Parameter, Real, SearchSpace
-from automl.study.spec_parts import MOST, ConfirmSpec, ExportSpec, GatesSpec, Part, RetentionSpec, TrackingSpec
+from automl.study.spec_parts import (
+    MOST,
+    ConfirmSpec,
+    ContractSpec,
+    ExportSpec,
+    GatesSpec,
+    Part,
+    RetentionSpec,
+    TargetSpec,
+    TrackingSpec,
+)
 from automl.study.trial import ParamValue
 
 SAMPLE: Final = "sample"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+TargetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+MAX_LOSS: Final = {"fp32": 0.005, "fp16": 0.005, "int8": 0.010}
+"""Loss of mAP50-95 that a precision may cost where a target does not say."""
 
 LEAST_RETRAININGS: Final = 6
 """Three seeds each of the best trial and of the baseline."""
@@ -166,8 +179,13 @@ class StudySpec(Part):
     confirm: ConfirmSpec = ConfirmSpec()
     retention: RetentionSpec = RetentionSpec()
     export: ExportSpec = ExportSpec()
+    targets: dict[TargetName, TargetSpec] = Field(default_factory=dict)
+    """Devices that the shipped model is built for: name to format and precision, such as
+    `{cpu: {format: openvino, precision: int8}}`."""
     tracking: TrackingSpec = TrackingSpec()
     gates: GatesSpec = GatesSpec()
+    contract: ContractSpec | None = None
+    """Miss rate and over-kill rate that the shipped model must hold on the judged split; null: none."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the search and of the trials."""
 
@@ -198,6 +216,25 @@ class StudySpec(Part):
     def laws(self) -> Gates:
         """Return the gates as a record."""
         return Gates(**self.gates.model_dump())
+
+    @property
+    def agreed(self) -> Contract | None:
+        """Return the contract as a record."""
+        return Contract(**self.contract.model_dump()) if self.contract else None
+
+    @property
+    def built_for(self) -> tuple[Target, ...]:
+        """Return the targets as records."""
+        return tuple(
+            Target(
+                name,
+                one.format,
+                one.precision,
+                max_loss=MAX_LOSS[one.precision] if one.max_loss == "auto" else one.max_loss,
+                required=one.required,
+            )
+            for name, one in self.targets.items()
+        )
 
     def cost(self) -> Cost:
         """Return what the study can cost, in epochs."""

@@ -46,6 +46,39 @@ class ExportSpec(Part):
     """Builder of the engine; `auto`: `tensorrt` on a machine with CUDA, else `tensorrt_rtx`, each if installed."""
 
 
+class TargetSpec(Part):
+    """A kind of device that the shipped model is built for, in addition to ONNX.
+
+    Its artifact is measured on the judged split and compared with the weights at the served threshold; a version
+    contains it if it passes the gates.
+    """
+
+    format: Literal["openvino"]
+    """`openvino`: for CPUs, and Intel's GPUs and NPUs; built and measured on any machine."""
+    precision: Literal["fp32", "fp16", "int8"] = "fp16"
+    """`fp16`: weights in 16 bits; `int8`: weights and activations in 8 bits, calibrated on images of train. Blocks that
+    lose too much on val stay in floating point."""
+    max_loss: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = "auto"
+    """Maximum loss against the weights, for the lower bound of the difference; `auto`: 0.01 for `int8`, else 0.005.
+    Unit: of the objective, 0 to 1."""
+    required: bool = False
+    """Refuse the model as champion if the artifact for this target is not built, or fails its gates."""
+
+
+class ContractSpec(Part):
+    """What an inspection task allows: a miss rate at an over-kill rate, each shown by an exact upper bound."""
+
+    max_miss_rate: Annotated[float, Field(gt=0, lt=1)]
+    """Maximum share of defects that are missed. Unit: 0 to 1."""
+    max_overkill_rate: Annotated[float, Field(gt=0, lt=1)]
+    """Maximum share over-killed; the served threshold is the lowest that holds it on val. Unit: 0 to 1."""
+    per: Literal["image", "box"] = "image"
+    """`image`: an image with boxes is missed if nothing is predicted in it, one without is over-killed if something is;
+    `box`: a box is missed if none of its class is predicted at IoU 0.50; predictions that match none are over-kill."""
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Confidence of the upper bounds."""
+
+
 class TrackingSpec(Part):
     """What TensorBoard shows of a trial beside its scalars. Has no influence on results."""
 
@@ -71,3 +104,10 @@ class GatesSpec(Part):
     """Maximum loss of ONNX or engine against the weights. Unit: of the objective, 0 to 1."""
     require_engine: bool = False
     """Refuse a model whose engine was not built and evaluated on this machine."""
+    max_threshold_loss: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Maximum loss of F1 at the served threshold, of ONNX and of each target against the weights, for the lower bound
+    of the difference; also of precision and recall, for the difference itself. Unit: 0 to 1."""
+    max_class_recall_loss: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Maximum loss of recall at the served threshold of a class with at least 20 boxes. Unit: 0 to 1."""
+    max_drift: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Maximum change of the mean confidence of the true boxes. Unit: 0 to 1."""

@@ -136,6 +136,45 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetVerdict:
+    """The artifact for one target: whether the version contains it, and what was measured."""
+
+    name: str
+    format: str
+    precision: str
+    accepted: bool
+    score: float | None
+    """Its objective on the judged split; None if it was not built."""
+    p50_ms: float | None
+    p99_ms: float | None
+    stable: bool
+    """Whether the repeats of the latency agree."""
+    device: str
+    float_blocks: tuple[str, ...]
+    """Blocks that stay in floating point."""
+    gates: tuple[GateResult, ...]
+
+    def line(self) -> str:
+        """Return the result as text."""
+        head = f"target {self.name} ({self.format} {self.precision})"
+        if not self.accepted:
+            failed = "; ".join(gate.text for gate in self.gates if not gate.passed)
+            return f"{head}: refused, the version does not contain it: {failed}"
+        kept = f"; in floating point: {', '.join(self.float_blocks)}" if self.float_blocks else ""
+        unstable = "" if self.stable else ", unstable"
+        return (
+            f"{head}: {self.score:.4f}; {self.p50_ms:.2f} ms an image (p50; p99 {self.p99_ms:.2f}{unstable}) on "
+            f"{self.device}{kept}"
+        )
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read a mapping of the fields."""
+        gates = tuple(map(GateResult.from_dict, plain["gates"]))
+        return well_typed(cls(**{**plain, "gates": gates, "float_blocks": tuple(plain["float_blocks"])}))
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The result of a study."""
 
@@ -167,6 +206,9 @@ class Verdict:
     """Version that served when the model was judged, 0 if none did; None in a verdict of an earlier version."""
     version: int | None = None
     """In the registry, once published."""
+    threshold: float | None = None
+    """Confidence threshold of the served boxes; None in a verdict of an earlier version."""
+    targets: tuple[TargetVerdict, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `promotion.json` and of the journal's entry."""
@@ -183,6 +225,8 @@ class Verdict:
             **_of_claim(self.claim),
             **({} if self.champion is None else {"champion": self.champion}),
             **({} if self.version is None else {"version": self.version}),
+            **({} if self.threshold is None else {"threshold": self.threshold}),
+            **({"targets": [asdict(target) for target in self.targets]} if self.targets else {}),
         }
 
     @classmethod
@@ -203,6 +247,8 @@ class Verdict:
             claim=_claim_of(plain),
             champion=plain.get("champion"),
             version=plain.get("version"),
+            threshold=plain.get("threshold"),
+            targets=tuple(TargetVerdict.from_dict(target) for target in plain.get("targets", ())),
         )
         return well_typed(found)
 

@@ -12,7 +12,7 @@ from automl.pipeline import finish
 from automl.storage.registry import Registry
 from tests.builders import spec_of
 
-VERDICT: Any = SimpleNamespace(reasons=(), version=1, accepted=True, split="test", shipped=None)
+VERDICT: Any = SimpleNamespace(reasons=(), version=1, accepted=True, split="test", shipped=None, targets=())
 
 
 @pytest.mark.parametrize("name", ["plain", "a b", "it's", "$(touch x)", "#1", "a\nb"])

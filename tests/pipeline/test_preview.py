@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from automl.data.record import DataSet
 from automl.data.report.records import DataReport, Reason
 from automl.hpo.warm_start import Transfer
+from automl.pipeline import preview as preview_module
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.preview import Preview, Split, image_size
 from automl.pipeline.time_forecast import TimeForecast
+from automl.release import openvino_models
 from automl.study import Evidence, Params
 from automl.study.baseline import Baseline
 from automl.study.ladder import Cost
@@ -132,3 +135,32 @@ def test_the_grade_of_the_data_and_the_page_are_told_after_the_warnings() -> Non
 )
 def test_the_image_size_is_the_fixed_one_or_the_default_of_the_searched(changes: dict[str, Any], size: int) -> None:
     assert image_size(spec_of(**changes)) == size
+
+
+def test_a_contract_that_the_images_cannot_show_is_told_before_anything_runs() -> None:
+    images = tuple(Path(f"{number}.jpg") for number in range(100))
+    texts = {image: "0 0.5 0.5 0.1 0.1" if index < 80 else "" for index, image in enumerate(images)}
+    data = DataSet(Path("data.yaml"), {0: "bolt"}, {"test": images}, {"test": {0: 80}}, (), "f", texts=texts)
+
+    def warnings(**agreed: Any) -> list[str]:
+        return list(preview_module._contract_warnings(spec_of(contract=agreed), data))
+
+    assert warnings(max_miss_rate=0.005, max_overkill_rate=0.1) == [
+        "contract.max_miss_rate: 0.50% with 95% confidence needs at least 598 images with boxes in test, but it has "
+        "80: the contract cannot be shown to hold; add images, or raise it",
+        "contract.max_overkill_rate: 10.00% with 95% confidence needs at least 29 images without boxes in test, but it "
+        "has 20: the contract cannot be shown to hold; add images, or raise it",
+    ]
+    assert warnings(max_miss_rate=0.05, max_overkill_rate=0.2) == []
+    assert [line[:60] for line in warnings(max_miss_rate=0.03, max_overkill_rate=0.01, per="box")] == [
+        "contract.max_miss_rate: 3.00% with 95% confidence needs at l"
+    ]
+    assert list(preview_module._contract_warnings(spec_of(), data)) == []
+
+
+def test_a_target_whose_packages_are_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of(targets={"cpu": {"format": "openvino"}})
+    assert list(preview_module._target_warnings(spec)) == [] or openvino_models.missing()
+    monkeypatch.setattr(openvino_models, "missing", lambda: ["nncf"])
+    (warning,) = preview_module._target_warnings(spec)
+    assert warning.startswith("targets: cpu: nncf must be installed where the study runs")

@@ -1,161 +1,86 @@
-"""The contract of an ONNX file: a consumer written from it alone returns the boxes of the server."""
+"""The metric contract: counts, the threshold of a bounded over-kill rate, and exact bounds."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-import onnxruntime
 import pytest
-from numpy.typing import NDArray
+from hypothesis import given
+from hypothesis import strategies as st
 
-from automl.apps.serve.detector import Detector
-from automl.apps.serve.images import decode
-from automl.apps.serve.thresholds import recorded
-from automl.release.contract import contract
-from automl.study import EvalSettings
-from automl.trainers import yolo
-from tests import tiny_files, tiny_trainer
-from tests.apps.serve.test_detector import SIZE, model, scene
-from tests.conftest import job_at, tiny_job_at
+from automl.hpo import statistics
+from automl.release import contract
+from automl.storage.detections import THRESHOLDS, ImageStats
+from automl.study import Contract
 
-__all__ = ["model"]
-
-RECORD = EvalSettings(32, 3, None, 0.7, 300, agnostic_nms=False, single_cls=False, classes=None, nms=True,
-                      names={0: "hole", 1: "spot"})  # fmt: skip
-SHAPES = ((160, 160), (90, 320), (641, 111), (33, 32), (479, 640))
+AGREED = Contract(max_miss_rate=0.05, max_overkill_rate=0.1)
 
 
-class Consumer:
-    """Another runtime: knows the contract, the ONNX file, and nothing of this program."""
-
-    def __init__(self, folder: Path) -> None:
-        self.says: Mapping[str, Any] = json.loads((folder / "contract.json").read_text())
-        self.session = onnxruntime.InferenceSession(folder / self.says["file"], providers=["CPUExecutionProvider"])
-
-    def placed(self, height: int, width: int) -> dict[str, float]:
-        """Evaluate the formulas of the letterbox."""
-        box = self.says["input"]["letterbox"]
-        known = {**box, "height": height, "width": width, "min": min, "max": max, "round": round}
-        for name in ("gain", "inner_width", "inner_height", "left", "top"):
-            known[name] = eval(box[name], {"__builtins__": {}}, known)
-        return {name: known[name] for name in ("inner_width", "inner_height", "left", "top")}
-
-    def pixels(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the input for a BGR picture."""
-        entry, place = self.says["input"], self.placed(*picture.shape[:2])
-        inner = (int(place["inner_width"]), int(place["inner_height"]))
-        resized = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
-        box = entry["letterbox"]
-        square = np.full((box["input_height"], box["input_width"], 3), box["pad_value"], np.uint8)
-        left, top = int(place["left"]), int(place["top"])
-        square[top : top + inner[1], left : left + inner[0]] = resized
-        assert (entry["colour_order"], entry["layout"], entry["dtype"]) == ("RGB", "NCHW", "float32")
-        rules = entry["normalisation"]
-        mean, divisor = (np.array(rules[name], np.float32) for name in ("mean", "divisor"))
-        return ((square[..., ::-1].astype(np.float32) - mean) / divisor).transpose(2, 0, 1)[None].copy()
-
-    def boxes(self, picture: NDArray[np.uint8]) -> list[tuple[str, float, list[float]]]:
-        """Return name, confidence and box in pixels of the picture."""
-        out = self.session.run([self.says["output"]["name"]], {self.says["input"]["name"]: self.pixels(picture)})[0][0]
-        height, width = picture.shape[:2]
-        place = self.placed(height, width)
-        kept = self.kept(self.rows(out))
-        for row in kept:
-            row[[0, 2]] = np.clip((row[[0, 2]] - place["left"]) / (place["inner_width"] / width), 0, width)
-            row[[1, 3]] = np.clip((row[[1, 3]] - place["top"]) / (place["inner_height"] / height), 0, height)
-        return [(self.says["classes"][str(int(row[5]))], float(row[4]), row[:4].tolist()) for row in kept]
-
-    def rows(self, out: NDArray[Any]) -> NDArray[np.float64]:
-        """Return corners, confidence and class of each candidate above the threshold."""
-        assert self.says["output"]["sigmoid_applied"]
-        if self.says["output"]["layout"] == "1 x boxes x 6":
-            rows = out.astype(np.float64)
-        else:
-            centre, half, scores = out[:2], out[2:4] / 2, out[4:]
-            rows = np.vstack([centre - half, centre + half, scores.max(0), scores.argmax(0)]).T.astype(np.float64)
-        rows = rows[rows[:, 4] > np.float32(self.says["confidence"]["threshold"])]
-        served = self.says["served_classes"]
-        return rows if served is None else rows[np.isin(rows[:, 5], served)]
-
-    def kept(self, rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Suppress overlapping boxes, if the contract wants it."""
-        rules, rows = self.says["suppression"], rows[np.argsort(-rows[:, 4], kind="stable")]
-        if not rules["needed"]:
-            return list(rows[: self.says["max_det"]])
-        kept: list[NDArray[np.float64]] = []
-        for row in rows[: rules["max_candidates"]]:
-            rivals = [one for one in kept if rules["class_agnostic"] or one[5] == row[5]]
-            if all(overlap(one, row) <= rules["iou"] for one in rivals):
-                kept.append(row)
-        return kept[: self.says["max_det"]]
+def stats(defects: list[float], fine: list[float]) -> ImageStats:
+    """Return one true box in each defective image, none in the others, and one predicted box in each image."""
+    conf = np.array([*defects, *fine], np.float64)
+    return ImageStats(
+        image=np.arange(len(conf)),
+        tp=np.tile((np.arange(len(conf)) < len(defects))[:, None], (1, THRESHOLDS)),
+        conf=conf,
+        kind=np.zeros(len(conf), np.int64),
+        truth_image=np.arange(len(defects)),
+        truth_kind=np.zeros(len(defects), np.int64),
+        images=len(conf),
+        names=tuple(f"{number}.jpg" for number in range(len(conf))),
+    )
 
 
-def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    sides = np.minimum(one[2:4], other[2:4]) - np.maximum(one[:2], other[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    areas = sum(float(np.prod(row[2:4] - row[:2])) for row in (one, other))
-    return shared / (areas - shared)
+def test_images_are_missed_or_over_killed_by_the_highest_confidence_in_them() -> None:
+    found = contract.count(stats([0.9, 0.4, 0.6], [0.5, 0.1]), 0.45, per="image")
+    assert (found.missed, found.defects, found.overkilled, found.fine) == (1, 3, 1, 2)
 
 
-def agreed(folder: Path, record: EvalSettings) -> None:
-    """Compare the consumer's boxes with the server's on several images."""
-    (folder / "evaluation.json").write_text(json.dumps(record.to_dict()))
-    (folder / "contract.json").write_text(json.dumps(contract(folder / "model.onnx", record.to_dict())))
-    consumer = Consumer(folder)
-    server = Detector((folder / "model.onnx").read_bytes(), source="model.onnx")
-    wanted = recorded((folder / "evaluation.json").read_bytes(), folder / "evaluation.json")
-    counts = []
-    for height, width in SHAPES:
-        path = folder / "image.png"
-        scene(height, width).save(path)
-        picture = decode(path.read_bytes())
-        theirs = server.detect(picture, wanted)
-        found = consumer.boxes(picture)
-        assert [name for name, _, _ in found] == [box["name"] for box in theirs]
-        assert [score for _, score, _ in found] == pytest.approx([box["confidence"] for box in theirs], abs=6e-5)
-        for (_, _, box), one in zip(found, theirs, strict=True):
-            assert box == pytest.approx(one["box"], abs=0.0502)
-        counts.append(len(found))
-    assert max(counts) > 5, counts
+def test_a_defective_part_that_is_stopped_for_another_reason_is_not_missed() -> None:
+    elsewhere = replace(stats([0.9], [0.2]), tp=np.zeros((2, THRESHOLDS), np.bool_))
+    assert contract.count(elsewhere, 0.5, per="image").missed == 0
+    assert contract.count(elsewhere, 0.5, per="box").missed == 1
 
 
-@pytest.mark.yolo
-def test_a_consumer_written_from_the_contract_returns_the_boxes_of_the_server(model: Path) -> None:
-    job = job_at(model.parent, model.with_name("data.yaml"))
-    record = yolo.evaluation(replace(job, settings={**job.settings, "imgsz": SIZE}))
-    for changed in (replace(record, conf=0.1), replace(record, conf=0.05, iou=0.3, max_det=20)):
-        agreed(model.parent, changed)
-    agreed(model.parent, replace(record, conf=0.05, classes=(0, 2, 5, 7), agnostic_nms=True))
+def test_the_threshold_is_the_lowest_that_holds_the_over_kill_rate() -> None:
+    fine = [number / 100 for number in range(100)]  # over-killed above t: 99 - 100 t images of 100
+    at = contract.threshold(stats([0.95] * 10, fine), AGREED)
+    assert at == pytest.approx(0.89, abs=0.002)
+    assert contract.count(stats([0.95] * 10, fine), at, per="image").overkill_rate <= 0.1
+    assert contract.count(stats([0.95] * 10, fine), at - 0.002, per="image").overkill_rate > 0.1
 
 
-@pytest.mark.yolo
-def test_the_head_decides_on_suppression_and_layout(model: Path, request: pytest.FixtureRequest) -> None:
-    found = contract(model, RECORD.to_dict() | {"names": {str(number): str(number) for number in range(80)}})
-    end_to_end = "yolo11" not in request.node.name
-    assert found["suppression"]["needed"] is not end_to_end
-    assert found["output"]["layout"] == ("1 x boxes x 6" if end_to_end else "1 x (4 + classes) x anchors")
-    assert found["output"]["sigmoid_applied"] is True
-    assert found["input"]["shape"] == [1, 3, SIZE, SIZE]
+def test_without_a_threshold_that_holds_it_is_the_highest() -> None:
+    assert contract.threshold(stats([0.5], [1.0, 1.0]), AGREED) == 0.999
 
 
-def test_the_thresholds_are_those_of_the_record_else_the_servers_own(tmp_path: Path) -> None:
-    file = tiny_onnx(tmp_path)
-    found = contract(file, RECORD.to_dict())
-    assert found["confidence"]["threshold"] == recorded(None, tmp_path).conf
-    assert (found["max_det"], found["suppression"]["iou"], found["classes"]) == (300, 0.7, {"0": "hole", "1": "spot"})
-    assert contract(file, RECORD.to_dict() | {"conf": 0.4})["confidence"]["threshold"] == 0.4
+def test_a_contract_holds_by_its_exact_bounds_and_names_the_images_it_needs() -> None:
+    miss, overkill = contract.judge(stats([0.9] * 58 + [0.1], [0.2] * 29), 0.5, AGREED)
+    assert not miss.passed
+    assert miss.text == (
+        "contract: miss rate <= 5.00% must hold, but got 1.69%, at most 7.79% (95% confidence): "
+        "missed 1 of 59 images with boxes"
+    )
+    assert overkill.passed
+    assert overkill.value == pytest.approx(statistics.upper_bound(0, 29, confidence=0.95))
+    short, _ = contract.judge(stats([0.9] * 20, [0.2] * 29), 0.5, AGREED)
+    assert short.text.endswith("missed 0 of 20 images with boxes; needs at least 59, without failure")
 
 
-def test_an_output_of_another_kind_is_named_so(tmp_path: Path) -> None:
-    found = contract(tiny_onnx(tmp_path), RECORD.to_dict())["output"]
-    assert (found["layout"], found["shape"], found["sigmoid_applied"]) == ("other", [1, 3, 1, 1], False)
+@given(st.integers(0, 40), st.integers(0, 60), st.floats(0.5, 0.999))
+def test_the_bound_is_not_below_the_rate_and_falls_with_fewer_failures(
+    failures: int, more: int, confidence: float
+) -> None:
+    tries = failures + more
+    bound = statistics.upper_bound(failures, tries, confidence=confidence)
+    assert 0 < bound <= 1
+    assert bound >= failures / max(tries, 1)
+    if failures and more:
+        assert statistics.upper_bound(failures - 1, tries, confidence=confidence) < bound
 
 
-def tiny_onnx(folder: Path) -> Path:
-    job = tiny_job_at(folder, folder / "data.yaml")
-    tiny_files.write(folder / "best.pt", tiny_files.WEIGHTS, {"quality": 0.5})
-    return tiny_trainer.export_onnx(folder / "best.pt", job)
+@given(st.floats(0.001, 0.5), st.floats(0.5, 0.999))
+def test_the_fewest_tries_are_enough_and_one_less_is_not(rate: float, confidence: float) -> None:
+    tries = statistics.least_tries(rate, confidence=confidence)
+    assert statistics.upper_bound(0, tries, confidence=confidence) <= rate * (1 + 1e-9)
+    if tries > 1:
+        assert statistics.upper_bound(0, tries - 1, confidence=confidence) > rate * (1 - 1e-9)

@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from automl.release import export, parity, tensorrt_builder
+from automl.storage import files
 from automl.study import Ending, Job
 from automl.study.errors import ExportError
 from automl.trainers import yolo
@@ -125,3 +126,29 @@ def test_an_error_of_ours_or_of_the_operating_system_says_itself_what_it_is() ->
         raise PermissionError("denied")
     with pytest.raises(ExportError, match=r"^ours$"), parity.named_failure("best.pt"):
         raise ExportError("ours")
+
+
+def test_a_file_that_is_cut_is_refused_by_name(trained: tuple[Job, Ending], tmp_path: Path) -> None:
+    job = trained[0]
+    weights = tmp_path / "model.pt"
+    weights.write_bytes((job.folder / "best.pt").read_bytes())
+    exported = yolo.export_onnx(weights, job)
+    exported.write_bytes(exported.read_bytes()[:5000])
+
+    with pytest.raises(ExportError, match=r"model\.onnx: cannot be compared with .*model\.pt: InvalidProtobuf"):
+        parity.compare(weights, exported, judged_images(job)[:2], job)
+
+
+def test_the_weights_that_a_file_was_made_from_are_recorded_in_it(trained: tuple[Job, Ending], tmp_path: Path) -> None:
+    job = replace(trained[0], split="test")
+    built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="none")
+    other = job.folder / "last.pt"
+
+    assert parity.facts(built.onnx.file)[parity.SOURCE] == files.sha256(job.folder / "best.pt")
+    graph = onnx.load(built.onnx.file)
+    next(entry for entry in graph.metadata_props if entry.key == parity.SOURCE).value = "0" * 64
+    onnx.save(graph, built.onnx.file)
+    assert (
+        parity.cause(other, built.onnx.file, judged_images(job)[:2], job)
+        == "it was exported from other weights, whose SHA-256 begins with 000000000000"
+    )

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.hpo.statistics import convincing
-from automl.release.gates import judge
-from automl.study import Artifact, ExportResult, Gain, Gates
+from automl.release.gates import judge, of_target
+from automl.study import Artifact, ExportResult, Gain, Gates, Parity, Target, TargetResult
 from automl.study.verdict import Interval
 
 GRAPH = Artifact(Path("model.onnx"), "onnx", 0.5)
@@ -119,3 +119,44 @@ def test_a_challenger_that_passes_all_is_accepted() -> None:
 @pytest.mark.parametrize("low", [0.0, -0.1, float("-inf"), NAN])
 def test_a_gain_whose_lower_bound_is_not_above_the_least_gain_is_not_shown(low: float) -> None:
     assert not convincing(Gain(0.1, low, 0.95, (), ()), Gates())
+
+
+SAME = Interval(0.0, 0.0, 0.0, lower=0.0)
+PARITY = Parity("cpu", 0.3, SAME, SAME, SAME, SAME, {"bolt": 0.0}, 0.0)
+CPU = TargetResult(Target("cpu", "openvino", "int8", 0.01), GRAPH, parity=PARITY)
+
+
+@pytest.mark.parametrize(
+    ("parity", "refused"),
+    [
+        (replace(PARITY, objective=Interval(-0.002, -0.02, 0.01, lower=-0.011)),
+         "cpu objective against weights: lower bound of the difference >= -0.01 must hold, but got -0.0020"),
+        (replace(PARITY, f1=Interval(-0.01, -0.03, 0.0, lower=-0.021)),
+         "cpu F1 at threshold 0.3 against weights: lower bound of the difference >= -0.02 must hold, but got -0.0100"),
+        (replace(PARITY, recall=Interval(-0.03, -0.1, 0.0, lower=-0.09)),
+         "cpu recall at threshold 0.3 against weights: difference >= -0.02 must hold, but got -0.0300"),
+        (replace(PARITY, class_recall={"bolt": 0.1, "nut": -0.06}),
+         "cpu recall of class 'nut' at threshold 0.3 against weights: difference >= -0.05 must hold, but got -0.0600"),
+        (replace(PARITY, drift=-0.2),
+         "cpu mean confidence of the true boxes against weights: difference >= -0.05 must hold, but got -0.2000"),
+        (replace(PARITY, drift=0.2),
+         "cpu mean confidence of the true boxes against weights: difference >= -0.05 must hold, but got -0.2000"),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_an_artifact_that_loses_too_much_is_refused(parity: Parity | None, refused: str | None) -> None:
+    results = list(of_target(replace(CPU, parity=parity or PARITY), Gates()))
+    failed = [result.text[: len(refused or "")] for result in results if not result.passed]
+    assert failed == ([refused] if refused else [])
+
+
+def test_a_required_target_refuses_the_model_and_another_does_not() -> None:
+    absent = replace(CPU, artifact=None, parity=None, note="no package")
+    assert accepted(replace(ENGINE, targets=(absent,)), Gates())
+    required = replace(absent, target=replace(absent.target, required=True))
+    assert not accepted(replace(ENGINE, targets=(required,)), Gates())
+
+
+def test_the_onnx_file_is_judged_at_the_served_threshold() -> None:
+    assert accepted(replace(ENGINE, parity=PARITY), Gates())
+    assert not accepted(replace(ENGINE, parity=replace(PARITY, drift=-0.2)), Gates())

@@ -43,6 +43,8 @@ def recorded(record: bytes | None, path: Path) -> Thresholds:
     try:
         values = json.loads(record)
         given = {key: values[key] for key in ("conf", "iou", "max_det", "agnostic_nms") if values.get(key) is not None}
+        if values.get("threshold") is not None:
+            given["conf"] = values["threshold"]
         classes = None if values.get("classes") is None else tuple(int(number) for number in values["classes"])
         return replace(Thresholds(), **given, classes=classes)
     except (ValueError, TypeError, AttributeError) as error:

@@ -12,13 +12,13 @@ from automl.study.text import label, one_line, shell_line
 from automl.study.verdict import Verdict
 from automl.tracking.card.chinese import CHINESE
 from automl.tracking.card.english import ENGLISH
+from automl.tracking.card.gate_names import chinese
 from automl.tracking.diagnosis.finding import Finding
-from automl.tracking.report.chinese import CHINESE as REPORT_CHINESE
 from automl.tracking.report.language import Language
 
 TABLES: Final[Mapping[Language, Mapping[str, str]]] = {
     Language.EN: ENGLISH,
-    Language.ZH: {**{key: text for key, text in REPORT_CHINESE.items() if key.startswith("gate.")}, **CHINESE},
+    Language.ZH: CHINESE,
 }
 SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 """Characters that Markdown or a table of it would interpret."""
@@ -55,15 +55,13 @@ class Words:
 
     def gate(self, name: str) -> str:
         """Return the name of a gate."""
-        return self._named("gate", name)
+        return text(name) if self.language is Language.EN else chinese(name) or code(name)
 
     def rule(self, name: str) -> str:
         """Return the name of a rule of the diagnosis."""
-        return self._named("rule", name)
-
-    def _named(self, group: str, name: str) -> str:
-        found = TABLES[self.language].get(f"{group}.{name}")
-        return found or (text(name) if self.language is Language.EN else code(name))
+        if self.language is Language.EN:
+            return text(name)
+        return TABLES[self.language].get(f"rule.{name}") or code(name)
 
 
 class Code(str):
@@ -151,8 +149,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _number(value: float | None, *, sign: str = "") -> str:
-    return MISSING if value is None else f"{value:{sign}.4f}"
+def _number(value: float | None, *, sign: str = "", digits: int = 4) -> str:
+    return MISSING if value is None else f"{value:{sign}.{digits}f}"
 
 
 def _packages(held: Mapping[str, str], t: Words) -> Code:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from automl.study.verdict import Claim, Comparison, GateResult, Interval, Shipped, Verdict
+from automl.study.verdict import Claim, Comparison, GateResult, Interval, Shipped, TargetVerdict, Verdict
 from automl.tracking.card import Facts, Words, marked, rendered
 from automl.tracking.card.chinese import CHINESE
 from automl.tracking.card.english import ENGLISH
@@ -18,13 +18,24 @@ CJK = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 TERMS = {"ONNX", "IoU", "AP50", "F1", "SHA", "Python", "HTTP"}
 """Terms that Chinese texts use as they are."""
 SCORE = {"boxes": 40, "ap50_95": 0.5, "ap50": 0.7, "precision": 0.8, "recall": 0.6, "f1": 0.7, "threshold": 0.31}
-GATES = (GateResult("score", True, 0.0, 0.61, "x"), GateResult("ONNX loss", False, 0.005, 0.01, "y"))
+NAMED = (
+    "ONNX F1 at threshold 0.31", "ONNX precision at threshold 0.31", "ONNX recall at threshold 0.31",
+    "ONNX class recall", "ONNX confidence", "target cpu built", "target cpu objective", "engine loss", "engine built",
+    "champion", "miss rate", "over-kill rate",
+)  # fmt: skip
+GATES = (
+    *(GateResult(name, True, 0.0, 0.1, "z") for name in NAMED),
+    GateResult("score", True, 0.0, 0.61, "x"),
+    GateResult("ONNX loss", False, 0.005, 0.01, "y"),
+)
 CLAIM = Claim(1, {}, {}, (), (), 0.0, None, 0.95, better=False, retrainings=0, allowed=4, further=None)
 VERDICT = Verdict(
     study="lines", accepted=False, side="trial7", reasons=(), notes=(), objective="map50_95", split="test", claim=CLAIM,
     metrics={}, torch_score=0.6, onnx_score=0.6, onnx_difference=0.0, engine="", engine_score=None, files={},
     data="f" * 64, names={"0": "hole", "1": "spot|<b>"}, gates=GATES,
     shipped=Shipped("trial 7", {"lr0": 0.02}, 0.6, 40, Interval(0.6, 0.5, 0.7, 0.52)),
+    targets=(TargetVerdict("cpu", "openvino", "int8", True, 0.59, 3.21, 5.0, False, "EPYC", ("model.0",), ()),
+             TargetVerdict("npu", "openvino", "fp16", False, None, None, None, False, "", (), ())),
     over_baseline=Comparison(2, Interval(0.1, 0.02, 0.18, 0.03)),
 )  # fmt: skip
 ENVIRONMENT = {
@@ -85,6 +96,8 @@ def test_a_card_says_where_a_version_comes_from_how_good_it_is_and_where_it_is_w
         "Weakest class: hole, AP50-95 0.3000 on 40 boxes", "Most missed class: spot\\|\\<b\\>, recall 0.2000",
         "Fewer than 30 boxes of spot\\|\\<b\\>", "Only 40 images",
         "Diagnosis, after epoch 12: class suppressed (`spot`)",
+        "| `cpu` | `openvino int8` | passed | 0.5900 | 3.21; 5.00; unstable | `EPYC` | `model.0` |",
+        "| `npu` | `openvino fp16` | refused, not in this version |", "| miss rate | passed |",
         "Confidence above 0.25, IoU of non-maximum suppression 0.7, at most 300 boxes",
         "automl serve boards --version 3", "automl replay boards@3",
     ):  # fmt: skip
@@ -107,3 +120,9 @@ def test_overrides_and_signatures_stand_above_the_card(language: Language, said:
     for part in (said, "`me@here`", "`2026-01-02`", "`loss <= 0.005`", "k" * 64):
         assert part in text
     assert all(line.startswith(">") for line in text.splitlines() if line)
+
+
+def test_gates_have_chinese_names() -> None:
+    card = rendered(FACTS, Language.ZH)
+    for said in ("| 漏检率 | 通过 |", "ONNX 文件在阈值 0.31 处 F1 的变化", "`cpu`已生成并测量", "与现役冠军模型之差"):
+        assert said in card

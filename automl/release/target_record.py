@@ -1,0 +1,78 @@
+"""Record of a target's artifact, `target-<name>.json`: what it was built from, and its evidence."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from automl.storage import files
+from automl.storage.layout import TARGET
+from automl.study import Artifact, Gates, Latency, Parity, Target, TargetResult
+from automl.study.verdict import Interval
+
+INTERVALS = ("objective", "f1", "precision", "recall")
+
+
+def path(folder: Path, target: Target) -> Path:
+    """Return the file of a target's record in an export or a version."""
+    return folder / f"{TARGET}{target.name}.json"
+
+
+def inputs(onnx: Path, target: Target, *, calibration: Sequence[Path], gates: Gates) -> dict[str, Any]:
+    """Return what decides about an artifact: it is built again if this changes.
+
+    The calibration images are named with their SHA-256: a wrong set is the usual cause of a bad INT8 model.
+    """
+    used = calibration if target.precision == "int8" else ()
+    return {
+        "onnx": files.sha256(onnx),
+        "target": asdict(target),
+        "gates": asdict(gates),
+        "calibration": {image.name: files.sha256(image) for image in used},
+    }
+
+
+def write(folder: Path, built: TargetResult, *, inputs: Mapping[str, Any]) -> TargetResult:
+    """Write the record of an artifact; return the result with the record among its files."""
+    place = path(folder, built.target)
+    artifact = built.artifact
+    plain = {
+        "inputs": inputs,
+        "files": {name: files.sha256(file) for name, file in built.files.items()},
+        "builder": artifact.builder if artifact else "",
+        "score": artifact.score if artifact else None,
+        "parity": built.parity and asdict(built.parity),
+        "latency_ms": built.latency and asdict(built.latency),
+        "float_blocks": list(built.float_blocks),
+    }
+    files.write_json(place, plain)
+    return replace(built, files={**built.files, place.name: place})
+
+
+def read(folder: Path, target: Target, *, inputs: Mapping[str, Any]) -> TargetResult | None:
+    """Return the result in a record; None if there is none, or it is not that of these inputs and whole files."""
+    try:
+        plain = json.loads(path(folder, target).read_text(encoding="utf-8"))
+        if plain["inputs"] != inputs or not plain["files"]:
+            return None
+        if any(files.sha256(folder / name) != digest for name, digest in plain["files"].items()):
+            return None
+        return _result(plain, folder, target)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return None  # damaged or of another version: the artifact is built again
+
+
+def _result(plain: Mapping[str, Any], folder: Path, target: Target) -> TargetResult:
+    names = [*plain["files"], path(folder, target).name]
+    graph = next(name for name in plain["files"] if name.endswith(".xml"))
+    parity: dict[str, Any] = {**plain["parity"]}
+    parity |= {name: Interval.of(parity[name]) for name in INTERVALS}
+    return TargetResult(
+        target,
+        Artifact(folder / graph, plain["builder"], plain["score"]),
+        {name: folder / name for name in names},
+        Parity(**parity),
+        Latency(**plain["latency_ms"]),
+        tuple(plain["float_blocks"]),
+    )
