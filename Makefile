@@ -4,12 +4,12 @@ BIN := .venv/bin
 
 QUICK := not ray and not yolo and not browser and not slow and not gpu
 
-.PHONY: demo test quick check chromium gpu dist docs clean
+.PHONY: demo test quick check chromium prometheus mlflow gpu dist docs clean
 
 demo: .venv/ready ## a small study on generated data, from installation to a champion
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
 
-test: .venv/ready chromium check ## every check that needs no GPU
+test: .venv/ready chromium prometheus check ## every check that needs no GPU
 	$(BIN)/python -m pytest -m "not gpu" -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 quick: .venv/ready ## the tests that start no Ray, no YOLO and no browser, and take at most two seconds each
@@ -36,6 +36,17 @@ chromium: ## the browser of the page tests; if it cannot be installed, those tes
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
 	  || echo "no Chromium and no way to install it: the browser tests will be skipped"
+
+prometheus: ## Debian's Prometheus, unpacked in build/; if it cannot be had, the test that scrapes a study is skipped
+	@command -v prometheus >/dev/null || test -x build/prometheus/usr/bin/prometheus || { \
+	  command -v apt-get >/dev/null && mkdir -p build/prometheus && cd build/prometheus \
+	  && { [ "$$(id -u)" != 0 ] || apt-get update -qq; } && apt-get download -qq prometheus 2>/dev/null \
+	  && dpkg -x prometheus_*.deb .; } \
+	  || echo "no Prometheus and no way to get it: the test that scrapes a study will be skipped"
+
+mlflow: ## a server of MLflow in build/mlflow (850 MB), for the test of the exporter; `make test` does without
+	$(PYTHON) -m venv build/mlflow
+	build/mlflow/bin/pip install --disable-pip-version-check -q mlflow==3.17.2
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

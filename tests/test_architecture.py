@@ -67,6 +67,7 @@ KEYS = {
     "retention.": ["keep", "quota_gb"],
     "targets.*.": ["format", "max_loss", "precision", "required"],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
+    "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
 }
 

@@ -10,12 +10,12 @@ from automl.study.spec import StudySpec
 from automl.tracking.diagnosis.listener import TAG, Diagnosis, Facts
 from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trainers import trainer_of
-from automl.trials.listener import Listeners
+from automl.trials.listener import Listeners, TrialListener
 
 PACKAGES: Final = ("yolo-automl-ray", "ultralytics", "torch", "ray", "optuna")
 
 
-def listeners_of(folder: Path, spec: StudySpec, data: DataSet) -> Listeners:
+def listeners_of(folder: Path, spec: StudySpec, data: DataSet, *, further: tuple[TrialListener, ...] = ()) -> Listeners:
     """Return the listeners of a study's trainings; the diagnosis writes its texts by the TensorBoard writer."""
     board = board_of(folder, spec, data)
     facts = Facts(
@@ -28,7 +28,7 @@ def listeners_of(folder: Path, spec: StudySpec, data: DataSet) -> Listeners:
     def note(number: int, markdown: str, epoch: int) -> None:
         board.note(number, TAG, markdown, epoch=epoch)
 
-    return Listeners((Diagnosis(facts, note), board))
+    return Listeners((Diagnosis(facts, note), board, *further))
 
 
 def board_of(folder: Path, spec: StudySpec, data: DataSet) -> Board:

@@ -11,7 +11,7 @@ from automl import cluster
 from automl.hpo import confirmation
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
-from automl.pipeline import disk_forecast
+from automl.pipeline import disk_forecast, operators
 from automl.pipeline.board import listeners_of
 from automl.pipeline.search import frame_of, rewrite_job_files
 from automl.pipeline.session import Session
@@ -109,7 +109,8 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
     spec, epochs = session.spec, session.spec.ladder.max_epochs
-    listeners = listeners_of(session.folder, spec, session.data)
+    further = (operators.retraining_metrics(session, slots, jobs), *session.watchers)
+    listeners = listeners_of(session.folder, spec, session.data, further=further)
     whole = whole_training(journal.trials(), metric=spec.metric, epochs=epochs)
     source = retrainings.Retrainings(
         left, names, slots.concurrent, session.progress, spec.resources, on_end, keeper.admit,

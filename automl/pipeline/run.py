@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from automl import cluster
-from automl.pipeline import devices, export, finish
+from automl.pipeline import devices, export, finish, operators
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
@@ -42,7 +42,11 @@ def run(
         Interrupted: stopped by a signal; `resume` continues.
         AutomlError: a condition that the user can fix.
     """
-    with cluster.interruptible(), opened(spec, place, console=console) as session:  # 1. check data, open the folder
+    with (
+        cluster.interruptible(),
+        opened(spec, place, console=console) as session,  # 1. check data, open the folder
+        operators.exporting(session),
+    ):
         registry = place.registry(session.spec.champion_name)
         publish.check_champion(registry, session.data.names, train=session.spec.train)
         if done := finished(session.journal, retrainings=session.spec.retrainings[1]):

@@ -6,7 +6,7 @@ from typing import Final
 
 from automl import cluster
 from automl.hpo.selection import best_trial
-from automl.pipeline import disk_forecast
+from automl.pipeline import disk_forecast, operators
 from automl.pipeline.board import listeners_of
 from automl.pipeline.session import Session
 from automl.storage import job_file
@@ -27,10 +27,11 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     """Run trials until the budget is spent, and return them."""
     session.clock.enter(Stage.SEARCH, places=slots.concurrent)
     spec, frame = session.spec, frame_of(session, slots)
+    further = (operators.trial_metrics(session, slots), *session.watchers)
     manager = TrialManager(
         frame=frame,
         journal=session.journal,
-        listeners=listeners_of(session.folder, spec, session.data),
+        listeners=listeners_of(session.folder, spec, session.data, further=further),
         overview=status,
         table=session.progress,
         earlier=session.earlier,

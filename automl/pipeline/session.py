@@ -40,6 +40,7 @@ from automl.tracking.console import Progress
 from automl.trainers import trainer_of
 from automl.trials import heartbeat
 from automl.trials.job_clock import JobClock
+from automl.trials.listener import TrialListener
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Session:
     """Warm start: trials of earlier studies for the sampler."""
     baseline: Baseline | None = None
     """Params of trial 0; None in a study begun by an earlier version."""
+    watchers: tuple[TrialListener, ...] = ()
+    """Further listeners of all trainings of this session."""
     clock: JobClock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -163,8 +166,8 @@ def _make(folder: Path) -> None:
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
     """Check that the study in a folder has this description, and return it; a new study records it.
 
-    `retention` may change, since it does not affect the search, and so may `confirm.retrainings`, to decide a close
-    verdict.
+    `retention` and `tracking.mlflow` may change, since they do not affect the search, and so may `confirm.retrainings`,
+    to decide a close verdict.
     """
     path = folder / SPEC
     begun.check(folder)
@@ -175,7 +178,8 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
     if spec.confirm.retrainings == "auto":
         spec = spec.model_copy(update={"confirm": _with_retrainings(spec.confirm, kept.confirm)})
     confirm = _with_retrainings(spec.confirm, kept.confirm)
-    same = spec.model_copy(update={"retention": kept.retention, "confirm": confirm})
+    tracking = spec.tracking.model_copy(update={"mlflow": kept.tracking.mlflow})
+    same = spec.model_copy(update={"retention": kept.retention, "confirm": confirm, "tracking": tracking})
     if different := differences(same, kept):
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from automl.study import spec
+from automl.study import spec, spec_parts
 
 FILE: Final = Path(__file__).resolve().parents[2] / "docs" / "description.md"
 HEAD: Final = """\
@@ -57,6 +57,7 @@ def reference() -> str:
         if "$ref" in field:
             model = field["$ref"].rpartition("/")[2]
             parts += _section(f"`{name}`", f"{name}.", model, inner)
+    parts += _optional_sections("", schema["properties"], inner)
     for model in SPACES:
         kind = "range" if model == "RangeSpec" else "choice"
         parts += _section(f"`space`: a {kind}", "space.*.", model, inner)
@@ -65,8 +66,21 @@ def reference() -> str:
 
 def _section(title: str, prefix: str, model: str, inner: Schema) -> Iterator[str]:
     yield f"## {title}\n"
-    yield f"{inspect.getdoc(getattr(spec, model))}\n"
+    yield f"{inspect.getdoc(_class_of(model))}\n"
     yield _table(prefix, model, inner[model]["properties"], inner[model])
+    yield from _optional_sections(prefix, inner[model]["properties"], inner)
+
+
+def _optional_sections(prefix: str, fields: Schema, inner: Schema) -> Iterator[str]:
+    """Yield the sections of parts that may be null."""
+    for name, field in fields.items():
+        for option in field.get("anyOf", ()):
+            if "$ref" in option and (part := option["$ref"].rpartition("/")[2]) not in SPACES:
+                yield from _section(f"`{prefix}{name}`", f"{prefix}{name}.", part, inner)
+
+
+def _class_of(model: str) -> Any:  # noqa: ANN401
+    return getattr(spec, model, None) or getattr(spec_parts, model)
 
 
 def _table(prefix: str, model: str, fields: Schema, schema: Schema) -> str:
@@ -85,7 +99,7 @@ def _table(prefix: str, model: str, fields: Schema, schema: Schema) -> str:
 
 def field_docs(model: str) -> dict[str, str]:
     """Return field name to the text below it in the class; a field without one is missing."""
-    body = ast.parse(inspect.getsource(getattr(spec, model))).body[0]
+    body = ast.parse(inspect.getsource(_class_of(model))).body[0]
     found: dict[str, str] = {}
     named = ""
     for node in body.body if isinstance(body, ast.ClassDef) else []:
@@ -110,7 +124,8 @@ def _type(field: Schema) -> str:
     if "const" in field or "enum" in field:
         return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     if "$ref" in field:
-        return "range" if field["$ref"].endswith("RangeSpec") else "choice"
+        model = field["$ref"].rpartition("/")[2]
+        return {"RangeSpec": "range", "ChoiceSpec": "choice"}.get(model, "mapping")
     kind = str(field.get("type", "any"))
     return {"array": "list", "object": "mapping", "string": "text", "boolean": "true or false"}.get(kind, kind)
 

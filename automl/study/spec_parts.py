@@ -30,7 +30,7 @@ class ConfirmSpec(Part):
 
 
 class RetentionSpec(Part):
-    """Which weights are kept. Only these keys and `confirm.retrainings` may be changed after a study began."""
+    """Which weights are kept. These, `tracking.mlflow` and `confirm.retrainings` may be changed after a study began."""
 
     keep: Annotated[int, Field(ge=1, le=MOST)] = 5
     """Number of best ended trials whose weights are kept; the others keep curves, params and log. Unit: trials."""
@@ -44,6 +44,16 @@ class ExportSpec(Part):
 
     engine: Literal["auto", "tensorrt", "tensorrt_rtx", "none"] = "auto"
     """Builder of the engine; `auto`: `tensorrt` on a machine with CUDA, else `tensorrt_rtx`, each if installed."""
+
+
+class MlflowSpec(Part):
+    """Server of MLflow to which each trial and re-training is sent as a run."""
+
+    uri: str
+    """Its address, such as `https://mlflow.example.org`, without user and password: these are read from the environment
+    variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of the search."""
+    experiment: Annotated[str, Field(min_length=1, max_length=250)] = "automl"
+    """Name of the experiment; it is created if there is none."""
 
 
 class TargetSpec(Part):
@@ -80,7 +90,7 @@ class ContractSpec(Part):
 
 
 class TrackingSpec(Part):
-    """What TensorBoard shows of a trial beside its scalars. Has no influence on results."""
+    """What is shown of a trial, and where. Has no influence on results."""
 
     pictures_every: Annotated[int, Field(ge=0, le=MOST)] = 10
     """Pictures of the first, of every so-many-th and of the last epoch; 0: none. Unit: epochs."""
@@ -88,6 +98,8 @@ class TrackingSpec(Part):
     """Histograms of weights and gradients with the pictures; `auto`: where the training loss oscillates."""
     budget_mb: Annotated[float, Field(gt=0)] = 20.0
     """Limit of a trial's event files; beyond it the oldest pictures are deleted, scalars never. Unit: MB."""
+    mlflow: MlflowSpec | None = None
+    """Runs are sent to this server as well; null: to none."""
 
 
 class GatesSpec(Part):

@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from automl.study import server_address
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.space import SearchSpace
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
-from automl.study.spec_parts import ConfirmSpec
+from automl.study.spec_parts import ConfirmSpec, MlflowSpec
 from automl.study.trial import ParamValue
 
 MOST: Final = 1000
@@ -85,6 +86,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             f"--set ladder.max_epochs={spec.ladder.min_epochs}"
         )
     yield from _confirm_mistakes(spec.confirm)
+    yield from _server_mistakes(spec.tracking.mlflow)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield (
@@ -106,6 +108,11 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         yield f"warm_start: must name each study once, but names {shown(twice)} again"
     if not large:
         yield from spec.search_space.mistakes()
+
+
+def _server_mistakes(given: MlflowSpec | None) -> Iterator[str]:
+    if given and (mistake := server_address.mistake(given.uri)):
+        yield f"tracking.mlflow.uri: {mistake}"
 
 
 def _confirm_mistakes(given: ConfirmSpec) -> Iterator[str]:

@@ -96,6 +96,9 @@ class Board:
         """Close the file of a paused trial; it gets a new file when it resumes."""
         del self._files[trial.number]
 
+    def on_loss(self, trial: Trial) -> None:
+        """Do nothing: the file stays open, and the trial resumes or ends."""
+
     def on_end(self, trial: Trial, ending: Ending) -> None:
         """Write how a trial ended and close its file."""
         file = self._files.pop(trial.number)

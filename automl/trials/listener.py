@@ -1,7 +1,7 @@
 """Listeners of the trial managers: called for each event of a trial, after it is in the journal.
 
-`pipeline` registers the TensorBoard writer and passes the live table and the status table of `tracking`. Log lines go
-to the standard library's logger `automl`.
+`pipeline` registers diagnosis, TensorBoard writer, Prometheus metrics and MLflow exporter, and passes the live table
+and the status table of `tracking`. Log lines go to the standard library's logger `automl`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +29,10 @@ class TrialListener(Protocol):
 
     def on_pause(self, trial: Trial) -> None:
         """Record that a trial pauses at a rung."""
+        ...
+
+    def on_loss(self, trial: Trial) -> None:
+        """Record the last loss of a trial's worker; the trial waits for another, or its end follows."""
         ...
 
     def on_end(self, trial: Trial, ending: Ending) -> None:
@@ -68,6 +72,11 @@ class Listeners:
         """Pass on that a trial pauses at a rung."""
         for listener in self.registered:
             listener.on_pause(trial)
+
+    def on_loss(self, trial: Trial) -> None:
+        """Pass on that a trial lost its worker."""
+        for listener in self.registered:
+            listener.on_loss(trial)
 
     def on_end(self, trial: Trial, ending: Ending) -> None:
         """Pass on how a trial ended."""

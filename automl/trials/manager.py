@@ -99,8 +99,7 @@ class TrialManager:
         if len(self._live) >= self.frame.concurrent or self.over or not self._make_room():
             return None
         again = bool(self._waiting)
-        number = self._waiting.popleft() if again else self._next_trial()
-        if number is None:
+        if (number := self._waiting.popleft() if again else self._next_trial()) is None:
             return None
         trial = self._trials[number]
         job = self._live.start(self.job(trial))
@@ -166,6 +165,7 @@ class TrialManager:
         loss = replace(loss, epoch=trial.epoch)
         self.journal.lost(number, loss)
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
+        self.listeners.on_loss(trial)
         if ending := self._live.ending_after(trial.losses):
             lease.acquire(self.frame.folder_of(trial))  # in case its process is still alive: it may no longer write
             self.ended(number, ending)

@@ -151,6 +151,9 @@ class Retrainings:
         losses = self._losses[number] = (*self._losses.get(number, ()), loss)
         if self.journal:
             self.journal.retraining_lost(self.names[number], losses)
+        if number in self._trials:
+            self._trials[number] = replace(self._trials[number], losses=losses)
+            self.listeners.on_loss(self._trials[number])
         if ending := self._live.ending_after(losses):
             lease.acquire(self._all[number].folder)  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
@@ -163,7 +166,7 @@ class Retrainings:
         if self.journal and job.number not in self._losses:
             self._losses[job.number] = self.journal.retraining_losses(self.names[job.number])
         known = self.journal.retraining_measurements(self.names[job.number]) if self.journal else ()
-        trial = Trial(job.number, job.params, job.seed, known)
+        trial = Trial(job.number, job.params, job.seed, known, losses=self._losses.get(job.number, ()))
         self._trials[job.number] = trial
         self.listeners.on_start(trial, job.folder)
 

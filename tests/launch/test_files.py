@@ -24,7 +24,7 @@ TREE = Path(__file__).resolve().parents[2]
 LAUNCH = TREE / "launch"
 SCRIPTS = ("launch/local.sh", "launch/submit.sh")
 MANIFESTS = ("storage.yaml", "tensorboard.yaml")
-OURS = [*sorted(LAUNCH.iterdir()), TREE / "Dockerfile"]
+OURS = [*sorted(path for path in LAUNCH.rglob("*") if path.is_file()), TREE / "Dockerfile"]
 KUBERNETES = "1.37"
 
 

@@ -61,6 +61,9 @@ class Diagnosis:
     def on_pause(self, trial: Trial) -> None:
         """Do nothing: nothing was measured."""
 
+    def on_loss(self, trial: Trial) -> None:
+        """Do nothing: a lost worker says nothing about the training."""
+
     def on_end(self, trial: Trial, ending: Ending) -> None:
         """Look at a training once more, now that it is known how it ended."""
         if trial.number in self._folders:

@@ -1,0 +1,143 @@
+"""What operators watch of a study: Prometheus metrics at Ray's metrics port, and runs on a server of MLflow."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from automl.cluster import Slots
+from automl.cluster.metrics import RETRAINING, TRIAL, StudyMetrics, Watched
+from automl.pipeline.session import Session
+from automl.storage import job_file
+from automl.storage.layout import CONFIRM, REPORT, VERDICT, trial_folder
+from automl.study import Ending, Job, State, Trial
+from automl.study.errors import AutomlError, Interrupted
+from automl.tracking import status, study_status
+from automl.tracking.mlflow.client import Client
+from automl.tracking.mlflow.exporter import Exporter, Overview, Target
+from automl.tracking.mlflow.runs import LONGEST_VALUE, STATE, Training
+
+STUDY_ID: Final = "study_id"
+"""Journal key of the id by which a server finds the runs of the study again."""
+FINISH_SECONDS: Final = 60.0
+"""Limit for sending what is left at the end of a study; one that is interrupted has less."""
+STOP_SECONDS: Final = 5.0
+
+
+def trial_metrics(session: Session, slots: Slots) -> StudyMetrics:
+    """Return the metrics of the trials, those of earlier sessions included."""
+    spec = session.spec
+    metrics = StudyMetrics(Watched(spec.name, TRIAL, spec.metric, spec.budget.trials, slots.gpus))
+    trials = session.journal.trials()
+    metrics.restore(trials, _unended(session, trials))
+    return metrics
+
+
+def retraining_metrics(session: Session, slots: Slots, jobs: Mapping[str, Job]) -> StudyMetrics:
+    """Return the metrics of the re-trainings of all rounds so far; `jobs` are those of the present one."""
+    spec, known = session.spec, {training.name: training.trial for training in _retrainings(session)}
+    names = {*known, *jobs}
+    metrics = StudyMetrics(Watched(spec.name, RETRAINING, spec.metric, len(names), slots.gpus))
+    trials = [*known.values()]
+    metrics.restore(trials, dict.fromkeys((trial.number for trial in trials), State.WAITING))
+    return metrics
+
+
+@contextmanager
+def exporting(session: Session) -> Iterator[None]:
+    """Send the runs of a session to MLflow during a block, if the description names a server."""
+    if (exporter := _exporter(session)) is None:
+        yield
+        return
+    session.watchers = (*session.watchers, exporter)
+    exporter.start(_trainings(session))
+    status_at_end, seconds = "SCHEDULED", STOP_SECONDS
+    try:
+        yield
+        status_at_end, seconds = "FINISHED", FINISH_SECONDS
+    except Interrupted:
+        raise
+    except AutomlError:
+        status_at_end = "FAILED"
+        raise
+    finally:
+        exporter.finish(_overview(session, status_at_end), seconds=seconds)
+
+
+def _exporter(session: Session) -> Exporter | None:
+    server, journal = session.spec.tracking.mlflow, session.journal
+    if server is None:
+        return None
+    if not (study_id := journal.notes().get(STUDY_ID)):
+        study_id = uuid.uuid4().hex
+        journal.note(STUDY_ID, study_id)
+    client = Client(server.uri, os.environ)
+    return Exporter(Target(session.spec.name, str(study_id), server.experiment, client), _overview(session, "RUNNING"))
+
+
+def _overview(session: Session, status_now: str) -> Overview:
+    """Return what the study's run shows: its description, and the verdict once there is one."""
+    spec, verdict = session.spec, study_status.verdict_in(session.journal.notes())
+    plain: dict[str, Any] = {
+        "model": spec.model, "data": spec.data, "objective": spec.objective, "seed": spec.seed,
+        "trials": spec.budget.trials, "min_epochs": spec.ladder.min_epochs, "max_epochs": spec.ladder.max_epochs,
+        **{f"train.{name}": value for name, value in spec.train.items()},
+    }  # fmt: skip
+    params = {name: str(value) for name, value in plain.items()}
+    if verdict is None:
+        return Overview(status_now, {STATE: status_now}, params)
+    shipped = verdict.shipped
+    tags = {
+        STATE: "FINISHED",
+        "automl.accepted": str(verdict.accepted).lower(),
+        "automl.reasons": "; ".join(verdict.reasons),
+        "automl.version": str(verdict.version or ""),
+        "automl.shipped": shipped.name if shipped else "",
+    }
+    tags = {name: value[:LONGEST_VALUE] for name, value in tags.items() if value}
+    metrics = {f"shipped/{verdict.split}/{spec.objective}": shipped.score.value} if shipped else {}
+    files = {name: session.folder / name for name in (VERDICT, REPORT)}
+    return Overview("FINISHED", tags, params, metrics, files)
+
+
+def _trainings(session: Session) -> list[Training]:
+    """Return the trials and re-trainings of earlier sessions."""
+    trials, model = session.journal.trials(), session.spec.model
+    unended = _unended(session, trials)
+    found = [
+        Training(trial_folder(session.folder, trial, model).name, TRIAL, trial, _state(trial, unended))
+        for trial in trials
+    ]
+    return [*found, *_retrainings(session)]
+
+
+def _unended(session: Session, trials: list[Trial]) -> dict[int, State]:
+    paused = status.idle_states(trials, session.spec.ladder)
+    return {
+        trial.number: State.PAUSED if trial.number in paused else State.WAITING for trial in trials if not trial.ending
+    }
+
+
+def _state(trial: Trial, unended: Mapping[int, State]) -> State:
+    return trial.ending.state if trial.ending else unended[trial.number]
+
+
+def _retrainings(session: Session) -> list[Training]:
+    """Return the re-trainings that began, from their job files and the journal."""
+    journal, found = session.journal, []
+    notes = journal.notes()
+    for folder in sorted((session.folder / CONFIRM).glob("*/")):
+        try:
+            job = job_file.read(folder)
+        except AutomlError:  # the confirmation rewrites it
+            continue
+        trial = Trial(
+            job.number, job.params, job.seed, journal.retraining_measurements(folder.name),
+            losses=journal.retraining_losses(folder.name),
+        )  # fmt: skip
+        if plain := notes.get(f"confirm:{folder.name}"):
+            trial = replace(trial, ending=Ending.from_dict(plain))
+        found.append(Training(folder.name, RETRAINING, trial, trial.ending.state if trial.ending else State.WAITING))
+    return found

@@ -1,0 +1,207 @@
+"""The dashboard of launch/grafana: well-formed, of metrics that exist; and, with a real Prometheus, full of data."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from automl.cluster.metrics import COUNTERS, EXPORTED_PREFIX, GAUGES
+from automl.storage.journal import Journal
+from automl.study import State
+from automl.trainers import registration
+from tests import tiny_trainer
+from tests.builders import METRIC
+
+ROOT = Path(__file__).resolve().parents[2]
+BOARD = ROOT / "launch" / "grafana" / "studies.json"
+CONFIGURATION = ROOT / "launch" / "prometheus.yml"
+PROMETHEUS = shutil.which("prometheus", path=f"{os.environ['PATH']}:{ROOT / 'build/prometheus/usr/bin'}")
+COLUMNS = 24
+WINDOW = "20s"
+"""In place of Grafana's own interval, which is four scrapes."""
+OF_GPUS = "ray_node_g"
+STAYS = 6.0
+"""Seconds; three times as long as Ray keeps a gauge that its process does not report."""
+TRIALS, EPOCHS = 4, 4
+DESCRIPTION = {
+    "name": "watched", "model": tiny_trainer.MODEL, "budget": {"trials": TRIALS},
+    "ladder": {"min_epochs": 2, "max_epochs": EPOCHS},
+    "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
+    "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 1.5},
+    "confirm": {"seeds": 2}, "export": {"engine": "none"}, "resources": {"concurrent": 2},
+}  # fmt: skip
+
+
+def board() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(BOARD.read_text())
+    return found
+
+
+def expressions() -> list[str]:
+    """Return the queries of all panels, with Grafana's variables filled in."""
+    found = [target["expr"] for panel in board()["panels"] for target in panel["targets"]]
+    return [expr.replace("$study", ".+").replace("$__rate_interval", WINDOW) for expr in found]
+
+
+def test_the_dashboard_is_one_that_grafana_imports() -> None:
+    found = board()
+    assert found["schemaVersion"] >= 39
+    assert found["title"]
+    assert re.fullmatch(r"[\w-]{1,40}", found["uid"])
+    names = [variable["name"] for variable in found["templating"]["list"]]
+    assert names == ["datasource", "study"]
+    assert found["templating"]["list"][0]["type"] == "datasource"
+    assert len({panel["id"] for panel in found["panels"]}) == len(found["panels"])
+    for panel in found["panels"]:
+        assert panel["type"] in {"timeseries", "stat", "bargauge"}
+        assert panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]) > 0
+        for source in (panel, *panel["targets"]):
+            assert source["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+
+
+def test_its_panels_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in board()["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= COLUMNS
+        assert not cells & taken
+        taken |= cells
+
+
+def test_it_shows_every_metric_and_no_other() -> None:
+    counters = {f"{EXPORTED_PREFIX}{name}_total" for name in COUNTERS}
+    ours = {f"{EXPORTED_PREFIX}{name}" for name in GAUGES} | counters
+    assert set(re.findall(rf"{EXPORTED_PREFIX}\w+", " ".join(expressions()))) == ours
+
+
+def times(series: list[dict[str, Any]]) -> list[float]:
+    """Return the times of all samples."""
+    return sorted({float(at) for one in series for at, _ in one["values"]})
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Prometheus:
+    """A real Prometheus that scrapes the clusters below a temporary folder of Ray."""
+
+    url: str
+
+    def ask(self, call: str, **values: str) -> Any:
+        asked = f"{self.url}/api/v1/{call}?{urllib.parse.urlencode(values)}"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=10) as response:
+            return json.loads(response.read())["data"]
+
+    def series(self, expr: str, *, since: float) -> list[dict[str, Any]]:
+        """Return the series of an expression over the run; an invalid one is an HTTP error."""
+        found = self.ask("query_range", query=expr, start=str(since), end=str(time.time()), step="2")
+        return list(found["result"])
+
+
+@pytest.fixture(scope="module")
+def short_folder() -> Iterator[Path]:
+    """Ray's sockets must have short paths."""
+    folder = Path(tempfile.mkdtemp(prefix="am-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def prometheus(short_folder: Path) -> Iterator[Prometheus]:
+    if PROMETHEUS is None:
+        pytest.skip("prometheus is not installed: make prometheus")
+    plain = yaml.safe_load(CONFIGURATION.read_text())
+    plain["global"]["scrape_interval"] = "2s"
+    (discovery,) = plain["scrape_configs"][0]["file_sd_configs"]
+    first = discovery["files"][0].removeprefix("/tmp/")
+    discovery |= {"files": [str(short_folder / first)], "refresh_interval": "1s"}
+    configuration, port = short_folder / "prometheus.yml", free_port()
+    configuration.write_text(yaml.safe_dump(plain))
+    command = [
+        PROMETHEUS, "--config.file", str(configuration), "--storage.tsdb.path", str(short_folder / "tsdb"),
+        "--web.listen-address", f"127.0.0.1:{port}",
+    ]  # fmt: skip
+    with (short_folder / "prometheus.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield Prometheus(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def run_study(folder: Path, data: Path) -> Path:
+    """Run a tiny study on an embedded Ray of its own, which reports every second; return its folder."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
+    environment = {
+        **os.environ, "HOME": str(folder), "AUTOML_STORAGE": str(folder), "RAY_TMPDIR": str(folder),
+        "RAY_metrics_report_interval_ms": "1000", "PYTHONPATH": str(ROOT),
+        registration.CHOSEN: tiny_trainer.registered(),
+    }  # fmt: skip
+    command = [sys.executable, str(ROOT / "automl" / "search.py"), str(folder / "study.yaml")]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "runs" / "watched"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_query_of_the_dashboard_returns_data_of_a_real_study(
+    prometheus: Prometheus, short_folder: Path, data: Path
+) -> None:
+    began = time.time()
+    study = run_study(short_folder, data)
+
+    for expr in expressions():
+        found = prometheus.series(expr, since=began)
+        assert found or OF_GPUS in expr, expr
+
+    def most(expr: str) -> float:
+        return max(float(value) for one in prometheus.series(expr, since=began) for _, value in one["values"])
+
+    trials = Journal.read(study, metric=METRIC).trials()
+    assert most('ray_automl_trainings_asked{kind="trial"}') == TRIALS
+    assert most('ray_automl_trainings{state="RUNNING",kind="trial"}') == 2
+    assert most("ray_automl_trainings_queued") == TRIALS
+    completed = sum(trial.state is State.COMPLETED for trial in trials)
+    assert most('ray_automl_trainings{state="COMPLETED",kind="trial"}') == completed
+    best = max(value for trial in trials if (value := trial.best(METRIC)) is not None)
+    assert most("ray_automl_best_objective_ratio") == pytest.approx(best)
+    assert most('ray_automl_epochs_total{kind="trial"}') == sum(trial.epoch for trial in trials)
+    epochs = prometheus.series('ray_automl_epochs_total{kind="trial"}', since=began)
+    values = [float(value) for one in epochs for _, value in one["values"]]
+    assert all(before <= after for before, after in pairwise(values))
+    # Gauges stay while nothing sets them: those of trials are exported during the confirmation.
+    confirming = times(prometheus.series('ray_automl_trainings{kind="retraining",state="RUNNING"} > 0', since=began))
+    assert times(prometheus.series('ray_automl_trainings{kind="trial"}', since=began))[-1] >= confirming[0] + STAYS
+    labels = {label for one in prometheus.series('{__name__=~"ray_automl_.*"}', since=began) for label in one["metric"]}
+    assert {"study", "kind", "state", "cause", "objective"} <= labels
+    assert not {"trial", "number"} & labels
