@@ -31,6 +31,7 @@ OPTIONS = {
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
     "promote": ["--json", "--override", "--storage", "--version", "--why", "model"],
+    "push": ["--json", "--storage", "--to", "reference"],
     "replay": ["--data", "--json", "--storage", "reference"],
     "report": ["--lang", "--storage", "study"],
     "resume": ["--address", "--fewer-gpus", "--storage", "study"],

@@ -32,6 +32,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("diff", version_verbs.diff),
     ("card", version_verbs.card),
     ("sign", version_verbs.sign),
+    ("push", version_verbs.push),
     ("replay", version_verbs.replay),
     ("export", registry_verbs.export),
     ("serve", registry_verbs.serve),

@@ -64,6 +64,29 @@ def sign(
 
 
 @readable
+def push(
+    reference: Reference,
+    *,
+    to: Annotated[str, typer.Option(envvar="MLFLOW_TRACKING_URI", metavar="URI", help="Address of the MLflow server.")],
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Push a version to the model registry of an MLflow server, with its files, its card and the aliases."""
+    from automl.apps.mlflow_push import push_version
+
+    found = push_version(reference, to, storage=storage)
+    if json:
+        print_json(found)
+        return
+    print_line(
+        f"{found.name} version {found.number} {'is' if found.sent else 'was already'} version {found.version} there"
+    )
+    print_line(f"aliases there: {dict(found.aliases) or 'none'}")
+    for alias in found.left_out:
+        print_line(f"note: {alias} is not set there, since its version was not pushed")
+
+
+@readable
 def replay(
     reference: Reference,
     *,
