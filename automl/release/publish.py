@@ -31,8 +31,9 @@ from automl.storage.place import Place
 from automl.storage.registry import CHAMPION, Registry
 from automl.study import ExportResult, Gain, Gates, Job, Params, TargetResult, Trial
 from automl.study.errors import RegistryError, StudyError
+from automl.study.gate_result import GateResult
 from automl.study.spec import StudySpec
-from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, TargetVerdict, Verdict
+from automl.study.verdict import Claim, Comparison, Further, Interval, Shipped, TargetVerdict, Verdict
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
 

@@ -59,7 +59,7 @@ def test_files_have_hash_and_size(found: VersionDiff, version: Version) -> None:
     listed = version.registry.manifest(2)["files"]
     change = named(found.files)["best.pt"]
     assert change.after == {"bytes": (version.folder / "best.pt").stat().st_size, "sha256": listed["best.pt"]}
-    assert "evaluation.json" not in named(found.files)
+    assert "findings.json" not in named(found.files)
 
 
 def test_the_text_has_each_part(version: Version) -> None:

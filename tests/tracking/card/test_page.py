@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from automl.study.verdict import Claim, Comparison, GateResult, Interval, Shipped, TargetVerdict, Verdict
+from automl.study.gate_result import GateResult
+from automl.study.verdict import Claim, Comparison, Interval, Shipped, TargetVerdict, Verdict
 from automl.tracking.card import Facts, Words, marked, rendered
 from automl.tracking.card.chinese import CHINESE
 from automl.tracking.card.english import ENGLISH
