@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
@@ -140,6 +141,48 @@ def test_the_head_decides_on_suppression_and_layout(model: Path, request: pytest
     assert found["output"]["layout"] == ("1 x boxes x 6" if end_to_end else "1 x (4 + classes) x anchors")
     assert found["output"]["sigmoid_applied"] is True
     assert found["input"]["shape"] == [1, 3, SIZE, SIZE]
+
+
+def grid_detector(folder: Path) -> Path:
+    """Write a detector of 256 fixed boxes that pictures move and score, with a sigmoid, without torch."""
+    random, helper, size = np.random.default_rng(5), onnx.helper, 128
+    centres = np.stack(np.meshgrid(np.arange(16), np.arange(16))).reshape(2, 256) * 8 + 4
+    boxes = np.concatenate([centres, random.uniform(20, 50, (2, 256))])[None].astype(np.float32)
+    weights = random.normal(0, 9, (2, 3, 1, 1)).astype(np.float32)
+    held = {"boxes": boxes, "scores": weights, "bias": np.array([-2, -1], np.float32),
+            "moves": random.normal(0, 6, (4, 3, 1, 1)).astype(np.float32),
+            "flat": np.array([1, -1, 256], np.int64)}  # fmt: skip
+    nodes = [
+        helper.make_node("AveragePool", ["images"], ["means"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Conv", ["means", "scores", "bias"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["likely"]),
+        helper.make_node("Conv", ["means", "moves"], ["shift"]),
+        helper.make_node("Reshape", ["likely", "flat"], ["likely_flat"]),
+        helper.make_node("Reshape", ["shift", "flat"], ["shift_flat"]),
+        helper.make_node("Add", ["shift_flat", "boxes"], ["placed"]),
+        helper.make_node("Concat", ["placed", "likely_flat"], ["output0"], axis=1),
+    ]
+    kind = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes, "grid", [helper.make_tensor_value_info("images", kind, [1, 3, size, size])],
+        [helper.make_tensor_value_info("output0", kind, [1, 6, 256])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in held.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)])
+    helper.set_model_props(model, {"names": "{0: 'hole', 1: 'spot'}", "task": "detect"})
+    onnx.save(model, str(folder / "model.onnx"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        RECORD, replace(RECORD, threshold=0.4, iou=0.3), replace(RECORD, conf=0.3, agnostic_nms=True),
+        replace(RECORD, conf=0.3, max_det=7), replace(RECORD, classes=(1,)),
+    ],
+)  # fmt: skip
+def test_a_consumer_agrees_with_the_server_on_a_graph_of_the_tests(tmp_path: Path, record: EvalSettings) -> None:
+    agreed(grid_detector(tmp_path), record)
 
 
 def test_the_thresholds_are_those_of_the_record_else_the_servers_own(tmp_path: Path) -> None:
