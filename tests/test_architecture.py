@@ -26,10 +26,12 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 OPTIONS = {
     "card": ["--lang", "--storage", "reference"],
     "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
+    "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
+    "project": ["--points", "--storage", "study", "trial"],
     "promote": ["--json", "--override", "--storage", "--version", "--why", "model"],
     "push": ["--json", "--storage", "--to", "reference"],
     "replay": ["--data", "--json", "--storage", "reference"],

@@ -73,7 +73,7 @@ def test_the_functions_take_these_arguments_and_no_others(function: str, paramet
 @pytest.mark.parametrize(
     ("name", "members"),
     [
-        ("Study", ["best_trial", "findings", "name", "report", "resume", "status", "trials", "verdict"]),
+        ("Study", ["best_trial", "findings", "name", "project", "report", "resume", "status", "trials", "verdict"]),
         (
             "Registry",
             [

@@ -7,20 +7,31 @@ from pathlib import Path
 import numpy as np
 
 from automl.data.labels import label_lines
+from automl.storage.boxes import Boxes
 from automl.storage.detections import THRESHOLDS, ImageStats
+
+SIDE = 32
+"""Width and height of an image that a record names; nothing depends on it."""
 
 
 def judged(images: Sequence[Path], classes: int, quality: float) -> ImageStats:
     """Find each box of the labels as closely as its own luck, the same for all weights, and the quality allow."""
     boxes = [(index, int(line.text.split()[0])) for index, image in enumerate(images)
              for line in label_lines(image, classes)]  # fmt: skip
+    corners = np.array([_corners(line.text) for image in images for line in label_lines(image, classes)])
     image, kind = np.array(boxes, dtype=np.int64).reshape(-1, 2).T
     luck = np.array([_luck(f"{images[index].name} {number}") for number, (index, _) in enumerate(boxes)])
     overlap = 1 - 0.05 * np.arange(THRESHOLDS)
     return ImageStats(
         image=image, tp=luck[:, None] < quality * overlap, conf=1 - luck, kind=kind, truth_image=image,
         truth_kind=kind, images=len(images), names=tuple(path.name for path in images),
+        boxes=Boxes(corners.reshape(-1, 4), corners.reshape(-1, 4), np.full((len(images), 2), SIDE)),
     )  # fmt: skip
+
+
+def _corners(label: str) -> list[float]:
+    x, y, width, height = (float(word) for word in label.split()[1:5])
+    return [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
 
 
 def _luck(name: str) -> float:

@@ -25,7 +25,7 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
-from tests import tiny_files
+from tests import tiny_features, tiny_files
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 from tests.tiny_judge import judged
 
@@ -37,6 +37,7 @@ TRAIN_BATCHES = 1
 VAL_BATCHES = 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
+damage, object_features = tiny_files.damage, tiny_features.object_features
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {
@@ -184,10 +185,6 @@ def _shown(epoch: int, job: Job, quality: float) -> EpochDetails:
 
 def set_threads(count: int) -> None:
     del count
-
-
-def damage(path: Path) -> str:
-    return tiny_files.damage(path)
 
 
 def epochs_done(path: Path) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from automl import cluster
 from automl.hpo import selection
-from automl.pipeline import inputs, run
+from automl.pipeline import inputs, projection, run
 from automl.pipeline.preview import Preview, preview
 from automl.storage.journal import Journal
 from automl.storage.layout import RUNS
@@ -23,6 +23,7 @@ from automl.study.verdict import Verdict
 from automl.tracking import report, study_status
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
+from automl.tracking.projector import Projection
 from automl.tracking.study_status import StudyStatus, TrialRecord
 from automl.trainers import trainer_of
 
@@ -87,6 +88,18 @@ class Study:
         language = report.language_of(lang)
         edition = report.Edition(inputs.source_of(self.spec.data, self.folder), language)
         return report.write(self.folder, self.spec, self._read(), self.verdict, edition=edition)
+
+    def project(self, trial: int, *, points: int = projection.POINTS) -> Projection:
+        """Write features of labelled objects of the validation set for TensorBoard's projector; see `automl project`.
+
+        Args:
+            trial: Number of the trial; its best weights are used.
+            points: Maximum number of objects, evenly spaced over all.
+
+        Raises:
+            StudyError: there is no such trial, or it has no weights.
+        """
+        return projection.project(self.folder, self.spec, self._read(), number=trial, points=points)
 
     def resume(self, *, address: str | None = None, fewer_gpus: bool = False) -> None:
         """Continue an interrupted study to its end; the same as `automl resume`.

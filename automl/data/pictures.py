@@ -235,6 +235,24 @@ def _by_pillow(content: bytes) -> Gray | None:
         return None
 
 
+def colour(path: Path, content: bytes) -> NDArray[np.uint8] | None:
+    """Decode an image upright, blue, green, red, with the decoder and the depth of a training; None if it fails."""
+    suffix, packed = path.suffix.lower(), np.frombuffer(content, np.uint8)
+    try:
+        if suffix in BY_PILLOW:
+            with _opened(content) as image:
+                return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert("RGB"))[..., ::-1])
+        decoded = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        if decoded is None and suffix in {".tif", ".tiff"}:
+            _, frames = cv2.imdecodemulti(packed, cv2.IMREAD_UNCHANGED)
+            decoded = frames[0][..., :3] if frames and frames[0].ndim == 3 else None
+    except (cv2.error, *BROKEN):
+        return None
+    if decoded is None:
+        return None
+    return np.asarray(decoded // 256 if decoded.dtype == np.uint16 else decoded, dtype=np.uint8)
+
+
 def _colour_tiff(packed: NDArray[np.uint8]) -> Gray | None:
     """Decode a multi-channel TIFF, whose first three channels are used for training."""
     _, frames = cv2.imdecodemulti(packed, cv2.IMREAD_UNCHANGED)

@@ -41,9 +41,15 @@ class Rung:
         """Return the rank of a trial, 1 for the best."""
         return self.ranked().index(trial) + 1
 
-    def described(self, trial: int) -> str:
-        """Return the rank of a trial as text."""
-        return f"rank {self.rank(trial)} of {len(self.entries)} at epoch {self.epoch}"
+    def described(self, trial: int, *, places: int, factor: int) -> str:
+        """Return the rank of a trial, and the value of the last of the `places` that advance, as text."""
+        rank, ranked = self.rank(trial), self.ranked()
+        text = f"rank {rank} of {len(ranked)}"
+        if not places:
+            return f"{text}, the first of {factor} advances"
+        last, own = self.entries[ranked[places - 1]], self.entries[trial]
+        tie = " (equal: val/loss decides)" if rank > places and last[0] == own[0] else ""
+        return f"{text}, top {places} from {last[0]:.4f}{tie}"
 
 
 class Scheduler(ABC):
@@ -60,6 +66,18 @@ class Scheduler(ABC):
 
         Idempotent per trial and rung.
         """
+
+    @abstractmethod
+    def places(self, entries: int) -> int:
+        """Return how many of the trials at a rung may advance."""
+
+    def described(self, trial: int) -> str:
+        """Return the rank of a trial at the highest rung that it has reached, as text."""
+        rung = next(rung for rung in reversed(self._rungs.values()) if trial in rung.entries)
+        return self._standing(rung, trial)
+
+    def _standing(self, rung: Rung, trial: int) -> str:
+        return rung.described(trial, places=self.places(len(rung.entries)), factor=self._factor)
 
     def advance_next(self) -> int | None:
         """Advance the next paused trial and return its number; None without one."""
@@ -110,7 +128,15 @@ class PausingAsha(Scheduler):
         rung.entries.setdefault(trial, (value, -loss))
         if next(self._advanceable(), None) == (rung, trial):
             rung.advanced.add(trial)
-        return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.PAUSE, rung.described(trial))
+        reason = self._standing(rung, trial)
+        if trial in rung.advanced:
+            return Decision(Answer.CONTINUE, reason)
+        first = rung.rank(trial) <= self.places(len(rung.entries))
+        return Decision(Answer.PAUSE, f"{reason}, another is first" if first else reason)
+
+    def places(self, entries: int) -> int:
+        """Return floor(n / reduction_factor)."""
+        return entries // self._factor
 
     def advance_next(self) -> int | None:
         """Advance the best paused trial that may advance, highest rung first, and return it."""
@@ -146,7 +172,7 @@ class PausingAsha(Scheduler):
 
     def _advanceable(self) -> Iterator[tuple[Rung, int]]:
         for rung in reversed(self._rungs.values()):
-            for trial in rung.ranked()[: len(rung.entries) // self._factor]:
+            for trial in rung.ranked()[: self.places(len(rung.entries))]:
                 if trial not in rung.advanced and trial not in self._ended:
                     yield rung, trial
 
@@ -159,9 +185,13 @@ class StoppingAsha(Scheduler):
         rung = self._rungs[epoch]
         if trial not in rung.entries:
             rung.entries[trial] = (value, -loss)
-            if rung.rank(trial) <= seats(len(rung.entries), self._factor):
+            if rung.rank(trial) <= self.places(len(rung.entries)):
                 rung.advanced.add(trial)
-        return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.STOP, rung.described(trial))
+        return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.STOP, self._standing(rung, trial))
+
+    def places(self, entries: int) -> int:
+        """Return ceil(n / reduction_factor)."""
+        return seats(entries, self._factor)
 
 
 KINDS: Final[Mapping[str, type[Scheduler]]] = {"promotion": PausingAsha, "stopping": StoppingAsha}

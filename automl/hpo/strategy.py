@@ -90,6 +90,10 @@ class Strategy:
         """Advance the leader and return it; used if no trial completed."""
         return self._scheduler.advance_leader()
 
+    def standing(self, number: int) -> str:
+        """Return the rank of a trial at its highest rung, as text."""
+        return self._scheduler.described(number)
+
     def measured(self, trial: Trial) -> None:
         """Record a trial's last measurement."""
         self._sampler.observe(trial)
@@ -109,7 +113,7 @@ class Strategy:
         value, loss = self._score(trial, epoch)
         decision = self._scheduler.judge(trial.number, epoch=epoch, value=value, loss=loss)
         if decision.answer is Answer.STOP and trial.number == BASELINE:
-            return Decision(Answer.CONTINUE, decision.reason)
+            return Decision(Answer.CONTINUE, f"{decision.reason}; the baseline is kept")
         return decision
 
     def ended(self, trial: Trial) -> None:

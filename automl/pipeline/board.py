@@ -1,18 +1,14 @@
 """Listeners of a study's trials and re-trainings: the diagnosis and the TensorBoard writer."""
 
-import platform
-from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 from automl.data.record import DataSet
+from automl.storage import environment
 from automl.study.spec import StudySpec
 from automl.tracking.diagnosis.listener import TAG, Diagnosis, Facts
 from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trainers import trainer_of
 from automl.trials.listener import Listeners, TrialListener
-
-PACKAGES: Final = ("yolo-automl-ray", "ultralytics", "torch", "ray", "optuna")
 
 
 def listeners_of(folder: Path, spec: StudySpec, data: DataSet, *, further: tuple[TrialListener, ...] = ()) -> Listeners:
@@ -32,7 +28,7 @@ def listeners_of(folder: Path, spec: StudySpec, data: DataSet, *, further: tuple
 
 
 def board_of(folder: Path, spec: StudySpec, data: DataSet) -> Board:
-    """Return the writer of a study: its facts are the model, the data and the versions that train it."""
+    """Return the writer of a study: its facts are the model, the data and the software that trains it."""
     images = [f"{len(paths)} {split}" for split, paths in data.images.items()]
     return Board(
         folder,
@@ -45,9 +41,9 @@ def board_of(folder: Path, spec: StudySpec, data: DataSet) -> Board:
                 "data": f"{data.source}: {', '.join(images)} images",
                 "data fingerprint": data.fingerprint,
                 "classes": ", ".join(data.names.values()),
-                "Python": platform.python_version(),
-                **{name: version(name) for name in PACKAGES},
+                **environment.current(),
             },
+            defaults=trainer_of().settings(),
             budget_mb=spec.tracking.budget_mb,
         ),
     )

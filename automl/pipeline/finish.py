@@ -22,7 +22,7 @@ from automl.study.results import DEFAULT
 from automl.study.text import shell_line
 from automl.study.verdict import Shipped, Verdict
 from automl.tracking import report
-from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis import findings_file, shipped_findings
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
             registry.promote(version, why=why, instead_of=verdict.champion)
     done = replace(verdict, version=version)
     storage_files.write_json(folder / VERDICT, done.to_dict())
+    shipped_findings.write(folder, done)
     report.write(folder, session.spec, session.journal.trials(), done, edition=report.Edition(session.data.source))
     session.journal.note("promotion", done.to_dict())
     return done

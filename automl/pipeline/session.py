@@ -24,7 +24,7 @@ from automl.pipeline.inputs import (
     setting_warnings,
     warm_start,
 )
-from automl.storage import begun, files, layout, symlinks
+from automl.storage import begun, environment, files, layout, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import DATA, JOURNAL, SPEC
 from automl.storage.outage import RetrySettings, retries_enabled
@@ -40,6 +40,7 @@ from automl.tracking.console import Progress
 from automl.trainers import trainer_of
 from automl.trials import heartbeat
 from automl.trials.job_clock import JobClock
+from automl.trials.lease import utc_now
 from automl.trials.listener import TrialListener
 
 LOG: Final = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(transfer.summary())
         journal = journal or Journal.create(folder, name=spec.name, metric=spec.metric)
         data_identity.record(data, folder, journal)
+        environment.record(journal, environment.current(), at=utc_now())
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
         earlier = hpo_warm_start.evidence(transfers)

@@ -15,13 +15,14 @@ from automl.pipeline import evidence
 from automl.release.runtime_contract import contract
 from automl.release.sbom import sbom
 from automl.storage import files, job_file
-from automl.storage.layout import BEST, CARD, CARD_ZH, CONTRACT, EVALUATION, LINEAGE, METRICS, ONNX, SBOM
+from automl.storage.layout import BEST, CARD, CARD_ZH, CONTRACT, EVALUATION, EXPORT, LINEAGE, METRICS, ONNX, SBOM
 from automl.storage.records import RecordError
 from automl.study import Job
 from automl.study.environment import Environment
 from automl.study.verdict import Verdict
 from automl.tracking import card
-from automl.tracking.diagnosis import findings_file
+from automl.tracking.diagnosis import findings_file, shipped_findings
+from automl.tracking.diagnosis.finding import Finding
 from automl.tracking.report import Language
 from automl.trials import environment
 
@@ -46,7 +47,7 @@ def texts(origin: Origin, verdict: Verdict, *, name: str, number: int) -> dict[s
     job, found = job_file.read(trained), _environment(trained)
     lineage = _lineage(origin, verdict, job, found)
     metrics, agreed = evidence.measured(folder, verdict, seed=origin.seed), _contract(folder, verdict)
-    facts = card.Facts(name, number, verdict, lineage, metrics, agreed, findings_file.read(trained))
+    facts = card.Facts(name, number, verdict, lineage, metrics, agreed, _findings(folder, trained, verdict))
     documents = {LINEAGE: {"name": name, "version": number, **lineage}, METRICS: metrics}
     if agreed:
         documents[CONTRACT] = agreed
@@ -55,6 +56,12 @@ def texts(origin: Origin, verdict: Verdict, *, name: str, number: int) -> dict[s
         documents[SBOM] = sbom(name, number, found, weights=weights)
     cards = {CARD: card.rendered(facts, Language.EN), CARD_ZH: card.rendered(facts, Language.ZH)}
     return {file: files.json_text(content) for file, content in documents.items()} | cards
+
+
+def _findings(folder: Path, trained: Path, verdict: Verdict) -> list[Finding]:
+    """Return what the diagnosis found in the training that ships, and in the model on the judged split."""
+    shipped = shipped_findings.missing(folder, verdict) or findings_file.read(folder / EXPORT)
+    return [*findings_file.read(trained), *shipped]
 
 
 def _environment(trained: Path) -> Environment | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.storage import files
+from automl.storage.boxes import Boxes, boxes_of, shape_mistake
 from automl.storage.records import RecordError
 
 IntArray = NDArray[np.int64]
@@ -60,6 +61,8 @@ class ImageStats:
     images: int
     names: tuple[str, ...]
     """(images,) file names, by which two models are compared on the same images."""
+    boxes: Boxes | None = None
+    """Where they are; None in a file of an earlier version."""
 
     def __post_init__(self) -> None:
         """Reject inconsistent arrays."""
@@ -76,12 +79,14 @@ class ImageStats:
         for name, index in (("image", self.image), ("truth_image", self.truth_image)):
             if index.ndim != 1 or (len(index) and not 0 <= index.min() <= index.max() < self.images):
                 raise ValueError(f"{name}: must be indices of {self.images} images, but got others")
+        if self.boxes and (wrong := shape_mistake(self.boxes, found=found, truths=truths, images=self.images)):
+            raise ValueError(wrong)
 
     def save(self, path: Path) -> None:
         """Write an .npz archive without pickled objects."""
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name), kind) for name, kind in ARRAYS.items()}
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        np.savez_compressed(buffer, **arrays | (self.boxes.arrays() if self.boxes else {}))
         files.write_bytes(path, buffer.getvalue())
 
     @classmethod
@@ -93,12 +98,13 @@ class ImageStats:
         """
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-                arrays = {name: np.asarray(archive[name]) for name in ARRAYS}
+                held = {name: np.asarray(archive[name]) for name in archive.files}
+            arrays = {name: held[name] for name in ARRAYS}
             for name, kind in ARRAYS.items():
                 if not np.issubdtype(arrays[name].dtype, kind):
                     raise ValueError(f"{name}: must be {kind.__name__}, but got {arrays[name].dtype}")
             names = tuple(arrays.pop("names").tolist())
-            return cls(**arrays, images=len(names), names=names)
+            return cls(**arrays, images=len(names), names=names, boxes=boxes_of(held))
         except DAMAGES as wrong:
             message = f"{path}: must contain detections grouped by image, but {wrong}; validate the model again"
             raise RecordError(message) from wrong

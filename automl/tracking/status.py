@@ -11,6 +11,7 @@ from typing import Any, Final
 from automl.hpo.learning_curves import Forecast, forecast, of_fine_tuning
 from automl.hpo.sampler import importances
 from automl.hpo.selection import paused
+from automl.hpo.strategy import BASELINE
 from automl.storage.journal import distributions
 from automl.study import State, Trial
 from automl.study.space import SearchSpace
@@ -246,12 +247,20 @@ def _time_left(trial: Trial, standing: Mapping[int, str], *, epochs: int) -> str
     return ""
 
 
+def _against(top: Trial, trials: Sequence[Trial], metric: str) -> str:
+    """Return the number of the best trial and the baseline's best value: `trial 5, baseline 0.0325`."""
+    baseline = next((trial for trial in trials if trial.number == BASELINE), top)
+    value = baseline.best(metric)
+    text = f"trial {top.number}, the baseline" if top is baseline else f"trial {top.number}"
+    return text if top is baseline or value is None else f"{text}, baseline {value:.4f}"
+
+
 def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
     paused_count = sum(state == State.PAUSED for state in standing.values())
     done = ended + paused_count  # most paused trials never resume
     top = leading(trials, spec.metric)
-    best = f", best {spec.objective} {top.best(spec.metric):.4f} (trial {top.number})" if top else ""
+    best = f", best {spec.objective} {top.best(spec.metric):.4f} ({_against(top, trials, spec.metric)})" if top else ""
     waits = f", {paused_count} paused" if paused_count else ""
     left = remaining.summary(remaining.left(spec, trials, elapsed, done=done))
     spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"

@@ -107,7 +107,7 @@ def space_record(space: SearchSpace, metric: str) -> Summary:
         summary_v2.Metric(metric, display_name=f"last {short}"),
         summary_v2.Metric("val/map50", display_name="last map50"),
         summary_v2.Metric("val/loss", display_name="val loss"),
-        summary_v2.Metric(OUTCOME, display_name="outcome (1 completed, 0 pruned, -1 failed)"),
+        summary_v2.Metric(OUTCOME, display_name="outcome", description="1 completed, 0 pruned, -1 failed"),
     ]
     parameters = [summary_v2.HParam(name, _domain(kind)) for name, kind in space.parameters.items()]
     return summary_v2.hparams_config_pb(hparams=parameters, metrics=metrics)
@@ -148,6 +148,29 @@ def text(tag: str, markdown: str) -> Summary:
     plugin = SummaryMetadata.PluginData(plugin_name="text")
     tensor = TensorProto(dtype="DT_STRING", tensor_shape=TensorShapeProto(), string_val=[markdown.encode()])
     return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)])
+
+
+def params_table(
+    searched: Mapping[str, Any], fixed: Mapping[str, Any], defaults: Mapping[str, Any], *, seed: int
+) -> str:
+    """Return a markdown table of a trial's settings: searched ones, then fixed ones, and the defaults that they change.
+
+    Settings that are not in it have the trainer's default.
+    """
+    rows = [(name, value, "searched") for name, value in searched.items()]
+    rows += [("seed", seed, "by trial")]
+    rows += [(name, value, "fixed") for name, value in fixed.items() if name not in searched]
+    lines = [
+        f"| {name} | {value} | {kind} | {_default(defaults, name, value)} |" for name, value, kind in rows
+    ]  # fmt: skip
+    return "\n".join(["| param | value | set by | default |", "| --- | --- | --- | --- |", *lines])
+
+
+def _default(defaults: Mapping[str, Any], name: str, value: object) -> str:
+    """Return the default that a value changes, `=` where it is the same, empty where there is none."""
+    if name not in defaults or name == "seed":
+        return ""
+    return "=" if value == defaults[name] else f"changed from {defaults[name]}"
 
 
 def table(values: Mapping[str, Any], *, title: str = "param") -> str:

@@ -40,7 +40,9 @@ class BoardSettings:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Fixed settings of all trials, for their table of params."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """Facts of the study by name: model, data, versions."""
+    """Facts of the study by name: model, fingerprint of the data, code, packages."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Default settings of the trainer, for the same table."""
     budget_mb: float = 20.0
     """Limit of a trial's event files; beyond it the oldest pictures are deleted."""
 
@@ -70,8 +72,10 @@ class Board:
             kinds = self._space.parameters
             params = {name: summaries.shown(kinds.get(name), value) for name, value in trial.params.items()}
             _add(file, summary_v2.hparams_pb(params, trial_id=folder.name))
-            fixed = {f"{name} (fixed)": value for name, value in self._settings.fixed.items()}
-            _add(file, summaries.text("params", summaries.table(params | {"seed": trial.seed} | fixed)))
+            table = summaries.params_table(params, self._settings.fixed, self._settings.defaults, seed=trial.seed)
+            _add(file, summaries.text("params", table))
+            if self._settings.about:
+                _add(file, summaries.text("fingerprints", summaries.table(self._settings.about, title="fingerprints")))
         elif trial.measurements:
             last = trial.measurements[-1]
             file.add(Event(wall_time=time.time(), step=last.epoch, session_log=SessionLog(status=SessionLog.START)))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from automl.storage.detections import ImageStats
 from automl.storage.epoch_details import EpochDetails
+from automl.storage.object_features import ObjectFeatures
 from automl.study import EvalSettings, Job, Measurement
 from automl.study.validation import Rules
 
@@ -208,5 +209,17 @@ class Evaluation(Protocol):
         ...
 
 
-class Trainer(Settings, Training, Timer, Evaluation, Protocol):
+class Embedding(Protocol):
+    """What a network sees in the labelled objects."""
+
+    def object_features(self, weights: Path, job: Job, *, split: str, most: int) -> ObjectFeatures:
+        """Return features and thumbnails of up to `most` labelled objects of a split, evenly spaced over all.
+
+        Raises:
+            TrialError: memory ran out, or the file is not to be trusted.
+        """
+        ...
+
+
+class Trainer(Settings, Training, Timer, Evaluation, Embedding, Protocol):
     """A training framework."""

@@ -16,8 +16,8 @@ from automl.hpo.strategy import Strategy
 from automl.storage import files, layout
 from automl.storage.journal import Journal
 from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, PastEvidence, State, Trial
-from automl.study.text import View, shown
-from automl.trials import lease, quota
+from automl.study.text import View
+from automl.trials import lease, log_lines, quota
 from automl.trials.active import ActiveJobs
 from automl.trials.budget import Spending, reason_to_abort
 from automl.trials.job_clock import Elapsed
@@ -104,8 +104,8 @@ class TrialManager:
         trial = self._trials[number]
         job = self._live.start(self.job(trial))
         self.listeners.on_start(trial, job.folder)
-        how = f"resumes after epoch {trial.epoch}" if trial.measurements else "starts again" if again else "starts"
-        LOG.info(f"trial {number} {how}: {shown(trial.params)}")
+        standing = "" if again or not trial.measurements else self._strategy.standing(number)
+        LOG.info(log_lines.started(trial, again=again, standing=standing, metric=self.frame.spec.metric))
         return job
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
@@ -115,7 +115,7 @@ class TrialManager:
             return Answer.STOP
         if number in self._paused:
             return Answer.PAUSE  # resent: the worker may have missed it
-        if measurement.epoch > trial.epoch:
+        if new := measurement.epoch > trial.epoch:
             trial = self._recorded(trial, measurement, node)
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
@@ -123,9 +123,9 @@ class TrialManager:
         if reason := self.spending.spent():
             decision = Decision(Answer.STOP, reason, EndReason.BUDGET)
         if decision and decision.answer is Answer.STOP:
-            self.ended(number, Ending(pruned=self._described(trial, decision), kind=decision.kind))
-        elif decision and decision.answer is Answer.PAUSE:
-            self._pause(trial, decision)
+            self.ended(number, Ending(pruned=decision.reason, kind=decision.kind))
+        elif decision and (new or decision.answer is Answer.PAUSE):  # a resumed worker sends earlier epochs again
+            self._log_decision(trial, decision)
         return decision.answer if decision else Answer.CONTINUE
 
     def ended(self, number: int, ending: Ending) -> None:
@@ -145,9 +145,7 @@ class TrialManager:
         self._strategy.ended(trial)
         self.listeners.on_end(trial, ending)
         files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
-        value = trial.best(self.frame.spec.metric)
-        best = "" if value is None else f", best {self.frame.spec.objective} {value:.4f}"
-        LOG.info(f"trial {number} {ending.state.lower()} at epoch {trial.epoch}{best}: {ending.text}")
+        LOG.info(log_lines.ended(trial, ending, metric=self.frame.spec.metric))
         self._quota.ended(trial, self.job(trial))
         if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
             self.aborted = why
@@ -185,8 +183,7 @@ class TrialManager:
     def finish(self) -> None:
         """End the paused trials, once the search is over."""
         for number in sorted(self._paused):
-            trial = self._trials[number]
-            why = self.spending.spent() or f"not among those that advanced from epoch {trial.epoch}"
+            why = self.spending.spent() or "not among those that advanced"
             kind = EndReason.BUDGET if self.spending.spent() else None
             self.ended(number, Ending(pruned=why, kind=kind))
 
@@ -288,13 +285,11 @@ class TrialManager:
         self._strategy.add(trial)
         return number
 
-    def _pause(self, trial: Trial, decision: Decision) -> None:
-        self._live.release(trial.number)
-        self._paused.add(trial.number)
-        self.listeners.on_pause(trial)
-        LOG.info(f"trial {trial.number} pauses: {self._described(trial, decision)}")
-
-    def _described(self, trial: Trial, decision: Decision) -> str:
-        value = trial.best(self.frame.spec.metric)
-        best = "" if value is None else f"{self.frame.spec.objective} {value:.4f}, "
-        return f"{best}{decision.reason}"
+    def _log_decision(self, trial: Trial, decision: Decision) -> None:
+        """Log that a trial pauses or continues at a rung, and pause it."""
+        if decision.answer is Answer.PAUSE:
+            self._live.release(trial.number)
+            self._paused.add(trial.number)
+            self.listeners.on_pause(trial)
+        how = "pauses at" if decision.answer is Answer.PAUSE else "passes"
+        LOG.info(log_lines.decided(trial, how, decision.reason, metric=self.frame.spec.metric))

@@ -121,7 +121,8 @@ def test_equal_values_are_ranked_by_loss_and_then_by_arrival(kind: str) -> None:
 
     told = [scheduler.judge(trial, epoch=4, value=0.0).reason for trial in range(4)]
 
-    assert told == [f"rank {place} of 4 at epoch 4" for place in (3, 4, 1, 2)]
+    assert [text.partition(",")[0] for text in told] == [f"rank {place} of 4" for place in (3, 4, 1, 2)]
+    assert ["equal: val/loss decides" in text for text in told] == [True, True, False, False]
 
 
 @KIND
@@ -145,7 +146,7 @@ def test_one_that_has_ended_never_goes_on_and_keeps_its_place() -> None:
 
     assert scheduler.can_advance()
     assert promoted(scheduler) == [2]
-    assert scheduler.judge(1, epoch=2, value=0.2).reason == "rank 3 of 4 at epoch 2"
+    assert scheduler.judge(1, epoch=2, value=0.2).reason == "rank 3 of 4, top 2 from 0.3000"
 
 
 def test_one_that_ended_at_its_rung_makes_no_room_for_the_next_best() -> None:
@@ -207,7 +208,7 @@ def test_stopping_lets_a_trial_go_on_that_is_among_the_best_of_those_before(foun
         verdict = scheduler.judge(number, epoch=1, value=value)
         ahead = sum(other >= value for other in found[:number])
         assert verdict.answer is (Answer.CONTINUE if ahead < ceil((number + 1) / factor) else Answer.STOP)
-        assert verdict.reason == f"rank {ahead + 1} of {number + 1} at epoch 1"
+        assert verdict.reason.startswith(f"rank {ahead + 1} of {number + 1}, top ")
 
 
 @given(st.integers(1, 40), factors)
@@ -241,3 +242,16 @@ def test_stopping_brought_back_judges_the_next_as_the_old_one_would(
     assert new.judge(99, epoch=3, value=value, loss=loss) == old.judge(99, epoch=3, value=value, loss=loss)
     for number in range(len(found)):
         assert old.judge(number, epoch=3, value=0) == new.judge(number, epoch=3, value=0)
+
+
+def test_a_reason_names_the_value_to_beat_or_the_next_in_line() -> None:
+    scheduler = PausingAsha((4, 12), 3)
+    told = [scheduler.judge(trial, epoch=4, value=trial / 10).reason for trial in (5, 2, 1)]
+    assert told[:2] == ["rank 1 of 1, the first of 3 advances", "rank 2 of 2, the first of 3 advances"]
+    assert told[2] == "rank 3 of 3, top 1 from 0.5000"
+    for trial in (6, 4):
+        scheduler.restore(trial, epoch=4, score=(trial / 10, 1.0), advanced=False)
+    scheduler.restore(5, epoch=4, score=(0.5, 1.0), advanced=False)
+    scheduler.restore(3, epoch=4, score=(0.3, 1.0), advanced=False)
+    assert scheduler.judge(5, epoch=4, value=0.5).reason == "rank 2 of 6, top 2 from 0.5000, another is first"
+    assert scheduler.described(6) == "rank 1 of 6, top 2 from 0.5000"

@@ -68,7 +68,7 @@ def test_the_default_is_never_stopped_and_still_stands_in_the_way() -> None:
     assert answer_at(strategy, trial_of(3, [0.85])) is Answer.CONTINUE
     told = strategy.judge(trial_of(BASELINE, [0.1]), epoch=1)
     assert told is not None
-    assert told.reason == "rank 4 of 4 at epoch 1"
+    assert told.reason == "rank 4 of 4, top 2 from 0.8500; the baseline is kept"
 
 
 def test_the_default_may_pause() -> None:
@@ -92,7 +92,7 @@ def test_a_trial_without_a_loss_comes_last_among_equals(kind: Kind) -> None:
     answer_at(strategy, replace(trial_of(1), measurements=(silent,)))
     told = strategy.judge(trial_of(2, [0.0]), epoch=1)
     assert told is not None
-    assert told.reason == "rank 1 of 2 at epoch 1"
+    assert told.reason.startswith("rank 1 of 2, top 1 from 0.0000")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_stopping_judges_one_that_was_killed_at_its_rung_when_it_comes_back() ->
     strategy = strategy_of("stopping", [pruned(1, [0.2]), trial_of(2, [0.3, 0.3, 0.3]), trial_of(3, [0.25])])
     told = strategy.judge(trial_of(3, [0.25]), epoch=1)
     assert told is not None
-    assert (told.answer, told.reason) == (Answer.CONTINUE, "rank 2 of 3 at epoch 1")
+    assert (told.answer, told.reason) == (Answer.CONTINUE, "rank 2 of 3, top 2 from 0.2500")
     assert answer_at(strategy, pruned(1, [0.2])) is Answer.STOP
 
 

@@ -93,9 +93,13 @@ def test_a_trial_has_its_row_from_its_start(tmp_path: Path) -> None:
 
 
 def test_params_and_seed_are_readable_as_text(tmp_path: Path) -> None:
-    text = shown(tmp_path, trial_of(3, params={"lr0": 0.01})).texts["params"]
-    assert "| lr0 | 0.01 |" in text
-    assert "| seed | 3 |" in text
+    board = Board(tmp_path, mixed_space(), BoardSettings(metric=METRIC, fixed={"batch": 8}, about={"code": "1a2b"}))
+    board.on_start(trial_of(3, params={"lr0": 0.01}), tmp_path / "0003")
+    board.close()
+    texts = read(tmp_path / "0003").texts
+    assert "| lr0 | 0.01 | searched |" in texts["params"]
+    assert "| seed | 3 | by trial |" in texts["params"]
+    assert "| code | 1a2b |" in texts["fingerprints"]
 
 
 @pytest.mark.parametrize(

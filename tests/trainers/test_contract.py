@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from automl.data.labels import label_lines
 from automl.release import parity
 from automl.storage import curves_file, detections
+from automl.storage.boxes import overlaps
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, LAST
 from automl.study import EvalSettings, Job, Measurement, Params
@@ -245,6 +248,17 @@ class TestContract:
             {f"test/{metric}": ours[f"test/{metric}"] for metric in found}, abs=1e-4
         )
         assert ours == trainer.validate(weights, job, split="test")
+        boxes = stats.boxes
+        assert boxes is not None
+        classes = len(trainer.evaluation(job).names)
+        labels = [line.text.split()[1:5] for image in images for line in label_lines(image, classes)]
+        centres = (boxes.truth[:, :2] + boxes.truth[:, 2:]) / 2
+        truth = np.hstack([centres, boxes.truth[:, 2:] - boxes.truth[:, :2]])
+        assert len(truth) == len(labels)
+        assert truth.mean(axis=0) == pytest.approx(np.array(labels, np.float64).mean(axis=0), abs=0.005)
+        for place in np.flatnonzero(stats.tp[:, 0]):
+            same = (stats.truth_image == stats.image[place]) & (stats.truth_kind == stats.kind[place])
+            assert overlaps(boxes.found[[place]], boxes.truth[same]).max() >= 0.49
 
     def test_the_evaluation_of_a_job_is_a_record_that_json_holds(self, trainer: Trainer, job: Job) -> None:
         found = trainer.evaluation(job)
@@ -252,6 +266,17 @@ class TestContract:
         assert found.imgsz == trainer.image_size(job)
         assert EvalSettings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
         assert trainer.model_names({}, found.names) == found.names
+
+    def test_features_of_objects_are_bounded_and_labelled(self, trainer: Trainer, job: Job, kept: Kept) -> None:
+        weights, most = kept.scratch / "weights" / BEST, 5
+        whole, part = (trainer.object_features(weights, job, split="val", most=count) for count in (10_000, most))
+
+        assert whole.total == part.total == len(whole.vectors) > most == len(part.vectors)
+        assert len(part.classes) == len(part.images) == len(part.thumbnails) == most
+        assert part.vectors.shape[1] == whole.vectors.shape[1] > 1
+        assert np.isfinite(whole.vectors).all()
+        assert set(whole.classes) == {"hole", "scratch", "spot"}
+        assert part.thumbnails.shape[1] == part.thumbnails.shape[2]
 
     def test_a_training_is_timed(self, trainer: Trainer, job: Job, tmp_path: Path) -> None:
         timing = trainer.measure(replace(job, folder=tmp_path / "timed"))

@@ -232,8 +232,8 @@ def test_the_log_alone_says_why_a_trial_was_pruned(tmp_path: Path) -> None:
     log = (tmp_path / "study.log").read_text()
 
     line = next(line for line in log.splitlines() if f"trial {stopped.number} pruned" in line)
-    assert f"at epoch {stopped.epoch}, best map50_95 {stopped.best(METRIC):.4f}" in line
-    assert re.search(r"pruned .*: map50_95 0\.\d{4}, rank \d+ of \d+ at epoch 3$", line)
+    assert f"at epoch {stopped.epoch}: {stopped.best(METRIC):.4f}, " in line
+    assert re.search(r"pruned at epoch 3: 0\.\d{4}, rank \d+ of \d+, top \d+ from 0\.\d{4}$", line)
 
 
 @pytest.mark.slow

@@ -9,7 +9,14 @@ from typing import Annotated, Final
 
 import typer
 
-from automl.apps.cli import data_verbs, description_verbs, registry_verbs, study_verbs, version_verbs
+from automl.apps.cli import (
+    board_verbs,
+    data_verbs,
+    description_verbs,
+    registry_verbs,
+    study_verbs,
+    version_verbs,
+)
 
 DISTRIBUTION: Final = "yolo-automl-ray"
 """Name on the package index; the import package and the command are named `automl`."""
@@ -20,7 +27,9 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("resume", study_verbs.resume),
     ("status", study_verbs.status),
     ("studies", data_verbs.studies),
-    ("tensorboard", study_verbs.tensorboard),
+    ("tensorboard", board_verbs.tensorboard),
+    ("project", board_verbs.project),
+    ("dashboard", board_verbs.dashboard),
     ("report", study_verbs.report),
     ("sample", data_verbs.sample),
     ("init", description_verbs.init),

@@ -1,6 +1,5 @@
-"""Verbs on studies: search, check, resume, status, tensorboard, report."""
+"""Verbs on studies: search, check, resume, status, report."""
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,13 +13,11 @@ from automl.apps.cli.options import (
     Data,
     DataPage,
     FewerGpus,
-    Host,
     Json,
     Lang,
     Model,
     Name,
     Plan,
-    Port,
     Set,
     SpecFile,
     Storage,
@@ -28,7 +25,7 @@ from automl.apps.cli.options import (
 )
 from automl.storage.place import study_folder
 from automl.study import yaml_io
-from automl.study.errors import SpecError, StudyError
+from automl.study.errors import SpecError
 from automl.tracking.console import announce
 
 if TYPE_CHECKING:
@@ -112,20 +109,6 @@ def status(
     while not _print_status(opened, str(study), json=json) and watch and not json:
         time.sleep(WATCH_SECONDS)
         print(CLEAR, end="")
-
-
-@readable
-def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "127.0.0.1", port: Port = 6006) -> None:
-    """Serve the TensorBoard of a study; Ctrl-C ends it."""
-    from automl.apps import api
-    from automl.apps import tensorboard as board
-
-    folder = study_folder(study, api.place_at(storage).storage)
-    if not any(folder.rglob("events.out.tfevents.*")):
-        raise StudyError(f"{folder}: must be a study whose first trial has started, but has no TensorBoard events")
-    print(board.summary(folder, host=host, port=port), flush=True)
-    arguments = board.command(folder, host=host, port=port)
-    os.execv(arguments[0], arguments)
 
 
 @readable

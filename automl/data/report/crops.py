@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.pictures import Picture, content_of, quiet
+from automl.data.pictures import Picture, colour, content_of, quiet
 from automl.data.report.records import Box
 
 SIDE: Final = 220
@@ -37,27 +37,41 @@ class Crop:
 
 
 def crop(path: Path, around: Box | None = None) -> Crop | None:
-    """Return the part of an image around a box, or the whole image; None where OpenCV cannot decode it."""
+    """Return the part of an image around a box, or the whole image; None where it cannot be decoded."""
     content = content_of(path)
     if isinstance(content, Picture):
         return None
     with quiet():
+        pixels = colour(path, content)
+    if pixels is None:
+        return None
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = _part(around, width, height)
+    packed = _packed(pixels[top:bottom, left:right], SIDE)
+    return Crop(packed, left, top, right - left, bottom - top, (width, height)) if packed else None
+
+
+def reduced(image: bytes, side: int) -> Crop | None:
+    """Return an encoded picture as a JPEG whose longer side is at most `side`; None if it cannot be decoded."""
+    with quiet():
         try:
-            pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+            pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) if image else None
         except cv2.error:
             pixels = None
     if pixels is None:
         return None
     height, width = pixels.shape[:2]
-    left, top, right, bottom = _part(around, width, height)
-    part = pixels[top:bottom, left:right]
-    scale = SIDE / max(part.shape[:2])
+    packed = _packed(np.asarray(pixels, np.uint8), min(side, max(height, width)))
+    return Crop(packed, 0, 0, width, height, (width, height)) if packed else None
+
+
+def _packed(part: NDArray[np.uint8], side: int) -> bytes:
+    """Return pixels as a JPEG with this longer side; empty if OpenCV cannot encode it."""
+    scale = side / max(part.shape[:2])
     size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
     small = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     done, packed = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not done:
-        return None
-    return Crop(packed.tobytes(), left, top, right - left, bottom - top, (width, height))
+    return packed.tobytes() if done else b""
 
 
 def _part(around: Box | None, width: int, height: int) -> tuple[int, int, int, int]:

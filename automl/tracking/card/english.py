@@ -72,6 +72,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "few_images": "Only {images} images were judged: look at the intervals, not at the values alone.",
     "gate_failed": "The gate {name} refused it.",
     "finding": "Diagnosis, after epoch {epoch}: {name}{about}.",
+    "finding_ships": "Diagnosis of the model that ships: {name}{about}.",
     "about": " ({subject})",
     "other_data": "Nothing is known of images that differ from this data set: other cameras, light, or products.",
     "thresholds": "Thresholds served",

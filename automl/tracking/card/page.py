@@ -14,6 +14,7 @@ from automl.tracking.card.chinese import CHINESE
 from automl.tracking.card.english import ENGLISH
 from automl.tracking.card.gate_names import chinese
 from automl.tracking.diagnosis.finding import Finding
+from automl.tracking.report.chinese_findings import FINDINGS
 from automl.tracking.report.language import Language
 
 TABLES: Final[Mapping[Language, Mapping[str, str]]] = {
@@ -61,7 +62,7 @@ class Words:
         """Return the name of a rule of the diagnosis."""
         if self.language is Language.EN:
             return text(name)
-        return TABLES[self.language].get(f"rule.{name}") or code(name)
+        return FINDINGS[name][0] if name in FINDINGS else code(name)
 
 
 class Code(str):
@@ -187,7 +188,8 @@ def _weaknesses(facts: Facts, t: Words) -> Iterator[str]:
         yield t("few_images", images=images)
     for finding in facts.findings:
         about = t("about", subject=code(finding.subject)) if finding.subject else ""
-        yield t("finding", epoch=finding.epoch, name=Code(t.rule(finding.name)), about=Code(about))
+        key = "finding" if finding.epoch else "finding_ships"
+        yield t(key, epoch=finding.epoch, name=Code(t.rule(finding.name)), about=Code(about))
     yield t("other_data")
 
 

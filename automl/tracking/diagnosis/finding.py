@@ -12,9 +12,9 @@ class Finding:
     name: str
     """Name of the rule, such as `class suppressed`; `docs/diagnosis.md` explains each."""
     trial: str
-    """`trial 3`, the name of a re-training, or empty where it is about the study."""
+    """`trial 3`, the name of a re-training or of the model that ships; empty where it is about the study."""
     epoch: int
-    """Epoch after which it was first seen; 0 where it is about the study."""
+    """Epoch after which it was first seen; 0 where it is about the study or the model that ships."""
     text: str
     """What is seen, with numbers."""
     advice: str
@@ -31,7 +31,7 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the finding in one line."""
-        place = f"{self.trial}, epoch {self.epoch}: " if self.trial else ""
+        place = f"{self.trial}{f', epoch {self.epoch}' if self.epoch else ''}: " if self.trial else ""
         return f"{place}{self.name}: {self.text}; {self.advice}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from automl.storage import files
-from automl.storage.layout import CONFIRM, FINDINGS, trial_folder
+from automl.storage.layout import CONFIRM, EXPORT, FINDINGS, trial_folder
 from automl.study import Trial
 from automl.study.spec import StudySpec
 from automl.tracking.diagnosis.finding import Finding
@@ -35,13 +35,14 @@ def write(folder: Path, findings: Iterable[Finding]) -> None:
 
 
 def of_study(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> list[Finding]:
-    """Return all findings of the study in a folder: on the study, on its trials, on its re-trainings."""
+    """Return all findings of the study in a folder: on the study, its trials, its re-trainings, what ships."""
     record = StudyRecord.of(
         trials, spec.search_space, ladder=spec.ladder, metric=spec.metric, budget=spec.budget.trials
     )
     folders = [trial_folder(folder, trial, spec.model) for trial in trials]
     retrained = sorted(path for path in (folder / CONFIRM).glob("*") if path.is_dir())
-    return [*study_findings(record), *(finding for place in (*folders, *retrained) for finding in read(place))]
+    places = (*folders, *retrained, folder / EXPORT)
+    return [*study_findings(record), *(finding for place in places for finding in read(place))]
 
 
 def grouped(findings: Sequence[Finding]) -> list[str]:

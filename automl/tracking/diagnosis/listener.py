@@ -123,5 +123,5 @@ def markdown(findings: Iterable[Finding]) -> str:
     >>> markdown([])
     'no findings'
     """
-    lines = [f"- **{one.name}** (epoch {one.epoch}): {one.text}  \\n  *{one.advice}*" for one in findings]
+    lines = [f"- **{one.name}** (epoch {one.epoch}): {one.text}  \n  *{one.advice}*" for one in findings]
     return "\n".join(lines) or "no findings"

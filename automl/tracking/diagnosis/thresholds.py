@@ -103,3 +103,25 @@ PAIRS: Final = 5
 """Trials at both rung and end below which a rank correlation says nothing."""
 RANKS: Final = 0.2
 """Rank correlation below which the first rung does not predict the end; among survivors it is lower than among all."""
+
+CLASS_BOXES: Final = 20
+"""True boxes of a class below which the model that ships is not judged on it: with 20, one box is 0.05 of recall."""
+F1_GAIN: Final = 0.08
+"""Gain of F1 by another threshold, chosen on the other half of the images: one box in twelve."""
+UNCOVERED: Final = 0.25
+"""Share of the objects of a class without a box at any confidence; a trained detector leaves few, since it may give 300
+boxes an image from a confidence of 0.001 on."""
+CONFUSED: Final = 0.2
+"""Share of the objects of a class that are found as one other class."""
+SERVED: Final = 20
+"""Served boxes below which shares of them say little."""
+SAME_IMAGES: Final = 5
+"""Images with a false detection at one place below which that is chance."""
+SAME_PLACE: Final = 0.3
+"""Share of the false detections of background that lie at one place."""
+OBJECTS_THERE: Final = 0.5
+"""Share of all objects there, over that of false detections: where objects always are, errors are as well."""
+MOST_COMPARED: Final = 1000
+"""False detections compared with each other, those of the highest confidence: all pairs cost the square."""
+SUPPRESSION_GAIN: Final = 0.03
+"""Gain of F1 by a lower IoU of suppression; where it finds no duplicates it removes true boxes and loses."""

@@ -8,6 +8,7 @@ from typing import Final
 
 CHINESE: Final[Mapping[str, str]] = {
     "lang": "zh-CN",
+    "comma": "，",
     "colon": "：",
     "title": "{name} – 搜索报告",
     "head": "搜索报告，生成于 {written}。数据：<code>{source}</code>。模型：<code>{model}</code>。",

@@ -1,6 +1,6 @@
 """Results by class in the report: from kept detections on the judged split, and from `details.csv` on val."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from automl.storage.detections import ImageStats, metrics
 from automl.storage.epoch_details import read_details
-from automl.storage.layout import BASELINE_STATS, CONFIRM, EXPORT, JUDGED, ONNX_STATS, TORCH_STATS, trial_folder
-from automl.storage.records import RecordError
+from automl.storage.layout import BASELINE_STATS, CONFIRM, EXPORT, JUDGED, trial_folder
 from automl.study import Trial
 from automl.study.text import one_line
 from automl.study.verdict import Verdict
+from automl.tracking.diagnosis import shipped_model
 from automl.tracking.report.figures import frame
 from automl.tracking.report.language import Words
 
@@ -125,34 +125,15 @@ def _few(recall: FloatArray, best: int | None) -> NDArray[np.intp]:
 
 def judged(folder: Path, verdict: Verdict) -> Judged | None:
     """Return the scores by class of what ships; None if no detections of it are kept or can be read."""
-    ours = [folder / EXPORT / name for name in (ONNX_STATS, TORCH_STATS)]
-    if verdict.shipped:
-        ours.append(folder / CONFIRM / verdict.shipped.name / JUDGED)
-    ships, damaged = _load(ours[:1])
-    for path in ours[1:]:
-        if not ships:
-            ships, more = _load([path])
-            damaged += more
-    theirs, more = _load(
+    ships, damaged = shipped_model.detections(folder, verdict)
+    theirs, more = shipped_model.load(
         [folder / EXPORT / BASELINE_STATS, *sorted((folder / CONFIRM).glob(f"{BASELINE_PREFIX}*/{JUDGED}"))]
     )
     broken = tuple(path.relative_to(folder) for path in (*damaged, *more))
-    if not ships:
+    if ships is None:
         return Judged({}, {}, 0, broken) if broken else None
     models = [scores(stats, verdict.names) for stats in theirs]
-    return Judged(scores(ships[0], verdict.names), _means(models), len(models), broken)
-
-
-def _load(paths: Iterable[Path]) -> tuple[list[ImageStats], list[Path]]:
-    """Return the detections of the files that are there, and the files that cannot be read."""
-    found, damaged = [], []
-    for path in paths:
-        if path.is_file():
-            try:
-                found.append(ImageStats.load(path))
-            except RecordError:
-                damaged.append(path)
-    return found, damaged
+    return Judged(scores(ships, verdict.names), _means(models), len(models), broken)
 
 
 def _means(models: Sequence[Mapping[str, ClassScore]]) -> dict[str, tuple[float, float]]:

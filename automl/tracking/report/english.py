@@ -8,6 +8,7 @@ from typing import Final
 
 ENGLISH: Final[Mapping[str, str]] = {
     "lang": "en",
+    "comma": ", ",
     "colon": ": ",
     "title": "{name} – study report",
     "head": "Study report, written {written}. Data: <code>{source}</code>. Model: <code>{model}</code>.",

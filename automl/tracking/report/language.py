@@ -12,7 +12,9 @@ from automl.study import EndReason, State, Trial
 from automl.study.errors import StudyError
 from automl.study.text import one_line
 from automl.tracking.report.chinese import CHINESE
+from automl.tracking.report.chinese_model import CHINESE_MODEL
 from automl.tracking.report.english import ENGLISH
+from automl.tracking.report.english_model import ENGLISH_MODEL
 
 MISSING: Final = "\N{EN DASH}"
 """Stands for a value that is not known."""
@@ -40,7 +42,10 @@ def language_of(code: str) -> Language:
     return Language(code)
 
 
-TABLES: Final[Mapping[Language, Mapping[str, str]]] = {Language.EN: ENGLISH, Language.ZH: CHINESE}
+TABLES: Final[Mapping[Language, Mapping[str, str]]] = {
+    Language.EN: {**ENGLISH, **ENGLISH_MODEL},
+    Language.ZH: {**CHINESE, **CHINESE_MODEL},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,15 @@ from automl.hpo.sampler import importances
 from automl.hpo.selection import paused
 from automl.storage import files
 from automl.storage.journal import distributions
-from automl.storage.layout import REPORT
+from automl.storage.layout import CONFIRM, REPORT, trial_folder
 from automl.study import Params, ParamValue, State, Trial
 from automl.study.spec import ChoiceSpec, LadderSpec, RangeSpec, StudySpec
 from automl.study.text import duration, one_line, printable, short
 from automl.study.verdict import Verdict
-from automl.tracking.diagnosis import findings_file
-from automl.tracking.report import class_results, cost, figures, landscape
+from automl.tracking.diagnosis import findings_file, shipped_findings
+from automl.tracking.report import class_results, cost, figures, finding_rows, landscape, model_parts
 from automl.tracking.report.figures import drawn
+from automl.tracking.report.finding_rows import FindingRow
 from automl.tracking.report.language import Language, Words
 from automl.tracking.report.statements import reasons, statements
 
@@ -50,6 +51,7 @@ def write(
         **_verdict_parts(verdict, words),
         **_search_parts(spec, trials, words),
         **_class_parts(folder, spec, trials, verdict=verdict, words=words),
+        **model_parts.parts(folder, verdict, words),
         **_cost_parts(folder, spec, trials, verdict=verdict, words=words),
     }
     page = _environment().get_template("report.html.j2").render(
@@ -63,7 +65,7 @@ def write(
         searched=list(_searched(spec.parts(), verdict.claim.params if verdict else {})),
         counts={state: sum(row["state"] == state for row in rows) for state in State},
         rung=spec.ladder.first_rung,
-        findings=findings_file.of_study(folder, spec, trials),
+        findings=_findings(folder, spec, trials, verdict=verdict, words=words),
         **parts,
     )  # fmt: skip
     files.write_text(folder / REPORT, printable(page))
@@ -155,6 +157,16 @@ def _class_parts(
         "most_classes": class_results.MOST_CURVES,
         "validated": class_results.validated(folder, trials, verdict, metric=spec.metric, model=spec.model),
     }
+
+
+def _findings(
+    folder: Path, spec: StudySpec, trials: Sequence[Trial], *, verdict: Verdict | None, words: Words
+) -> list[FindingRow]:
+    found = findings_file.of_study(folder, spec, trials)
+    found += shipped_findings.missing(folder, verdict) if verdict else []
+    folders = {f"trial {trial.number}": trial_folder(folder, trial, spec.model) for trial in trials}
+    retrained = {path.name: path for path in (folder / CONFIRM).glob("*")}
+    return finding_rows.rows(found, words, {**folders, **retrained})
 
 
 def _cost_parts(

@@ -1,11 +1,19 @@
 """Statements of a verdict in the report: what ships, how it compares, whether the params are better, the gates."""
 
 import math
+import re
+from typing import Final
 
 from markupsafe import Markup
 
 from automl.study.verdict import Verdict
 from automl.tracking.report.language import MISSING, Language, Words
+
+DIFFERENCE: Final = re.compile(
+    r"(?P<what>ONNX|target \S+) (?P<measure>objective|F1|precision|recall|class recall|confidence|built)"
+    r"(?: at threshold (?P<threshold>\S+))?"
+)
+"""Name of a gate on an exported model against its weights (`release.gates`)."""
 
 
 def statements(verdict: Verdict, words: Words) -> dict[str, Markup]:
@@ -56,10 +64,21 @@ def reasons(verdict: Verdict, words: Words) -> list[str | Markup]:
     return [
         words(
             "gate_passed" if gate.passed else "gate_refused",
-            name=words.named("gate", gate.name),
+            name=_gate(gate.name, words),
             limit=gate.limit,
             value=MISSING if gate.value is None else f"{gate.value:+.4f}",
             margin=MISSING if gate.margin is None else f"{gate.margin:+.4f}",
         )
         for gate in verdict.gates
     ]
+
+
+def _gate(name: str, words: Words) -> str | Markup:
+    """Return the name of a gate; the English one, as a quotation, if it is not known."""
+    found = DIFFERENCE.fullmatch(name)
+    if found is None:
+        return words.named("gate", name)
+    at = words("gate_at", threshold=found["threshold"]) if found["threshold"] else ""
+    target = found["what"].removeprefix("target ")
+    what = target if target == found["what"] else words("gate_target", name=target)
+    return words("gate_of", what=what, measure=words(f"measure.{found['measure']}"), at=at)

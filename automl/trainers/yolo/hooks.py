@@ -16,7 +16,7 @@ from automl.trainers.yolo.arguments import overrides
 from automl.trainers.yolo.data_fit import refuse_left_out
 from automl.trainers.yolo.observer import Observer
 from automl.trainers.yolo.resume import Continuation, capture
-from automl.trainers.yolo.vendor import named, set_threads
+from automl.trainers.yolo.vendor import named, rank, set_threads
 
 Hook = Callable[[Any], None]
 """Callback with Ultralytics' trainer as argument."""
@@ -76,7 +76,9 @@ class Hooks:
                 raise TrialError(f"{name} must be {self.wanted[name]}, but Ultralytics got {actual.get(name)}")
 
     def began(self, trainer: Any) -> None:  # noqa: ANN401
-        """Log that an epoch begins."""
+        """Log that an epoch begins; of several processes rank 0 writes."""
+        if rank() > 0:
+            return
         sys.stdout.write(f"attempt {self.job.attempt}: epoch {trainer.epoch + 1} of {self.job.epochs} begins\n")
 
     def check_losses(self, trainer: Any) -> None:  # noqa: ANN401
@@ -102,7 +104,7 @@ class Hooks:
         trainer.args.val = self.job.validates(trainer.epoch + 1)
         if not trainer.args.val:
             trainer.fitness = None
-            trainer.metrics = dict.fromkeys(trainer.metrics, math.nan)
+            trainer.metrics = dict.fromkeys(trainer.metrics or (), math.nan)  # None where the rank is above 0
 
     def saved(self, trainer: Any) -> None:  # noqa: ANN401
         """Save the state after an epoch and report the epoch's measurement.

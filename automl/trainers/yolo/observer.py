@@ -16,6 +16,7 @@ from automl.study import Job
 from automl.study.curve_shape import oscillates
 from automl.trainers.yolo import pictures
 from automl.trainers.yolo.pictures import Drawn
+from automl.trainers.yolo.vendor import unwrapped
 
 BINS: Final = 30
 GROUPS: Final = ("backbone", "neck", "head")
@@ -99,14 +100,14 @@ class Observer:
         self._steps += 1
         if not self._histograms and self._wants_histograms() and self.job.pictures(trainer.epoch + 1):
             self._histograms = {
-                **_histograms("gradients", trainer.model, lambda parameter: parameter.grad, scale=scale),
-                **_histograms("weights", trainer.model, lambda parameter: parameter.detach(), scale=1.0),
+                **_histograms("gradients", unwrapped(trainer), lambda parameter: parameter.grad, scale=scale),
+                **_histograms("weights", unwrapped(trainer), lambda parameter: parameter.detach(), scale=1.0),
             }
 
     def details(self, trainer: Any, *, validated: bool) -> EpochDetails:  # noqa: ANN401
         """Return what the epoch shows."""
         self._note_losses(trainer)
-        scalars = {**self._speed(), **_memory()}
+        scalars = {**self._speed(max(trainer.world_size, 1)), **_memory()}
         if self._steps:
             scalars["train/gradient_norm"] = float(self._norm) / self._steps
         if self._unchanged:
@@ -118,12 +119,13 @@ class Observer:
         pictured = _pictures(trainer.validator) if trainer.validator.pictured else EpochDetails()
         return EpochDetails(_finite(scalars), {**images, **pictured.images}, pictured.pr_curves, self._histograms)
 
-    def _speed(self) -> dict[str, float]:
+    def _speed(self, processes: int) -> dict[str, float]:
+        """Return images per second of all processes, and what this one has seen of the inputs."""
         total = self._waited + self._batches
         if not total:
             return {}
         return {
-            "time/images_per_second": self._images / total,
+            "time/images_per_second": processes * self._images / total,
             "time/data_wait_share": self._waited / total,
             "input/boxes_per_image": self._boxes / max(self._images, 1),
             "input/tiny_share": self._tiny / max(self._boxes, 1),

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from automl.storage.boxes import Boxes
 from automl.storage.detections import ImageStats
 from automl.trainers.yolo.vendor import ultralytics
 
@@ -16,6 +18,11 @@ class Recorded:
 
     names: list[str] = field(default_factory=list)
     lists: dict[str, list[Any]] = field(default_factory=dict)
+    found: list[NDArray[np.float64]] = field(default_factory=list)
+    """Per image: corners of the detections as shares of the image."""
+    truth: list[NDArray[np.float64]] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    """Per image: width and height."""
 
     def stats(self) -> ImageStats:
         """Return them in one record; images in the order of their names, whatever the order of the batches."""
@@ -32,7 +39,21 @@ class Recorded:
             truth_kind=np.concatenate(columns["target_cls"]).astype(np.int64),
             images=len(order),
             names=tuple(self.names[index] for index in order),
+            boxes=Boxes(
+                np.concatenate([*self.found, np.zeros((0, 4))]),
+                np.concatenate([*self.truth, np.zeros((0, 4))]),
+                np.array([self.sizes[index] for index in order], np.int64).reshape(-1, 2),
+            ),
         )
+
+
+def _shares(boxes: Any, truth: dict[str, Any]) -> NDArray[np.float64]:  # noqa: ANN401
+    """Return boxes in pixels of the model's input as shares of the original image."""
+    from ultralytics.utils.ops import scale_boxes
+
+    height, width = truth["ori_shape"]
+    scaled = scale_boxes(truth["imgsz"], boxes.clone().reshape(-1, 4), (height, width), truth["ratio_pad"])
+    return np.asarray(scaled.double().cpu().numpy() / [width, height, width, height], np.float64)
 
 
 def recording_validator() -> tuple[Any, Recorded]:
@@ -46,9 +67,15 @@ def recording_validator() -> tuple[Any, Recorded]:
         """Ultralytics' own validator; its statistics are copied before they are cleared."""
 
         def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
-            """Record the names of the images of a batch."""
+            """Record the names, sizes and boxes of the images of a batch."""
             super().update_metrics(preds, batch)
             recorded.names += [Path(path).name for path in batch["im_file"]]
+            for place, pred in enumerate(preds):
+                truth = self._prepare_batch(place, batch)
+                height, width = truth["ori_shape"]
+                recorded.found.append(_shares(pred["bboxes"], truth))
+                recorded.truth.append(_shares(truth["bboxes"], truth))
+                recorded.sizes.append((int(width), int(height)))
 
         def get_stats(self) -> Any:  # noqa: ANN401
             """Copy the statistics of all images."""

@@ -1,7 +1,8 @@
 """Resume state of a training between two epochs: capture it from a trainer and restore it in a new one.
 
 Bitwise equal where the training process itself loads the images, as on a CPU. Loader processes, as on a GPU, each have
-a random state of their own, which cannot be read: there the curve is close, not equal.
+a random state of their own, which cannot be read: there the curve is close, not equal. So it is in a training of
+several processes, of which rank 0 writes its own state alone.
 """
 
 import random
@@ -13,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from automl.trainers.yolo import state_file
+from automl.trainers.yolo.vendor import unwrapped
 
 PLAIN: Final = (int, float, str, bool, type(None))
 
@@ -75,7 +77,8 @@ class Continuation:
         if not self._pending:
             return
         state, epoch = self.state, self.state["epoch"]
-        trainer.model.load_state_dict(state["model"])
+        model = unwrapped(trainer)
+        model.load_state_dict(state["model"])
         trainer.ema.ema.load_state_dict(state["ema"])
         trainer.ema.updates = state["updates"]
         trainer.optimizer.load_state_dict(state["optimizer"])
@@ -83,7 +86,7 @@ class Continuation:
             trainer.scaler.load_state_dict(state["scaler"])
         trainer.best_fitness = state["best_fitness"]
         vars(trainer.stopper).update(state["stopper"])
-        _restore_criterion(trainer.model, state["criterion"])
+        _restore_criterion(model, state["criterion"])
         dataset = trainer.train_loader.dataset
         for index in state["buffer"]:
             dataset.load_image(index)
@@ -101,7 +104,7 @@ class Continuation:
             trainer.train_loader.reset()
         if self._pending:
             self._pending = False
-            for name, parameter in trainer.model.named_parameters():
+            for name, parameter in unwrapped(trainer).named_parameters():
                 if name in self.state["gradients"]:
                     parameter.grad = self.state["gradients"][name].to(parameter.device)
             trainer.train_loader.generator.set_state(self.state["loader"])
@@ -110,24 +113,24 @@ class Continuation:
 
 def capture(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  # noqa: ANN401
     """Return the state of a trainer after an epoch; its tensors are the trainer's own, so write it at once."""
-    loader = trainer.train_loader
+    loader, model = trainer.train_loader, unwrapped(trainer)
     return {
         "epoch": trainer.epoch + 1,
         "attempt": attempt,
         "batch": trainer.batch_size,
-        "model": dict(trainer.model.state_dict()),
+        "model": dict(model.state_dict()),
         "ema": dict(trainer.ema.ema.state_dict()),
         "updates": trainer.ema.updates,
         "optimizer": _plain(trainer.optimizer.state_dict()),
         "scaler": trainer.scaler.state_dict(),
         "best_fitness": None if trainer.best_fitness is None else float(trainer.best_fitness),
         "stopper": {name: float(getattr(trainer.stopper, name)) for name in ("best_fitness", "best_epoch")},
-        "criterion": getattr(trainer.model.criterion, "updates", None),
+        "criterion": getattr(model.criterion, "updates", None),
         "random": _random(),
         "loader": loader.generator.get_state(),
         "buffer": list(getattr(loader.dataset, "buffer", ())),
         "last_step": last_step,
-        "gradients": {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None},
+        "gradients": {name: p.grad for name, p in model.named_parameters() if p.grad is not None},
         "structure": _structure(trainer),
     }
 

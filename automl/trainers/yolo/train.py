@@ -45,4 +45,4 @@ def train(
         ordered(hooks, state=state),
     ):
         model.train(trainer=StudyTrainer, **hooks.wanted)
-    return named(model.trainer.metrics)
+    return named(model.trainer.metrics or {})  # rank 0 alone has metrics

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import distributed
 from ultralytics.models.yolo.detect import DetectionValidator
+from ultralytics.utils import RANK
 from ultralytics.utils.metrics import ConfusionMatrix, box_iou
 
 from automl.trainers.yolo.pictures import MOST_IMAGES, TINY, Drawn
@@ -39,6 +41,14 @@ class Seen:
     drawn: dict[str, Drawn] = field(default_factory=dict)
     """Images to show, by file name."""
     confusion: Any = None
+
+    def add(self, other: "Seen") -> None:
+        """Add what another process has seen of the same validation."""
+        for name in ("size", "found", "conf", "background"):
+            getattr(self, name).extend(getattr(other, name))
+        self.drawn |= other.drawn
+        if self.confusion is not None:
+            self.confusion.matrix = self.confusion.matrix + other.confusion.matrix
 
     def scalars(self, threshold: float) -> dict[str, float]:
         """Return recall by size, the share of tiny true boxes, and that of background among the detections.
@@ -93,6 +103,16 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
                 self.seen_here.confusion.process_batch(pred, truth, conf=CONFIDENT)
                 if Path(truth["im_file"]).name in self.shown:
                     self.seen_here.drawn[Path(truth["im_file"]).name] = _drawn(batch["img"][place], pred, truth)
+
+    def gather_stats(self) -> None:
+        """Gather what each process has seen of its share of the images at rank 0, after Ultralytics' statistics."""
+        super().gather_stats()
+        if RANK == -1:
+            return
+        parts: list[Any] = [None] * distributed.get_world_size()
+        distributed.gather_object(self.seen_here, parts if RANK == 0 else None, dst=0)
+        for other in parts[1:] if RANK == 0 else ():
+            self.seen_here.add(other)
 
     def _match(self, pred: Any, truth: Any) -> None:  # noqa: ANN401
         boxes, conf = truth["bboxes"], np.zeros(len(truth["cls"]), np.float32)

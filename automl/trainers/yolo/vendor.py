@@ -50,6 +50,16 @@ def trusted() -> bool:
     return os.environ.get(TRUST) == "1"
 
 
+def rank() -> int:
+    """Return the rank of this process in a training of several, -1 in one of a single process."""
+    return int(ultralytics().utils.RANK)
+
+
+def unwrapped(trainer: Any) -> Any:  # noqa: ANN401
+    """Return the model of a trainer; in a training of several processes torch's `DistributedDataParallel` wraps it."""
+    return getattr(trainer.model, "module", trainer.model)
+
+
 def set_threads(count: int) -> None:
     """Use that many CPU threads; Ultralytics sets a number of its own when it selects the device."""
     import torch

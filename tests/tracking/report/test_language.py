@@ -20,13 +20,14 @@ from automl.tracking.report.language import TABLES, Language, Words, language_of
 from automl.trials.job_clock import Elapsed, Stage
 from tests.builders import METRIC, completed, failed, pruned, spec_of, trial_of
 from tests.tracking.report.test_class_results import stats_of
+from tests.tracking.report.test_errors import faulty, keep
 from tests.tracking.report.test_page import DATA, FACTS, Page
 
 GATES = [
     {"name": name, "passed": passed, "limit": 0.005, "value": value, "text": "loss <= 0.005 holds"}
     for name, passed, value in (
         ("ONNX loss", True, 0.001), ("score", False, 0.0), ("engine loss", True, 0.0), ("engine built", False, None),
-        ("champion", True, 0.1),
+        ("champion", True, 0.1), ("ONNX F1 at threshold 0.31", True, 0.0), ("target cpu class recall", True, 0.0),
     )
 ]  # fmt: skip
 NAMES = {
@@ -78,7 +79,8 @@ def study(folder: Path) -> list[Trial]:
     journal.note("elapsed", Elapsed(dict.fromkeys(map(str, Stage), 20.0), Stage.SEARCH, 2).to_dict())
     for path in (folder / EXPORT / ONNX_STATS, folder / CONFIRM / "default_seed1" / "judged.npz"):
         path.parent.mkdir(parents=True)
-        stats_of().save(path)
+        (faulty().stats() if path.name == ONNX_STATS else stats_of()).save(path)
+    keep(folder, faulty())
     trials = [
         completed(
             n, [0.1 * n, 0.05 * n, 0.3, 0.1 * n + 0.1, 0.2, 0.3], params={"lr0": 0.01 * (n + 1), "optimizer": "SGD"}
