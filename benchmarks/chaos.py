@@ -68,6 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=8, help="of each study")
     parser.add_argument("--pause", type=float, default=8.0, help="mean seconds between a mend and the next kill")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the victims")
+    parser.add_argument("--spec", type=Path, help="description that the studies are made from; else the smoke study")
     parser.add_argument("--folder", type=Path, help="where the studies are kept; else they are thrown away")
     return parser.parse_args()
 
@@ -135,11 +136,11 @@ def _finished(study: Path) -> bool:
 
 
 def _spec(study: Path, options: argparse.Namespace) -> Path:
-    """Write the description: the smoke study, smaller, without an engine."""
-    described = yaml.safe_load(SMOKE.read_text())
+    """Write the description: the given one or the smoke study, smaller, without an engine."""
+    described = yaml.safe_load((options.spec or SMOKE).read_text())
     described |= {
         "name": study.name,
-        "model": str(SMOKE.parent / "models" / "micro.yaml"),
+        **({} if options.spec else {"model": str(SMOKE.parent / "models" / "micro.yaml")}),
         "budget": {"trials": options.trials},
         "resources": {"cpus": 1, "gpus": 0},
         "export": {"engine": "none"},

@@ -52,16 +52,16 @@ START_SECONDS: Final = 90.0
 COMMAND: Final = "from automl.apps.cli import app; app()"
 
 
-def exported(folder: Path, *, size: int) -> Path:
-    """Return the ONNX file of the untrained micro detector."""
+def exported(folder: Path, *, size: int, seed: int = 0) -> Path:
+    """Return the ONNX file of the untrained micro detector, `micro<seed>.onnx`."""
     import torch
     from ultralytics import YOLO
 
     from automl.trainers import yolo
 
     yolo.settings()
-    torch.manual_seed(0)
-    weights = folder / "micro.pt"
+    torch.manual_seed(seed)
+    weights = folder / f"micro{seed}.pt"
     YOLO(MODEL, task="detect").save(weights)
     return Path(YOLO(weights).export(format="onnx", imgsz=size, simplify=True, device="cpu", verbose=False))
 
@@ -76,11 +76,13 @@ def pictures(count: int, *, size: int) -> list[bytes]:
 
 
 @contextmanager
-def server(folder: Path, root: Path) -> Iterator[tuple[int, psutil.Process]]:
+def server(
+    folder: Path, root: Path, *, options: Sequence[str] = ("--version=1",)
+) -> Iterator[tuple[int, psutil.Process]]:
     """Run `automl serve` of a working tree; yield its port and process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    words = [sys.executable, "-P", "-c", COMMAND, "serve", str(folder), "--version=1", f"--port={port}"]
+    words = [sys.executable, "-P", "-c", COMMAND, "serve", str(folder), *options, f"--port={port}"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, cwd=folder) as process:
         try:

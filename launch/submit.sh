@@ -111,12 +111,44 @@ job $id; Ctrl-C here ends following the log, not the job
   stop:   $settings ray job stop --address $typed $id
   page:   $address/#/jobs asks for the token: paste the content of ${RAY_AUTH_TOKEN_PATH:-RAY_AUTH_TOKEN}
 END
+# followed: print the job's log without what `ray job submit` prints before it, and after it, where it repeats the log of
+# a failed job. What comes without a log, such as a refusal, is printed as it is.
+followed() {
+    python3 -c '
+import signal
+import sys
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the writer, and this process with it
+ends = {"Job %r %s" % (sys.argv[1], how) for how in ("succeeded", "failed", "was stopped")}
+held, rules, over = [], [], False
+for line in sys.stdin:
+    text = line.strip()
+    if held is not None:
+        held = None if text.startswith("Tailing logs until the job exits") else [*held, line]
+    elif text in ends:
+        over = True
+    elif not text or not text.strip("-"):
+        rules.append(line)  # the empty lines and the rule above the last line: printed if the log goes on
+    elif not over:
+        print("".join(rules) + line, end="", flush=True)
+        rules.clear()
+print("".join(held or []), end="", flush=True)
+' "$id"
+}
 status=0
-ray job submit --address "$address" --submission-id "$id" --metadata-json "$metadata" --working-dir . \
-    --runtime-env-json "$environment" -- python automl/search.py "$@" || status=$?
+PYTHONUNBUFFERED=1 ray job submit --address "$address" --submission-id "$id" --metadata-json "$metadata" \
+    --working-dir . --runtime-env-json "$environment" -- python automl/search.py "$@" 2>&1 | followed || status=$?
 # `ray job submit` exits with 1 for any failure of the job.
 [ "$status" -ne 1 ] || status=$(ask "/api/jobs/$id" 2>/dev/null | python3 -c '
 import json, sys
 code = json.load(sys.stdin).get("driver_exit_code")
 print(1 if code is None else code if code >= 0 else 128 - code)' || echo 1)
+case $status in
+0) next="done" ;;
+2) next="a mistake in the input, named above; mend it and submit again" ;;
+75) next="the cluster was lost, nothing else; submit the same again to resume it" ;;
+130 | 143) next="stopped; submit the same again to resume it" ;;
+*) next="the log above has the cause, and again: $settings ray job logs --address $typed $id" ;;
+esac
+printf 'job %s: exit status %s: %s\n' "$id" "$status" "$next" >&2
 exit "$status"

@@ -12,7 +12,7 @@ import psutil
 from automl.study import Answer, Ending, Job, Loss, Measurement, Trial
 from automl.trials import lease
 
-TRAINABLE = "ray::ImplicitFunc"
+TRAINABLE = "ray::Training"
 """What Ray calls a process that trains."""
 
 

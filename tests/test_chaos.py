@@ -1,18 +1,34 @@
-"""A study whose workers, nodes and drivers are killed at random, and what the audit of such a study sees."""
+"""A study whose workers, nodes and drivers are killed at random, and what the audit of such a study sees.
+
+The trainings are those of the tiny trainer; `benchmarks/chaos.py` alone does the same with real ones.
+"""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from automl.storage.journal import Journal
+from automl.trainers import registration
 from benchmarks.chaos_audit import Audit, audit, repeats
+from tests import tiny_trainer
 from tests.builders import METRIC, spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
 ROOT = Path(__file__).parents[1]
+DESCRIPTION = {
+    "name": "tiny",
+    "model": tiny_trainer.MODEL,
+    "ladder": {"min_epochs": 3, "max_epochs": 12},
+    "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
+    "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 1.0},
+    "confirm": {"seeds": 2},
+}
+"""A training of twelve seconds, so that a kill finds one."""
 SPEC = spec_of(budget={"trials": 3}, ladder={"min_epochs": 3, "max_epochs": 9, "scheduler": "stopping"})
 
 
@@ -61,13 +77,15 @@ def test_what_a_trial_trained_and_the_journal_does_not_know_is_lost(study: Path)
 
 
 @pytest.mark.ray
-@pytest.mark.yolo
 @pytest.mark.timeout(2400)
-def test_ten_kills_cost_a_study_no_trial_and_no_measurement(tmp_path: Path) -> None:
-    asked = {"kills": 10, "trials": 3, "pause": 3, "folder": tmp_path}
+def test_ten_kills_cost_a_study_no_trial_and_no_measurement(tmp_path: Path, data: Path) -> None:
+    spec = tmp_path / "described.yaml"
+    spec.write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
+    asked = {"kills": 10, "trials": 3, "pause": 3, "folder": tmp_path, "spec": spec}
     options = [part for name, value in asked.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), registration.CHOSEN: tiny_trainer.registered()}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

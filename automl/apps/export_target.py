@@ -27,15 +27,24 @@ def refuse(target: Path, *, builder: str, force: bool) -> None:
         )
     if builder != AUTO and target.suffix != Path(ENGINE).suffix:
         raise ExportError(f"{target}: must end in .engine to be built by {builder}, but ends in {target.suffix}")
-    for folder in {*target.absolute().parents, *target.resolve().parents}:
-        if Registry(folder.parent, folder.name).versions():
-            raise ExportError(f"{target}: must be outside of a registry, but is in {folder}; choose another folder")
+    refuse_in_registry(target)
     if target.is_dir():
         raise ExportError(f"{target}: must be a file, but is a folder")
     if os.path.lexists(target) and not force:
         raise ExportError(
             f"{target}: must be a new file, but exists; choose another name, or pass --force to replace it"
         )
+
+
+def refuse_in_registry(target: Path) -> None:
+    """Check that a path is outside of every registry.
+
+    Raises:
+        ExportError: it belongs to one.
+    """
+    for folder in {*target.absolute().parents, *target.resolve().parents}:
+        if Registry(folder.parent, folder.name).versions():
+            raise ExportError(f"{target}: must be outside of a registry, but is in {folder}; choose another folder")
 
 
 def write(version: Path, target: Path, *, builder: str) -> str:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from automl.apps.registry import Registry, reference
+from automl.apps.registry import Registry, referred
 from automl.study import server_address
 from automl.study.errors import RegistryError
 from automl.tracking.mlflow import model_registry
@@ -19,7 +19,7 @@ def push_version(text: str, uri: str, *, storage: Path | None) -> Pushed:
     """
     if mistake := server_address.mistake(uri):
         raise RegistryError(f"--to: {mistake}")
-    folder, version = reference(text, storage)
+    folder, version = referred(text, None, storage)
     registry = Registry(folder)
     whole = registry.stored.verified(int(registry.path(version).name))
     return model_registry.push(Client(uri, dict(os.environ)), whole, name=registry.name, aliases=registry.aliases)

@@ -228,15 +228,19 @@ def named(model: Path, storage: Path | None) -> Path:
     return registry_folder(model, (storage or default_storage()).absolute())
 
 
-def reference(text: str, storage: Path | None) -> tuple[Path, str]:
-    """Return the folder of a registry and the version in `NAME@VERSION`; without `@` the champion.
+def referred(model: str, version: str | None, storage: Path | None) -> tuple[Path, str]:
+    """Return folder and version of MODEL, MODEL@ALIAS or MODEL@NUMBER; the champion where none is named.
 
-    A folder may have an `@` in its name: what is a registry as a whole is taken as one.
+    Raises:
+        RegistryError: the version is named twice.
+        StudyError: there is no such registry.
     """
-    name, mark, version = text.rpartition("@")
-    if not mark or storage_registry.Registry(Path(text).absolute().parent, Path(text).name).versions():
-        name, version = text, CHAMPION
-    return named(Path(name), storage), version
+    name, at, wanted = model.rpartition("@")
+    if not at or Path(model).exists():
+        return named(Path(model), storage), version or CHAMPION
+    if version is not None and version != wanted:
+        raise RegistryError(f"--version: must not be given with {model}, which names one, but got {version}; omit one")
+    return named(Path(name), storage), wanted or CHAMPION
 
 
 def number_or_alias(version: int | str) -> int | str:

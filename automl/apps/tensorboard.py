@@ -1,9 +1,10 @@
 """Start TensorBoard on a study, with the settings that a study of many trials needs."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Final
+
+from automl.study.text import shell_line
 
 SAMPLES: Final = "images=200,pr_curves=200,scalars=2000"
 """Points kept per tag; TensorBoard keeps 10 images and 1,000 scalars by default, so a long training lost its first."""
@@ -28,5 +29,5 @@ def summary(folder: Path, *, host: str, port: int) -> str:
     arguments = command(folder, host=host, port=port)[3:]
     return (
         f"TensorBoard of {folder}: http://{host}:{port}/#hparams (table of trials), #timeseries (curves and pictures)\n"
-        f"same as: tensorboard {shlex.join(arguments)}"
+        f"same as: {shell_line('tensorboard', *arguments)}"
     )

@@ -15,6 +15,7 @@ from ray.core.generated.gcs_service_pb2 import GetAllNodeInfoRequest
 from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
 from automl.cluster.resources import Slots, fit
+from automl.storage import local_disk
 from automl.study.text import duration
 
 LOG: Final = logging.getLogger(__name__)
@@ -47,10 +48,11 @@ class Watch:
             self._since = None
         elif self._since is None or now - self._said >= AGAIN_SECONDS:
             self._since, self._said = now if self._since is None else self._since, now
-            LOG.warning(
+            text = (
                 f"cluster: no node can run a trial ({self._wanted.cpus:g} CPU cores, {self._wanted.gpus:g} GPUs): "
                 f"{len(shapes)} nodes are there, since {duration(now - self._since)}; waiting for one"
             )
+            LOG.warning(local_disk.with_cause(text))
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from typing import Any, Final
 import ray
 from ray._private import worker as ray_worker
 
-from automl.cluster import auth_token, control_store
+from automl.cluster import auth_token, control_store, own_processes
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import local_disk, scratch, streams
 from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
-from automl.study.text import printable
+from automl.study.text import one_line, printable
 from automl.trainers import registration
 
 LOG: Final = logging.getLogger(__name__)
@@ -69,9 +69,11 @@ def connected(
     with local_disk.FullDiskErrors(), _short_socket_paths(target), _ray_output_to(log) as stderr:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
-        watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts)
+        died = own_processes.died if target == "local" else str
+        watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts, died=died)
         try:
-            with control_store.watched(watch, control_store.end_at(log.parent, to=stderr)):
+            end = control_store.end_at(log.parent, to=stderr, why=lambda: watch.why)
+            with control_store.watched(watch, end):
                 yield dashboard
         finally:
             ray.shutdown()
@@ -207,7 +209,7 @@ def _ray_output_to(log: Path) -> Iterator[int]:
 def _print_to_log(data: Mapping[str, Any], ignore_prefix: bool) -> None:  # noqa: ARG001, FBT001  (Ray's own signature)
     """Write what nodes publish to standard error, which leads to the log, in place of the user's terminal."""
     with suppress(OSError):
-        os.write(2, "".join(f"(raylet) {line}\n" for line in data["lines"]).encode(errors="backslashreplace"))
+        os.write(2, "".join(f"(raylet) {one_line(line)}\n" for line in data["lines"]).encode())
 
 
 def _raise_file_limit() -> None:

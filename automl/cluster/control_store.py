@@ -20,6 +20,7 @@ from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest
 from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
 from automl.cluster.exit import exit_with
+from automl.storage import local_disk
 from automl.study.text import shell_line
 
 GONE: Final = os.EX_TEMPFAIL
@@ -59,9 +60,15 @@ class Watch:
         *,
         timeouts: Timeouts,
         clock: Callable[[], float] = time.monotonic,
+        died: Callable[[], str] = str,
     ) -> None:
-        """Store the function that returns the name of the cluster, empty without an answer."""
-        self._poll, self.timeouts, self._clock = poll, timeouts, clock
+        """Store the function that returns the name of the cluster, empty without an answer.
+
+        `died` returns which needed process of an embedded Ray ended, empty if none did.
+        """
+        self._poll, self.timeouts, self._clock, self._died = poll, timeouts, clock, died
+        self.why = ""
+        """Why the cluster is lost: which process of an embedded Ray ended; empty if none did."""
         self._since: float | None = None
         self._logged = False
         self._cluster = poll()
@@ -77,6 +84,11 @@ class Watch:
 
     def look(self) -> bool:
         """Poll once and log a change; return False if the cluster is lost."""
+        local_disk.SHORTAGE.look()
+        if why := self._died():
+            self.why = why
+            self._log(f"cluster: {why}; this process exits, the study can be resumed")
+            return False
         if not self._cluster:
             return True
         began = self._clock()
@@ -147,8 +159,15 @@ def name_at(address: str) -> str:
         channel.close()
 
 
-def end_at(folder: Path, *, to: int) -> Callable[[], object]:
-    """Return a function that ends the process with a message on how to resume; this releases the study's lock."""
-    line = shell_line("automl", "resume", folder)
-    message = f"the Ray cluster is lost; all results are saved: {line} (or submit the study again)"
-    return lambda: exit_with(message, GONE, to=to)
+def end_at(folder: Path, *, to: int, why: Callable[[], str] = str) -> Callable[[], object]:
+    """Return a function that ends the process with a message on how to resume; this releases the study's lock.
+
+    `why` returns the cause, empty if it is not known: then a full local folder is told as one.
+    """
+
+    def end() -> None:
+        cause = why() or local_disk.SHORTAGE.text()
+        told = f"the Ray cluster is lost{': ' if cause else ''}{cause}; all results are saved: "
+        exit_with(f"{told}{shell_line('automl', 'resume', folder)} (or submit the study again)", GONE, to=to)
+
+    return end

@@ -1,5 +1,6 @@
 """Classification of lost workers: node, process or memory, from Ray's error and the node's state."""
 
+import socket
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from ray.exceptions import (
 from ray.tune.experiment import Trial as RayTrial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from automl.storage import local_disk
 from automl.study import Kind, Loss
 from automl.trials import heartbeat
 from automl.trials.heartbeat import Beat
@@ -32,6 +34,8 @@ def loss_of(error: Exception | None, folder: Path) -> Loss:
     text = str(error).strip() if error else ""
     beat = heartbeat.read(folder)
     cause = f"{type(error).__name__}: {text.splitlines()[0]}" if text else "no reason given"
+    if beat and beat.node == socket.gethostname():
+        cause = local_disk.with_cause(cause)
     return Loss(_kind(error, text, beat), cause, node=beat.node if beat else "")
 
 

@@ -1,26 +1,26 @@
 """Launcher: runs the jobs of a source through Ray Tune and passes reports to the source."""
 
-import io
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from ray import tune
+from ray.tune.trainable import wrap_function
 
 from automl.cluster import capacity
 from automl.cluster.connection import handling_signals
 from automl.cluster.guard import guard
 from automl.cluster.handle import Handle
 from automl.cluster.resources import Slots
-from automl.cluster.tune_hooks import MESSAGE, Callback, Scheduler, Searcher, Stop, name
-from automl.storage import outage, scratch
+from automl.cluster.tune_hooks import MESSAGE, Callback, Scheduler, Searcher, Stop, name, title
+from automl.storage import outage, scratch, streams
 from automl.storage.layout import TRIAL_LOG
 from automl.study import Job, Measurement
 from automl.trials import heartbeat, lease, worker
@@ -42,7 +42,7 @@ def run(source: JobSource, resources: Slots) -> None:
         capacity.watched(resources),
     ):
         tune.Tuner(
-            tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            _named(tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus})),
             tune_config=tune.TuneConfig(
                 search_alg=Searcher(handle),
                 scheduler=Scheduler(handle),
@@ -60,6 +60,18 @@ def run(source: JobSource, resources: Slots) -> None:
         ).fit()
     if handle.failure:
         raise handle.failure
+
+
+def _named(train: Callable[[Mapping[str, Any]], None]) -> Any:  # noqa: ANN401  (Ray has no types)
+    """Return Ray Tune's class for a function; the name of its actors in Ray's dashboard is that of the trial.
+
+    Ray shows the `repr` that an actor has after its constructor.
+    """
+
+    def shown(actor: Any) -> str:  # noqa: ANN401
+        return title(Job.from_dict(actor.config["job"]))
+
+    return type("Training", (wrap_function(train),), {"__repr__": shown})
 
 
 def _train(config: Mapping[str, Any]) -> None:
@@ -88,16 +100,6 @@ def _train(config: Mapping[str, Any]) -> None:
     tune.report({MESSAGE: json.dumps({"ending": ending.to_dict(), "node": node})})
 
 
-class _Log(io.FileIO):
-    """A log file that drops lines while its disk is full."""
-
-    def write(self, content: Any, /) -> int:  # noqa: ANN401
-        try:
-            return super().write(content) or 0
-        except OSError:
-            return len(content)
-
-
 def _print_to(path: Path) -> None:
     with outage.retries_enabled(outage.RetrySettings()):
         file = outage.retry_on_outage(path.parent, lambda: _opened(path))
@@ -106,9 +108,7 @@ def _print_to(path: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-    sys.stdout, sys.stderr = (
-        io.TextIOWrapper(_Log(number, "w", closefd=False), write_through=True) for number in (1, 2)
-    )
+    streams.clean_prints()
 
 
 def _opened(path: Path) -> int:

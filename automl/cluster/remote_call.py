@@ -8,6 +8,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from automl.cluster import capacity
 from automl.cluster.resources import Slots
+from automl.storage import local_disk
 from automl.storage.outage import RetrySettings, retries_enabled
 from automl.study.errors import ExportError
 
@@ -24,7 +25,8 @@ def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slo
         raise error.cause from None
     except RayError as error:
         first = str(error).strip().splitlines()[0]
-        raise ExportError(f"the worker of export and evaluation was lost: {type(error).__name__}: {first}") from None
+        lost = f"the worker of export and evaluation was lost: {type(error).__name__}: {first}"
+        raise ExportError(local_disk.with_cause(lost)) from None
     return result
 
 

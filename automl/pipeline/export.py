@@ -6,13 +6,14 @@ over images (docs/decisions/0023).
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from automl import cluster
+from automl.data import staging
 from automl.hpo import bootstrap, selection
 from automl.hpo.rounds import side_of
 from automl.hpo.selection import Candidate, best_trial
@@ -44,10 +45,11 @@ from automl.study.gate_result import GateResult
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
 from automl.study.verdict import Interval
-from automl.trials import retrainings
+from automl.trials import data_mount, retrainings
 from automl.trials.job_clock import Stage
 
 LOG: Final = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 CLASS_SETTINGS: Final = ("classes", "single_cls")
 """Settings that say which boxes count: two models are compared under those of one study."""
@@ -107,18 +109,16 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportR
     """Export the chosen model and measure the result on a node, with the resources of a trial (a GPU, if any)."""
     LOG.info(f"{chosen.name} is chosen to ship: {chosen.weights}; exporting it")
     images = staged_images(session.staged, session.spec.confirm.split)
-    built = cluster.call(
-        partial(release_export.build, images=images, engine=session.spec.export.engine),
-        (chosen.weights, _judged_job(chosen.weights.parent, session.spec.confirm.split), session.folder / EXPORT),
-        slots,
-    )
+    job = _judged_job(chosen.weights.parent, session.spec.confirm.split)
+    build = partial(release_export.build, images=images, engine=session.spec.export.engine)
+    built = _on_images(build, (chosen.weights, job, session.folder / EXPORT), slots, data=job.data)
     LOG.info(
         f"ONNX differs from torch by {built.onnx_difference:.2g} at most, scores {built.onnx_score:.4f} "
         f"(torch {built.torch_score:.4f}); engine: {built.engine.builder if built.engine else 'none'}"
     )
     for note in built.notes:
         LOG.info(f"note: {note}")
-    return _with_targets(session, built, _judged_job(chosen.weights.parent, session.spec.confirm.split), slots)
+    return _with_targets(session, built, job, slots)
 
 
 def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluster.Slots) -> ExportResult:
@@ -141,7 +141,7 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
         LOG.info(f"building the artifacts of {', '.join(spec.targets)}")
         images = staged_images(session.staged, "train")
         order = targets.Order(job, folder, quantization.calibration(images, seed=spec.seed), at, spec.laws)
-        found = cluster.call(targets.build_all, (order, spec.built_for), slots)
+        found = _on_images(targets.build_all, (order, spec.built_for), slots, data=job.data)
     return replace(built, parity=parity, targets=found, threshold=threshold, contract=held)
 
 
@@ -151,8 +151,13 @@ def _set_threshold(path: Path, threshold: float) -> None:
 
 
 def staged_images(staged: Path, split: str) -> list[Path]:
-    """Return the images of a split that the study trains and judges on: those that were staged."""
-    return sorted(path for path in (staged.parent / "images" / split).rglob("*") if path.is_file())
+    """Return the images of a split that the study trains and judges on: those that were staged, also while away."""
+    return staging.images_of(staged, split=split)
+
+
+def _on_images(work: Callable[..., Result], arguments: tuple[Any, ...], slots: cluster.Slots, *, data: str) -> Result:
+    """Return the result of work on a node, done again while the images of the staged data set are away."""
+    return data_mount.retried(lambda: cluster.call(work, arguments, slots), data, who="the evaluation")
 
 
 def worth(
@@ -184,7 +189,7 @@ def over_champion(session: Session, weights: Path, slots: cluster.Slots) -> tupl
     """
     spec, folder = session.spec, session.folder / EXPORT
     registry = session.place.registry(spec.champion_name)
-    number = registry.aliases().get(CHAMPION, 0)
+    number = registry.records()[0].get(CHAMPION, 0)
     if number == 0:
         return 0, None
     kept = folder / CHAMPION_STATS
@@ -225,7 +230,7 @@ def _baseline(
         if (folder / BEST).is_file() and not _is_measured(stats)
     ]
     if unmeasured:
-        cluster.call(parity.score_all, (unmeasured,), slots)
+        _on_images(parity.score_all, (unmeasured,), slots, data=unmeasured[0][1].data)
     return [ImageStats.load(stats) for _, stats in models if stats.is_file()]
 
 
@@ -259,6 +264,6 @@ def _champion(version: Path, chosen: Path, *, kept: Path, split: str, slots: clu
     job = replace(
         theirs, data=here.data, split=here.split, gpus=here.gpus, threads=here.threads, settings={**own, **same}
     )
-    found = cluster.call(partial(parity.score, keep=kept), (version / ONNX, job), slots)
+    found = _on_images(partial(parity.score, keep=kept), (version / ONNX, job), slots, data=job.data)
     LOG.info(f"the serving champion scores {found[job.judged_metric]:.4f} on the same images")
     return ImageStats.load(kept)

@@ -37,7 +37,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
     registry, folder = session.place.registry(session.spec.champion_name), session.folder
     files = {name: folder / path for name, path in verdict.files.items()}
     with registry.writing():
-        champion = registry.aliases().get(CHAMPION, 0)
+        champion = registry.records()[0].get(CHAMPION, 0)
         if outdated(verdict, champion, registry.published(files)):
             LOG.info(f"champion {registry.name}: {_changed(verdict, champion)}: the models are compared again")
             verdict = compare_again(verdict)

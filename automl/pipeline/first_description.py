@@ -28,8 +28,13 @@ from automl.trainers import trainer_of
 
 SPACE_OF: Final = "yolo_small.yaml"
 SMALLEST: Final = "yolo11n"
-CELLS: Final = 16
-"""Pixels that all but the smallest tenth of the boxes should have: two cells of the finest grid, of 8 pixels each."""
+PIXELS: Final = 16
+"""Side that all but the smallest tenth of the boxes should have in the model's input: two cells of the finest grid.
+
+The finest output of the YOLO heads has a stride of 8 pixels. Ultralytics assigns to a box the cells whose centres lie
+in it, and enlarges sides below 16 pixels to 16 for that (8.4.190, `utils/tal.py`, `stride_val`), so that cells beside a
+smaller object are trained to find it. A rule of thumb, not fitted to results (docs/first-description.md).
+"""
 USUAL: Final = 640
 """Ultralytics' default, and the size that its published weights were trained at."""
 LARGEST: Final = 1280
@@ -122,8 +127,11 @@ def found_weights(folder: Path) -> str | None:
 
 
 def image_size(traits: Traits) -> int:
-    """Return the image size at which all but a tenth of the boxes span two cells, no larger than the images."""
-    wanted = min(max(USUAL, whole_strides(CELLS / traits.summary.sizes[0])), LARGEST)
+    """Return the image size at which all but a tenth of the boxes span two cells, no larger than the images.
+
+    At the size of the images more would cost its square in time and adds no detail.
+    """
+    wanted = min(max(USUAL, whole_strides(PIXELS / traits.summary.sizes[0])), LARGEST)
     own = whole_strides(traits.long_side) if traits.long_side else wanted
     return min(wanted, own)
 
@@ -251,11 +259,13 @@ def _of_model(model: str | None) -> str:
 def _of_size(traits: Traits, size: int) -> str:
     low = traits.summary.sizes[0]
     boxes = f"at {size} pixels all but the smallest tenth of the boxes span about {low * size:.0f} pixels or more"
+    wanted = f"{PIXELS} are wanted: two cells of the model's finest grid"
     if traits.long_side and size == whole_strides(traits.long_side):
-        return f"imgsz is the size of the images, a larger one gains nothing; {boxes}."
+        larger = "" if low * size >= PIXELS else f" If small ones are missed, try {2 * size}: more cells, 4 x the time."
+        return f"imgsz is the size of the images, a larger one adds no detail; {boxes}, and {wanted}.{larger}"
     if size == USUAL:
-        return f"imgsz is Ultralytics' default; {boxes}, and {CELLS} are wanted."
-    return f"imgsz is above Ultralytics' {USUAL}, since the boxes are small: {boxes}, and {CELLS} are wanted."
+        return f"imgsz is Ultralytics' default; {boxes}, and {wanted}."
+    return f"imgsz is above Ultralytics' {USUAL}, since the boxes are small: {boxes}, and {wanted}."
 
 
 def _of_batch(batch: int) -> str:

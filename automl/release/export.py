@@ -27,6 +27,7 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
 
     Raises:
         ExportError: the export failed, or its outputs are not those of the weights.
+        DataAwayError: images are away.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trainer = trainer_of(job)

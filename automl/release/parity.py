@@ -16,6 +16,7 @@ from automl.storage import files, scratch
 from automl.study import Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
+from automl.trials import data_mount
 
 CHECKED_IMAGES: Final = 16
 MAX_DIFFERENCE: Final = 1e-3
@@ -38,10 +39,13 @@ def score(weights: Path, job: Job, *, keep: Path) -> dict[str, float]:
 
     The per-image detections are stored in the file `keep`. The weights are copied first, since validation writes into
     their folder.
+
+    Raises:
+        DataAwayError: images are away.
     """
     with scratch.folder() as place:
         files.copy(weights, place / weights.name)
-        with named_failure(f"{weights}: cannot be measured on {job.split}"):
+        with data_mount.Needed(job), named_failure(f"{weights}: cannot be measured on {job.split}"):
             metrics, stats = trainer_of(job).judge(place / weights.name, job, split=job.split)
     stats.save(keep)
     return metrics
@@ -72,8 +76,11 @@ def compare(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> 
 
     Relative to one plus the magnitude, since scores (0 to 1) and box edges (pixels) share one array; infinite if the
     outputs have another shape.
+
+    Raises:
+        DataAwayError: images are away.
     """
-    with named_failure(f"{exported}: cannot be compared with {weights}"):
+    with data_mount.Needed(job), named_failure(f"{exported}: cannot be compared with {weights}"):
         pictures = trainer_of(job).letterboxed(images, job)
         ours, theirs = _onnx(exported)(pictures), trainer_of(job).raw_outputs(weights, pictures, job)
     if ours.shape != theirs.shape:
@@ -86,7 +93,7 @@ def cause(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> st
     if (source := facts(exported).get(SOURCE)) and source != files.sha256(weights):
         return f"it was exported from other weights, whose SHA-256 begins with {source[:12]}"
     trainer = trainer_of(job)
-    with named_failure(f"{exported}: cannot be compared with {weights}"):
+    with data_mount.Needed(job), named_failure(f"{exported}: cannot be compared with {weights}"):
         pictures = trainer.letterboxed(images, job)
         return causes.cause(_onnx(exported), lambda inputs: trainer.raw_outputs(weights, inputs, job), pictures)
 

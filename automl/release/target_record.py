@@ -33,13 +33,17 @@ def inputs(onnx: Path, target: Target, *, calibration: Sequence[Path], gates: Ga
     }
 
 
-def write(folder: Path, built: TargetResult, *, inputs: Mapping[str, Any]) -> TargetResult:
-    """Write the record of an artifact; return the result with the record among its files."""
+def write(folder: Path, built: TargetResult, *, inputs: Mapping[str, Any], metadata: Mapping[str, str]) -> TargetResult:
+    """Write the record of an artifact; return the result with the record among its files.
+
+    `metadata` is that of the ONNX file, such as class names, for what runs the artifact.
+    """
     place = path(folder, built.target)
     artifact = built.artifact
     plain = {
         "inputs": inputs,
         "files": {name: files.sha256(file) for name, file in built.files.items()},
+        "metadata": metadata,
         "builder": artifact.builder if artifact else "",
         "score": artifact.score if artifact else None,
         "parity": built.parity and asdict(built.parity),

@@ -22,6 +22,7 @@ from automl.storage.layout import ONNX, TARGET, TORCH_STATS, VAL_STATS
 from automl.study import Artifact, Gates, Job, Latency, Target, TargetResult
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
+from automl.trials import data_mount
 
 REPEATS: Final = 3
 RUNS: Final = 100
@@ -78,7 +79,7 @@ def build(order: Order, target: Target) -> TargetResult:
         _latency(model),
         tuple(in_float),
     )
-    return target_record.write(order.folder, built, inputs=inputs)
+    return target_record.write(order.folder, built, inputs=inputs, metadata=facts(order.folder / ONNX))
 
 
 def _model(order: Order, target: Target, place: Path) -> tuple[Any, list[str]]:
@@ -87,7 +88,8 @@ def _model(order: Order, target: Target, place: Path) -> tuple[Any, list[str]]:
         model = openvino_models.read(order.folder / ONNX)
     if target.precision != "int8":
         return model, []
-    with named_failure(f"{target.name}: images of train cannot be read for the calibration"):
+    unread = f"{target.name}: images of train cannot be read for the calibration"
+    with data_mount.Needed(order.job), named_failure(unread):
         pictures = trainer_of(order.job).letterboxed(order.calibration, order.job)
     on_val = ImageStats.load(order.folder / VAL_STATS)
 
@@ -115,8 +117,9 @@ def measured(folder: Path, job: Job, *, split: str) -> tuple[ImageStats, float]:
 
     Raises:
         ExportError: it cannot be run.
+        DataAwayError: images are away.
     """
-    with named_failure(f"{folder}: cannot be measured on {split}"):
+    with data_mount.Needed(job), named_failure(f"{folder}: cannot be measured on {split}"):
         metrics, stats = trainer_of(job).judge(folder, job, split=split)
     return stats, metrics[job.judged_metric.replace(f"{job.split}/", f"{split}/", 1)]
 

@@ -114,9 +114,9 @@ class Registry:
         """Return the folder of a version, given its number or an alias.
 
         Raises:
-            RegistryError: there is none.
+            RegistryError: there is none, or the aliases are not what the history leads to.
         """
-        number = self.aliases().get(version, 0) if isinstance(version, str) else version
+        number = self.records()[0].get(version, 0) if isinstance(version, str) else version
         folder = self.folder / VERSIONS / version_folder.named(number if sealed_json.is_number(number) else 0)
         if not sealed_json.is_number(number) or not folder.is_dir():
             held = self.aliases() or "nothing"

@@ -1,9 +1,12 @@
-"""Standard streams of this process: closed ones are opened, and one whose reader is gone is let go."""
+"""Standard streams of this process: closed ones opened, one whose reader is gone let go, prints cleaned for a log."""
 
+import io
 import os
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
+
+from automl.study.text import log_text
 
 STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -29,3 +32,27 @@ def release_output() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+class Log(io.FileIO):
+    """A log file for text of vendors, made plain by `log_text`; lines are dropped while its disk is full."""
+
+    _at_start = True
+
+    def write(self, content: Any, /) -> int:  # noqa: ANN401
+        """Write text in UTF-8; return its length, whatever was written in its place."""
+        given = bytes(content).decode("utf-8", "backslashreplace")
+        text = log_text(given.lstrip("\r") if self._at_start else given)
+        if text:
+            self._at_start = text.endswith("\n")
+        with suppress(OSError):
+            super().write(text.encode())
+        return len(content)
+
+
+def clean_prints() -> None:
+    """Make what Python code of this process prints plain; what libraries in C print by themselves stays as it is."""
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        getattr(sys, name).flush()
+        log = Log(number, "w", closefd=False)
+        setattr(sys, name, io.TextIOWrapper(log, encoding="utf-8", errors="backslashreplace", write_through=True))

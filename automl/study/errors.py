@@ -35,6 +35,10 @@ class DataError(AutomlError):
     """The data set cannot be trained on."""
 
 
+class DataAwayError(DataError):
+    """Staged images lead nowhere, such as while the mount of the data set is away: the work is to be done again."""
+
+
 class StudyError(AutomlError):
     """The study folder is locked, belongs to another spec, or cannot be written."""
 

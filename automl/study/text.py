@@ -14,6 +14,8 @@ UNFIT: Final = re.compile(r"[^A-Za-z0-9._+-]")
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters, line breaks and marks of writing direction: in a name they would move the cursor, forge a line of
 a log, or show another name."""
+STYLES: Final = re.compile(r"\x1b\[[0-9;]*[mK]")
+"""Colours, and the sequence that erases to the end of the line: what progress bars print."""
 LONGEST: Final = 64
 GB: Final = 10**9
 """Decimal units of sizes, in messages and in settings."""
@@ -47,6 +49,18 @@ def lines(text: str) -> str:
     'a\\x07\nb'
     """
     return "\n".join(map(one_line, text.split("\n")))
+
+
+def log_text(text: str) -> str:
+    r"""Return what a vendor printed for a log file: without colours, control characters as escapes.
+
+    Line breaks and tabs stay; a carriage return alone, with which progress bars begin, becomes a line break.
+
+    >>> log_text("\r\x1b[K\x1b[1m50%\x1b[0m\tof a\x07.jpg\r\n")
+    '\n50%\tof a\\x07.jpg\n'
+    """
+    broken = re.sub("\r\n?", "\n", STYLES.sub("", text))
+    return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in broken.split("\n"))
 
 
 def shell_line(*words: object) -> str:

@@ -8,13 +8,8 @@ user's folder is as it was, no secret is quoted, and nothing long is said. Not h
 is not told.
 """
 
-import argparse
-import json
 import os
-import random
-import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +21,7 @@ from automl.study.errors import AutomlError
 from automl.study.load import load
 from automl.trainers import trainer_of
 from benchmarks.attacks import data_kinds
-from benchmarks.attacks.bounded import MOST_TEXT, failure
+from benchmarks.attacks.bounded import MOST_TEXT, counted, main
 from benchmarks.attacks.data_kinds import KINDS, SECRET, Kind, made
 from benchmarks.attacks.drawn_data import described, drawn, spec
 
@@ -132,33 +127,13 @@ def _file(held: tuple[int, int, int]) -> bool:
 
 def run(folder: Path, *, tried: int, seed: int) -> dict[str, float]:
     """Try so many data sets, each kind in turn, and return how many were tried and held; print what was not held."""
-    names = [*KINDS, *PLACES]
-    random.Random(seed).shuffle(names)
     staging.LOG.setLevel("WARNING")
-    held = 0
-    for number in range(tried):
-        name, place = names[number % len(names)], folder / f"{number:04d}"
-        place.mkdir(parents=True)
-        turn = seed + number // len(names)
-        attack = partial(overlapping, PLACES[name]) if name in PLACES else partial(attacked, KINDS[name], seed=turn)
-        why = failure(partial(attack, place))
-        held += not why
-        if why:
-            print(f"not held: {name}: {why}", flush=True)
-    return {"tried": float(tried), "held": float(held)}
 
+    def attack(name: str, place: Path, turn: int) -> str:
+        return overlapping(PLACES[name], place) if name in PLACES else attacked(KINDS[name], place, seed=turn)
 
-def main() -> None:
-    """Print the count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tried", type=int, default=len(KINDS) + len(PLACES))
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    os.environ["AUTOML_CACHE"] = ""
-    trainer_of().settings()  # loads the vendor once, before the children
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(run(Path(folder), tried=given.tried, seed=given.seed)))
+    return counted([*KINDS, *PLACES], attack, folder=folder, tried=tried, seed=seed)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, run, tried=len(KINDS) + len(PLACES), cached=False)

@@ -6,15 +6,10 @@ A session opens a study, something changes, another session opens it. Held: a ch
 refused by name; a staged tree that was damaged is mended; what changes nothing is taken; nobody's file is lost.
 """
 
-import argparse
-import json
 import os
-import random
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +20,7 @@ from automl.storage.layout import DATA, DATA_FILES, DATASET
 from automl.storage.place import Place
 from automl.study.errors import AutomlError
 from automl.study.spec import StudySpec
-from automl.trainers import trainer_of
-from benchmarks.attacks.bounded import failure
+from benchmarks.attacks.bounded import counted, main
 from benchmarks.attacks.drawn_data import described, drawn, picture, spec
 
 FOREIGN: Final = "somebody's file"
@@ -201,29 +195,12 @@ def attacked(change: Change, folder: Path, *, seed: int) -> str:
 
 def run(folder: Path, *, tried: int, seed: int) -> dict[str, float]:
     """Try so many changes, each kind in turn, and return how many were tried and held; print what was not held."""
-    kinds = [*CHANGES]
-    random.Random(seed).shuffle(kinds)
-    held = 0
-    for number in range(tried):
-        name, place = kinds[number % len(kinds)], folder / f"{number:04d}"
-        why = failure(partial(attacked, CHANGES[name], place, seed=seed + number // len(kinds)))
-        held += not why
-        if why:
-            print(f"not held: {name}: {why}", flush=True)
-    return {"tried": float(tried), "held": float(held)}
 
+    def attack(name: str, place: Path, turn: int) -> str:
+        return attacked(CHANGES[name], place, seed=turn)
 
-def main() -> None:
-    """Print the count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tried", type=int, default=len(CHANGES))
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    trainer_of().settings()  # loads the vendor once, before the children
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["AUTOML_CACHE"] = str(Path(folder) / "cache")
-        print(json.dumps(run(Path(folder), tried=given.tried, seed=given.seed)))
+    return counted([*CHANGES], attack, folder=folder, tried=tried, seed=seed)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, run, tried=len(CHANGES), cached=True)

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -38,7 +38,9 @@ PATIENCE: Final = 90.0
 HEALTH_EVERY: Final = 0.05
 SECONDS: Final = 150.0
 """After this time no more mutated images are sent, so that fewer than asked may have been tried."""
-REFUSALS: Final = frozenset({400, 408, 413, 503})
+REFUSALS: Final = frozenset({400, 408, 413, 422, 503})
+MARK: Final = "attack"
+BATCH: Final = {"content-type": f"multipart/form-data; boundary={MARK}"}
 Found = Counter[str]
 
 
@@ -132,7 +134,8 @@ def judged(status: int, body: bytes) -> str:
     try:
         told = json.loads(body)
         if status == 200:
-            return "held" if isinstance(told["boxes"], list) else "no boxes"
+            found = told.get("images", [told])
+            return "held" if all(isinstance(one["boxes"], list) for one in found) else "no boxes"
         sentence = told["detail"]
         fine = status in REFUSALS and isinstance(sentence, str) and len(sentence) < 300 and "\n" not in sentence
     except (ValueError, KeyError, TypeError):
@@ -140,12 +143,12 @@ def judged(status: int, body: bytes) -> str:
     return "held" if fine else f"code {status}"
 
 
-def send(target: Target, contents: Sequence[bytes]) -> None:
+def send(target: Target, contents: Sequence[bytes], headers: Mapping[str, str] | None = None) -> None:
     """Send images one after another on one connection, opened again where it breaks."""
     connection = target.connection()
     for content in contents:
         try:
-            connection.request("POST", "/predict", body=content)
+            connection.request("POST", "/predict", body=content, headers=dict(headers or {}))
             answer = connection.getresponse()
             target.note(judged(answer.status, answer.read()))
         except (OSError, http.client.HTTPException) as error:
@@ -177,6 +180,25 @@ def bombs(target: Target, *, at_once: int) -> None:
     with ThreadPoolExecutor(at_once) as pool:
         for content in large[: at_once // 2]:
             list(pool.map(lambda one: send(target, [one]), [content] * at_once))
+
+
+def batches(target: Target, *, at_once: int) -> None:
+    """Send multipart bodies: large images, too many parts, endless headers, nearly boundaries; several at once."""
+    line, head = f"--{MARK}\r\n".encode(), b'content-disposition: form-data; name="image"; filename="a"\r\n\r\n'
+    end = f"--{MARK}--\r\n".encode()
+    large = [content for name, content in pictures.bombs().items() if "12 MP" in name and len(content) < 1 << 20]
+    found = [
+        *((line + head + content + b"\r\n") * 32 + end for content in large),
+        (line + head + pictures.saved("JPEG") + b"\r\n") * 32 + end,
+        (line + head + b"\r\n") * 300_000 + end,
+        line + bytes([65]) * (30 << 20) + b"\r\n\r\n" + end,
+        line + head + f"\r\n--{MARK[:-1]}".encode() * 3_000_000 + end,
+        line + head + b"\r\n" * (15 << 20),
+        f"--{MARK}".encode() * 3_000_000,
+    ]
+    for body in found:
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(lambda one: send(target, [one], BATCH), [body] * at_once))
 
 
 def serves(target: Target) -> bool:
@@ -269,6 +291,7 @@ def attacked(folder: Path, root: Path, *, tried: int, seed: int) -> tuple[Found,
             share = min(1.0, tried / 5000)
             slow(target, share=share)
             bombs(target, at_once=max(2, round(12 * share)))
+            batches(target, at_once=max(2, round(4 * share)))
             fuzz(target, tried=max(0, tried - target.found.total()), seed=seed, end=end)
         peak = target.memory("VmHWM") if target.process.poll() is None else 0
     found, held = target.found, target.found["held"]

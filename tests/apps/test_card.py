@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import automl
 from automl.apps.cli import app
-from automl.apps.registry import reference
+from automl.apps.registry import referred
 from tests.builders import spec_of
 from tests.past_studies import past, promoted
 from tests.shipped import Version, drawn, shipped
@@ -45,8 +45,8 @@ def test_a_card_is_printed_in_chinese(version: Version) -> None:
 
 def test_a_name_and_a_version_are_found_in_the_storage(version: Version) -> None:
     storage = version.registry.folder.parents[1]
-    assert reference("boards@1", storage) == (version.registry.folder, "1")
-    assert reference("boards", storage) == (version.registry.folder, "champion")
+    assert referred("boards@1", None, storage) == (version.registry.folder, "1")
+    assert referred("boards", None, storage) == (version.registry.folder, "champion")
     assert "# boards, version 1" in printed("boards@champion", "--storage", storage)
 
 

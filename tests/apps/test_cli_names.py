@@ -41,6 +41,33 @@ def test_a_model_is_served_by_its_name(tmp_path: Path, monkeypatch: pytest.Monke
     assert {"--allowed-host=detector", "--allowed-host=x.example", "--max-pixels=20000000"} <= set(given[0])
 
 
+@pytest.mark.parametrize(
+    ("words", "version"),
+    [
+        (["boards"], "champion"),
+        (["boards@champion"], "champion"),
+        (["boards@1"], "1"),
+        (["boards@1", "--version", "1"], "1"),
+        (["boards", "--version", "1"], "1"),
+    ],
+)
+def test_a_version_is_served_by_its_number_or_alias(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], version: str
+) -> None:
+    promoted(tmp_path, past(tmp_path, trials=[]), spec_of(name="a"))
+    given: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda _program, words, _environment: given.append(words))
+    assert automl("serve", *words, "--storage", tmp_path, "--poll", 0.5).exit_code == 0
+    assert {f"--version={version}", "--poll=0.5"} <= set(given[0])
+
+
+def test_a_version_that_is_named_twice_is_told(tmp_path: Path) -> None:
+    promoted(tmp_path, past(tmp_path, trials=[]), spec_of(name="a"))
+    found = automl("serve", "boards@champion", "--version", "1", "--storage", tmp_path)
+    assert found.exit_code == 2
+    assert "--version: must not be given with boards@champion, which names one, but got 1; omit one" in found.stderr
+
+
 @pytest.mark.parametrize("verb", ["status", "report", "resume"])
 def test_a_name_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, verb: str) -> None:
     past(tmp_path, "cards")

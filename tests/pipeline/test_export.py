@@ -12,12 +12,12 @@ from automl import cluster
 from automl.pipeline import export
 from automl.pipeline.session import Session
 from automl.release import parity
-from automl.storage import job_file
+from automl.storage import job_file, outage
 from automl.storage.curves_file import write_curves
 from automl.storage.detections import ImageStats
 from automl.storage.layout import ONNX_STATS, TORCH_STATS, trial_folder
 from automl.study import Ending, Job, Params, Trial
-from automl.study.errors import StudyError
+from automl.study.errors import DataAwayError, StudyError
 from automl.study.text import trial_name
 from tests.builders import METRIC, completed, curve, measurement, pruned
 from tests.conftest import job_at
@@ -219,3 +219,26 @@ def test_a_baseline_whose_detections_were_not_kept_is_measured_again(
     exported(session, 0.9)
     export.worth(session, export.choose(session, TRIALS, jobs), TRIALS, jobs, SLOTS)
     assert len(asked) == 1
+
+
+def test_a_model_is_measured_again_when_its_images_are_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_at(tmp_path)
+    asked: list[Path] = []
+    calls: list[int] = []
+
+    def away_at_first(work: Callable[..., Any], arguments: tuple[Any, ...], _slots: object) -> Any:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise DataAwayError("3 staged images lead nowhere")
+        return work(*arguments)
+
+    monkeypatch.setattr(cluster, "call", away_at_first)
+    monkeypatch.setattr(parity, "score", measuring(asked))
+    jobs = dict([retrained(session, "default_seed1000000", 0.44, judged=0.5)])
+    (jobs["default_seed1000000"].folder / "judged.npz").unlink()
+    exported(session, 0.9)
+    said: list[str] = []
+    with outage.retries_enabled(outage.RetrySettings(said.append)):
+        export.worth(session, export.choose(session, TRIALS, jobs), TRIALS, jobs, SLOTS)
+    assert (len(calls), len(asked)) == (2, 1)
+    assert said[0] == "data: 3 staged images lead nowhere; the evaluation waits until the data set is back"

@@ -128,6 +128,21 @@ def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) ->
     assert wait_until(lambda: not any(one.is_running() for one in rays), seconds=30)
 
 
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_process_of_ray_s_that_ends_is_named_and_the_study_can_be_resumed(home: Home, name: str) -> None:
+    with home.start(f"exec {home.search} --set train.epoch_seconds=1") as driver:
+        assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
+        for process in below(driver, name):
+            process.send_signal(signal.SIGBUS)
+        out, error = driver.communicate(timeout=60)
+    assert driver.returncode == 75, error + out
+    told = (
+        f"automl: the Ray cluster is lost: Ray's process {name} ended by SIGBUS; all results are saved: automl resume"
+    )
+    assert error.splitlines()[-1].startswith(told)
+    assert f"cluster: Ray's process {name} ended by SIGBUS; this process exits" in home.log
+
+
 @contextmanager
 def small_disk(size: str) -> Iterator[Storage]:
     """Mount a small temporary folder of a short name, since Ray's sockets stand there."""

@@ -65,3 +65,26 @@ def test_what_was_written_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c").write_bytes(bytes(1000))
     (tmp_path / "d").write_bytes(bytes(24))
     assert local_disk.written(tmp_path) == 1024
+
+
+def test_a_folder_that_was_full_lately_is_remembered_as_a_cause(disk: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    shortage = local_disk.Shortage(lambda: now[0])
+    monkeypatch.setattr(local_disk, "SHORTAGE", shortage)
+    assert local_disk.with_cause("raylet ended") == "raylet ended"
+    disk.fill()
+    shortage.look()
+    disk.empty()
+    now[0] = 60.0
+    assert local_disk.with_cause("raylet ended").startswith(f"raylet ended; {disk.folder} had no room left, which ends")
+    now[0] = 200.0
+    assert local_disk.with_cause("raylet ended") == "raylet ended"
+
+
+def test_shared_memory_without_room_is_a_cause_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = local_disk.SHARED
+    monkeypatch.setattr(local_disk, "_free", lambda place: 0 if place == shared else 10**9)
+    assert local_disk.Shortage().text().startswith("/dev/shm had no room left")
+    monkeypatch.setattr(local_disk, "_free", lambda _place: 10**9)
+    assert local_disk.Shortage().text() == ""

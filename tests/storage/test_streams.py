@@ -1,9 +1,13 @@
 """Standard streams that are closed or whose reader is gone do no harm."""
 
+import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from automl.storage import streams
 
 OPENS = """
 import os, sys
@@ -39,3 +43,31 @@ def test_a_reader_that_has_seen_enough_ends_nothing() -> None:
     line = f"set -o pipefail; \"{sys.executable}\" -c '{READS}' | head -1"
     found = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True)
     assert (found.returncode, found.stdout, found.stderr) == (0, "line\n", "went on")
+
+
+def test_what_vendors_print_is_plain_in_a_log(tmp_path: Path) -> None:
+    said = [
+        "\x1b[34m\x1b[1mtrain: \x1b[0mscanning\n",
+        "\r\x1b[K1/2 of a\x1b]0;title\x07.jpg", "\r\x1b[K2/2 of b\u202egpj.exe", "\n",
+        "col\tumn \udcfc \ud800 \x9b2J\r\n",
+    ]  # fmt: skip
+    with (tmp_path / "log.txt").open("wb") as raw:
+        log = streams.Log(raw.fileno(), "w", closefd=False)
+        stream = io.TextIOWrapper(log, encoding="utf-8", errors="backslashreplace", write_through=True)
+        for text in said:
+            stream.write(text)
+    assert (tmp_path / "log.txt").read_text().splitlines() == [
+        "train: scanning",
+        r"1/2 of a\x1b]0;title\x07.jpg",
+        r"2/2 of b\u202egpj.exe",
+        "col\tumn \\udcfc \\ud800 \\x9b2J",
+    ]
+
+
+def test_a_process_cleans_what_python_prints() -> None:
+    code = (
+        "import sys; from automl.storage import streams; streams.clean_prints()\n"
+        "print('\\x1b[31mred\\x1b[2J'); sys.stderr.write('\\x07bell')"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert (found.stdout, found.stderr) == ("red\\x1b[2J\n", "\\x07bell")

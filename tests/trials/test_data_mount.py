@@ -10,7 +10,7 @@ import pytest
 from automl.data import check, sample, staging
 from automl.storage import outage
 from automl.study import EndReason, Job, State
-from automl.study.errors import DataError
+from automl.study.errors import DataAwayError, DataError
 from automl.study.yaml_io import read_yaml
 from automl.trials import data_mount, worker
 from tests import tiny_trainer
@@ -56,6 +56,66 @@ def test_a_mount_that_comes_back_is_waited_for_and_said_once_a_minute(job: Job, 
     assert "leads to all its images again, after 3m" in said[-1]
     assert len(said) == 5
     assert times[0] == 0
+
+
+def test_an_evaluation_fails_as_away_while_its_images_are_and_is_done_again_when_they_are_back(
+    job: Job, mount: Path
+) -> None:
+    clock, began = Time(), list[float]()
+
+    def measure() -> int:
+        began.append(clock.now)
+        with data_mount.Needed(job):
+            if len(began) == 1:
+                away(mount)
+                raise ValueError("no image can be read")
+            return 7
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock.now > 100 and not mount.exists():
+            back(mount)
+
+    wait = data_mount.Wait(lambda: clock.now, sleep)
+    with outage.retries_enabled(clock.settings()):
+        assert data_mount.retried(measure, job.data, who="the evaluation", wait=wait) == 7
+    said = [text for _, text in clock.said]
+    assert "8 staged images lead nowhere, such as " in said[0]
+    assert said[0].endswith("; the evaluation waits until the data set is back")
+    assert "leads to all its images again, after 1m" in said[-1]
+    assert len(said) == 3
+
+
+def test_a_result_of_images_that_went_away_meanwhile_is_none(job: Job, mount: Path) -> None:
+    cache = Path(job.data).parent / "labels/test.cache"
+
+    def measure() -> None:
+        with data_mount.Needed(job):
+            cache.write_bytes(b"without images")
+            away(mount)
+
+    with pytest.raises(DataAwayError, match="8 staged images lead nowhere"):
+        measure()
+    assert not cache.exists()
+    back(mount)
+    with pytest.raises(ValueError, match="of the model"), data_mount.Needed(job):
+        raise ValueError("of the model")
+
+
+def test_an_evaluation_whose_images_stay_away_is_a_data_error_after_a_day(job: Job, mount: Path) -> None:
+    clock = Time()
+    away(mount)
+
+    def measure() -> None:
+        with data_mount.Needed(job):
+            pytest.fail("images are away")
+
+    wait = data_mount.Wait(lambda: clock.now, clock.sleep)
+    with (
+        outage.retries_enabled(clock.settings()),
+        pytest.raises(DataError, match=r"must lead to images, but 8 staged images lead nowhere, .*, after 24h"),
+    ):
+        data_mount.retried(measure, job.data, who="the evaluation", wait=wait)
 
 
 def test_a_mount_that_stays_away_is_a_data_error_after_a_day(job: Job, mount: Path) -> None:

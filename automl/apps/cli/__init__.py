@@ -13,6 +13,7 @@ from automl.apps.cli import (
     board_verbs,
     data_verbs,
     description_verbs,
+    detection_verbs,
     registry_verbs,
     study_verbs,
     version_verbs,
@@ -45,6 +46,8 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("replay", version_verbs.replay),
     ("export", registry_verbs.export),
     ("serve", registry_verbs.serve),
+    ("predict", detection_verbs.predict),
+    ("watch", detection_verbs.watch),
 )
 """Verbs, in the order of `automl --help`."""
 

@@ -37,11 +37,22 @@ StudyFolder = Annotated[
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Registry folder, models/<name>, or its name in the storage.")
 ]
+ModelVersion = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL[@VERSION]",
+        help="Registry folder, models/<name>, or its name in the storage; @ and a version number or an alias "
+        "(champion, challenger, previous) select a version. Default: @champion.",
+    ),
+]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 AllowedHosts = Annotated[
     list[str] | None,
     typer.Option("--allowed-host", metavar="NAME", help="A name in the Host header to answer; repeatable, * for any."),
+]
+TargetName = Annotated[
+    str, typer.Option("--target", metavar="NAME", help="Run the artifact of this target; default: the ONNX file.")
 ]
 Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="Version number, or an alias: champion, challenger, previous.")]

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from automl.apps.cli.messages import print_json, print_line, readable
-from automl.apps.cli.options import AllowedHosts, Json, ModelFolder, Port, Storage, Version, Why
+from automl.apps.cli.options import (
+    AllowedHosts,
+    Json,
+    ModelFolder,
+    ModelVersion,
+    Port,
+    Storage,
+    TargetName,
+    Version,
+    Why,
+)
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
 
@@ -18,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 12_500_000
 """Maximum pixels of an image; `automl.apps.serve.images` gives the reason, and brings in OpenCV."""
+POLL_SECONDS: Final = 2.0
+"""As in `automl.apps.serve.__main__`."""
 
 
 @readable
@@ -114,22 +126,29 @@ def export(
 
 @readable
 def serve(
-    model: ModelFolder,
+    model: ModelVersion,
     *,
-    version: Version = CHAMPION,
+    version: Annotated[str | None, typer.Option(help="The same as after the @: a number, or an alias.")] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Port = 8000,
     allowed_host: AllowedHosts = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
+    poll: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the alias.")] = POLL_SECONDS,
+    target: TargetName = "",
     storage: Storage = None,
 ) -> None:
-    """Serve a version over HTTP (POST an image to /predict), on the loopback address unless --host is given."""
-    from automl.apps.registry import Registry, named
+    """Serve a version over HTTP (POST an image to /predict), on the loopback address unless --host is given.
 
-    folder = named(model, storage)
-    Registry(folder).path(version)  # errors are reported before the process is replaced
-    arguments = [f"--version={version}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
-    arguments += [f"--allowed-host={name}" for name in allowed_host or ()]
+    When an alias moves to another version, that version replaces the one that serves, and no request is lost. A version
+    given by its number is fixed.
+    """
+    from automl.apps.registry import Registry, number_or_alias, referred
+
+    folder, wanted = referred(model, version, storage)
+    Registry(folder).path(number_or_alias(wanted))  # errors are reported before the process is replaced
+    arguments = [f"--version={wanted}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
+    arguments += [f"--target={target}"] if target else []
+    arguments += [f"--poll={poll}", *(f"--allowed-host={name}" for name in allowed_host or ())]
     command = [sys.executable, "-P", "-m", "automl.apps.serve", *arguments, "--", str(folder.absolute())]
     sys.stdout.flush()
     os.execve(sys.executable, command, _environment(max_pixels))
@@ -159,4 +178,4 @@ def _print_champion(champion: "Champion", *, json: bool) -> None:
     if json:
         print_json(champion)
     else:
-        print(f"champion of {champion.name}: version {champion.version}")
+        print_line(f"champion of {champion.name}: version {champion.version}")

@@ -40,10 +40,9 @@ def diff(
 @readable
 def card(reference: Reference, *, storage: Storage = None, lang: Lang = "en") -> None:
     """Print the model card of a version, with its overrides and signatures."""
-    from automl.apps.registry import Registry
-    from automl.apps.registry import reference as referenced
+    from automl.apps.registry import Registry, referred
 
-    folder, version = referenced(reference, storage)
+    folder, version = referred(reference, None, storage)
     print(lines(Registry(folder).card(version, lang=lang)))
 
 
@@ -97,10 +96,9 @@ def replay(
     json: Json = False,
 ) -> None:
     """Train a version again and compare the curves bit for bit; exit code 1 if they differ."""
-    from automl.apps.registry import Registry
-    from automl.apps.registry import reference as referenced
+    from automl.apps.registry import Registry, referred
 
-    folder, version = referenced(reference, storage)
+    folder, version = referred(reference, None, storage)
     found = Registry(folder).replay(version, data=data, storage=storage, say=_silent if json else print_line)
     if json:
         print_json(found)

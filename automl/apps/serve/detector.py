@@ -1,4 +1,4 @@
-"""Detector: an ONNX model in ONNX Runtime with letterbox and non-maximum suppression in OpenCV and NumPy."""
+"""Detector: a model with letterbox and non-maximum suppression in OpenCV and NumPy; any backend runs the model."""
 
 import ast
 import os
@@ -7,66 +7,88 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from automl.apps.serve.backend import Array, Backend
 from automl.apps.serve.postprocess import detections, letterbox, to_picture
 from automl.apps.serve.thresholds import Thresholds
 from automl.study.errors import RegistryError
 
-PROVIDERS: Final = ("CUDAExecutionProvider", "CPUExecutionProvider")
-"""Execution providers in order of preference; the first that this build of ONNX Runtime has is used."""
 PADDING: Final = 114
-THREADS: Final = 1
-"""Threads of ONNX Runtime for one image. Requests run side by side, one a core (`workers`), so more threads would make
-them wait for each other; they do not spin between requests."""
 MOST_WORKERS: Final = 4
+END_TO_END: Final = 6
+"""Numbers of a box of an end-to-end head: corners, confidence, class."""
 
 
 class Detector:
     """A loaded detection model; safe to call from several threads."""
 
-    def __init__(self, content: bytes, *, source: str) -> None:
-        """Load the bytes of an ONNX file and run it once.
+    def __init__(self, backend: Backend) -> None:
+        """Read the form of a model, and run it once on noise.
 
         Raises:
-            RegistryError: they are not a detection model that can be served.
+            RegistryError: it is not a detection model that can be served.
         """
-        self._session = _session(content, source)
-        entry, output = self._session.get_inputs()[0], self._session.get_outputs()[0]
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        if len(entry.shape) != 4 or entry.shape[1] != 3 or not all(type(edge) is int for edge in entry.shape):
-            raise RegistryError(f"{source}: must have an input of 1 x 3 x height x width, but has {entry.shape}")
-        if metadata.get("task", "detect") != "detect" or entry.shape[2] != entry.shape[3]:
+        self._backend = backend
+        batch, *rest = backend.shape or (None,)
+        source, metadata = backend.source, backend.metadata
+        static = len(rest) == 3 and rest[0] == 3 and all(type(edge) is int for edge in rest)
+        if not static or (type(batch) is int and batch != 1):
             raise RegistryError(
-                f"{source}: must be a detector of square images, but is {metadata.get('task')} at {entry.shape[2:]}"
+                f"{source}: must have an input of 1 x 3 x height x width, but has {list(backend.shape)}"
             )
-        self._entry, self.size = entry.name, int(entry.shape[2])
-        self._type = np.float16 if entry.type == "tensor(float16)" else np.float32
-        self._end_to_end = metadata.get("end2end") == "True" or output.shape[-1] == 6
-        self.names = _names(metadata, source)
-        self.detect(np.zeros((self.size, self.size, 3), np.uint8), Thresholds())
+        if metadata.get("task", "detect") != "detect" or rest[1] != rest[2]:
+            raise RegistryError(
+                f"{source}: must be a detector of square images, but is {metadata.get('task')} at {rest[1:]}"
+            )
+        self.size, self.names = int(rest[1]), _names(metadata, source)
+        self._end_to_end = metadata.get("end2end") == "True"
+        self.check(np.random.default_rng(0).integers(0, 256, (self.size, self.size, 3), dtype=np.uint8))
 
     @property
     def provider(self) -> str:
-        """Return the execution provider that runs the model."""
-        return str(self._session.get_providers()[0])
+        """Return what runs the model."""
+        return self._backend.provider
+
+    def check(self, picture: NDArray[Any]) -> None:
+        """Run a BGR picture through the model and look at the raw output.
+
+        Raises:
+            RegistryError: its shape is not that of a detector, or a number in it is not finite.
+        """
+        output = self._output(picture)
+        self._end_to_end = self._end_to_end or output.shape[-1] == END_TO_END
+        rows = len(self.names) + 4 if self.names else None
+        fine = output.shape[1] == END_TO_END if self._end_to_end else rows in {None, output.shape[0]}
+        if not fine:
+            wanted = f"boxes x {END_TO_END}" if self._end_to_end else f"{rows} x anchors"
+            shape = " x ".join(map(str, output.shape))
+            raise RegistryError(f"{self._backend.source}: must have an output of {wanted}, but has {shape}")
+        if not np.isfinite(output).all():
+            raise RegistryError(f"{self._backend.source}: must have finite outputs, but some are NaN or infinite")
+        self.detect(picture, Thresholds())
 
     def detect(self, picture: NDArray[Any], wanted: Thresholds) -> list[dict[str, Any]]:
         """Return the boxes in a BGR picture: name, confidence, and x0, y0, x1, y1 in its pixels."""
         shape = (picture.shape[0], picture.shape[1])
-        output = self._session.run(
-            None, {self._entry: letterboxed(picture, size=self.size).astype(self._type, copy=False)}
-        )[0][0]
-        rows = to_picture(detections(output, wanted, end_to_end=self._end_to_end), shape, size=self.size)
+        found = detections(self._output(picture), wanted, end_to_end=self._end_to_end)
         return [
             {
                 "name": self.names.get(int(row[5]), str(int(row[5]))),
                 "confidence": round(row[4], 4),
                 "box": [round(edge, 1) for edge in row[:4]],
             }
-            for row in rows.tolist()
+            for row in to_picture(found, shape, size=self.size).tolist()
         ]
+
+    def _output(self, picture: NDArray[Any]) -> Array:
+        """Return the raw output for one picture, two axes."""
+        output = self._backend.run(letterboxed(picture, size=self.size))
+        if output.ndim != 3 or len(output) != 1:
+            shape = " x ".join(map(str, output.shape))
+            raise RegistryError(f"{self._backend.source}: must have an output of 1 x rows x columns, but has {shape}")
+        one: Array = output[0]
+        return one
 
 
 def letterboxed(picture: NDArray[Any], *, size: int) -> NDArray[np.float32]:
@@ -84,24 +106,11 @@ def workers() -> int:
     return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
-def _session(content: bytes, source: str) -> Any:  # noqa: ANN401
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = THREADS
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = [name for name in PROVIDERS if name in onnxruntime.get_available_providers()]
-    failures = onnxruntime.capi.onnxruntime_pybind11_state
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=providers)
-    except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.InvalidArgument,
-            failures.NotImplemented, failures.RuntimeException) as error:  # fmt: skip
-        raise RegistryError(f"{source}: must be a model that ONNX Runtime can load, but {error}") from None
-
-
 def _names(metadata: Mapping[str, str], source: str) -> dict[int, str]:
     try:
         found = ast.literal_eval(metadata.get("names", "{}"))
         return {int(number): str(name) for number, name in found.items()}
-    except (ValueError, SyntaxError, AttributeError):
+    except (ValueError, SyntaxError, AttributeError, TypeError, RecursionError, MemoryError):
         raise RegistryError(
             f"{source}: must contain its class names, but contains {metadata['names'][:100]!r}"
         ) from None

@@ -1,91 +1,42 @@
-"""The HTTP service of one registry version: /predict, /model, /health and a page at / that draws the boxes.
+"""The HTTP service of a registry version: /predict, /health, /ready, /model, /metrics, and a page that draws boxes.
 
-The version is read once at start: the bytes whose SHA-256 was checked are the bytes that serve, even if a file
-changes later. A damaged or foreign file is not loaded.
+Where an alias is served, another version takes its place when the alias moves (`follower`).
 """
 
-import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import resources
-from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
+from automl.apps.serve import multipart
 from automl.apps.serve.bodies import Bodies
-from automl.apps.serve.detector import Detector
+from automl.apps.serve.follower import Serving
 from automl.apps.serve.hosts import Guarded, Hosts
 from automl.apps.serve.images import Limits
+from automl.apps.serve.metrics import Metrics, Observed
 from automl.apps.serve.refusal import RequestError
-from automl.apps.serve.thresholds import Thresholds, from_query, recorded
-from automl.apps.serve.work import Detections
-from automl.storage import alias_history
-from automl.storage.layout import EVALUATION, ONNX
-from automl.storage.registry import Registry
-from automl.study.errors import RegistryError
+from automl.apps.serve.thresholds import from_query
+from automl.apps.serve.version import Served
+from automl.apps.serve.work import Detections, Picture
+
+MORE_HEADERS: Final = {408: {"connection": "close"}, 503: {"retry-after": "1"}}
+"""Response headers by status code: the connection of a client that stopped in the middle of a body is closed."""
+POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob:; connect-src 'self'"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A version, loaded and warmed up."""
-
-    name: str
-    number: int
-    path: Path
-    manifest: dict[str, Any]
-    detector: Detector
-    thresholds: Thresholds
-    overrides: tuple[str, ...] = ()
-    """When, by whom and why the version was promoted although its gates refused it."""
-
-
-def load(registry: Registry, version: int | str) -> Served:
-    """Read a version, check every byte, and run its model once.
-
-    Raises:
-        RegistryError: the version does not exist, a file of it was changed, or it cannot be served.
-    """
-    folder = registry.path(version)
-    number = int(folder.name)
-    if problems := registry.verify(number):
-        raise RegistryError("\n".join(problems))
-    manifest = registry.manifest(number)
-    content = _verified(folder / ONNX, manifest)
-    if content is None:
-        raise RegistryError(f"{folder}: must contain {ONNX}, the file that is served, but does not")
-    thresholds = recorded(_verified(folder / EVALUATION, manifest), folder / EVALUATION)
-    detector = Detector(content, source=str(folder / ONNX))
-    _, moves = registry.records()
-    overrides = tuple(map(alias_history.override_text, alias_history.overrides(moves).get(number, ())))
-    return Served(registry.name, number, folder / ONNX, manifest, detector, thresholds, overrides)
-
-
-def _verified(path: Path, manifest: dict[str, Any]) -> bytes | None:
-    """Return the bytes of a file if their SHA-256 is the manifest's; None for a file that the manifest does not list.
-
-    Raises:
-        RegistryError: the file was removed or changed since the version was verified.
-    """
-    listed = manifest["files"].get(path.name)
-    if listed is None:
-        return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RegistryError(f"{path}: must be readable, but {error.strerror}; restore it") from None
-    if (found := hashlib.sha256(content).hexdigest()) != listed:
-        raise RegistryError(f"{path}: SHA-256 must be {listed}, but is {found}; it was changed while it was read")
-    return content
-
-
-def app(served: Served, hosts: Hosts | None = None, limits: Limits | None = None) -> FastAPI:
-    """Return the service for one version of a model."""
-    title = f"{served.name} version {served.number}"
-    service = FastAPI(title=title, docs_url=None, redoc_url=None)  # their pages load scripts from other hosts
+def app(serving: Serving, hosts: Hosts | None = None, limits: Limits | None = None) -> FastAPI:
+    """Return the service of a version, or of an alias."""
+    service = FastAPI(title=serving.current.name, docs_url=None, redoc_url=None)  # they load scripts of other hosts
+    metrics = Metrics(serving)
     service.add_middleware(Guarded, hosts=hosts or Hosts())
-    bodies, detections = Bodies(), Detections(served.detector, limits or Limits())
+    service.add_middleware(Observed, serving=serving, metrics=metrics)
     page = resources.files("automl.apps.serve").joinpath("page.html").read_text(encoding="utf-8")
 
     @service.exception_handler(RequestError)
@@ -100,27 +51,69 @@ def app(served: Served, hosts: Hosts | None = None, limits: Limits | None = None
     async def health() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
+    @service.get("/ready")
+    async def ready(request: Request) -> JSONResponse:
+        return JSONResponse(readiness(serving, request.state.served))
+
     @service.get("/model")
-    async def model_card() -> JSONResponse:
-        return JSONResponse(
-            {**served.manifest, "served": ONNX, "thresholds": asdict(served.thresholds), "overrides": served.overrides}
-        )
+    async def model_card(request: Request) -> JSONResponse:
+        return JSONResponse(card(request.state.served))
 
-    @service.post("/predict")
-    async def predict(request: Request) -> JSONResponse:
-        wanted = from_query(request.query_params.multi_items(), served.thresholds)
-        try:
-            async with bodies.read(request.stream()) as content:
-                found = await detections.found(content, wanted)
-        except ClientDisconnect:
-            return JSONResponse({"detail": "the client disconnected"}, status_code=400)
-        return JSONResponse({"model": served.name, "version": served.number, **found})
+    @service.get("/metrics")
+    async def scraped() -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
+    _add_predict(service, Detections(limits or Limits()), metrics)
     return service
 
 
-MORE_HEADERS: Final = {408: {"connection": "close"}, 503: {"retry-after": "1"}}
-"""Response headers by status code: the connection of a client that stopped in the middle of a body is closed."""
-POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob:; connect-src 'self'"
-)
+def readiness(serving: Serving, served: Served) -> dict[str, Any]:
+    """Return that a version serves, which alias it follows, and why a later version does not serve."""
+    failure = serving.failure
+    return {
+        "ready": True, "model": served.name, "version": served.number, "alias": serving.alias or None,
+        "refused": failure.to_dict() if failure else None,
+    }  # fmt: skip
+
+
+def card(served: Served) -> dict[str, Any]:
+    """Return what a client needs to know about a version: its manifest, file, classes, thresholds and input."""
+    detector = served.detector
+    return {
+        **served.manifest, "served": served.path.name, "sha256": served.sha256, "provider": detector.provider,
+        "imgsz": detector.size, "classes": {str(number): name for number, name in detector.names.items()},
+        "thresholds": asdict(served.thresholds), "overrides": served.overrides,
+    }  # fmt: skip
+
+
+def _add_predict(service: FastAPI, detections: Detections, metrics: Metrics) -> None:
+    bodies = Bodies()
+
+    @service.post("/predict")
+    async def predict(request: Request) -> JSONResponse:
+        served: Served = request.state.served
+        wanted = from_query(request.query_params.multi_items(), served.thresholds)
+        boundary = multipart.boundary(request.headers.get("content-type", ""))
+        try:
+            async with bodies.read(request.stream()) as content:
+                pictures = [Picture("", lambda: content)] if boundary is None else _pictures(content, boundary)
+                found = await detections.found(pictures, served.detector, wanted)
+        except ClientDisconnect:
+            return JSONResponse({"detail": "the client disconnected"}, status_code=400)
+        metrics.images.inc(len(found))
+        return JSONResponse({"model": served.name, "version": served.number, **_answer(pictures, found, boundary)})
+
+
+def _pictures(content: bytearray, boundary: bytes) -> list[Picture]:
+    """Return the images of a multipart body; each is copied in the thread that decodes it, no sooner."""
+    return [
+        Picture(file.name or "without a name", lambda file=file: content[file.start : file.end])  # type: ignore[misc]
+        for file in multipart.files(content, boundary)
+    ]
+
+
+def _answer(pictures: list[Picture], found: list[dict[str, Any]], boundary: bytes | None) -> Mapping[str, Any]:
+    """Return the boxes of the only image of a plain body, or of each image of a multipart body."""
+    if boundary is None:
+        return found[0]
+    return {"images": [{"file": one.name, **boxes} for one, boxes in zip(pictures, found, strict=True)]}

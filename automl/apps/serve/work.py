@@ -2,8 +2,10 @@
 
 import asyncio
 import ctypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -13,6 +15,7 @@ from automl.apps.serve.detector import Detector, workers
 from automl.apps.serve.images import LargeImageError, Limits, decode
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import Thresholds
+from automl.study.text import one_line
 
 SMALL_BYTES: Final = 16_000_000
 """Images whose decoding takes more wait for each other's memory; 16 MB are 2,666,666 pixels, more than Full HD."""
@@ -20,6 +23,8 @@ MAX_WAITING: Final = 64
 """Maximum requests that run or wait for their turn; each has a body in memory."""
 WAIT_SECONDS: Final = 30.0
 """Timeout of a request from its complete body to its answer."""
+LONGEST_NAME: Final = 80
+"""Letters of a file's name in a message."""
 BUSY: Final = "the server is busy; try again"
 
 
@@ -54,45 +59,72 @@ class Memory:
             self._freed.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded image of a request, and its name for a message; "" for the only one."""
+
+    name: str
+    read: Callable[[], bytes | bytearray]
+    """Returns its bytes, which decoding may change; called in the thread that decodes them."""
+
+
 class Detections:
     """Thread pool for decoding and detection."""
 
-    def __init__(self, detector: Detector, limits: Limits) -> None:
-        self._detector, self._limits = detector, limits
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._running, self._large = CapacityLimiter(workers()), Memory(limits.memory)
         self._waiting = 0
 
-    async def found(self, content: bytes | bytearray, wanted: Thresholds) -> dict[str, Any]:
-        """Return width, height and boxes of an encoded image.
+    async def found(self, pictures: Sequence[Picture], detector: Detector, wanted: Thresholds) -> list[dict[str, Any]]:
+        """Return width, height and boxes of each image, by one detector.
 
         Raises:
-            RequestError: it is no supported image (400), too large (413), or its turn did not come (503).
+            RequestError: one is no supported image (400), too large (413), or its turn did not come (503).
         """
-        if self._waiting >= MAX_WAITING:
+        if self._waiting + len(pictures) > MAX_WAITING:
             raise RequestError(503, BUSY)
-        self._waiting += 1
+        self._waiting += len(pictures)
         try:
             with anyio.fail_after(WAIT_SECONDS):
-                return await self._admitted(content, wanted)
+                answers = await asyncio.gather(*(self._answer(picture, detector, wanted) for picture in pictures))
         except TimeoutError:
             raise RequestError(503, BUSY) from None
         finally:
-            self._waiting -= 1
+            self._waiting -= len(pictures)
+        for at, (picture, answer) in enumerate(zip(pictures, answers, strict=True), start=1):
+            if isinstance(answer, RequestError):
+                raise RequestError(answer.code, f"{_label(picture, at)}{answer.law}")
+        return [answer for answer in answers if not isinstance(answer, RequestError)]
 
-    async def _admitted(self, content: bytes | bytearray, wanted: Thresholds) -> dict[str, Any]:
+    async def _answer(self, picture: Picture, detector: Detector, wanted: Thresholds) -> dict[str, Any] | RequestError:
+        """Return the boxes, or why there are none: one image must not end the tasks of the others half done."""
         try:
-            return await self._run(content, wanted, SMALL_BYTES)
+            return await self._admitted(picture, detector, wanted)
+        except RequestError as error:
+            return error
+
+    async def _admitted(self, picture: Picture, detector: Detector, wanted: Thresholds) -> dict[str, Any]:
+        try:
+            return await self._run(picture, detector, wanted, most=SMALL_BYTES)
         except LargeImageError as large:
             memory = large.memory
         async with self._large.taken(memory):
-            return await self._run(content, wanted, None)
+            return await self._run(picture, detector, wanted, most=None)
 
-    async def _run(self, content: bytes | bytearray, wanted: Thresholds, most: int | None) -> dict[str, Any]:
-        return await to_thread.run_sync(self._found, content, wanted, most, limiter=self._running)
+    async def _run(
+        self, picture: Picture, detector: Detector, wanted: Thresholds, *, most: int | None
+    ) -> dict[str, Any]:
+        work = partial(self._found, picture, detector, wanted, most=most)
+        return await to_thread.run_sync(work, limiter=self._running)
 
-    def _found(self, content: bytes | bytearray, wanted: Thresholds, most: int | None) -> dict[str, Any]:
+    def _found(self, picture: Picture, detector: Detector, wanted: Thresholds, *, most: int | None) -> dict[str, Any]:
         if most is None:  # a large image: its memory comes beside what bodies and images before it left in the heap
             release_memory()
-        picture = decode(content, self._limits, most=most)
-        height, width = picture.shape[:2]
-        return {"width": width, "height": height, "boxes": self._detector.detect(picture, wanted)}
+        pixels = decode(picture.read(), self._limits, most=most)
+        height, width = pixels.shape[:2]
+        return {"width": width, "height": height, "boxes": detector.detect(pixels, wanted)}
+
+
+def _label(picture: Picture, at: int) -> str:
+    return f"image {at} ({one_line(picture.name)[:LONGEST_NAME]}): " if picture.name else ""

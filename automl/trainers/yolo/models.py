@@ -35,7 +35,7 @@ EXPORTS: Final[Mapping[str, str]] = {
     ".safetensors": "tensors without a model",
 }  # fmt: skip
 OTHER_NAMES: Final = {"-world": "YOLO-World", "yoloe": "YOLOE"}
-ONLY: Final = "only detection models with a YOLO head are supported"
+ONLY: Final = "only detection models with a YOLO head are supported; pass one, such as yolo11n.pt or yolo11n.yaml"
 
 
 def model_mistake(path: Path) -> str:
@@ -116,7 +116,7 @@ def _description_mistake(path: Path, *, shown: str = "") -> str:
         return _file_name_mistake(path)
     if head in OTHER_HEADS:
         return f"must describe a detector, but {name} is a model for {OTHER_HEADS[head]} (its head is {head}); {ONLY}"
-    return f"must end in one of {sorted(TRAINABLE)}, but the last module of {name} is {head!r}"
+    return f"must end in one of {sorted(TRAINABLE)}, but the last module of {name} is {head!r}; {ONLY}"
 
 
 def _file_name_mistake(path: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import DEFAULT_CFG
 
+from automl.storage import streams
 from automl.storage.epoch_details import EpochDetails
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
@@ -96,6 +97,7 @@ def _hooks_of(scratch: str) -> Hooks:
     order = json.loads(os.environ.get(ORDER, "{}"))
     if not order or order["scratch"] != scratch:
         raise TrialError(f"{scratch}: must be the folder of a training that `automl.trainers.yolo.train` started")
+    streams.clean_prints()
     ultralytics()  # disables network access in this process too
     state = Path(order["state"]) if order["state"] else None
     return Hooks.of(Job.from_dict(order["job"]), Path(scratch), state=state, on_epoch=_no_report)

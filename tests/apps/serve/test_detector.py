@@ -10,12 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from automl.apps.serve.backend import OnnxRuntime
 from automl.apps.serve.detector import Detector, letterboxed
 from automl.apps.serve.images import decode
 from automl.apps.serve.thresholds import Thresholds
 from automl.study.errors import RegistryError
 from automl.study.yaml_io import dump_yaml
 from automl.trainers import yolo
+from tests import detectors
 from tests.conftest import job_at
 
 SIZE = 160
@@ -130,7 +132,7 @@ def ours(detector: Detector, path: Path, wanted: Thresholds) -> NDArray[np.float
 
 @pytest.mark.yolo
 def test_the_boxes_are_those_of_the_vendors_predictor(model: Path, tmp_path: Path) -> None:
-    predictor, detector = yolo.load(model), Detector(model.read_bytes(), source="model.onnx")
+    predictor, detector = yolo.load(model), Detector(OnnxRuntime(model.read_bytes(), source="model.onnx"))
     paths = {name: save(_folder(tmp_path, name)) for name, save in KINDS.items()}
     for height, width in ((160, 160), (90, 320), (641, 111), (1, 50), (33, 32), (479, 640), (1000, 1500)):
         paths[f"{width} x {height}"] = _folder(tmp_path, f"{width} x {height}") / "image.png"
@@ -160,7 +162,25 @@ def test_a_letterbox_is_centred_on_grey() -> None:
     assert np.all(white[:, :8] == np.float32(114) / np.float32(255))
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", bytes(100)])
-def test_bytes_that_are_no_model_are_told(content: bytes) -> None:
-    with pytest.raises(RegistryError, match=r"model\.onnx: must be a model that ONNX Runtime can load, but"):
-        Detector(content, source="model.onnx")
+def loaded(folder: Path, **how: Any) -> Detector:
+    return Detector(OnnxRuntime(detectors.saved(folder / "model.onnx", **how).read_bytes(), source="model.onnx"))
+
+
+def test_a_model_is_run_when_it_is_loaded(tmp_path: Path) -> None:
+    detector = loaded(tmp_path)
+    assert (detector.size, detector.names, detector.provider) == (64, {0: "a", 1: "b", 2: "c"}, "CPUExecutionProvider")
+
+
+@pytest.mark.parametrize(
+    ("how", "law"),
+    [
+        ({"scale": float("nan")}, "must have finite outputs, but some are NaN or infinite"),
+        ({"scale": float("inf")}, "must have finite outputs, but some are NaN or infinite"),
+        ({"rows": 8}, "must have an output of 7 x anchors, but has 8 x 64"),
+        ({"batch": 2}, r"must have an input of 1 x 3 x height x width, but has \[2, 3, 64, 64\]"),
+        ({"end2end": True}, "must have an output of boxes x 6, but has 7 x 64"),
+    ],
+)
+def test_a_model_that_does_not_answer_like_a_detector_is_refused(tmp_path: Path, how: dict[str, Any], law: str) -> None:
+    with pytest.raises(RegistryError, match=law):
+        loaded(tmp_path, **how)

@@ -4,20 +4,20 @@ import resource
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from automl.apps.serve import bodies, service
+from automl.apps.serve import bodies, service, version
+from automl.apps.serve.follower import Serving
 from automl.apps.serve.images import Limits
 from automl.apps.serve.thresholds import Thresholds
 from automl.storage.registry import Registry
-from automl.study.errors import RegistryError
 from automl.trainers import yolo
 from tests.builders import written
 
@@ -30,15 +30,22 @@ def picture(height: int = 20, width: int = 30, kind: str = ".png") -> bytes:
     return content.tobytes()
 
 
+class Loaded(NamedTuple):
+    """Stands in for a backend."""
+
+    source: str
+    content: bytes
+
+
 class FakeDetector:
     """Stands in for the ONNX session; one sure box and one that is not."""
 
     provider, size = "CPUExecutionProvider", 32
+    names: ClassVar[dict[int, str]] = {0: "hole"}
     loaded: ClassVar[list[bytes]] = []
 
-    def __init__(self, content: bytes, *, source: str) -> None:
-        self.loaded.append(content)
-        self.source = source
+    def __init__(self, backend: Loaded) -> None:
+        self.loaded.append(backend.content)
 
     def detect(self, found: np.ndarray[Any, Any], wanted: Thresholds) -> list[dict[str, Any]]:
         assert (found.dtype, found.ndim) == (np.uint8, 3)
@@ -47,7 +54,8 @@ class FakeDetector:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeDetector]:
-    monkeypatch.setattr(service, "Detector", FakeDetector)
+    monkeypatch.setattr(version, "opened", lambda folder, read: Loaded(str(folder / "model.onnx"), read("model.onnx")))
+    monkeypatch.setattr(version, "Detector", FakeDetector)
     FakeDetector.loaded.clear()
     return FakeDetector
 
@@ -63,7 +71,7 @@ def registry(tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def client(registry: Registry, fake: type[FakeDetector]) -> Iterator[TestClient]:
-    with TestClient(service.app(service.load(registry, "champion")), base_url=HERE) as opened:
+    with TestClient(service.app(Serving(version.load(registry, "champion"))), base_url=HERE) as opened:
         assert len(fake.loaded) == 1
         yield opened
 
@@ -74,9 +82,75 @@ def test_the_onnx_file_is_what_is_served(client: TestClient, fake: type[FakeDete
 
 
 def test_the_model_card_names_the_version_and_its_files(client: TestClient, registry: Registry) -> None:
+    manifest = registry.manifest(1)
     assert client.get("/model").json() == {
-        **registry.manifest(1), "served": "model.onnx", "thresholds": asdict(Thresholds()), "overrides": []
+        **manifest, "served": "model.onnx", "sha256": manifest["files"]["model.onnx"], "classes": {"0": "hole"},
+        "imgsz": 32, "provider": "CPUExecutionProvider", "thresholds": asdict(Thresholds()), "overrides": [],
     }  # fmt: skip
+
+
+def test_a_service_that_answers_is_ready(client: TestClient) -> None:
+    assert client.get("/ready").json() == {
+        "ready": True, "model": "boards", "version": 1, "alias": None, "refused": None
+    }  # fmt: skip
+
+
+def test_a_batch_is_answered_in_its_order(client: TestClient) -> None:
+    files = [("image", (f"{width}.png", picture(width=width))) for width in (10, 20, 30)]
+    answer = client.post("/predict", files=files)
+    assert answer.status_code == 200
+    assert answer.json() == {"model": "boards", "version": 1, "images": [
+        {"file": f"{width}.png", "width": width, "height": 20, "boxes": [BOX]} for width in (10, 20, 30)
+    ]}  # fmt: skip
+
+
+def test_an_image_of_a_batch_that_is_none_is_named(client: TestClient) -> None:
+    answer = client.post("/predict", files=[("image", ("a.png", picture())), ("image", ("b\n.png", b"rubbish"))])
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("image 2 (b")
+    assert "\n" not in answer.json()["detail"]
+
+
+def test_a_batch_of_too_many_images_is_refused(client: TestClient) -> None:
+    answer = client.post("/predict", files=[("image", ("a.png", picture()))] * 33)
+    assert (answer.status_code, "at most 32 images" in answer.json()["detail"]) == (413, True)
+
+
+def test_every_answer_names_its_version(client: TestClient) -> None:
+    for path in ("/", "/health", "/ready", "/model", "/metrics", "/nothing"):
+        assert client.get(path).headers["model-version"] == "1"
+    assert client.post("/predict", content=b"rubbish").headers["model-version"] == "1"
+
+
+def test_a_request_keeps_the_version_with_which_it_began(registry: Registry, fake: type[FakeDetector]) -> None:
+    registry.publish({"model.onnx": written(registry.folder, "next.onnx", "next")}, {})
+    held = Serving(version.load(registry, 1), registry=registry, alias="champion")
+
+    class Slow(FakeDetector):
+        def detect(self, found: np.ndarray[Any, Any], wanted: Thresholds) -> list[dict[str, Any]]:
+            registry.promote(2, why="better")
+            held.poll()
+            return super().detect(found, wanted)
+
+    held.current = replace(held.current, detector=Slow(Loaded("", b"")))  # type: ignore[arg-type]
+    with TestClient(service.app(held), base_url=HERE) as opened:
+        first, second = (opened.post("/predict", content=picture()) for _ in range(2))
+    assert [answer.json()["version"] for answer in (first, second)] == [1, 2]
+    assert [answer.headers["model-version"] for answer in (first, second)] == ["1", "2"]
+    assert fake.loaded == [b"model.onnx", b"", b"next"]
+
+
+def test_a_refused_version_is_shown_and_the_service_stays_ready(registry: Registry, fake: type[FakeDetector]) -> None:
+    held = Serving(version.load(registry, 1), registry=registry, alias="champion")
+    (registry.folder / "aliases.json").write_text("{")
+    held.poll()
+    with TestClient(service.app(held), base_url=HERE) as opened:
+        answer = opened.get("/ready")
+        metrics = opened.get("/metrics").text
+    assert (answer.status_code, answer.json()["ready"], answer.json()["alias"]) == (200, True, "champion")
+    assert answer.json()["refused"]["error"].startswith("aliases.json: must be readable JSON")
+    assert "automl_alias_not_followed 1.0" in metrics
+    assert len(fake.loaded) == 1
 
 
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp", ".webp", ".tiff"])
@@ -144,7 +218,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(
 def test_a_picture_of_too_many_pixels_is_refused(
     registry: Registry, fake: type[FakeDetector], most: int, code: int
 ) -> None:
-    held = service.load(registry, 1)
+    held = Serving(version.load(registry, 1))
     with TestClient(service.app(held, limits=Limits(most)), base_url=HERE) as opened:
         assert opened.post("/predict", content=picture()).status_code == code
     assert len(fake.loaded) == 1
@@ -170,21 +244,6 @@ def test_other_sites_are_not_answered(client: TestClient, headers: dict[str, str
 
 def test_a_page_of_another_site_cannot_read_the_model(client: TestClient) -> None:
     assert client.get("/model", headers={"host": "evil.example"}).status_code == 421
-
-
-def test_the_record_is_read_as_it_was_verified(
-    registry: Registry, fake: type[FakeDetector], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = registry.path(1) / "model.onnx"
-    path.chmod(0o644)
-    path.write_bytes(b"swapped")
-    monkeypatch.setattr(Registry, "verify", lambda _registry, _number: [])  # verified just before the swap
-    with pytest.raises(RegistryError, match=r"model\.onnx: SHA-256 must be .* it was changed while it was read"):
-        service.load(registry, 1)
-    path.unlink()
-    with pytest.raises(RegistryError, match=r"model\.onnx: must be readable, but No such file"):
-        service.load(registry, 1)
-    assert fake.loaded == []
 
 
 def promising(width: int, height: int) -> bytes:
@@ -213,33 +272,6 @@ def test_a_picture_whose_content_is_cut_is_no_crash(client: TestClient) -> None:
 )
 def test_what_is_not_there_is_told(client: TestClient, path: str, method: str, code: int) -> None:
     assert getattr(client, method)(path).status_code == code
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "best.pt", "promotion.json"])
-def test_a_damaged_version_is_not_loaded(registry: Registry, fake: type[FakeDetector], name: str) -> None:
-    path = registry.path(1) / name
-    path.chmod(0o644)
-    path.write_text("damaged")
-    with pytest.raises(RegistryError, match=rf"versions/0001/{name}: SHA-256 must be [0-9a-f]{{64}}, but is "):
-        service.load(registry, 1)
-    assert fake.loaded == []
-
-
-def test_a_version_without_an_onnx_file_is_not_served(tmp_path: Path, fake: type[FakeDetector]) -> None:
-    held = Registry(tmp_path / "models", "boards")
-    held.publish({"best.pt": written(tmp_path, "best.pt", "x")}, {})
-    with pytest.raises(RegistryError, match=r"versions/0001: must contain model.onnx, the file that is served"):
-        service.load(held, 1)
-    assert fake.loaded == []
-
-
-@pytest.mark.parametrize("version", [2, "previous"])
-def test_a_version_that_is_not_there_is_not_served(
-    registry: Registry, fake: type[FakeDetector], version: int | str
-) -> None:
-    with pytest.raises(RegistryError, match=rf"must contain {version!r}, but has"):
-        service.load(registry, version)
-    assert fake.loaded == []
 
 
 @pytest.mark.yolo

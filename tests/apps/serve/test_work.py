@@ -14,7 +14,7 @@ from automl.apps.serve.detector import workers
 from automl.apps.serve.images import Limits
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import Thresholds
-from automl.apps.serve.work import Detections, Memory
+from automl.apps.serve.work import Detections, Memory, Picture
 
 PICTURE = cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes()
 
@@ -37,9 +37,11 @@ class Counting:
 
 def answers(detector: Any, count: int, limits: Limits | None = None) -> list[object]:
     async def asked() -> list[object]:
-        found = Detections(detector, limits or Limits())
-        requests = (found.found(PICTURE, Thresholds()) for _ in range(count))
-        return list(await asyncio.gather(*requests, return_exceptions=True))
+        found = Detections(limits or Limits())
+        one = [Picture("", lambda: PICTURE)]
+        requests = (found.found(one, detector, Thresholds()) for _ in range(count))
+        results = await asyncio.gather(*requests, return_exceptions=True)
+        return [result[0] if isinstance(result, list) else result for result in results]
 
     return asyncio.run(asked())
 
@@ -69,6 +71,31 @@ def test_no_request_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "WAIT_SECONDS", 0.05)
     found = answers(Counting(0.2), 3)
     assert [error.code for error in found if isinstance(error, RequestError)].count(503) >= 2
+
+
+def batch(*contents: bytes) -> list[dict[str, Any]]:
+    async def asked() -> list[dict[str, Any]]:
+        pictures = [Picture(f"{at}.png", lambda content=content: content) for at, content in enumerate(contents)]  # type: ignore[misc]
+        detector: Any = Counting()
+        return await Detections(Limits()).found(pictures, detector, Thresholds())
+
+    return asyncio.run(asked())
+
+
+def test_a_batch_is_answered_in_its_order() -> None:
+    contents = [cv2.imencode(".png", np.zeros((20, width, 3), np.uint8))[1].tobytes() for width in range(30, 40)]
+    assert [one["width"] for one in batch(*contents)] == list(range(30, 40))
+
+
+def test_an_image_of_a_batch_that_is_none_is_named() -> None:
+    with pytest.raises(RequestError, match=r"image 2 \(1\.png\): the body must be an image"):
+        batch(PICTURE, b"rubbish", PICTURE)
+
+
+def test_a_batch_that_does_not_fit_is_refused_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "MAX_WAITING", 2)
+    with pytest.raises(RequestError, match=work.BUSY):
+        batch(PICTURE, PICTURE, PICTURE)
 
 
 def test_memory_is_taken_in_order_and_one_is_always_admitted() -> None:

@@ -1,0 +1,123 @@
+"""Pictures of a source: each file once and whole, each frame of a video, the newest frame of a stream."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from automl.apps.serve.images import Limits
+from automl.apps.watch.address import Address
+from automl.apps.watch.frames import Frame, Stream, of_folder, of_video
+from tests.apps.predict.test_run import image, video
+from tests.builders import written
+from tests.rtsp_camera import camera
+
+
+class Looks:
+    """Actions between the looks at a folder, instead of waiting; then the end."""
+
+    class End(Exception):  # noqa: N818
+        """No more looks."""
+
+    def __init__(self, *actions: object) -> None:
+        self.actions = iter(actions)
+
+    def __call__(self, _seconds: float) -> None:
+        action = next(self.actions, self.End)
+        if action is self.End:
+            raise self.End
+        if callable(action):
+            action()
+
+
+def places(frames: Iterator[Frame]) -> list[str]:
+    found: list[str] = []
+    with suppress(Looks.End):
+        found.extend(f"{frame.place['file']}{': ' + frame.error if frame.error else ''}" for frame in frames)
+    return found
+
+
+def test_each_image_of_a_folder_is_read_once_and_again_when_it_is_replaced(tmp_path: Path) -> None:
+    image(tmp_path / "a.png")
+    written(tmp_path, "notes.txt", "x")
+    looks = Looks(
+        None, None, lambda: image(tmp_path / "b.png"), None, None, lambda: image(tmp_path / "a.png", (1, 1)), None,
+        None, (tmp_path / "b.png").unlink, None,
+    )  # fmt: skip
+    assert places(of_folder(tmp_path, Limits(), sleep=looks)) == ["a.png", "b.png", "a.png"]
+
+
+def test_a_file_that_grows_is_not_read(tmp_path: Path) -> None:
+    content = cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes()
+    path = tmp_path / "a.png"
+
+    def grow(size: int) -> None:
+        path.write_bytes(content[:size])
+
+    looks = Looks(*(lambda size=size: grow(size) for size in (10, 20, len(content))), None, None)
+    assert places(of_folder(tmp_path, Limits(), sleep=looks)) == ["a.png"]
+
+
+def test_rubbish_and_a_folder_that_is_away_end_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "in"
+    written(folder, "a.png", "rubbish")
+    away = tmp_path / "away"
+    looks = Looks(
+        None, None, lambda: folder.rename(away), None, lambda: away.rename(folder), lambda: image(folder / "b.png"),
+        None, None,
+    )  # fmt: skip
+    found = places(of_folder(folder, Limits(), sleep=looks))
+    assert found[0] == "a.png: the body must be an image (JPEG, PNG, BMP, TIFF or WebP)"
+    assert found[-1] == "b.png"
+    assert "in: must be readable, but No such file" in caplog.text
+
+
+def test_every_frame_of_a_video_is_read_then_the_end(tmp_path: Path) -> None:
+    frames = list(of_video(video(tmp_path / "clip.avi")))
+    assert [frame.place["frame"] for frame in frames] == list(range(10))
+    assert [frame.error for frame in of_video(written(tmp_path, "x.avi", "rubbish"))] == [
+        "must be a video that OpenCV can read"
+    ]
+
+
+@pytest.mark.slow
+def test_the_newest_frame_of_a_stream_is_read_and_a_lost_connection_made_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+    with camera(login="admin:secret", seconds=0.01) as source:
+        address = Address(f"rtsp://admin:secret@127.0.0.1:{source.port}/live")
+        with Stream(address, first_pause=0.1).reading() as frames:
+            first = next(frames)
+            assert first.picture is not None
+            assert first.picture.shape == (64, 64, 3)
+            time.sleep(0.5)  # work that takes longer than a frame
+            late = next(frames)
+            assert late.skipped > 5
+            assert late.place["frame"] == first.place["frame"] + late.skipped + 1
+            source.cut.set()
+            while source.connections < 2:
+                assert next(frames).picture is not None
+            assert next(frames).picture is not None
+    assert "connected, frames of 64 x 64 pixels" in caplog.text
+    assert "must send frames, but does not; connects again in 0.1 s" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.slow
+def test_a_refused_login_is_tried_again_and_never_shown(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with camera(login="admin:other", seconds=0.01) as source:
+        address = Address(f"rtsp://admin:secret@127.0.0.1:{source.port}/live")
+        with Stream(address, first_pause=0.05).reading():
+            time.sleep(0.5)
+        assert source.connections == 0
+    assert "connects again in 0.1 s" in caplog.text
+    assert "secret" not in caplog.text + "".join(capfd.readouterr())

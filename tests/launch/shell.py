@@ -1,0 +1,97 @@
+"""Runs the scripts of launch/ in a home of their own, with a stand-in for `ray` that says how it was called."""
+
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TREE = Path(__file__).resolve().parents[2]
+
+STAND_IN = """#!{python}
+import json, os, pathlib, signal, socket, sys
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+kept = {{name: value for name, value in os.environ.items() if name.startswith(("RAY_", "AUTOML_"))}}
+pathlib.Path({told!r}).write_text(json.dumps({{"arguments": sys.argv[1:], "environment": kept, "pid": os.getpid()}}))
+if sys.argv[1] == "start":
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--dashboard-port") + 1])))
+    print("Ray runtime started.", flush=True)
+    signal.pause()
+"""
+
+
+class Shell:
+    """Runs the scripts in a home and with a `ray` of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.told = folder / "home", folder / "told.json"
+        commands = folder / "bin"
+        for made in (self.home, commands):
+            made.mkdir()
+        self.stand_in = commands / "ray"
+        self.stand_in.write_text(STAND_IN.format(python=sys.executable, told=str(self.told)))
+        self.stand_in.chmod(0o755)
+        places = (commands, Path(sys.executable).parent, os.environ["PATH"])
+        self.environment = {"HOME": str(self.home), "PATH": os.pathsep.join(map(str, places))}
+
+    def use_real_ray(self) -> None:
+        self.stand_in.unlink()
+
+    @property
+    def token(self) -> Path:
+        return self.home / ".ray" / "auth_token"
+
+    def start(self, script: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["bash", TREE / "launch" / script, *arguments],
+            env=self.environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Return the exit status and what was said on standard error."""
+        process = self.start(script, *arguments, **variables)
+        _, said = process.communicate(timeout=300)
+        return process.returncode, said
+
+    def call(self) -> dict[str, Any]:
+        """Return how the stand-in was called."""
+        called: dict[str, Any] = json.loads(self.told.read_text())
+        return called
+
+
+def free_ports() -> dict[str, str]:
+    names = ("AUTOML_RAY_PORT", "AUTOML_DASHBOARD_PORT", "AUTOML_CLIENT_PORT")
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in names]
+    ports = {name: str(listener.getsockname()[1]) for name, listener in zip(names, listeners, strict=True)}
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def lines_until(process: subprocess.Popen[str], last: str) -> list[str]:
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line.strip())
+        if line.strip().startswith(last):
+            break
+    return lines
+
+
+class Jobs(http.server.BaseHTTPRequestHandler):
+    """Answers as a head does whose token is `given`, and whose jobs ended with status 75."""
+
+    def do_GET(self) -> None:
+        known = self.headers["Authorization"] == "Bearer given"
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b'{"driver_exit_code": 75}')
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
