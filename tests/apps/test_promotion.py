@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 import automl
 from automl.apps.cli import app
 from automl.apps.serve import __main__ as process
-from automl.apps.serve import service
-from automl.apps.serve.thresholds import Thresholds
+from automl.apps.serve.follower import opened
 from automl.storage.journal import Journal
 from automl.storage.registry import Registry
+from tests import detectors
 from tests.builders import METRIC, written
 from tests.past_studies import past
 from tests.tracking.card.test_page import VERDICT
@@ -98,27 +98,13 @@ def test_the_command_line_takes_one_of_the_two_reasons(registry: automl.Registry
     assert run("--override", "needed") == (0, "champion of boards: version 2\n")
 
 
-class FakeDetector:
-    """A model that is never run."""
-
-    provider, size = "CPUExecutionProvider", 32
-
-    def __init__(self, _content: bytes, *, source: str) -> None:
-        self.source = source
-
-
-def test_a_server_says_at_its_start_that_the_gates_were_overridden(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "Detector", FakeDetector)
+def test_a_server_says_at_its_start_that_the_gates_were_overridden(tmp_path: Path) -> None:
     held = Registry(tmp_path / "models", "boards")
-    held.publish({"model.onnx": written(tmp_path, "model.onnx", "graph")}, {"promotion.json": REFUSED})
+    held.publish({"model.onnx": detectors.saved(tmp_path / "model.onnx")}, {"promotion.json": REFUSED})
     automl.Registry(held.folder).promote(1, override="the line\nstands still")
-    served = service.load(held, "champion")
-    told = process.startup_message(served, "127.0.0.1", 8000).splitlines()
+    told = process.startup_message(opened(held.folder, "champion"), "127.0.0.1", 8000).splitlines()
     assert told[-1].startswith("  OVERRIDE  its gates refused it; promoted 20")
     assert told[-1].endswith(f"the line\\nstands still (refused by: {LOSS})")
-    assert served.thresholds == Thresholds()
 
 
 def test_the_status_of_the_study_says_it_as_well(tmp_path: Path) -> None:
