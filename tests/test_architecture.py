@@ -24,6 +24,7 @@ MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
 OPTIONS = {
+    "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
     "card": ["--lang", "--storage", "reference"],
     "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],

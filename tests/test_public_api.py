@@ -73,7 +73,22 @@ def test_the_functions_take_these_arguments_and_no_others(function: str, paramet
 @pytest.mark.parametrize(
     ("name", "members"),
     [
-        ("Study", ["best_trial", "findings", "name", "project", "report", "resume", "status", "trials", "verdict"]),
+        (
+            "Study",
+            [
+                "audit",
+                "audit_page",
+                "best_trial",
+                "findings",
+                "name",
+                "project",
+                "report",
+                "resume",
+                "status",
+                "trials",
+                "verdict",
+            ],
+        ),
         (
             "Registry",
             [

@@ -25,9 +25,8 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
-from tests import tiny_features, tiny_files
+from tests import tiny_features, tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
-from tests.tiny_judge import judged
 
 NAME = "tiny"
 MODEL = "tiny.yaml"
@@ -236,7 +235,7 @@ def validate(weights: Path, job: Job, *, split: str, as_trained: bool = False) -
 def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> tuple[dict[str, float], ImageStats]:
     del as_trained
     quality, raw = load(weights)["quality"], read_yaml(Path(job.data))
-    stats = judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
+    stats = tiny_judge.judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
     found = {f"{split}/{name}": value for name, value in detections.metrics(stats).items()}
     return found | {f"class/{name}": quality for name in raw["names"].values()}, stats
 
@@ -244,6 +243,10 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
 def model_names(fixed: Mapping[str, Any], names: Mapping[int, str]) -> dict[int, str]:
     del fixed
     return dict(names)
+
+
+def detect(weights: Path, job: Job, images: Sequence[Path]) -> Iterator[Any]:
+    yield from tiny_judge.detected(images, Path(job.data), float(load(weights)["quality"]))
 
 
 def evaluation(job: Job) -> EvalSettings:

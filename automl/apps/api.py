@@ -4,23 +4,26 @@ study = automl.search("search_spaces/smoke.yaml", data="/data/pcb/data.yaml")
 pandas.DataFrame(study.trials)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from automl import cluster
 from automl.hpo import selection
 from automl.pipeline import inputs, projection, run
+from automl.pipeline.audit import MODELS, SPLITS, AuditReport, audit
 from automl.pipeline.preview import Preview, preview
+from automl.storage import records
 from automl.storage.journal import Journal
-from automl.storage.layout import RUNS
+from automl.storage.layout import AUDIT_LIST, AUDIT_PAGE, RUNS
 from automl.storage.place import Place, default_storage, read_spec
 from automl.study import Trial, yaml_io
 from automl.study.errors import StudyError
 from automl.study.load import load
+from automl.study.plain_values import plain
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.verdict import Verdict
-from automl.tracking import report, study_status
+from automl.tracking import audit_page, report, study_status
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
 from automl.tracking.projector import Projection
@@ -88,6 +91,32 @@ class Study:
         language = report.language_of(lang)
         edition = report.Edition(inputs.source_of(self.spec.data, self.folder), language)
         return report.write(self.folder, self.spec, self._read(), self.verdict, edition=edition)
+
+    @property
+    def audit_page(self) -> Path:
+        """Return the path of the label audit's page, `audit.html`."""
+        return self.folder / AUDIT_PAGE
+
+    def audit(self, *, models: int = MODELS, splits: Sequence[str] | None = None, lang: str = "en") -> AuditReport:
+        """Rank suspect labels by the predictions of the study's kept models; write `audit.html` and `audit.json`.
+
+        Labels are never changed.
+
+        Args:
+            models: Number of models that predict at most, the best first.
+            splits: Which of train, val and test; default: train and val.
+            lang: Language of the page, `en` or `zh`.
+
+        Raises:
+            StudyError: no weights are left, or there is no such language or split.
+        """
+        language = report.language_of(lang)
+        registry = Place(self.folder.parents[1]).registry(self.spec.champion_name)
+        found = audit(self.folder, self.spec, splits=tuple(splits or SPLITS), most=models, registry=registry)
+        records.write_json(self.folder / AUDIT_LIST, plain(found))
+        head = audit_page.Head(found.study, found.source, found.models, found.images, found.labels)
+        audit_page.write(self.audit_page, head, found.suspects, language=language)
+        return found
 
     def project(self, trial: int, *, points: int = projection.POINTS) -> Projection:
         """Write features of labelled objects of the validation set for TensorBoard's projector; see `automl project`.

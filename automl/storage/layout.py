@@ -34,6 +34,11 @@ DATA_YAML: Final = "data.yaml"
 TRIALS: Final = "trials"
 CONFIRM: Final = "confirm"
 EXPORT: Final = "export"
+AUDIT: Final = "audit"
+"""Detections of the label audit, by weights and data set."""
+AUDIT_PAGE: Final = "audit.html"
+AUDIT_LIST: Final = "audit.json"
+"""Suspect labels of the last audit."""
 
 # The folder of a trial or of a re-training.
 PARAMS: Final = "params.yaml"

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.audit.records import Detections
 from automl.storage.detections import ImageStats
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.object_features import ObjectFeatures
@@ -178,6 +179,14 @@ class Evaluation(Protocol):
         self, weights: Path, job: Job, *, split: str, as_trained: bool = False
     ) -> tuple[dict[str, float], ImageStats]:
         """Return the metrics as `validate` does, and what they were computed from, image by image."""
+        ...
+
+    def detect(self, weights: Path, job: Job, images: Sequence[Path]) -> Iterator[Detections]:
+        """Yield the detections of `.pt` weights in each image, with low confidences too; none for an unreadable one.
+
+        Raises:
+            TrialError: the file is not to be trusted.
+        """
         ...
 
     def evaluation(self, job: Job) -> EvalSettings:

@@ -13,7 +13,7 @@ from automl.storage import job_file
 from automl.storage.layout import BEST, PROJECTOR_CONFIG, trial_folder
 from automl.study.errors import StudyError
 from automl.tracking import projector
-from tests import tiny_trainer
+from tests import tiny_files
 from tests.conftest import tiny_job_at
 from tests.past_studies import past
 
@@ -29,7 +29,7 @@ def study(tmp_path: Path, data: Path) -> automl.Study:
     folder.mkdir(parents=True)
     job_file.write(replace(tiny_job_at(folder, data), folder=tmp_path / "moved", gpus=1.0))
     content = {"epoch": -1, "quality": 0.5, "parameters": 1}
-    tiny_trainer.write(folder / BEST, tiny_trainer.WEIGHTS, content)
+    tiny_files.write(folder / BEST, tiny_files.WEIGHTS, content)
     job_file.write(replace(tiny_job_at(folder, data), gpus=1.0))
     return study
 

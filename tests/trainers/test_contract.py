@@ -229,6 +229,16 @@ class TestContract:
         assert (trainer.image_size(given), trainer.batch_size(given)) == (96, 4)
         assert trainer.batch_size(replace(job, settings={})) == trainer.BATCH
 
+    def test_detections_lie_in_their_image_and_come_in_the_order_of_the_images(
+        self, trainer: Trainer, job: Job, kept: Kept
+    ) -> None:
+        images = sorted((Path(job.data).parent / "images" / "test").iterdir())[:3]
+        found = list(trainer.detect(weights := kept.scratch / "weights" / LAST, job, images))
+        assert [one.boxes.shape for one in found] == [(len(one.kind), 4) for one in found]
+        assert all(((one.boxes >= -1e-6) & (one.boxes <= 1 + 1e-6)).all() for one in found)
+        (alone,) = trainer.detect(weights, job, images[1:2])
+        assert alone.conf == pytest.approx(found[1].conf, abs=1e-3)
+
     def test_what_is_exported_is_judged_like_the_weights(
         self, trainer: Trainer, job: Job, kept: Kept, tmp_path: Path
     ) -> None:

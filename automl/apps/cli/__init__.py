@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from automl.apps.cli import (
+    audit_verb,
     board_verbs,
     data_verbs,
     description_verbs,
@@ -32,6 +33,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("project", board_verbs.project),
     ("dashboard", board_verbs.dashboard),
     ("report", study_verbs.report),
+    ("audit", audit_verb.audit),
     ("sample", data_verbs.sample),
     ("init", description_verbs.init),
     ("schema", description_verbs.schema),

@@ -3,7 +3,7 @@
 import resource
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -54,7 +54,10 @@ class FakeDetector:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeDetector]:
-    monkeypatch.setattr(version, "opened", lambda folder, read: Loaded(str(folder / "model.onnx"), read("model.onnx")))
+    def loaded(folder: Path, read: Callable[[str], Any], *, target: str) -> Loaded:
+        return Loaded(str(folder / f"{target or 'model'}.onnx"), read("model.onnx"))
+
+    monkeypatch.setattr(version, "opened", loaded)
     monkeypatch.setattr(version, "Detector", FakeDetector)
     FakeDetector.loaded.clear()
     return FakeDetector

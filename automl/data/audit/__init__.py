@@ -1,0 +1,1 @@
+"""Label audit: suspect labels ranked from the detections of several trained models."""

@@ -1,0 +1,123 @@
+"""Records of the label audit: labels and detections of an image, suspect labels."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Box = tuple[float, float, float, float]
+"""Centre x, centre y, width and height as shares of the image, as in label files."""
+DIGITS: Final = 6
+
+
+class Kind(StrEnum):
+    """What may be wrong with a label."""
+
+    MISSED = "missed"
+    """A label that the models do not find: probably no object is there."""
+    EXTRA = "extra"
+    """A confident detection where there is no label: probably a label is missing."""
+    WRONG_CLASS = "wrong class"
+    """A label whose object the models see as another class."""
+    LOOSE_BOX = "loose box"
+    """A label whose object the models find at another place or with another size."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Detections of one model in one image."""
+
+    boxes: FloatArray
+    """(n, 4) left, top, right, bottom as shares of the image."""
+    conf: FloatArray
+    """(n,) confidence."""
+    kind: IntArray
+    """(n,) class number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One valid line of a label file."""
+
+    line: int
+    """1 for the first line of the file."""
+    cls: int
+    box: Box
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AuditImage:
+    """An image with its labels and the detections of each model, in the order of the models."""
+
+    split: str
+    path: Path
+    labels: Sequence[Label]
+    found: Sequence[Detections]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One suspect label, or one place where a label is probably missing."""
+
+    id: str
+    """The same in every audit with the same split, image name, kind and label (for `extra`: rounded detection)."""
+    kind: Kind
+    score: float
+    """0 to 1; comparable within an audit, no probability."""
+    split: str
+    image: Path
+    labels: Path
+    """The label file."""
+    line: int | None
+    """Line of the label file; None for `extra`."""
+    cls: str | None
+    """Class of the label; None for `extra`."""
+    box: Box | None
+    """Box of the label; None for `extra`."""
+    suggested_cls: str | None
+    """Class that the models see; None for `missed`: remove the label."""
+    suggested_box: Box | None
+    """Box that the models see; None for `missed`, and for `wrong class`, where the box of the label is kept."""
+    models: tuple[str, ...]
+    """Names of the models that agree."""
+    asked: int
+    """Number of models."""
+
+
+def identifier(split: str, image: str, kind: Kind, *, cls: int, box: Box) -> str:
+    """Return the stable id of a suspect.
+
+    >>> identifier("val", "a.jpg", Kind.MISSED, cls=0, box=(0.5, 0.5, 0.1, 0.1))
+    '0b46d04f4444'
+    """
+    text = " ".join([split, image, kind, str(cls), *(f"{value:.{DIGITS}f}" for value in box)])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def corners(box: Box) -> tuple[float, float, float, float]:
+    """Return left, top, right, bottom of a box.
+
+    >>> corners((0.5, 0.5, 0.5, 0.25))
+    (0.25, 0.375, 0.75, 0.625)
+    """
+    x, y, width, height = box
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def centred(edges: FloatArray) -> Box:
+    """Return left, top, right, bottom as a box.
+
+    >>> centred(np.array([0.25, 0.375, 0.75, 0.625]))
+    (0.5, 0.5, 0.5, 0.25)
+    """
+    left, top, right, bottom = (float(value) for value in edges)
+    values = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+    x, y, width, height = (round(value, DIGITS) for value in values)
+    return x, y, width, height

@@ -1,0 +1,181 @@
+"""Label audit of a study: its kept models predict its images, and suspect labels are ranked."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from automl.data.audit import ranking
+from automl.data.audit.records import AuditImage, Detections, Label, Suspect
+from automl.data.labels import label_lines
+from automl.data.record import DataSet
+from automl.pipeline import audit_cache, inputs
+from automl.storage import files, job_file
+from automl.storage.checkpoint_files import best_ended
+from automl.storage.journal import Journal
+from automl.storage.layout import AUDIT, BEST, CONFIRM, DATA, DATA_YAML, UNPACKED, VERDICT, trial_folder
+from automl.storage.registry import CHAMPION, Registry
+from automl.study import EvalSettings, Job
+from automl.study.errors import AutomlError, StudyError
+from automl.study.spec import StudySpec
+from automl.trainers import trainer_of
+
+LOG: Final = logging.getLogger(__name__)
+
+SPLITS: Final = ("train", "val")
+MODELS: Final = 5
+"""Default of the most models that predict: agreement of more changes little, and each costs a pass over the images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Kept weights of a study, and the job that they were trained with."""
+
+    name: str
+    weights: Path
+    digest: str
+    """SHA-256 of the weights."""
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Result of a label audit."""
+
+    study: str
+    source: Path
+    """The `data.yaml`."""
+    names: tuple[str, ...]
+    models: tuple[str, ...]
+    images: dict[str, int]
+    """Split to number of images."""
+    labels: dict[str, int]
+    """Split to number of labels."""
+    suspects: tuple[Suspect, ...]
+    """The most suspicious first."""
+
+
+def audit(
+    folder: Path, spec: StudySpec, *, splits: Sequence[str] = SPLITS, most: int = MODELS, registry: Registry
+) -> AuditReport:
+    """Return the suspect labels of a study's data set; labels are never changed.
+
+    Detections are kept in the study's folder, by weights and data set, so that a second audit does not predict again.
+
+    Args:
+        folder: the study's folder.
+        spec: its description.
+        splits: which of train, val and test.
+        most: number of models that predict at most, the best first.
+        registry: where the study's champion is, if it serves.
+
+    Raises:
+        StudyError: no weights are left, or the study has no such data.
+    """
+    _check(splits, most)
+    models = models_of(folder, spec, most=most, registry=registry)
+    data = _data(folder, spec, splits)
+    record = trainer_of(models[0].job).evaluation(models[0].job)
+    numbered = {split: data.images[split] for split in splits}
+    found = {
+        (model.name, split): _detections(model, data, split, folder / AUDIT) for model in models for split in splits
+    }
+    images = [
+        AuditImage(split, path, _labels(path, data, record), [found[model.name, split][place] for model in models])
+        for split, paths in numbered.items()
+        for place, path in enumerate(paths)
+    ]
+    names = tuple(record.names[number] for number in sorted(record.names))
+    suspects = ranking.rank(images, names=names, models=[model.name for model in models])
+    return AuditReport(
+        study=spec.name,
+        source=data.source,
+        names=names,
+        models=tuple(model.name for model in models),
+        images={split: len(paths) for split, paths in numbered.items()},
+        labels={split: sum(len(one.labels) for one in images if one.split == split) for split in splits},
+        suspects=tuple(suspects),
+    )
+
+
+def _check(splits: Sequence[str], most: int) -> None:
+    if most < 1:
+        raise StudyError(f"audit: models: must be at least 1, but got {most}")
+    if not splits or (unknown := [split for split in splits if split not in (*SPLITS, "test")]):
+        raise StudyError(
+            f"audit: split: must be train, val or test, but got {', '.join(unknown) if splits else 'none'}"
+        )
+
+
+def models_of(folder: Path, spec: StudySpec, *, most: int, registry: Registry) -> list[Model]:
+    """Return the study's kept models: the re-training that ships, the best trials, the registry's champion.
+
+    Raises:
+        StudyError: none has weights any more.
+    """
+    found = dict[str, Model]()
+    for name, weights, settings in _kept(folder, spec, registry):
+        if len(found) == most:
+            break
+        if weights.is_file() and (digest := files.sha256(weights)) not in {one.digest for one in found.values()}:
+            found[name] = Model(name, weights, digest, _job(settings, folder))
+    if not found:
+        raise StudyError(
+            f"{folder}: must have weights of at least one ended trial, but has none left; they are deleted beyond "
+            "retention.quota_gb: repeat the study with a higher retention.quota_gb or retention.keep"
+        )
+    return list(found.values())
+
+
+def _kept(folder: Path, spec: StudySpec, registry: Registry) -> Iterator[tuple[str, Path, Path]]:
+    """Yield name, weights and folder of the job of all that may be kept, the best first."""
+    for path in sorted((folder / CONFIRM).glob(f"*/{BEST}")):
+        yield path.parent.name, path, path.parent
+    trials = Journal.read(folder, metric=spec.metric).trials()
+    for trial in best_ended(trials, spec.metric, most=len(trials)):
+        place = trial_folder(folder, trial, spec.model)
+        yield f"trial {trial.number}", place / BEST, place
+    if (number := registry.aliases().get(CHAMPION, 0)) and (folder / VERDICT).is_file():
+        version = registry.verified(number)
+        yield f"champion v{number}", version / BEST, version
+
+
+def _job(settings: Path, folder: Path) -> Job:
+    """Return the job in a folder, with the data set where the study has it now, and a GPU only where there is one."""
+    staged = folder / DATA / DATA_YAML
+    if not staged.is_file():
+        raise StudyError(f"{staged}: must be the staged data set, but is missing; `automl resume` writes it again")
+    job = job_file.read(settings)
+    return replace(job, data=str(staged), gpus=job.gpus if job.gpus and trainer_of(job).has_cuda() else 0.0)
+
+
+def _data(folder: Path, spec: StudySpec, splits: Sequence[str]) -> DataSet:
+    split = "test" if "test" in splits else "val"
+    source = inputs.source_of(spec.data, folder)
+    return inputs.check_data(source, unpacked=folder / UNPACKED, split=split, searched=())
+
+
+def _detections(model: Model, data: DataSet, split: str, cache: Path) -> Sequence[Detections]:
+    images = data.images[split]
+    place = audit_cache.place(cache, weights=model.digest, data=data.fingerprint, split=split)
+    try:
+        return audit_cache.read(place, len(images))
+    except AutomlError as error:
+        if place.exists():
+            LOG.info(f"{error}")
+    LOG.info(f"{model.name} predicts {len(images)} images of {split}")
+    found = list(trainer_of(model.job).detect(model.weights, model.job, images))
+    audit_cache.write(place, found)
+    return found
+
+
+def _labels(path: Path, data: DataSet, record: EvalSettings) -> list[Label]:
+    """Return the labels of an image that the models were trained on, with the models' class numbers."""
+    lines = label_lines(path, len(data.names), keypoints=data.keypoints)
+    read = [(line.number, int(line.box[0]), line.box) for line in lines if not line.mistake and not line.repeated]
+    return [
+        Label(number, 0 if record.single_cls else cls, (box[1], box[2], box[3], box[4]))
+        for number, cls, box in read
+        if record.classes is None or cls in record.classes
+    ]
