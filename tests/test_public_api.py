@@ -89,7 +89,22 @@ def test_the_functions_take_these_arguments_and_no_others(function: str, paramet
                 "verdict",
             ],
         ),
-        ("Registry", ["aliases", "history", "path", "promote", "rollback", "verify", "versions"]),
+        (
+            "Registry",
+            [
+                "aliases",
+                "card",
+                "diff",
+                "history",
+                "path",
+                "promote",
+                "replay",
+                "rollback",
+                "sign",
+                "verify",
+                "versions",
+            ],
+        ),
     ],
 )
 def test_the_classes_have_these_members_and_no_others(name: str, members: list[str]) -> None:
