@@ -13,7 +13,8 @@ from automl.study import errors
 
 NAMES = {
     "AutomlError", "DataAwayError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry",
-    "RegistryError", "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study", "search",
+    "RegistryError", "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study",
+    "search",
 }  # fmt: skip
 VENDORS = {"matplotlib", "numpy", "onnx", "optuna", "pydantic", "ray", "scipy", "torch", "typer", "ultralytics", "yaml"}
 
