@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from automl.pipeline.preview import Preview
     from automl.study.errors import (
         AutomlError,
+        DataAwayError,
         DataError,
         ExportError,
         Interrupted,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AutomlError",
+    "DataAwayError",
     "DataError",
     "ExportError",
     "Finding",

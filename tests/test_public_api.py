@@ -12,8 +12,9 @@ import automl
 from automl.study import errors
 
 NAMES = {
-    "AutomlError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry", "RegistryError",
-    "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study", "search",
+    "AutomlError", "DataAwayError", "DataError", "ExportError", "Finding", "Interrupted", "Preview", "Registry",
+    "RegistryError", "SpecError", "Study", "StudyError", "StudyStatus", "TrialError", "Verdict", "check", "open_study",
+    "search",
 }  # fmt: skip
 VENDORS = {"matplotlib", "numpy", "onnx", "optuna", "pydantic", "ray", "scipy", "torch", "typer", "ultralytics", "yaml"}
 
@@ -89,7 +90,22 @@ def test_the_functions_take_these_arguments_and_no_others(function: str, paramet
                 "verdict",
             ],
         ),
-        ("Registry", ["aliases", "history", "path", "promote", "rollback", "verify", "versions"]),
+        (
+            "Registry",
+            [
+                "aliases",
+                "card",
+                "diff",
+                "history",
+                "path",
+                "promote",
+                "replay",
+                "rollback",
+                "sign",
+                "verify",
+                "versions",
+            ],
+        ),
     ],
 )
 def test_the_classes_have_these_members_and_no_others(name: str, members: list[str]) -> None:

@@ -1,15 +1,22 @@
 """The model registry as the command line and the Python API use it: `automl.Registry(folder)`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from automl.apps import promotion, signatures
+from automl.apps.signatures import Signature
+from automl.apps.version_diff import VersionDiff, compare
 from automl.storage import registry as storage_registry
 from automl.storage import registry_check
 from automl.storage.place import default_storage, registry_folder
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
+
+if TYPE_CHECKING:
+    from automl.pipeline.replay import Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,17 @@ class AliasMove:
     """UTC, ISO 8601."""
     by: str
     moves: Mapping[str, int | None]
-    """Maps an alias to its version number; None if the alias was removed."""
+    """Maps an alias to its version number; None if the alias was removed; empty where a version was signed."""
     why: str
+    kind: str = ""
+    """`publish`, `promote`, `override`, `rollback` or `sign`; empty in an entry of an earlier version."""
+    refused: tuple[str, ...] = ()
+    """The gates that an override ignored."""
 
     def summary(self) -> str:
         """Return the entry as one line of text."""
-        return f"{self.at} {self.by} {dict(self.moves)}: {self.why}"
+        override = f"; OVERRIDE, refused by: {'; '.join(self.refused)}" if self.refused else ""
+        return f"{self.at} {self.by} {dict(self.moves) or self.kind}: {self.why}{override}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,9 @@ class Verification:
     history: tuple[AliasMove, ...]
     notes: tuple[str, ...] = ()
     """What was left out and is no damage, such as a folder among the versions that is none."""
+    signatures: tuple[Signature, ...] = ()
+    overrides: tuple[AliasMove, ...] = ()
+    """Promotions of versions that their gates refused."""
 
 
 class Registry:
@@ -86,15 +101,16 @@ class Registry:
         """
         return self.stored.path(number_or_alias(version))
 
-    def promote(self, version: int | str, *, why: str) -> Champion:
+    def promote(self, version: int | str, *, why: str = "", override: str = "") -> Champion:
         """Promote a version to champion manually; the reason is recorded in the history.
 
+        A version that its gates refused needs `override` in place of `why`: a reason that is shown with it for ever.
+
         Raises:
-            RegistryError: there is no such version, it is damaged, or no reason is given.
+            RegistryError: there is no such version, it is damaged, its gates refused it, or no reason is given.
         """
-        _require_reason(why)
         number = int(self.path(version).name)
-        self.stored.promote(number, why=f"by hand: {why}")
+        promotion.promote(self.stored, number, why=why, override=override)
         return Champion(self.name, number, self.aliases)
 
     def rollback(self, *, why: str) -> Champion:
@@ -103,11 +119,63 @@ class Registry:
         Raises:
             RegistryError: no version served before, it is damaged, or no reason is given.
         """
-        _require_reason(why)
+        promotion.require_reason(why)
         return Champion(self.name, self.stored.rollback(why=why), self.aliases)
 
-    def verify(self) -> Verification:
+    def sign(self, version: int | str = CHAMPION, *, key: Path | str) -> str:
+        """Sign a version with a private key, an elliptic-curve key in PEM; return the SHA-256 of its public key.
+
+        Raises:
+            RegistryError: there is no such version, it is damaged, or the key cannot be used.
+        """
+        from automl.release import signature  # noqa: PLC0415  (an optional package)
+
+        return self.stored.sign(int(self.path(version).name), lambda folder: signature.sign(folder, Path(key)))
+
+    def diff(self, before: int | str, after: int | str) -> VersionDiff:
+        """Return what differs between two versions.
+
+        Raises:
+            RegistryError: a version is missing or damaged.
+        """
+        return compare(self.stored, int(self.path(before).name), int(self.path(after).name))
+
+    def card(self, version: int | str = CHAMPION, *, lang: str = "en") -> str:
+        """Return the model card of a version in a language, `en` or `zh`, with its overrides and signatures.
+
+        Raises:
+            AutomlError: there is no such version or language, it is damaged, or an earlier program published it.
+        """
+        from automl.apps.card import card_of  # noqa: PLC0415  (templates, which a server does not need)
+
+        return card_of(self.stored, int(self.path(version).name), lang=lang)
+
+    def replay(
+        self,
+        version: int | str = CHAMPION,
+        *,
+        data: Path | str | None = None,
+        storage: Path | str | None = None,
+        say: Callable[[str], None] = lambda _line: None,
+    ) -> "Replay":
+        """Train a version again in a fresh process and compare the learning curves, bit for bit.
+
+        `data` is its data set, if that is not where the description says; `storage` contains the study with the files
+        that the training began with, by default the storage of this registry. `say` gets each line of progress.
+
+        Raises:
+            AutomlError: the version does not record what is needed, the data set is another, or the training failed.
+        """
+        from automl.pipeline.replay import replay  # noqa: PLC0415  (a trainer, which a server does not need)
+
+        place = Path(storage).absolute() if storage else self.folder.parents[1]
+        number = int(self.path(version).name)
+        return replay(self.stored, number, storage=place, data=Path(data) if data else None, say=say)
+
+    def verify(self, *, key: Path | str | None = None) -> Verification:
         """Check every byte of all versions against their manifests, and the aliases against the history.
+
+        With a public key the signatures too: the champion must have one with it.
 
         Raises:
             RegistryError: the aliases or the history cannot be read; the message names all problems.
@@ -117,8 +185,11 @@ class Registry:
             aliases, history = self.aliases, tuple(self.history())
         except RegistryError:
             raise RegistryError("\n".join(problems)) from None
-        notes = tuple(registry_check.notes(self.stored))
-        return Verification(self.name, tuple(self.versions), aliases, problems, history, notes)
+        found = signatures.read(self.stored, Path(key) if key else None)
+        if key:
+            problems += tuple(signatures.problems(self.stored, found, Path(key)))
+        notes, overrides = tuple(registry_check.notes(self.stored)), tuple(move for move in history if move.refused)
+        return Verification(self.name, tuple(self.versions), aliases, problems, history, notes, found, overrides)
 
     def history(self) -> list[AliasMove]:
         """Return who moved which alias, when and why, oldest first.
@@ -127,14 +198,16 @@ class Registry:
             RegistryError: an entry cannot be read.
         """
         return [
-            AliasMove(at=entry["at"], by=entry["by"], moves=entry["moves"], why=entry["why"])
+            AliasMove(
+                entry["at"],
+                entry["by"],
+                entry["moves"],
+                entry["why"],
+                entry.get("kind", ""),
+                tuple(entry.get("refused", ())),
+            )
             for entry in self.stored.history()
         ]
-
-
-def _require_reason(why: str) -> None:
-    if not why.strip():
-        raise RegistryError(f"why: must be a reason for the history, but got {why!r}; pass --why")
 
 
 def stored(folder: Path | str) -> storage_registry.Registry:

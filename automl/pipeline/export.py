@@ -41,9 +41,10 @@ from automl.storage.records import RecordError
 from automl.storage.registry import CHAMPION
 from automl.study import Ending, EvalSettings, ExportResult, Job, Params, State, TargetResult, Trial
 from automl.study.errors import StudyError
+from automl.study.gate_result import GateResult
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
-from automl.study.verdict import GateResult, Interval
+from automl.study.verdict import Interval
 from automl.trials import data_mount, retrainings
 from automl.trials.job_clock import Stage
 

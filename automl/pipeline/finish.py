@@ -4,12 +4,14 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Final
 
+from automl.pipeline import version_files
 from automl.pipeline.session import Session
 from automl.release.publish import outdated
 from automl.storage import files as storage_files
@@ -39,8 +41,9 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
         if outdated(verdict, champion, registry.published(files)):
             LOG.info(f"champion {registry.name}: {_changed(verdict, champion)}: the models are compared again")
             verdict = compare_again(verdict)
-        published = verdict
-        version = retry_on_outage(registry.folder, lambda: registry.publish(files, {VERDICT: published.to_dict()}))
+        more = partial(_texts, session, verdict, name=registry.name)
+        documents = {VERDICT: verdict.to_dict()}
+        version = retry_on_outage(registry.folder, lambda: registry.publish(files, documents, texts=more))
         if verdict.accepted:
             why = f"study {session.spec.name}: {'; '.join(verdict.reasons)}"
             registry.promote(version, why=why, instead_of=verdict.champion)
@@ -50,6 +53,12 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
     report.write(folder, session.spec, session.journal.trials(), done, edition=report.Edition(session.data.source))
     session.journal.note("promotion", done.to_dict())
     return done
+
+
+def _texts(session: Session, verdict: Verdict, number: int, *, name: str) -> Mapping[str, str]:
+    """Return the further files of a new version."""
+    origin = version_files.Origin(session.folder, session.data, session.spec.seed)
+    return version_files.texts(origin, verdict, name=name, number=number)
 
 
 def _changed(verdict: Verdict, champion: int) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 
 from automl.hpo import statistics
 from automl.storage.detections import ImageStats
+from automl.study.gate_result import GateResult
 from automl.study.results import Contract
-from automl.study.verdict import GateResult
 
 GRID: Final = np.linspace(0.001, 0.999, 999)
 

@@ -9,7 +9,8 @@ from math import isfinite
 from typing import Final
 
 from automl.study import ExportResult, Gates, Parity, TargetResult
-from automl.study.verdict import GateResult, Interval
+from automl.study.gate_result import GateResult
+from automl.study.verdict import Interval
 
 CHAMPION: Final = "champion"
 """Name of the gate that compares with the serving champion."""

@@ -13,13 +13,27 @@ from automl.hpo.selection import Candidate
 from automl.release import gates as release_gates
 from automl.storage import checkpoint_files
 from automl.storage.journal import Journal
-from automl.storage.layout import BEST, DATASET, ENGINE, EVALUATION, EXPORT, ONNX, PARAMS, SPEC, VERDICT, trial_folder
+from automl.storage.layout import (
+    BEST,
+    CURVES,
+    DATASET,
+    ENGINE,
+    EVALUATION,
+    EXPORT,
+    FINDINGS,
+    ONNX,
+    PARAMS,
+    SPEC,
+    VERDICT,
+    trial_folder,
+)
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION, Registry
 from automl.study import ExportResult, Gain, Gates, Job, Params, TargetResult, Trial
 from automl.study.errors import RegistryError, StudyError
+from automl.study.gate_result import GateResult
 from automl.study.spec import StudySpec
-from automl.study.verdict import Claim, Comparison, Further, GateResult, Interval, Shipped, TargetVerdict, Verdict
+from automl.study.verdict import Claim, Comparison, Further, Interval, Shipped, TargetVerdict, Verdict
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
 
@@ -248,6 +262,8 @@ def _files(folder: Path, case: Case, laws: Gates) -> dict[str, str]:
         files[EVALUATION] = record
     if (folder / DATASET).is_file():
         files[DATASET] = folder / DATASET
+    trained = case.chosen.weights.parent
+    files |= {name: trained / name for name in (CURVES, FINDINGS) if (trained / name).is_file()}
     for built in case.built.targets:
         files |= built.files if _accepted(built, laws) else {}
     return {name: str(path.relative_to(folder)) for name, path in files.items()}

@@ -20,7 +20,11 @@ class Move(StrEnum):
 
     PUBLISH = "publish"
     PROMOTE = "promote"
+    OVERRIDE = "override"
+    """A promotion by hand of a version that its gates refused; its entry lists them."""
     ROLLBACK = "rollback"
+    SIGN = "sign"
+    """A signature was added to a version; no alias moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,25 @@ def served(history: Iterable[Entry], aliases: Mapping[str, int]) -> list[int]:
         if line and line[-1] == champion:
             found = line
     return found
+
+
+def overrides(history: Iterable[Entry]) -> dict[int, list[Entry]]:
+    """Return the promotions against refusing gates by version, oldest first; a later move does not undo them.
+
+    >>> moves = [{"moves": {"champion": 2}, "kind": "override"}, {"moves": {"champion": 1}, "kind": "promote"}]
+    >>> overrides(moves).keys()
+    dict_keys([2])
+    """
+    found: dict[int, list[Entry]] = {}
+    for entry in history:
+        if entry.get("kind") == Move.OVERRIDE:
+            found.setdefault(entry["moves"][CHAMPION], []).append(entry)
+    return found
+
+
+def override_text(entry: Entry) -> str:
+    """Return a promotion against refusing gates as text."""
+    return f"{entry['at']} by {entry['by']}: {entry['why']} (refused by: {'; '.join(entry['refused'])})"
 
 
 def _after(line: list[int], entry: Entry) -> list[int]:

@@ -55,7 +55,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
     """Replace `path` by JSON, atomically; NaN and infinity raise ValueError."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:  # noqa: ANN401
+    """Return a value as JSON, as in all files of this program; NaN and infinity raise ValueError."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def copy(source: Path, target: Path) -> None:

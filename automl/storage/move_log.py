@@ -5,14 +5,18 @@ that it covers the line's place: a line that is gone, doubled or exchanged is fo
 written before there were checksums are read as they are; the first line with one covers them.
 """
 
+import getpass
 import json
 import os
 import re
+import socket
 import zlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from automl.storage import signature_files
 from automl.storage.alias_history import NAMES, Move
 from automl.storage.sealed_json import content, is_number, parsed, reason, shown
 from automl.study.errors import RegistryError
@@ -20,6 +24,8 @@ from automl.study.errors import RegistryError
 SEAL: Final = re.compile(rb'(.*), "crc": ([0-9]+)\}')
 TEXTS: Final = ("at", "by", "why")
 KNOWN: Final = frozenset({*TEXTS, "kind", "moves"})
+SEALED: Final = KNOWN | {"aliases", "refused", "signature"}
+"""Keys of a line with a checksum: `refused` are the gates that an override ignored, `signature` is of a version."""
 REMEDY: Final = (
     "restore it from a copy; without one, move the file away, write {} into aliases.json and name the champion: "
     "automl promote --version NUMBER --why WHY"
@@ -39,6 +45,20 @@ def read(path: Path) -> tuple[list[dict[str, Any]], bytes]:
     except (OSError, ValueError) as error:
         raise RegistryError(f"{path}: must be readable, but {reason(error)}; {REMEDY}") from None
     return _entries(held, path), held[: held.rfind(b"\n") + 1]
+
+
+def entry(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry with the present time, user and host."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"at": now, "by": f"{_user()}@{socket.gethostname()}", **content}
+
+
+def _user() -> str:
+    """Return the user name; in a container the user's number may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def extended(lines: bytes, entry: Mapping[str, Any]) -> bytes:
@@ -85,22 +105,38 @@ def _entry(line: bytes, before: int) -> tuple[dict[str, Any], bool]:
     if seal and seal[2] != str(zlib.crc32(body, before)).encode():
         raise ValueError("its checksum is wrong")
     entry = parsed(body.decode())
-    known = KNOWN | {"aliases"} if seal else KNOWN
-    if not (set(entry) <= known and _has_texts(entry) and _has_moves(entry, sealed=bool(seal))):
+    known = SEALED if seal else KNOWN
+    if not (set(entry) <= known and _has_texts(entry) and _has_moves(entry, sealed=bool(seal)) and _has_facts(entry)):
         raise ValueError(f"got {shown(entry)}")
     return entry, bool(seal)
+
+
+def _has_facts(entry: Mapping[str, Any]) -> bool:
+    """Return True if an override, and no other entry, has the gates it ignored, and a signing its signature."""
+    kind, refused, signature = (entry.get(name) for name in ("kind", "refused", "signature"))
+    named = isinstance(refused, list) and bool(refused) and all(map(_is_text, refused))
+    if ("refused" in entry or kind == Move.OVERRIDE) and not (named and kind == Move.OVERRIDE):
+        return False
+    signed = signature_files.is_listed(signature) and kind == Move.SIGN
+    return signed or ("signature" not in entry and kind != Move.SIGN)
 
 
 def _has_texts(entry: Mapping[str, Any]) -> bool:
     texts = [entry.get(name) for name in TEXTS]
     if "kind" in entry and entry["kind"] not in list(Move):
         return False
-    return all(isinstance(text, str) and text.encode(errors="replace").decode() == text for text in texts)
+    return all(map(_is_text, texts))
+
+
+def _is_text(text: object) -> bool:
+    return isinstance(text, str) and text.encode(errors="replace").decode() == text
 
 
 def _has_moves(entry: Mapping[str, Any], *, sealed: bool) -> bool:
     moves, aliases = entry.get("moves"), entry.get("aliases", None if sealed else {})
-    if not (isinstance(moves, dict) and moves and isinstance(aliases, dict)):
+    if not (isinstance(moves, dict) and isinstance(aliases, dict)):
+        return False
+    if bool(moves) == (entry.get("kind") == Move.SIGN):  # a signature moves no alias, anything else does
         return False
     numbers = [*(number for number in moves.values() if number is not None), *aliases.values()]
     return {*moves, *aliases} <= NAMES and all(map(is_number, numbers))

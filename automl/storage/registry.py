@@ -3,23 +3,20 @@
 models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
 models/<name>/aliases.json     champion, challenger, previous: version numbers
 models/<name>/history.jsonl    who moved which alias when, and why
+models/<name>/signatures/      signatures of versions; the history lists them with their SHA-256
 
 Manifests, aliases and history have checksums, and the aliases are what the moves of the history lead to.
 """
 
-import getpass
 import json
-import logging
 import os
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from automl.storage import files as storage_files
-from automl.storage import move_log, sealed_json, version_folder, writer_lock
+from automl.storage import move_log, sealed_json, signature_files, version_folder, writer_lock
 from automl.storage.alias_history import (
     CHALLENGER,
     CHAMPION,
@@ -38,7 +35,8 @@ from automl.study.errors import RegistryError
 
 __all__ = ["CHALLENGER", "CHAMPION", "PREVIOUS", "Registry"]
 
-LOG: Final = logging.getLogger(__name__)
+Texts = Callable[[int], Mapping[str, str]]
+"""Files of a new version, name to content, given its number."""
 
 LINES: Final = "lines"
 """Key of the aliases for how many lines the history had when they were written."""
@@ -168,18 +166,11 @@ class Registry:
     def published(self, files: Mapping[str, Path]) -> int | None:
         """Return the number of the newest version with the same files; None if there is none."""
         digests = {name: storage_files.sha256(path) for name, path in files.items()}
-        for number in reversed(self.versions()):
-            try:
-                listed = self.manifest(number)["files"]
-            except RegistryError as error:
-                LOG.warning(f"version {number} is not compared: {error}")
-                continue
-            if {name: listed.get(name) for name in digests} == digests:
-                return number
-        return None
+        same = (number for number in reversed(self.versions()) if version_folder.contains(self.path(number), digests))
+        return next(same, None)
 
-    def publish(self, files: Mapping[str, Path], documents: Mapping[str, Any]) -> int:
-        """Add a version with copies of `files` and with `documents` as JSON, and set it as challenger.
+    def publish(self, files: Mapping[str, Path], documents: Mapping[str, Any], *, texts: Texts = lambda _: {}) -> int:
+        """Add a version with copies of `files`, `documents` as JSON and `texts`, and set it as challenger.
 
         Idempotent: the same files again return their existing version. Returns the version's number.
 
@@ -190,17 +181,23 @@ class Registry:
             self.records()
             number, how = self.published(files), "published again"
             if number is None:
-                number, how = self._next(), "published"
+                number, how = (
+                    version_folder.free_number(self.folder / VERSIONS, self.versions(), self.history()),
+                    "published",
+                )
+                written = {name: storage_files.json_text(content) for name, content in documents.items()}
+                written |= texts(number)
                 self._begin()
                 folder = self.folder / VERSIONS / version_folder.named(number)
-                version_folder.add(folder, self.name, files=files, documents=documents)
+                version_folder.add(folder, self.name, files=files, texts=written)
             self._move({CHALLENGER: number}, why=f"version {number} {how}", kind=Move.PUBLISH)
             return number
 
-    def promote(self, number: int, *, why: str, instead_of: int | None = None) -> None:
+    def promote(self, number: int, *, why: str, instead_of: int | None = None, refused: Sequence[str] = ()) -> None:
         """Make a version the champion, and the present one the previous; no-op for the champion.
 
-        With `instead_of` only if that version is the champion still; 0: only if there is none.
+        With `instead_of` only if that version is the champion still; 0: only if there is none. `refused` are the
+        gates that the version failed: the history then has the promotion as an override of them.
 
         Raises:
             RegistryError: the version, the aliases or the history are damaged, or another version is the champion.
@@ -218,7 +215,8 @@ class Registry:
                 )
             self.verified(number)
             moves = {CHAMPION: number} if champion is None else {CHAMPION: number, PREVIOUS: champion}
-            self._move(moves, why=why, kind=Move.PROMOTE)
+            more = {"refused": list(refused)} if refused else {}
+            self._move(moves, why=why, kind=Move.OVERRIDE if refused else Move.PROMOTE, **more)
 
     def rollback(self, *, why: str) -> int:
         """Make the version that served before the champion again; return its number.
@@ -241,6 +239,22 @@ class Registry:
             self._move({CHAMPION: back, PREVIOUS: before[-1] if before else None}, why=why, kind=Move.ROLLBACK)
             return back
 
+    def sign(self, number: int, signature: Callable[[Path], tuple[bytes, str]]) -> str:
+        """Add a signature of a version beside it, and return the identifier of its key.
+
+        `signature` returns the content of the signature of a folder, and the identifier of the key.
+
+        Raises:
+            RegistryError: the version, the aliases or the history are damaged.
+        """
+        with self.writing():
+            self.records()
+            version_folder.seal(self.path(number))
+            content, key = signature(self.verified(number))
+            listed = signature_files.write(self.folder, number, content, key=key)
+            self._move({}, why=f"version {number} signed", kind=Move.SIGN, signature=listed)
+            return key
+
     def _entries(self) -> list[Path]:
         return [path for path in (self.folder / VERSIONS).glob("*") if not path.name.startswith(".")]
 
@@ -258,42 +272,18 @@ class Registry:
             return "restore it from a copy"
         return f"restore it from a copy, or write into it what {HISTORY} leads to: {wanted}"
 
-    def _next(self) -> int:
-        """Return the number of the next version: one that nothing has or had."""
-        moved = (number for entry in self.history() for number in entry["moves"].values() if number)
-        number = max((*self.versions(), *moved), default=0) + 1
-        while os.path.lexists(blocked := self.folder / VERSIONS / version_folder.named(number)):
-            LOG.warning(f"{blocked}: is no version, since it has no manifest; its number is skipped")
-            number += 1
-        return number
-
     def _begin(self) -> None:
         """Write empty aliases before the first version, so that missing ones are damage from then on."""
         if not os.path.lexists(self.folder / ALIASES):
             sealed_json.write(self.folder / ALIASES, {LINES: 0})
 
-    def _move(self, moves: Mapping[str, int | None], *, why: str, kind: Move) -> None:
+    def _move(self, moves: Mapping[str, int | None], *, why: str, kind: Move, **more: object) -> None:
         """Record a move, then make it; an alias moved to None is taken away."""
         aliases = after(self.aliases(), moves)
-        entry = {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": f"{_user()}@{socket.gethostname()}",
-            "kind": str(kind),
-            "moves": dict(moves),
-            "why": why,
-            "aliases": aliases,
-        }
+        entry = move_log.entry({"kind": str(kind), "moves": dict(moves), "why": why, "aliases": aliases, **more})
         _, lines = move_log.read(self.folder / HISTORY)
         content = move_log.extended(lines, entry)
         storage_files.write_bytes(self.folder / HISTORY, content)
         sealed_json.write(self.folder / ALIASES, {**aliases, LINES: content.count(b"\n")})
         for number in self.versions():
             version_folder.seal(self.path(number))
-
-
-def _user() -> str:
-    """Return the user name; in a container the user's number may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"

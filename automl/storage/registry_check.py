@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from automl.storage import move_log, version_folder
+from automl.storage import move_log, signature_files, version_folder
 from automl.storage.layout import ALIASES, HISTORY, MANIFEST, VERSIONS
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
@@ -20,6 +20,7 @@ def notes(registry: Registry) -> list[str]:
     path = registry.folder / HISTORY
     if move_log.incomplete(path):
         found.append(f"{path}: its incomplete last line is left out")
+    found += signature_files.unlisted(registry.folder, signature_files.listed(registry.history()))
     return found
 
 
@@ -44,6 +45,8 @@ def _records(registry: Registry) -> Iterator[str]:
     except RegistryError as error:
         yield str(error)
         return
+    signatures = signature_files.listed(moves)
+    yield from signature_files.problems(registry.folder, signatures)
     versions = registry.versions()
     for alias, number in aliases.items():
         if number not in versions:
@@ -52,6 +55,7 @@ def _records(registry: Registry) -> Iterator[str]:
                 "restore it from a copy, or promote another one"
             )
     known = {number for entry in moves for number in entry["moves"].values() if number} - {*aliases.values()}
+    known |= {signature.version for signature in signatures}
     for number in sorted(known - {*versions}):
         folder = registry.folder / VERSIONS / version_folder.named(number)
         if folder.exists():

@@ -1,10 +1,11 @@
 """The folder of a registry version: its files, and the manifest with the SHA-256 of each."""
 
+import logging
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from automl.storage import sealed_json
 from automl.storage.layout import MANIFEST
 from automl.storage.sealed_json import is_number, shown
 from automl.study.errors import RegistryError
+
+LOG: Final = logging.getLogger(__name__)
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
 NUMBER: Final = re.compile("[0-9]{4,9}")
@@ -42,6 +45,16 @@ def is_version(path: Path) -> bool:
     return number_of(path.name) is not None and path.is_dir() and os.path.lexists(path / MANIFEST)
 
 
+def free_number(place: Path, versions: Iterable[int], history: Iterable[Mapping[str, Any]]) -> int:
+    """Return the number of the next version in a folder of versions: one that nothing has or had."""
+    moved = (number for entry in history for number in entry["moves"].values() if number)
+    number = max((*versions, *moved), default=0) + 1
+    while os.path.lexists(blocked := place / named(number)):
+        LOG.warning(f"{blocked}: is no version, since it has no manifest; its number is skipped")
+        number += 1
+    return number
+
+
 def manifest(folder: Path) -> tuple[dict[str, Any], bool]:
     """Return the manifest of a version's folder, and whether it has a checksum.
 
@@ -57,13 +70,23 @@ def manifest(folder: Path) -> tuple[dict[str, Any], bool]:
     return found, sealed
 
 
+def contains(folder: Path, digests: Mapping[str, str]) -> bool:
+    """Return True if a version has files of these names and SHA-256; False, with a warning, if it is damaged."""
+    try:
+        listed = manifest(folder)[0]["files"]
+    except RegistryError as error:
+        LOG.warning(f"version {number_of(folder.name)} is not compared: {error}")
+        return False
+    return {name: listed.get(name) for name in digests} == dict(digests)
+
+
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the manifest of a version's folder, with a checksum and read-only."""
     sealed_json.write(folder / MANIFEST, content)
     storage_files.set_mode(folder / MANIFEST, storage_files.permitted(0o444))
 
 
-def add(folder: Path, name: str, *, files: Mapping[str, Path], documents: Mapping[str, Any]) -> None:
+def add(folder: Path, name: str, *, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
     """Make the folder of a new version of a model `name`, as a whole or not at all; the caller must hold the lock."""
     versions = folder.parent
     versions.mkdir(parents=True, exist_ok=True)
@@ -73,8 +96,8 @@ def add(folder: Path, name: str, *, files: Mapping[str, Path], documents: Mappin
     try:
         for file, source in files.items():
             storage_files.copy(source, draft / file)
-        for file, content in documents.items():
-            storage_files.write_json(draft / file, content)
+        for file, content in texts.items():
+            storage_files.write_text(draft / file, content)
         listed = {path.name: storage_files.sha256(path) for path in sorted(draft.iterdir())}
         for path in draft.iterdir():
             storage_files.set_mode(path, storage_files.permitted(0o444))

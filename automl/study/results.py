@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from automl.study.gate_result import GateResult
 from automl.study.trial import Params
-from automl.study.verdict import GateResult, Interval
+from automl.study.verdict import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from automl.study.gate_result import GateResult
 from automl.study.plain_values import well_typed
 from automl.study.trial import Params
 
@@ -31,24 +32,6 @@ class Interval:
         """
         value, low, high = (f"{number:{sign}.4f}" for number in (self.value, self.low, self.high))
         return f"{value} ({low}..{high})"
-
-
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """Result of one gate: its law and the measured value."""
-
-    name: str
-    passed: bool
-    limit: float
-    value: float | None
-    """The measured value; None where nothing could be measured."""
-    text: str
-    """The law with the measured value, as text."""
-
-    @property
-    def reason(self) -> str:
-        """Return the line of the log."""
-        return f"{'passed' if self.passed else 'refused'}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +130,7 @@ class TargetVerdict:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read a mapping of the fields."""
-        gates = tuple(well_typed(GateResult(**gate)) for gate in plain["gates"])
+        gates = tuple(map(GateResult.from_dict, plain["gates"]))
         return well_typed(cls(**{**plain, "gates": gates, "float_blocks": tuple(plain["float_blocks"])}))
 
 
@@ -216,7 +199,7 @@ class Verdict:
             engine_score=plain.get("engine_score"),
             reasons=tuple(plain["reasons"]),
             notes=tuple(plain["notes"]),
-            gates=tuple(well_typed(GateResult(**gate)) for gate in plain.get("gates", ())),
+            gates=tuple(map(GateResult.from_dict, plain.get("gates", ()))),
             shipped=shipped
             and well_typed(Shipped(**{name: shipped[name] for name in SHIPPED}, score=Interval.of(shipped))),
             over_baseline=over and Comparison(over["models"], Interval.of(over)),

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automl.storage import alias_history
 from automl.storage.journal import Journal
 from automl.storage.layout import TRIALS, trial_folder
+from automl.storage.place import Place
 from automl.study import ParamValue, State, Trial
+from automl.study.errors import RegistryError
 from automl.study.plain_values import TEXT_ONLY
 from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import View, one_line, trial_name
@@ -119,7 +122,11 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         stages=elapsed.stages,
         trials=tuple(found),
         verdict=verdict,
-        messages=(*journal.warnings, *status.where(trials, spec.ladder, notes=notes, beats=beats)),
+        messages=(
+            *journal.warnings,
+            *status.where(trials, spec.ladder, notes=notes, beats=beats),
+            *_overrides(folder, spec.champion_name, verdict),
+        ),
         findings=tuple(findings_file.of_study(folder, spec, trials)),
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
         table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
@@ -139,6 +146,19 @@ def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
     """Return the published verdict in a journal's notes, None before there is one."""
     plain = notes.get("promotion")
     return Verdict.from_dict(plain) if plain else None
+
+
+def _overrides(folder: Path, name: str, verdict: Verdict | None) -> list[str]:
+    """Return a line on each time that the version of a study was promoted although its gates refused it."""
+    registry = Place(folder.parents[1]).registry(name)
+    if verdict is None or verdict.version is None or not registry.folder.is_dir():
+        return []
+    try:
+        found = alias_history.overrides(registry.records()[1])
+    except RegistryError as error:
+        return [f"registry: {error}"]
+    texts = map(alias_history.override_text, found.get(verdict.version, ()))
+    return [f"OVERRIDE: {name} version {verdict.version}: its gates refused it; promoted {text}" for text in texts]
 
 
 def _beats(folder: Path, trials: Sequence[Trial], *, model: str) -> dict[int, Beat | None]:

@@ -20,7 +20,7 @@ from automl.storage.records import RecordError
 from automl.study import Ending, EndReason, Job, Measurement, Report
 from automl.study.errors import AutomlError, DataError, TrialError
 from automl.trainers import trainer_of
-from automl.trials import checkpoints, data_mount, lease
+from automl.trials import checkpoints, data_mount, environment, lease
 
 
 def run(job: Job, report: Report) -> Ending:
@@ -113,6 +113,7 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
     trainer = trainer_of(job)
     weights.mkdir(parents=True)
     folder.delete_partial_files()
+    environment.record(job)
     curves = list(retry_on_outage(job.folder, partial(checkpoints.known_curves, folder)))
     checkpoint, done = checkpoints.newest(folder, most=len(curves))
     del curves[done:]

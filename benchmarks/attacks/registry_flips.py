@@ -1,8 +1,9 @@
 """Single-bit flips anywhere in a registry: does `verify` find each, and does any verb end in a traceback?
 
-Makes a registry with several versions, moves and rollbacks, flips one random bit of one file at a time (half of the
-flips in a byte drawn from all, half in a file drawn from all), and runs the check. The lock file is left out: its
-content is not read. Every tenth flip also meets the verbs that change the registry, on a copy.
+Makes a registry with several versions, moves, rollbacks, overrides and signatures, flips one random bit of one file at
+a time (half of the flips in a byte drawn from all, half in a file drawn from all), and runs the check. The lock file is
+left out: its content is not read. Every tenth flip also meets the verbs that read versions or change the registry, on a
+copy.
 
     python benchmarks/attacks/registry_flips.py --tried 3000 --seed 0
 
@@ -29,6 +30,10 @@ from automl.study.errors import AutomlError
 
 VERSIONS: Final = 7
 NAME: Final = "boards"
+FILES: Final = ("best.pt", "model.onnx", "params.yaml", "study.yaml", "curves.csv", "findings.json")
+TEXTS: Final = ("CARD.md", "CARD.zh.md", "contract.json", "lineage.json", "metrics.json", "sbom.json")
+OVERRIDDEN: Final = 4
+"""The version that was promoted against its gates."""
 CHANGING: Final = 10
 """Of so many flips, one meets the verbs that change the registry."""
 
@@ -62,15 +67,23 @@ def made(folder: Path) -> Registry:
     for number in range(1, VERSIONS + 1):
         source = folder / "source"
         source.mkdir(parents=True, exist_ok=True)
-        files = {name: source / name for name in ("best.pt", "model.onnx", "params.yaml", "study.yaml")}
+        files = {name: source / name for name in FILES}
         for name, path in files.items():
             path.write_text(f"{name} of version {number}\n" * 6)
-        version = registry.publish(files, {"promotion.json": {"study": f"study {number}", "accepted": True}})
+        documents = {"promotion.json": {"study": f"study {number}", "accepted": number != OVERRIDDEN}}
+        version = registry.publish(files, documents, texts=texts)
+        refused = ["loss <= 0.005 must hold, but got +0.01"] if number == OVERRIDDEN else []
         if number != 2:
-            registry.promote(version, why=f"study {number}: passed: +0.01")
+            registry.promote(version, why=f"study {number}: passed: +0.01", refused=refused)
+            registry.sign(version, lambda folder: ((folder / "manifest.json").read_bytes(), "5" * 64))
         if number in {3, 5}:
             registry.rollback(why=f"version {number} misses scratches")
     return registry
+
+
+def texts(number: int) -> dict[str, str]:
+    """Return the further files of a version."""
+    return {name: f"{name} of version {number}\n" * 4 for name in TEXTS}
 
 
 def flipped(content: bytes, place: int) -> bytes:
@@ -105,6 +118,10 @@ def changed(folder: Path, copy: Path) -> int:
     verbs: list[Callable[[], object]] = [
         lambda: Verbs(copy / NAME).rollback(why="x"),
         lambda: Verbs(copy / NAME).promote(2, why="x"),
+        lambda: Verbs(copy / NAME).promote(4, override="x"),
+        lambda: Verbs(copy / NAME).diff(1, 2),
+        lambda: Verbs(copy / NAME).card(1),
+        lambda: stored.sign(1, lambda _folder: (b"{}", "0" * 64)),
         lambda: stored.publish({"best.pt": Path(__file__)}, {}),
     ]
     failed = 0

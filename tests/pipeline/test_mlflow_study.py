@@ -114,7 +114,7 @@ def runs_of(client: Client, study: Path) -> list[dict[str, Any]]:
 
 def history(client: Client, run: dict[str, Any], metric: str) -> list[tuple[int, float]]:
     """Return step and value of all that a run holds of a metric."""
-    found = client._call("GET", f"metrics/get-history?run_id={run['info']['run_id']}&metric_key={metric}")
+    found = client.call("GET", f"metrics/get-history?run_id={run['info']['run_id']}&metric_key={metric}")
     return [(int(point["step"]), float(point["value"])) for point in found.get("metrics", [])]
 
 

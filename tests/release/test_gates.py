@@ -59,7 +59,11 @@ def test_every_gate_says_its_law_and_what_it_found(engine: ExportResult, laws: G
     )
     assert len({result.name for result in results}) == len(results)
     for result in results:
-        assert result.reason == f"{'passed' if result.passed else 'refused'}: {result.text}"
+        margin = "" if result.margin is None else f", margin {result.margin:+.4f}"
+        assert result.reason == f"{'passed' if result.passed else 'refused'}: {result.text}{margin}"
+        if result.value is not None and result.margin is not None:
+            assert abs(result.margin) == pytest.approx(abs(result.value - result.limit), abs=1e-9)
+            assert result.margin >= 0 if result.passed else result.margin <= 0
         assert result.value is not None
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from automl.storage import files, registry_check
+from automl.storage import alias_history, files, registry_check
 from automl.storage.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from tests.builders import written
 
 WRITES = ("copy", "write_json", "write_bytes", "sync_folder")
-LAST = 18
+LAST = 21
 """Writes from publishing a version to promoting it, those within writes counted."""
 
 
@@ -44,7 +44,8 @@ class Plug:
 
 def publish(registry: Registry, folder: Path, content: str) -> int:
     files = {"best.pt": written(folder, f"{content}.pt", content), "model.onnx": written(folder, "m.onnx", content)}
-    return registry.publish(files, {"promotion.json": {"study": content}})
+    texts = {"lineage.json": content, "CARD.md": content}
+    return registry.publish(files, {"promotion.json": {"study": content}}, texts=lambda _number: texts)
 
 
 def step(registry: Registry, folder: Path) -> None:
@@ -118,3 +119,27 @@ def test_a_cut_rollback_leaves_one_of_the_two_champions(tmp_path: Path, at: int)
     aliases = registry.aliases()
     assert (aliases[CHAMPION], aliases.get(PREVIOUS)) in {(1, None), (2, 1)}
     assert is_sound(registry)
+
+
+@pytest.mark.parametrize("after", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, 7))
+def test_a_cut_signature_leaves_a_sound_registry(tmp_path: Path, at: int, after: str) -> None:
+    registry = prepared(tmp_path)
+    cut_at(lambda: registry.sign(1, lambda _folder: (b"{}", "0" * 64)), at=at, after=after == "after")
+    assert is_sound(registry)
+    registry.sign(1, lambda _folder: (b"{}", "0" * 64))
+    assert is_sound(registry)
+    assert len(list((registry.folder / "signatures").glob("0*.json"))) == 1
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_cut_override_is_made_or_not_and_never_lost(tmp_path: Path, at: int) -> None:
+    registry = prepared(tmp_path)
+    number = publish(registry, tmp_path, "new")
+    cut_at(lambda: registry.promote(number, why="needed", refused=["loss"]), at=at, after=False)
+    assert is_sound(registry)
+    made = registry.aliases()[CHAMPION] == number
+    assert (number in alias_history.overrides(registry.records()[1])) is made
+    registry.promote(number, why="needed", refused=["loss"])
+    registry.rollback(why="it was not")
+    assert alias_history.overrides(registry.records()[1]).keys() == {number}

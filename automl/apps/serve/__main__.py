@@ -20,7 +20,7 @@ from automl.apps.serve.follower import Serving, following, opened
 from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
 from automl.study.errors import AutomlError, RegistryError
-from automl.study.text import lines
+from automl.study.text import lines, one_line
 
 USER_ERROR: Final = 2
 POLL_SECONDS: Final = 2.0
@@ -64,6 +64,7 @@ def startup_message(serving: Serving, host: str, port: int) -> str:
         f"  provider  {served.detector.provider}, images of {served.detector.size} pixels\n"
         f"  conf      {at.conf:g}, iou {at.iou:g}, max_det {at.max_det}; override them per request: ?conf=0.5\n"
         f"  follows   {f'the alias {serving.alias}' if serving.alias else 'no alias: this version is fixed'}"
+        + "".join(f"\n  OVERRIDE  its gates refused it; promoted {one_line(text)}" for text in served.overrides)
     )
 
 

@@ -82,7 +82,7 @@ def card(served: Served) -> dict[str, Any]:
     return {
         **served.manifest, "served": served.path.name, "sha256": served.sha256, "provider": detector.provider,
         "imgsz": detector.size, "classes": {str(number): name for number, name in detector.names.items()},
-        "thresholds": asdict(served.thresholds),
+        "thresholds": asdict(served.thresholds), "overrides": served.overrides,
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from automl.apps.serve.detector import Detector
 from automl.apps.serve.images import decode
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import Thresholds, recorded
+from automl.storage import alias_history
 from automl.storage.layout import EVALUATION, SMOKE
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
@@ -31,6 +32,8 @@ class Served:
     manifest: dict[str, Any]
     detector: Detector
     thresholds: Thresholds
+    overrides: tuple[str, ...] = ()
+    """When, by whom and why the version was promoted although its gates refused it."""
 
     @property
     def sha256(self) -> str:
@@ -56,7 +59,9 @@ def load(registry: Registry, version: int | str, *, target: str = "") -> Served:
     detector = Detector(backend)
     for path, content in _smoke_pictures(folder, manifest):
         _smoke(detector, path, content)
-    return Served(registry.name, number, Path(backend.source), manifest, detector, thresholds)
+    _, moves = registry.records()
+    overrides = tuple(map(alias_history.override_text, alias_history.overrides(moves).get(number, ())))
+    return Served(registry.name, number, Path(backend.source), manifest, detector, thresholds, overrides)
 
 
 def _smoke_pictures(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[Path, bytes]]:

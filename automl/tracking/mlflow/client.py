@@ -55,11 +55,11 @@ class Client:
     def experiment(self, name: str) -> str:
         """Return the id of an experiment, which is created if there is none."""
         try:
-            found = self._call("GET", f"experiments/get-by-name?experiment_name={quote(name, safe='')}")
+            found = self.call("GET", f"experiments/get-by-name?experiment_name={quote(name, safe='')}")
         except Refused as refused:
             if "RESOURCE_DOES_NOT_EXIST" not in str(refused):
                 raise
-            return str(self._call("POST", "experiments/create", {"name": name})["experiment_id"])
+            return str(self.call("POST", "experiments/create", {"name": name})["experiment_id"])
         if found["experiment"].get("lifecycle_stage") == "deleted":
             raise Refused(f"experiment {name} was deleted there; restore it or set another tracking.mlflow.experiment")
         return str(found["experiment"]["experiment_id"])
@@ -70,7 +70,7 @@ class Client:
         body: dict[str, Any] = {"experiment_ids": [experiment], "filter": wanted, "max_results": 1000}
         found: list[dict[str, Any]] = []
         while True:
-            page = self._call("POST", "runs/search", body)
+            page = self.call("POST", "runs/search", body)
             found += page.get("runs", [])
             if not (token := page.get("next_page_token")):
                 return found
@@ -79,16 +79,16 @@ class Client:
     def create(self, experiment: str, *, name: str, start: int, tags: Mapping[str, str]) -> dict[str, Any]:
         """Create a run; `start` is in milliseconds."""
         body = {"experiment_id": experiment, "run_name": name, "start_time": start, "tags": _pairs(tags)}
-        return dict(self._call("POST", "runs/create", body)["run"])
+        return dict(self.call("POST", "runs/create", body)["run"])
 
     def log(self, run: str, batch: Mapping[str, Any]) -> None:
         """Log `metrics`, `params` and `tags` of a run, all or nothing of each."""
-        self._call("POST", "runs/log-batch", {"run_id": run, **batch})
+        self.call("POST", "runs/log-batch", {"run_id": run, **batch})
 
     def update(self, run: str, *, status: str, end: int | None) -> None:
         """Set the status of a run."""
         body = {"run_id": run, "status": status}
-        self._call("POST", "runs/update", body | ({} if end is None else {"end_time": end}))
+        self.call("POST", "runs/update", body | ({} if end is None else {"end_time": end}))
 
     def upload(self, artifact_uri: str, name: str, content: bytes) -> bool:
         """Store an artifact of a run; return False if the server does not store artifacts itself."""
@@ -98,7 +98,13 @@ class Client:
         self._send("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{quote(f'{path}/{name}')}", content)
         return True
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+        """Return the answer of a call; `path` is below `/api/2.0/mlflow/`.
+
+        Raises:
+            Unreachable: the server does not answer for now.
+            Refused: it does not accept the call.
+        """
         content = None if body is None else json.dumps(body).encode()
         answer = self._send(method, f"/api/2.0/mlflow/{path}", content)
         try:

@@ -67,6 +67,7 @@ def reasons(verdict: Verdict, words: Words) -> list[str | Markup]:
             name=_gate(gate.name, words),
             limit=gate.limit,
             value=MISSING if gate.value is None else f"{gate.value:+.4f}",
+            margin=MISSING if gate.margin is None else f"{gate.margin:+.4f}",
         )
         for gate in verdict.gates
     ]

@@ -88,7 +88,7 @@ def test_the_model_card_names_the_version_and_its_files(client: TestClient, regi
     manifest = registry.manifest(1)
     assert client.get("/model").json() == {
         **manifest, "served": "model.onnx", "sha256": manifest["files"]["model.onnx"], "classes": {"0": "hole"},
-        "imgsz": 32, "provider": "CPUExecutionProvider", "thresholds": asdict(Thresholds()),
+        "imgsz": 32, "provider": "CPUExecutionProvider", "thresholds": asdict(Thresholds()), "overrides": [],
     }  # fmt: skip
 
 

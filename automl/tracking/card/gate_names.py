@@ -1,0 +1,38 @@
+"""Names of gates in Chinese: fixed ones, and those that contain what was built, a threshold or a class."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from automl.tracking.report.chinese import CHINESE
+
+WHAT: Final[Mapping[str, str]] = {"ONNX": "ONNX 文件", "engine": "推理引擎"}
+"""What was built; any other name is that of a target."""
+FIXED: Final[Mapping[str, str]] = {"miss rate": "漏检率", "over-kill rate": "过杀率"}
+PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(pattern), text)
+    for pattern, text in (
+        (r"(?P<what>.+) F1 at threshold (?P<at>\S+)", "{what}在阈值 {at} 处 F1 的变化"),
+        (r"(?P<what>.+) precision at threshold (?P<at>\S+)", "{what}在阈值 {at} 处精确率的变化"),
+        (r"(?P<what>.+) recall at threshold (?P<at>\S+)", "{what}在阈值 {at} 处召回率的变化"),
+        (r"(?P<what>.+) class recall", "{what}各类别召回率的最大下降"),
+        (r"(?P<what>.+) confidence", "{what}平均置信度的变化"),
+        (r"(?P<what>.+) objective", "{what}优化目标的变化"),
+        (r"target (?P<what>.+) built", "{what}已生成并测量"),
+    )
+)
+
+
+def chinese(name: str) -> str | None:
+    """Return the name of a gate in Chinese, what was built as code; None if it is not known.
+
+    >>> chinese("ONNX F1 at threshold 0.31"), chinese("target cpu built"), chinese("other")
+    ('ONNX 文件在阈值 0.31 处 F1 的变化', '`cpu`已生成并测量', None)
+    """
+    if found := CHINESE.get(f"gate.{name}", FIXED.get(name)):
+        return found
+    for pattern, text in PATTERNS:
+        if matched := pattern.fullmatch(name):
+            what = matched["what"].removeprefix("target ")
+            return text.format(**{**matched.groupdict(), "what": WHAT.get(what, f"`{what}`")})
+    return None
