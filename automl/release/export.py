@@ -7,17 +7,24 @@ RTX cards only; steps that this machine cannot do are listed in the notes.
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from automl.release import working_point
 from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, cause, compare, name_source, named_failure, score
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
 from automl.storage.detections import ImageStats
-from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, TORCH_STATS, VAL_STATS
+from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, SMOKE, TORCH_STATS, VAL_STATS
 from automl.study import Artifact, ExportResult, Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
+
+SMOKE_PICTURES: Final = 2
+SMOKE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
+SMOKE_BYTES: Final = 2 * 2**20
+"""Largest file that a version gets for its smoke test: a version is copied and hashed often."""
 
 
 def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engine: str) -> ExportResult:
@@ -30,6 +37,7 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         DataAwayError: images are away.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    keep_smoke_pictures(images, folder)
     trainer = trainer_of(job)
     record = trainer.evaluation(job)
     with scratch.folder() as place:
@@ -60,3 +68,12 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         metrics=metrics,
         threshold=threshold,
     )
+
+
+def keep_smoke_pictures(images: Sequence[Path], folder: Path) -> None:
+    """Copy the first pictures of the judged split into the export, for the smoke test of whoever serves the version."""
+    for earlier in folder.glob(f"{SMOKE}-*"):
+        earlier.unlink()
+    small = (path for path in images if path.suffix.lower() in SMOKE_SUFFIXES and path.stat().st_size <= SMOKE_BYTES)
+    for number, path in enumerate(islice(small, SMOKE_PICTURES)):
+        files.copy(path, folder / f"{SMOKE}-{number}{path.suffix.lower()}")

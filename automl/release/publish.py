@@ -23,6 +23,7 @@ from automl.storage.layout import (
     FINDINGS,
     ONNX,
     PARAMS,
+    SMOKE,
     SPEC,
     VERDICT,
     trial_folder,
@@ -264,6 +265,7 @@ def _files(folder: Path, case: Case, laws: Gates) -> dict[str, str]:
         files[DATASET] = folder / DATASET
     trained = case.chosen.weights.parent
     files |= {name: trained / name for name in (CURVES, FINDINGS) if (trained / name).is_file()}
+    files |= {path.name: path for path in sorted((folder / EXPORT).glob(f"{SMOKE}-*"))}
     for built in case.built.targets:
         files |= built.files if _accepted(built, laws) else {}
     return {name: str(path.relative_to(folder)) for name, path in files.items()}

@@ -34,6 +34,7 @@ def test_onnx_says_what_torch_says(trained: tuple[Job, Ending], tmp_path: Path) 
     assert built.engine is None
     assert not built.notes
     onnx.checker.check_model(str(built.onnx.file))
+    assert {path.name for path in tmp_path.glob("smoke-*")} == {"smoke-0.jpg", "smoke-1.jpg"}
 
 
 def test_a_graph_that_is_not_the_weights_is_refused(
@@ -152,3 +153,20 @@ def test_the_weights_that_a_file_was_made_from_are_recorded_in_it(trained: tuple
         parity.cause(other, built.onnx.file, judged_images(job)[:2], job)
         == "it was exported from other weights, whose SHA-256 begins with 000000000000"
     )
+
+
+def test_smoke_pictures_are_few_small_and_replaced(tmp_path: Path) -> None:
+    images = [tmp_path / name for name in ("a.bmp", "b.PNG", "c.jpg", "d.jpg", "e.jpg")]
+    for image in images:
+        image.write_bytes(image.name.encode())
+    images[2].write_bytes(bytes(export.SMOKE_BYTES + 1))
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "smoke-7.jpg").write_bytes(b"of an earlier export")
+
+    export.keep_smoke_pictures(images, folder)
+
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "smoke-0.png": b"b.PNG",
+        "smoke-1.jpg": b"d.jpg",
+    }
