@@ -1,0 +1,117 @@
+"""What each precision costs and saves: mAP, F1 at the served threshold, latency, size, of one model in several formats.
+
+Exports the weights of a registry version, builds OpenVINO in FP32, FP16 and INT8 as a study does, measures all on the
+test split, and times each as it is served: one image end to end (decode JPEG, letterbox, model, suppression, JSON) in
+one process, three repeats, the formats in turn.
+
+    python benchmarks/precision.py --version STORAGE/models/NAME/versions/0001 --data STORAGE/runs/NAME/data/data.yaml
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from automl.apps.serve.backend import opened
+from automl.apps.serve.detector import Detector
+from automl.apps.serve.images import decode
+from automl.apps.serve.thresholds import Thresholds
+from automl.release import targets, working_point
+from automl.storage.detections import ImageStats, metrics
+from automl.storage.layout import ONNX, ONNX_STATS
+from automl.study import Gates, Target, TargetResult
+from benchmarks.parity_faults import Bench, exported
+
+REPEATS: Final = 3
+WARM: Final = 5
+
+
+def main() -> None:
+    """Build, measure, time; one JSON object on the last line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", type=Path, required=True, help="folder of a version, with its weights")
+    parser.add_argument("--data", type=Path, required=True, help="data.yaml of the staged data set of its study")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        bench = exported(given.version, given.data, Path(place))
+        built = {name: _built(bench, name) for name in ("fp32", "fp16", "int8")}
+        detectors = {"onnx": _detector(bench, "")} | {f"openvino {name}": _detector(bench, name) for name in built}
+        times = _times(bench, detectors)
+        rows = {"onnx": _onnx(bench)} | {f"openvino {name}": _target(one) for name, one in built.items()}
+    found = {name: row | times[name] for name, row in rows.items()}
+    for name, row in found.items():
+        print(name, row)
+    print(json.dumps(found))
+
+
+def _built(bench: Bench, precision: Any) -> TargetResult:  # noqa: ANN401
+    order = targets.Order(bench.job, bench.folder, bench.calibration, bench.at, Gates())
+    built = targets.build(order, Target(precision, "openvino", precision, 0.01 if precision == "int8" else 0.005))
+    if built.artifact is None:
+        raise SystemExit(built.note)
+    return built
+
+
+def _detector(bench: Bench, target: str) -> Detector:
+    def read(name: str) -> bytes | None:
+        path = bench.folder / name
+        return path.read_bytes() if path.is_file() else None
+
+    return Detector(opened(bench.folder, read, target=target))
+
+
+def _onnx(bench: Bench) -> dict[str, Any]:
+    stats = ImageStats.load(bench.folder / ONNX_STATS)
+    counts = working_point.Counts.of(stats, bench.at.threshold, np.unique(stats.truth_kind))
+    f1 = float(counts.rates(np.ones((1, stats.images)))["f1"][0])
+    size = (bench.folder / ONNX).stat().st_size
+    return {"map": round(metrics(stats)["map50_95"], 4), "f1": round(f1, 4), "mb": round(size / 1e6, 2)}
+
+
+def _target(built: TargetResult) -> dict[str, Any]:
+    if built.artifact is None or built.parity is None or built.latency is None:
+        raise SystemExit(built.note)
+    size = sum(path.stat().st_size for name, path in built.files.items() if not name.endswith(".json"))
+    return {
+        "map": round(built.artifact.score or 0.0, 4),
+        "map_difference": round(built.parity.objective.value, 4),
+        "f1_difference": round(built.parity.f1.value, 4),
+        "drift": round(built.parity.drift, 4),
+        "float_blocks": list(built.float_blocks),
+        "model_p50_ms": round(built.latency.p50, 2),
+        "mb": round(size / 1e6, 2),
+    }
+
+
+def _times(bench: Bench, detectors: dict[str, Detector]) -> dict[str, dict[str, float]]:
+    """Return the time of one image from its bytes to JSON, in milliseconds; the formats take turns."""
+    wanted = Thresholds(conf=bench.at.threshold)
+    contents = [path.read_bytes() for path in bench.images]
+    spent: dict[str, list[list[float]]] = {name: [] for name in detectors}
+    for repeat in range(REPEATS + 1):
+        for name, detector in detectors.items():
+            times = []
+            for content in contents[: WARM if repeat == 0 else None]:
+                start = time.perf_counter()
+                json.dumps(detector.detect(decode(content), wanted))
+                times.append(1000 * (time.perf_counter() - start))
+            spent[name] += [times] if repeat else []
+    return {name: _summary(repeats) for name, repeats in spent.items()}
+
+
+def _summary(repeats: list[list[float]]) -> dict[str, float]:
+    medians = np.median(repeats, axis=1)
+    p50, p99 = np.percentile(repeats, [50, 99])
+    spread = (medians.max() - medians.min()) / np.median(medians)
+    return {"p50_ms": round(float(p50), 2), "p99_ms": round(float(p99), 2), "spread": round(float(spread), 3)}
+
+
+if __name__ == "__main__":
+    main()
