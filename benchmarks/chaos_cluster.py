@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psutil
 
-TRAINABLE = "ray::ImplicitFunc"
+TRAINABLE = "ray::Training"
 """What Ray calls a process that trains."""
 NODES = 2
 

@@ -115,6 +115,7 @@ END
 # a failed job. What comes without a log, such as a refusal, is printed as it is.
 followed() {
     python3 -c '
+import re
 import signal
 import sys
 
@@ -122,7 +123,8 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the writer, and this
 ends = {"Job %r %s" % (sys.argv[1], how) for how in ("succeeded", "failed", "was stopped")}
 held, rules, over = [], [], False
 for line in sys.stdin:
-    text = line.strip()
+    plain = re.sub("\x1b\\[[0-9;]*m", "", line)  # Ray colours its lines, and begins them with time, level and place
+    text = re.sub(r"^[-0-9]+ [:,0-9]+\s+[A-Z]+ \S+\.py:\d+ -- ", "", plain).strip()
     if held is not None:
         held = None if text.startswith("Tailing logs until the job exits") else [*held, line]
     elif text in ends:

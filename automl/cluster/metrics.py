@@ -4,9 +4,11 @@ Ray exports them, with the prefix `ray_`, at the metrics port of the node on whi
 metrics of nodes and GPUs. No label has one value per trial, so a study has the same number of series at any length.
 """
 
+import threading
 import time
 from collections import Counter as Count
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +21,7 @@ from automl.study import Ending, Kind, State, Trial
 PREFIX: Final = "automl_"
 TRIAL: Final = "trial"
 RETRAINING: Final = "retraining"
+REPEAT_SECONDS: Final = 5.0
 EXPORTED_PREFIX: Final = f"ray_{PREFIX}"
 """Prefix under which Prometheus sees a metric."""
 
@@ -44,6 +47,52 @@ COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
     }
 )
 """As `GAUGES`; Prometheus sees them with the suffix `_total`."""
+
+
+class Shown:
+    """The last value of each gauge of this process, set again every few seconds while Ray is connected.
+
+    Ray exports a gauge only for some seconds after it was set, but an epoch may take an hour.
+    """
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._lock = threading.Lock()
+        self._values: dict[tuple[str, ...], tuple[Any, float, dict[str, str]]] = {}
+
+    def show(self, name: str, gauge: Any, *, value: float, tags: dict[str, str]) -> None:  # noqa: ANN401
+        """Set a gauge, now and from now on."""
+        with self._lock:
+            self._values[(name, *(f"{key}={tags[key]}" for key in sorted(tags)))] = (gauge, value, tags)
+            gauge.set(value, tags)
+
+    def repeat(self) -> None:
+        """Set all gauges to their last values."""
+        with self._lock:
+            for gauge, value, tags in self._values.values():
+                gauge.set(value, tags)
+
+    @contextmanager
+    def repeated(self, every: float = REPEAT_SECONDS) -> Iterator[None]:
+        """Repeat the values in a thread during a block, which must end before Ray is disconnected; then forget them."""
+        stop = threading.Event()
+
+        def work() -> None:
+            while not stop.wait(every):
+                self.repeat()
+
+        thread = threading.Thread(target=work, name="metrics", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            with self._lock:
+                self._values.clear()
+
+
+SHOWN: Final = Shown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +143,7 @@ class StudyMetrics:
         self._counters["epochs"].inc(1, tags)
         if (seconds := trial.measurements[-1].seconds) > 0:
             self._counters["training_seconds"].inc(seconds, tags)
-        self._gauges["last_epoch_timestamp_seconds"].set(self.clock(), {"study": self.about.study})
+        self._set("last_epoch_timestamp_seconds", self.clock())
         self._record(trial, State.RUNNING)
 
     def on_pause(self, trial: Trial) -> None:
@@ -127,7 +176,7 @@ class StudyMetrics:
             self._best = value
 
     def _show(self) -> None:
-        """Set all gauges; Ray sends their last values every few seconds."""
+        """Set all gauges."""
         kind, states = self.about.kind, Count(self._states.values())
         losses = Count(loss.kind for trial in self._trials.values() for loss in trial.losses)
         for state in State:
@@ -142,7 +191,7 @@ class StudyMetrics:
             self._set("best_objective_ratio", self._best, objective=self.about.metric.removeprefix("val/"))
 
     def _set(self, name: str, value: float, **tags: str) -> None:
-        self._gauges[name].set(value, {"study": self.about.study, **tags})
+        SHOWN.show(name, self._gauges[name], value=value, tags={"study": self.about.study, **tags})
 
 
 def _made(kind: Any, name: str, description: str, labels: tuple[str, ...]) -> Any:  # noqa: ANN401

@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from automl import cluster
+from automl.cluster.metrics import SHOWN
 from automl.pipeline import devices, export, finish, operators
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
@@ -61,7 +62,7 @@ def run(
 def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
     LOG.info("joining the Ray cluster" if address or "RAY_ADDRESS" in os.environ else "starting a local Ray cluster")
-    with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
+    with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard, SHOWN.repeated():
         slots = allotted(session, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
         prepare(dashboard, folder=session.folder, staged=session.staged)
         trials = search(session, slots)  # 3. trials, until the budget is spent

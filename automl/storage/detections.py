@@ -99,6 +99,8 @@ class ImageStats:
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
                 held = {name: np.asarray(archive[name]) for name in archive.files}
+            if lacking := [name for name in ARRAYS if name not in held]:
+                raise ValueError(f"{lacking[0]} is not a file in the archive")
             arrays = {name: held[name] for name in ARRAYS}
             for name, kind in ARRAYS.items():
                 if not np.issubdtype(arrays[name].dtype, kind):

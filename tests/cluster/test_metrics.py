@@ -9,6 +9,7 @@ from automl.cluster import metrics
 from automl.cluster.metrics import COUNTERS, GAUGES, StudyMetrics, Watched
 from automl.study import Ending, Kind, Loss, State, Trial
 from tests.builders import METRIC, completed, measurement, trial_of
+from tests.guarded_worker import wait_until
 
 FOLDER = Path("trials/x")
 Key = tuple[str, frozenset[tuple[str, str]]]
@@ -112,3 +113,13 @@ def test_the_number_of_series_does_not_depend_on_the_number_of_trials() -> None:
         board.on_measurement(trial_of(number, [0.1]))
     assert {*Recorder.values} == before
     assert {name for name, _ in before} == {*GAUGES, *COUNTERS}
+
+
+def test_gauges_are_set_again_while_ray_is_connected_and_not_after() -> None:
+    watching().on_start(Trial(0, {}, 0), FOLDER)
+    with metrics.SHOWN.repeated(every=0.01):
+        Recorder.values.clear()
+        assert wait_until(lambda: value("trainings", kind="trial", state="RUNNING") == 1, seconds=10)
+    Recorder.values.clear()
+    metrics.SHOWN.repeat()
+    assert not Recorder.values

@@ -162,5 +162,5 @@ def test_without_the_packages_the_target_is_refused_in_one_line(
     (gate,) = gates.of_target(built[0], FREE)
     assert gate.reason == (
         "refused: target none: must be built and measured, but was not: openvino and nncf must be installed; pip "
-        "install 'yolo-automl-ray[openvino]'"
+        "install 'yolo-automl-ray[openvino]', margin -1.0000"
     )

@@ -170,7 +170,9 @@ def test_a_training_on_a_full_disk_waits_and_completes(tmp_path: Path, data: Pat
         assert [ending.state for ending in endings] == [State.COMPLETED], endings
         assert "No space left on device" in voice.said[0]
         assert [measurement.epoch for measurement in curves_file.read_curves(job.folder)] == [1, 2]
-        assert {"last.pt", "best.pt", "curves.csv", "details.csv"} == {path.name for path in job.folder.iterdir()}
+        assert {"last.pt", "best.pt", "curves.csv", "details.csv", "environment.json"} == {
+            path.name for path in job.folder.iterdir()
+        }
 
 
 @pytest.mark.slow

@@ -190,7 +190,8 @@ def test_a_finished_training_leaves_no_state_behind(tmp_path: Path, stopped: Job
 
     worker.run(job, lambda _measurement: None)
 
-    assert {path.name for path in job.folder.iterdir()} == {"last.pt", "best.pt", "curves.csv", "details.csv"}
+    left = {path.name for path in job.folder.iterdir()}
+    assert left == {"last.pt", "best.pt", "curves.csv", "details.csv", "environment.json"}
     assert [yolo.epochs_done(job.folder / name) for name in ("last.pt", "best.pt")] == [0, 0]
 
 
