@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from automl.data.audit.records import Box, Kind, Suspect
 from automl.data.report.crops import Crop, crop
 from automl.storage import files
-from automl.study.text import one_line, printable
+from automl.study.text import printable
+from automl.tracking import html_templates
 from automl.tracking.audit_texts import TEXTS
 from automl.tracking.report.language import Language
 
@@ -48,7 +47,7 @@ class Card:
 def write(path: Path, head: Head, suspects: Sequence[Suspect], *, language: Language) -> None:
     """Write the page; the images must still exist."""
     texts = TEXTS[language]
-    page = _environment().get_template("audit.html.j2").render(
+    page = html_templates.environment().get_template("audit.html.j2").render(
         t=texts,
         head=head,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -58,18 +57,6 @@ def write(path: Path, head: Head, suspects: Sequence[Suspect], *, language: Lang
         count=len(suspects),
     )  # fmt: skip
     files.write_text(path, printable(page))
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("automl.tracking"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_readable,
-    )  # fmt: skip
-
-
-def _readable(value: object) -> object:
-    """Return a name with control characters or line breaks as one line; escaping follows."""
-    return one_line(str(value)) if type(value) is str or isinstance(value, Path) else value
 
 
 def _cards(suspects: Sequence[Suspect], texts: Mapping[str, str]) -> Iterator[Card]:

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from automl.data.report.crops import Crop, crop
 from automl.data.report.records import Box, CopyPairs, DataReport, Suspect
 from automl.data.report.thresholds import FEW_BOXES, HUGE_SHARE, OTHER_CLASS_IOU, REPEATED_IOU, TINY_SIDE
 from automl.storage import files
 from automl.study.errors import StudyError
-from automl.study.text import one_line, printable
+from automl.study.text import printable
+from automl.tracking import html_templates
 
 MARK: Final = b'<meta name="generator" content="automl data report">'
 """By it a page is recognised and replaced by the next one."""
@@ -80,7 +79,7 @@ def _is_page(path: Path) -> bool:
 
 def write(report: DataReport, path: Path) -> None:
     """Write the page of a report; the images must still exist."""
-    page = _environment().get_template("data_report.html.j2").render(
+    page = html_templates.environment().get_template("data_report.html.j2").render(
         report=report,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         classes=_classes(report),
@@ -91,18 +90,6 @@ def write(report: DataReport, path: Path) -> None:
         damaged=any(one.images or one.lines or one.repeated for one in report.broken.values()),
     )  # fmt: skip
     files.write_text(path, printable(page))
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("automl.tracking"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_readable,
-    )  # fmt: skip
-
-
-def _readable(value: object) -> object:
-    """Return a name with control characters or line breaks as one line; escaping follows."""
-    return one_line(str(value)) if type(value) is str or isinstance(value, Path) else value
 
 
 def _classes(report: DataReport) -> list[str]:

@@ -8,23 +8,7 @@ import numpy as np
 
 from automl.data.audit.records import AuditImage, Detections, FloatArray, IntArray, corners
 from automl.data.audit.thresholds import FEWEST, LEAST_CONF, NEAR, SAME_PLACE, TYPICAL_QUANTILE
-
-
-def overlaps(ours: FloatArray, theirs: FloatArray) -> FloatArray:
-    """Return the (n, m) IoU of boxes given as (n, 4) and (m, 4) left, top, right, bottom.
-
-    >>> overlaps(np.array([[0, 0, 1, 1.0]]), np.array([[0, 0, 1, 0.5], [2, 2, 3, 3]])).tolist()
-    [[0.5, 0.0]]
-    """
-    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
-    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
-    both = np.clip(high - low, 0, None).prod(2)
-    union = _areas(ours)[:, None] + _areas(theirs)[None] - both
-    return np.asarray(np.divide(both, union, out=np.zeros_like(both), where=union > 0))
-
-
-def _areas(boxes: FloatArray) -> FloatArray:
-    return np.asarray(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1))
+from automl.storage.boxes import overlaps
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from automl.data.audit.evidence import Evidence, Typical, overlaps
+from automl.data.audit.evidence import Evidence, Typical
 from automl.data.audit.records import AuditImage, Box, FloatArray, IntArray, Kind, Label, Suspect, centred, identifier
 from automl.data.audit.thresholds import (
     AGREE,
@@ -26,6 +26,7 @@ from automl.data.audit.thresholds import (
     WORST_IOU,
 )
 from automl.data.labels import label_of
+from automl.storage.boxes import overlaps
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from automl.hpo.sampler import importances
 from automl.hpo.selection import paused
@@ -17,8 +16,9 @@ from automl.storage.journal import distributions
 from automl.storage.layout import CONFIRM, REPORT, trial_folder
 from automl.study import Params, ParamValue, State, Trial
 from automl.study.spec import ChoiceSpec, LadderSpec, RangeSpec, StudySpec
-from automl.study.text import duration, one_line, printable, short
+from automl.study.text import duration, printable, short
 from automl.study.verdict import Verdict
+from automl.tracking import html_templates
 from automl.tracking.diagnosis import findings_file, shipped_findings
 from automl.tracking.report import class_results, cost, figures, finding_rows, landscape, model_parts
 from automl.tracking.report.figures import drawn
@@ -73,21 +73,9 @@ def write(
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("automl.tracking"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_readable,
-    )
+    environment = html_templates.environment()
     environment.filters["short"] = short
     return environment
-
-
-def _readable(value: object) -> object:
-    """Return a value for the page: a name with control characters or line breaks as one line."""
-    return one_line(str(value)) if isinstance(value, str | Path) and not isinstance(value, Markup) else value
 
 
 def _searched(
