@@ -55,7 +55,10 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
             )
         torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
         metrics = score(exported, job, keep=folder / ONNX_STATS)
-        score(exported, replace(job, split="val"), keep=folder / VAL_STATS)
+        if job.split == "val":
+            files.copy(folder / ONNX_STATS, folder / VAL_STATS)
+        else:
+            score(exported, replace(job, split="val"), keep=folder / VAL_STATS)
         built, notes = build_engine(exported, job, folder / ENGINE, wanted=engine)
     threshold = working_point.best_threshold(ImageStats.load(folder / VAL_STATS))
     files.write_json(folder / EVALUATION, replace(record, threshold=threshold).to_dict())

@@ -187,7 +187,7 @@ def _target(built: TargetResult, laws: Gates) -> TargetVerdict:
         target.name,
         target.format,
         target.precision,
-        accepted=_accepted(built, laws),
+        accepted=all(gate.passed for gate in results),
         score=built.artifact.score if built.artifact else None,
         p50_ms=latency.p50 if latency else None,
         p99_ms=latency.p99 if latency else None,
