@@ -1,10 +1,8 @@
 """Stands where a trial's worker stands: guarded, with children of a chosen kind, and told from outside when to go."""
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -72,10 +70,6 @@ def guardians(folder: Path) -> list[psutil.Process]:
     ]
 
 
-def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-
-
 def wait_until(held: object, *, seconds: float = 120) -> bool:
     """Wait until something holds, and tell whether it does."""
     assert callable(held)
@@ -85,8 +79,3 @@ def wait_until(held: object, *, seconds: float = 120) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def kill_all(processes: Iterable[psutil.Process]) -> None:
-    for process in alive(processes):
-        os.kill(process.pid, 9)

@@ -11,6 +11,7 @@ import psutil
 
 from automl.study import Answer, Ending, Job, Loss, Measurement, Trial
 from automl.trials import lease
+from tests.processes import below
 
 TRAINABLE = "ray::Training"
 """What Ray calls a process that trains."""
@@ -115,8 +116,7 @@ class Jobs:
 
 def workers() -> list[psutil.Process]:
     """Return the processes that train, of this test's own cluster only."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or [])]
+    return below(os.getpid(), command=TRAINABLE)
 
 
 def all_gone(*, seconds: float = 240) -> bool:

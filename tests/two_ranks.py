@@ -17,6 +17,7 @@ import psutil
 from automl.cluster import guard, launcher, reaper
 from automl.study import Ending, Job, Measurement, Report
 from tests.guarded_worker import wait_until
+from tests.processes import existing
 
 RANKS = 2
 
@@ -62,7 +63,7 @@ def ranks(folder: Path) -> list[int]:
 def marked(folder: Path) -> list[psutil.Process]:
     """Return the living processes of the trial in a folder."""
     name = guard._name(folder)
-    return [psutil.Process(pid) for pid, _ in reaper.processes() if reaper.marked(pid, name)]
+    return list(existing(pid for pid, _ in reaper.processes() if reaper.marked(pid, name)))
 
 
 def all_ended(folder: Path, *, seconds: float = 120) -> bool:

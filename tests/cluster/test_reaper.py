@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from automl.cluster import reaper
-from tests.guarded_worker import alive, guardians, kill_all, start, wait_until
+from tests.guarded_worker import guardians, start, wait_until
+from tests.processes import alive, kill_all
 
 pytestmark = pytest.mark.slow
 

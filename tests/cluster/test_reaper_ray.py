@@ -17,7 +17,8 @@ from automl.study import Answer, Job, Kind, Measurement
 from tests import hosted_cluster
 from tests import two_ranks as tests_two_ranks
 from tests.conftest import job_at
-from tests.guarded_worker import kill_all, wait_until
+from tests.guarded_worker import wait_until
+from tests.processes import kill_all
 from tests.scripted_source import Jobs, workers
 from tests.two_ranks import all_ended, marked
 

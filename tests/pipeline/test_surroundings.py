@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 
 from automl.trainers import registration
 from tests import tiny_trainer
 from tests.guarded_worker import wait_until
+from tests.processes import below, named_below
 from tests.small_storage import Storage, mounted
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
@@ -107,18 +107,10 @@ def test_too_few_open_files_are_one_message(home: Home) -> None:
     assert "Traceback" not in error
 
 
-def below(process: subprocess.Popen[str], name: str) -> list[psutil.Process]:
-    """Return the living processes of a name below a process."""
-    try:
-        return [one for one in psutil.Process(process.pid).children(recursive=True) if name in one.name()]
-    except psutil.NoSuchProcess:
-        return []
-
-
 def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) -> None:
     with home.start(f"exec {home.search}") as driver:
-        assert wait_until(lambda: below(driver, "gcs_server"), seconds=120)
-        rays = psutil.Process(driver.pid).children(recursive=True)
+        assert wait_until(lambda: named_below(driver.pid, "gcs_server"), seconds=120)
+        rays = below(driver.pid)
         driver.send_signal(signal.SIGTERM)
         out, error = driver.communicate(timeout=60)
     assert driver.returncode == 128 + signal.SIGINT, error + out
@@ -132,7 +124,7 @@ def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) ->
 def test_a_process_of_ray_s_that_ends_is_named_and_the_study_can_be_resumed(home: Home, name: str) -> None:
     with home.start(f"exec {home.search} --set train.epoch_seconds=1") as driver:
         assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
-        for process in below(driver, name):
+        for process in named_below(driver.pid, name):
             process.send_signal(signal.SIGBUS)
         out, error = driver.communicate(timeout=60)
     assert driver.returncode == 75, error + out

@@ -1,6 +1,5 @@
 """Whole studies with the tiny trainer on an embedded Ray: search, pause, kill, resume, confirm, publish."""
 
-import contextlib
 import json
 import os
 import signal
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-import psutil
 import pytest
 import yaml
 
@@ -24,6 +22,7 @@ from automl.study import State, Trial
 from automl.trainers import registration
 from tests import tiny_trainer
 from tests.builders import METRIC, written
+from tests.processes import below, kill_all
 from tests.scripted_source import TRAINABLE
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
@@ -96,12 +95,9 @@ class Study:
 
 def kill_a_worker(driver: subprocess.Popen[str]) -> bool:
     """Kill a process that trains for a driver; return False where there is none now."""
-    for child in psutil.Process(driver.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
-            if TRAINABLE in " ".join(child.as_dict(["cmdline"])["cmdline"] or []):
-                child.kill()
-                return True
-    return False
+    found = below(driver.pid, command=TRAINABLE)[:1]
+    kill_all(found)
+    return bool(found)
 
 
 def losing_a_worker(study: Study, driver: subprocess.Popen[str]) -> Callable[[], bool]:
