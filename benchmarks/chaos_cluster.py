@@ -144,8 +144,14 @@ def _trainers(node: Any) -> list[psutil.Process]:  # noqa: ANN401
         children = psutil.Process(_raylet(node)).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-    named = [(child, child.as_dict(["cmdline"])["cmdline"] or []) for child in children if child.is_running()]
-    return [child for child, line in named if TRAINABLE in " ".join(line)]
+    return [child for child in children if TRAINABLE in _command(child)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended after it had been listed
+        return ""
 
 
 def _kill(process: psutil.Process) -> set[int]:
