@@ -47,6 +47,7 @@ def run(
         cluster.interruptible(),
         opened(spec, place, console=console) as session,  # 1. check data, open the folder
         operators.exporting(session),
+        operators.notifying(session) as notice,
     ):
         registry = place.registry(session.spec.champion_name)
         publish.check_champion(registry, session.data.names, train=session.spec.train)
@@ -56,6 +57,7 @@ def run(
         publish.delete_weights(session, verdict)
         again = partial(compare_again, session, address=address, fewer_gpus=fewer_gpus)
         done = finish.publish(session, verdict, compare_again=again)  # 7. registry, champion, report
+        notice.lines = tuple(finish.outcome(done, registry.name))
         return finish.summarize(session, done)  # 8. the outcome, and the next commands
 
 

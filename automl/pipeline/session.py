@@ -177,8 +177,8 @@ def _make(folder: Path) -> None:
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
     """Check that the study in a folder has this description, and return it; a new study records it.
 
-    `retention` and `tracking.mlflow` may change, since they do not affect the search, and so may `confirm.retrainings`,
-    to decide a close verdict.
+    `retention`, `notify` and `tracking.mlflow` may change, since they do not affect the search, and so may
+    `confirm.retrainings`, to decide a close verdict.
     """
     path = folder / SPEC
     begun.check(folder)
@@ -190,7 +190,9 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
         spec = spec.model_copy(update={"confirm": _with_retrainings(spec.confirm, kept.confirm)})
     confirm = _with_retrainings(spec.confirm, kept.confirm)
     tracking = spec.tracking.model_copy(update={"mlflow": kept.tracking.mlflow})
-    same = spec.model_copy(update={"retention": kept.retention, "confirm": confirm, "tracking": tracking})
+    same = spec.model_copy(
+        update={"retention": kept.retention, "confirm": confirm, "tracking": tracking, "notify": kept.notify}
+    )
     if different := differences(same, kept):
         listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(

@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from automl.study import server_address
+from automl.study import server_address, webhook
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.space import SearchSpace
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
-from automl.study.spec_parts import ConfirmSpec, MlflowSpec
+from automl.study.spec_parts import ConfirmSpec, MlflowSpec, NotifySpec
 from automl.study.trial import ParamValue
 
 MOST: Final = 1000
@@ -87,6 +87,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         )
     yield from _confirm_mistakes(spec.confirm)
     yield from _server_mistakes(spec.tracking.mlflow)
+    yield from _notify_mistakes(spec.notify)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:
         yield (
@@ -113,6 +114,17 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
 def _server_mistakes(given: MlflowSpec | None) -> Iterator[str]:
     if given and (mistake := server_address.mistake(given.uri)):
         yield f"tracking.mlflow.uri: {mistake}"
+
+
+def _notify_mistakes(given: NotifySpec | None) -> Iterator[str]:
+    if given is None:
+        return
+    if given.webhook is None and given.command is None:
+        yield "notify: must have a webhook or a command, but has none; remove it, or set one of them"
+    if given.webhook is not None and (mistake := webhook.mistake(given.webhook)):
+        yield f"notify.webhook: {mistake}"
+    if given.command is not None and (mistake := webhook.command_mistake(given.command)):
+        yield f"notify.command: {mistake}"
 
 
 def _confirm_mistakes(given: ConfirmSpec) -> Iterator[str]:

@@ -15,6 +15,7 @@ from automl.apps.cli import (
     data_verbs,
     description_verbs,
     detection_verbs,
+    job_verbs,
     registry_verbs,
     study_verbs,
     version_verbs,
@@ -26,6 +27,9 @@ DISTRIBUTION: Final = "yolo-automl-ray"
 VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("search", study_verbs.search),
     ("check", study_verbs.check),
+    ("submit", job_verbs.submit),
+    ("stop", job_verbs.stop),
+    ("notify", job_verbs.notify),
     ("resume", study_verbs.resume),
     ("status", study_verbs.status),
     ("studies", data_verbs.studies),
