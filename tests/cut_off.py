@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 8123
 TINY = {
-    "budget.trials": "2", "ladder.min_epochs": "1", "ladder.max_epochs": "2",
+    "budget.trials": "2", "ladder.min_epochs": "2", "ladder.max_epochs": "4",
     "ladder.validate_every": "1", "confirm.seeds": "2", "resources.concurrent": "2",
 }  # fmt: skip
 SETTINGS = [word for key, value in TINY.items() for word in ("--set", f"{key}={value}")]

@@ -25,10 +25,12 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 
 OPTIONS = {
     "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
+    "bundle-site": ["--constraints", "--requirement", "--verify", "--weights", "out"],
     "card": ["--lang", "--storage", "reference"],
     "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
+    "doctor": ["--address", "--json", "--set", "--storage", "spec"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],

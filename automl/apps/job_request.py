@@ -76,6 +76,16 @@ def submission(spec: Path | None, options: Mapping[str, Sequence[str]], *, plan:
     return Submission(folder, "" if plan or not NAME.fullmatch(name) else name, data, command)
 
 
+def checks(spec: Path | None, storage: Path | None, *, json: bool) -> Submission:
+    """Return what to submit for `automl doctor` on the cluster."""
+    folder = working_directory(spec)
+    inside = [str(_inside(spec, folder, what="a description"))] if spec else []
+    place = ["--storage", str(storage.absolute())] if storage else []
+    options = ["--address", "auto", *place, *(["--json"] if json else [])]
+    program = "import sys; from automl.apps.cli import app; app(sys.argv[1:])"
+    return Submission(folder, "", "", shell_line("python", "-c", program, "doctor", *inside, *options))
+
+
 def working_directory(spec: Path | None) -> Path:
     """Return the folder to upload: the checkout that runs, else that of the current folder, else that folder itself."""
     here, ours = Path.cwd(), Path(__file__).absolute().parents[2]

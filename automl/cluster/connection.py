@@ -63,7 +63,7 @@ def connected(
     """
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
     if target.startswith("ray://"):
-        raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: launch/submit.sh")
+        raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: automl submit")
     os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
     _raise_file_limit()
     with local_disk.FullDiskErrors(), _short_socket_paths(target), _ray_output_to(log) as stderr:

@@ -15,8 +15,10 @@ from automl.apps.cli import (
     data_verbs,
     description_verbs,
     detection_verbs,
+    doctor_verb,
     job_verbs,
     registry_verbs,
+    site_verb,
     study_verbs,
     version_verbs,
 )
@@ -27,6 +29,7 @@ DISTRIBUTION: Final = "yolo-automl-ray"
 VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("search", study_verbs.search),
     ("check", study_verbs.check),
+    ("doctor", doctor_verb.doctor),
     ("submit", job_verbs.submit),
     ("stop", job_verbs.stop),
     ("notify", job_verbs.notify),
@@ -38,6 +41,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("dashboard", board_verbs.dashboard),
     ("report", study_verbs.report),
     ("audit", audit_verb.audit),
+    ("bundle-site", site_verb.bundle_site),
     ("sample", data_verbs.sample),
     ("init", description_verbs.init),
     ("schema", description_verbs.schema),
