@@ -209,6 +209,19 @@ def test_every_expected_error_has_a_message(path: Path) -> None:
     assert [call.lineno for call in wordless if ast.unparse(call.args[0]) not in own] == []
 
 
+def test_the_lines_of_an_error_are_its_arguments() -> None:
+    """A line break inside an argument is shown as an escape, since it may come from the name of a file."""
+    broken = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+        for part in ast.walk(node.exc)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and "\n" in part.value
+    ]
+    assert broken == []
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("importlinter") is None, reason="import-linter is not installed")
 def test_imports_point_down_and_each_vendor_has_one_door() -> None:
