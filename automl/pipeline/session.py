@@ -115,7 +115,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(transfer.summary())
         journal = journal or Journal.create(folder, name=spec.name, metric=spec.metric)
         data_identity.record(data, folder, journal)
-        environment.record(journal, environment.current(), at=utc_now())
+        environment.record(journal, environment.described(environment.present(gpu=True)), at=utc_now())
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
         earlier = hpo_warm_start.evidence(transfers)
