@@ -12,6 +12,8 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Final
 
+from automl.storage import environment
+
 DEVICES: Final = "nvidia[0-9]*"
 DISTRIBUTIONS: Final = (
     "ray", "torch", "torchvision", "ultralytics", "onnxruntime", "tensorrt", "tensorrt-cu12", "tensorrt-cu13",
@@ -48,7 +50,7 @@ def facts(name: str, storage: Path, wanted: Sequence[str] = ()) -> NodeFacts:
     return NodeFacts(
         name=name,
         at=time.time(),
-        driver=_driver(),
+        driver=environment.driver(environment.DRIVER),
         devices=len([*Path("/dev").glob(DEVICES)]),
         packages={one: found for one in DISTRIBUTIONS if (found := _version(one))},
         torch_cuda=_torch_cuda(),
@@ -60,15 +62,6 @@ def facts(name: str, storage: Path, wanted: Sequence[str] = ()) -> NodeFacts:
         files_hard=limit[1],
         missing=tuple(one for one in wanted if not os.access(one, os.R_OK)),
     )
-
-
-def _driver() -> str:
-    """Return the version of NVIDIA's kernel driver, empty without one."""
-    try:
-        found = re.search(r"\b\d+\.\d+(\.\d+)?\b", Path("/proc/driver/nvidia/version").read_text(encoding="utf-8"))
-    except OSError:
-        return ""
-    return found.group() if found else ""
 
 
 def _version(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ray.job_submission import JobDetails
 from typer.testing import CliRunner, Result
 
 from automl.apps.cli import app
@@ -72,6 +73,8 @@ def test_a_study_that_runs_already_is_followed_and_nothing_is_submitted(head: Fa
     detached = run("submit", "spaces/cards.yaml", "--detach")
     assert "runs this study already; nothing was submitted" in detached.stderr
     assert list(head.jobs) == ["automl-cards-1"]
+    other = run("submit", "spaces/cards.yaml", "--detach", "--set", "budget.trials=9")
+    assert "its options are others: python automl/search.py spaces/cards.yaml" in other.stderr
     running = jobs.Jobs(head.address)
     head.jobs["automl-cards-1"]["status"] = "SUCCEEDED"
     shown: list[str] = []
@@ -149,5 +152,5 @@ def test_an_upload_beyond_the_limit_names_the_largest_files(tree: Path) -> None:
      ("STOPPED", 0, 130)],
 )  # fmt: skip
 def test_the_exit_status_of_a_job_is_that_of_a_shell(status: str, code: int | None, expected: int) -> None:
-    found = jobs.JobDetails(type="SUBMISSION", entrypoint="", status=status, driver_exit_code=code)
+    found = JobDetails(type="SUBMISSION", entrypoint="", status=status, driver_exit_code=code)
     assert jobs.exit_status(found) == expected

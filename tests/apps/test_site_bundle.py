@@ -54,7 +54,7 @@ def test_a_bundle_is_verified_and_installed_without_an_index(tmp_path: Path, mon
     monkeypatch.setenv("PYTHON", sys.executable)
     environment = tmp_path / "environment"
     subprocess.run(["sh", out / "install.sh", environment], check=True, capture_output=True)
-    command = [environment / "bin" / "python", "-c", "import automl_site_one, automl_site_two"]
+    command = [str(environment / "bin" / "python"), "-c", "import automl_site_one, automl_site_two"]
     subprocess.run(command, check=True, env={})
 
     (out / "weights" / "yolo.pt").write_bytes(b"others")

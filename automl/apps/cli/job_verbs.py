@@ -50,6 +50,8 @@ def submit(
     request = jobs.Request(wanted.study, place, wanted.data, command, sent)
     job, new = head.submit(request, {"AUTOML_STORAGE": place} if place else {})
     _announce(head, job, request.study, place, new=new)
+    if not new and (running := head.info(job).entrypoint) != command:
+        _say(f"  its options are others: {running}; to run it with yours, stop it and submit again")
     if not detach:
         raise typer.Exit(_follow(head, job, new=new))
 
