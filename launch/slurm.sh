@@ -22,7 +22,7 @@ ray=$(dirname "$python")/ray
 
 # The token is made for this job and travels in the environment: a command line could be read by others.
 RAY_AUTH_TOKEN=$("$python" -c 'import secrets; print(secrets.token_hex(32), end="")')
-export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 AUTOML_STORAGE=${AUTOML_STORAGE:-$PWD}
+export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 RAY_USAGE_STATS_REPORT_URL=http://127.0.0.1:9/ AUTOML_STORAGE=${AUTOML_STORAGE:-$PWD}
 # Two jobs may share a node, so ports and folder come from the job's number. Short: Ray's sockets lie in the folder.
 port=$((20000 + SLURM_JOB_ID % 20000))
 temp=${TMPDIR:-/tmp}/automl-$SLURM_JOB_ID

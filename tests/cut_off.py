@@ -7,6 +7,7 @@ import fcntl
 import ipaddress
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -56,7 +57,7 @@ def served(folder: Path) -> None:
     )
     command = traced(folder, "serve", "serve", "cut", "--version", "1", "--port", str(PORT), "--storage", str(folder))
     with (folder / "serve.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
         for _ in range(300):
             try:
@@ -69,7 +70,7 @@ def served(folder: Path) -> None:
                 time.sleep(0.2)
         raise AssertionError((folder / "serve.log").read_text())
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # strace passes no signal on, so the server itself gets it
         server.wait(timeout=60)
 
 
