@@ -75,7 +75,7 @@ def slurm(tmp_path: Path) -> Iterator[dict[str, str]]:
     host = socket.gethostname().split(".")[0]
     ports = {"ctld": free_port(), "slurmd": free_port()}
     settings.write_text(CONFIGURATION.format(host=host, folder=tmp_path, cpus=os.cpu_count(), **ports))
-    (tmp_path / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
+    (tmp_path / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\nCgroupMountpoint={tmp_path}\n")
     environment = {**os.environ, "SLURM_CONF": str(settings)}
     munge = ["--foreground", "--force", "--key-file", str(key), "--socket", str(tmp_path / "munge.socket"),
              "--pid-file", str(tmp_path / "munge.pid"), "--log-file", str(tmp_path / "munge.log"),
