@@ -46,12 +46,12 @@ boxes it reached 0.72."""
 BOX_FALL: Final = 0.2
 """Fall of the box loss; healthy trainings with mosaic and a fall of the class loss as below fell by 0.3 and more."""
 LOOSE: Final = 0.48
-"""Least box loss over its gain, a weighted mean of 1 - IoU: fine-tuned detectors begin below and fall little. Healthy ones
-ended at 0.31 and less (0.51 on screws of few pixels, whose box loss fell by 0.24 and more), those with moved boxes at
-0.49 and more."""
+"""Least box loss over its gain, a weighted mean of 1 - IoU: fine-tuned detectors begin below and fall little. Healthy
+ones ended at 0.31 and less (0.51 on screws of few pixels, whose box loss fell by 0.24 and more), those with moved boxes
+at 0.49 and more."""
 LOCATED: Final = 0.1
-"""Least best mAP50 so far with which the box loss is compared: a young training from random weights finds classes before
-boxes."""
+"""Least best mAP50 so far with which the box loss is compared: a young training from random weights finds classes
+before boxes."""
 CLASS_FALL: Final = 0.2
 """Least fall of the class loss with which the box loss is compared: 0.22 to 0.3 in 12 epochs from random weights."""
 
