@@ -33,6 +33,7 @@ class Jobs:
         self.retries = 0
         """How many losses in all are followed by another try."""
         self.hangs: dict[int, str] = {}
+        self.canceled: set[int] = set()
         self.troubles: list[tuple[int, str]] = []
         self.stopping = False
         self.stop_trial_at: dict[int, int] = {}

@@ -25,10 +25,12 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 
 OPTIONS = {
     "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
+    "cancel": ["--storage", "study", "trial"],
     "card": ["--lang", "--storage", "reference"],
     "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
+    "enqueue": ["--storage", "params", "study"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
@@ -90,7 +92,7 @@ OPTIONS = {
 
 KEYS = {
     "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
-    "budget.": ["gpu_hours", "hours", "trials"],
+    "budget.": ["gpu_hours", "hours", "total_hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
     "export.": ["engine"],

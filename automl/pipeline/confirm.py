@@ -13,6 +13,7 @@ from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, su
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast, operators
 from automl.pipeline.board import listeners_of
+from automl.pipeline.extension import EARLIER_ROUNDS, ROUNDS
 from automl.pipeline.search import frame_of, rewrite_job_files
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
@@ -25,9 +26,6 @@ from automl.trials.jobs import Frame
 from automl.trials.remaining import Confirmation, whole_training
 
 LOG: Final = logging.getLogger(__name__)
-
-ROUNDS: Final = "rounds"
-"""Journal key of the rounds of the confirmation so far."""
 
 
 def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Confirmed:
@@ -74,7 +72,20 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
             "study) and resume to retry them; see their log.txt"
         )
     winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
-    return Confirmed(winner, trials[0].params, gain, jobs, opened.would_decide(rounds, results))
+    older = _earlier(session, frame, trials, jobs)
+    return Confirmed(winner, trials[0].params, gain, jobs | older, opened.would_decide(rounds, results))
+
+
+def _earlier(session: Session, frame: Frame, trials: list[Trial], jobs: Mapping[str, Job]) -> dict[str, Job]:
+    """Return the re-trainings of verdicts before the study was extended: their models may still ship."""
+    notes, found = session.journal.notes(), dict[str, Job]()
+    with session.journal.interpreted():
+        rounds = [Round.from_dict(plain) for plain in notes.get(EARLIER_ROUNDS, [])]
+    for played in rounds:
+        again = planned(frame, trials, played, before=len(jobs) + len(found))
+        done = {name for name in again if (notes.get(f"confirm:{name}") or {}).get("final")}
+        found |= {name: job for name, job in again.items() if name in done and name not in jobs}
+    return found
 
 
 def planned(frame: Frame, trials: list[Trial], played: Round, *, before: int) -> dict[str, Job]:

@@ -42,6 +42,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     for trial in manager.trials:
         if done := repair.mend_curves(manager.job(trial).folder, trial.measurements):
             LOG.info(done)
+    manager.steering.obey(manager, now=True)
     try:
         if not manager.finished:
             with session.progress.live():
@@ -50,6 +51,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
                 manager.finish()
             session.progress.show(manager.view, now=True)
     finally:
+        session.spec = manager.frame.spec
         manager.close()
     if manager.stopping:
         raise Interrupted

@@ -96,14 +96,18 @@ ParameterSpec = Annotated[
 
 
 class BudgetSpec(Part):
-    """Limits of the search, which ends at the first one reached."""
+    """Limits of a study; the search ends at the first one reached. May be changed after the study began."""
 
     trials: Annotated[int, Field(ge=1, le=MOST)]
     """Number of trials, the baseline included."""
     hours: Annotated[float, Field(gt=0)] | None = None
     """Wall-clock time of the search, without interruptions; null: no limit. Unit: hours."""
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    """Sum over all trials of training time times GPUs per trial; null: no limit. Unit: GPU hours."""
+    """Sum over all trials of training time times GPUs per trial, or times 1 without a GPU; null: no limit. Unit: GPU
+    hours."""
+    total_hours: Annotated[float, Field(gt=0)] | None = None
+    """Wall-clock time of the whole study, without interruptions. The search ends early enough that the fewest
+    re-trainings fit in, and 5% for export; null: no limit. Unit: hours."""
 
 
 class LadderSpec(Part):

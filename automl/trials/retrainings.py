@@ -83,6 +83,8 @@ class Retrainings:
     admit: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
     """Frees quota for a job in addition to the running ones, and returns True if it fits."""
     stopping: bool = False
+    canceled: frozenset[int] = frozenset()
+    """None: re-trainings are not canceled one by one."""
     outlook: Confirmation | None = None
     journal: Journal | None = None
     """Journal of epochs and losses, also those of earlier sessions; None in a simulation."""

@@ -1,6 +1,6 @@
 """JobSource: protocol of the object that decides which jobs run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from automl.study import Answer, Ending, Job, Loss, Measurement
@@ -49,6 +49,11 @@ class JobSource(Protocol):
 
     def hung(self) -> Mapping[int, str]:
         """Return the running trials that hang, and why; their workers are ended, and `lost` is called for each."""
+        ...
+
+    @property
+    def canceled(self) -> Collection[int]:
+        """Return the jobs that a user canceled: their workers are ended at once, without `lost`."""
         ...
 
     def report_wait(self, number: int, what: str) -> None:
