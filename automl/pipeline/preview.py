@@ -77,6 +77,8 @@ class Preview:
     contract_warnings: tuple[str, ...] = ()
     """Images that the judged split lacks to show the contract."""
     data_report: DataReport | None = None
+    total_hours: float | None = None
+    """Limit of the whole study, confirmation and export included."""
     page: Path | None = None
     """HTML page of the data report, if one was requested."""
 
@@ -107,6 +109,7 @@ class Preview:
         yield from self._cost()
         yield from self.disk.lines()
         yield self.time.summary()
+        yield from filter(None, (self.time.plan(),))
 
     def _data(self) -> Iterator[str]:
         for name, split in self.splits.items():
@@ -122,7 +125,7 @@ class Preview:
         fewest, most = self.confirm_epochs
         span = f"{fewest} to {most}" if fewest < most else str(most)
         yield f"      and {span} to confirm the winner against the baseline"
-        limits = {"hours": self.hours, "GPU-hours": self.gpu_hours}
+        limits = {"hours": self.hours, "GPU-hours": self.gpu_hours, "hours in all": self.total_hours}
         parts = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
         yield f"limits: {', '.join(parts) if parts else 'only the number of trials'}"
 
@@ -182,6 +185,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         confirm_epochs=(fewest, most),
         hours=spec.budget.hours,
         gpu_hours=spec.budget.gpu_hours,
+        total_hours=spec.budget.total_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
         machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(spec)),

@@ -8,6 +8,7 @@ from automl import cluster
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast, operators
 from automl.pipeline.board import listeners_of
+from automl.pipeline.plan import Planner
 from automl.pipeline.session import Session
 from automl.storage import job_file
 from automl.storage.layout import PARAMS
@@ -27,7 +28,8 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     """Run trials until the budget is spent, and return them."""
     session.clock.enter(Stage.SEARCH, places=slots.concurrent)
     spec, frame = session.spec, frame_of(session, slots)
-    further = (operators.trial_metrics(session, slots), *session.watchers)
+    planner = Planner(session.journal, spec, slots.concurrent, session.clock.elapsed)
+    further = (operators.trial_metrics(session, slots), planner, *session.watchers)
     manager = TrialManager(
         frame=frame,
         journal=session.journal,
