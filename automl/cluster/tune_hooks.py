@@ -127,6 +127,7 @@ class Callback(tune.Callback):
     def on_step_end(self, iteration: int, trials: list[RayTrial], **info: Any) -> None:  # noqa: ANN401, ARG002
         """Run the source's periodic work."""
         with self._handle.kept():
+            self._handle.resize()
             self._handle().tick()
 
     def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002

@@ -24,7 +24,8 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
-from automl.study.spec import SAMPLE, ChoiceSpec, ResourcesSpec, StudySpec
+from automl.study.spec import SAMPLE, ChoiceSpec, StudySpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import one_line, shown
 from automl.tracking import data_report
 from automl.trainers import trainer_of

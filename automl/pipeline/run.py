@@ -100,8 +100,7 @@ def compare_again(session: Session, verdict: Verdict, *, address: str | None, fe
 
 def allotted(session: Session, *, fewer_gpus: bool) -> cluster.Slots:
     """Return the resources of a trial; log and record the places and devices of this session."""
-    resources = session.spec.resources
-    slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
+    slots = cluster.slots_for(session.spec.resources)
     devices.declare(session.folder, session.journal, slots, cluster.nodes(), fewer_gpus=fewer_gpus)
     return slots
 

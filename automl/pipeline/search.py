@@ -19,6 +19,7 @@ from automl.tracking import status
 from automl.trials import repair
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
+from automl.trials.listener import TrialListener
 from automl.trials.manager import TrialManager
 
 LOG: Final = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     session.clock.enter(Stage.SEARCH, places=slots.concurrent)
     spec, frame = session.spec, frame_of(session, slots)
     planner = Planner(session.journal, spec, slots.concurrent, session.clock.elapsed)
-    further = (operators.trial_metrics(session, slots), planner, *session.watchers)
+    further: tuple[TrialListener, ...] = (operators.trial_metrics(session, slots), planner, *session.watchers)
     manager = TrialManager(
         frame=frame,
         journal=session.journal,
@@ -82,5 +83,6 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
         gpus=slots.gpus,
         threads=max(1, int(slots.cpus)),
         concurrent=slots.concurrent,
+        cpus=slots.cpus,
         baseline=session.baseline,
     )

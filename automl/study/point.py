@@ -5,7 +5,8 @@ from pathlib import Path
 
 from automl.study.errors import SpecError
 from automl.study.messages import named, nearest, shown
-from automl.study.space import Choice, Integer, Params, ParamValue, SearchSpace, Single, live
+from automl.study.space import Choice, Integer, SearchSpace, Single, live
+from automl.study.trial import Params, ParamValue
 
 
 def completed(space: SearchSpace, given: Params) -> dict[str, ParamValue]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from automl.storage import job_file
 from automl.study import Ending, Job, Loss, Measurement
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.trials import checkpoints, heartbeat, lease, retry
 from automl.trials.hang import HangDetector
 from automl.trials.retry import Budget

@@ -52,9 +52,9 @@ class Spending:
         """Reserve seconds of `budget.total_hours` for the confirmation; export has a fixed share in addition."""
         self._reserved = seconds
 
-    def trained(self, seconds: float) -> None:
-        """Add seconds of training."""
-        self._trained += seconds
+    def trained(self, seconds: float, *, gpus: float | None = None) -> None:
+        """Add seconds of training, of a trial with other than the usual GPUs if given."""
+        self._trained += seconds if gpus is None else seconds * (gpus or 1.0) / self._gpus
         if self.seconds() - self._noted >= NOTE_SECONDS:
             self.note()
 

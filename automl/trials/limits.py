@@ -29,10 +29,14 @@ class Limits:
         self.late = False
         """Whether too little is left for the first rung of a new trial."""
 
+    def elapsed(self) -> Elapsed:
+        """Return the time of the whole job; of the search alone, if no other is known."""
+        return self._elapsed() if self._elapsed else Elapsed.of_search(self.spending.seconds(), self._frame.concurrent)
+
     def restore(self, trials: Sequence[Trial]) -> None:
         """Record the epochs of earlier sessions."""
         for trial in trials:
-            self.spending.trained(trial.seconds)
+            self.spending.trained(trial.seconds, gpus=self._frame.demand(trial.params).gpus)
             for measurement in trial.measurements:
                 self._pace.add(trial.params, measurement.seconds)
         self.reserve(trials)
@@ -45,7 +49,7 @@ class Limits:
         """Record the last measurement of a trial."""
         seconds = trial.measurements[-1].seconds
         self._pace.measured(trial.number, trial.params, seconds)
-        self.spending.trained(seconds)
+        self.spending.trained(seconds, gpus=self._frame.demand(trial.params).gpus)
 
     def reserve(self, trials: Sequence[Trial]) -> None:
         """Reserve the time of the confirmation by the pace so far, where the whole study has a limit."""

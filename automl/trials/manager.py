@@ -15,7 +15,6 @@ from automl.hpo.strategy import Strategy
 from automl.storage import files, layout
 from automl.storage.journal import Journal
 from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, PastEvidence, State, Trial
-from automl.study.spec import StudySpec
 from automl.study.text import View
 from automl.trials import lease, log_lines, quota
 from automl.trials.active import ActiveJobs
@@ -42,8 +41,7 @@ class TrialManager:
     table: LiveTable
     clock: Callable[[], float] = time.monotonic
     stopping: bool = False
-    aborted: str = ""
-    """Why the study was aborted early, empty if it was not."""
+    aborted: str = ""  # why, if it was aborted early
     earlier: tuple[PastEvidence, ...] = ()
     elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
@@ -210,10 +208,14 @@ class TrialManager:
         self._waiting = deque(other for other in self._waiting if other != number)
         self.ended(number, ending)
 
-    def change(self, spec: StudySpec) -> None:
-        """Use a changed description."""
-        self.frame = self._quota.frame = replace(self.frame, spec=spec)
-        self.limits.change(self.frame, self.trials)
+    def use(self, frame: Frame) -> None:
+        """Use changed settings: another description, or another number of places."""
+        self.frame = self._quota.frame = frame
+        self.limits.change(frame, self.trials)
+
+    def resize(self, places: int) -> None:
+        """Use another number of places: nodes have joined or left."""
+        self.use(replace(self.frame, concurrent=places))
 
     def close(self) -> None:
         """Close the listeners and record the time spent."""
@@ -227,10 +229,8 @@ class TrialManager:
 
     def view(self) -> View:
         """Return the table of trials."""
-        elapsed = (
-            self.elapsed() if self.elapsed else Elapsed.of_search(self.limits.spending.seconds(), self.frame.concurrent)
-        )
-        return self._view.of(self.frame.spec, self.trials, elapsed=elapsed, still=still(self._waiting, self._paused))
+        idle = still(self._waiting, self._paused)
+        return self._view.of(self.frame.spec, self.trials, elapsed=self.limits.elapsed(), still=idle)
 
     @property
     def _none_new(self) -> bool:

@@ -14,7 +14,7 @@ from automl.storage import curves_file, layout
 from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM
 from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, Params, Score, Trial
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import View
 from automl.trials import checkpoints, lease
 from automl.trials.active import ActiveJobs
@@ -191,6 +191,10 @@ class Retrainings:
         """Log why a re-training waits."""
         self._live.report_wait(number)
         LOG.info(f"{self.names[number]} {what}")
+
+    def resize(self, places: int) -> None:
+        """Use another number of places."""
+        self.concurrent = places
 
     def stop(self, why: str) -> None:
         """Stop in an orderly way; a later session resumes."""

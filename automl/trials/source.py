@@ -60,6 +60,10 @@ class JobSource(Protocol):
         """Log why a trial waits for the time being, or that it continues."""
         ...
 
+    def resize(self, places: int) -> None:
+        """Use another number of places: nodes have joined or left. Running trials are not affected."""
+        ...
+
     def stop(self, why: str) -> None:
         """Request an orderly stop."""
         ...

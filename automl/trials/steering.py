@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -44,8 +45,8 @@ class Steered(Protocol):
         """End a trial."""
         ...
 
-    def change(self, spec: StudySpec) -> None:
-        """Use a changed description."""
+    def use(self, frame: Frame) -> None:
+        """Use changed settings."""
         ...
 
 
@@ -94,7 +95,7 @@ class Steering:
             full = len(target.trials) >= spec.budget.trials
             return f"{shown(params)} is tried {'when budget.trials is raised: all have begun' if full else 'next'}"
         change = Change.from_dict({"at": command.at, "by": command.by, "keys": content["keys"]})
-        target.change(record(self._study, self._journal, spec, change))
+        target.use(replace(target.frame, spec=record(self._study, self._journal, spec, change)))
         return change.text
 
 

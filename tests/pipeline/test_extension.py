@@ -9,7 +9,7 @@ from automl.pipeline import extension
 from automl.pipeline.session import claim
 from automl.storage.journal import Journal
 from automl.study.errors import StudyError
-from automl.study.extension import history
+from automl.study.extension import changes, history
 from automl.study.load import stored
 from automl.trials import commands
 from automl.trials.commands import Kind
@@ -76,7 +76,7 @@ def test_a_refusal_names_reason_and_remedy_and_changes_nothing(folder: Path) -> 
 
 def test_while_it_runs_only_the_budget_may_change(folder: Path) -> None:
     wanted = spec_of(resources={"cpus": 2})
-    found = extension.changes(spec_of(), wanted)
+    found = changes(spec_of(), wanted)
     extension.refuse(folder, spec_of(), wanted, found)
     with pytest.raises(StudyError, match=r"resources.cpus: must not change while the study runs.*stop it"):
         extension.refuse(folder, spec_of(), wanted, found, running=True)

@@ -81,7 +81,7 @@ def test_the_hours_of_the_whole_study_keep_time_for_the_confirmation(tmp_path: P
     clock, total = Clock(), 2000.0
     spec = search_of(total_hours=total / 3600)
     source = open_search(tmp_path, spec, clock=clock)
-    source.elapsed = lambda: Elapsed({"start": 50.0, "search": clock.now})
+    source.limits._elapsed = lambda: Elapsed({"start": 50.0, "search": clock.now})
     simulate(source, saturating, clock=clock, seconds=EPOCH)
 
     confirming = spec.retrainings[0] * 9 * EPOCH

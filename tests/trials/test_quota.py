@@ -12,7 +12,7 @@ from automl.storage.journal import Journal
 from automl.study import Ending, State
 from automl.study.errors import StudyError
 from automl.study.load import stored
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.trials import quota
 from automl.trials.quota import model_of
 from automl.trials.retrainings import Retrainings
