@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from automl.study import Job
+from automl.study import Job, Kind, Loss
 from tests.builders import spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
@@ -40,3 +40,14 @@ def test_gpu_hours_count_the_gpus_of_each_trial(tmp_path: Path) -> None:
     source = open_search(tmp_path, spec_of(resources={"exceptions": [exception]}, budget={"trials": 1, "gpu_hours": 1}))
     simulate(source, saturating, clock=Clock())
     assert source.limits.spending.gpu_seconds_left() == 3600 - 6 * 10 * 0.25
+
+
+def test_a_trial_whose_memory_ran_out_gets_a_larger_share_of_a_gpu(tmp_path: Path) -> None:
+    exception = {"when": {"optimizer": ["SGD"]}, "gpus": 0.25}
+    source = open_search(tmp_path, spec_of(resources={"exceptions": [exception]}))
+    first = source.next_job()
+    source.lost(0, Loss(Kind.MEMORY, "gone"))
+    again = source.next_job()
+    assert first
+    assert again
+    assert [(job.number, job.gpus, job.attempt) for job in (first, again)] == [(0, 0.25, 1), (0, 0.5, 2)]
