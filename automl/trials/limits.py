@@ -51,14 +51,14 @@ class Limits:
         self._pace.measured(trial.number, trial.params, seconds)
         self.spending.trained(seconds, gpus=self._frame.demand(trial.params).gpus)
 
-    def reserve(self, trials: Sequence[Trial]) -> None:
+    def reserve(self, trials: Iterable[Trial]) -> None:
         """Reserve the time of the confirmation by the pace so far, where the whole study has a limit."""
         if self._frame.spec.budget.total_hours is not None:
-            self.spending.reserve(reserved(self._frame.spec, trials, self._frame.concurrent))
+            self.spending.reserve(reserved(self._frame.spec, list(trials), self._frame.concurrent))
             if self._elapsed:
                 self.spending.count_whole(self._elapsed().seconds)
 
-    def change(self, frame: Frame, trials: Sequence[Trial]) -> None:
+    def change(self, frame: Frame, trials: Iterable[Trial]) -> None:
         """Use a changed budget."""
         self._frame, self.spending.budget, self.late = frame, frame.spec.budget, False
         self.reserve(trials)

@@ -296,5 +296,5 @@ class TrialManager:
             self._live.release(trial.number)
             self._paused.add(trial.number)
             self.listeners.on_pause(trial)
-            self.limits.reserve(self.trials)
+            self.limits.reserve(self._trials.values())
         LOG.info(log_lines.at_rung(trial, decision.answer, decision.reason, metric=self.frame.spec.metric))
