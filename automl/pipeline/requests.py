@@ -45,11 +45,14 @@ def enqueue(folder: Path, spec: StudySpec, params: Params) -> str:
     """
     full = completed(spec.search_space, params)
     text = _sent(folder, commands.send(folder, Kind.ENQUEUE, {"params": full}))
-    begun = len(Journal.read(folder, metric=spec.metric).trials())
-    if begun < spec.budget.trials or _alive(folder):
-        return f"{shown(full)}: {text}" if not _alive(folder) else text
-    more = shell_line("--set", f"budget.trials={begun + 1}")
-    return f"{shown(full)}: {text}; all {begun} trials of the budget have begun, so run `automl search` with {more}"
+    if _alive(folder):
+        return text
+    journal = Journal.read(folder, metric=spec.metric)
+    begun = len(journal.trials())
+    if not journal.notes().get("promotion") and begun < spec.budget.trials:
+        return f"{shown(full)}: {text}"
+    more = shell_line("--set", f"budget.trials={max(begun, spec.budget.trials) + 1}")
+    return f"{shown(full)}: waits, since the search has ended; run `automl search` with a larger budget, such as {more}"
 
 
 def extend(place: Place, wanted: StudySpec) -> str:

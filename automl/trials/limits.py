@@ -54,7 +54,8 @@ class Limits:
     def reserve(self, trials: Iterable[Trial]) -> None:
         """Reserve the time of the confirmation by the pace so far, where the whole study has a limit."""
         if self._frame.spec.budget.total_hours is not None:
-            self.spending.reserve(reserved(self._frame.spec, list(trials), self._frame.concurrent))
+            start, places = self._pace.start, self._frame.concurrent
+            self.spending.reserve(reserved(self._frame.spec, list(trials), places, start=start))
             if self._elapsed:
                 self.spending.count_whole(self._elapsed().seconds)
 

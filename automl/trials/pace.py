@@ -67,6 +67,11 @@ class Pace:
         self._epochs.setdefault(structure_of(params), Mean()).add(seconds)
         self._all.add(seconds)
 
+    @property
+    def start(self) -> float:
+        """Return the mean seconds of a start, 0 before any."""
+        return self._starts.value
+
     def epoch(self, params: Params) -> float | None:
         """Return the seconds of an epoch of these params; None before any epoch."""
         if not self._all.count:

@@ -63,6 +63,13 @@ def test_without_a_driver_a_request_waits_and_is_shown(study: Path) -> None:
     assert "no driver is running" in requests.cancel(study, SPEC, 1)
 
 
+def test_in_a_study_whose_search_has_ended_params_wait_for_a_larger_budget(study: Path) -> None:
+    simulate(open_search(study, SPEC), saturating, clock=Clock())
+    said = requests.enqueue(study, SPEC, {"lr0": 0.05})
+    assert said.endswith("waits, since the search has ended; run `automl search` with a larger budget, such as --set "
+                         "budget.trials=5")  # fmt: skip
+
+
 def test_a_driver_answers(study: Path) -> None:
     with driven(study):
         assert requests.cancel(study, SPEC, 1) == "trial 1 is canceled"
