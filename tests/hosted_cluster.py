@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.processes import ended
+
 MEMORY = 80 * 2**20
 WORDS = ("kill-store", "start-store", "kill-raylet", "add-node", "remove-node")
 
@@ -54,8 +56,15 @@ def host(home: Path, **settings: str) -> Iterator[Host]:
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
         variables = environment(home) | {f"RAY_{name}": value for name, value in settings.items()}
         command = [sys.executable, __file__, short]
-        with subprocess.Popen(
-            command, env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        with ended(
+            subprocess.Popen(
+                command,
+                env=variables,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         ) as process:
             try:
                 yield Host(process)

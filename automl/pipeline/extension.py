@@ -61,12 +61,12 @@ def refuse(
     """
     wrong = [key for key in found if not may_change(key)]
     if wrong:
-        listed = "\n".join(f"  {line}" for line in refusals(kept, wanted, wrong))
         raise StudyError(
-            f"{folder}: must belong to the same description, but differs in\n{listed}\n"
+            f"{folder}: must belong to the same description, but differs in",
+            *(f"  {line}" for line in refusals(kept, wanted, wrong)),
             "choose another --name, with the trials so far as a start by "
             f"{shell_line('--set', f'warm_start=[{folder}]')}, or resume the existing study: "
-            f"{shell_line('automl', 'resume', folder)}"
+            f"{shell_line('automl', 'resume', folder)}",
         )
     later = [key for key in found if running and not may_change(key, running=True)]
     if later:

@@ -113,7 +113,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(transfer.summary())
         journal = journal or Journal.create(folder, name=spec.name, metric=spec.metric)
         data_identity.record(data, folder, journal)
-        environment.record(journal, environment.current(), at=utc_now())
+        environment.record(journal, environment.described(environment.present(gpu=True)), at=utc_now())
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
         earlier = hpo_warm_start.evidence(transfers)
@@ -135,7 +135,8 @@ def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataS
     if links := staging.link_replacement(staged):
         LOG.info(links)
     for warning in (*data.warnings, *setting_warnings(spec.train, data)):
-        LOG.info(f"data warning: {warning}")
+        for line in f"data warning: {warning}".split("\n"):
+            LOG.info(line)
     return data, staged
 
 
