@@ -28,7 +28,7 @@ OPTIONS = {
     "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
     "cancel": ["--storage", "study", "trial"],
     "card": ["--lang", "--storage", "reference"],
-    "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
+    "check": ["--data", "--json", "--model", "--prove", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
     "enqueue": ["--storage", "params", "study"],
