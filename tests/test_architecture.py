@@ -27,11 +27,13 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 OPTIONS = {
     "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
     "bundle-site": ["--constraints", "--requirement", "--verify", "--weights", "out"],
+    "cancel": ["--storage", "study", "trial"],
     "card": ["--lang", "--storage", "reference"],
     "check": ["--data", "--json", "--model", "--prove", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
     "doctor": ["--address", "--json", "--set", "--storage", "spec"],
+    "enqueue": ["--storage", "params", "study"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
@@ -107,7 +109,7 @@ OPTIONS = {
 
 KEYS = {
     "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
-    "budget.": ["gpu_hours", "hours", "trials"],
+    "budget.": ["gpu_hours", "hours", "total_hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
     "export.": ["engine"],
@@ -123,7 +125,8 @@ KEYS = {
     ],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "notify.": ["command", "events", "webhook"],
-    "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
+    "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "memory_gb", "own_retries", "retries"],
+    "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
     "targets.*.": ["format", "max_loss", "precision", "required"],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],

@@ -19,6 +19,7 @@ from automl.apps.cli import (
     job_verbs,
     registry_verbs,
     site_verb,
+    steering_verbs,
     study_verbs,
     version_verbs,
 )
@@ -34,6 +35,8 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("stop", job_verbs.stop),
     ("notify", job_verbs.notify),
     ("resume", study_verbs.resume),
+    ("cancel", steering_verbs.cancel),
+    ("enqueue", steering_verbs.enqueue),
     ("status", study_verbs.status),
     ("studies", data_verbs.studies),
     ("tensorboard", board_verbs.tensorboard),
