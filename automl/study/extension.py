@@ -84,7 +84,10 @@ def applied(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
     plain = spec.model_dump(mode="json")
     for key, value in values.items():
         section, _, name = key.partition(".")
-        plain[section][name] = value
+        if name:
+            plain[section][name] = value
+        else:
+            plain[section] = value
     return StudySpec.model_validate(plain)
 
 

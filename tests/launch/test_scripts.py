@@ -114,7 +114,7 @@ def test_a_real_head_takes_a_study_once_stops_it_in_order_and_refuses_a_wrong_to
             head = {"RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": str(tmp_path)}
             _, first = shell.verb(spec.parent, "submit", "cards.yaml", "--detach", **head)
             _, again = shell.verb(spec.parent, "submit", "cards.yaml", "--detach", **head)
-            wait_for(tmp_path / "runs" / "cards" / "journal.log", "measurement")
+            wait_for(tmp_path / "runs" / "cards" / "journal.log", "seconds")
             stopped, ended = shell.verb(spec.parent, "stop", "cards", **head)
             refused, said = shell.verb(spec.parent, "stop", "cards", RAY_AUTH_TOKEN="another", **head)
             planned = shell.start("submit.sh", "--plan", "--name", "planned", **head)
