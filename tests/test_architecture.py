@@ -89,7 +89,7 @@ OPTIONS = {
 }
 
 KEYS = {
-    "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
+    "": ["champion", "data", "model", "name", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
@@ -105,9 +105,10 @@ KEYS = {
         "require_engine",
     ],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
+    "objective.": ["constraints", "metric"],
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
     "retention.": ["keep", "quota_gb"],
-    "targets.*.": ["format", "max_loss", "precision", "required"],
+    "targets.*.": ["format", "max_latency_ms", "max_loss", "max_mb", "precision", "required"],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],

@@ -36,7 +36,7 @@ TRAIN_BATCHES = 1
 VAL_BATCHES = 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
-damage, object_features = tiny_files.damage, tiny_features.object_features
+damage, write_untrained, object_features = tiny_files.damage, tiny_files.write_untrained, tiny_features.object_features
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {

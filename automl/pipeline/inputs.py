@@ -19,7 +19,8 @@ from automl.storage.place import Place
 from automl.study.errors import DataError
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
-from automl.study.spec import SAMPLE, ChoiceSpec, RangeSpec, StudySpec
+from automl.study.space_spec import ChoiceSpec, RangeSpec
+from automl.study.spec import SAMPLE, StudySpec
 from automl.study.trial import ParamValue
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of

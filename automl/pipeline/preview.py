@@ -24,7 +24,8 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
-from automl.study.spec import SAMPLE, ChoiceSpec, ResourcesSpec, StudySpec
+from automl.study.space_spec import ChoiceSpec
+from automl.study.spec import SAMPLE, ResourcesSpec, StudySpec
 from automl.study.text import one_line, shown
 from automl.tracking import data_report
 from automl.trainers import trainer_of

@@ -1,4 +1,4 @@
-"""Parts of a description that do not steer the search: confirmation, retention, export, tracking, gates."""
+"""Parts of a description: objective, confirmation, retention, export, targets, contract, tracking, gates."""
 
 from typing import Annotated, Final, Literal
 
@@ -12,6 +12,24 @@ class Part(BaseModel):
     """Part of a description: no unknown keys, no conversion of types, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Metric = Literal["map50_95", "map50", "precision", "recall"]
+
+
+class ObjectiveSpec(Part):
+    """A metric with limits on what a model costs on a target, which depends on model and image size alone.
+
+    Each model and image size of the space is measured once, untrained, before the first trial. Those that break a
+    constraint are not tried, and no model that breaks one becomes champion.
+    """
+
+    metric: Metric = "map50_95"
+    """Metric that is maximised; it also selects the best epoch's weights."""
+    constraints: list[str] = Field(default_factory=list)
+    """Limits such as `latency_ms <= 8 on cpu` (median time of one image in the model itself) or `size_mb <= 10 on cpu`
+    (files of the artifact, in 10^6 bytes), on one of `targets`, or on `onnx`, the ONNX file in ONNX Runtime on a CPU.
+    """
 
 
 class ConfirmSpec(Part):
@@ -73,6 +91,10 @@ class TargetSpec(Part):
     Unit: of the objective, 0 to 1."""
     required: bool = False
     """Refuse the model as champion if the artifact for this target is not built, or fails its gates."""
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """Maximum median time of one image in the model itself; null: no limit. Unit: ms."""
+    max_mb: Annotated[float, Field(gt=0)] | None = None
+    """Maximum size of the files of the artifact; null: no limit. Unit: MB (10^6 bytes)."""
 
 
 class ContractSpec(Part):

@@ -56,7 +56,7 @@ class TrialManager:
     def __post_init__(self) -> None:
         """Create the parts, empty."""
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
-        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
+        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline, self.frame.allowed))
         self.spending = Spending(self.journal, self.frame.spec.budget, gpus=self.frame.gpus, clock=self.clock)
         self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
 
