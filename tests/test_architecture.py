@@ -92,7 +92,7 @@ KEYS = {
     "": ["champion", "data", "model", "name", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
-    "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
+    "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per", "stop"],
     "export.": ["engine"],
     "gates.": [
         "confidence",
@@ -106,6 +106,7 @@ KEYS = {
     ],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "objective.": ["constraints", "metric"],
+    "objective.at.": ["over_kill", "per"],
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
     "retention.": ["keep", "quota_gb"],
     "targets.*.": ["format", "max_latency_ms", "max_loss", "max_mb", "precision", "required"],

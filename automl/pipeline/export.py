@@ -23,6 +23,7 @@ from automl.release import export as release_export
 from automl.release.publish import Worth
 from automl.release.working_point import Comparison
 from automl.storage import files, job_file, records
+from automl.storage.detection_rate import RateCurve
 from automl.storage.detections import ImageStats
 from automl.storage.layout import (
     BASELINE_STATS,
@@ -42,7 +43,7 @@ from automl.storage.registry import CHAMPION
 from automl.study import Ending, EvalSettings, ExportResult, Job, Params, State, TargetResult, Trial
 from automl.study.errors import StudyError
 from automl.study.gate_result import GateResult
-from automl.study.objective import ONNX_TARGET
+from automl.study.objective import ONNX_TARGET, RateGoal
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
 from automl.study.verdict import Interval
@@ -130,10 +131,13 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
     threshold, basis = built.threshold, "where F1 on val is highest"
     held: tuple[GateResult, ...] = ()
     shipped, weights = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
-    if agreed := spec.agreed:
-        threshold = contract.threshold(ImageStats.load(folder / VAL_STATS), agreed)
+    agreed = spec.agreed
+    if goal := spec.rate or (RateGoal(agreed.max_overkill_rate, agreed.per) if agreed else None):
+        threshold = RateCurve.of(ImageStats.load(folder / VAL_STATS), goal).at().threshold
         _set_threshold(folder / EVALUATION, threshold)
-        held, basis = contract.judge(shipped, threshold, agreed), "the lowest that holds the over-kill rate on val"
+        basis = f"the lowest that holds an over-kill rate of {goal.over_kill:g} per {goal.per} on val"
+    if agreed:
+        held = contract.judge(shipped, threshold, agreed)
     LOG.info(f"served threshold: {threshold:g}, {basis}")
     at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec))
     parity = working_point.compare("ONNX", shipped, weights=weights, at=at)

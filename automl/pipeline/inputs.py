@@ -1,7 +1,7 @@
 """Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
 
 import os
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,8 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
     Raises:
         DataError: some do not fit.
     """
+    if mistakes := [*_rate_misfits(spec, data)]:
+        raise DataError("\n".join(mistakes))
     searched = {name: values_of(part) for name, _, part in spec.parts()}
     fixed = {name: [value] for name, value in spec.train.items()}
     models = {str(value) for value in searched.get("model", [])} | {spec.model}
@@ -172,6 +174,20 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
     ]
     if found:
         raise DataError("\n".join(dict.fromkeys(found)))
+
+
+def _rate_misfits(spec: StudySpec, data: DataSet) -> Iterator[str]:
+    """Yield what a split lacks to measure the miss rate of the objective: images with boxes, and images without."""
+    if spec.rate is None:
+        return
+    for split in dict.fromkeys(("val", spec.confirm.split)):
+        boxed = sum(bool(data.texts.get(image, "").strip()) for image in data.images[split])
+        if not boxed or (spec.rate.per == "image" and boxed == len(data.images[split])):
+            yield (
+                f"{split}: must have images with boxes and images without, on which objective.metric=miss_rate is "
+                f"measured per image, but {boxed} of {len(data.images[split])} have boxes; add images of good parts, "
+                "or --set objective.at.per=box"
+            )
 
 
 def values_of(part: RangeSpec | ChoiceSpec) -> list[ParamValue]:

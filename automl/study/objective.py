@@ -1,4 +1,4 @@
-"""Constraints of an objective: limits on what a model costs on a target, whatever its weights. Pure.
+"""Objective: the detection rate at a bounded over-kill rate, and limits on what a model costs on a target. Pure.
 
 Latency and size depend on the structure of a model (`structure`), not on its training.
 """
@@ -6,7 +6,7 @@ Latency and size depend on the structure of a model (`structure`), not on its tr
 import math
 import re
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 UNITS: Final = {"latency_ms": "ms", "size_mb": "MB"}
 """Quantities of a constraint: median time of one image in the model itself, and size of the files of the artifact."""
@@ -15,6 +15,41 @@ ONNX_TARGET: Final = "onnx"
 NUMBER: Final = r"(?P<limit>[0-9.eE+-]+)"
 CONSTRAINT: Final = re.compile(rf"\s*(?P<quantity>{'|'.join(UNITS)})\s*<=\s*{NUMBER}\s+on\s+(?P<target>\S+)\s*")
 CONSTRAINT_LAW: Final = "must be `latency_ms <= NUMBER on TARGET` or `size_mb <= NUMBER on TARGET`"
+
+
+RATE: Final = re.compile(r"(?P<box>box_)?detection_rate_at_(?P<over_kill>[0-9.e-]+)")
+COUNTS: Final = ("missed", "defects", "overkilled", "fine")
+"""Names of the counts behind a detection rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateGoal:
+    """The detection rate, one minus the miss rate, at the lowest threshold that holds an over-kill rate.
+
+    It is a metric like any other: its name contains its settings.
+    """
+
+    over_kill: float
+    per: Literal["image", "box"] = "image"
+
+    @property
+    def name(self) -> str:
+        """Return the name of the metric.
+
+        >>> RateGoal(0.02).name, RateGoal(0.1, "box").name
+        ('detection_rate_at_0.02', 'box_detection_rate_at_0.1')
+        """
+        return f"{'box_' if self.per == 'box' else ''}detection_rate_at_{self.over_kill:g}"
+
+    @classmethod
+    def of(cls, name: str) -> Self | None:
+        """Return the goal of a metric; None for other metrics.
+
+        >>> RateGoal.of("detection_rate_at_0.02"), RateGoal.of("map50")
+        (RateGoal(over_kill=0.02, per='image'), None)
+        """
+        found = RATE.fullmatch(name)
+        return cls(float(found["over_kill"]), "box" if found["box"] else "image") if found else None
 
 
 @dataclass(frozen=True, slots=True)

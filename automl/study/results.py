@@ -69,6 +69,8 @@ class Contract:
     per: Literal["image", "box"] = "image"
     confidence: float = 0.95
     """Of the exact upper bounds of both rates."""
+    stop: bool = False
+    """Whether the search ends once a trial holds it on val."""
 
 
 @dataclass(frozen=True, slots=True)

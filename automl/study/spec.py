@@ -171,7 +171,13 @@ class StudySpec(Part):
     @property
     def objective_name(self) -> str:
         """Return the name of the metric that is maximised."""
-        return self.goal.metric
+        return self.rate.name if self.rate else self.goal.metric
+
+    @property
+    def rate(self) -> objectives.RateGoal | None:
+        """Return the over-kill rate at which the detection rate is maximised; None for another metric."""
+        at = self.goal.at
+        return objectives.RateGoal(at.over_kill, at.per) if at and self.goal.metric == "miss_rate" else None
 
     @property
     def metric(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from automl.study import server_address
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
-from automl.study.objective_laws import objective_mistakes
+from automl.study.objective_laws import objective_mistakes, rate_mistakes
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.space import SearchSpace
 from automl.study.space_spec import ChoiceSpec, RangeSpec
@@ -89,6 +89,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         )
     yield from _confirm_mistakes(spec.confirm)
     yield from objective_mistakes(spec.goal, spec.targets)
+    yield from rate_mistakes(spec.goal, spec.contract)
     yield from _server_mistakes(spec.tracking.mlflow)
     gpus = spec.resources.gpus
     if gpus != "auto" and gpus > 1:

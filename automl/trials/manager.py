@@ -20,6 +20,7 @@ from automl.study.text import View
 from automl.trials import lease, log_lines, quota
 from automl.trials.active import ActiveJobs
 from automl.trials.budget import Spending, reason_to_abort
+from automl.trials.contract_watch import ContractWatch
 from automl.trials.job_clock import Elapsed
 from automl.trials.jobs import Frame, course_of
 from automl.trials.listener import Listeners, LiveTable, StatusTable
@@ -51,6 +52,7 @@ class TrialManager:
     _strategy: Strategy = field(init=False)
     spending: Spending = field(init=False)
     _quota: quota.QuotaManager = field(init=False)
+    _contract: ContractWatch = field(init=False)
     _shown_params: tuple[int, list[str]] = (-1, [])
 
     def __post_init__(self) -> None:
@@ -59,6 +61,7 @@ class TrialManager:
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline, self.frame.allowed))
         self.spending = Spending(self.journal, self.frame.spec.budget, gpus=self.frame.gpus, clock=self.clock)
         self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
+        self._contract = ContractWatch(self.frame.spec.agreed)
 
     def restore(self) -> Self:
         """Restore trials, strategy, budget and quota from the journal; complete records of a killed writer."""
@@ -67,6 +70,7 @@ class TrialManager:
             self._trials[trial.number] = trial
             self.spending.trained(trial.seconds)
             self._strategy.add(trial)
+            self._contract.ended(trial)
             if self._strategy.pauses(trial):
                 self._paused.add(trial.number)
             elif trial.state is State.RUNNING:
@@ -119,9 +123,7 @@ class TrialManager:
             trial = self._recorded(trial, measurement, node)
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
-        decision = self._strategy.judge(trial, epoch=measurement.epoch)
-        if reason := self.spending.spent():
-            decision = Decision(Answer.STOP, reason, EndReason.BUDGET)
+        decision = self._closing() or self._strategy.judge(trial, epoch=measurement.epoch)
         if decision and decision.answer is Answer.STOP:
             self.ended(number, Ending(pruned=decision.reason, kind=decision.kind))
         elif decision and (new or decision.answer is Answer.PAUSE):  # a resumed worker sends earlier epochs again
@@ -147,6 +149,7 @@ class TrialManager:
         files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
         LOG.info(log_lines.ended(trial, ending, metric=self.frame.spec.metric))
         self._quota.ended(trial, self.job(trial))
+        self._contract.ended(trial)
         if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
             self.aborted = why
             LOG.info(f"study is aborted: {why}")
@@ -183,9 +186,8 @@ class TrialManager:
     def finish(self) -> None:
         """End the paused trials, once the search is over."""
         for number in sorted(self._paused):
-            why = self.spending.spent() or "not among those that advanced"
-            kind = EndReason.BUDGET if self.spending.spent() else None
-            self.ended(number, Ending(pruned=why, kind=kind))
+            closing = self._closing() or Decision(Answer.STOP, "not among those that advanced")
+            self.ended(number, Ending(pruned=closing.reason, kind=closing.kind))
 
     def stop(self, why: str) -> None:
         """Stop everything in an orderly way; a later session resumes."""
@@ -229,7 +231,10 @@ class TrialManager:
 
     @property
     def _closed(self) -> bool:
-        return bool(self.spending.spent() or self.aborted)
+        return bool(self._closing() or self.aborted)
+
+    def _closing(self) -> Decision | None:
+        return self._contract.closing(self.spending.spent())
 
     def _make_room(self) -> bool:
         """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""

@@ -157,6 +157,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "why.epochs": "到达最后一轮",
     "why.rung": "在比较点未能晋级",
     "why.budget": "搜索的预算已用完",
+    "why.contract": "另一试验已在验证集上满足质量约定，搜索结束",
     "why.quota": "为腾出空间，其权重已被删除",
     "why.changed": "未按要求训练",
     "why.crash": "训练失败",

@@ -161,6 +161,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "why.epochs": "reached the last epoch",
     "why.rung": "did not advance from its rung",
     "why.budget": "the budget of the search was spent",
+    "why.contract": "another trial holds the contract on val, which ends the search",
     "why.quota": "its weights were deleted to free space",
     "why.changed": "not trained as requested",
     "why.crash": "its training failed",
