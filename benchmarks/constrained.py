@@ -1,10 +1,10 @@
 """What a constraint on latency costs a search: trials to the same accuracy among the models that it allows.
 
 Each task has models of different cost, and a limit that half of them break. Three searches in virtual time, with the
-project's sampler and scheduler: one with the constraint (`constrained`); one without it, judged by its trials of allowed
-models only (`unconstrained`); and one over a space that has the allowed models alone (`alone`), which shows what the
-constraint itself costs. Of each pair: the trials that the constrained search starts until it has reached what the other
-reached, over those of the other.
+project's sampler and scheduler: `constrained` has the constraint; `unconstrained` has none, and is judged by its trials
+of allowed models only; `alone` searches a space that has the allowed models alone, which shows what the constraint
+itself costs. Of each pair: the trials that the constrained search starts until it has reached what the other reached,
+over those of the other.
 
     python benchmarks/constrained.py --data DIR        # or AUTOML_BENCH_DATA=DIR
 
@@ -155,35 +155,39 @@ def needed(best: Sequence[float], value: float) -> int:
     return next((number for number, found in enumerate(best, 1) if found >= value), len(best) + 1)
 
 
-def ratios(runs: Sequence[dict[str, Recorded]], other: str) -> dict[str, Any]:
-    """Return the trials of the constrained search over those of another to what it reached, at its end and on its way.
+def ratios(runs: Sequence[dict[str, Recorded]], other: str) -> dict[str, list[float]]:
+    """Return the trials of the constrained search over those of another to what it had reached at some points.
 
-    On its way: at what the other had reached after a quarter, half and three quarters of its trials.
+    `end`: after all of its trials; `half`: after half of them. The ratio of the sums over all studies with its 90%
+    interval by bootstrap over studies.
     """
-    pairs = []
-    for run in runs:
-        theirs = run[other].best
-        for place in (len(theirs) // 4, len(theirs) // 2, 3 * len(theirs) // 4, len(theirs) - 1):
-            value = theirs[place]
+    found = {}
+    for name, share in (("half", 0.5), ("end", 1.0)):
+        pairs = []
+        for run in runs:
+            theirs = run[other].best
+            value = theirs[round(len(theirs) * share) - 1]
             pairs.append((needed(run["constrained"].best, value), needed(theirs, value)))
-    counts = np.array(pairs, float).reshape(len(runs), 4, 2)
-    rng = np.random.default_rng(0)
-    drawn = [counts[rng.integers(len(runs), size=len(runs))].sum(axis=(0, 1)) for _ in range(DRAWS)]
-    low, high = np.quantile([ours / theirs for ours, theirs in drawn], [0.05, 0.95])
-    total = counts.sum(axis=(0, 1))
-    return {"ratio": round(float(total[0] / total[1]), 3), "low": round(float(low), 3), "high": round(float(high), 3)}
+        counts, rng = np.array(pairs, float), np.random.default_rng(0)
+        drawn = (counts[rng.integers(len(runs), size=len(runs))].sum(axis=0) for _ in range(DRAWS))
+        low, high = np.quantile([ours / theirs for ours, theirs in drawn], [0.05, 0.95])
+        total = counts.sum(axis=0)
+        found[name] = [round(float(number), 3) for number in (total[0] / total[1], low, high)]
+    return found
 
 
 def main() -> None:
     """Run the searches, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help=f"folder of the tables; else ${tables.ENVIRONMENT}; else synthetic tasks only")
+    parser.add_argument("--families", nargs="+", default=["synthetic", "quicktune"])
     parser.add_argument("--tasks", type=int, default=6, help="tasks of each family")
     parser.add_argument("--seeds", type=int, default=2, help="seeds of each task")
     options = parser.parse_args()
     place = tables.folder(options.data)
     families = {"synthetic": [synthetic(number) for number in range(options.tasks)]}
-    if place:
+    families = {name: tasks for name, tasks in families.items() if name in options.families}
+    if place and "quicktune" in options.families:
         known = tables.open_to_all(tables.families(place)["quicktune"])[: options.tasks]
         families["quicktune"] = [tabulated(task) for task in known]
     found: dict[str, Any] = {}

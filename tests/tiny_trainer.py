@@ -25,8 +25,7 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
-from tests import tiny_files, tiny_judge
-from tests.tiny_features import object_features as object_features
+from tests import tiny_features, tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 
 NAME = "tiny"
@@ -35,7 +34,7 @@ PARAMETERS = 1000
 BATCH, TRAIN_BATCHES, VAL_BATCHES = 16, 1, 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
-damage, write_untrained = tiny_files.damage, tiny_files.write_untrained
+damage, write_untrained, object_features = tiny_files.damage, tiny_files.write_untrained, tiny_features.object_features
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {
