@@ -171,18 +171,6 @@ class TestContract:
         one, other = (trainer.validate(path, job, split="val") for path in (tmp_path / "written.pt", last))
         assert one == other
 
-    def test_an_untrained_model_is_exported_like_a_trained_one(
-        self, trainer: Trainer, job: Job, kept: Kept, tmp_path: Path
-    ) -> None:
-        sizes = []
-        for name in ("untrained.pt", "trained.pt"):
-            path = tmp_path / name
-            path.write_bytes((kept.scratch / "weights" / BEST).read_bytes())
-            if name == "untrained.pt":
-                trainer.write_untrained(path, job)
-            sizes.append(trainer.export_onnx(path, job).stat().st_size)
-        assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
-
     def test_damaged_bytes_are_found(self, trainer: Trainer, kept: Kept, tmp_path: Path) -> None:
         for sound in (kept.states[0], kept.weights[0]):
             assert trainer.damage(sound) == ""
