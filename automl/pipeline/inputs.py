@@ -164,7 +164,7 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
         DataError: some do not fit.
     """
     if mistakes := [*_rate_misfits(spec, data)]:
-        raise DataError("\n".join(mistakes))
+        raise DataError(*mistakes)
     searched = {name: values_of(part) for name, _, part in spec.parts()}
     fixed = {name: [value] for name, value in spec.train.items()}
     models = {str(value) for value in searched.get("model", [])} | {spec.model}

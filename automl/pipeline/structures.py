@@ -5,7 +5,7 @@ trains beside, and kept in the journal. Structures that break a constraint are n
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +40,7 @@ def allowed(session: Session, slots: cluster.Slots) -> tuple[Params, ...]:
     found = measured(session, slots)
     kept = [one for one in found if not one.broken(spec.constraints)]
     if not kept:
-        raise StudyError(_none(session.folder, found, spec))
+        raise StudyError(*_none(session.folder, found, spec))
     return tuple(one.params for one in sorted(kept, key=lambda one: -one.cost(spec.costs[0])))
 
 
@@ -66,11 +66,11 @@ def measured(session: Session, slots: cluster.Slots) -> list[MeasuredStructure]:
     return found
 
 
-def _none(folder: Path, found: Sequence[MeasuredStructure], spec: StudySpec) -> str:
-    """Return the message of a study without an allowed structure."""
+def _none(folder: Path, found: Sequence[MeasuredStructure], spec: StudySpec) -> Iterator[str]:
+    """Yield the lines of the message of a study without an allowed structure."""
     laws = " and ".join(one.text for one in spec.constraints)
-    listed = "".join(f"\n  {one.summary(spec.costs, ())}" for one in found)
-    return (
-        f"{folder}: objective.constraints: {laws} must hold for a model and image size of the space, but got{listed}\n"
-        "raise the limit, or add a smaller model or imgsz, in a new study with another --name"
+    yield (
+        f"{folder}: objective.constraints: {laws} must hold for a model and image size of the space, but none holds it:"
     )
+    yield from (f"  {one.summary(spec.costs, ())}" for one in found)
+    yield "raise the limit, or add a smaller model or imgsz, in a new study with another --name"
