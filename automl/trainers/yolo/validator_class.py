@@ -39,7 +39,7 @@ class Seen:
     conf: list[NDArray[np.float32]] = field(default_factory=list)
     """Per image: confidence of each detection."""
     hits: list[NDArray[np.bool_]] = field(default_factory=list)
-    """Per image: True for detections that match a true box of their class at IoU 0.50."""
+    """Per image: True for detections that match a true box of their class at IoU 0.50; empty without a goal."""
     background: list[NDArray[np.bool_]] = field(default_factory=list)
     """Per image: True for detections that overlap no true box."""
     drawn: dict[str, Drawn] = field(default_factory=dict)
@@ -102,8 +102,9 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
     def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
         """Record sizes and matches of a batch; pictures where wanted."""
         super().update_metrics(preds, batch)
-        hits = self.metrics.stats["tp"][len(self.metrics.stats["tp"]) - len(preds) :]
-        self.seen_here.hits += [np.asarray(part).reshape(len(part), -1)[:, :1].ravel().astype(bool) for part in hits]
+        if self.goal:
+            every = self.metrics.stats["tp"]
+            self.seen_here.hits += [np.asarray(part)[:, 0].astype(bool) for part in every[len(every) - len(preds) :]]
         for place, pred in enumerate(preds):
             truth = self._prepare_batch(place, batch)
             self._match(pred, truth)
