@@ -100,7 +100,7 @@ def synthetic(number: int) -> tuple[Task, dict[str, float]]:
     rate = rng.uniform(0.1, 0.4) * rng.lognormal(0, 0.3, ROWS)
     values = (worth[kinds] * np.exp(-apart))[:, None] * (1 - np.exp(-rate[:, None] * np.arange(1, EPOCHS + 1)))
     values = np.clip(values + rng.normal(0, 0.008, values.shape), 0, 1)
-    seconds = np.ones_like(values)  # else dear models would hold the workers, and fewer trials would be started
+    seconds = np.repeat(np.array([*costs.values()])[kinds][:, None], EPOCHS, axis=1)
     weights = np.array([tables.MODEL_WEIGHT, 4.0, 1.0, 1.0])
     return Task("synthetic", f"synthetic{number}", space, rows, weights, list(values), list(seconds), EPOCHS, {}), costs
 
