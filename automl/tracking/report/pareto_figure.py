@@ -36,6 +36,8 @@ def front(rows: Sequence[StructureRow], spec: StudySpec, words: Words) -> Figure
     costs = [row.costs[cost] for row in rows]
     if max(costs) > WIDE * min(costs):
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")  # powers of ten would be mathematical text
+        axes.xaxis.set_minor_formatter(lambda _value, _: "")
     axes.set_ylim(bottom=least)
     axes.set_xlabel(_axis(cost, words))
     axes.set_ylabel(words.plain("on_val", objective=spec.objective_name))
@@ -46,7 +48,7 @@ def front(rows: Sequence[StructureRow], spec: StudySpec, words: Words) -> Figure
 def _dot(axes: Any, row: StructureRow, cost: str) -> None:  # noqa: ANN401
     axes.plot([row.costs[cost]], [row.best], "o", color=GREEN if row.front else GREY, markersize=7)
     place = (row.costs[cost], row.best)
-    axes.annotate(one_line(row.name), place, xytext=(5, -11), textcoords="offset points", fontsize=8)
+    axes.annotate(one_line(row.name), place, xytext=(6, 3), textcoords="offset points", fontsize=8)
 
 
 def _axis(cost: str, words: Words) -> str:
