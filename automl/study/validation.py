@@ -13,6 +13,7 @@ from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.objective_laws import objective_mistakes, rate_mistakes
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
+from automl.study.resource_laws import resource_mistakes
 from automl.study.space import SearchSpace
 from automl.study.space_spec import ChoiceSpec, RangeSpec
 from automl.study.spec import StudySpec
@@ -99,12 +100,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     yield from objective_mistakes(spec.goal, spec.targets)
     yield from rate_mistakes(spec.goal, spec.contract)
     yield from _server_mistakes(spec.tracking.mlflow)
-    gpus = spec.resources.gpus
-    if gpus != "auto" and gpus > 1:
-        yield (
-            f"resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got {gpus:g}; "
-            "--set resources.gpus=1"
-        )
+    yield from resource_mistakes(spec.resources, spec.space)
     large = [*size_mistakes(spec.space)]
     yield from large or parameter_mistakes(spec.space, spec.parts())
     for name, value in spec.train.items():
