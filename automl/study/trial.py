@@ -116,7 +116,8 @@ class Measurement:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        metrics = dict(plain["metrics"])
+        found = plain["metrics"]
+        metrics = found if type(found) is dict else dict(found)
         if not NUMBERS.issuperset(map(type, (*metrics.values(), plain["seconds"]))) or type(plain["epoch"]) is not int:
             raise TypeError(f"epoch, seconds and metrics must be numbers, but are {plain!r}"[:LONGEST])
         if not all(map(isfinite, metrics.values())):

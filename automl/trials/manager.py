@@ -25,6 +25,8 @@ from automl.trials.jobs import Frame, course_of
 from automl.trials.listener import Listeners, LiveTable, StatusTable
 
 LOG: Final = logging.getLogger(__name__)
+RANKED_AGAIN: Final = 20
+"""The params to show are ranked again when one in so many trials was added: it takes as long as there are trials."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class TrialManager:
     elapsed: Callable[[], Elapsed] | None = None
     needs: Mapping[str, int] = field(default_factory=dict)
     _trials: dict[int, Trial] = field(default_factory=dict)
+    """In the order of their numbers: that of the journal, to which new ones are added."""
+    _completed: bool = False
     _waiting: deque[int] = field(default_factory=deque)
     _live: ActiveJobs = field(init=False)
     _paused: set[int] = field(default_factory=set)
@@ -67,6 +71,7 @@ class TrialManager:
             self._trials[trial.number] = trial
             self.spending.trained(trial.seconds)
             self._strategy.add(trial)
+            self._completed |= trial.state is State.COMPLETED
             if self._strategy.pauses(trial):
                 self._paused.add(trial.number)
             elif trial.state is State.RUNNING:
@@ -77,7 +82,7 @@ class TrialManager:
     @property
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
-        return [trial for _, trial in sorted(self._trials.items())]
+        return list(self._trials.values())
 
     @property
     def over(self) -> bool:
@@ -142,6 +147,7 @@ class TrialManager:
             self.listeners.on_start(trial, self.frame.folder_of(trial))
         self.journal.ended(number, ending)
         trial = self._trials[number] = replace(trial, ending=ending)
+        self._completed |= trial.state is State.COMPLETED
         self._strategy.ended(trial)
         self.listeners.on_end(trial, ending)
         files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
@@ -211,7 +217,7 @@ class TrialManager:
         spec, trials = self.frame.spec, self.trials
         space, epoch = spec.search_space, spec.ladder.first_rung
         seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
-        if seen != self._shown_params[0]:
+        if abs(seen - self._shown_params[0]) > self._shown_params[0] // RANKED_AGAIN:
             self._shown_params = seen, self.overview.important_params(space, trials, metric=spec.metric, epoch=epoch)
         still = {**dict.fromkeys(self._waiting, State.WAITING), **dict.fromkeys(self._paused, State.PAUSED)}
         elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
@@ -224,8 +230,7 @@ class TrialManager:
     @property
     def _none_completed(self) -> bool:
         """Return True if none completed and only paused trials are left: the best is then trained to the last epoch."""
-        completed = any(trial.state is State.COMPLETED for trial in self._trials.values())
-        return not completed and self._strategy.leader() is not None
+        return not self._completed and self._strategy.leader() is not None
 
     @property
     def _closed(self) -> bool:
@@ -233,9 +238,10 @@ class TrialManager:
 
     def _make_room(self) -> bool:
         """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""
-        none_comes = self._closed or (self._full and self._live and not (self._waiting or self._strategy.can_advance()))
-        if not self._quota.quota or none_comes:
+        if not self._quota.quota:
             return True
+        if self._closed or (self._full and self._live and not (self._waiting or self._strategy.can_advance())):
+            return True  # none comes
         live = self._live.jobs
         number = self._waiting[0] if self._waiting else self._strategy.next_to_advance()
         queue = quota.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
@@ -257,7 +263,8 @@ class TrialManager:
         self.spending.trained(measurement.seconds)
         self.listeners.on_measurement(trial)
         self._strategy.measured(trial)
-        self._quota.measure(self.job(trial))
+        if self._quota.quota:
+            self._quota.measure(self.job(trial))
         if measurement.changed and measurement.changed != before:
             LOG.info(f"trial {number} conditions changed: {measurement.changed}")
         return trial
