@@ -3,11 +3,12 @@
     python benchmarks/scale.py --trials 1000 --slots 64        # a tenth
     python benchmarks/scale.py                                 # the whole: 10,000 trials, 1,000,000 measurements
 
-Epochs cost nothing; sampler, scheduler, trial manager, journal, TensorBoard files and the live table are those of a real
-study. The driver is a serial server: its CPU seconds are charged to the virtual clock, so a slot that waits for an answer
-or for its next job is idle because of us. The same for Ray's stock `OptunaSearch` and `ASHAScheduler`, whose calls are
-timed without Tune's own loop, journal or TensorBoard files. With `--bulk SHARE` the first SHARE of the trials is made
-with random params, without fsync and TensorBoard files, and resumed: only the end of the study is measured then.
+Epochs cost nothing; sampler, scheduler, trial manager, journal, TensorBoard files and the live table are those of a
+real study. The driver is a serial server: its CPU seconds are charged to the virtual clock, so a slot that waits for an
+answer or for its next job is idle because of us. The same for Ray's stock `OptunaSearch` and `ASHAScheduler`, whose
+calls are timed without Tune's own loop, without a journal and without TensorBoard files. With `--bulk SHARE` the first
+SHARE of the trials is made with random params, without fsync, table and TensorBoard files, and resumed: only the end of
+the study is measured then, and its beginning on another study.
 Prints one JSON object on the last line.
 """
 
@@ -30,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from automl.study.spec import StudySpec
 from benchmarks import scale_stock, scale_study
 
-EARLY: Final = (20, 300)
+EARLY: Final = (20, 120)
 """The suggestions, by number, that count as the beginning: the model is in use, and its history small."""
 
 
@@ -39,13 +40,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--slots", type=int, default=512)
-    parser.add_argument("--bulk", type=float, default=0.0, help="share of the trials that is made without being measured")
+    parser.add_argument(
+        "--bulk", type=float, default=0.0, help="share of the trials that is made without being measured"
+    )
     parser.add_argument("--epoch-seconds", type=float, default=scale_study.EPOCH_SECONDS)
     parser.add_argument("--folder", type=Path, help="where the study is written, and kept; else a temporary folder")
     parser.add_argument("--no-stock", action="store_true")
     parser.add_argument("--resume", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--bulk-only", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--stock", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.bulk_only:
+        _bulk(given.folder, given)
+        return
     if given.stock:
         print(json.dumps(scale_stock.measured(given.trials, given.slots, epoch_seconds=given.epoch_seconds)))
         return
@@ -62,19 +69,20 @@ def main() -> None:
 
 def ours(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Run the study and return its figures."""
+    early = _early(given) if given.bulk else None
     if given.bulk:
-        _bulk(folder, given)
+        sizes = "--trials", given.trials, "--slots", given.slots, "--bulk", given.bulk
+        subprocess.run(_command("--folder", folder, "--bulk-only", *sizes), check=True)
     spec = scale_study.spec_of(given.trials)
     run = scale_study.run(folder, spec, given.slots, epoch_seconds=given.epoch_seconds)
-    first, last = (run.calls.early, run.calls.late)
     figures = {
         "trials": len(run.source.trials),
         "slots": given.slots,
         "measurements": sum(len(trial.measurements) for trial in run.source.trials),
         "ms_per_measurement": _mean(run.calls.measured),
         "ms_per_measurement_clock": round(1000 * run.calls.clock / max(len(run.calls.measured), 1), 3),
-        "ms_per_suggestion_early": _ms(first(EARLY)),
-        "ms_per_suggestion_late": _ms(last(EARLY[1] - EARLY[0])),
+        "ms_per_suggestion_early": early or _ms(run.calls.suggested[slice(*EARLY)]),
+        "ms_per_suggestion_late": _ms(run.calls.suggested[EARLY[0] - EARLY[1] :]),
         "ms_per_resumption": _ms(run.calls.resumed),
         "ms_per_table": _ms(run.calls.tables),
         "rss_gb": scale_study.rss(),
@@ -110,9 +118,21 @@ def _bulk(folder: Path, given: argparse.Namespace) -> None:
     print(f"made {spec.budget.trials} trials", flush=True)
 
 
+def _early(given: argparse.Namespace) -> float | None:
+    """Return the milliseconds of the first suggestions of a small study."""
+    with tempfile.TemporaryDirectory() as place:
+        spec, slots = scale_study.spec_of(EARLY[1]), min(given.slots, EARLY[0])
+        run = scale_study.run(Path(place), spec, slots, epoch_seconds=given.epoch_seconds)
+    return _ms(run.calls.suggested[slice(*EARLY)])
+
+
+def _command(*arguments: object) -> list[str]:
+    return [sys.executable, __file__, *map(str, arguments)]
+
+
 def _child(*arguments: object) -> dict[str, Any]:
-    command = [sys.executable, __file__, *map(str, arguments)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
+    done = subprocess.run(_command(*arguments), check=True, stdout=subprocess.PIPE)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 

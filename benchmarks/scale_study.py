@@ -22,7 +22,7 @@ from automl.study import Answer, Ending, Job, Measurement, Params
 from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
 from automl.tracking import status
-from automl.tracking.console import ROOT, Progress
+from automl.tracking.console import DRAWING_SHARE, ROOT, Progress
 from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trials.jobs import Frame
 from automl.trials.listener import Listeners
@@ -45,7 +45,9 @@ SPACE: Final = {
     "optimizer": {"choices": ["SGD", "AdamW"], "default": "SGD"},
 }  # fmt: skip
 TABLE_SECONDS: Final = 30.0
-"""Virtual seconds between two tables, as in a log."""
+"""Virtual seconds between two tables, as in a log; longer where they are slow, as the console does."""
+TABLES_PER_DRAWING: Final = 20
+"""One table in so many is made, the others are charged as that one was."""
 EPOCH_SECONDS: Final = 60.0
 """Mean seconds of a virtual epoch; with 512 slots a measurement each 0.12 s."""
 
@@ -94,14 +96,6 @@ class Calls:
     clock: float = 0.0
     """Wall-clock seconds of all measurements."""
 
-    def early(self, numbers: tuple[int, int]) -> list[float]:
-        """Return the suggestions of these numbers."""
-        return self.suggested[numbers[0] : numbers[1]]
-
-    def late(self, count: int) -> list[float]:
-        """Return the last suggestions."""
-        return self.suggested[-count:]
-
 
 @dataclass(slots=True)
 class Run:
@@ -110,6 +104,7 @@ class Run:
     source: Any
     slots: int
     epoch_seconds: float
+    tables: bool = True
     calls: Calls = field(default_factory=Calls)
     now: float = 0.0
     idle: float = 0.0
@@ -130,7 +125,8 @@ class Run:
         self.known = {trial.number: trial.epoch for trial in self.source.trials}
         self.free = [0.0] * self.slots
         heapq.heapify(self.free)
-        shown, done = 0.0, 0
+        shown = cost = 0.0
+        drawn = 0
         self._fill()
         while self.events:
             due, number, epoch, job = heapq.heappop(self.events)
@@ -141,14 +137,17 @@ class Run:
                 self._train(job, epoch + 1)
             else:
                 if answer is Answer.CONTINUE:
-                    self._timed(lambda: self.source.ended(number, Ending(final=_measurement(job, epoch))))
+                    self._timed(partial(self.source.ended, number, Ending(final=_measurement(job, epoch))))
                 heapq.heappush(self.free, due)
                 self.idle -= self.now - due  # counted when the slot gets its next job
             self._fill()
-            if self.now - shown >= TABLE_SECONDS:
-                shown = self.now
-                self.calls.tables.append(self._timed(self.source.view)[1])
-            done += 1
+            if self.tables and self.now - shown >= max(TABLE_SECONDS, DRAWING_SHARE * cost):
+                if drawn % TABLES_PER_DRAWING:
+                    self.now += cost
+                else:
+                    cost = self._timed(self.source.view)[1]
+                    self.calls.tables.append(cost)
+                shown, drawn = self.now, drawn + 1
         if hasattr(self.source, "finish") and self.source.over:
             self.source.finish()
 
@@ -210,7 +209,7 @@ def opened(folder: Path, spec: StudySpec, slots: int, *, board: bool = True) -> 
 
 def run(folder: Path, spec: StudySpec, slots: int, *, epoch_seconds: float, board: bool = True) -> Run:
     """Run the study to its end, or resume it."""
-    made = Run(_Seen(opened(folder, spec, slots, board=board)), slots, epoch_seconds)
+    made = Run(_Seen(opened(folder, spec, slots, board=board)), slots, epoch_seconds, tables=board)
     made.go()
     return made
 
@@ -242,5 +241,3 @@ def random_params() -> Iterator[None]:
 def _measurement(job: Job, epoch: int) -> Measurement:
     value = value_of(job.params, job.number, epoch)
     return Measurement(epoch, {METRIC: value, **dict.fromkeys(OTHERS, 1 - value)}, EPOCH_SECONDS)
-
-

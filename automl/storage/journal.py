@@ -264,8 +264,8 @@ class _Backend(BaseJournalBackend):
 def _replay(storage: JournalStorage, logs: Iterable[dict[str, Any]], path: Path) -> None:
     """Apply lines as Optuna does.
 
-    Optuna copies a trial and all its attributes for each line, so that what it returned before stays as it was. `Journal`
-    returns no trial of Optuna's, so lines that add one value to an unfinished trial change it in place.
+    Optuna copies a trial and all its attributes for each line, so that what it returned before stays as it was.
+    `Journal` returns no trial of Optuna's, so lines that add one value to an unfinished trial change it in place.
 
     Raises:
         RecordError: a line is none of a study; its number is in the message.

@@ -1,7 +1,7 @@
 """Trial records: trials, measurements, end reasons, and the interface for reports of a worker."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Self
@@ -204,6 +204,8 @@ class Trial:
     """The node of its last heartbeat."""
     outside: bool = False
     """Its params are not a point of the space: the baseline, where the space does not contain it."""
+    _bests: dict[str, float | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """Metric to its highest value, computed once: a table asks each trial several times."""
 
     @property
     def state(self) -> State:
@@ -235,8 +237,23 @@ class Trial:
 
         Epochs that were not validated have none and do not count.
         """
-        measured = [m for m in self.measurements if until is None or m.epoch <= until]
-        return max((m.metrics[metric] for m in measured if metric in m.metrics), default=None)
+        if until is None:
+            if metric not in self._bests:
+                self._bests[metric] = _highest(self.measurements, metric)
+            return self._bests[metric]
+        return _highest([m for m in self.measurements if m.epoch <= until], metric)
+
+    def followed_by(self, measurement: Measurement, *, node: str) -> "Trial":
+        """Return the trial after one more epoch."""
+        after = replace(self, measurements=(*self.measurements, measurement), node=node)
+        for metric, best in self._bests.items():
+            value = measurement.metrics.get(metric)
+            after._bests[metric] = best if value is None or (best is not None and best >= value) else value
+        return after
+
+
+def _highest(measurements: Iterable[Measurement], metric: str) -> float | None:
+    return max((m.metrics[metric] for m in measurements if metric in m.metrics), default=None)
 
 
 Report = Callable[[Measurement], None]

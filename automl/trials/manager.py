@@ -23,10 +23,9 @@ from automl.trials.budget import Spending, reason_to_abort
 from automl.trials.job_clock import Elapsed
 from automl.trials.jobs import Frame, course_of
 from automl.trials.listener import Listeners, LiveTable, StatusTable
+from automl.trials.shown_table import ShownTable
 
 LOG: Final = logging.getLogger(__name__)
-RANKED_AGAIN: Final = 20
-"""The params to show are ranked again when one in so many trials was added: it takes as long as there are trials."""
 
 
 @dataclass(slots=True)
@@ -55,7 +54,7 @@ class TrialManager:
     _strategy: Strategy = field(init=False)
     spending: Spending = field(init=False)
     _quota: quota.QuotaManager = field(init=False)
-    _shown_params: tuple[int, list[str]] = (-1, [])
+    _shown: ShownTable = field(init=False)
 
     def __post_init__(self) -> None:
         """Create the parts, empty."""
@@ -63,6 +62,7 @@ class TrialManager:
         self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
         self.spending = Spending(self.journal, self.frame.spec.budget, gpus=self.frame.gpus, clock=self.clock)
         self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
+        self._shown = ShownTable(self.overview, self.frame.spec)
 
     def restore(self) -> Self:
         """Restore trials, strategy, budget and quota from the journal; complete records of a killed writer."""
@@ -214,14 +214,9 @@ class TrialManager:
 
     def view(self) -> View:
         """Return the table of trials."""
-        spec, trials = self.frame.spec, self.trials
-        space, epoch = spec.search_space, spec.ladder.first_rung
-        seen = len(self._paused) + sum(trial.ending is not None for trial in trials)
-        if abs(seen - self._shown_params[0]) > self._shown_params[0] // RANKED_AGAIN:
-            self._shown_params = seen, self.overview.important_params(space, trials, metric=spec.metric, epoch=epoch)
         still = {**dict.fromkeys(self._waiting, State.WAITING), **dict.fromkeys(self._paused, State.PAUSED)}
         elapsed = self.elapsed() if self.elapsed else Elapsed.of_search(self.spending.seconds(), self.frame.concurrent)
-        return self.overview.of_trials(spec, trials, elapsed=elapsed, standing=still, params=self._shown_params[1])
+        return self._shown.view(self.trials, elapsed=elapsed, standing=still)
 
     @property
     def _full(self) -> bool:
@@ -258,7 +253,7 @@ class TrialManager:
         """Record an epoch if new, and return the updated trial."""
         number, before = trial.number, trial.changed
         self.journal.measured(number, measurement, node=node)
-        trial = self._trials[number] = replace(trial, measurements=(*trial.measurements, measurement), node=node)
+        trial = self._trials[number] = trial.followed_by(measurement, node=node)
         self._live.measured(number, measurement)
         self.spending.trained(measurement.seconds)
         self.listeners.on_measurement(trial)
