@@ -83,7 +83,7 @@ def main(given: list[str] | None = None) -> int:
             with following(serving, every=wanted.poll):
                 run(service.app(serving, hosts, Limits(wanted.max_pixels)), listener)
     except AutomlError as error:
-        print(f"automl: {lines(str(error))}", file=sys.stderr)
+        print(f"automl: {lines(*error.args)}", file=sys.stderr)
         return USER_ERROR
     return 0
 
