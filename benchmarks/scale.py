@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from automl.study.spec import StudySpec
 from benchmarks import scale_stock, scale_study
 
-EARLY: Final = (20, 120)
+EARLY: Final = (20, 60)
 """The suggestions, by number, that count as the beginning: the model is in use, and its history small."""
 
 

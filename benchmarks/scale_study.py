@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from unittest import mock
 
 import numpy as np
@@ -44,6 +44,7 @@ SPACE: Final = {
     "hsv_s": {"low": 0.0, "high": 0.9, "default": 0.7},
     "optimizer": {"choices": ["SGD", "AdamW"], "default": "SGD"},
 }  # fmt: skip
+Found = TypeVar("Found")
 TABLE_SECONDS: Final = 30.0
 """Virtual seconds between two tables, as in a log; longer where they are slow, as the console does."""
 TABLES_PER_DRAWING: Final = 20
@@ -67,8 +68,8 @@ def space_of() -> SearchSpace:
 
 def final_of(params: Params) -> float:
     """Return the height of a trial's curve: a ridge in the learning rate and three more parameters."""
-    off = (math.log10(float(params["lr0"])) + 2.4) / 1.2, (float(params["momentum"]) - 0.9) / 0.2
-    off += (float(params["scale"]) - 0.3) / 0.8, (float(params["mosaic"]) - 0.7) / 1.5
+    off = [(math.log10(float(params["lr0"])) + 2.4) / 1.2, (float(params["momentum"]) - 0.9) / 0.2]
+    off += [(float(params["scale"]) - 0.3) / 0.8, (float(params["mosaic"]) - 0.7) / 1.5]
     return (0.6 if params["optimizer"] == "SGD" else 0.55) * math.exp(-sum(value * value for value in off))
 
 
@@ -174,13 +175,14 @@ class Run:
     def _answer(self, job: Job, epoch: int) -> Answer:
         measurement = _measurement(job, epoch)
         began = time.perf_counter()
-        answer, seconds = self._timed(lambda: self.source.measured(job.number, measurement, node="node"))
+        call: Callable[[], Answer] = partial(self.source.measured, job.number, measurement, node="node")
+        answer, seconds = self._timed(call)
         self.calls.clock += time.perf_counter() - began
         self.calls.measured.append(seconds)
         self.known[job.number] = max(epoch, self.known.get(job.number, 0))
         return answer
 
-    def _timed(self, call: Callable[[], Any]) -> tuple[Any, float]:
+    def _timed(self, call: Callable[[], Found]) -> tuple[Found, float]:
         """Charge the CPU seconds of a call to the clock."""
         began = time.process_time()
         found = call()

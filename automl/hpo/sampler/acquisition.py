@@ -97,14 +97,17 @@ class Proposal:
         """
         self._encoding = encoding
         self._transfer = transfer
-        every = [trial for trial in seen if trial.has_value]
+        every: list[ObservedTrial] = []
+        others: list[ObservedTrial] = []
+        for trial in seen:
+            (every if trial.has_value else others).append(trial)
         valued, weights = _history(every)
-        failed = [trial for trial in seen if trial.infeasible and not trial.outside]
+        failed = [trial for trial in others if trial.infeasible and not trial.outside]
         self._failed_share = len(failed) / len(every)
         self._points = self._stack([trial.point for trial in valued])
         self._weights = weights
         self._infeasible = self._stack([trial.point for trial in failed[:: 1 + len(failed) // FAILED_LIMIT]])
-        self._running = self._stack([trial.point for trial in seen if trial.pending])
+        self._running = self._stack([trial.point for trial in others if trial.pending])
         self._known = {trial.key for trial in seen}
         curves = [trial.values for trial in valued]
         finals = [found.final for found in forecast(_cut(curves) if len(every) > len(valued) else curves, max_epochs)]
