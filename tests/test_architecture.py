@@ -27,7 +27,7 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 OPTIONS = {
     "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
     "card": ["--lang", "--storage", "reference"],
-    "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
+    "check": ["--data", "--json", "--model", "--prove", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],

@@ -194,17 +194,20 @@ def check(  # noqa: PLR0913  (the options of `automl check`)
     storage: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
     report: Path | str | None = None,
+    prove: bool = False,
 ) -> Preview:
     """Return what a study would do and cost, from its description and data; nothing is started.
 
-    The arguments are those of `search`; `report` is an HTML file to which the report on the data is written.
+    The arguments are those of `search`; `report` is an HTML file to which the report on the data is written. With
+    `prove` a few batches are trained for each searched parameter to show which ones change nothing (`Preview.proof`,
+    where also the parameters are that `search` would refuse).
 
     Raises:
         AutomlError: an error that `search` would report before its first trial.
     """
     cluster.refuse_arguments()
-    described = describe(spec, {"data": data, "model": model}, overrides)
-    return preview(described, place_at(storage), page=Path(report) if report else None)
+    described = describe(spec, {"data": data, "model": model}, overrides, dead=not prove)
+    return preview(described, place_at(storage), page=Path(report) if report else None, prove=prove)
 
 
 def open_study(folder: Path | str) -> Study:
@@ -217,9 +220,15 @@ def open_study(folder: Path | str) -> Study:
 
 
 def describe(
-    spec: Path | str, given: Mapping[str, Path | str | None], overrides: Mapping[str, Any] | None = None
+    spec: Path | str,
+    given: Mapping[str, Path | str | None],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    dead: bool = True,
 ) -> StudySpec:
     """Read a description; the values in `given` and `overrides` override the file.
+
+    With `dead`, searched parameters without effect are mistakes.
 
     Raises:
         SpecError: all mistakes at once.
@@ -229,7 +238,7 @@ def describe(
         yaml_io.refuse_secrets(value, where=key)
     if changes.get("data", SAMPLE) != SAMPLE:
         changes["data"] = str(Path(changes["data"]).absolute())
-    return load(Path(spec), rules=trainer_of(), overrides={**changes, **(overrides or {})})
+    return load(Path(spec), rules=trainer_of(), overrides={**changes, **(overrides or {})}, dead=dead)
 
 
 def place_at(storage: Path | str | None) -> Place:

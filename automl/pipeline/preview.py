@@ -12,8 +12,9 @@ from automl.data.report.collect import collect
 from automl.data.report.records import DataReport
 from automl.hpo import statistics
 from automl.hpo.warm_start import Transfer
-from automl.pipeline import disk_forecast, inputs, plain_training, time_forecast
+from automl.pipeline import disk_forecast, inputs, plain_training, proof, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
+from automl.pipeline.proof import SpaceProof
 from automl.pipeline.time_forecast import TimeForecast
 from automl.release import openvino_models
 from automl.storage import scratch
@@ -77,6 +78,8 @@ class Preview:
     contract_warnings: tuple[str, ...] = ()
     """Images that the judged split lacks to show the contract."""
     data_report: DataReport | None = None
+    proof: SpaceProof | None = None
+    """Which searched parameters change a training, if that was requested."""
     page: Path | None = None
     """HTML page of the data report, if one was requested."""
 
@@ -104,6 +107,7 @@ class Preview:
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
         yield from (f"space warning: {warning}" for warning in self.space_warnings)
+        yield from self.proof.lines() if self.proof else ()
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
         yield from (f"machine warning: {warning}" for warning in self.machine_warnings)
         yield from (f"contract warning: {warning}" for warning in self.contract_warnings)
@@ -131,8 +135,10 @@ class Preview:
         yield f"limits: {', '.join(parts) if parts else 'only the number of trials'}"
 
 
-def preview(spec: StudySpec, place: Place, *, page: Path | None = None) -> Preview:
+def preview(spec: StudySpec, place: Place, *, page: Path | None = None, prove: bool = False) -> Preview:
     """Check the data, time a few batches, and return the preview; write the page of the data report if given a path.
+
+    With `prove`, parameters without effect are in `Preview.proof` and raise no error.
 
     Raises:
         AutomlError: the data or an earlier study cannot be used, the quota is too small, or nothing can be written.
@@ -144,12 +150,14 @@ def preview(spec: StudySpec, place: Place, *, page: Path | None = None) -> Previ
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
         unpacked, split = drawn / UNPACKED, spec.confirm.split
         study = None if spec.data == SAMPLE else place.study(spec.name)
-        data = inputs.check_data(source, unpacked=unpacked, split=split, searched=spec.space, study=study)
+        searched = {} if prove else spec.space
+        data = inputs.check_data(source, unpacked=unpacked, split=split, searched=searched, study=study)
         inputs.refuse_misfits(spec, data)
         report = collect(data, imgsz=image_size(spec))
         if page and report:  # the images of the sample or an archive are gone later
             data_report.write(report, page)
-        return replace(_of(spec, place, data), data_report=report, page=page)
+        shown_space = proof.prove(spec, data) if prove else None
+        return replace(_of(spec, place, data), data_report=report, page=page, proof=shown_space)
 
 
 def image_size(spec: StudySpec) -> int:

@@ -48,14 +48,22 @@ class Rules(Protocol):
         ...
 
 
-def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
-    """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once."""
+def mistakes(spec: StudySpec, rules: Rules, *, dead: bool = True) -> Iterator[str]:
+    """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once.
+
+    With `dead`, parameters without effect are among them.
+    """
     known = rules.settings()
     theirs = _trainer_mistakes(spec.model, spec.parts(), train=spec.train, rules=rules, known=known)
     found = [*islice(own_mistakes(spec), MOST), *islice(theirs, MOST)]
-    if not found:  # the values are sound, so laws between them can be checked
-        found = [*rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)]
+    if dead and not found:  # the values are sound, so laws between them can be checked
+        found = [*dead_mistakes(spec, rules)]
     yield from once(found)
+
+
+def dead_mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
+    """Yield `space.name: why` for each parameter that cannot change a training, by the rules of the trainer."""
+    yield from rules.dead_parameters(spec.search_space, rules.settings() | spec.train, epochs=spec.ladder.max_epochs)
 
 
 def once(found: Iterable[str]) -> Iterator[str]:
