@@ -10,20 +10,22 @@ from typing import Any
 
 from automl import cluster
 from automl.hpo import selection
-from automl.pipeline import inputs, projection, run
+from automl.pipeline import inputs, projection, requests, run
 from automl.pipeline.audit import MODELS, SPLITS, AuditReport, audit
 from automl.pipeline.preview import Preview, preview
 from automl.storage import records
+from automl.storage.files import LockedError
 from automl.storage.journal import Journal
 from automl.storage.layout import AUDIT_LIST, AUDIT_PAGE, RUNS
 from automl.storage.place import Place, default_storage, read_spec
-from automl.study import Trial, yaml_io
+from automl.study import Params, Trial, yaml_io
 from automl.study.errors import StudyError
 from automl.study.load import load
 from automl.study.plain_values import plain
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.verdict import Verdict
 from automl.tracking import audit_page, report, study_status
+from automl.tracking.console import announce
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
 from automl.tracking.projector import Projection
@@ -140,6 +142,22 @@ class Study:
             raise StudyError(f"{self.folder}: must be named runs/{self.name}, the name of its study; rename it")
         run.run(self.spec, Place(self.folder.parents[1]), address=address, fewer_gpus=fewer_gpus)
 
+    def cancel(self, trial: int) -> str:
+        """End one trial that runs, waits or is paused; return what was done. The same as `automl cancel`.
+
+        Raises:
+            StudyError: there is no such trial, it has ended, or it is the baseline.
+        """
+        return requests.cancel(self.folder, self.spec, trial)
+
+    def enqueue(self, params: Params) -> str:
+        """Try params next, others with the default of the space; return what was done. The same as `automl enqueue`.
+
+        Raises:
+            SpecError: they are not in the space.
+        """
+        return requests.enqueue(self.folder, self.spec, params)
+
     def _journal(self) -> Journal:
         return Journal.read(self.folder, metric=self.spec.metric)
 
@@ -182,7 +200,12 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
     given = {"data": data, "model": model, "name": name}
     cluster.refuse_arguments()
     described, place = describe(spec, given, overrides), place_at(storage)
-    run.run(described, place, address=address, fewer_gpus=fewer_gpus)
+    try:
+        run.run(described, place, address=address, fewer_gpus=fewer_gpus)
+    except LockedError:
+        if not (done := requests.extend(place, described)):
+            raise
+        announce(done)
     return Study(place.study(described.name))
 
 

@@ -25,7 +25,8 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
-from automl.study.spec import SAMPLE, ChoiceSpec, ResourcesSpec, StudySpec
+from automl.study.spec import SAMPLE, ChoiceSpec, StudySpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import one_line, shown
 from automl.tracking import data_report
 from automl.trainers import trainer_of
@@ -78,6 +79,8 @@ class Preview:
     contract_warnings: tuple[str, ...] = ()
     """Images that the judged split lacks to show the contract."""
     data_report: DataReport | None = None
+    total_hours: float | None = None
+    """Limit of the whole study, confirmation and export included."""
     proof: SpaceProof | None = None
     """Which searched parameters change a training, if that was requested."""
     page: Path | None = None
@@ -114,6 +117,7 @@ class Preview:
         yield from self._cost()
         yield from self.disk.lines()
         yield self.time.summary()
+        yield from filter(None, (self.time.plan(),))
 
     def _data(self) -> Iterator[str]:
         for name, split in self.splits.items():
@@ -130,7 +134,7 @@ class Preview:
         fewest, most = self.confirm_epochs
         span = f"{fewest} to {most}" if fewest < most else str(most)
         yield f"      and {span} to confirm the winner against the baseline"
-        limits = {"hours": self.hours, "GPU-hours": self.gpu_hours}
+        limits = {"hours": self.hours, "GPU-hours": self.gpu_hours, "hours in all": self.total_hours}
         parts = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
         yield f"limits: {', '.join(parts) if parts else 'only the number of trials'}"
 
@@ -194,6 +198,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         confirm_epochs=(fewest, most),
         hours=spec.budget.hours,
         gpu_hours=spec.budget.gpu_hours,
+        total_hours=spec.budget.total_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
         machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(spec)),

@@ -33,6 +33,8 @@ class EndReason(StrEnum):
     """A loss or metric was not finite."""
     LOST = "lost"
     """Its worker was lost too often, which says nothing about the params."""
+    CANCELED = "canceled"
+    """A user canceled it, which says nothing about the params."""
     DATA = "data"
     """Its images could not be read as they were staged, which says nothing about the params."""
 
@@ -206,6 +208,8 @@ class Trial:
     """Its params are not a point of the space: the baseline, where the space does not contain it."""
     _bests: dict[str, float | None] = field(init=False, repr=False, compare=False, default_factory=dict)
     """Metric to its highest value, computed once: a table asks each trial several times."""
+    origin: str = field(default="", compare=False)
+    """Source of its params, such as `model` or `enqueued`; empty if unknown. Not a part of what was tried."""
 
     @property
     def state(self) -> State:

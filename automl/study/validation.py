@@ -12,6 +12,7 @@ from automl.study import server_address
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
+from automl.study.resource_laws import resource_mistakes
 from automl.study.space import SearchSpace
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.study.spec_parts import ConfirmSpec, MlflowSpec
@@ -95,12 +96,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         )
     yield from _confirm_mistakes(spec.confirm)
     yield from _server_mistakes(spec.tracking.mlflow)
-    gpus = spec.resources.gpus
-    if gpus != "auto" and gpus > 1:
-        yield (
-            f"resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got {gpus:g}; "
-            "--set resources.gpus=1"
-        )
+    yield from resource_mistakes(spec.resources, spec.space)
     large = [*size_mistakes(spec.space)]
     yield from large or parameter_mistakes(spec.space, spec.parts())
     for name, value in spec.train.items():

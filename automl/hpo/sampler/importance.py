@@ -11,7 +11,6 @@ from optuna.trial import create_trial
 
 from automl.study import Params, Trial
 
-
 MOST: Final = 500
 """Trials that are compared; of more only every second, third … is used."""
 
