@@ -244,10 +244,9 @@ class TrialManager:
 
     def _make_room(self) -> bool:
         """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""
-        if not self._quota.quota:
+        if not self._quota.quota or self.limits.closed(self.aborted):
             return True
-        none_new = self._none_new and self._live and not (self._waiting or self._strategy.can_advance())
-        if self.limits.closed(self.aborted) or none_new:
+        if self._none_new and self._live and not (self._waiting or self._strategy.can_advance()):
             return True
         number = self._waiting[0] if self._waiting else self._strategy.next_to_advance()
         queue = quota.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
