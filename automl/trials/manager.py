@@ -83,7 +83,7 @@ class TrialManager:
     @property
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
-        return [trial for _, trial in sorted(self._trials.items())]
+        return list(self._trials.values())
 
     @property
     def over(self) -> bool:
@@ -242,10 +242,9 @@ class TrialManager:
 
     def _make_room(self) -> bool:
         """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""
-        none_comes = self.limits.closed(self.aborted) or (
-            self._none_new and self._live and not (self._waiting or self._strategy.can_advance())
-        )
-        if not self._quota.quota or none_comes:
+        if not self._quota.quota or self.limits.closed(self.aborted):
+            return True
+        if self._none_new and self._live and not (self._waiting or self._strategy.can_advance()):
             return True
         number = self._waiting[0] if self._waiting else self._strategy.next_to_advance()
         queue = quota.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
@@ -260,12 +259,13 @@ class TrialManager:
         """Record an epoch if new, and return the updated trial."""
         number, before = trial.number, trial.changed
         self.journal.measured(number, measurement, node=node)
-        trial = self._trials[number] = replace(trial, measurements=(*trial.measurements, measurement), node=node)
+        trial = self._trials[number] = trial.followed_by(measurement, node=node)
         self._live.measured(number, measurement)
         self.limits.measured(trial)
         self.listeners.on_measurement(trial)
         self._strategy.measured(trial)
-        self._quota.measure(self.job(trial))
+        if self._quota.quota:
+            self._quota.measure(self.job(trial))
         if measurement.changed and measurement.changed != before:
             LOG.info(f"trial {number} conditions changed: {measurement.changed}")
         return trial

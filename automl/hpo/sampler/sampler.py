@@ -7,6 +7,7 @@ trial's low value is not taken for a bad final value (docs/decisions has the mea
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -164,6 +165,6 @@ class Sampler:
             return "random"
         if number <= SEEDED and number <= self._transfer.places:
             return "earlier"
-        if number <= STARTS or sum(seen.has_value for seen in self._seen.values()) < 3:
+        if number <= STARTS or len([*islice((one for one in self._seen.values() if one.has_value), 3)]) < 3:
             return "near default" if generator.random() < NEAR_DEFAULT else "random"
         return "model"
