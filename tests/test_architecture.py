@@ -31,6 +31,7 @@ OPTIONS = {
     "diff": ["--json", "--storage", "after", "before", "model"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
+    "import": ["--group", "--json", "--names", "--split", "out", "source"],
     "init": ["--force", "--model", "--out", "data"],
     "predict": [
         "--conf",
