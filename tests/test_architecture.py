@@ -33,6 +33,7 @@ OPTIONS = {
     "history": ["--json", "--storage", "model"],
     "import": ["--group", "--json", "--names", "--split", "out", "source"],
     "init": ["--force", "--model", "--out", "data"],
+    "labels": ["--json", "--propose", "--settle", "--storage", "--undo", "data"],
     "predict": [
         "--conf",
         "--force",

@@ -1,15 +1,18 @@
-"""Verbs on images and labels: import."""
+"""Verbs on images and labels: import, labels."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automl.apps.cli.messages import print_json, print_line, readable
-from automl.apps.cli.options import Json
+from automl.apps.cli.options import Json, Storage
+from automl.storage.move_log import user
 from automl.study.text import shell_line
 
 if TYPE_CHECKING:
+    from automl.apps.labels import LabelStatus
     from automl.data.importing.run import Imported
 
 
@@ -43,6 +46,50 @@ def import_(
         return
     for line in _summary(found):
         print_line(line)
+
+
+@readable
+def labels(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="data.yaml of a data set, or its folder.")],
+    *,
+    propose: Annotated[
+        str, typer.Option(metavar="MODEL[@VERSION]", help="Let a model, or an ONNX file, propose boxes where none are.")
+    ] = "",
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Move labelled images that waited into train, val and test.")
+    ] = False,
+    undo: Annotated[str, typer.Option(metavar="IMAGE", help="Take back the last change of an image.")] = "",
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Show how far the labels of a data set are, and who changed them last."""
+    from automl.apps import labels as work
+
+    store = work.store_at(data)
+    if undo:
+        store.undo(undo, by=user())
+    if propose:
+        count = work.propose(store, work.proposer(propose, storage), work.unlabelled(store))
+        print_line(f"{propose} proposed boxes for {count} images without labels", file=sys.stderr)
+    if settle:
+        moved = work.settle(store, by=user())
+        counts = ", ".join(f"{count} to {split}" for split, count in moved.images.items())
+        print_line(f"moved {counts}; {moved.waiting} images wait for labels", file=sys.stderr)
+    found = work.status(store)
+    if json:
+        print_json(found)
+        return
+    for line in _progress(found):
+        print_line(line)
+
+
+def _progress(found: "LabelStatus") -> list[str]:
+    counts = [
+        f"{split}: " + ", ".join(f"{count} {state}" for state, count in states.items() if count)
+        for split, states in found.images.items()
+    ]
+    last = [f"{change.at} {change.by} {change.kind} {change.image} {change.why}" for change in found.last[:10]]
+    return [f"{found.source}: {len(found.names)} classes, {found.changes} changes", *counts, *last]
 
 
 def _summary(found: "Imported") -> list[str]:
