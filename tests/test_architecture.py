@@ -59,6 +59,7 @@ OPTIONS = {
     "search": ["--address", "--data", "--fewer-gpus", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": [
         "--allowed-host",
+        "--field",
         "--host",
         "--max-pixels",
         "--poll",
