@@ -30,6 +30,7 @@ OPTIONS = {
     "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
+    "field": ["--json", "--ready", "--storage", "folder", "study"],
     "history": ["--json", "--storage", "model"],
     "import": ["--group", "--json", "--names", "--split", "out", "source"],
     "init": ["--force", "--model", "--out", "data"],
@@ -94,7 +95,7 @@ OPTIONS = {
 KEYS = {
     "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "trials"],
-    "confirm.": ["finalists", "retrainings", "seeds", "split"],
+    "confirm.": ["earlier_data", "finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
     "export.": ["engine"],
     "gates.": [
@@ -102,6 +103,7 @@ KEYS = {
         "max_class_recall_loss",
         "max_drift",
         "max_export_loss",
+        "max_forgetting",
         "max_threshold_loss",
         "min_gain",
         "policy",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from automl.data import archive, regular_files
 from automl.data.importing.splits import Plan
 from automl.data.labelling import proposals, settling
+from automl.data.labelling.field import PERSON
 from automl.data.labelling.history import Change
 from automl.data.labelling.proposals import Proposed, in_shares
 from automl.data.labelling.settling import Settled
@@ -131,6 +132,12 @@ def propose(store: LabelStore, by: Proposer, keys: Iterable[str]) -> int:
         proposals.write(store, key, Proposed(by.name, boxes))
         count += 1
     return count
+
+
+def has_person(store: LabelStore, key: str) -> bool:
+    """Return True if a person has given boxes for an image with a feedback."""
+    found = proposals.read(store, key)
+    return found is not None and found.model == PERSON
 
 
 def suspects(store: LabelStore, audit: Path) -> list[Suspect]:

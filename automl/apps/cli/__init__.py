@@ -37,6 +37,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("audit", audit_verb.audit),
     ("sample", data_verbs.sample),
     ("import", label_verbs.import_),
+    ("field", label_verbs.field),
     ("labels", label_verbs.labels),
     ("init", description_verbs.init),
     ("schema", description_verbs.schema),

@@ -1,4 +1,4 @@
-"""Verbs on images and labels: import, labels."""
+"""Verbs on images and labels: import, labels, field."""
 
 import sys
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl.apps.cli.messages import print_json, print_line, readable
-from automl.apps.cli.options import Json, Storage
+from automl.apps.cli.options import Json, Storage, StudyFolder
 from automl.storage.move_log import user
 from automl.study.text import shell_line
 
 if TYPE_CHECKING:
+    from automl.apps.field import FieldStatus
     from automl.apps.labels import LabelStatus
     from automl.data.importing.run import Imported
 
@@ -81,6 +82,53 @@ def labels(
         return
     for line in _progress(found):
         print_line(line)
+
+
+@readable
+def field(
+    study: StudyFolder,
+    folder: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Pictures from the field, with or without notes.")
+    ] = None,
+    *,
+    ready: Annotated[
+        bool,
+        typer.Option("--ready", help="Give labelled pictures a split; write the description that trains again."),
+    ] = False,
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Collect pictures from the field: new ones wait for labels, with boxes that the champion proposes.
+
+    Labelled ones make the next version of the data set (--ready), on which the model is trained again.
+    """
+    from automl.apps import api
+    from automl.apps import field as loop
+
+    place = api.place_at(storage).storage
+    state = loop.update(study, folder or (), storage=place)
+    made = loop.ready(study, storage=place, by=user()) if ready else None
+    if json:
+        print_json(made or state)
+        return
+    for line in _collected(state) if folder or not ready else ():
+        print_line(line)
+    if made:
+        counts = ", ".join(f"{count} {split}" for split, count in made.images.items() if count)
+        print_line(
+            f"version {made.version}: {sum(made.images.values())} new pictures ({counts}); {'; '.join(made.notes)}"
+        )
+        print_line(f"train again: {shell_line('automl', 'search', made.description)}")
+
+
+def _collected(state: "FieldStatus") -> list[str]:
+    return [
+        f"{state.champion}, data set version {state.version}: {state.new} new pictures, {state.known} known ones, "
+        f"{len(state.unreadable)} unreadable; the champion proposed boxes for {state.proposed}",
+        *(f"unreadable: {line}" for line in state.unreadable),
+        *(f"marked as wrong, but known; look at the labels: {line}" for line in state.marked),
+        f"{state.waiting} pictures wait for labels, {state.labelled} are labelled: {state.data}",
+    ]
 
 
 def _progress(found: "LabelStatus") -> list[str]:

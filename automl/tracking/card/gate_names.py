@@ -19,6 +19,7 @@ PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?P<what>.+) confidence", "{what}平均置信度的变化"),
         (r"(?P<what>.+) objective", "{what}优化目标的变化"),
         (r"target (?P<what>.+) built", "{what}已生成并测量"),
+        (r"forgetting (?P<what>.+)", "在早期数据集{what}上的遗忘"),
     )
 )
 
