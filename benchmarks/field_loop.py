@@ -10,7 +10,7 @@ version's test split is passed. Both are measured on pictures of the month that 
 
 Killed at any moment and called again with the same `--scratch` it continues. The last line is one JSON object: the miss
 rates in the last month of the models that serve in it, so that the loop's has learned the months before (boxes that no
-prediction of their class meets at IoU 0.5, at confidence 0.25), and how many months' pictures the last model of the
+prediction of their class meets at IoU 0.5, at the served threshold), and how many months' pictures the last model of the
 loop misses more of, by 0.05, than the model that served in that month.
 """
 
@@ -45,6 +45,7 @@ from automl.hpo import bootstrap
 from automl.pipeline import data_versions
 from automl.pipeline.data_versions import DataVersion
 from automl.release import gates
+from automl.release.working_point import best_threshold
 from automl.storage import files, job_file
 from automl.storage.boxes import overlaps
 from automl.storage.layout import BEST, ONNX
@@ -57,18 +58,20 @@ from automl.trainers import yolo
 from automl.trials import worker
 from benchmarks.drifting_sample import Boxes, encoded, scene, write_split
 
-FIRST: Final = {"train": 160, "val": 48, "test": 48}
-SERVED: Final = 120
+FIRST: Final = {"train": 200, "val": 60, "test": 60}
+SERVED: Final = 400
 """Pictures that are served in a month."""
 JUDGED: Final = 80
 """Pictures of a month on which both models are measured."""
-EPOCHS: Final = 40
-AGAIN: Final = 15
+EPOCHS: Final = 50
+AGAIN: Final = 12
 """Epochs of the first training, and of a training from the weights of the model before."""
 MINUTES: Final = 10.0
 """Between two served pictures, for the hourly rate of what is kept."""
 IOU: Final = 0.5
 FORGOTTEN: Final = 0.05
+THRESHOLD: Final = "threshold.json"
+"""The served threshold of a model, where F1 on val is highest, as in a study."""
 MICRO: Final = shipped_spaces.folder() / "models" / "micro.yaml"
 Pictures = list[tuple[NDArray[np.uint8], Boxes]]
 
@@ -94,6 +97,8 @@ def trained(version: DataVersion, folder: Path, *, model: Path, epochs: int) -> 
         with tempfile.TemporaryDirectory() as place:  # the export is written beside the weights
             files.copy(weights, Path(place) / BEST)
             files.copy(yolo.export_onnx(Path(place) / BEST, job), folder / ONNX)
+            threshold = best_threshold(yolo.judge(Path(place) / BEST, job, split="val")[1])
+        files.write_json(folder / THRESHOLD, threshold)
         (folder / "done").touch()
     return weights
 
@@ -103,11 +108,16 @@ def detector(folder: Path) -> Detector:
     return Detector(OnnxRuntime((folder / ONNX).read_bytes(), source=str(folder / ONNX)))
 
 
+def served_at(folder: Path) -> Thresholds:
+    """Return the thresholds with which a model is served."""
+    return Thresholds(conf=float(json.loads((folder / THRESHOLD).read_text())))
+
+
 def missed(folder: Path, pictures: Pictures) -> tuple[int, int]:
     """Return the missed boxes of a model, and all boxes."""
-    model, count, total = detector(folder), 0, 0
+    model, count, total, wanted = detector(folder), 0, 0, served_at(folder)
     for picture, boxes in pictures:
-        found = model.detect(picture, Thresholds())
+        found = model.detect(picture, wanted)
         for kind, box in boxes:
             same = [one["box"] for one in found if one["name"] == sample.NAMES[kind]]
             edges = np.array([box], np.float64)
@@ -128,7 +138,7 @@ def collected(place: Place, spec: StudySpec, served: Path, *, month: int, months
     if last.number == month + 1 and last.description.is_file():
         return last
     pictures = drawn(month, 1, SERVED, months)
-    model, now = detector(served), 0.0
+    model, now, wanted = detector(served), 0.0, served_at(served)
     kept = FieldFolder(
         place.storage / "served" / str(month), clock=lambda: now, draw=np.random.default_rng(month).random
     )
@@ -137,7 +147,7 @@ def collected(place: Place, spec: StudySpec, served: Path, *, month: int, months
         now += MINUTES * 60
         content = encoded(picture)
         truth[digest_of(content).hex()[:16]] = boxes
-        _, doubt = model.detect_with_doubt(picture, Thresholds())
+        _, doubt = model.detect_with_doubt(picture, wanted)
         if why := kept.wanted(doubt):
             kept.keep(content, "JPEG", why, {})
     version = data_versions.open_version(place, spec)

@@ -1,12 +1,22 @@
 """Data sets as the command line, the pages and scripts use them: import, labels, the loop from the field."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from automl.data import archive, check, picture_cache
 from automl.data.importing.run import Imported, import_data
 from automl.data.importing.splits import Plan
+from automl.data.places import resolved
+from automl.data.report.collect import collect
+from automl.data.report.records import DataReport
+from automl.storage.layout import DATA_SETS, DATA_YAML, FIELD
 from automl.study.errors import DataError
 from automl.study.yaml_io import read_yaml
+from automl.tracking import data_report
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def import_source(
@@ -34,3 +44,49 @@ def _shares(text: str) -> tuple[int, int, int]:
         raise DataError(f"--split: must be three whole numbers, percent of train, val and test, but got {text!r}")
     train, val, test = map(int, words)
     return train, val, test
+
+
+def report_on(data: Path, page: Path, *, imgsz: int = 640) -> DataReport | None:
+    """Check a data set, write the page of its report, and return the report; None where there is none.
+
+    Raises:
+        DataError: the data set cannot be used for training.
+    """
+    source = archive.yaml_of(data.absolute(), unpacked=data)
+    raw = read_yaml(source)
+    splits = tuple(split for split in ("train", "val", "test") if raw.get(split))
+    found = collect(check.check(source, raw, splits=splits, cache=picture_cache.default_folder()), imgsz=imgsz)
+    if found:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        data_report.write(found, page)
+    return found
+
+
+def inside(path: Path, roots: Sequence[Path]) -> Path:
+    """Return a path, resolved, if it is below one of the allowed folders.
+
+    Raises:
+        DataError: it leads elsewhere.
+    """
+    place = resolved(path.expanduser().absolute())
+    if not any(place.is_relative_to(resolved(root)) for root in roots):
+        listed = ", ".join(map(str, roots))
+        raise DataError(f"{path}: must be below an allowed folder ({listed}), but is not")
+    return place
+
+
+def listed(storage: Path) -> list[Path]:
+    """Return the `data.yaml` of the data sets of a storage: imported ones, then versions with pictures of the field."""
+    found = [*sorted((storage / DATA_SETS).glob(f"*/{DATA_YAML}")), *sorted((storage / FIELD).glob(f"*/*/{DATA_YAML}"))]
+    return [path for path in found if path.is_file()]
+
+
+def target(storage: Path, name: str) -> Path:
+    """Return the folder for a new data set of a name.
+
+    Raises:
+        DataError: the name cannot be a folder's.
+    """
+    if not NAME.fullmatch(name):
+        raise DataError(f"the name must be 1 to 64 letters, digits, '.', '_' or '-', but got {name[:64]!r}")
+    return storage / DATA_SETS / name

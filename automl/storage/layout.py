@@ -11,6 +11,8 @@ RUNS: Final = "runs"
 """The studies, one folder each; for the registry see `MODELS`."""
 MODELS: Final = "models"
 """The registry; in a study's folder, the model files that it keeps."""
+DATA_SETS: Final = "data"
+"""Imported data sets, one folder each."""
 FIELD: Final = "field"
 """Data set versions with pictures from the field: `field/<name of the champion>/<number>`."""
 
