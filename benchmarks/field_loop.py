@@ -10,8 +10,8 @@ version's test split is passed. Both are measured on pictures of the month that 
 
 Killed at any moment and called again with the same `--scratch` it continues. The last line is one JSON object: the miss
 rates in the last month of the models that serve in it, so that the loop's has learned the months before (boxes that no
-prediction of their class meets at IoU 0.5, at the served threshold), and how many months' pictures the last model of the
-loop misses more of, by 0.05, than the model that served in that month.
+prediction of their class meets at IoU 0.5, at the served threshold), and how many months' pictures the last model of
+the loop misses more of, by 0.05, than the model that learned that month.
 """
 
 import argparse
