@@ -154,11 +154,9 @@ def collected(place: Place, spec: StudySpec, served: Path, *, month: int, months
     store = labels.store_at(version.data)
     field.collect(store, [kept.folder])
     for key in labels.unlabelled(store):
-        if boxes := truth.get(Path(key).stem):
-            edges = [(kind, *(edge / sample.SIZE for edge in box)) for kind, box in boxes]
+        if Path(key).stem in truth:
+            edges = [(kind, *(edge / sample.SIZE for edge in box)) for kind, box in truth[Path(key).stem]]
             store.save(key, [LabelBox(*one) for one in edges], version=NONE, by="truth")  # type: ignore[arg-type]
-        elif Path(key).stem in truth:
-            store.save(key, [], version=NONE, by="truth")
     moved = labels.settle(store, by="truth")
     data_versions.describe(place, spec, version, new=sum(moved.images.values()))
     return version

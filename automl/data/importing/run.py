@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from automl.data import archive, copies, picture_cache
 from automl.data.importing import recognition, splits
-from automl.data.importing.records import Annotated, NamedBox, Notes, Reading, by_first_use
+from automl.data.importing.records import Annotated, NamedBox, Notes, Reading, Source, by_first_use
 from automl.data.importing.splits import SPLITS, Plan
 from automl.data.labels import box_text
 from automl.data.picture_cache import look_at_all
@@ -101,7 +101,7 @@ def _read(source: Path, unpacked: Path, read_yaml: ReadYaml) -> Reading:
             raise DataError(
                 f"{folder}: must be a folder, an archive or a data.yaml, but is another file; pass its folder"
             )
-        place = recognition.Source(folder.parent, {}, ())
+        place = Source(folder.parent, {}, ())
         return recognition.read(place, yaml=folder, raw=read_yaml(folder))
     if not folder.is_dir():
         raise DataError(f"{source}: must be a folder, an archive or a data.yaml, but does not exist")

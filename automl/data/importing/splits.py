@@ -98,7 +98,7 @@ def draw(
     for counts in counted.values():
         for split, share in zip(SPLITS, plan.shares, strict=True):
             for name, count in counts.items():
-                wanted[split][name] += count * share  # type: ignore[assignment]
+                wanted[split][name] += count * share
     found: dict[Path, str] = {}
     left, open_ = set(counted), [split for split, share in zip(SPLITS, plan.shares, strict=True) if share]
     while left:

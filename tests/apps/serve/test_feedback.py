@@ -55,7 +55,7 @@ def test_an_unsure_picture_is_kept_as_it_was_sent(client: TestClient, tmp_path: 
 def test_feedback_is_kept_with_its_verdict_and_boxes(client: TestClient, tmp_path: Path) -> None:
     assert client.post("/feedback?verdict=right", content=picture()).json()["kept"]
     given = {"verdict": "wrong", "boxes": [{"name": "hole", "box": [1, 2, 9, 8]}], "note": "too dark"}
-    files = [("image", ("a.png", picture(25))), ("note", ("note.json", json.dumps(given)))]
+    files = [("image", ("a.png", picture(25))), ("note", ("note.json", json.dumps(given).encode()))]
     assert client.post("/feedback", files=files).status_code == 200
     kept = {note["verdict"]: note for note in notes(tmp_path)}
     assert (kept["wrong"]["given"], kept["wrong"]["note"]) == (given["boxes"], "too dark")
@@ -76,9 +76,11 @@ def test_feedback_is_kept_with_its_verdict_and_boxes(client: TestClient, tmp_pat
 def test_malformed_feedback_is_refused(
     client: TestClient, tmp_path: Path, query: str, note: str | None, law: str
 ) -> None:
-    files = [("image", ("a.png", picture())), ("note", ("note.json", note))] if note else None
-    sent = {"files": files} if files else {"content": picture()}
-    answer = client.post(f"/feedback{query}", **sent)  # type: ignore[arg-type]
+    if note:
+        files = [("image", ("a.png", picture())), ("note", ("note.json", note.encode()))]
+        answer = client.post(f"/feedback{query}", files=files)
+    else:
+        answer = client.post(f"/feedback{query}", content=picture())
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith(law)
     assert notes(tmp_path) == []

@@ -1,6 +1,7 @@
 """Label lines of untouched boxes stay as they are; polygons and keypoints move with their box."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ POLYGON = "0 0.2 0.2 0.4 0.2 0.4 0.6"
 POINTS = "0 0.3 0.3 0.2 0.2 0.25 0.3 2 0.35 0.3 1"
 
 
-def edited(text: str, *, keypoints: int = 0, **change: float) -> str:
+def edited(text: str, *, keypoints: int = 0, **change: Any) -> str:
     file = LabelFile(text.encode())
     (box,) = boxes_in(file, 2, keypoints=keypoints)[0]
     return text_of([replace(box, **change), NEW], file, 2, keypoints=keypoints)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from automl.data.labelling.boxes import LabelBox
-from automl.data.labelling.history import Kind
-from automl.data.labelling.store import NONE, ConflictError, State
+from automl.data.labelling.history import Change, Kind
+from automl.data.labelling.store import NONE, ConflictError, LabelStore, State
 from automl.data.labels import label_of
 from automl.storage import files
 from automl.study.errors import DataError
@@ -106,6 +106,6 @@ def test_a_key_that_is_no_image_of_the_data_set_is_refused(tmp_path: Path) -> No
         store_in(tmp_path).read("../../etc/passwd")
 
 
-def _changes(store):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _changes(store: LabelStore) -> list[Change]:
     store.history.refresh()
     return store.history.changes
