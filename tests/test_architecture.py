@@ -86,6 +86,7 @@ OPTIONS = {
         "model",
         "source",
     ],
+    "web": ["--allowed-host", "--host", "--language", "--password-file", "--port", "--storage"],
 }
 
 KEYS = {
