@@ -90,6 +90,7 @@ OPTIONS = {
         "model",
         "source",
     ],
+    "web": ["--allowed-host", "--host", "--language", "--password-file", "--port", "--storage"],
 }
 
 KEYS = {

@@ -78,8 +78,30 @@ class Lines:
             why = getattr(error, "strerror", None) or error
             raise StudyError(f"{path}: must be a file that can be read and written, but {why}") from None
 
+    def follow(self) -> None:
+        """Read the lines that another process has appended; those of an unfinished append come with a later call.
+
+        Raises:
+            RecordError: a line is damaged, or does not follow those before it.
+            StudyError: the file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._end)
+                rest = file.read()
+        except OSError as error:
+            raise StudyError(f"{self.path}: must be a file that can be read, but {error.strerror}") from None
+        found = scan(rest, before=self._crc)
+        if found.problem:
+            raise RecordError(
+                f"{self.path}:{self.count + len(self._new) + len(found.lines) + 1}: the checksum must match, but "
+                f"{found.problem}; {REMEDY}"
+            )
+        self._new += _parsed(found.lines, self.path)
+        self._end, self._crc = self._end + found.end, found.crc
+
     def since(self, number: int) -> list[dict[str, Any]]:
-        """Return the lines that this process appended, from a number onwards."""
+        """Return the lines that were appended or followed since the opening, from a number onwards."""
         return self._new[number - self.count :] if number >= self.count else []
 
     def append(self, logs: Iterable[Mapping[str, Any]]) -> None:
@@ -171,10 +193,13 @@ class Lines:
         return f"{REMEDY}, or go on with the {len(found.lines)} lines before: {cut}"
 
 
-def scan(content: bytes) -> Scan:
-    """Return the good lines of a journal: each with its checksum, chained to the bytes before it."""
+def scan(content: bytes, *, before: int = 0) -> Scan:
+    """Return the good lines of a journal: each with its checksum, chained to the bytes before it.
+
+    `before` is the CRC-32 of the bytes of the file before `content`.
+    """
     lines = content.split(b"\n")
-    end = crc = 0
+    end, crc = 0, before
     chained = False
     for number, line in enumerate(lines[:-1]):
         problem, linked = _problem(line, crc)

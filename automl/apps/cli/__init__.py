@@ -19,6 +19,7 @@ from automl.apps.cli import (
     registry_verbs,
     study_verbs,
     version_verbs,
+    web_verb,
 )
 
 DISTRIBUTION: Final = "yolo-automl-ray"
@@ -54,6 +55,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("serve", registry_verbs.serve),
     ("predict", detection_verbs.predict),
     ("watch", detection_verbs.watch),
+    ("web", web_verb.web),
 )
 """Verbs, in the order of `automl --help`."""
 
