@@ -1,5 +1,6 @@
 """Data sets as the command line, the pages and scripts use them: import, labels, the loop from the field."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,15 @@ from automl.data.importing.splits import Plan
 from automl.data.places import resolved
 from automl.data.report.collect import collect
 from automl.data.report.records import DataReport
-from automl.storage.layout import DATA_SETS, DATA_YAML, FIELD
-from automl.study.errors import DataError
+from automl.pipeline import inputs
+from automl.storage.layout import DATA_SETS, DATA_YAML, FIELD, RUNS, SPEC
+from automl.storage.place import read_spec
+from automl.study.errors import AutomlError, DataError
 from automl.study.yaml_io import read_yaml
 from automl.tracking import data_report
 
+ROOTS: Final = "AUTOML_WEB_DATA"
+"""Environment variable: further folders of the server whose data sets a page may import, separated as in PATH."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -90,3 +95,26 @@ def target(storage: Path, name: str) -> Path:
     if not NAME.fullmatch(name):
         raise DataError(f"the name must be 1 to 64 letters, digits, '.', '_' or '-', but got {name[:64]!r}")
     return storage / DATA_SETS / name
+
+
+def allowed_roots(storage: Path) -> tuple[Path, ...]:
+    """Return the folders below which a page may read: the storage, and those of $AUTOML_WEB_DATA."""
+    given = os.environ.get(ROOTS, "")
+    return (storage, *(Path(text).expanduser() for text in given.split(os.pathsep) if text))
+
+
+def keys(storage: Path) -> dict[str, Path]:
+    """Return the data sets whose labels a page may change: key to `data.yaml`.
+
+    Those of the storage by their folder, such as `data/parts`; those of studies as `runs/<study>`.
+    """
+    found = {source.parent.relative_to(storage).as_posix(): source for source in listed(storage)}
+    taken = {resolved(source) for source in found.values()}
+    for path in sorted((storage / RUNS).glob(f"*/{SPEC}")):
+        try:
+            source = inputs.source_of(read_spec(path.parent).data, path.parent)
+        except AutomlError:
+            continue  # the list of studies names the damage
+        if source.suffix.lower() in {".yaml", ".yml"} and source.is_file() and resolved(source) not in taken:
+            found[f"{RUNS}/{path.parent.name}"] = source
+    return found

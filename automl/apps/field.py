@@ -1,5 +1,6 @@
 """The loop from the field as the command line and the pages use it: collect, pre-label, label, train again."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +93,17 @@ def ready(study: Path, *, storage: Path, by: str) -> Ready:
             f"{version.description}: version {version.number} is closed; automl search {version.description}"
         )
     store = labels.store_at(version.data)
-    if not _status(spec, version, store).labelled:
+    if not _status(spec, version, store).labelled and not _own(store):
         raise StudyError(f"{version.data}: must have a labelled picture, but all wait; label them: automl web")
-    moved = labels.settle(store, by=by)
-    new = sum(moved.images.values())
-    path, notes = data_versions.describe(place, spec, version, new=new)
-    return Ready(version.number, version.data, path, dict(moved.images), moved.waiting, tuple(notes))
+    waiting = labels.settle(store, by=by).waiting
+    images = Counter(store.splits[key] for key in _own(store))
+    path, notes = data_versions.describe(place, spec, version, new=images.total())
+    return Ready(version.number, version.data, path, dict(images), waiting, tuple(notes))
+
+
+def _own(store: LabelStore) -> list[str]:
+    """Return the images of a version that have a split, without those of the versions before."""
+    return [key for key, split in store.splits.items() if split != field.WAITING and key.startswith("images/")]
 
 
 def _study(study: Path, storage: Path) -> tuple[Place, StudySpec]:

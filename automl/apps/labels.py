@@ -13,8 +13,9 @@ from automl.data.labelling.field import PERSON
 from automl.data.labelling.history import Change
 from automl.data.labelling.proposals import Proposed, in_shares
 from automl.data.labelling.settling import Settled
-from automl.data.labelling.store import LabelStore, State, opened
+from automl.data.labelling.store import FOLDER, LabelStore, State, opened
 from automl.data.labelling.suspects import Suspect, work_list
+from automl.storage.layout import MODELS
 from automl.study.errors import DataError, RegistryError
 from automl.study.yaml_io import read_yaml
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from automl.apps.serve.thresholds import Thresholds
 
 MOST_AUDIT_BYTES: Final = 256 * regular_files.MB
+LABELLING: Final = FOLDER
 ONNX: Final = ".onnx"
 SHOWN: Final = 20
 """Changes of the history that a status shows."""
@@ -138,6 +140,11 @@ def has_person(store: LabelStore, key: str) -> bool:
     """Return True if a person has given boxes for an image with a feedback."""
     found = proposals.read(store, key)
     return found is not None and found.model == PERSON
+
+
+def propose_by(store: LabelStore, model: str, storage: Path) -> int:
+    """Let a version of a storage's registry propose boxes for the images without labels; return how many."""
+    return propose(store, proposer(str(storage / MODELS / model)), unlabelled(store))
 
 
 def suspects(store: LabelStore, audit: Path) -> list[Suspect]:

@@ -6,6 +6,15 @@ To add one: a module with `PAGE`, whose `add` registers its routes with `@ui.pag
 from typing import Final
 
 from automl.apps.web.page import Page
-from automl.apps.web.pages import language, model, study, train, watch
+from automl.apps.web.pages import data, field, labels, language, model, study, train, watch
 
-PAGES: Final[tuple[Page, ...]] = (watch.PAGE, train.PAGE, model.PAGE, study.PAGE, language.PAGE)
+PAGES: Final[tuple[Page, ...]] = (
+    watch.PAGE,
+    data.PAGE,
+    labels.PAGE,
+    train.PAGE,
+    model.PAGE,
+    field.PAGE,
+    study.PAGE,
+    language.PAGE,
+)
