@@ -121,8 +121,14 @@ def see_same(path: Path, wanted: Row) -> None:
     """
     for row in read_rows(path):
         free = {"seed", "configuration", "params" if row["configuration"] != wanted["configuration"] else "seed"}
-        if differs := conflict(row, {key: value for key, value in wanted.items() if key not in free}):
+        if differs := conflict(_comparable(row), {k: v for k, v in _comparable(wanted).items() if k not in free}):
             raise BenchmarkError(f"{path}: must hold trainings of one kind, but got {differs}; choose another --out")
+
+
+def _comparable(row: Row) -> Row:
+    """Return a row without the fingerprint of its data, whose format depends on the version; their statistics stay."""
+    data = {name: value for name, value in (row.get("data") or {}).items() if name != "fingerprint"}
+    return {**row, "data": data}
 
 
 def described(task: Task, training: Training, data: DataSet) -> Row:

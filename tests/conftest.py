@@ -1,6 +1,7 @@
 """Fixtures that are dear to make: a small drawn data set and a trained micro YOLO, once for all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.builders import METRIC
 settings.register_profile("automl", deadline=None)  # a law does not depend on how busy the machine is
 settings.load_profile("automl")
 os.environ.setdefault("AUTOML_CACHE", "")  # tests that ask for a cache name a folder of their own
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a shell script inherits that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 tiny_trainer.registered()  # in the environment, from where the workers of every Ray started here take it
 
 MOST_QUICK = 10

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.processes import ended
+
 MEMORY = 80 * 2**20
 WORDS = ("kill-store", "start-store", "kill-raylet")
 
@@ -53,8 +55,15 @@ def host(home: Path, **settings: str) -> Iterator[Host]:
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
         variables = environment(home) | {f"RAY_{name}": value for name, value in settings.items()}
         command = [sys.executable, __file__, short]
-        with subprocess.Popen(
-            command, env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        with ended(
+            subprocess.Popen(
+                command,
+                env=variables,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         ) as process:
             try:
                 yield Host(process)

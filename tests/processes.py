@@ -1,12 +1,28 @@
 """Processes of a test, read such that one which ends meanwhile is left out instead of raising NoSuchProcess."""
 
 import contextlib
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import psutil
 
+Text = TypeVar("Text", str, bytes)
 Value = TypeVar("Value")
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[Text]) -> Iterator[subprocess.Popen[Text]]:
+    """Close a process as its own context manager does, but kill it first where a test fails while it runs.
+
+    Without that, the test would wait for a process that nobody ends any more.
+    """
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def below(pid: int, *, command: str = "") -> list[psutil.Process]:

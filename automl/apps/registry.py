@@ -184,7 +184,7 @@ class Registry:
         try:
             aliases, history = self.aliases, tuple(self.history())
         except RegistryError:
-            raise RegistryError("\n".join(problems)) from None
+            raise RegistryError(*problems) from None
         found = signatures.read(self.stored, Path(key) if key else None)
         if key:
             problems += tuple(signatures.problems(self.stored, found, Path(key)))

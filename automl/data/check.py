@@ -29,6 +29,7 @@ from automl.data.places import (
 )
 from automl.data.record import DataSet, Evidence
 from automl.study.errors import DataError
+from automl.study.text import lines
 
 FEW: Final = 0.01
 """Invalid label lines up to this share cause a warning, more an error."""
@@ -47,7 +48,7 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...], cach
     """
     raw = normalised(raw)
     if mistakes := [*yaml_mistakes(source, raw, splits)]:
-        raise DataError("\n".join(mistakes))
+        raise DataError(*mistakes)
     names, keypoints = names_of(raw), keypoint_numbers(raw)
     lists = {split: _listed(source, raw, split) for split in splits}
     listed = [image for found in lists.values() for image in found.images]
@@ -55,22 +56,22 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...], cach
     rules = Rules(len(names), keypoints, folders_of(source, raw, listed))
     found = {split: read_split(one, pictures, rules) for split, one in lists.items()}
     images = {split: findings.images for split, findings in found.items()}
-    mistakes = [f"{source}: {line}" for split in splits for line in _mistakes(split, found[split])]
+    mistakes = [line for split in splits for line in _mistakes(f"{source}: {split}", found[split], split=split)]
     mistakes += [f"{source}: {line}" for line in _shared_images(images)]
     if mistakes:
-        raise DataError("\n".join(mistakes))
-    warnings = [f"{split}: {line}" for split in splits for line in _warnings(found[split], names)]
+        raise DataError(*mistakes)
+    warnings = [(f"{split}: {head}", *rest) for split in splits for head, *rest in _warnings(found[split], names)]
     duplicates = copies.kept(images, pictures, cache=cache)
-    warnings += duplicates.lines()
+    warnings += duplicates.messages()
     if keypoints:
-        warnings.append("kpt_shape: keypoints are ignored: only boxes are used for training")
+        warnings.append(("kpt_shape: keypoints are ignored: only boxes are used for training",))
     identity = Identity(names, keypoints, {split: findings.entries for split, findings in found.items()})
     return DataSet(
         source=source,
         names=names,
         images=images,
         boxes={split: dict(findings.boxes) for split, findings in found.items()},
-        warnings=tuple(f"{source}: {line}" for line in warnings),
+        warnings=tuple(lines(f"{source}: {head}", *rest) for head, *rest in warnings),
         fingerprint=identity.fingerprint,
         keypoints=keypoints,
         polygons=frozenset(split for split, findings in found.items() if findings.polygons == findings.good),
@@ -101,20 +102,23 @@ def _listed(source: Path, raw: Mapping[str, Any], split: str) -> Listing:
         raise DataError(f"{source}: {split}: {error}{remedy_of(split)}") from None
 
 
-def _mistakes(split: str, found: Split) -> Iterator[str]:
-    """Yield why a split cannot be used for training or evaluation."""
+def _mistakes(where: str, found: Split, *, split: str) -> Iterator[str]:
+    """Yield the lines that tell why a split cannot be used for training or evaluation."""
+    remedy = remedy_of(split)
     if found.too_many_invalid(FEW):
-        yield f"{split}: {_invalid_lines(found)}{remedy_of(split)}"
+        *before, last = f"{where}: {_invalid_lines(found)}", *_indented(found.bad)
+        yield from before
+        yield f"{last}{remedy}"
     elif not found.listed.images:
         formats = ", ".join(sorted(IMAGES))
-        yield f"{split}: must contain images ({formats}), but contains none{_unread(found)}{remedy_of(split)}"
+        yield f"{where}: must contain images ({formats}), but contains none{_unread(found)}{remedy}"
     elif not found.images:
-        reasons = "" if not found.unreadable else _shown([f"{path}: {why}" for path, why in found.unreadable])
-        yield f"{split}: must contain usable images, but all {len(found.listed.images)} are excluded:{reasons}"
+        yield f"{where}: must contain usable images, but all {len(found.listed.images)} are excluded:"
+        yield from _indented([f"{path}: {why}" for path, why in found.unreadable])
     elif not found.lines:
-        where = label_of(found.images[0]).parent
-        hint = remedy_of(split) or _conversion(found.images[0])
-        yield f"{split}: must contain labelled boxes, but no label line was found in {where}{hint}"
+        folder = label_of(found.images[0]).parent
+        hint = remedy or _conversion(found.images[0])
+        yield f"{where}: must contain labelled boxes, but no label line was found in {folder}{hint}"
 
 
 def _conversion(image: Path) -> str:
@@ -126,13 +130,18 @@ def _conversion(image: Path) -> str:
     return f"; {remedy}" if remedy else ""
 
 
-def _warnings(found: Split, names: Mapping[int, str]) -> Iterator[str]:
-    """Yield where training differs from what a reader of the `data.yaml` may expect."""
+def _warnings(found: Split, names: Mapping[int, str]) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of each message on a difference between training and what a reader of `data.yaml` may expect."""
     if found.unreadable:
-        reasons = _shown([f"{path}: {why}" for path, why in found.unreadable])
-        yield f"{len(found.unreadable)} of {len(found.listed.images)} images are unusable and excluded:{reasons}"
+        what = f"{len(found.unreadable)} of {len(found.listed.images)} images are unusable and excluded:"
+        yield (what, *_indented([f"{path}: {why}" for path, why in found.unreadable]))
     if found.bad:
-        yield f"{_invalid_lines(found)}\n  {found.left_out} images with such lines are excluded, as in Ultralytics"
+        excluded = f"  {found.left_out} images with such lines are excluded, as in Ultralytics"
+        yield (_invalid_lines(found), *_indented(found.bad), excluded)
+    yield from ((message,) for message in _remarks(found, names))
+
+
+def _remarks(found: Split, names: Mapping[int, str]) -> Iterator[str]:
     if found.listed.unread:
         yield f"images in other formats are not read{_unread(found)}; save them as PNG or JPEG"
     if count := found.listed.repeats():
@@ -153,13 +162,12 @@ def _unread(found: Split) -> str:
 
 
 def _invalid_lines(found: Split) -> str:
-    return f"{len(found.bad)} of {found.lines} label lines are invalid:{_shown(found.bad)}"
+    return f"{len(found.bad)} of {found.lines} label lines are invalid:"
 
 
-def _shown(lines: Sequence[str]) -> str:
-    cut = [line if len(line) <= LONGEST else f"{line[:LONGEST]} ..." for line in lines[:SHOWN]]
-    shown = "".join(f"\n  {line}" for line in cut)
-    return shown + (f"\n  and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
+def _indented(items: Sequence[str]) -> list[str]:
+    cut = [f"  {item}" if len(item) <= LONGEST else f"  {item[:LONGEST]} ..." for item in items[:SHOWN]]
+    return [*cut, *([f"  and {len(items) - SHOWN} more"] if len(items) > SHOWN else [])]
 
 
 def _shared_images(images: Mapping[str, Sequence[Path]]) -> Iterator[str]:

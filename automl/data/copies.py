@@ -49,8 +49,8 @@ class Duplicates:
         """Return True if the duplicates are in two splits (leakage)."""
         return self.split != self.other
 
-    def line(self) -> str:
-        """Return the message."""
+    def message(self) -> tuple[str, ...]:
+        """Return the lines of the message."""
         kind = "copies" if self.exact else "near copies"
         if self.between:
             what = f"images of {self.split} are {kind} of images of {self.other}"
@@ -58,9 +58,9 @@ class Duplicates:
         else:
             what = f"images of {self.split} are {kind} of others in it"
             remedy = "each copy counts as one more image" if self.exact else "they add little information"
-        shown = "".join(f"\n  {copy} = {first}" for copy, first in self.pairs[:PAIRS])
-        more = f"\n  and {len(self.pairs) - PAIRS} more" if len(self.pairs) > PAIRS else ""
-        return f"{len(self.pairs)} of {self.of} {what}; {remedy}:{shown}{more}"
+        shown = [f"  {copy} = {first}" for copy, first in self.pairs[:PAIRS]]
+        more = [f"  and {len(self.pairs) - PAIRS} more"] if len(self.pairs) > PAIRS else []
+        return (f"{len(self.pairs)} of {self.of} {what}; {remedy}:", *shown, *more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class Copies:
     compared: int = 0
     """Images among which near copies were searched."""
 
-    def lines(self) -> Iterator[str]:
-        """Yield one message for each two splits, and for each split, that share duplicates."""
-        yield from (group.line() for group in self.groups)
+    def messages(self) -> Iterator[tuple[str, ...]]:
+        """Yield the lines of one message for each two splits, and for each split, that share duplicates."""
+        yield from (group.message() for group in self.groups)
         if self.compared < self.images:
-            yield f"near copies were searched among {self.compared} of {self.images} images"
+            yield (f"near copies were searched among {self.compared} of {self.images} images",)
 
     def to_text(self) -> str:
         """Return the JSON text that `from_text` reads."""

@@ -40,6 +40,7 @@ class DataSet:
     boxes: Mapping[str, Mapping[int, int]]
     """Split to class number to boxes of those images."""
     warnings: tuple[str, ...]
+    """Messages, some of several lines; the names in them are escaped."""
     fingerprint: str
     """SHA-256 of the identity; equal for two studies that use the same data."""
     keypoints: int = 0

@@ -20,7 +20,7 @@ from automl.data.record import DataSet
 from automl.storage import files, ownership
 from automl.storage.layout import DATA_YAML
 from automl.study.errors import StudyError
-from automl.study.text import printable
+from automl.study.text import one_line, printable
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -234,8 +234,11 @@ def _description(data: DataSet, folder: Path) -> str:
 
 
 def _readable(stem: str) -> str:
-    """Return a UTF-8 stem that is not hidden, since Ultralytics' glob skips hidden files."""
-    text = printable(stem).replace("\\", "_")
+    """Return a UTF-8 stem without control characters that is not hidden, since Ultralytics' glob skips hidden files.
+
+    Libraries in C print names of images on standard error as they are, past `streams.clean_prints`.
+    """
+    text = one_line(stem).replace("\\", "_")
     return f"_{text}" if text.startswith(".") else text
 
 

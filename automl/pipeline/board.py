@@ -41,7 +41,7 @@ def board_of(folder: Path, spec: StudySpec, data: DataSet) -> Board:
                 "data": f"{data.source}: {', '.join(images)} images",
                 "data fingerprint": data.fingerprint,
                 "classes": ", ".join(data.names.values()),
-                **environment.current(),
+                **environment.described(environment.present(gpu=True)),
             },
             defaults=trainer_of().settings(),
             budget_mb=spec.tracking.budget_mb,

@@ -37,13 +37,14 @@ def refuse_changed(data: DataSet, folder: Path, journal: Journal | None) -> None
     if noted == data.fingerprint or (noted is None and _as_before_records(data, folder)):
         return
     lines = [*identity.changes(kept, data.identity)] if (kept := _kept(folder, noted)) else []
-    listed = "".join(f"\n  {line}" for line in lines[:MOST_SHOWN])
-    listed += f"\n  and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
-    unnamed = "" if lines else f"\n  which ones is not known, since {folder / DATA_FILES} does not tell"
+    more = [f"and {len(lines) - MOST_SHOWN} more"] if len(lines) > MOST_SHOWN else []
+    unnamed = f"which ones is not known, since {folder / DATA_FILES} does not tell"
+    listed = [*lines[:MOST_SHOWN], *more] or [unnamed]
     raise StudyError(
         f"{data.source}: must be the data set with which the study began, but class names, images or labels have "
-        f"changed since, so that its trials could not be compared:{listed}{unnamed}\n"
-        "restore them, or start a new study with another --name"
+        f"changed since, so that its trials could not be compared:",
+        *(f"  {line}" for line in listed),
+        "restore them, or start a new study with another --name",
     )
 
 

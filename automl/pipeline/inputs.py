@@ -17,6 +17,7 @@ from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPAC
 from automl.storage.outage import retry_on_outage
 from automl.storage.place import Place
 from automl.study.errors import DataError
+from automl.study.messages import shown
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
 from automl.study.spec import SAMPLE, ChoiceSpec, RangeSpec, StudySpec
@@ -147,8 +148,9 @@ def refuse_inside(study: Path | None, paths: Iterable[Path]) -> None:
 def setting_warnings(train: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
     """Return warnings about fixed settings that have no effect on these data; searched ones are refused."""
     if train.get("copy_paste") and "train" not in data.polygons:
+        value = shown(train["copy_paste"])
         return (
-            f"train.copy_paste: {train['copy_paste']} has no effect, since not all labels of train are polygons; "
+            f"train.copy_paste: {value} has no effect, since not all labels of train are polygons; "
             "remove it, or provide polygon labels",
         )
     return ()
@@ -170,7 +172,7 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
         for mistake in trainer_of().misfits(values, model=model, names=data.names)
     ]
     if found:
-        raise DataError("\n".join(dict.fromkeys(found)))
+        raise DataError(*dict.fromkeys(found))
 
 
 def values_of(part: RangeSpec | ChoiceSpec) -> list[ParamValue]:

@@ -82,9 +82,12 @@ class Preview:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return all warnings: of the data, the space, the ladder, the machine and the disk."""
+        """Return all warnings: of the data, the space, the ladder, the machine and the disk.
+
+        Those of the data may have several lines; the names in all of them are escaped.
+        """
         ours = (*self.space_warnings, *self.ladder_warnings, *self.machine_warnings, *self.contract_warnings)
-        return (*self.data_warnings, *ours, *filter(None, (self.disk.warning,)))
+        return (*self.data_warnings, *map(one_line, filter(None, (*ours, self.disk.warning))))
 
     def __str__(self) -> str:
         """Return the text of `automl check`."""
@@ -112,7 +115,8 @@ class Preview:
         for name, split in self.splits.items():
             counted = ", ".join(f"{label} {count}" for label, count in split.boxes.items())
             yield f"data {name}: {split.images} images; boxes: {counted}"
-        yield from (f"data warning: {warning}" for warning in self.data_warnings)
+        for warning in self.data_warnings:
+            yield from f"data warning: {warning}".split("\n")
         yield from self.data_report.lines() if self.data_report else ()
         if self.page:
             yield f"data report: {self.page}"

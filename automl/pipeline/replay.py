@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.pipeline import inputs
-from automl.storage import curves_file, files, job_file, records, scratch
+from automl.storage import curves_file, environment, files, job_file, records, scratch
 from automl.storage.layout import CURVES, LINEAGE, OUTCOME, PARAMS, RUNS, SPEC, TRIAL_LOG, VERDICT
 from automl.storage.registry import Registry
 from automl.study import Job, Measurement
@@ -26,7 +26,6 @@ from automl.study.load import stored
 from automl.study.model_files import FILE_SETTINGS
 from automl.study.spec import SAMPLE
 from automl.trainers import trainer_of
-from automl.trials import environment
 
 PAUSE: Final = 0.2
 """Seconds between two looks at the curve of the training."""

@@ -115,7 +115,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
             LOG.info(transfer.summary())
         journal = journal or Journal.create(folder, name=spec.name, metric=spec.metric)
         data_identity.record(data, folder, journal)
-        environment.record(journal, environment.current(), at=utc_now())
+        environment.record(journal, environment.described(environment.present(gpu=True)), at=utc_now())
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
         earlier = hpo_warm_start.evidence(transfers)
@@ -137,7 +137,8 @@ def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataS
     if links := staging.link_replacement(staged):
         LOG.info(links)
     for warning in (*data.warnings, *setting_warnings(spec.train, data)):
-        LOG.info(f"data warning: {warning}")
+        for line in f"data warning: {warning}".split("\n"):
+            LOG.info(line)
     return data, staged
 
 
@@ -192,10 +193,10 @@ def claim(folder: Path, spec: StudySpec) -> StudySpec:
     tracking = spec.tracking.model_copy(update={"mlflow": kept.tracking.mlflow})
     same = spec.model_copy(update={"retention": kept.retention, "confirm": confirm, "tracking": tracking})
     if different := differences(same, kept):
-        listed = "\n".join(f"  {line}" for line in different)
         raise StudyError(
-            f"{folder}: must belong to the same description, but differs in\n{listed}\n"
-            f"choose another --name, or resume the existing study: {shell_line('automl', 'resume', folder)}"
+            f"{folder}: must belong to the same description, but differs in",
+            *(f"  {line}" for line in different),
+            f"choose another --name, or resume the existing study: {shell_line('automl', 'resume', folder)}",
         )
     if spec != kept:
         files.write_text(path, dump(spec))

@@ -131,7 +131,7 @@ class Registry:
         """
         folder = self.path(version)
         if found := list(version_folder.problems(folder)):
-            raise RegistryError("\n".join(found))
+            raise RegistryError(*found)
         return folder
 
     def manifest(self, number: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Exception classes. Every error that a user can cause is an AutomlError: printed without a traceback, exit 2."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Self
 
 from automl.study.trial import EndReason
 
@@ -13,7 +13,15 @@ LONGEST: Final = 5000
 
 
 class AutomlError(Exception):
-    """A condition that the user can fix; the message contains the remedy."""
+    """A condition that the user can fix; the message contains the remedy.
+
+    The arguments are the lines of the message. A line break inside one of them came from the user, such as from the
+    name of a file, and is shown as an escape.
+    """
+
+    def __str__(self) -> str:
+        """Return the message, one line for each argument."""
+        return "\n".join(map(str, self.args))
 
 
 class SpecError(AutomlError):
@@ -24,7 +32,11 @@ class SpecError(AutomlError):
         self.mistakes = tuple(_cut(mistake) for mistake in mistakes)
         more = len(self.mistakes) - MOST_SHOWN
         listed = [*self.mistakes[:MOST_SHOWN], *([f"and {more} more mistakes"] if more > 0 else [])]
-        super().__init__("\n".join(listed))
+        super().__init__(*listed)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[str, ...]]]:
+        """Return what a pickle holds: this class takes a list, not the lines one by one."""
+        return type(self), (self.mistakes,)
 
 
 def _cut(text: str) -> str:

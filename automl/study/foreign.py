@@ -35,7 +35,8 @@ def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
     except (*UNFIT, OSError):
         yield f"{path}: must be a description in YAML, but is a Python file"
         return
-    yield f"{path}: must be a description in YAML, but is a Python program, which is not run{_suggestion(*found)}"
+    what = f"{path}: must be a description in YAML, but is a Python program, which is not run"
+    yield from _with_suggestion(what, *found)
 
 
 def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
@@ -47,8 +48,8 @@ def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) 
         return
     searched, fixed = _readings(raw.get("parameters") if isinstance(raw.get("parameters"), dict) else raw, known)
     if searched:
-        suggestion = _suggestion(searched, fixed)
-        yield f"{path}: must be the description of a study, but is a search space of another tool{suggestion}"
+        what = f"{path}: must be the description of a study, but is a search space of another tool"
+        yield from _with_suggestion(what, searched, fixed)
     elif fixed.keys() & known.keys() and len(fixed.keys() & known.keys()) * 2 > len(raw):
         yield (
             f"{path}: must be the description of a study, but contains settings of Ultralytics (as args.yaml and "
@@ -179,13 +180,16 @@ def _constant(value: object) -> Any:  # noqa: ANN401
         return None
 
 
-def _suggestion(searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> str:
+def _with_suggestion(what: str, searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a mistake, and below it a search space in the syntax of a description, line by line."""
     if not searched:
-        return ""
-    lines = [f"    {named(name)}: {_flow(reading)}" for name, reading in searched.items()]
-    plain = {name: value for name, value in fixed.items() if isinstance(value, bool | int | float | str)}
-    kept = f"\n  train: {_flow(plain)}" if plain else ""
-    return f"; its search space in the syntax of this program: {BEGIN}\n  space:\n" + "\n".join(lines) + kept
+        yield what
+        return
+    yield f"{what}; its search space in the syntax of this program: {BEGIN}"
+    yield "  space:"
+    yield from (f"    {named(name)}: {_flow(reading)}" for name, reading in searched.items())
+    if plain := {name: value for name, value in fixed.items() if isinstance(value, bool | int | float | str)}:
+        yield f"  train: {_flow(plain)}"
 
 
 def _flow(value: Mapping[str, Any]) -> str:

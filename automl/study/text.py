@@ -42,13 +42,13 @@ def one_line(text: str) -> str:
     return CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), printable(text))
 
 
-def lines(text: str) -> str:
+def lines(*texts: object) -> str:
     r"""Return a message of several lines, each as `one_line` returns it.
 
-    >>> lines("a\x07\nb")
-    'a\\x07\nb'
+    >>> lines("a\x07", "b\nc")
+    'a\\x07\nb\\nc'
     """
-    return "\n".join(map(one_line, text.split("\n")))
+    return "\n".join(one_line(str(text)) for text in texts)
 
 
 def log_text(text: str) -> str:

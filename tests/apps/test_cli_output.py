@@ -28,7 +28,7 @@ def test_json_holds_a_name_as_it_is_and_prints_none_of_its_controls(capsys: pyte
 def test_an_error_shows_no_controls_of_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     @messages.readable
     def verb() -> None:
-        raise StudyError(f"{EVIL}: must be there\n{EVIL}: this too")
+        raise StudyError(f"{EVIL}: must be there", f"{EVIL}\nautoml: all is well: this too")
 
     with pytest.raises(typer.Exit, match="2"):
         verb()

@@ -15,6 +15,7 @@ from automl.cluster.exit import STOPPED
 from automl.cluster.resources import Slots
 from tests import hosted_cluster, quick_study
 from tests.guarded_worker import wait_until
+from tests.processes import ended
 from tests.simulated_study import Clock
 
 WANTED = Slots(gpus=0.5, cpus=2, concurrent=1)
@@ -59,8 +60,8 @@ def test_a_study_whose_nodes_are_lost_says_so_and_stops_in_an_orderly_way(
     with hosted_cluster.host(tmp_path, health_check_period_ms="500", health_check_failure_threshold="2") as cluster:
         assert sorted(capacity.shapes_at(cluster.address) or []) == [(0.0, 0.0), (1.0, 0.0)]
         command = [sys.executable, "-m", quick_study.__name__, str(study), cluster.address, "10", "45"]
-        with subprocess.Popen(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        with ended(
+            subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         ) as driver:
             assert wait_until(lambda: any(study.glob("trials/*/epochs")), seconds=120)
             cluster.do("kill-raylet")

@@ -13,6 +13,7 @@ from ray.exceptions import ActorUnavailableError
 from automl.cluster import failures
 from automl.study import Kind
 from automl.trials import heartbeat
+from tests.processes import ended
 
 MEMORY = Path("/sys/fs/cgroup/memory")
 MEGABYTES = 64
@@ -57,7 +58,7 @@ def cap() -> Iterator[Path]:
 @pytest.mark.usefixtures("connection")
 @pytest.mark.parametrize(("what", "kind"), [("eat", Kind.MEMORY), ("die", Kind.WORKER)])
 def test_the_kernel_s_kill_for_memory_is_told_from_another(tmp_path: Path, cap: Path, what: str, kind: Kind) -> None:
-    with subprocess.Popen([sys.executable, "-c", HUNGRY, str(tmp_path), str(cap), what]) as worker:
+    with ended(subprocess.Popen([sys.executable, "-c", HUNGRY, str(tmp_path), str(cap), what])) as worker:
         while (beat := heartbeat.read(tmp_path)) is None:
             assert worker.poll() is None
             time.sleep(0.05)

@@ -9,6 +9,7 @@ import pytest
 from automl.data import check as data_check
 from automl.data.record import DataSet
 from automl.study.errors import DataError
+from automl.study.text import lines
 from tests.builders import written
 from tests.pictures import picture
 
@@ -180,6 +181,21 @@ def test_a_few_bad_lines_are_a_warning_with_their_count(root: Path) -> None:
     )
     assert found.boxes["train"] == {0: 2, 1: 101}
     assert [image.stem for image in found.images["train"]] == ["0", "1", "3"]
+
+
+@pytest.mark.parametrize(("bad", "fatal"), [(30, True), (1, False)])
+def test_a_line_break_in_a_name_breaks_no_message(root: Path, bad: int, *, fatal: bool) -> None:
+    picture(root / "images/train" / "a\ndata warning: none.jpg", labels="0 2 2 2 2\n" * bad)
+    written(root / "labels/train", "1.txt", "".join(f"1 0.5 0.5 0.2 {n / 1000}\n" for n in range(100, 200)))
+    if fatal:
+        written(root / "labels/train", "1.txt", GOOD)
+        with pytest.raises(DataError, match="label lines are invalid") as caught:
+            check(root)
+        told = lines(*caught.value.args)
+    else:
+        (told,) = check(root).warnings
+    assert "a\\ndata warning: none.txt:1: " in told
+    assert all(line.startswith(("  ", str(root))) for line in told.split("\n"))
 
 
 def test_of_many_bad_lines_ten_are_shown_and_the_rest_counted(root: Path) -> None:

@@ -13,7 +13,8 @@ from tests.pictures import encoded, noise
 
 
 def told(train: list[Path], val: list[Path]) -> list[str]:
-    return [*copies.find({"train": train, "val": val}, look_at_all([*train, *val])).lines()]
+    found = copies.find({"train": train, "val": val}, look_at_all([*train, *val]))
+    return ["\n".join(lines) for lines in found.messages()]
 
 
 def images(root: Path, seeds: range) -> list[Path]:

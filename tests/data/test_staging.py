@@ -64,9 +64,10 @@ def test_an_image_listed_twice_is_staged_twice(tmp_path: Path) -> None:
     assert found == {"a.jpg": GOOD + "\n", "a_2.jpg": GOOD + "\n"}
 
 
-def test_a_name_that_is_hidden_or_no_text_is_staged_under_one_that_is_read(tmp_path: Path) -> None:
-    images = [picture(tmp_path, f"images/{name}") for name in (".a.jpg", "b\udcff.jpg")]
-    assert list(staged(staging.stage(data_of(tmp_path, *images), tmp_path / "study"))) == ["_.a.jpg", "b_xff.jpg"]
+def test_a_name_that_is_hidden_or_no_plain_text_is_staged_under_one_that_is_read(tmp_path: Path) -> None:
+    images = [picture(tmp_path, f"images/{name}") for name in (".a.jpg", "b\udcff.jpg", "c\n\x1b[2J.jpg")]
+    found = list(staged(staging.stage(data_of(tmp_path, *images), tmp_path / "study")))
+    assert found == ["_.a.jpg", "b_xff.jpg", "c_n_x1b[2J.jpg"]
 
 
 def test_keypoints_and_repeated_lines_are_not_staged(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from automl.storage.journal import Journal
 from automl.study import Trial
 from tests.builders import METRIC, spec_of
+from tests.processes import ended
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
 SPEC = spec_of(budget={"trials": 14}, ladder={"min_epochs": 3, "max_epochs": 9})
@@ -48,7 +49,7 @@ def test_a_driver_killed_at_any_moment_loses_nothing_and_goes_on_as_if_it_had_li
     chance, killed = random.Random(seed), 0
     while True:
         command = [sys.executable, "-c", DRIVER, str(tmp_path / "killed")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as driver:
             assert driver.stdout
             assert driver.stdout.readline() == "begins\n"
             try:

@@ -13,14 +13,14 @@ import automl
 from automl.apps.cli import app
 from automl.data import check, staging
 from automl.pipeline.replay import Replay
-from automl.storage import curves_file, job_file
+from automl.storage import curves_file, environment, job_file
 from automl.storage.layout import BEST, CURVES, LINEAGE, PARAMS, SPEC, VERDICT
 from automl.storage.registry import Registry
 from automl.study import Job, Measurement
 from automl.study.errors import AutomlError, StudyError
 from automl.study.load import dump
 from automl.study.yaml_io import read_yaml
-from automl.trials import environment, worker
+from automl.trials import worker
 from tests.builders import spec_of
 from tests.conftest import job_at
 from tests.shipped import Version, drawn, shipped

@@ -9,7 +9,7 @@ import pytest
 from automl.pipeline import finish
 from automl.release import publish
 from automl.release.gates import judge
-from automl.storage import curves_file, registry_check
+from automl.storage import curves_file, environment, registry_check
 from automl.storage.layout import (
     CARD,
     CARD_ZH,
@@ -23,7 +23,6 @@ from automl.storage.layout import (
     ONNX_STATS,
     SBOM,
 )
-from automl.trials import environment
 from tests.release.test_publish import SPEC, case_of, session_at, settled, unasked
 from tests.shipped import TRAINED, Version, drawn, shipped
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from automl.release.sbom import sbom
+from automl.storage import environment
 from automl.study.environment import Environment
-from automl.trials import environment
 
 WEIGHTS = {"best.pt": "a" * 64, "model.onnx": "b" * 64}
 

@@ -1,5 +1,6 @@
-"""Software of a study: one record a change, and the same fingerprint of code in a checkout and a copy."""
+"""Software and hardware: what is installed, which code, which GPU, and one record of a study for each change."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 
 from automl.storage import environment
 from automl.storage.journal import Journal
-from tests.builders import METRIC
+from automl.study.environment import Environment, differences
+from tests.builders import METRIC, written
 
+VERSION = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder)\nGCC: 13\n"
 NOW = {"code": "commit 1a", "torch": "2.15.0"}
 
 
@@ -27,45 +30,54 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.fixture(autouse=True)
+def _changing_files() -> None:
+    """A process reads its own code once; here it changes."""
+    environment.code.cache_clear()
+    environment.commit.cache_clear()
+
+
 def test_sources_have_the_same_fingerprint_wherever_they_are(package: Path, tmp_path: Path) -> None:
     before = environment.code(package)
     copied = shutil.copytree(package, tmp_path / "site-packages" / "package")
     assert environment.code(copied) == before
     (copied / "__init__.py").write_text("VALUE = 2\n")
+    environment.code.cache_clear()
     assert environment.code(copied) != before
     (copied / "__init__.py").rename(copied / "other.py")
+    environment.code.cache_clear()
     assert environment.code(copied) not in {before, ""}
 
 
 def test_a_checkout_has_its_commit_and_says_that_it_was_changed(package: Path) -> None:
     git(package.parent, "init", "-q")
-    (package / "new.py").write_text("")
-    assert environment.code(package).startswith("sources "), "not tracked"
     git(package.parent, "add", ".")
     git(package.parent, "commit", "-q", "-m", "a")
     commit = git(package.parent, "rev-parse", "HEAD")
-    assert environment.code(package).startswith(f"commit {commit}, sources ")
+    assert environment.commit(package) == commit
     (package / "__init__.py").write_text("VALUE = 2\n")
-    assert environment.code(package).startswith(f"commit {commit} (changed), sources ")
+    environment.commit.cache_clear()
+    assert environment.commit(package) == f"{commit}+"
 
 
-def test_without_git_there_is_the_fingerprint_of_the_sources(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    assert environment.code(package).startswith("sources ")
-
-
-def test_a_package_that_is_installed_inside_another_repository_is_not_of_its_commit(package: Path) -> None:
+@pytest.mark.parametrize("path", ["", None], ids=["no git", "not tracked"])
+def test_without_a_commit_there_is_none(package: Path, monkeypatch: pytest.MonkeyPatch, path: str | None) -> None:
     git(package.parent, "init", "-q")
     git(package.parent, "commit", "-q", "--allow-empty", "-m", "a")
-    assert environment.code(package).startswith("sources ")
+    if path is not None:
+        monkeypatch.setenv("PATH", path)
+    assert environment.commit(package) == ""
 
 
-def test_packages_and_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "DRIVER", tmp_path / "version")
-    assert {"Python", "code", "numpy", "torch", "ultralytics"} <= environment.current().keys()
-    assert "NVIDIA driver" not in environment.current()
-    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  575.57.08  Release")
-    assert environment.current()["NVIDIA driver"] == "575.57.08"
+def test_the_texts_of_an_environment() -> None:
+    found = Environment("3.11.1", "Linux x86_64", {"torch": "2.15.0", "zope": "1"}, (), "575.57.08", "1a2b+", "0" * 64)
+    assert environment.described(found) == {
+        "code": f"commit 1a2b (changed), sources {'0' * 12}",
+        "Python": "3.11.1",
+        "platform": "Linux x86_64",
+        "torch": "2.15.0",
+        "NVIDIA driver": "575.57.08",
+    }
 
 
 def test_a_session_with_the_same_software_records_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -81,3 +93,18 @@ def test_a_session_with_the_same_software_records_nothing(tmp_path: Path, caplog
         "software: code commit 1a, torch 2.15.0",
         "software changed: torch was 2.15.0, is 2.16.0",
     ]
+
+
+def test_gpu_and_driver_are_those_of_the_kernel_module(tmp_path: Path) -> None:
+    written(tmp_path, "version", VERSION)
+    for bus in ("0000:01:00.0", "0000:02:00.0"):
+        written(tmp_path, f"gpus/{bus}/information", "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: 1\n")
+    assert list(environment.gpus(tmp_path)) == ["NVIDIA H100 80GB HBM3"] * 2
+    assert environment.driver(tmp_path) == "580.95.05"
+    assert (list(environment.gpus(tmp_path / "none")), environment.driver(tmp_path / "none")) == ([], "")
+
+
+def test_plain_values_are_read_back() -> None:
+    one = environment.present(gpu=True)
+    assert Environment.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+    assert list(differences(one, one)) == []

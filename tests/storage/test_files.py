@@ -14,6 +14,7 @@ from automl.storage import files
 from automl.storage.journal import Journal
 from automl.study.errors import StudyError
 from tests.builders import METRIC, written
+from tests.processes import ended
 
 HOLD = (
     "import sys; from pathlib import Path; from automl.storage import files\nwith files.locked(Path(sys.argv[1])): {}"
@@ -135,8 +136,10 @@ def test_a_lock_that_another_process_took_over_ends_the_writing(tmp_path: Path) 
     with files.locked(tmp_path):
         files.keep_lock(tmp_path)
         (tmp_path / ".lock").unlink()
-        with subprocess.Popen(
-            [sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+        with ended(
+            subprocess.Popen(
+                [sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+            )
         ) as other:
             assert other.stdout
             assert other.stdout.readline() == "locked\n"

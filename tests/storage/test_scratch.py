@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from automl.storage import scratch
+from tests.processes import ended
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +56,10 @@ sys.stdin.read()
 
 
 def test_a_living_process_of_another_container_keeps_its_folder_and_a_killed_one_does_not(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    with ended(
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+        )
     ) as other:
         assert other.stdout
         made = Path(other.stdout.readline().strip())

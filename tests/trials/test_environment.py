@@ -1,26 +1,23 @@
 """The environment of a training: what is installed, which hardware, which code."""
 
-import json
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from automl.storage import environment as software
 from automl.storage.layout import ENVIRONMENT
 from automl.storage.records import RecordError
-from automl.study.environment import Environment, differences
 from automl.trials import environment, worker
 from tests.builders import written
 from tests.conftest import tiny_job_at
-
-VERSION = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder)\nGCC: 13\n"
 
 
 def test_a_training_leaves_its_environment(tmp_path: Path, data: Path) -> None:
     job = tiny_job_at(tmp_path / "job", data)
     worker.run(job, lambda _measurement: None)
     found = environment.read(job.folder)
-    assert found == environment.present(gpu=False)
+    assert found == software.present(gpu=False)
     assert found is not None
     assert found.packages["ultralytics"] == metadata.version("ultralytics")
     assert (found.gpus, found.driver, len(found.code)) == ((), "", 64)
@@ -43,18 +40,3 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("Linux", "Minux"))
     with pytest.raises(RecordError, match="its checksum is wrong"):
         environment.read(tmp_path)
-
-
-def test_gpu_and_driver_are_those_of_the_kernel_module(tmp_path: Path) -> None:
-    written(tmp_path, "version", VERSION)
-    for bus in ("0000:01:00.0", "0000:02:00.0"):
-        written(tmp_path, f"gpus/{bus}/information", "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: 1\n")
-    assert list(environment.gpus(tmp_path)) == ["NVIDIA H100 80GB HBM3"] * 2
-    assert environment.driver(tmp_path) == "580.95.05"
-    assert (list(environment.gpus(tmp_path / "none")), environment.driver(tmp_path / "none")) == ([], "")
-
-
-def test_plain_values_are_read_back() -> None:
-    one = environment.present(gpu=True)
-    assert Environment.from_dict(json.loads(json.dumps(one.to_dict()))) == one
-    assert list(differences(one, one)) == []

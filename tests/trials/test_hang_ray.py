@@ -20,6 +20,7 @@ from automl.study.spec import ResourcesSpec
 from automl.trials import heartbeat, lease, worker
 from automl.trials.active import ActiveJobs
 from tests.conftest import job_at, tiny_job_at
+from tests.processes import ended
 from tests.scripted_source import Jobs, all_gone, workers
 from tests.simulated_study import Clock
 
@@ -65,7 +66,7 @@ def test_a_worker_that_wakes_after_its_trial_went_on_writes_nothing(tmp_path: Pa
     job = tiny_job_at(tmp_path / "trial", data, epochs=4, epoch_seconds=1.0)
     job = replace(job, attempt=lease.acquire(job.folder))
     card.write_text(json.dumps(job.to_dict()))
-    with subprocess.Popen([sys.executable, "-c", RUN, str(card)], stdout=subprocess.PIPE, text=True) as first:
+    with ended(subprocess.Popen([sys.executable, "-c", RUN, str(card)], stdout=subprocess.PIPE, text=True)) as first:
         assert first.stdout
         while "epoch 2" not in first.stdout.readline():
             assert first.poll() is None

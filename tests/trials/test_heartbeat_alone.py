@@ -12,6 +12,7 @@ import pytest
 
 from automl.study.errors import StudyError
 from automl.trials import heartbeat
+from tests.processes import ended
 
 BEATS = """
 import sys, time
@@ -42,7 +43,7 @@ class Sleeps:
 
 
 def test_a_driver_that_lives_although_the_lock_is_free_is_refused(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", BEATS, tmp_path], stdout=subprocess.PIPE, text=True) as other:
+    with ended(subprocess.Popen([sys.executable, "-c", BEATS, tmp_path], stdout=subprocess.PIPE, text=True)) as other:
         assert other.stdout
         assert other.stdout.readline() == "beats\n"
         while not heartbeat.read(tmp_path):

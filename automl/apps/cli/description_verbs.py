@@ -27,7 +27,8 @@ def init(
     found = first_description.write(data, api.place_at(None), folder=target.absolute().parent, model=model)
     write_file(target, found.text, force=force)
     for warning in found.preview.warnings:
-        print_line(f"warning: {warning}")
+        for line in f"warning: {warning}".split("\n"):
+            print_line(line)
     if found.from_scratch:
         print("note: no pretrained weights were found; trials start from random weights (see `model` in the file)")
     print_line(found.preview.time.summary())

@@ -73,7 +73,7 @@ def predict(
     found = Prediction(served, wanted, target, Limits(max_pixels)).run(files)
     unread = _print_json(served, found) if json else _print_text(served, found, target)
     if unread:
-        raise StudyError("\n".join(f"{path}: {law}" for path, law in unread))
+        raise StudyError(*(f"{path}: {law}" for path, law in unread))
 
 
 @readable

@@ -37,7 +37,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
             sys.stdout.flush()
         except AutomlError as error:
-            _print_error(lines(str(error)))
+            _print_error(lines(*error.args))
             raise typer.Exit(USER_ERROR) from None
         except BrokenPipeError:  # the reader of standard output has closed it (`automl status | head`)
             streams.release_output()

@@ -76,7 +76,7 @@ def verify(
     if json:
         print_json(found)
     if found.problems:
-        raise RegistryError("\n".join(found.problems))
+        raise RegistryError(*found.problems)
     if not json:
         for move in found.history:
             print_line(move.summary())
@@ -120,7 +120,7 @@ def export(
     export_target.refuse(target, builder=builder, force=force)
     folder = registry.path(version)
     if problems := registry.stored.verify(int(folder.name)):
-        raise RegistryError("\n".join(problems))
+        raise RegistryError(*problems)
     print_line(str(export_target.write(folder, target, builder=builder)))
 
 

@@ -85,7 +85,7 @@ def main(given: list[str] | None = None) -> int:
                 field = FieldFolder(Path(wanted.field)) if wanted.field else None
                 run(service.app(serving, hosts, Limits(wanted.max_pixels), field=field), listener)
     except AutomlError as error:
-        print(f"automl: {lines(str(error))}", file=sys.stderr)
+        print(f"automl: {lines(*error.args)}", file=sys.stderr)
         return USER_ERROR
     return 0
 

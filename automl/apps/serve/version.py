@@ -52,7 +52,7 @@ def load(registry: Registry, version: int | str, *, target: str = "") -> Served:
     folder = registry.path(version)
     number = int(folder.name)
     if problems := registry.verify(number):
-        raise RegistryError("\n".join(problems))
+        raise RegistryError(*problems)
     manifest = registry.manifest(number)
     backend = opened(folder, lambda name: _verified(folder / name, manifest), target=target)
     thresholds = recorded(_verified(folder / EVALUATION, manifest), folder / EVALUATION)

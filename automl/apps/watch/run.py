@@ -130,4 +130,4 @@ def deliver(
     if lost := [
         f"{address}: must take all records, but did not take {count}" for address, count in left.items() if count
     ]:
-        raise StudyError("\n".join(lost))
+        raise StudyError(*lost)

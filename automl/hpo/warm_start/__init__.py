@@ -50,9 +50,9 @@ def gather(
             taken[study.folder] = f"the same study as {name}"
             found.append(_transfer(study, here, name=name, data=data, settings=settings))
         except AutomlError as error:
-            mistakes += [f"warm_start: {line}" for line in str(error).splitlines()]
+            mistakes += [f"warm_start: {line}" for line in error.args]
     if mistakes:
-        raise StudyError("\n".join(mistakes))
+        raise StudyError(*mistakes)
     return tuple(found)
 
 

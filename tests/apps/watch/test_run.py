@@ -24,6 +24,7 @@ from automl.apps.watch.frames import Frame
 from automl.storage.registry import Registry
 from tests import detectors
 from tests.apps.predict.test_run import image, scene, video
+from tests.processes import ended
 from tests.rtsp_camera import camera
 
 
@@ -145,7 +146,9 @@ def test_a_watch_that_is_stopped_delivers_what_it_has_printed(registry: Registry
     command = "from automl.apps.cli import app; app()"
     with web([]) as (address, bodies, _logins):
         words = [sys.executable, "-c", command, "watch", str(registry.folder), str(tmp_path / "in")]
-        with subprocess.Popen([*words, "--post", f"http://{address}"], stdout=subprocess.PIPE, text=True) as process:
+        with ended(
+            subprocess.Popen([*words, "--post", f"http://{address}"], stdout=subprocess.PIPE, text=True)
+        ) as process:
             assert process.stdout is not None
             line = process.stdout.readline()
             process.send_signal(how)
@@ -159,7 +162,9 @@ def test_a_camera_is_watched_and_its_password_is_in_no_output(registry: Registry
     with camera(login="admin:secret", seconds=0.02) as source:
         words = [sys.executable, "-c", command, "watch", str(registry.folder), "env:CAMERA"]
         given = {**os.environ, "CAMERA": f"rtsp://admin:secret@127.0.0.1:{source.port}/live"}
-        with subprocess.Popen(words, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with ended(
+            subprocess.Popen(words, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        ) as process:
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(20)]
             process.terminate()
