@@ -149,6 +149,6 @@ def _summary(found: "Imported") -> list[str]:
         f"{found.kind}: {sum(found.images.values())} images ({counts}; {how}), {found.boxes} boxes of "
         f"{len(found.names)} classes",
         *(f"note: {line}" for line in found.notes),
-        *(f"warning: {line.splitlines()[0]} (--split draws them again)" for line in found.leaks),
+        *(f"warning: {line} (--split draws them again)" for line in found.leaks),
         f"{found.data}; next: {shell_line(*next_step)}",
     ]

@@ -185,7 +185,7 @@ def _leaks(work: _Work) -> list[str]:
     work.split = {one.image: one.split for one in work.kept if one.labelled}
     images = {split: [image for image, of in work.split.items() if of == split] for split in SPLITS}
     found = copies.find({split: paths for split, paths in images.items() if paths}, work.pictures)
-    return [group.line() for group in found.groups if group.between]
+    return [group.message()[0].rstrip(":") for group in found.groups if group.between]
 
 
 @dataclass(frozen=True, slots=True)

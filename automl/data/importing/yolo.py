@@ -25,7 +25,7 @@ def read(path: Path, raw: Mapping[str, Any]) -> Reading:
     raw = normalised(raw)
     there = tuple(split for split in SPLITS if raw.get(split))
     if mistakes := [*yaml_mistakes(path, raw, there)]:
-        raise DataError("\n".join(mistakes))
+        raise DataError(*mistakes)
     names, notes = tuple(names_of(raw).values()), Notes()
     images = dict[Path, Annotated]()
     for split in there:

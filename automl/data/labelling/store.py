@@ -208,7 +208,7 @@ def opened(source: Path, raw: Mapping[str, Any]) -> LabelStore:
     there = tuple(split for split in SPLITS if raw.get(split))
     listed = tuple(split for split in there if split == "waiting" or _exists(source, raw, split))
     if mistakes := [*yaml_mistakes(source, raw, listed)]:
-        raise DataError("\n".join(mistakes))
+        raise DataError(*mistakes)
     images, splits = dict[str, Path](), dict[str, str]()
     for split in listed:
         for image in listing(places_of(source, raw, split), roots=roots_of(source, raw)).images:

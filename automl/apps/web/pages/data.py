@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from nicegui import run, ui
+from nicegui import ui
 from nicegui.events import GenericEventArguments
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
@@ -120,14 +121,14 @@ class DataView:
             self._start.disable()
             self._tell(self._texts("working"))
             split = (self._split.value or "").strip() or None
-            found = await run.io_bound(data_sets.import_source, source, out, split=split, names=names)
+            found = await run_in_threadpool(data_sets.import_source, source, out, split=split, names=names)
         except (AutomlError, OSError) as error:
             self._tell(str(error))
             return
         finally:
             self._start.enable()
         if self._batch:
-            await run.io_bound(self._uploads.delete, self._batch)
+            await run_in_threadpool(self._uploads.delete, self._batch)
             self._batch = ""
         self._tell(self._summary(found))
         self._list()
@@ -147,7 +148,7 @@ class DataView:
 
     async def _report(self, key: str, source: Path, place: ui.element) -> None:
         try:
-            found = await run.io_bound(data_sets.report_on, source, _report_of(source))
+            found = await run_in_threadpool(data_sets.report_on, source, _report_of(source))
         except (AutomlError, OSError) as error:
             place.clear()
             with place:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from automl.apps import data_sets
@@ -83,7 +84,7 @@ class FieldView:
             folder = data_sets.inside(given, data_sets.allowed_roots(self._storage))
             self._collect_button.disable()
             self._message.text = texts("working")
-            state = await run.io_bound(loop.update, self._folder_of(), [folder], storage=self._storage)
+            state = await run_in_threadpool(loop.update, self._folder_of(), [folder], storage=self._storage)
         except (AutomlError, OSError) as error:
             self._message.text = str(error)
             return
@@ -96,7 +97,7 @@ class FieldView:
 
     async def _ready(self) -> None:
         try:
-            made = await run.io_bound(loop.ready, self._folder_of(), storage=self._storage, by=user())
+            made = await run_in_threadpool(loop.ready, self._folder_of(), storage=self._storage, by=user())
         except (AutomlError, OSError) as error:
             self._message.text = str(error)
             return

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from nicegui import run, ui
+from nicegui import ui
 from nicegui.events import GenericEventArguments
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from automl.apps import data_sets, labels
@@ -162,7 +163,7 @@ class LabelsView:
         self.propose.disable()
         self.state.text = self.say("working")
         try:
-            count = await run.io_bound(labels.propose_by, self.desk.store, str(self.model.value), self._storage)
+            count = await run_in_threadpool(labels.propose_by, self.desk.store, str(self.model.value), self._storage)
             ui.notify(self.say("proposed count", count=count))
         except (AutomlError, OSError) as error:
             ui.notify(str(error), type="negative", multi_line=True)
@@ -171,7 +172,7 @@ class LabelsView:
 
     async def _settle(self) -> None:
         try:
-            found = await run.io_bound(labels.settle, self.desk.store, by=self.desk.by or "unknown")
+            found = await run_in_threadpool(labels.settle, self.desk.store, by=self.desk.by or "unknown")
         except (AutomlError, OSError) as error:
             ui.notify(str(error), type="negative", multi_line=True)
             return
@@ -195,7 +196,7 @@ class LabelsView:
     async def _change(self, event: GenericEventArguments) -> None:
         given = _args(event)
         try:
-            await run.io_bound(self.desk.save, given)
+            await run_in_threadpool(self.desk.save, given)
         except ConflictError as error:
             who = error.change.by if error.change else self.say("other program")
             ui.notify(self.say("conflict", who=who), type="warning")
