@@ -51,6 +51,11 @@ class Strategy:
             prior=Prior(course.earlier, course.baseline.params if course.baseline else None),
         )
 
+    @property
+    def starts(self) -> int:
+        """Return the number of first trials whose params are given: the baseline and the default."""
+        return self._sampler.starts
+
     def draw(self) -> tuple[dict[str, ParamValue], str]:
         """Return the next params and their origin; no state changes until the trial is added."""
         return self._sampler.draw()

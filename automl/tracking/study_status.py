@@ -11,20 +11,22 @@ from automl.storage.layout import TRIALS, trial_folder
 from automl.storage.place import Place
 from automl.study import ParamValue, State, Trial
 from automl.study.errors import RegistryError
+from automl.study.extension import history
 from automl.study.plain_values import TEXT_ONLY
 from automl.study.spec import LadderSpec, StudySpec
-from automl.study.text import View, one_line, trial_name
+from automl.study.text import View, one_line, shown, trial_name
 from automl.study.verdict import Verdict
 from automl.tracking import status
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
-from automl.trials import heartbeat
+from automl.trials import commands, enqueued, heartbeat
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed
 
 TrialRecord = dict[str, ParamValue | None]
 """One trial as a flat record, the same keys for each trial of a study: `number`, `state`, `epoch`, `value` (the best of
-the objective so far), `seconds`, `reason` (why it ended), `retries`, `seed`, `node`, `folder`, and `params_<name>`."""
+the objective so far), `seconds`, `reason` (why it ended), `retries`, `origin` (of its params, such as `enqueued`),
+`seed`, `node`, `folder`, and `params_<name>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class StudyStatus:
     """Lines on trials that run or lost a worker, on re-trainings and on the verdict."""
     findings: tuple[Finding, ...]
     """What the diagnosis found in the study, its trials and re-trainings, while it holds."""
+    enqueued: tuple[Mapping[str, Any], ...]
+    """Params that a user asked to be tried next and no trial has taken: `params`, `by`, `at`."""
+    changes: tuple[Mapping[str, Any], ...]
+    """Changes of the description after the study began: `at`, `by`, and `keys` to the values before and after."""
     driver_text: str = field(metadata=TEXT_ONLY)
     table: View = field(repr=False, metadata=TEXT_ONLY)
     """The table of the terminal."""
@@ -82,6 +88,7 @@ def records(trials: Sequence[Trial], standing: Mapping[int, str], *, metric: str
             "seconds": trial.seconds,
             "reason": trial.ending.text if trial.ending else "",
             "retries": trial.retries,
+            "origin": trial.origin,
             "seed": trial.seed,
             "node": trial.node,
             "folder": f"{TRIALS}/{trial_name(trial, model)}",
@@ -103,6 +110,8 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     with journal.interpreted():
         elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
         verdict = verdict_in(notes)
+        changes = tuple(change.to_dict() for change in history(notes))
+        queue = (*enqueued.pending(notes, trials), *_unread(folder))
     beats = _beats(folder, trials, model=spec.model)
     standing = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
     found = records(trials, standing, metric=spec.metric, model=spec.model)
@@ -125,9 +134,12 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         messages=(
             *journal.warnings,
             *status.where(trials, spec.ladder, notes=notes, beats=beats),
+            *_requests(queue, notes),
             *_overrides(folder, spec.champion_name, verdict),
         ),
         findings=tuple(findings_file.of_study(folder, spec, trials)),
+        enqueued=queue,
+        changes=changes,
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
         table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
     )
@@ -146,6 +158,21 @@ def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
     """Return the published verdict in a journal's notes, None before there is one."""
     plain = notes.get("promotion")
     return Verdict.from_dict(plain) if plain else None
+
+
+def _unread(folder: Path) -> list[dict[str, Any]]:
+    """Return the params in commands that no driver has executed."""
+    return [
+        {"params": command.content.get("params", {}), "by": command.by, "at": command.at}
+        for command in commands.waiting(folder)
+        if command.kind is commands.Kind.ENQUEUE
+    ]
+
+
+def _requests(queue: Sequence[Mapping[str, Any]], notes: Mapping[str, Any]) -> list[str]:
+    """Return a line on each entry of the queue and on each change of the description."""
+    lines = [f"enqueued by {entry['by']}: {shown(entry['params'])}" for entry in queue]
+    return lines + [f"changed at {change.at[:19]}Z by {change.by}: {change.text}" for change in history(notes)]
 
 
 def _overrides(folder: Path, name: str, verdict: Verdict | None) -> list[str]:

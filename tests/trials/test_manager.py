@@ -114,8 +114,8 @@ def test_time_of_an_earlier_session_counts_into_the_budget(tmp_path: Path) -> No
     first.close()
     orderly = open_search(tmp_path, spec, clock=Clock())
 
-    assert clock.now - 60 <= killed.spending.seconds() <= clock.now
-    assert orderly.spending.seconds() == pytest.approx(clock.now)
+    assert clock.now - 60 <= killed.limits.spending.seconds() <= clock.now
+    assert orderly.limits.spending.seconds() == pytest.approx(clock.now)
 
 
 @pytest.mark.slow

@@ -74,6 +74,11 @@ class Sampler:
         self._proposal: Proposal | None = None
         self._failed = False
 
+    @property
+    def starts(self) -> int:
+        """Return the number of first trials whose params are given: the baseline and the default."""
+        return len(self._starts)
+
     def draw(self) -> tuple[dict[str, ParamValue], str]:
         """Return params and their origin: `baseline`, `default`, `near default`, `random`, `earlier` or `model`.
 
