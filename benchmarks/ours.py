@@ -18,7 +18,13 @@ class Ours:
     """Sampler and scheduler of the project."""
 
     def __init__(
-        self, task: Task, *, seed: int, scheduler: Kind = "promotion", earlier: tuple[PastEvidence, ...] = ()
+        self,
+        task: Task,
+        *,
+        seed: int,
+        scheduler: Kind = "promotion",
+        earlier: tuple[PastEvidence, ...] = (),
+        allowed: tuple[Params, ...] = (),
     ) -> None:
         """Start with an empty history."""
         self.trials: dict[int, Trial] = {}
@@ -32,6 +38,7 @@ class Ours:
                 scheduler=scheduler,
                 seed=seed,
                 earlier=earlier,
+                allowed=allowed,
             )
         )
 

@@ -29,7 +29,7 @@ from automl.storage.journal import Journal
 from automl.storage.layout import DATA, JOURNAL, SPEC
 from automl.storage.outage import RetrySettings, retries_enabled
 from automl.storage.place import Place
-from automl.study import PastEvidence, mosaic, repeats, warm_up
+from automl.study import Params, PastEvidence, mosaic, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import dump, stored
@@ -60,6 +60,8 @@ class Session:
     """Warm start: trials of earlier studies for the sampler."""
     baseline: Baseline | None = None
     """Params of trial 0; None in a study begun by an earlier version."""
+    allowed: tuple[Params, ...] = ()
+    """Structures that no constraint excludes, the dearest first; empty: all."""
     watchers: tuple[TrialListener, ...] = ()
     """Further listeners of all trainings of this session."""
     clock: JobClock = field(init=False)

@@ -21,6 +21,8 @@ class EndReason(StrEnum):
     """It did not advance from its rung."""
     BUDGET = "budget"
     """The time or GPU-hour budget of the search was spent."""
+    CONTRACT = "contract"
+    """Another trial holds the contract of the study on val, which ends the search."""
     QUOTA = "quota"
     """Its weights were deleted to free space in the study's folder."""
     CHANGED = "changed"

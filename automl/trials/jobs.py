@@ -31,6 +31,8 @@ class Frame:
     """CPU cores of a trial; 0: as the session."""
     baseline: Baseline | None = None
     """None in a study begun by an earlier version: its baseline is the default of its space."""
+    allowed: tuple[Params, ...] = ()
+    """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
 
     def absolute(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that the trainer ships."""
@@ -78,7 +80,12 @@ class Frame:
         )
 
 
-def course_of(spec: StudySpec, earlier: tuple[PastEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
+def course_of(
+    spec: StudySpec,
+    earlier: tuple[PastEvidence, ...] = (),
+    baseline: Baseline | None = None,
+    allowed: tuple[Params, ...] = (),
+) -> Course:
     """Return the settings of a study's sampler and scheduler."""
     return Course(
         space=spec.search_space,
@@ -90,4 +97,5 @@ def course_of(spec: StudySpec, earlier: tuple[PastEvidence, ...] = (), baseline:
         seed=spec.seed,
         earlier=earlier,
         baseline=baseline,
+        allowed=allowed,
     )

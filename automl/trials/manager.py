@@ -60,7 +60,7 @@ class TrialManager:
     def __post_init__(self) -> None:
         """Create the parts, empty."""
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
-        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
+        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline, self.frame.allowed))
         self.limits = Limits(self.frame, self.journal, self.clock, self.elapsed)
         self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
         self._view, self.steering = LiveView(self.overview), Steering(self.frame.folder, self.journal, self.clock)
@@ -125,9 +125,7 @@ class TrialManager:
             trial = self._recorded(trial, measurement, node)
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
-        decision = self._strategy.judge(trial, epoch=measurement.epoch)
-        if reason := self.limits.spending.spent():
-            decision = Decision(Answer.STOP, reason, EndReason.BUDGET)
+        decision = self.limits.closing() or self._strategy.judge(trial, epoch=measurement.epoch)
         if decision and decision.answer is Answer.STOP:
             self.ended(number, Ending(pruned=decision.reason, kind=decision.kind))
         elif decision and (new or decision.answer is Answer.PAUSE):  # a resumed worker sends earlier epochs again
@@ -153,6 +151,7 @@ class TrialManager:
         files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
         LOG.info(log_lines.ended(trial, ending, metric=self.frame.spec.metric))
         self._quota.ended(trial, self.job(trial))
+        self.limits.contract.ended(trial)
         if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
             self.aborted = why
             LOG.info(f"study is aborted: {why}")
@@ -185,10 +184,9 @@ class TrialManager:
 
     def finish(self) -> None:
         """End the paused trials, once the search is over."""
-        spent = self.limits.spending.spent()
-        kind = EndReason.BUDGET if spent else None
+        closing = self.limits.closing() or Decision(Answer.STOP, "not among those that advanced")
         for number in sorted(self._paused):
-            self.ended(number, Ending(pruned=spent or "not among those that advanced", kind=kind))
+            self.ended(number, Ending(pruned=closing.reason, kind=closing.kind))
 
     def stop(self, why: str) -> None:
         """Stop everything in an orderly way; a later session resumes."""

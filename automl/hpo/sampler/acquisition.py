@@ -153,7 +153,8 @@ class Proposal:
             centers = tops[generator.integers(len(tops), size=CANDIDATES // 4)]
             parts.append(self._encoding.near(centers, generator, width=width))
         if self._transfer:
-            parts.append(self._transfer.candidates(TRANSFER_CANDIDATES, generator))
+            earlier = self._transfer.candidates(TRANSFER_CANDIDATES, generator)
+            parts.append(self._encoding.restricted(earlier, generator))
         return np.concatenate(parts)
 
     def _stack(self, points: Sequence[Points]) -> Points:

@@ -14,7 +14,7 @@ import numpy as np
 from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
 from automl.hpo.sampler.encoding import Encoding, Points
 from automl.hpo.sampler.transfer_prior import TransferPrior
-from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Trial
+from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Trial, structure
 from automl.study.space import SearchSpace
 
 LOG: Final = logging.getLogger(__name__)
@@ -41,14 +41,28 @@ class Prior:
     earlier: Sequence[PastEvidence] = ()
     baseline: Params | None = None
     """Params of trial 0; None: the space's default."""
+    allowed: tuple[Params, ...] = ()
+    """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
 
 
-def starts_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params, str]]:
-    """Return the first params of a study and their origin: the baseline, then the space's default if it differs."""
-    default = space.defaults()
+def starts_of(
+    space: SearchSpace, baseline: Params | None, allowed: tuple[Params, ...] = ()
+) -> list[tuple[Params, str]]:
+    """Return the first params of a study and their origin: the baseline, then the space's default if it differs.
+
+    Where a constraint excludes their structure, they have the dearest one that is allowed.
+    """
+    default = _permitted(space, space.defaults(), allowed)
     if baseline is None:
         return [(default, "default")]
-    return [(baseline, "baseline"), *([] if dict(baseline) == default else [(default, "default")])]
+    baseline = _permitted(space, baseline, allowed)
+    return [(baseline, "baseline"), *([] if dict(baseline) == dict(default) else [(default, "default")])]
+
+
+def _permitted(space: SearchSpace, params: Params, allowed: tuple[Params, ...]) -> Params:
+    if not allowed or any(structure.has(params, combination) for combination in allowed):
+        return params
+    return structure.moved(space, params, allowed[0])
 
 
 class Sampler:
@@ -64,8 +78,8 @@ class Sampler:
         prior: Prior = Prior(),
     ) -> None:
         """Start with an empty history."""
-        self._encoding = Encoding(space)
-        self._starts = starts_of(space, prior.baseline)
+        self._encoding = Encoding(space, prior.allowed)
+        self._starts = starts_of(space, prior.baseline, prior.allowed)
         self._seed = seed
         self._metric = metric
         self._max_epochs = max_epochs
@@ -93,7 +107,7 @@ class Sampler:
         if origin == "near default":
             point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
         elif origin == "earlier":
-            point = self._transfer.best(number - len(self._starts))
+            point = self._encoding.restricted(self._transfer.best(number - len(self._starts))[None], generator)[0]
         elif origin == "random":
             point = self._encoding.draw(1, generator)[0]
         else:
