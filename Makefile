@@ -51,7 +51,7 @@ mlflow: ## a server of MLflow in build/mlflow (850 MB), for the test of the expo
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev,rtx,openvino]'
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev,rtx,openvino,web]'
 	@# OpenCV's usual build needs the system's libGL; if that is missing, the headless build is used.
 	$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	  $(BIN)/pip uninstall -q -y opencv-python && \

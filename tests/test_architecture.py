@@ -35,9 +35,12 @@ OPTIONS = {
     "doctor": ["--address", "--json", "--set", "--storage", "spec"],
     "enqueue": ["--storage", "params", "study"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
+    "field": ["--json", "--ready", "--storage", "folder", "study"],
     "history": ["--json", "--storage", "model"],
+    "import": ["--group", "--json", "--names", "--split", "out", "source"],
     "init": ["--force", "--model", "--out", "data"],
     "notify": ["--set", "spec"],
+    "labels": ["--json", "--propose", "--settle", "--storage", "--undo", "data"],
     "predict": [
         "--conf",
         "--force",
@@ -63,6 +66,7 @@ OPTIONS = {
     "search": ["--address", "--data", "--fewer-gpus", "--model", "--name", "--plan", "--set", "--storage", "spec"],
     "serve": [
         "--allowed-host",
+        "--field",
         "--host",
         "--max-pixels",
         "--poll",
@@ -105,12 +109,13 @@ OPTIONS = {
         "model",
         "source",
     ],
+    "web": ["--allowed-host", "--host", "--language", "--password-file", "--port", "--storage"],
 }
 
 KEYS = {
     "": ["champion", "data", "model", "name", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "total_hours", "trials"],
-    "confirm.": ["finalists", "retrainings", "seeds", "split"],
+    "confirm.": ["earlier_data", "finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per", "stop"],
     "export.": ["engine"],
     "gates.": [
@@ -118,6 +123,7 @@ KEYS = {
         "max_class_recall_loss",
         "max_drift",
         "max_export_loss",
+        "max_forgetting",
         "max_threshold_loss",
         "min_gain",
         "policy",

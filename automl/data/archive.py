@@ -1,9 +1,10 @@
 """Data set given as a folder or an archive: find its one `data.yaml`, and unpack the archive."""
 
 import shutil
+import stat
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from automl.data import annotations
@@ -11,6 +12,11 @@ from automl.storage import ownership
 from automl.study.errors import DataError
 
 PART: Final = ".part"
+LEAST_BYTES: Final = 1 << 30
+MOST_TIMES: Final = 100
+"""An archive may unpack to LEAST_BYTES, or to so many times its size: images hardly shrink, labels by 5 to 20 times."""
+MOST_MEMBERS: Final = 5_000_000
+"""Maximum number of files and folders in an archive."""
 
 
 def yaml_of(place: Path, *, unpacked: Path) -> Path:
@@ -27,21 +33,31 @@ def yaml_of(place: Path, *, unpacked: Path) -> Path:
         raise DataError(f"{place}: must be a data.yaml, a folder or an archive, but is not a regular file")
     if not place.is_file() or place.suffix.lower() in {".yaml", ".yml"}:
         return place
-    if zipfile.is_zipfile(place) or tarfile.is_tarfile(place):
-        _unpack(place, unpacked)
+    if is_archive(place):
+        unpack(place, unpacked)
         return _of_folder(unpacked, place)
     if remedy := annotations.foreign(place):
         raise DataError(f"{place}: must be the data.yaml of a data set in YOLO's format, but {remedy}")
     return place
 
 
-def _of_folder(folder: Path, named: Path) -> Path:
-    """Return the one YAML file of a folder, or of its subfolders if it contains none itself."""
+def yaml_in(folder: Path) -> Path | None:
+    """Return the one YAML file of a folder, or of its subfolders; None where there is none, or are several."""
+    found = _yamls(folder, folder)
+    return found[0] if len(found) == 1 else None
+
+
+def _yamls(folder: Path, named: Path) -> list[Path]:
+    """Return the YAML files of a folder, or of its subfolders if it contains none itself, the likely ones only."""
     found: list[Path] = []
     for pattern in ("*.yaml", "*.yml"):
         found = found or _visible(folder, folder.glob(pattern)) or _visible(folder, folder.rglob(pattern))
-    if len(found) > 1:
-        found = [path for path in found if path.stem in {named.stem, "data"}] or found
+    return ([path for path in found if path.stem in {named.stem, "data"}] or found) if len(found) > 1 else found
+
+
+def _of_folder(folder: Path, named: Path) -> Path:
+    """Return the one YAML file of a folder, or of its subfolders if it contains none itself."""
+    found = _yamls(folder, named)
     if len(found) == 1:
         return found[0]
     if found:
@@ -59,23 +75,89 @@ def _visible(folder: Path, paths: object) -> list[Path]:
     return [path for path in found if not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)]
 
 
-def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive atomically: the folder exists only once it is complete."""
+def is_archive(place: Path) -> bool:
+    """Return True if a file can be unpacked: zip, or tar with or without compression."""
+    return zipfile.is_zipfile(place) or tarfile.is_tarfile(place)
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack an archive atomically, once: the folder exists only when it is complete.
+
+    Raises:
+        DataError: it cannot be unpacked, would write outside the folder, or grows beyond its limits.
+    """
     if target.is_dir():
         return
     part = target.with_name(target.name + PART)
     ownership.remove(part)
     ownership.claim(part)
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened:
-                opened.extractall(part)
-        else:
-            with tarfile.open(archive) as packed:
-                packed.extractall(part, filter="data")
+        _extract(archive, part)
+    except DataError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     except (OSError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError, EOFError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise DataError(
             f"{archive}: must be an archive that can be unpacked, but {error}; unpack it manually"
         ) from None
     part.rename(target)
+
+
+def _extract(archive: Path, part: Path) -> None:
+    growth = _Growth(archive, room=shutil.disk_usage(part).free)
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            for info in opened.infolist():  # a member never unpacks to more than the size in its header
+                _refuse_escape(archive, info)
+                growth.add(info.file_size)
+            opened.extractall(part)
+        return
+
+    def admitted(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+        growth.add(member.size)
+        return tarfile.data_filter(member, folder)  # refuses what leads outside, and devices
+
+    with tarfile.open(archive) as packed:
+        packed.extractall(part, filter=admitted)
+
+
+def _refuse_escape(archive: Path, info: zipfile.ZipInfo) -> None:
+    """Check that a member of a zip stays in the folder and is no link.
+
+    Raises:
+        DataError: it does not.
+    """
+    name = info.filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
+        raise DataError(f"{archive}: must unpack into its own folder, but contains {name!r}; nothing was kept")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise DataError(f"{archive}: must contain files and folders, but {name!r} is a link; nothing was kept")
+
+
+class _Growth:
+    """Counter of the bytes and members of an archive, which refuses one that grows beyond its limits."""
+
+    def __init__(self, archive: Path, *, room: int) -> None:
+        self._archive, self._room = archive, room
+        self._most = max(LEAST_BYTES, MOST_TIMES * archive.stat().st_size)
+        self._bytes = self._members = 0
+
+    def add(self, size: int) -> None:
+        """Count a member.
+
+        Raises:
+            DataError: a limit is passed.
+        """
+        self._bytes, self._members = self._bytes + max(0, size), self._members + 1
+        if self._bytes > self._most or self._members > MOST_MEMBERS:
+            raise DataError(
+                f"{self._archive}: must unpack to at most {self._most} bytes and {MOST_MEMBERS} files, but contains "
+                "more, as an archive made to fill a disk does; nothing was kept: unpack it manually"
+            )
+        if self._bytes > self._room:
+            raise DataError(
+                f"{self._archive}: must unpack to at most the free {self._room} bytes, but contains more; nothing was "
+                "kept: free some space"
+            )

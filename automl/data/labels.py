@@ -147,6 +147,16 @@ def box_of(values: Sequence[float]) -> tuple[float, ...]:
     return (values[0], (left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
 
 
+def box_text(cls: int, edges: tuple[float, float, float, float]) -> str:
+    r"""Return the label line of a box given by left, top, right, bottom as shares of the image.
+
+    >>> box_text(2, (0.0, 0.0, 0.5, 0.25))
+    '2 0.250000 0.125000 0.500000 0.250000\n'
+    """
+    left, top, right, bottom = edges
+    return f"{cls} {(left + right) / 2:.6f} {(top + bottom) / 2:.6f} {right - left:.6f} {bottom - top:.6f}\n"
+
+
 def _shape_mistake(words: Sequence[str], *, polygons: bool) -> str:
     if not all(math.isfinite(_number(word)) for word in words):
         return f"must be finite numbers, but got {quoted(words)!r}"

@@ -37,6 +37,7 @@ THUMBNAIL: Final = 32
 SHARPNESS_SIDE: Final = 64
 """Side of the picture whose sharpness is computed: images are decoded to at least this size, so none is decoded twice.
 Blur of less than about a 64th of the image's side is not visible at it."""
+JPEG_QUALITY: Final = 88
 BY_PILLOW: Final = frozenset({".avif", ".heic", ".heif"})
 """Suffixes that Ultralytics decodes with Pillow; the others are decoded with OpenCV."""
 BITS_PER_SAMPLE: Final = 258
@@ -251,6 +252,16 @@ def colour(path: Path, content: bytes) -> NDArray[np.uint8] | None:
     if decoded is None:
         return None
     return np.asarray(decoded // 256 if decoded.dtype == np.uint16 else decoded, dtype=np.uint8)
+
+
+def jpeg_of(pixels: NDArray[np.uint8], *, longest: int) -> bytes:
+    """Return a BGR picture as a JPEG file, made smaller where a side is longer than `longest` pixels."""
+    height, width = pixels.shape[:2]
+    scale = longest / max(width, height)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 def _colour_tiff(packed: NDArray[np.uint8]) -> Gray | None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from automl import cluster
 from automl.cluster.metrics import SHOWN
-from automl.pipeline import devices, export, extension, finish, operators, structures
+from automl.pipeline import devices, export, extension, finish, forgetting, operators, structures
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
@@ -64,6 +64,7 @@ def concluded(session: Session, *, address: str | None, fewer_gpus: bool) -> Ver
     """Return the published verdict of a study, after the stages that are left."""
     if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
         return done
+    forgetting.stage(session)
     verdict = decided(session.journal) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
     publish.delete_weights(session, verdict)
     again = partial(compare_again, session, address=address, fewer_gpus=fewer_gpus)
@@ -82,9 +83,11 @@ def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -
         chosen = export.choose(session, trials, confirmed.jobs)
         built = export.export(session, chosen, slots)  # 5. ONNX and engine of the best model
         worth = export.worth(session, chosen, trials, confirmed.jobs, slots)  # 6. judged on images that no trial used
+        kept = forgetting.judged(session, chosen.weights, slots)
     case = publish.Case(confirmed, chosen, export.params_of(chosen, trials), built, worth)
     spec = session.spec
-    results = gates.judge(built, spec.laws, over_champion=worth.over_champion, constraints=spec.constraints)
+    judged = gates.judge(built, spec.laws, over_champion=worth.over_champion, constraints=spec.constraints)
+    results = (*judged, *kept)
     verdict = publish.verdict_of(session, case, results)
     session.journal.note("verdict", verdict.to_dict())
     return verdict
@@ -95,8 +98,11 @@ def compare_again(session: Session, verdict: Verdict, *, address: str | None, fe
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard:
         prepare(dashboard, folder=session.folder, staged=session.staged)
         slots = allotted(session, fewer_gpus=fewer_gpus)
-        champion, over = export.over_champion(session, session.folder / verdict.files[BEST], slots)
+        weights = session.folder / verdict.files[BEST]
+        champion, over = export.over_champion(session, weights, slots)
+        kept = forgetting.judged(session, weights, slots)
     again = publish.compared_again(verdict, session.spec.laws, champion=champion, over=over)
+    again = forgetting.replaced(again, kept) if kept else again
     session.journal.note("verdict", again.to_dict())
     return again
 

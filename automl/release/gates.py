@@ -154,6 +154,23 @@ def _loss(what: str, loss: float, gates: Gates) -> GateResult:
     return GateResult(f"{what} loss", passed, gates.max_export_loss, loss if isfinite(loss) else None, text)
 
 
+def forgetting(name: str, over: Interval, gates: Gates) -> GateResult:
+    """Return the gate on what a model has forgotten: its difference to the champion on an earlier data set.
+
+    >>> forgetting("1", Interval(-0.01, -0.03, 0.01, lower=-0.025), Gates(policy="expected")).passed
+    True
+    """
+    proven = gates.policy == "proven"
+    found, least = over.lower if proven else over.value, -gates.max_forgetting
+    passed = found >= least
+    law = f"{'lower bound of the difference' if proven else 'difference'} >= {least:g}"
+    text = (
+        f"forgetting on {name} ({gates.policy}): {law} {'holds with' if passed else 'must hold, but got'} "
+        f"{over.text(sign='+')}, lower bound {over.lower:+.4f}"
+    )
+    return GateResult(f"forgetting {name}", passed, least, found if isfinite(found) else None, text)
+
+
 def champion(over: Interval | None, gates: Gates) -> Iterator[GateResult]:
     """Yield the gate on a model's difference to the serving champion; none without a champion."""
     if over is None:

@@ -54,6 +54,7 @@ class Journal:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._lines = lines
         self._metric = metric
+        self._known: dict[int, tuple[FrozenTrial, Trial]] = {}
         self._storage = JournalStorage(_Backend(lines))
         with collection_paused():
             _replay(self._storage, lines.taken(), lines.path)
@@ -98,6 +99,17 @@ class Journal:
         """
         with records.reading(self._lines.path, kind="the journal of a study", remedy=REMEDY):
             yield
+
+    def follow(self) -> None:
+        """Read what another process has appended since; of a journal opened for reading.
+
+        Raises:
+            RecordError: a line is damaged, or none of a study.
+        """
+        self._lines.follow()
+        with self.interpreted():
+            studies = self._storage.get_all_studies()  # Optuna applies the new lines
+        self._study = studies[0]._study_id if studies else -1
 
     def suggested(self, params: Params, space: SearchSpace, *, seed: int, origin: str, outside: bool = False) -> int:
         """Record a new trial and return its number; `origin` is the source of the params.
@@ -182,7 +194,14 @@ class Journal:
             return []
         with self.interpreted(), collection_paused():
             frozen = self._storage.get_all_trials(self._study, deepcopy=False)
-            return [_trial(one, self._metric) for one in frozen]
+            return [self._converted(one) for one in frozen]
+
+    def _converted(self, frozen: FrozenTrial) -> Trial:
+        """Return a record of Optuna as a trial; the trial of before if it is the same object, since Optuna copies."""
+        known = self._known.get(frozen.number)
+        if known is None or known[0] is not frozen:
+            known = self._known[frozen.number] = (frozen, _trial(frozen, self._metric))
+        return known[1]
 
     def _complete_record(self, key: int) -> None:
         frozen = self._storage.get_trial(key)

@@ -31,9 +31,12 @@ class Scan:
     """Whether undamaged lines follow that one."""
 
 
-def scan(content: bytes) -> Scan:
-    """Return the good lines of a journal: each with its checksum, chained to the bytes before it."""
-    count = end = crc = 0
+def scan(content: bytes, *, before: int = 0) -> Scan:
+    """Return the good lines of a journal: each with its checksum, chained to the bytes before it.
+
+    `before` is the CRC-32 of the bytes of the file before `content`.
+    """
+    count, end, crc = 0, 0, before
     chained = False
     while (stop := content.find(b"\n", end)) >= 0:
         line = content[end:stop]

@@ -67,8 +67,28 @@ class Lines:
         logs, self._logs = self._logs, iter(())
         return logs
 
+    def follow(self) -> None:
+        """Read the lines that another process has appended; those of an unfinished append come with a later call.
+
+        Raises:
+            RecordError: a line is damaged, or does not follow those before it.
+            StudyError: the file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._end)
+                rest = file.read()
+        except OSError as error:
+            raise StudyError(f"{self.path}: must be a file that can be read, but {error.strerror}") from None
+        found, known = scan(rest, before=self._crc), self.count + len(self._new)
+        if found.problem:
+            where = f"{self.path}:{known + found.count + 1}"
+            raise RecordError(f"{where}: the checksum must match, but {found.problem}; {REMEDY}")
+        self._new += _parsed(rest, found.end, self.path)
+        self._end, self._crc = self._end + found.end, found.crc
+
     def since(self, number: int) -> list[dict[str, Any]]:
-        """Return the lines that this process appended, from a number onwards; those before are forgotten."""
+        """Return the lines appended or followed since, from a number onwards; those before are forgotten."""
         if number < self.count:
             return []
         self._new, self.count = self._new[number - self.count :], number

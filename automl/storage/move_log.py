@@ -50,15 +50,16 @@ def read(path: Path) -> tuple[list[dict[str, Any]], bytes]:
 def entry(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return an entry with the present time, user and host."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"at": now, "by": f"{_user()}@{socket.gethostname()}", **content}
+    return {"at": now, "by": user(), **content}
 
 
-def _user() -> str:
-    """Return the user name; in a container the user's number may have no name."""
+def user() -> str:
+    """Return user@host; in a container the user's number may have no name."""
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):
-        return f"user {os.getuid()}"
+        name = f"user {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
 
 
 def extended(lines: bytes, entry: Mapping[str, Any]) -> bytes:

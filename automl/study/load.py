@@ -136,7 +136,9 @@ def _resolve(spec: StudySpec, *, folder: Path) -> StudySpec:
     data = spec.data if spec.data == SAMPLE else absolute(spec.data, there=_is_there)
     earlier = [absolute(name, there=is_folder) for name in spec.warm_start]
     named = renamed(spec, partial(absolute, there=lambda path: source_of(str(path))))
-    return named.model_copy(update={"data": data, "warm_start": earlier})
+    before = [absolute(name, there=_is_there) for name in spec.confirm.earlier_data]
+    confirm = spec.confirm.model_copy(update={"earlier_data": before})
+    return named.model_copy(update={"data": data, "warm_start": earlier, "confirm": confirm})
 
 
 def _is_there(path: Path) -> bool:

@@ -195,6 +195,7 @@ class Gates:
     max_threshold_loss: float = 0.02
     max_class_recall_loss: float = 0.05
     max_drift: float = 0.05
+    max_forgetting: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,9 @@ class ConfirmSpec(Part):
     May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
     split: Literal["test", "val"] = "test"
     """Split on which finalists, baseline and the shipped model are evaluated; `val` for data without a test split."""
+    earlier_data: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    """Paths of the `data.yaml` of earlier data sets with the same classes: on their judged split the shipped model must
+    not be worse than the present champion by more than `gates.max_forgetting`."""
 
 
 class ExceptionSpec(Part):
@@ -221,3 +224,6 @@ class GatesSpec(Part):
     """Maximum loss of recall at the served threshold of a class with at least 20 boxes. Unit: 0 to 1."""
     max_drift: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Maximum change of the mean confidence of the true boxes. Unit: 0 to 1."""
+    max_forgetting: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Maximum loss against the present champion on each data set of `confirm.earlier_data`: of the lower bound of the
+    difference with `proven`, of the difference itself with `expected`. Unit: of the objective, 0 to 1."""

@@ -1,10 +1,12 @@
 """A folder or an archive stands for its one data.yaml; other formats are told with the way to convert them."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from automl.data import archive
 from automl.data.archive import yaml_of
 from automl.study.errors import DataError
 from tests.builders import written
@@ -54,3 +56,32 @@ def test_annotations_in_another_format_are_told_with_the_way_to_convert_them(
     for given in (path, tmp_path / "set"):
         with pytest.raises(DataError, match=told):
             yaml_of(given, unpacked=tmp_path / "unpacked")
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt", "..\\outside.txt", "C:\\a"])
+def test_an_archive_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("data.yaml", "")
+        packed.writestr(name, "")
+    with pytest.raises(DataError, match=r"must unpack into its own folder, but contains .*; nothing was kept"):
+        yaml_of(tmp_path / "a.zip", unpacked=tmp_path / "unpacked")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip"]
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("images")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(link, "/etc")
+    with pytest.raises(DataError, match="must contain files and folders, but 'images' is a link"):
+        yaml_of(tmp_path / "a.zip", unpacked=tmp_path / "unpacked")
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_an_archive_that_explodes_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "LEAST_BYTES", 1000)
+    written(tmp_path / "set", "a.txt", "0" * 1_000_000)
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), kind, tmp_path / "set"))
+    with pytest.raises(DataError, match=r"must unpack to at most .* bytes and 5000000 files, but contains more"):
+        yaml_of(packed, unpacked=tmp_path / "unpacked")
+    assert not (tmp_path / "unpacked").exists()

@@ -17,11 +17,13 @@ from automl.apps.cli import (
     detection_verbs,
     doctor_verb,
     job_verbs,
+    label_verbs,
     registry_verbs,
     site_verb,
     steering_verbs,
     study_verbs,
     version_verbs,
+    web_verb,
 )
 
 DISTRIBUTION: Final = "yolo-automl-ray"
@@ -46,6 +48,9 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("audit", audit_verb.audit),
     ("bundle-site", site_verb.bundle_site),
     ("sample", data_verbs.sample),
+    ("import", label_verbs.import_),
+    ("field", label_verbs.field),
+    ("labels", label_verbs.labels),
     ("init", description_verbs.init),
     ("schema", description_verbs.schema),
     ("promote", registry_verbs.promote),
@@ -61,6 +66,7 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("serve", registry_verbs.serve),
     ("predict", detection_verbs.predict),
     ("watch", detection_verbs.watch),
+    ("web", web_verb.web),
 )
 """Verbs, in the order of `automl --help`."""
 

@@ -135,6 +135,10 @@ def serve(
     max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
     poll: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the alias.")] = POLL_SECONDS,
     target: TargetName = "",
+    field: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep unsure pictures and those posted to /feedback here; default: none."),
+    ] = None,
     storage: Storage = None,
 ) -> None:
     """Serve a version over HTTP (POST an image to /predict), on the loopback address unless --host is given.
@@ -148,6 +152,7 @@ def serve(
     Registry(folder).path(number_or_alias(wanted))  # errors are reported before the process is replaced
     arguments = [f"--version={wanted}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
     arguments += [f"--target={target}"] if target else []
+    arguments += [f"--field={field.absolute()}"] if field else []
     arguments += [f"--poll={poll}", *(f"--allowed-host={name}" for name in allowed_host or ())]
     command = [sys.executable, "-P", "-m", "automl.apps.serve", *arguments, "--", str(folder.absolute())]
     sys.stdout.flush()

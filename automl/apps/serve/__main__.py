@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from automl.apps.serve import service
 from automl.apps.serve.connection import MOST_AT_ONCE, MOST_CONNECTIONS, Connection
+from automl.apps.serve.field_folder import FieldFolder
 from automl.apps.serve.follower import Serving, following, opened
 from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
@@ -81,7 +82,8 @@ def main(given: list[str] | None = None) -> int:
             listen(listener, wanted.host)
             print(lines(startup_message(serving, wanted.host, listener.getsockname()[1])), flush=True)
             with following(serving, every=wanted.poll):
-                run(service.app(serving, hosts, Limits(wanted.max_pixels)), listener)
+                field = FieldFolder(Path(wanted.field)) if wanted.field else None
+                run(service.app(serving, hosts, Limits(wanted.max_pixels), field=field), listener)
     except AutomlError as error:
         print(f"automl: {lines(*error.args)}", file=sys.stderr)
         return USER_ERROR
@@ -91,7 +93,7 @@ def main(given: list[str] | None = None) -> int:
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="automl serve")
     parser.add_argument("model")
-    for option, default in (("--version", "champion"), ("--host", "127.0.0.1"), ("--target", "")):
+    for option, default in (("--version", "champion"), ("--host", "127.0.0.1"), ("--target", ""), ("--field", "")):
         parser.add_argument(option, default=default)
     parser.add_argument("--port", default=8000, type=int)
     parser.add_argument("--poll", default=POLL_SECONDS, type=float)

@@ -3,6 +3,7 @@
 import ast
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import cv2
@@ -70,8 +71,22 @@ class Detector:
 
     def detect(self, picture: NDArray[Any], wanted: Thresholds) -> list[dict[str, Any]]:
         """Return the boxes in a BGR picture: name, confidence, and x0, y0, x1, y1 in its pixels."""
+        return self._boxes(self._output(picture), picture, wanted)
+
+    def detect_with_doubt(self, picture: NDArray[Any], wanted: Thresholds) -> tuple[list[dict[str, Any]], float]:
+        """Return the boxes as `detect` does, and the doubt: how near the threshold the nearest confidence is.
+
+        1 for a confidence at the threshold, 0 for none between half and one and a half times the threshold.
+        """
+        output = self._output(picture)
+        candidates = detections(output, replace(wanted, conf=wanted.conf / 2), end_to_end=self._end_to_end)
+        half = max(wanted.conf / 2, 1e-6)
+        nearest = float(np.abs(candidates[:, 4] - wanted.conf).min()) if len(candidates) else half
+        return self._boxes(output, picture, wanted), max(0.0, 1.0 - nearest / half)
+
+    def _boxes(self, output: Array, picture: NDArray[Any], wanted: Thresholds) -> list[dict[str, Any]]:
         shape = (picture.shape[0], picture.shape[1])
-        found = detections(self._output(picture), wanted, end_to_end=self._end_to_end)
+        found = detections(output, wanted, end_to_end=self._end_to_end)
         return [
             {
                 "name": self.names.get(int(row[5]), str(int(row[5]))),

@@ -13,8 +13,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
-from automl.apps.serve import multipart
+from automl.apps.serve import feedback, multipart
 from automl.apps.serve.bodies import Bodies
+from automl.apps.serve.field_folder import FieldFolder
 from automl.apps.serve.follower import Serving
 from automl.apps.serve.hosts import Guarded, Hosts
 from automl.apps.serve.images import Limits
@@ -22,7 +23,7 @@ from automl.apps.serve.metrics import Metrics, Observed
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.thresholds import from_query
 from automl.apps.serve.version import Served
-from automl.apps.serve.work import Detections, Picture
+from automl.apps.serve.work import DOUBT, Detections, Picture
 
 MORE_HEADERS: Final = {408: {"connection": "close"}, 503: {"retry-after": "1"}}
 """Response headers by status code: the connection of a client that stopped in the middle of a body is closed."""
@@ -31,8 +32,10 @@ POLICY: Final = (
 )
 
 
-def app(serving: Serving, hosts: Hosts | None = None, limits: Limits | None = None) -> FastAPI:
-    """Return the service of a version, or of an alias."""
+def app(
+    serving: Serving, hosts: Hosts | None = None, limits: Limits | None = None, *, field: FieldFolder | None = None
+) -> FastAPI:
+    """Return the service of a version, or of an alias; `field` keeps unsure and marked pictures."""
     service = FastAPI(title=serving.current.name, docs_url=None, redoc_url=None)  # they load scripts of other hosts
     metrics = Metrics(serving)
     service.add_middleware(Guarded, hosts=hosts or Hosts())
@@ -63,7 +66,9 @@ def app(serving: Serving, hosts: Hosts | None = None, limits: Limits | None = No
     async def scraped() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-    _add_predict(service, Detections(limits or Limits()), metrics)
+    detections, bodies = Detections(limits or Limits(), doubts=field is not None), Bodies()
+    _add_predict(service, (detections, bodies), metrics, field)
+    feedback.add(service, field, detections, bodies)
     return service
 
 
@@ -86,8 +91,10 @@ def card(served: Served) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _add_predict(service: FastAPI, detections: Detections, metrics: Metrics) -> None:
-    bodies = Bodies()
+def _add_predict(
+    service: FastAPI, means: tuple[Detections, Bodies], metrics: Metrics, field: FieldFolder | None
+) -> None:
+    detections, bodies = means
 
     @service.post("/predict")
     async def predict(request: Request) -> JSONResponse:
@@ -95,13 +102,23 @@ def _add_predict(service: FastAPI, detections: Detections, metrics: Metrics) -> 
         wanted = from_query(request.query_params.multi_items(), served.thresholds)
         boundary = multipart.boundary(request.headers.get("content-type", ""))
         try:
-            async with bodies.read(request.stream(), copies=1 if boundary is None else 2) as content:
-                pictures = [Picture("", lambda: content)] if boundary is None else _pictures(content, boundary)
+            single = boundary is None and field is None
+            async with bodies.read(request.stream(), copies=1 if single else 2) as content:
+                pictures = [_whole(content, copied=not single)] if boundary is None else _pictures(content, boundary)
                 found = await detections.found(pictures, served.detector, wanted)
+                if field is not None:
+                    await feedback.sample(field, served, pictures, found)
         except ClientDisconnect:
             return JSONResponse({"detail": "the client disconnected"}, status_code=400)
         metrics.images.inc(len(found))
+        for answer in found:
+            answer.pop(DOUBT, None)
         return JSONResponse({"model": served.name, "version": served.number, **_answer(pictures, found, boundary)})
+
+
+def _whole(content: bytearray, *, copied: bool) -> Picture:
+    """Return the only image of a plain body; decoding may change it, so a copy is decoded where it may be kept."""
+    return Picture("", lambda: content[:] if copied else content)
 
 
 def _pictures(content: bytearray, boundary: bytes) -> list[Picture]:

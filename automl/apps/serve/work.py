@@ -25,6 +25,8 @@ WAIT_SECONDS: Final = 30.0
 """Timeout of a request from its complete body to its answer."""
 LONGEST_NAME: Final = 80
 """Letters of a file's name in a message."""
+DOUBT: Final = "doubt"
+"""Key of an answer: how near the served threshold the model's confidence was, 0 to 1; removed before it is sent."""
 BUSY: Final = "the server is busy; try again"
 
 
@@ -71,8 +73,8 @@ class Picture:
 class Detections:
     """Thread pool for decoding and detection."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, *, doubts: bool = False) -> None:
+        self._limits, self._doubts = limits, doubts
         self._running, self._large = CapacityLimiter(workers()), Memory(limits.memory)
         self._waiting = 0
 
@@ -123,7 +125,10 @@ class Detections:
             release_memory()
         pixels = decode(picture.read(), self._limits, most=most)
         height, width = pixels.shape[:2]
-        return {"width": width, "height": height, "boxes": detector.detect(pixels, wanted)}
+        if not self._doubts:
+            return {"width": width, "height": height, "boxes": detector.detect(pixels, wanted)}
+        boxes, doubt = detector.detect_with_doubt(pixels, wanted)
+        return {"width": width, "height": height, "boxes": boxes, DOUBT: doubt}
 
 
 def _label(picture: Picture, at: int) -> str:

@@ -22,6 +22,7 @@ PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"latency_ms on (?P<what>.+)", "约束 {what}处理一张图像的中位毫秒数"),
         (r"size_mb on (?P<what>.+)", "约束 {what}文件的 MB 数"),
         (r"target (?P<what>.+) built", "{what}已生成并测量"),
+        (r"forgetting (?P<what>.+)", "在早期数据集{what}上的遗忘"),
     )
 )
 

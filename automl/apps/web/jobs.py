@@ -1,0 +1,127 @@
+"""Studies as processes of their own: `automl search` and `automl resume`, detached, with their output in a file.
+
+The end of the page, or of its server, ends no study. A study is stopped as Ctrl-C does, which loses nothing.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from automl.storage import files
+from automl.study.errors import StudyError
+from automl.study.text import log_text
+from automl.trials import heartbeat
+
+FOLDER: Final = "web"
+"""Folder in the storage: descriptions and output of studies that the page started."""
+TAIL: Final = 8000
+RUNNER: Final = "from automl.apps.cli import app; app(prog_name='automl')"
+
+
+@dataclass(slots=True)
+class Jobs:
+    """Processes of studies."""
+
+    storage: Path
+    _started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of descriptions and outputs."""
+        return self.storage / FOLDER
+
+    def log(self, name: str) -> Path:
+        """Return the file with the output of a study's process."""
+        return self.folder / f"{name}.log"
+
+    def description(self, name: str) -> Path:
+        """Return the file of the description from which a study is started."""
+        return self.folder / f"{name}.yaml"
+
+    def start(self, name: str, text: str, *, overrides: Mapping[str, str]) -> None:
+        """Write a description, and start its study.
+
+        Raises:
+            StudyError: the study exists, or its process cannot be started.
+        """
+        if (self.storage / "runs" / name).exists() or self.is_starting(name):
+            raise StudyError(f"{name}: must be the name of a new study, but one exists; choose another name")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files.write_text(self.description(name), text)
+        changes = [part for key, value in overrides.items() for part in ("--set", f"{key}={value}")]
+        self._run(name, ["search", str(self.description(name)), "--name", name, *changes])
+
+    def resume(self, name: str) -> None:
+        """Start the process of an interrupted study again."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._run(name, ["resume", str(self.storage / "runs" / name)])
+
+    def stop(self, name: str) -> None:
+        """Interrupt the process of a study: it saves its state, and can be resumed.
+
+        Raises:
+            StudyError: no process of it is alive on this machine.
+        """
+        beat = heartbeat.read(self.storage / "runs" / name)
+        started = self._started.get(name)
+        process = started.pid if started and started.poll() is None else None
+        if process is None and beat and beat.node == socket.gethostname() and _is_ours(beat.process):
+            process = beat.process
+        if process is None:
+            where = f"; its last one ran on {beat.node}" if beat else ""
+            raise StudyError(f"{name}: must have a process on this machine, but has none{where}")
+        os.kill(process, signal.SIGINT)
+
+    def is_starting(self, name: str) -> bool:
+        """Return True if a process that was started here is alive."""
+        started = self._started.get(name)
+        return started is not None and started.poll() is None
+
+    def failed(self, name: str) -> bool:
+        """Return True if a process that was started here ended with an error."""
+        started = self._started.get(name)
+        return started is not None and started.poll() not in (None, 0)
+
+    def tail(self, name: str) -> str:
+        """Return the end of a process's output; empty if there is none."""
+        try:
+            with self.log(name).open("rb") as file:
+                file.seek(max(self.log(name).stat().st_size - TAIL, 0))
+                return log_text(file.read().decode("utf-8", "replace")).strip()
+        except OSError:
+            return ""
+
+    def _run(self, name: str, arguments: Sequence[str]) -> None:
+        if self.is_starting(name):
+            raise StudyError(f"{name}: must not be running, but its process was started a moment ago")
+        command = [sys.executable, "-P", "-c", RUNNER, *arguments, *(["--storage", str(self.storage)])]
+        try:
+            with self.log(name).open("wb") as output:
+                self._started[name] = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                    start_new_session=True, env=_environment(),
+                )  # fmt: skip
+        except OSError as error:
+            raise StudyError(f"{name}: its process must start, but {error.strerror}") from None
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a study's process: this import path, and not the page's password."""
+    found = [place for place in (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[3])) if place]
+    own = {key: value for key, value in os.environ.items() if not key.startswith("AUTOML_WEB_")}
+    return {**own, "PYTHONPATH": os.pathsep.join(found), "NO_COLOR": "1"}
+
+
+def _is_ours(process: int) -> bool:
+    """Return True if a process of this machine is a Python process of automl: numbers are used again."""
+    try:
+        line = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"automl" in line and b"python" in line.lower()

@@ -1,0 +1,169 @@
+"""Live studies: the journal is followed line by line; of a change only the rows of changed trials are returned.
+
+One reader serves all browsers of a study. What is slow (findings, messages, forecasts) is read every few seconds.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from automl.storage.journal import Journal
+from automl.storage.layout import JOURNAL, trial_folder
+from automl.storage.place import read_spec
+from automl.study import State, Trial
+from automl.study.errors import AutomlError
+from automl.study.spec import StudySpec
+from automl.study.text import shown
+from automl.tracking import status, study_status
+from automl.tracking.study_status import StudyStatus
+from automl.trials import heartbeat, remaining
+from automl.trials.job_clock import Elapsed
+
+FAST_SECONDS: Final = 0.15
+SLOW_SECONDS: Final = 5.0
+BEAT_SECONDS: Final = 2.0
+
+Row = dict[str, Any]
+"""A trial: number, state, epoch, value, seconds, params, reason, and `curve`, the objective by epoch."""
+
+
+@dataclass(slots=True)
+class LiveStudy:
+    """One study as its folder shows it now."""
+
+    folder: Path
+    spec: StudySpec
+    clock: Callable[[], float] = time.monotonic
+    version: int = 0
+    """Grows with each change of a row."""
+    trials: list[Trial] = field(default_factory=list)
+    status: StudyStatus | None = None
+    left: tuple[float, float] | None = None
+    """Fewest and most seconds left; None: unknown, or none."""
+    problem: str = ""
+    """Why the study cannot be read."""
+    _rows: dict[int, tuple[int, Row]] = field(default_factory=dict)
+    _journal: Journal | None = None
+    _size: int = -1
+    _standing: Mapping[int, str] = field(default_factory=dict)
+    _fast: float = float("-inf")
+    _slow: float = float("-inf")
+    _beats: float = float("-inf")
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refresh(self) -> int:
+        """Read what is new, and return the version; at once where another browser's request reads."""
+        if self.clock() - self._fast < FAST_SECONDS or not self._lock.acquire(blocking=False):
+            return self.version
+        try:
+            self._read()
+            self.problem = ""
+        except (AutomlError, OSError) as error:
+            self.problem = str(error)
+        finally:
+            self._fast = self.clock()
+            self._lock.release()
+        return self.version
+
+    def changes(self, since: int) -> list[Row]:
+        """Return the rows that changed after a version."""
+        return [row for version, row in self._rows.values() if version > since]
+
+    def rungs(self) -> list[dict[str, int | float | None]]:
+        """Return for each rung its epoch, the trials that reached it, those that went further, and the best value."""
+        found: list[dict[str, int | float | None]] = []
+        for epoch in self.spec.ladder.rungs:
+            reached = [trial for trial in self.trials if trial.epoch >= epoch]
+            values = [value for trial in reached if (value := _best_until(trial, self.spec.metric, epoch)) is not None]
+            further = sum(trial.epoch > epoch for trial in reached)
+            found.append({"epoch": epoch, "reached": len(reached), "further": further,
+                          "best": max(values, default=None)})  # fmt: skip
+        return found
+
+    def _read(self) -> None:
+        size = (self.folder / JOURNAL).stat().st_size
+        if self._journal is None or size < self._size:
+            self._journal = Journal.read(self.folder, metric=self.spec.metric)
+        elif size > self._size:
+            self._journal.follow()
+        aged = self.clock() - self._beats >= BEAT_SECONDS
+        if size == self._size and not aged:
+            return
+        self._size, self.trials = size, self._journal.trials()
+        if aged:
+            self._beats = self.clock()
+        self._stand()
+        self._update()
+        if self.clock() - self._slow >= SLOW_SECONDS:
+            self.status = study_status.read(self.folder, self.spec, shown=self.spec.name)
+            self.left = self._time_left(self._journal)
+            self._slow = self.clock()
+
+    def _time_left(self, journal: Journal) -> tuple[float, float] | None:
+        with journal.interpreted():
+            elapsed = status.with_driver(Elapsed.from_notes(journal.notes()), heartbeat.read(self.folder))
+        done = sum(
+            trial.ending is not None or self._standing.get(trial.number) == State.PAUSED for trial in self.trials
+        )
+        return remaining.left(self.spec, self.trials, elapsed, done=done)
+
+    def _stand(self) -> None:
+        beats = {
+            trial.number: heartbeat.present(trial_folder(self.folder, trial, self.spec.model))
+            for trial in self.trials
+            if not trial.ending
+        }
+        driven = status.alive(heartbeat.read(self.folder))
+        self._standing = status.idle_states(self.trials, self.spec.ladder, beats=beats, driven=driven)
+
+    def _update(self) -> None:
+        """Replace the rows that differ, all under one new version."""
+        after, metric = self.version + 1, self.spec.metric
+        changed = False
+        for trial in self.trials:
+            row = row_of(trial, self._standing.get(trial.number, str(trial.state)), metric=metric)
+            if trial.number not in self._rows or self._rows[trial.number][1] != row:
+                self._rows[trial.number] = (after, row)
+                changed = True
+        if changed:
+            self.version = after
+
+
+def row_of(trial: Trial, state: str, *, metric: str) -> Row:
+    """Return a trial as a row."""
+    value = trial.best(metric)
+    return {
+        "number": trial.number,
+        "state": state,
+        "epoch": trial.epoch,
+        "value": None if value is None else round(value, 4),
+        "seconds": round(trial.seconds),
+        "params": shown(trial.params),
+        "reason": str(trial.ending.reason) if trial.ending else "",
+        "curve": [[one.epoch, round(one.metrics[metric], 4)] for one in trial.measurements if metric in one.metrics],
+    }
+
+
+def _best_until(trial: Trial, metric: str, epoch: int) -> float | None:
+    values = [one.metrics[metric] for one in trial.measurements if one.epoch <= epoch and metric in one.metrics]
+    return max(values, default=None)
+
+
+@dataclass(slots=True)
+class LiveStudies:
+    """The studies that are shown, one reader each."""
+
+    _studies: dict[Path, LiveStudy] = field(default_factory=dict)
+
+    def study(self, folder: Path) -> LiveStudy:
+        """Return the reader of the study in a folder.
+
+        Raises:
+            StudyError: the folder contains none.
+        """
+        if folder not in self._studies:
+            self._studies[folder] = LiveStudy(folder, read_spec(folder))
+        return self._studies[folder]

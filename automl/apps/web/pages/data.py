@@ -1,0 +1,174 @@
+"""Page on data: import by upload or from a folder of the server, the report with its grade, ways to labels."""
+
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from nicegui import ui
+from nicegui.events import GenericEventArguments
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from automl.apps import data_sets, labels
+from automl.apps.uploads import MB, Uploads
+from automl.apps.web.context import Context
+from automl.apps.web.frame import frame, heading
+from automl.apps.web.page import Page
+from automl.apps.web.resumable_upload import ResumableUpload, routes
+from automl.apps.web.texts import Texts
+from automl.apps.web.texts.data import DATA
+from automl.data.importing.run import Imported
+from automl.data.report.records import DataReport
+from automl.storage.layout import DATA_SETS
+from automl.study.errors import AutomlError
+
+UPLOADS: Final = ".uploads"
+"""Folder of the storage with uploads that are not imported yet."""
+REASONS: Final = 5
+REPORT: Final = "report.html"
+REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'"
+QUIET: Final = "role=status aria-live=polite"
+
+
+def add(context: Context) -> None:
+    """Add the page, the routes of the uploads, and the route of the reports."""
+    storage = context.place.storage
+    uploads = Uploads(storage / UPLOADS)
+    uploads.delete_old()
+    context.app.include_router(routes(uploads))
+
+    @ui.page("/data")
+    async def page(request: Request) -> None:
+        texts = Texts(context.language_of(request), DATA)
+        with frame(context, request, texts("title")):
+            DataView(storage, uploads, texts).build()
+
+    @context.app.get("/data-report/{kind}/{rest:path}")
+    async def report(kind: str, rest: str) -> Response:
+        source = data_sets.keys(storage).get(f"{kind}/{rest}")
+        path = _report_of(source) if source else None
+        if path is None or not path.is_file():
+            return PlainTextResponse("no such report", status_code=404)
+        return FileResponse(path, headers={"content-security-policy": REPORT_POLICY})
+
+
+def _report_of(source: Path) -> Path:
+    return source.parent / labels.LABELLING / REPORT
+
+
+class DataView:
+    """The page: the form of an import, and the data sets of the storage."""
+
+    def __init__(self, storage: Path, uploads: Uploads, texts: Texts) -> None:
+        self._storage, self._uploads, self._texts = storage, uploads, texts
+        self._batch = ""
+
+    def build(self) -> None:
+        """Build the page in the present container."""
+        texts, roots = self._texts, data_sets.allowed_roots(self._storage)
+        with ui.element("section").classes("card"):
+            heading(texts("import"), 2)
+            with ui.element("div").classes("fields"):
+                self._name = ui.input(texts("name"), value="parts").props(f'hint="{texts("name text")}"')
+                self._classes = ui.input(texts("classes"))
+                self._split = ui.input(texts("split"), placeholder="70,15,15")
+            drop = ResumableUpload(texts("upload")).style("margin:.8rem 0 .2rem")
+            drop.on("done", self._uploaded)
+            drop.on("failed", lambda event: self._tell(str(_args(event).get("detail"))))
+            ui.label(texts("limits", mb=self._uploads.most_bytes // MB)).classes("soft")
+            self._folder = ui.input(texts("folder")).style("width:100%")
+            ui.label(texts("roots", roots=", ".join(map(str, roots)))).classes("soft")
+            with ui.element("div").classes("actions"):
+                self._start = ui.button(texts("start"), on_click=self._import).props("no-caps")
+            self._message = ui.label().props(QUIET).style("white-space:pre-wrap;overflow-wrap:anywhere")
+        self._sets = ui.element("div")
+        self._list()
+
+    def _list(self) -> None:
+        self._sets.clear()
+        found = [(key, source) for key, source in data_sets.keys(self._storage).items() if not key.startswith("runs/")]
+        with self._sets:
+            if found:
+                heading(self._texts("sets"), 2)
+            for key, source in found:
+                self._card(key, source)
+
+    def _card(self, key: str, source: Path) -> None:
+        with ui.element("article").classes("card"):
+            with ui.element("h3"):
+                ui.label(key.removeprefix(f"{DATA_SETS}/")).style("display:contents")
+            try:
+                images = labels.status(labels.store_at(source)).images
+            except (AutomlError, OSError) as error:
+                ui.label(str(error)).classes("bad").props("lang=en")
+                return
+            ui.label(" · ".join(f"{split} {sum(states.values())}" for split, states in images.items())).classes("soft")
+            with ui.element("div").classes("actions"):
+                ui.link(self._texts("open labels"), f"/labels?data={quote(key)}")
+                grade = ui.button(self._texts("report")).props("flat dense no-caps")
+            place = ui.element("div")
+            grade.on_click(lambda: self._report(key, source, place))
+
+    async def _uploaded(self, event: GenericEventArguments) -> None:
+        self._batch = str(_args(event).get("batch", ""))
+        await self._import()
+
+    async def _import(self) -> None:
+        try:
+            source, out = self._source(), data_sets.target(self._storage, (self._name.value or "").strip())
+            names = [name.strip() for name in (self._classes.value or "").split(",") if name.strip()]
+            self._start.disable()
+            self._tell(self._texts("working"))
+            split = (self._split.value or "").strip() or None
+            found = await run_in_threadpool(data_sets.import_source, source, out, split=split, names=names)
+        except (AutomlError, OSError) as error:
+            self._tell(str(error))
+            return
+        finally:
+            self._start.enable()
+        if self._batch:
+            await run_in_threadpool(self._uploads.delete, self._batch)
+            self._batch = ""
+        self._tell(self._summary(found))
+        self._list()
+
+    def _source(self) -> Path:
+        if self._batch:
+            return self._uploads.source(self._batch)
+        given = Path((self._folder.value or "").strip() or "/")
+        return data_sets.inside(given, data_sets.allowed_roots(self._storage))
+
+    def _summary(self, found: Imported) -> str:
+        counts = {"images": sum(found.images.values()), "boxes": found.boxes, "classes": len(found.names)}
+        return "\n".join([f"{found.kind}: {self._texts('done', **counts)}", *found.notes, *found.leaks])
+
+    def _tell(self, text: str) -> None:
+        self._message.text = text
+
+    async def _report(self, key: str, source: Path, place: ui.element) -> None:
+        try:
+            found = await run_in_threadpool(data_sets.report_on, source, _report_of(source))
+        except (AutomlError, OSError) as error:
+            place.clear()
+            with place:
+                ui.label(str(error)).classes("bad").props("lang=en").style("white-space:pre-wrap")
+            return
+        place.clear()
+        with place:
+            if found:
+                self._graded(key, found)
+
+    def _graded(self, key: str, found: DataReport) -> None:
+        with ui.element("div").classes("actions"):
+            ui.label(self._texts("grade", grade=found.grade)).classes("good" if found.grade in "AB" else "bad")
+            ui.link(self._texts("report"), f"/data-report/{quote(key)}", new_tab=True)
+        for reason in found.reasons[:REASONS]:
+            ui.label(f"{reason.grade}: {reason.text}").props("lang=en")
+
+
+def _args(event: GenericEventArguments) -> dict[str, Any]:
+    return event.args if isinstance(event.args, dict) else {}
+
+
+PAGE = Page("/data", add, ("Data", "数据"))

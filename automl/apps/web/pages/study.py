@@ -1,0 +1,236 @@
+"""Page of one study, live, and its report."""
+
+import json as json_text
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from nicegui import run, ui
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from automl.apps import api
+from automl.apps.web.boards import Boards, ray_dashboard
+from automl.apps.web.context import Context
+from automl.apps.web.frame import frame, heading
+from automl.apps.web.live import LiveStudy, Row
+from automl.apps.web.page import Page
+from automl.apps.web.tables import notify, preformatted, table
+from automl.apps.web.texts import Texts
+from automl.apps.web.texts.watch import WATCH
+from automl.storage.layout import REPORT
+from automl.study.errors import AutomlError
+from automl.study.text import duration
+from automl.tracking.report import language_of
+
+EVERY_SECONDS: Final = 0.2
+SLOW_SECONDS: Final = 2.0
+MOST_LINES: Final = 60
+"""Trials whose curves are drawn, the best ones: more lines cannot be told from each other."""
+
+
+def add(context: Context) -> None:
+    """Add the page and the report."""
+    boards = Boards()
+
+    @ui.page("/studies/{name}")
+    async def page(request: Request, name: str) -> None:
+        texts = Texts(context.language_of(request), WATCH)
+        with frame(context, request, name):
+            try:
+                live = context.live.study(context.study(name))
+            except AutomlError as error:
+                _without_folder(context, texts, name, error)
+                return
+            await run.io_bound(live.refresh)
+            View(context, texts, live, boards).build()
+
+    @context.app.get("/studies/{name}/report")
+    async def report(request: Request, name: str) -> Response:
+        try:
+            folder = context.study(name)
+            language = context.language_of(request)
+            written = api.open_study(folder).report
+            await run.io_bound(partial(written, lang=language_of(language)))
+        except AutomlError as error:
+            return PlainTextResponse(str(error), status_code=404)
+        return FileResponse(folder / REPORT, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
+
+
+REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'"
+
+
+def _without_folder(context: Context, texts: Texts, name: str, error: AutomlError) -> None:
+    """Build the page of a study whose process has not made its folder yet, or could not."""
+    if not context.jobs.is_starting(name) and not context.jobs.failed(name):
+        ui.label(str(error)).props("lang=en")
+        return
+    ui.label(texts("starting" if context.jobs.is_starting(name) else "failed"))
+    preformatted(context.jobs.tail(name))
+    if context.jobs.is_starting(name):
+        ui.timer(SLOW_SECONDS, ui.navigate.reload, immediate=False)
+
+
+class View:
+    """The elements of one browser's page of a study, and the version that it shows."""
+
+    def __init__(self, context: Context, texts: Texts, live: LiveStudy, boards: Boards) -> None:
+        self._context, self._texts, self._live, self._boards = context, texts, live, boards
+        self._version = 0
+        self._slow_shown: object = None
+
+    def build(self) -> None:
+        """Build the page, and the timers that keep it up to date."""
+        texts, live = self._texts, self._live
+        self._head = ui.element("div").classes("card")
+        self._actions()
+        heading(texts("curves"), 2)
+        ui.label(texts("curves_text", objective=live.spec.objective)).classes("soft")
+        self._chart = ui.echart(_chart(texts, live.spec.ladder.max_epochs)).classes("chart")
+        heading(texts("rungs"), 2)
+        table([texts("rung"), texts("reached"), texts("further"), texts("best")], [], key="rungs")
+        heading(texts("table"), 2)
+        names = ("number", "state", "epoch", "value", "seconds", "why", "params")
+        table([texts(name) for name in names], [], key="trials", tall=True)
+        self._below = ui.element("div")
+        self._push()
+        self._slow()
+        ui.timer(EVERY_SECONDS, self._update, immediate=False)
+        ui.timer(SLOW_SECONDS, self._slow, immediate=False)
+
+    async def _update(self) -> None:
+        if await run.io_bound(self._live.refresh) != self._version:
+            self._push()
+
+    def _push(self) -> None:
+        """Send the rows and curves that changed since the version that this browser shows."""
+        changed, self._version = self._live.changes(self._version), self._live.version
+        if not changed:
+            return
+        rows = [[row["number"], self._cells(row), row["state"]] for row in changed]
+        ui.run_javascript(f"automl.rows('trials', {_json(rows)})")
+        ui.run_javascript(f"automl.rows('rungs', {_json(self._rungs())})")
+        lines = [_line(row) for row in sorted(changed, key=lambda row: -(row["value"] or 0.0)) if row["curve"]]
+        if lines:
+            self._chart.run_chart_method("setOption", {"series": lines[:MOST_LINES]})
+
+    def _cells(self, row: Row) -> list[str]:
+        texts, epochs = self._texts, self._live.spec.ladder.max_epochs
+        value = "" if row["value"] is None else f"{row['value']:.4f}"
+        why = texts.named("why", row["reason"]) if row["reason"] else ""
+        state, time = texts.named("trial", row["state"]), duration(row["seconds"])
+        return [str(row["number"]), state, f"{row['epoch']}/{epochs}", value, time, why, row["params"]]
+
+    def _rungs(self) -> list[list[Any]]:
+        return [
+            [one["epoch"], [str(one["epoch"]), str(one["reached"]), str(one["further"]),
+                            "" if one["best"] is None else f"{one['best']:.4f}"], ""]
+            for one in self._live.rungs()
+        ]  # fmt: skip
+
+    def _slow(self) -> None:
+        """Show what is read every few seconds, if it is another one."""
+        status, problem = self._live.status, self._live.problem
+        now = (problem, status and (status.running, status.finished, status.ended, status.messages, status.findings,
+                                    round(status.seconds / 10)), self._context.jobs.is_starting(self._live.spec.name))  # fmt: skip
+        if now == self._slow_shown:
+            return
+        self._slow_shown = now
+        self._head.clear()
+        self._below.clear()
+        with self._head:
+            self._state()
+        with self._below:
+            self._findings()
+
+    def _state(self) -> None:
+        texts, live, status = self._texts, self._live, self._live.status
+        name = live.spec.name
+        if live.problem:
+            preformatted(live.problem)
+        if status is None:
+            return
+        starting = self._context.jobs.is_starting(name) and not status.running
+        verdict = status.verdict
+        state = ("promoted" if verdict.accepted else "not promoted") if verdict else "stopped"
+        state = "running" if status.running else "starting" if starting else state
+        state = "failed" if state == "stopped" and self._context.jobs.failed(name) else state
+        ui.label(texts(f"state.{state}")).props("role=status").classes("good" if status.running else "")
+        parts = [texts("progress", ended=status.ended, budget=status.budget)]
+        if status.best_value is not None:
+            parts.append(texts("best_now", objective=status.objective, value=f"{status.best_value:.4f}"))
+        parts.append(texts("time", time=duration(status.seconds)))
+        if live.left:
+            fewest, most = (duration(seconds) for seconds in live.left)
+            parts.append(texts("left" if fewest != most else "left_one", fewest=fewest, most=most))
+        ui.label(" · ".join(parts))
+        with ui.element("div").classes("bar").props("aria-hidden=true"):
+            ui.element("div").style(f"width:{100 * status.ended / max(status.budget, 1):.0f}%")
+        if state == "failed":
+            preformatted(self._context.jobs.tail(name))
+
+    def _actions(self) -> None:
+        texts, name = self._texts, self._live.spec.name
+        with ui.element("div").classes("actions"):
+            ui.button(texts("stop"), on_click=partial(self._do, self._context.jobs.stop, "stopping")).props(
+                "outline no-caps"
+            )
+            ui.button(texts("resume"), on_click=partial(self._do, self._context.jobs.resume, "resuming")).props(
+                "outline no-caps"
+            )
+            ui.link(texts("result"), f"/models/{self._live.spec.champion_name}")
+            ui.link(texts("report"), f"/studies/{name}/report").props("target=_blank")
+            if self._context.loopback:
+                ui.button(texts("tensorboard"), on_click=self._tensorboard).props("flat no-caps")
+            else:
+                ui.label(texts("tensorboard_remote", command=f"automl tensorboard {name}"))
+            if (status := self._live.status) and status.running and (address := ray_dashboard(self._live.folder)):
+                ui.link(texts("ray"), address).props("target=_blank rel=noreferrer")
+
+    def _do(self, change: Any, done: str) -> None:  # noqa: ANN401
+        try:
+            change(self._live.spec.name)
+        except AutomlError as error:
+            notify(error)
+        else:
+            ui.notify(self._texts(done))
+
+    async def _tensorboard(self) -> None:
+        try:
+            address = await run.io_bound(self._boards.address, self._live.folder)
+        except AutomlError as error:
+            notify(error)
+        else:
+            ui.navigate.to(address, new_tab=True)
+
+    def _findings(self) -> None:
+        texts, status = self._texts, self._live.status
+        heading(texts("findings"), 2)
+        if status is None or not status.findings:
+            ui.label(texts("findings_none")).classes("soft")
+        else:
+            rows = [[one.trial, one.name, one.text, one.advice] for one in status.findings]
+            table([texts("number"), texts("what"), "", texts("advice")], rows)
+        if status and status.messages:
+            heading(texts("messages"), 2)
+            preformatted("\n".join(status.messages))
+
+
+def _line(row: Row) -> dict[str, Any]:
+    return {"id": f"trial{row['number']}", "name": str(row["number"]), "type": "line", "data": row["curve"],
+            "showSymbol": len(row["curve"]) == 1, "lineStyle": {"width": 1.5}}  # fmt: skip
+
+
+def _chart(texts: Texts, epochs: int) -> dict[str, Any]:
+    return {
+        "animation": False, "tooltip": {"trigger": "item"}, "grid": {"left": 48, "right": 16, "top": 16, "bottom": 40},
+        "xAxis": {"type": "value", "name": texts("epoch"), "nameLocation": "middle", "nameGap": 24, "max": epochs},
+        "yAxis": {"type": "value", "scale": True}, "series": [],
+    }  # fmt: skip
+
+
+def _json(rows: Sequence[Any]) -> str:
+    return json_text.dumps(rows).replace("<", "\\u003c")
+
+
+PAGE = Page("/studies", add)
