@@ -1,6 +1,6 @@
 """The project's own search as a strategy in virtual time, driven as `automl.trials.manager` drives it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from automl.hpo.strategy import Course, Strategy
@@ -14,11 +14,25 @@ REDUCTION: Final = 3
 Kind = Literal["promotion", "stopping"]
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a study begins with."""
+
+    first_rung: int = FIRST_RUNG
+    portfolio: tuple[Params, ...] = ()
+
+
 class Ours:
     """Sampler and scheduler of the project."""
 
     def __init__(
-        self, task: Task, *, seed: int, scheduler: Kind = "promotion", earlier: tuple[PastEvidence, ...] = ()
+        self,
+        task: Task,
+        *,
+        seed: int,
+        scheduler: Kind = "promotion",
+        earlier: tuple[PastEvidence, ...] = (),
+        start: Start = Start(),
     ) -> None:
         """Start with an empty history."""
         self.trials: dict[int, Trial] = {}
@@ -27,11 +41,12 @@ class Ours:
                 space=task.space,
                 metric=METRIC,
                 max_epochs=task.max_epochs,
-                rungs=ladder(FIRST_RUNG, task.max_epochs, REDUCTION),
+                rungs=ladder(start.first_rung, task.max_epochs, REDUCTION),
                 reduction_factor=REDUCTION,
                 scheduler=scheduler,
                 seed=seed,
                 earlier=earlier,
+                portfolio=start.portfolio,
             )
         )
 

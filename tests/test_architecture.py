@@ -90,8 +90,8 @@ OPTIONS = {
 }
 
 KEYS = {
-    "": ["champion", "data", "model", "name", "objective", "seed", "train", "warm_start"],
-    "budget.": ["gpu_hours", "hours", "trials"],
+    "": ["champion", "data", "model", "name", "objective", "portfolio", "seed", "train", "warm_start"],
+    "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
     "export.": ["engine"],

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from automl.hpo.asha import KINDS, Decision, Scheduler
 from automl.hpo.sampler import Prior, Sampler
 from automl.hpo.selection import paused
-from automl.study import Answer, EndReason, ParamValue, PastEvidence, Trial
+from automl.study import Answer, EndReason, Params, ParamValue, PastEvidence, Trial
 from automl.study.baseline import Baseline
 from automl.study.space import SearchSpace
 
@@ -34,6 +34,8 @@ class Course:
     earlier: tuple[PastEvidence, ...] = ()
     baseline: Baseline | None = None
     """Params of trial 0; None: the default of the space."""
+    portfolio: tuple[Params, ...] = ()
+    """Params of the space that are tried after the default."""
 
 
 class Strategy:
@@ -48,7 +50,7 @@ class Strategy:
             seed=course.seed,
             metric=course.metric,
             max_epochs=course.max_epochs,
-            prior=Prior(course.earlier, course.baseline.params if course.baseline else None),
+            prior=Prior(course.earlier, course.baseline.params if course.baseline else None, course.portfolio),
         )
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:

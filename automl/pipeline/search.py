@@ -79,4 +79,5 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
         threads=max(1, int(slots.cpus)),
         concurrent=slots.concurrent,
         baseline=session.baseline,
+        portfolio=session.portfolio,
     )

@@ -14,7 +14,7 @@ from rich.console import Console
 from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
-from automl.pipeline import data_identity, plain_training
+from automl.pipeline import data_identity, plain_training, portfolio
 from automl.pipeline.inputs import (
     adopt,
     named_from,
@@ -29,7 +29,7 @@ from automl.storage.journal import Journal
 from automl.storage.layout import DATA, JOURNAL, SPEC
 from automl.storage.outage import RetrySettings, retries_enabled
 from automl.storage.place import Place
-from automl.study import PastEvidence, mosaic, repeats, warm_up
+from automl.study import Params, PastEvidence, mosaic, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import differences, dump, stored
@@ -61,6 +61,8 @@ class Session:
     """Warm start: trials of earlier studies for the sampler."""
     baseline: Baseline | None = None
     """Params of trial 0; None in a study begun by an earlier version."""
+    portfolio: tuple[Params, ...] = ()
+    """Params that are tried after the default."""
     watchers: tuple[TrialListener, ...] = ()
     """Further listeners of all trainings of this session."""
     clock: JobClock = field(init=False)
@@ -76,7 +78,7 @@ def _log_warnings(spec: StudySpec) -> None:
     for warning in repeats.warnings(space, spec.budget.trials):
         LOG.info(f"space warning: {warning}")
     for warning in (
-        *warm_up.warnings(spec.ladder, space, fixed=fixed),
+        *warm_up.warnings(spec.ladder, space, fixed=fixed, model=spec.model),
         *mosaic.warnings(space, epochs=epochs, fixed=fixed),
     ):
         LOG.info(f"ladder warning: {warning}")
@@ -118,13 +120,15 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         environment.record(journal, environment.described(environment.present(gpu=True)), at=utc_now())
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
-        earlier = hpo_warm_start.evidence(transfers)
         baseline = plain_training.recorded(
             journal, data, space=spec.search_space, train=spec.train, epochs=spec.ladder.max_epochs
         )
         if baseline:
             LOG.info(plain_training.summary(baseline))
-        session = Session(spec, place, folder, data, staged, journal, progress, earlier, baseline)
+        known = portfolio.recorded(journal, spec, baseline)
+        session = Session(
+            spec, place, folder, data, staged, journal, progress, hpo_warm_start.evidence(transfers), baseline, known
+        )
         session.clock.count_from(began)
         with session.clock.running():
             yield session

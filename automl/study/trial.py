@@ -21,6 +21,8 @@ class EndReason(StrEnum):
     """It did not advance from its rung."""
     BUDGET = "budget"
     """The time or GPU-hour budget of the search was spent."""
+    GAIN = "expected gain"
+    """The search ended since another hour was expected to gain less than `budget.min_gain_per_hour`."""
     QUOTA = "quota"
     """Its weights were deleted to free space in the study's folder."""
     CHANGED = "changed"

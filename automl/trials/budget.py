@@ -1,14 +1,20 @@
 """Budget of a search: time and GPU-hours spent in all sessions, saved in the journal every minute; early abort."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
+from automl.hpo import expected_gain
+from automl.hpo.expected_gain import Rate
 from automl.storage.journal import Journal
-from automl.study import EndReason, Trial
+from automl.study import EndReason, State, Trial
 from automl.study.errors import StudyError
-from automl.study.spec import BudgetSpec
+from automl.study.ladder import WEIGHTS
+from automl.study.spec import BudgetSpec, StudySpec
 
 NOTE: Final = "seconds"
+ENOUGH: Final = "enough"
+"""Journal key of why a search ended before its budget was spent."""
 NOTE_SECONDS: Final = 60.0
 """Save interval in seconds: a killed session loses at most this much of its time."""
 
@@ -33,6 +39,7 @@ class Spending:
             self._before = float(journal.notes().get(NOTE, 0.0))
         self._noted = self._before
         self._trained = 0.0
+        self._enough = str(journal.notes().get(ENOUGH, ""))
 
     def seconds(self) -> float:
         """Return the wall-clock seconds of searching in all sessions."""
@@ -54,9 +61,32 @@ class Spending:
         hours, gpu_hours = self._budget.hours, self._budget.gpu_hours
         if hours is not None and self.seconds() >= hours * 3600:
             return f"budget.hours {hours:g} spent"
+        if self._enough:
+            return self._enough
         if gpu_hours is not None and self._trained * self._gpus / 3600 >= gpu_hours:
             return f"budget.gpu_hours {gpu_hours:g} spent"
         return ""
+
+    @property
+    def kind(self) -> EndReason:
+        """Return why trials end once `spent` is not empty."""
+        return EndReason.GAIN if self._enough and self.spent() == self._enough else EndReason.BUDGET
+
+    def expect(self, spec: StudySpec, trials: Sequence[Trial], places: int) -> None:
+        """End the search if the next hour's expected gain is below the least asked for, once a trial completed."""
+        least = self._budget.min_gain_per_hour
+        if least is None or self._enough or all(trial.state is not State.COMPLETED for trial in trials):
+            return
+        gain = expected_gain.next_hour(trials, metric=spec.metric, rate=rate_of(spec, places))
+        if gain and gain.mean < least:
+            self._enough = f"another hour: {gain} expected, below budget.min_gain_per_hour {least:g}"
+            self._journal.note(ENOUGH, self._enough)
+
+
+def rate_of(spec: StudySpec, places: int) -> Rate:
+    """Return how fast a study searches with so many trials at a time."""
+    expected = spec.cost().expected / spec.budget.trials
+    return Rate(places, spec.ladder.max_epochs, expected, fine_tuned=Path(spec.model).suffix == WEIGHTS)
 
 
 def reason_to_abort(trials: Sequence[Trial], budget: int) -> str:

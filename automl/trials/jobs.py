@@ -28,6 +28,8 @@ class Frame:
     concurrent: int
     baseline: Baseline | None = None
     """None in a study begun by an earlier version: its baseline is the default of its space."""
+    portfolio: tuple[Params, ...] = ()
+    """Params that are tried after the default."""
 
     def absolute(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that the trainer ships."""
@@ -67,7 +69,12 @@ class Frame:
         )
 
 
-def course_of(spec: StudySpec, earlier: tuple[PastEvidence, ...] = (), baseline: Baseline | None = None) -> Course:
+def course_of(
+    spec: StudySpec,
+    earlier: tuple[PastEvidence, ...] = (),
+    baseline: Baseline | None = None,
+    portfolio: tuple[Params, ...] = (),
+) -> Course:
     """Return the settings of a study's sampler and scheduler."""
     return Course(
         space=spec.search_space,
@@ -79,4 +86,5 @@ def course_of(spec: StudySpec, earlier: tuple[PastEvidence, ...] = (), baseline:
         seed=spec.seed,
         earlier=earlier,
         baseline=baseline,
+        portfolio=portfolio,
     )

@@ -56,7 +56,7 @@ class TrialManager:
     def __post_init__(self) -> None:
         """Create the parts, empty."""
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
-        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline))
+        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline, self.frame.portfolio))
         self.spending = Spending(self.journal, self.frame.spec.budget, gpus=self.frame.gpus, clock=self.clock)
         self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
 
@@ -121,7 +121,7 @@ class TrialManager:
             return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
         decision = self._strategy.judge(trial, epoch=measurement.epoch)
         if reason := self.spending.spent():
-            decision = Decision(Answer.STOP, reason, EndReason.BUDGET)
+            decision = Decision(Answer.STOP, reason, self.spending.kind)
         if decision and decision.answer is Answer.STOP:
             self.ended(number, Ending(pruned=decision.reason, kind=decision.kind))
         elif decision and (new or decision.answer is Answer.PAUSE):  # a resumed worker sends earlier epochs again
@@ -147,6 +147,7 @@ class TrialManager:
         files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
         LOG.info(log_lines.ended(trial, ending, metric=self.frame.spec.metric))
         self._quota.ended(trial, self.job(trial))
+        self.spending.expect(self.frame.spec, self.trials, self.frame.concurrent)
         if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
             self.aborted = why
             LOG.info(f"study is aborted: {why}")
@@ -184,7 +185,7 @@ class TrialManager:
         """End the paused trials, once the search is over."""
         for number in sorted(self._paused):
             why = self.spending.spent() or "not among those that advanced"
-            kind = EndReason.BUDGET if self.spending.spent() else None
+            kind = self.spending.kind if self.spending.spent() else None
             self.ended(number, Ending(pruned=why, kind=kind))
 
     def stop(self, why: str) -> None:
@@ -291,5 +292,6 @@ class TrialManager:
             self._live.release(trial.number)
             self._paused.add(trial.number)
             self.listeners.on_pause(trial)
+            self.spending.expect(self.frame.spec, self.trials, self.frame.concurrent)
         how = "pauses at" if decision.answer is Answer.PAUSE else "passes"
         LOG.info(log_lines.decided(trial, how, decision.reason, metric=self.frame.spec.metric))

@@ -41,10 +41,18 @@ class Prior:
     earlier: Sequence[PastEvidence] = ()
     baseline: Params | None = None
     """Params of trial 0; None: the space's default."""
+    portfolio: Sequence[Params] = ()
+    """Params of the space that are tried after the default."""
 
 
-def starts_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params, str]]:
-    """Return the first params of a study and their origin: the baseline, then the space's default if it differs."""
+def starts_of(
+    space: SearchSpace, baseline: Params | None, portfolio: Sequence[Params] = ()
+) -> list[tuple[Params, str]]:
+    """Return the first params of a study and their origin: baseline, the space's default if it differs, portfolio."""
+    return [*_defaults_of(space, baseline), *((params, "portfolio") for params in portfolio)]
+
+
+def _defaults_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params, str]]:
     default = space.defaults()
     if baseline is None:
         return [(default, "default")]
@@ -65,7 +73,8 @@ class Sampler:
     ) -> None:
         """Start with an empty history."""
         self._encoding = Encoding(space)
-        self._starts = starts_of(space, prior.baseline)
+        self._starts = starts_of(space, prior.baseline, prior.portfolio)
+        self._after_default = len(self._starts) - len(prior.portfolio) - 1
         self._seed = seed
         self._metric = metric
         self._max_epochs = max_epochs
@@ -75,8 +84,9 @@ class Sampler:
         self._failed = False
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:
-        """Return params and their origin: `baseline`, `default`, `near default`, `random`, `earlier` or `model`.
+        """Return params and their origin: `baseline`, `default`, `portfolio`, `near default`, `earlier` or the like.
 
+        The others are `random` and `model`.
         They depend on the seed, the number of trials and the history only, so a resumed study draws what an
         uninterrupted one would. No state changes until the trial is added.
         """
@@ -140,10 +150,11 @@ class Sampler:
     def _origin(self, number: int, generator: np.random.Generator) -> str:
         if number < len(self._starts):
             return self._starts[number][1]
-        number -= len(self._starts) - 1
+        place = number - len(self._starts) + 1
+        number -= self._after_default
         if generator.random() < RANDOM_SHARE:
             return "random"
-        if number <= SEEDED and number <= self._transfer.places:
+        if place <= SEEDED and place <= self._transfer.places:
             return "earlier"
         if number <= STARTS or sum(seen.has_value for seen in self._seen.values()) < 3:
             return "near default" if generator.random() < NEAR_DEFAULT else "random"
