@@ -9,14 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.processes import ended
 
 MEMORY = 80 * 2**20
-WORDS = ("kill-store", "start-store", "kill-raylet")
+WORDS = ("kill-store", "start-store", "kill-raylet", "add-node", "remove-node")
 
 
 class Host:
@@ -81,10 +82,13 @@ def main(folder: str) -> None:
     cluster = Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY})
     worker = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
     _say(cluster.address)
-    deeds = {
+    joined: list[Any] = []
+    deeds: dict[str, Callable[[], object]] = {
         "kill-store": cluster.head_node.kill_gcs_server,
         "start-store": cluster.head_node.start_gcs_server,
         "kill-raylet": worker.kill_raylet,
+        "add-node": lambda: joined.append(cluster.add_node(num_cpus=1, object_store_memory=MEMORY)),
+        "remove-node": lambda: joined.pop().kill_raylet(),
     }
     for line in sys.stdin:
         deeds[line.strip()]()

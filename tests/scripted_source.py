@@ -33,6 +33,8 @@ class Jobs:
         self.retries = 0
         """How many losses in all are followed by another try."""
         self.hangs: dict[int, str] = {}
+        self.canceled: set[int] = set()
+        self.places: list[int] = []
         self.troubles: list[tuple[int, str]] = []
         self.stopping = False
         self.stop_trial_at: dict[int, int] = {}
@@ -98,6 +100,10 @@ class Jobs:
             self.jobs.appendleft(self.all[number])
         else:
             self.endings[number] = Ending(cause=loss.cause)
+
+    def resize(self, places: int) -> None:
+        self.places.append(places)
+        self.concurrent = places
 
     def hung(self) -> Mapping[int, str]:
         hangs, self.hangs = self.hangs, {}

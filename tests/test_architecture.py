@@ -26,10 +26,12 @@ VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools
 
 OPTIONS = {
     "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
+    "cancel": ["--storage", "study", "trial"],
     "card": ["--lang", "--storage", "reference"],
-    "check": ["--data", "--json", "--model", "--report", "--set", "--storage", "spec"],
+    "check": ["--data", "--json", "--model", "--prove", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
     "diff": ["--json", "--storage", "after", "before", "model"],
+    "enqueue": ["--storage", "params", "study"],
     "export": ["--engine", "--force", "--storage", "--version", "model", "target"],
     "history": ["--json", "--storage", "model"],
     "init": ["--force", "--model", "--out", "data"],
@@ -91,7 +93,7 @@ OPTIONS = {
 
 KEYS = {
     "": ["champion", "data", "model", "name", "objective", "portfolio", "seed", "train", "warm_start"],
-    "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "trials"],
+    "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "total_hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
     "export.": ["engine"],
@@ -106,7 +108,8 @@ KEYS = {
         "require_engine",
     ],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
-    "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "own_retries", "retries"],
+    "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "memory_gb", "own_retries", "retries"],
+    "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
     "targets.*.": ["format", "max_loss", "precision", "required"],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],

@@ -80,6 +80,8 @@ def test_the_functions_take_these_arguments_and_no_others(function: str, paramet
                 "audit",
                 "audit_page",
                 "best_trial",
+                "cancel",
+                "enqueue",
                 "findings",
                 "name",
                 "project",

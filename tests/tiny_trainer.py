@@ -25,7 +25,7 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
-from tests import tiny_features, tiny_files, tiny_judge
+from tests import tiny_comparison, tiny_features, tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 
 NAME = "tiny"
@@ -36,7 +36,8 @@ TRAIN_BATCHES = 1
 VAL_BATCHES = 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
-damage, object_features = tiny_files.damage, tiny_features.object_features
+damage, object_features, compare = tiny_files.damage, tiny_features.object_features, tiny_comparison.compare
+unprovable = tiny_comparison.unprovable
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {
@@ -62,8 +63,7 @@ def setting_mistake(name: str, value: object) -> str:
         return "" if value in OPTIMIZERS else f"must be one of {list(OPTIMIZERS)}"
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
         return "must be a number of at least 0"
-    whole = value > 0 and value % 1 == 0
-    return "must be a positive whole number" if name in {"batch", "imgsz"} and not whole else ""
+    return "must be a positive whole number" if name in {"batch", "imgsz"} and (value <= 0 or value % 1) else ""
 
 
 def packaged_mistake(name: str) -> str | None:

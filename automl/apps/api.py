@@ -10,20 +10,22 @@ from typing import Any
 
 from automl import cluster
 from automl.hpo import selection
-from automl.pipeline import inputs, projection, run
+from automl.pipeline import inputs, projection, requests, run
 from automl.pipeline.audit import MODELS, SPLITS, AuditReport, audit
 from automl.pipeline.preview import Preview, preview
 from automl.storage import records
+from automl.storage.files import LockedError
 from automl.storage.journal import Journal
 from automl.storage.layout import AUDIT_LIST, AUDIT_PAGE, RUNS
 from automl.storage.place import Place, default_storage, read_spec
-from automl.study import Trial, yaml_io
+from automl.study import Params, Trial, yaml_io
 from automl.study.errors import StudyError
 from automl.study.load import load
 from automl.study.plain_values import plain
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.verdict import Verdict
 from automl.tracking import audit_page, report, study_status
+from automl.tracking.console import announce
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
 from automl.tracking.projector import Projection
@@ -140,6 +142,22 @@ class Study:
             raise StudyError(f"{self.folder}: must be named runs/{self.name}, the name of its study; rename it")
         run.run(self.spec, Place(self.folder.parents[1]), address=address, fewer_gpus=fewer_gpus)
 
+    def cancel(self, trial: int) -> str:
+        """End one trial that runs, waits or is paused; return what was done. The same as `automl cancel`.
+
+        Raises:
+            StudyError: there is no such trial, it has ended, or it is the baseline.
+        """
+        return requests.cancel(self.folder, self.spec, trial)
+
+    def enqueue(self, params: Params) -> str:
+        """Try params next, others with the default of the space; return what was done. The same as `automl enqueue`.
+
+        Raises:
+            SpecError: they are not in the space.
+        """
+        return requests.enqueue(self.folder, self.spec, params)
+
     def _journal(self) -> Journal:
         return Journal.read(self.folder, metric=self.spec.metric)
 
@@ -182,7 +200,12 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
     given = {"data": data, "model": model, "name": name}
     cluster.refuse_arguments()
     described, place = describe(spec, given, overrides), place_at(storage)
-    run.run(described, place, address=address, fewer_gpus=fewer_gpus)
+    try:
+        run.run(described, place, address=address, fewer_gpus=fewer_gpus)
+    except LockedError:
+        if not (done := requests.extend(place, described)):
+            raise
+        announce(done)
     return Study(place.study(described.name))
 
 
@@ -194,17 +217,20 @@ def check(  # noqa: PLR0913  (the options of `automl check`)
     storage: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
     report: Path | str | None = None,
+    prove: bool = False,
 ) -> Preview:
     """Return what a study would do and cost, from its description and data; nothing is started.
 
-    The arguments are those of `search`; `report` is an HTML file to which the report on the data is written.
+    The arguments are those of `search`; `report` is an HTML file to which the report on the data is written. With
+    `prove` a few batches are trained for each searched parameter to show which ones change nothing (`Preview.proof`,
+    where also the parameters are that `search` would refuse).
 
     Raises:
         AutomlError: an error that `search` would report before its first trial.
     """
     cluster.refuse_arguments()
-    described = describe(spec, {"data": data, "model": model}, overrides)
-    return preview(described, place_at(storage), page=Path(report) if report else None)
+    described = describe(spec, {"data": data, "model": model}, overrides, dead=not prove)
+    return preview(described, place_at(storage), page=Path(report) if report else None, prove=prove)
 
 
 def open_study(folder: Path | str) -> Study:
@@ -217,9 +243,15 @@ def open_study(folder: Path | str) -> Study:
 
 
 def describe(
-    spec: Path | str, given: Mapping[str, Path | str | None], overrides: Mapping[str, Any] | None = None
+    spec: Path | str,
+    given: Mapping[str, Path | str | None],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    dead: bool = True,
 ) -> StudySpec:
     """Read a description; the values in `given` and `overrides` override the file.
+
+    With `dead`, searched parameters without effect are mistakes.
 
     Raises:
         SpecError: all mistakes at once.
@@ -229,7 +261,7 @@ def describe(
         yaml_io.refuse_secrets(value, where=key)
     if changes.get("data", SAMPLE) != SAMPLE:
         changes["data"] = str(Path(changes["data"]).absolute())
-    return load(Path(spec), rules=trainer_of(), overrides={**changes, **(overrides or {})})
+    return load(Path(spec), rules=trainer_of(), overrides={**changes, **(overrides or {})}, dead=dead)
 
 
 def place_at(storage: Path | str | None) -> Place:

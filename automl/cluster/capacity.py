@@ -34,6 +34,8 @@ class Watch:
     ) -> None:
         """Store the function that returns the shapes of the living nodes, None without an answer."""
         self._ask, self._wanted, self._clock = ask, wanted, clock
+        self.places: int | None = None
+        """How many trials fit at a time, None before the first answer."""
         self._since: float | None = None
         self._said = 0.0
 
@@ -42,7 +44,8 @@ class Watch:
         shapes, now = self._ask(), self._clock()
         if shapes is None:  # the watch of the control store tells that
             return
-        if any(fit(cpu, gpu, self._wanted.cpus, self._wanted.gpus) for cpu, gpu in shapes):
+        self.places = self._wanted.places(shapes)
+        if any(fit(cpu, gpu, one.cpus, one.gpus) for cpu, gpu in shapes for one in self._wanted.demands):
             if self._since is not None:
                 LOG.info(f"cluster: a node can run a trial again, after {duration(now - self._since)}")
             self._since = None
@@ -56,8 +59,8 @@ class Watch:
 
 
 @contextmanager
-def watched(wanted: Slots) -> Iterator[None]:
-    """Watch the nodes from another thread during a block."""
+def watched(wanted: Slots) -> Iterator[Watch]:
+    """Watch the nodes from another thread during a block; the record has how many trials fit."""
     address = ray.get_runtime_context().gcs_address
     watch, over = Watch(lambda: shapes_at(address), wanted), threading.Event()
 
@@ -68,7 +71,7 @@ def watched(wanted: Slots) -> Iterator[None]:
     thread = threading.Thread(target=look_on, name="nodes", daemon=True)
     thread.start()
     try:
-        yield
+        yield watch
     finally:
         over.set()
         thread.join()

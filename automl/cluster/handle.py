@@ -1,12 +1,15 @@
 """Handle of a job source that survives Ray Tune's copying and pickling."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from automl.cluster.paused import Paused
 from automl.study.errors import AutomlError, StudyError
 from automl.trials.source import JobSource
+
+LOG: Final = logging.getLogger(__name__)
 
 
 class Handle:
@@ -16,6 +19,10 @@ class Handle:
         """Wrap a source; None after unpickling."""
         self.source = source
         self.paused = Paused()
+        self.places: Callable[[], int | None] = lambda: None
+        """Returns how many trials fit into the cluster now, None if unknown."""
+        self.fitted = 0
+        """How many fitted when the source was told last."""
         self.failure: AutomlError | OSError | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Handle":
@@ -38,6 +45,14 @@ class Handle:
     def stopping(self) -> bool:
         """Return True if everything must stop: requested, or after a failure of the source."""
         return self().stopping or self.failure is not None
+
+    def resize(self) -> None:
+        """Tell the source if the number of trials that fit has changed."""
+        now = self.places()
+        if now is not None and now != self.fitted:
+            LOG.info(f"cluster: {now} trials fit at a time now, {self.fitted} before")
+            self.fitted = now
+            self().resize(now)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from ray import tune
 from ray.tune.trainable import wrap_function
@@ -23,8 +23,12 @@ from automl.cluster.tune_hooks import MESSAGE, Callback, Scheduler, Searcher, St
 from automl.storage import outage, scratch, streams
 from automl.storage.layout import TRIAL_LOG
 from automl.study import Job, Measurement
+from automl.study.text import GB
 from automl.trials import heartbeat, lease, worker
 from automl.trials.source import JobSource
+
+MOST_PENDING: Final = 10_000
+"""Trials that may wait for resources in Ray; the source limits them to fewer."""
 
 
 def run(source: JobSource, resources: Slots) -> None:
@@ -33,16 +37,17 @@ def run(source: JobSource, resources: Slots) -> None:
     Ray Tune retries nothing: the source gets each loss of a worker and queues the trial again. A trial's own failure
     arrives as an ending, not as a Ray error. A paused trial has no process and no resources.
     """
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
     handle = Handle(source)
     with (
         scratch.folder() as records,
         _graceful_stop(source),
         outage.retries_end_when(lambda: source.stopping),
-        capacity.watched(resources),
+        capacity.watched(resources) as watch,
     ):
+        handle.places, handle.fitted = (lambda: watch.places), resources.concurrent
         tune.Tuner(
-            _named(tune.with_resources(_train, {"cpu": resources.cpus, "gpu": resources.gpus})),
+            _named(tune.with_resources(_train, _demands(resources))),
             tune_config=tune.TuneConfig(
                 search_alg=Searcher(handle),
                 scheduler=Scheduler(handle),
@@ -60,6 +65,17 @@ def run(source: JobSource, resources: Slots) -> None:
         ).fit()
     if handle.failure:
         raise handle.failure
+
+
+def _demands(usual: Slots) -> Callable[[Mapping[str, Any]], tune.PlacementGroupFactory]:
+    """Return the function that gives Ray the resources of a job, by what the job names."""
+
+    def wanted(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+        job = Job.from_dict(config["job"])
+        bundle = {"CPU": job.cpus or usual.cpus, "GPU": job.gpus, "memory": round(job.memory_gb * GB)}
+        return tune.PlacementGroupFactory([{name: amount for name, amount in bundle.items() if amount}])
+
+    return wanted
 
 
 def _named(train: Callable[[Mapping[str, Any]], None]) -> Any:  # noqa: ANN401  (Ray has no types)

@@ -3,14 +3,16 @@
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from automl.study.demand import Demand, exceptional
 from automl.study.errors import StudyError
+from automl.study.spec_parts import MOST, ResourcesSpec
 
 PROBE_SECONDS: Final = 60
 ROUNDING: Final = 1e-9
@@ -25,6 +27,31 @@ class Slots:
     gpus: float
     cpus: float
     concurrent: int
+    most: int | None = None
+    """Maximum of concurrent trials while nodes join and leave; None: their number stays."""
+    memory_gb: float = 0.0
+    """Main memory of each trial in GB; 0: not counted."""
+    others: tuple[Demand, ...] = ()
+    """Demands of trials with other resources."""
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """Return the demands of all kinds of trials."""
+        return (Demand(self.cpus, self.gpus, self.memory_gb), *self.others)
+
+    def places(self, shapes: Sequence[tuple[float, float]]) -> int:
+        """Return how many trials fit on nodes of these CPU cores and GPUs, of the kind that fits most often.
+
+        Where trials of several kinds run, Ray lets those wait that do not fit yet. At least 1: a trial that waits makes
+        an autoscaler add a node.
+
+        >>> Slots(1, 8, 2, most=9).places([(16, 2), (16, 2)]), Slots(1, 8, 2, most=3).places([(16, 2)] * 9)
+        (4, 3)
+        """
+        if self.most is None:
+            return self.concurrent
+        found = max(sum(fit(cpu, gpu, one.cpus, one.gpus) for cpu, gpu in shapes) for one in self.demands)
+        return max(1, min(found, self.most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +95,26 @@ def slots(*, gpus: float | str, cpus: float | str, concurrent: int | str) -> Slo
     return slots_of(shapes, gpus=gpus, cpus=cpus, concurrent=concurrent)
 
 
+def slots_for(resources: ResourcesSpec) -> Slots:
+    """Return the resources of the trials of a description, from those of the nodes.
+
+    Raises:
+        StudyError: no node has the resources of a single trial, or of one with other resources.
+    """
+    usual = slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
+    memory = resources.memory_gb or 0.0
+    others = exceptional(resources, usual=Demand(usual.cpus, usual.gpus, memory))
+    shapes = [(node.cpus, node.gpus) for node in nodes()]
+    for number, one in enumerate(others):
+        if not any(fit(cpu, gpu, one.cpus, one.gpus) for cpu, gpu in shapes):
+            raise StudyError(
+                f"resources.exceptions.{number}: must be at most what one node has, but got {one.text} and the nodes "
+                f"have {shapes} (CPU cores, GPUs); lower it, or add a node"
+            )
+    wanted = replace(usual, memory_gb=memory, others=others)
+    return replace(wanted, concurrent=wanted.places(shapes))
+
+
 def slots_of(
     shapes: Sequence[tuple[float, float]], *, gpus: float | str, cpus: float | str, concurrent: int | str
 ) -> Slots:
@@ -77,7 +124,7 @@ def slots_of(
         StudyError: no node has the resources of a single trial.
 
     >>> slots_of([(16, 2)], gpus="auto", cpus="auto", concurrent="auto")
-    Slots(gpus=1.0, cpus=8.0, concurrent=2)
+    Slots(gpus=1.0, cpus=8.0, concurrent=2, most=1000000, memory_gb=0.0, others=())
     """
     most_gpus = max(gpu for _, gpu in shapes)
     wanted_gpus = (1.0 if most_gpus else 0.0) if gpus == "auto" else float(gpus)
@@ -98,7 +145,8 @@ def slots_of(
             f"resources.cpus: must be at most what one node has, but got {wanted_cpus:g} and the nodes have "
             f"{sorted({cpu for cpu, _ in shapes})}"
         )
-    return Slots(wanted_gpus, wanted_cpus, capacity if concurrent == "auto" else min(capacity, int(concurrent)))
+    most = MOST if concurrent == "auto" else int(concurrent)
+    return Slots(wanted_gpus, wanted_cpus, min(capacity, most), most)
 
 
 def fit(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:

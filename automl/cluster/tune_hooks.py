@@ -76,6 +76,7 @@ class Scheduler(FIFOScheduler):
         Trials still paused when the source is over would block the end of Tune, so they are removed from its list.
         """
         self._end_hung_trials(tune_controller)
+        self._end_canceled_trials(tune_controller)
         if self._handle().over:
             for trial in self._handle.paused.empty():
                 tune_controller.stop_trial(trial)
@@ -94,6 +95,14 @@ class Scheduler(FIFOScheduler):
                     failures.end(trial.temporary_state.ray_actor)
                     tune_controller.stop_trial(trial)
                     self._handle().lost(number(trial), Loss(Kind.HUNG, hung[number(trial)]))
+
+    def _end_canceled_trials(self, tune_controller: Any) -> None:  # noqa: ANN401
+        """End the workers of trials that a user canceled."""
+        if not (numbers := self._handle().canceled):
+            return
+        for trial in [one for one in tune_controller.get_live_trials() if number(one) in numbers and _busy(one)]:
+            failures.end(trial.temporary_state.ray_actor)
+            tune_controller.stop_trial(trial)
 
     def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
         source, answer = self._handle(), Answer.CONTINUE
@@ -118,6 +127,7 @@ class Callback(tune.Callback):
     def on_step_end(self, iteration: int, trials: list[RayTrial], **info: Any) -> None:  # noqa: ANN401, ARG002
         """Run the source's periodic work."""
         with self._handle.kept():
+            self._handle.resize()
             self._handle().tick()
 
     def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:  # noqa: ANN401, ARG002

@@ -53,6 +53,11 @@ class Strategy:
             prior=Prior(course.earlier, course.baseline.params if course.baseline else None, course.portfolio),
         )
 
+    @property
+    def starts(self) -> int:
+        """Return the number of first trials whose params are given: baseline, default and portfolio."""
+        return self._sampler.starts
+
     def draw(self) -> tuple[dict[str, ParamValue], str]:
         """Return the next params and their origin; no state changes until the trial is added."""
         return self._sampler.draw()

@@ -11,8 +11,9 @@ from automl import cluster
 from automl.hpo import confirmation
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
-from automl.pipeline import disk_forecast, operators
+from automl.pipeline import disk_forecast, operators, plan
 from automl.pipeline.board import listeners_of
+from automl.pipeline.extension import EARLIER_ROUNDS, ROUNDS
 from automl.pipeline.search import frame_of, rewrite_job_files
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
@@ -25,9 +26,6 @@ from automl.trials.jobs import Frame
 from automl.trials.remaining import Confirmation, whole_training
 
 LOG: Final = logging.getLogger(__name__)
-
-ROUNDS: Final = "rounds"
-"""Journal key of the rounds of the confirmation so far."""
 
 
 def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Confirmed:
@@ -56,6 +54,9 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         LOG.info(done)
     retrain(session, slots, repair.remade(session.journal, jobs) | last)
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
+        if rounds and (why := plan.no_time(session.spec, session.clock.elapsed(), trials, following.size)):
+            LOG.info(why)
+            break
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
         LOG.info(summary(following))
@@ -65,6 +66,14 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     final = last_look(rounds)
     results = results_of(session.journal.notes(), jobs, seed=session.spec.seed)
     gain = opened.gain(final, results)
+    _refuse_failed(session, gain)
+    winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
+    older = _earlier(session, frame, trials, jobs)
+    return Confirmed(winner, trials[0].params, gain, jobs | older, opened.would_decide(rounds, results))
+
+
+def _refuse_failed(session: Session, gain: Gain) -> None:
+    """Check that a re-training of each side ended well."""
     if not gain.challenger or not gain.default:
         notes = session.journal.notes()
         causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
@@ -73,8 +82,18 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
             "fix the cause (if the batch of the default params does not fit, lower train.batch or its default in a new "
             "study) and resume to retry them; see their log.txt"
         )
-    winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
-    return Confirmed(winner, trials[0].params, gain, jobs, opened.would_decide(rounds, results))
+
+
+def _earlier(session: Session, frame: Frame, trials: list[Trial], jobs: Mapping[str, Job]) -> dict[str, Job]:
+    """Return the re-trainings of verdicts before the study was extended: their models may still ship."""
+    notes, found = session.journal.notes(), dict[str, Job]()
+    with session.journal.interpreted():
+        rounds = [Round.from_dict(plain) for plain in notes.get(EARLIER_ROUNDS, [])]
+    for played in rounds:
+        again = planned(frame, trials, played, before=len(jobs) + len(found))
+        done = {name for name in again if (notes.get(f"confirm:{name}") or {}).get("final")}
+        found |= {name: job for name, job in again.items() if name in done and name not in jobs}
+    return found
 
 
 def planned(frame: Frame, trials: list[Trial], played: Round, *, before: int) -> dict[str, Job]:

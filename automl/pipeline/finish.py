@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Final
 
-from automl.pipeline import version_files
+from automl.pipeline import plan, version_files
 from automl.pipeline.session import Session
 from automl.release.publish import outdated
 from automl.storage import files as storage_files
@@ -78,7 +78,10 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     for line in outcome(verdict, registry.name):
         LOG.info(line)
     version = registry.path(verdict.version or 0)
-    LOG.info(f"study took {session.clock.stop().summary()}")
+    elapsed = session.clock.stop()
+    for line in plan.outcome(session.spec, session.journal.trials(), session.journal.notes(), elapsed):
+        LOG.info(line)
+    LOG.info(f"study took {elapsed.summary()}")
     LOG.info(f"files of version {version.name}:")
     for path in sorted(version.iterdir()):
         LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")

@@ -122,12 +122,19 @@ def check_data(
     data = check.check(place, read_yaml(place), splits=splits, cache=cache)
     if not made_here:
         refuse_inside(study, [place, *data.places, *dict.fromkeys(p.parent for ps in data.images.values() for p in ps)])
-    if "copy_paste" in searched and "train" not in data.polygons:
-        raise DataError(
-            f"{place}: labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
-            "remove space.copy_paste, or provide polygon labels"
-        )
+    if mistake := polygon_mistake(data, searched):
+        raise DataError(f"{place}: {mistake}")
     return data
+
+
+def polygon_mistake(data: DataSet, searched: Container[str]) -> str:
+    """Return why `copy_paste` has no effect on these labels, empty where it has or is not searched."""
+    if "copy_paste" not in searched or "train" in data.polygons:
+        return ""
+    return (
+        "labels of train must all be polygons, since space.copy_paste has no effect on boxes; "
+        "remove space.copy_paste, or provide polygon labels"
+    )
 
 
 def refuse_inside(study: Path | None, paths: Iterable[Path]) -> None:

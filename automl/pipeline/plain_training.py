@@ -34,17 +34,21 @@ def recorded(
 def baseline_for(data: DataSet, space: SearchSpace, *, train: Mapping[str, Any], epochs: int) -> Baseline:
     """Return the params of a plain `yolo train` on this data set, with as many epochs as this study's trials."""
     given = {**space.defaults(), **train}
-    fraction = given.get("fraction", 1.0)
-    images = len(data.images["train"])
-    part = min(fraction, images) if isinstance(fraction, int) else round(images * float(fraction))
     trainer = trainer_of()
     resolved = trainer.resolve_auto(
-        images=max(1, part),
+        images=train_images(data, given),
         classes=1 if given.get("single_cls") else len(data.names),
         epochs=epochs,
         batch=int(given.get("batch", trainer.BATCH)),
     )
     return baseline_of(space, train, plain=trainer.plain_hyperparameters(), resolved=resolved)
+
+
+def train_images(data: DataSet, given: Mapping[str, Any]) -> int:
+    """Return the number of images that a training with these settings trains on."""
+    fraction, images = given.get("fraction", 1.0), len(data.images["train"])
+    part = min(fraction, images) if isinstance(fraction, int) else round(images * float(fraction))
+    return max(1, part)
 
 
 def summary(baseline: Baseline) -> str:

@@ -12,8 +12,9 @@ from automl.data.report.collect import collect
 from automl.data.report.records import DataReport
 from automl.hpo import statistics
 from automl.hpo.warm_start import Transfer
-from automl.pipeline import disk_forecast, inputs, plain_training, portfolio, time_forecast
+from automl.pipeline import disk_forecast, inputs, plain_training, portfolio, proof, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
+from automl.pipeline.proof import SpaceProof
 from automl.pipeline.time_forecast import TimeForecast
 from automl.release import openvino_models
 from automl.storage import scratch
@@ -24,7 +25,8 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
-from automl.study.spec import SAMPLE, ChoiceSpec, ResourcesSpec, StudySpec
+from automl.study.spec import SAMPLE, ChoiceSpec, StudySpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import one_line, shown
 from automl.tracking import data_report
 from automl.trainers import trainer_of
@@ -79,6 +81,10 @@ class Preview:
     contract_warnings: tuple[str, ...] = ()
     """Images that the judged split lacks to show the contract."""
     data_report: DataReport | None = None
+    total_hours: float | None = None
+    """Limit of the whole study, confirmation and export included."""
+    proof: SpaceProof | None = None
+    """Which searched parameters change a training, if that was requested."""
     page: Path | None = None
     """HTML page of the data report, if one was requested."""
 
@@ -108,12 +114,14 @@ class Preview:
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
         yield from (f"space warning: {warning}" for warning in self.space_warnings)
+        yield from self.proof.lines() if self.proof else ()
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
         yield from (f"machine warning: {warning}" for warning in self.machine_warnings)
         yield from (f"contract warning: {warning}" for warning in self.contract_warnings)
         yield from self._cost()
         yield from self.disk.lines()
         yield self.time.summary()
+        yield from filter(None, (self.time.plan(),))
 
     def _data(self) -> Iterator[str]:
         for name, split in self.splits.items():
@@ -130,13 +138,15 @@ class Preview:
         fewest, most = self.confirm_epochs
         span = f"{fewest} to {most}" if fewest < most else str(most)
         yield f"      and {span} to confirm the winner against the baseline"
-        limits = {"hours": self.hours, "GPU-hours": self.gpu_hours}
+        limits = {"hours": self.hours, "GPU-hours": self.gpu_hours, "hours in all": self.total_hours}
         parts = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
         yield f"limits: {', '.join(parts) if parts else 'only the number of trials'}"
 
 
-def preview(spec: StudySpec, place: Place, *, page: Path | None = None) -> Preview:
+def preview(spec: StudySpec, place: Place, *, page: Path | None = None, prove: bool = False) -> Preview:
     """Check the data, time a few batches, and return the preview; write the page of the data report if given a path.
+
+    With `prove`, parameters without effect are in `Preview.proof` and raise no error.
 
     Raises:
         AutomlError: the data or an earlier study cannot be used, the quota is too small, or nothing can be written.
@@ -148,12 +158,14 @@ def preview(spec: StudySpec, place: Place, *, page: Path | None = None) -> Previ
         source = sample.draw(drawn) if spec.data == SAMPLE else Path(spec.data)
         unpacked, split = drawn / UNPACKED, spec.confirm.split
         study = None if spec.data == SAMPLE else place.study(spec.name)
-        data = inputs.check_data(source, unpacked=unpacked, split=split, searched=spec.space, study=study)
+        searched = {} if prove else spec.space
+        data = inputs.check_data(source, unpacked=unpacked, split=split, searched=searched, study=study)
         inputs.refuse_misfits(spec, data)
         report = collect(data, imgsz=image_size(spec))
         if page and report:  # the images of the sample or an archive are gone later
             data_report.write(report, page)
-        return replace(_of(spec, place, data), data_report=report, page=page)
+        shown_space = proof.prove(spec, data) if prove else None
+        return replace(_of(spec, place, data), data_report=report, page=page, proof=shown_space)
 
 
 def image_size(spec: StudySpec) -> int:
@@ -190,6 +202,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         confirm_epochs=(fewest, most),
         hours=spec.budget.hours,
         gpu_hours=spec.budget.gpu_hours,
+        total_hours=spec.budget.total_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
         portfolio=portfolio.chosen(spec, baseline)[1],

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from automl import cluster
 from automl.cluster.metrics import SHOWN
-from automl.pipeline import devices, export, finish, operators
+from automl.pipeline import devices, export, extension, finish, operators
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
@@ -50,13 +50,22 @@ def run(
     ):
         registry = place.registry(session.spec.champion_name)
         publish.check_champion(registry, session.data.names, train=session.spec.train)
-        if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
-            return finish.summarize(session, done)
-        verdict = decided(session.journal) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
-        publish.delete_weights(session, verdict)
-        again = partial(compare_again, session, address=address, fewer_gpus=fewer_gpus)
-        done = finish.publish(session, verdict, compare_again=again)  # 7. registry, champion, report
-        return finish.summarize(session, done)  # 8. the outcome, and the next commands
+        while True:
+            verdict = concluded(session, address=address, fewer_gpus=fewer_gpus)
+            changed = extension.late(session.folder, session.journal, session.spec)
+            if changed is None:
+                return finish.summarize(session, verdict)  # 8. the outcome, and the next commands
+            session.spec = changed
+
+
+def concluded(session: Session, *, address: str | None, fewer_gpus: bool) -> Verdict:
+    """Return the published verdict of a study, after the stages that are left."""
+    if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
+        return done
+    verdict = decided(session.journal) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
+    publish.delete_weights(session, verdict)
+    again = partial(compare_again, session, address=address, fewer_gpus=fewer_gpus)
+    return finish.publish(session, verdict, compare_again=again)  # 7. registry, champion, report
 
 
 def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -> Verdict:
@@ -91,8 +100,7 @@ def compare_again(session: Session, verdict: Verdict, *, address: str | None, fe
 
 def allotted(session: Session, *, fewer_gpus: bool) -> cluster.Slots:
     """Return the resources of a trial; log and record the places and devices of this session."""
-    resources = session.spec.resources
-    slots = cluster.slots(gpus=resources.gpus, cpus=resources.cpus, concurrent=resources.concurrent)
+    slots = cluster.slots_for(session.spec.resources)
     devices.declare(session.folder, session.journal, slots, cluster.nodes(), fewer_gpus=fewer_gpus)
     return slots
 

@@ -8,6 +8,7 @@ from automl import cluster
 from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast, operators
 from automl.pipeline.board import listeners_of
+from automl.pipeline.plan import Planner
 from automl.pipeline.session import Session
 from automl.storage import job_file
 from automl.storage.layout import PARAMS
@@ -18,6 +19,7 @@ from automl.tracking import status
 from automl.trials import repair
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
+from automl.trials.listener import TrialListener
 from automl.trials.manager import TrialManager
 
 LOG: Final = logging.getLogger(__name__)
@@ -27,7 +29,8 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     """Run trials until the budget is spent, and return them."""
     session.clock.enter(Stage.SEARCH, places=slots.concurrent)
     spec, frame = session.spec, frame_of(session, slots)
-    further = (operators.trial_metrics(session, slots), *session.watchers)
+    planner = Planner(session.journal, spec, slots.concurrent, session.clock.elapsed)
+    further: tuple[TrialListener, ...] = (operators.trial_metrics(session, slots), planner, *session.watchers)
     manager = TrialManager(
         frame=frame,
         journal=session.journal,
@@ -42,6 +45,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     for trial in manager.trials:
         if done := repair.mend_curves(manager.job(trial).folder, trial.measurements):
             LOG.info(done)
+    manager.steering.obey(manager, now=True)
     try:
         if not manager.finished:
             with session.progress.live():
@@ -50,6 +54,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
                 manager.finish()
             session.progress.show(manager.view, now=True)
     finally:
+        session.spec = manager.frame.spec
         manager.close()
     if manager.stopping:
         raise Interrupted
@@ -78,6 +83,7 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
         gpus=slots.gpus,
         threads=max(1, int(slots.cpus)),
         concurrent=slots.concurrent,
+        cpus=slots.cpus,
         baseline=session.baseline,
         portfolio=session.portfolio,
     )

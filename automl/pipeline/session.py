@@ -14,7 +14,7 @@ from rich.console import Console
 from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
-from automl.pipeline import data_identity, plain_training, portfolio
+from automl.pipeline import data_identity, extension, plain_training, portfolio
 from automl.pipeline.inputs import (
     adopt,
     named_from,
@@ -32,13 +32,12 @@ from automl.storage.place import Place
 from automl.study import Params, PastEvidence, mosaic, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
-from automl.study.load import differences, dump, stored
+from automl.study.load import dump, stored
 from automl.study.spec import SAMPLE, StudySpec
-from automl.study.spec_parts import ConfirmSpec
-from automl.study.text import printable, shell_line
+from automl.study.text import printable
 from automl.tracking.console import Progress
 from automl.trainers import trainer_of
-from automl.trials import heartbeat
+from automl.trials import commands, heartbeat
 from automl.trials.job_clock import JobClock
 from automl.trials.lease import utc_now
 from automl.trials.listener import TrialListener
@@ -106,9 +105,8 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         _driving(folder),
     ):
         spec = named_from(place.storage, adopt(spec, folder))
-        spec = claim(folder, spec)
-        # A damaged journal is refused before anything of the study is touched.
-        journal = Journal.create(folder, name=spec.name, metric=spec.metric) if begun.has_lines(folder) else None
+        spec, journal = _claimed(folder, spec)
+        commands.delete_answers(folder)
         LOG.info(f"study {spec.name} in {folder}: checking the data set {spec.data}")
         data, staged = _data(spec, folder, journal)
         _log_warnings(spec)
@@ -182,30 +180,19 @@ def _make(folder: Path) -> None:
 def claim(folder: Path, spec: StudySpec) -> StudySpec:
     """Check that the study in a folder has this description, and return it; a new study records it.
 
-    `retention` and `tracking.mlflow` may change, since they do not affect the search, and so may `confirm.retrainings`,
-    to decide a close verdict.
+    Some keys may change after a study began (`study.extension`); a change is recorded in the journal.
     """
+    return _claimed(folder, spec)[0]
+
+
+def _claimed(folder: Path, spec: StudySpec) -> tuple[StudySpec, Journal | None]:
+    """Return the description of the study in a folder, and its journal if it has begun."""
     path = folder / SPEC
     begun.check(folder)
     if not path.exists() or not begun.has_lines(folder):
         files.write_text(path, dump(spec))
-        return spec
+        return spec, None
     kept = stored(path)
-    if spec.confirm.retrainings == "auto":
-        spec = spec.model_copy(update={"confirm": _with_retrainings(spec.confirm, kept.confirm)})
-    confirm = _with_retrainings(spec.confirm, kept.confirm)
-    tracking = spec.tracking.model_copy(update={"mlflow": kept.tracking.mlflow})
-    same = spec.model_copy(update={"retention": kept.retention, "confirm": confirm, "tracking": tracking})
-    if different := differences(same, kept):
-        raise StudyError(
-            f"{folder}: must belong to the same description, but differs in",
-            *(f"  {line}" for line in different),
-            f"choose another --name, or resume the existing study: {shell_line('automl', 'resume', folder)}",
-        )
-    if spec != kept:
-        files.write_text(path, dump(spec))
-    return spec
-
-
-def _with_retrainings(confirm: ConfirmSpec, kept: ConfirmSpec) -> ConfirmSpec:
-    return confirm.model_copy(update={"retrainings": kept.retrainings})
+    # A damaged journal is refused before anything of the study is touched.
+    journal = Journal.create(folder, name=kept.name, metric=kept.metric)
+    return extension.extended(folder, journal, kept, spec), journal

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,6 +34,13 @@ class Part:
     trials: int
     first: int
     last: int
+
+
+def bounds(trials: int, ladder: LadderSpec) -> tuple[list[Part], list[Part]]:
+    """Return the shortest and the longest course of a search: all but one trial end at the first rung, or none does."""
+    ends = list(pairwise((0, *ladder.rungs, ladder.max_epochs)))
+    shortest = [Part(trials if first == 0 else 1, first, last) for first, last in ends]
+    return shortest, [Part(trials, first, last) for first, last in ends]
 
 
 def parts(trials: int, ladder: LadderSpec) -> list[Part]:
@@ -72,13 +79,13 @@ class Estimate:
         epochs = self.spec.ladder.max_epochs * (self.epoch + self.validation("val"))
         return self.timing.start + epochs + self.validation(self.spec.confirm.split)
 
-    def search(self, job: Job) -> float:
-        """Return the seconds of the search without time limits; at least those of one complete trial.
+    def search(self, job: Job, course: Sequence[Part] | None = None) -> float:
+        """Return the seconds of a search, the expected one by default, without time limits; at least one whole trial's.
 
         A trial that resumes after a pause pays its start time again. One that completes is evaluated once more.
         """
         seconds, longest = 0.0, 0.0
-        for part in parts(self.spec.budget.trials, self.spec.ladder):
+        for part in parts(self.spec.budget.trials, self.spec.ladder) if course is None else course:
             validated = sum(job.validates(epoch) for epoch in range(part.first + 1, part.last + 1))
             starts = part.first == 0 or self.spec.ladder.scheduler == "promotion"
             one = (part.last - part.first) * self.epoch + validated * self.validation("val")
@@ -112,6 +119,10 @@ class TimeForecast:
     device: str = ""
     timing: Timing | None = None
     """The measured times."""
+    least_seconds: float = 0.0
+    """Of search and the fewest re-trainings, if every trial but one ends at the first rung."""
+    most_seconds: float = 0.0
+    """Of search and the most re-trainings, if no trial is pruned."""
     varied: tuple[str, ...] = ()
     """Searched parameters that change the time of a batch: measured with their defaults."""
 
@@ -119,11 +130,16 @@ class TimeForecast:
     def of(cls, estimate: Estimate, job: Job, *, copies: int) -> Self:
         """Derive the hours from an estimate; `job` defines which epochs are validated."""
         spec, whole = estimate.spec, estimate.search(job)
-        hours = spec.budget.hours
+        hours, total = spec.budget.hours, spec.budget.total_hours
+        limit = min((value * 3600 for value in (hours, total) if value is not None), default=inf)
+        shortest, longest = (estimate.search(job, course) for course in bounds(spec.budget.trials, spec.ladder))
+        fewest, most = estimate.confirm()
         return cls(
-            search_seconds=whole if hours is None else min(whole, hours * 3600),
+            search_seconds=min(whole, limit),
+            least_seconds=min(shortest, limit) + fewest,
+            most_seconds=min(min(longest, limit) + most, inf if total is None else max(total * 3600, fewest)),
             whole_search_seconds=whole,
-            confirm_seconds=estimate.confirm(),
+            confirm_seconds=(fewest, most),
             places=estimate.places,
             copies=copies,
             device="a GPU" if job.gpus else "cpu",
@@ -136,6 +152,13 @@ class TimeForecast:
         """Return the seconds of search and confirmation, at best and at worst."""
         low, high = self.confirm_seconds
         return self.search_seconds + low, self.search_seconds + high
+
+    def plan(self) -> str:
+        """Return the least, the expected and the most time in one line; empty if nothing was measured."""
+        if self.timing is None:
+            return ""
+        least, most = duration(self.least_seconds), duration(self.most_seconds)
+        return f"plan: at least {least}, expected {span(*self.seconds)}, at most {most} of search and confirmation"
 
     def summary(self) -> str:
         """Return the forecast in one line."""

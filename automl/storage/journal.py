@@ -228,6 +228,7 @@ def _trial(frozen: FrozenTrial, metric: str) -> Trial:
         losses=tuple(Loss.from_dict(plain) for plain in attrs.get(LOSSES, [])),
         node=attrs[f"{EPOCH}{measurements[-1].epoch}"].get("node", "") if measurements else "",
         outside=OUTSIDE in attrs,
+        origin=str(attrs.get("origin", "")),
     )
 
 

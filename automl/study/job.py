@@ -40,6 +40,10 @@ class Job:
     """Histograms of weights and gradients with the pictures; None: where the loss oscillates."""
     attempt: int = 1
     """Attempt number, starting with 1: how often the trial was assigned; earlier attempts must not write any more."""
+    cpus: float = 0.0
+    """CPU cores that it needs while it runs; 0: those of a trial of the session."""
+    memory_gb: float = 0.0
+    """Main memory that it needs, in GB (10^9 bytes); 0: not counted."""
     trainer: str = YOLO
     """The registered name of its trainer (`automl.trainers`)."""
 
@@ -67,7 +71,7 @@ class Job:
             "settings": dict(self.settings),
             "rungs": list(self.rungs),
         }
-        newer = {"trainer": YOLO, "pictures_every": 0, "histograms": None}
+        newer = {"trainer": YOLO, "pictures_every": 0, "histograms": None, "cpus": 0.0, "memory_gb": 0.0}
         return {name: value for name, value in plain.items() if name not in newer or value != newer[name]}
 
     @classmethod

@@ -28,8 +28,10 @@ COPIES: Final = (
 )
 
 
-def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None) -> StudySpec:
+def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None, dead: bool = True) -> StudySpec:
     """Read a description; `overrides` maps dotted keys, such as `budget.trials`, to values that win over the file.
+
+    With `dead`, searched parameters without effect are mistakes.
 
     A setting that is fixed by an override is not searched, and one that is searched by an override is not fixed.
 
@@ -50,7 +52,7 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     if found := [f"{path}: {mistake}" for mistake in foreign.space_mistakes(raw, rules.settings())]:
         raise SpecError(found)
     resolved = _resolve(_validated(raw, path, lambda: setting_hints(rules)), folder=path.parent)
-    if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules)]:
+    if found := [f"{path}: {mistake}" for mistake in mistakes(resolved, rules, dead=dead)]:
         raise SpecError(found)
     return resolved
 

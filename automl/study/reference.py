@@ -72,9 +72,9 @@ def _section(title: str, prefix: str, model: str, inner: Schema) -> Iterator[str
 
 
 def _optional_sections(prefix: str, fields: Schema, inner: Schema) -> Iterator[str]:
-    """Yield the sections of parts that may be null."""
+    """Yield the sections of parts that may be null, or of which there is a list."""
     for name, field in fields.items():
-        for option in field.get("anyOf", ()):
+        for option in (*field.get("anyOf", ()), field.get("items", {})):
             if "$ref" in option and (part := option["$ref"].rpartition("/")[2]) not in SPACES:
                 yield from _section(f"`{prefix}{name}`", f"{prefix}{name}.", part, inner)
 

@@ -20,6 +20,7 @@ from automl.study.spec_parts import (
     ExportSpec,
     GatesSpec,
     Part,
+    ResourcesSpec,
     RetentionSpec,
     TargetSpec,
     TrackingSpec,
@@ -96,14 +97,18 @@ ParameterSpec = Annotated[
 
 
 class BudgetSpec(Part):
-    """Limits of the search, which ends at the first one reached."""
+    """Limits of a study; the search ends at the first one reached. May be changed after the study began."""
 
     trials: Annotated[int, Field(ge=1, le=MOST)]
     """Number of trials, the baseline included."""
     hours: Annotated[float, Field(gt=0)] | None = None
     """Wall-clock time of the search, without interruptions; null: no limit. Unit: hours."""
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    """Sum over all trials of training time times GPUs per trial; null: no limit. Unit: GPU hours."""
+    """Sum over all trials of training time times GPUs per trial, or times 1 without a GPU; null: no limit. Unit: GPU
+    hours."""
+    total_hours: Annotated[float, Field(gt=0)] | None = None
+    """Wall-clock time of the whole study, without interruptions. The search ends early enough that the fewest
+    re-trainings fit in, and 5% for export; null: no limit. Unit: hours."""
     min_gain_per_hour: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The search also ends when another hour is expected to gain less than this over the best value so far, which
     `automl status` shows; null: it does not. Unit: of the objective, 0 to 1."""
@@ -135,24 +140,6 @@ class LadderSpec(Part):
     def first_rung(self) -> int:
         """Return the first epoch at which trials are compared, the last of a training if there is none."""
         return next(iter(self.rungs), self.max_epochs)
-
-
-class ResourcesSpec(Part):
-    """Resources of a trial while it runs, and its retries."""
-
-    gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    """Per trial, at most 1; below 1, trials share a GPU. `auto`: 1 if the cluster has GPUs, else 0. Unit: GPUs."""
-    cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
-    """Per trial. `auto`: the cores of a node divided by its GPUs; 1 without a GPU. Unit: CPU cores."""
-    concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Number of trials that run at a time; `auto`: as many as fit into the cluster."""
-    retries: Annotated[int, Field(ge=0)] = 5
-    """Consecutive retries at one epoch after the trial's process died or hung; lost nodes do not count."""
-    own_retries: Annotated[int, Field(ge=0)] = 1
-    """Retries after the training raised an error that may be transient."""
-    hung_minutes: Annotated[float, Field(gt=0)] = 10.0
-    """Heartbeat timeout after which a trial resumes on another worker; also the shortest time limit of an epoch.
-    Unit: minutes."""
 
 
 class StudySpec(Part):

@@ -1,8 +1,10 @@
-"""Parts of a description that do not steer the search: confirmation, retention, export, tracking, gates."""
+"""Parts of a description that do not steer the search: confirmation, resources, retention, export, tracking, gates."""
 
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from automl.study.trial import Params, ParamValue
 
 MOST: Final = 1_000_000
 """Limit of trials and epochs: detects typos such as 1e30, and keeps confirmation seeds distinct from trial seeds."""
@@ -27,6 +29,53 @@ class ConfirmSpec(Part):
     May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
     split: Literal["test", "val"] = "test"
     """Split on which finalists, baseline and the shipped model are evaluated; `val` for data without a test split."""
+
+
+class ExceptionSpec(Part):
+    """Resources of the trials of some structures, such as one model; what is null is as for all others."""
+
+    when: dict[str, Annotated[list[ParamValue], Field(min_length=1)]] = Field(min_length=1)
+    """Trials in which each named parameter has one of the listed values, such as `{model: [yolo11x.pt]}`."""
+    gpus: Annotated[float, Field(ge=0)] | None = None
+    """As `resources.gpus`."""
+    cpus: Annotated[float, Field(gt=0)] | None = None
+    """As `resources.cpus`."""
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """As `resources.memory_gb`."""
+
+    def applies(self, params: Params) -> bool:
+        """Return True for the params of such a trial; files are compared by name."""
+        return all(
+            name in params and any(_by_name(params[name]) == _by_name(value) for value in values)
+            for name, values in self.when.items()
+        )
+
+
+def _by_name(value: ParamValue) -> ParamValue:
+    return value.rpartition("/")[2] if isinstance(value, str) else value
+
+
+class ResourcesSpec(Part):
+    """Resources of a trial while it runs, and its retries."""
+
+    gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    """Per trial, at most 1; below 1, trials share a GPU. `auto`: 1 if the cluster has GPUs, else 0. Unit: GPUs."""
+    cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
+    """Per trial. `auto`: the cores of a node divided by its GPUs; 1 without a GPU. Unit: CPU cores."""
+    concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Maximum number of trials that run at a time; `auto`: as many as fit into the cluster as it is at any time."""
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """Main memory per trial, which Ray then counts on each node; null: not counted. Unit: GB (10^9 bytes)."""
+    exceptions: list[ExceptionSpec] = Field(default_factory=list)
+    """Other resources for some trials, such as `[{when: {model: [yolo11x.pt]}, gpus: 1, cpus: 8}]`; the first that
+    applies counts."""
+    retries: Annotated[int, Field(ge=0)] = 5
+    """Consecutive retries at one epoch after the trial's process died or hung; lost nodes do not count."""
+    own_retries: Annotated[int, Field(ge=0)] = 1
+    """Retries after the training raised an error that may be transient."""
+    hung_minutes: Annotated[float, Field(gt=0)] = 10.0
+    """Heartbeat timeout after which a trial resumes on another worker; also the shortest time limit of an epoch.
+    Unit: minutes."""
 
 
 class RetentionSpec(Part):

@@ -1,7 +1,7 @@
 """Trial records: trials, measurements, end reasons, and the interface for reports of a worker."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Self
@@ -35,6 +35,8 @@ class EndReason(StrEnum):
     """A loss or metric was not finite."""
     LOST = "lost"
     """Its worker was lost too often, which says nothing about the params."""
+    CANCELED = "canceled"
+    """A user canceled it, which says nothing about the params."""
     DATA = "data"
     """Its images could not be read as they were staged, which says nothing about the params."""
 
@@ -205,6 +207,8 @@ class Trial:
     """The node of its last heartbeat."""
     outside: bool = False
     """Its params are not a point of the space: the baseline, where the space does not contain it."""
+    origin: str = field(default="", compare=False)
+    """Source of its params, such as `model` or `enqueued`; empty if unknown. Not a part of what was tried."""
 
     @property
     def state(self) -> State:

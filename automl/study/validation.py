@@ -12,6 +12,7 @@ from automl.study import server_address
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
+from automl.study.resource_laws import resource_mistakes
 from automl.study.space import SearchSpace
 from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
 from automl.study.spec_parts import ConfirmSpec, MlflowSpec
@@ -48,14 +49,22 @@ class Rules(Protocol):
         ...
 
 
-def mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
-    """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once."""
+def mistakes(spec: StudySpec, rules: Rules, *, dead: bool = True) -> Iterator[str]:
+    """Yield `key: law, but got values` for each law broken; one that several keys break alike is reported once.
+
+    With `dead`, parameters without effect are among them.
+    """
     known = rules.settings()
     theirs = _trainer_mistakes(spec.model, spec.parts(), train=spec.train, rules=rules, known=known)
     found = [*islice(own_mistakes(spec), MOST), *islice(theirs, MOST)]
-    if not found:  # the values are sound, so laws between them can be checked
-        found = [*rules.dead_parameters(spec.search_space, known | spec.train, epochs=spec.ladder.max_epochs)]
+    if dead and not found:  # the values are sound, so laws between them can be checked
+        found = [*dead_mistakes(spec, rules)]
     yield from once(found)
+
+
+def dead_mistakes(spec: StudySpec, rules: Rules) -> Iterator[str]:
+    """Yield `space.name: why` for each parameter that cannot change a training, by the rules of the trainer."""
+    yield from rules.dead_parameters(spec.search_space, rules.settings() | spec.train, epochs=spec.ladder.max_epochs)
 
 
 def once(found: Iterable[str]) -> Iterator[str]:
@@ -87,12 +96,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         )
     yield from _confirm_mistakes(spec.confirm)
     yield from _server_mistakes(spec.tracking.mlflow)
-    gpus = spec.resources.gpus
-    if gpus != "auto" and gpus > 1:
-        yield (
-            f"resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got {gpus:g}; "
-            "--set resources.gpus=1"
-        )
+    yield from resource_mistakes(spec.resources, spec.space)
     large = [*size_mistakes(spec.space)]
     yield from large or parameter_mistakes(spec.space, spec.parts())
     for name, value in spec.train.items():

@@ -12,21 +12,23 @@ from automl.storage.layout import TRIALS, trial_folder
 from automl.storage.place import Place
 from automl.study import ParamValue, State, Trial
 from automl.study.errors import RegistryError
+from automl.study.extension import history
 from automl.study.plain_values import TEXT_ONLY
 from automl.study.spec import LadderSpec, StudySpec
-from automl.study.text import View, one_line, trial_name
+from automl.study.text import View, one_line, shown, trial_name
 from automl.study.verdict import Verdict
 from automl.tracking import status
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
-from automl.trials import heartbeat
+from automl.trials import commands, enqueued, heartbeat
 from automl.trials.budget import rate_of
 from automl.trials.heartbeat import Beat
 from automl.trials.job_clock import Elapsed, Stage
 
 TrialRecord = dict[str, ParamValue | None]
 """One trial as a flat record, the same keys for each trial of a study: `number`, `state`, `epoch`, `value` (the best of
-the objective so far), `seconds`, `reason` (why it ended), `retries`, `seed`, `node`, `folder`, and `params_<name>`."""
+the objective so far), `seconds`, `reason` (why it ended), `retries`, `origin` (of its params, such as `enqueued`),
+`seed`, `node`, `folder`, and `params_<name>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class StudyStatus:
     """Lines on trials that run or lost a worker, on re-trainings and on the verdict."""
     findings: tuple[Finding, ...]
     """What the diagnosis found in the study, its trials and re-trainings, while it holds."""
+    enqueued: tuple[Mapping[str, Any], ...]
+    """Params that a user asked to be tried next and no trial has taken: `params`, `by`, `at`."""
+    changes: tuple[Mapping[str, Any], ...]
+    """Changes of the description after the study began: `at`, `by`, and `keys` to the values before and after."""
     driver_text: str = field(metadata=TEXT_ONLY)
     table: View = field(repr=False, metadata=TEXT_ONLY)
     """The table of the terminal."""
@@ -84,6 +90,7 @@ def records(trials: Sequence[Trial], standing: Mapping[int, str], *, metric: str
             "seconds": trial.seconds,
             "reason": trial.ending.text if trial.ending else "",
             "retries": trial.retries,
+            "origin": trial.origin,
             "seed": trial.seed,
             "node": trial.node,
             "folder": f"{TRIALS}/{trial_name(trial, model)}",
@@ -105,6 +112,8 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     with journal.interpreted():
         elapsed = status.with_driver(Elapsed.from_notes(notes), beat)
         verdict = verdict_in(notes)
+        changes = tuple(change.to_dict() for change in history(notes))
+        queue = (*enqueued.pending(notes, trials), *_unread(folder))
     beats = _beats(folder, trials, model=spec.model)
     standing = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
     found = records(trials, standing, metric=spec.metric, model=spec.model)
@@ -128,9 +137,12 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
             *journal.warnings,
             *_next_hour(spec, trials, elapsed),
             *status.where(trials, spec.ladder, notes=notes, beats=beats),
+            *_requests(queue, notes),
             *_overrides(folder, spec.champion_name, verdict),
         ),
         findings=tuple(findings_file.of_study(folder, spec, trials)),
+        enqueued=queue,
+        changes=changes,
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
         table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
     )
@@ -157,6 +169,21 @@ def _next_hour(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed) -> li
         return []
     gain = expected_gain.next_hour(trials, metric=spec.metric, rate=rate_of(spec, elapsed.places))
     return [f"another hour: {gain} {spec.objective} expected"] if gain else []
+
+
+def _unread(folder: Path) -> list[dict[str, Any]]:
+    """Return the params in commands that no driver has executed."""
+    return [
+        {"params": command.content.get("params", {}), "by": command.by, "at": command.at}
+        for command in commands.waiting(folder)
+        if command.kind is commands.Kind.ENQUEUE
+    ]
+
+
+def _requests(queue: Sequence[Mapping[str, Any]], notes: Mapping[str, Any]) -> list[str]:
+    """Return a line on each entry of the queue and on each change of the description."""
+    lines = [f"enqueued by {entry['by']}: {shown(entry['params'])}" for entry in queue]
+    return lines + [f"changed at {change.at[:19]}Z by {change.by}: {change.text}" for change in history(notes)]
 
 
 def _overrides(folder: Path, name: str, verdict: Verdict | None) -> list[str]:

@@ -20,7 +20,7 @@ from automl.data.audit.records import Detections
 from automl.storage.detections import ImageStats
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.object_features import ObjectFeatures
-from automl.study import EvalSettings, Job, Measurement
+from automl.study import EvalSettings, Job, Measurement, Params
 from automl.study.validation import Rules
 
 OnEpoch = Callable[[Measurement, Path, Path, EpochDetails], None]
@@ -41,6 +41,35 @@ class Timing:
     """Images in a training batch."""
     val_images: int
     """Images in a validation batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Params that should give different trainings: some, and the same with other values of one parameter."""
+
+    reference: Params
+    others: tuple[Params, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a bitwise comparison of the trainings of a probe showed."""
+
+    differs: str = ""
+    """What differed first, `input` or `weights`; empty where nothing did."""
+    batches: int = 0
+    """Batches that were compared, up to the one that differed."""
+    problem: str = ""
+    """Why the comparison was not finished; it then shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Comparisons in the order of the probes, and what was trained for them."""
+
+    comparisons: tuple[Comparison, ...]
+    how: str
+    """Model, image size, batch, images and epochs, in words."""
 
 
 class Settings(Rules, Protocol):
@@ -161,6 +190,26 @@ class Timer(Protocol):
         ...
 
 
+class Proof(Protocol):
+    """Bitwise comparison of short trainings: does the value of a parameter change a training at all?"""
+
+    def unprovable(self, name: str) -> str:
+        """Return why `compare` cannot show whether a setting has an effect, empty where it can."""
+        ...
+
+    def compare(self, job: Job, probes: Sequence[Probe], *, images: int, seconds: float) -> Compared:
+        """Train a few batches with the reference of each probe and with its others, all else equal, seed and data too.
+
+        `job` is a job as trials are trained, but for its data set of a few images; `images` are those that trials
+        train on, since schedules depend on their number. Ends after about so many seconds; what was not compared
+        by then says so. Writes into `job.folder`.
+
+        Raises:
+            TrialError: this trainer cannot compare, the training failed, or two equal trainings differed.
+        """
+        ...
+
+
 class Evaluation(Protocol):
     """Weights of any format: measured, exported, run."""
 
@@ -230,5 +279,5 @@ class Embedding(Protocol):
         ...
 
 
-class Trainer(Settings, Training, Timer, Evaluation, Embedding, Protocol):
+class Trainer(Settings, Training, Timer, Proof, Evaluation, Embedding, Protocol):
     """A training framework."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from automl.storage import job_file
 from automl.study import Ending, Job, Loss, Measurement
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.trials import checkpoints, heartbeat, lease, retry
 from automl.trials.hang import HangDetector
 from automl.trials.retry import Budget
@@ -41,12 +41,18 @@ class ActiveJobs:
         """Return them."""
         return self._jobs.values()
 
-    def start(self, job: Job) -> Job:
-        """Return the job as a new attempt with a new lease; earlier attempts may no longer write."""
+    def start(self, job: Job, losses: Sequence[Loss] = ()) -> Job:
+        """Return the job as a new attempt with a new lease; earlier attempts may no longer write.
+
+        After `losses` of memory it has a larger share of a GPU.
+        """
         if job_file.is_of_another(job):
             checkpoints.start_over(job.folder)
             LOG.info(f"{job.folder} has another training than the journal; its state is deleted")
-        given = self._jobs[job.number] = replace(job, attempt=lease.acquire(job.folder))
+        gpus = retry.share(job.gpus, losses)
+        if gpus != job.gpus:
+            LOG.info(f"{job.folder.name} gets {gpus:g} of a GPU in place of {job.gpus:g}, since memory ran out")
+        given = self._jobs[job.number] = replace(job, attempt=lease.acquire(job.folder), gpus=gpus)
         job_file.write(given)
         return given
 

@@ -104,7 +104,7 @@ class Elapsed:
     def from_notes(cls, notes: Mapping[str, Any]) -> Self:
         """Build from a journal's notes; without this note only the search's seconds are known."""
         retrained = sum(key.startswith(RETRAINING) and bool(value.get("final")) for key, value in notes.items())
-        finished = "promotion" in notes
+        finished = notes.get("promotion") is not None
         if NOTE not in notes:
             stages = {str(Stage.SEARCH): float(notes[budget.NOTE])} if notes.get(budget.NOTE) else {}
             return cls(stages, retrained=retrained, finished=finished, partial=bool(stages))

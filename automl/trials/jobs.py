@@ -10,6 +10,7 @@ from automl.storage import symlinks
 from automl.storage.layout import trial_folder
 from automl.study import Job, Params, PastEvidence, Trial
 from automl.study.baseline import Baseline
+from automl.study.demand import Demand, demand_of
 from automl.study.model_files import FILE_SETTINGS
 from automl.study.spec import StudySpec
 from automl.trainers import chosen
@@ -26,6 +27,8 @@ class Frame:
     gpus: float
     threads: int
     concurrent: int
+    cpus: float = 0.0
+    """CPU cores of a trial; 0: as the session."""
     baseline: Baseline | None = None
     """None in a study begun by an earlier version: its baseline is the default of its space."""
     portfolio: tuple[Params, ...] = ()
@@ -47,8 +50,14 @@ class Frame:
         """Return the folder of a trial; its name is human-readable."""
         return trial_folder(self.folder, trial, self.spec.model)
 
+    def demand(self, params: Params) -> Demand:
+        """Return what a trial of these params needs while it runs."""
+        resources = self.spec.resources
+        return demand_of(resources, params, usual=Demand(self.cpus, self.gpus, resources.memory_gb or 0.0))
+
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
         """Return a training of these params to the last epoch; models are named by their absolute path."""
+        needed = self.demand(params)
         return Job(
             folder=folder,
             number=number,
@@ -59,12 +68,14 @@ class Frame:
             data=str(self.data),
             metric=self.spec.metric,
             settings={**self.spec.train, **self._files_in(self.spec.train)},
-            gpus=self.gpus,
-            threads=self.threads,
+            gpus=needed.gpus,
+            threads=self.threads if needed.cpus == self.cpus else max(1, int(needed.cpus)),
             validate_every=self.spec.ladder.validate_every,
             rungs=self.spec.ladder.rungs,
             pictures_every=self.spec.tracking.pictures_every,
             histograms=None if self.spec.tracking.histograms == "auto" else self.spec.tracking.histograms,
+            cpus=needed.cpus,
+            memory_gb=needed.memory_gb,
             trainer=chosen(),
         )
 

@@ -1,6 +1,6 @@
 """Log lines on a trial: one for each decision, with its reason, short enough for a terminal of 80 columns."""
 
-from automl.study import Ending, State, Trial
+from automl.study import Answer, Ending, State, Trial
 from automl.study.text import shown
 
 
@@ -20,6 +20,11 @@ def decided(trial: Trial, how: str, reason: str, *, metric: str) -> str:
     """Return a decision at a rung, with the best value so far: `trial 7 pauses at epoch 6: 0.0672, rank ...`."""
     value = trial.best(metric)
     return f"trial {trial.number} {how} epoch {trial.epoch}: {'' if value is None else f'{value:.4f}, '}{reason}"
+
+
+def at_rung(trial: Trial, answer: Answer, reason: str, *, metric: str) -> str:
+    """Return the decision that a trial pauses at or passes a rung."""
+    return decided(trial, "pauses at" if answer is Answer.PAUSE else "passes", reason, metric=metric)
 
 
 def ended(trial: Trial, ending: Ending, *, metric: str) -> str:

@@ -8,7 +8,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -139,6 +139,15 @@ class QuotaManager:
                 return short
         self._waiting = False
         return ""
+
+    def evicted(
+        self, coming: Job | None, live: Collection[Job], queue: Sequence[tuple[Trial, Job]]
+    ) -> Iterator[tuple[Trial, str]]:
+        """Yield the trials of a queue that must end to make room for a job, and why; the caller ends each at once."""
+        jobs = [job for _, job in queue]
+        for trial, _ in queue if self.reachable(coming, live, jobs) else ():
+            if short := self.make_room(coming, live, jobs):
+                yield trial, short
 
     def admit(self, coming: Job | None, live: Collection[Job]) -> bool:
         """Free quota for a job, and return True if it may start now; if not, running jobs will free some.

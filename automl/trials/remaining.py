@@ -34,10 +34,18 @@ def left(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed, *, done: in
     return search + waves(fewest, elapsed.places) * whole, search + waves(most, elapsed.places) * whole
 
 
+def reserved(spec: StudySpec, trials: Sequence[Trial], places: int, *, start: float) -> float:
+    """Return the seconds of the fewest re-trainings, each with its `start`; 0 before the first validated epoch."""
+    whole = whole_training(trials, metric=spec.metric, epochs=spec.ladder.max_epochs)
+    return 0.0 if whole is None or not places else waves(spec.retrainings[0], places) * (start + whole)
+
+
 def _search_left(budget: BudgetSpec, elapsed: Elapsed, done: int) -> float:
     seconds = elapsed.searched / done * max(budget.trials - done, 0)
     if budget.hours is not None:
         seconds = min(seconds, max(budget.hours * 3600 - elapsed.searched, 0.0))
+    if budget.total_hours is not None:
+        seconds = min(seconds, max(budget.total_hours * 3600 - elapsed.seconds, 0.0))
     return seconds
 
 

@@ -14,7 +14,7 @@ from automl.storage import curves_file, layout
 from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM
 from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, Params, Score, Trial
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import View
 from automl.trials import checkpoints, lease
 from automl.trials.active import ActiveJobs
@@ -83,6 +83,8 @@ class Retrainings:
     admit: Callable[[Job, Collection[Job]], bool] = lambda _job, _live: True
     """Frees quota for a job in addition to the running ones, and returns True if it fits."""
     stopping: bool = False
+    canceled: frozenset[int] = frozenset()
+    """None: re-trainings are not canceled one by one."""
     outlook: Confirmation | None = None
     journal: Journal | None = None
     """Journal of epochs and losses, also those of earlier sessions; None in a simulation."""
@@ -189,6 +191,10 @@ class Retrainings:
         """Log why a re-training waits."""
         self._live.report_wait(number)
         LOG.info(f"{self.names[number]} {what}")
+
+    def resize(self, places: int) -> None:
+        """Use another number of places."""
+        self.concurrent = places
 
     def stop(self, why: str) -> None:
         """Stop in an orderly way; a later session resumes."""

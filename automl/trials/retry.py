@@ -28,6 +28,18 @@ class Budget:
     """Failures of the training itself."""
 
 
+def share(gpus: float, losses: Sequence[Loss]) -> float:
+    """Return the GPU share of the next attempt: doubled each time that memory ran out, up to a whole GPU.
+
+    Fewer trials beside it leave it more memory, of the GPU and of the node.
+
+    >>> share(0.25, [Loss(Kind.MEMORY, "gone")]), share(0.75, [Loss(Kind.MEMORY, "gone")]), share(0.25, [])
+    (0.5, 1.0, 0.25)
+    """
+    kills = sum(loss.kind is Kind.MEMORY for loss in losses)
+    return min(gpus * 2**kills, 1.0) if 0 < gpus < 1 else gpus
+
+
 def ending(losses: Sequence[Loss], budget: Budget) -> Ending | None:
     """Return how a trial ends after its last loss, None while it may be retried.
 

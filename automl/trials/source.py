@@ -1,6 +1,6 @@
 """JobSource: protocol of the object that decides which jobs run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from automl.study import Answer, Ending, Job, Loss, Measurement
@@ -51,8 +51,17 @@ class JobSource(Protocol):
         """Return the running trials that hang, and why; their workers are ended, and `lost` is called for each."""
         ...
 
+    @property
+    def canceled(self) -> Collection[int]:
+        """Return the jobs that a user canceled: their workers are ended at once, without `lost`."""
+        ...
+
     def report_wait(self, number: int, what: str) -> None:
         """Log why a trial waits for the time being, or that it continues."""
+        ...
+
+    def resize(self, places: int) -> None:
+        """Use another number of places: nodes have joined or left. Running trials are not affected."""
         ...
 
     def stop(self, why: str) -> None:

@@ -21,7 +21,7 @@ def test_trials_are_flat_records_with_the_same_keys(study: automl.Study) -> None
     assert len(trials) == 10
     assert {tuple(trial) for trial in trials} == {
         (
-            "number", "state", "epoch", "value", "seconds", "reason", "retries", "seed", "node", "folder",
+            "number", "state", "epoch", "value", "seconds", "reason", "retries", "origin", "seed", "node", "folder",
             "params_lr0", "params_optimizer",
         )
     }  # fmt: skip

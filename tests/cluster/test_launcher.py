@@ -13,6 +13,7 @@ from automl import cluster
 from automl.cluster import resources
 from automl.study import Answer, Kind, State
 from automl.study.errors import ExportError, StudyError
+from automl.study.spec_parts import MOST
 from tests.conftest import tiny_job_at
 from tests.scripted_source import Jobs, all_gone, terminate_when
 
@@ -111,10 +112,10 @@ def test_resources_follow_the_shape_of_the_nodes(monkeypatch: pytest.MonkeyPatch
     nodes = [{"Alive": True, "NodeManagerHostname": "node", "Resources": shape} for shape in shapes]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
 
-    assert resources.slots(gpus="auto", cpus="auto", concurrent="auto") == resources.Slots(1.0, 4.0, 10)
-    assert resources.slots(gpus=0.5, cpus="auto", concurrent="auto") == resources.Slots(0.5, 2.0, 20)
-    assert resources.slots(gpus=1, cpus=16, concurrent="auto") == resources.Slots(1.0, 16.0, 3)
-    assert resources.slots(gpus=1, cpus="auto", concurrent=5) == resources.Slots(1.0, 4.0, 5)
+    assert resources.slots(gpus="auto", cpus="auto", concurrent="auto") == resources.Slots(1.0, 4.0, 10, most=MOST)
+    assert resources.slots(gpus=0.5, cpus="auto", concurrent="auto") == resources.Slots(0.5, 2.0, 20, most=MOST)
+    assert resources.slots(gpus=1, cpus=16, concurrent="auto") == resources.Slots(1.0, 16.0, 3, most=MOST)
+    assert resources.slots(gpus=1, cpus="auto", concurrent=5) == resources.Slots(1.0, 4.0, 5, most=5)
 
 
 @pytest.mark.parametrize(("share", "held"), [(0.1, 10), (0.2, 5), (0.25, 4), (0.3, 3), (0.5, 2), (0.6, 1), (1, 1)])

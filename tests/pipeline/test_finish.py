@@ -10,6 +10,7 @@ import pytest
 
 from automl.pipeline import finish
 from automl.storage.registry import Registry
+from automl.trials.job_clock import Elapsed
 from tests.builders import spec_of
 
 VERDICT: Any = SimpleNamespace(reasons=(), version=1, accepted=True, split="test", shipped=None, targets=())
@@ -23,10 +24,10 @@ def test_the_next_lines_are_quoted_for_the_shell(tmp_path: Path, caplog: pytest.
     session: Any = SimpleNamespace(
         spec=spec_of(champion="boards"),
         place=SimpleNamespace(registry=lambda wanted: Registry(storage / "models", wanted)),
-        clock=SimpleNamespace(stop=lambda: SimpleNamespace(summary=lambda: "1s")),
+        clock=SimpleNamespace(stop=lambda: Elapsed({"search": 1.0})),
         folder=storage / "runs" / "small",
         data=SimpleNamespace(images={"test": [storage / "1.jpg"]}),
-        journal=SimpleNamespace(trials=list),
+        journal=SimpleNamespace(trials=list, notes=dict),
     )
     finish.summarize(session, VERDICT)
     lines = caplog.messages[caplog.messages.index("next:") + 1 :]

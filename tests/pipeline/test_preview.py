@@ -29,7 +29,8 @@ DISK = DiskForecast(
     kept=20 * MB, free=5000 * MB,
 )  # fmt: skip
 TIME = TimeForecast(
-    search_seconds=47, whole_search_seconds=47, confirm_seconds=(60, 120), places=2, copies=2, device="cpu",
+    search_seconds=47, whole_search_seconds=47, confirm_seconds=(60, 120), least_seconds=40, most_seconds=300, places=2,
+    copies=2, device="cpu",
     timing=Timing(start=5.0, train_batch=0.5, val_batch=1.0, epoch=0.25, batch=8, val_images=16),
 )  # fmt: skip
 PREVIEW = Preview(
@@ -67,7 +68,8 @@ disk: at most 113 MB while it runs (16 unended trials x 7.0 MB; paused trials ke
 the end; 5.0 GB free in /storage
 time: about 1m47s to 2m47s on this machine (search 47s, confirm 1m00s to 2m00s; export not included): \
 2 trials at a time, start 5 s, 0.5 s a training batch of 8, 1 s a validation batch of 16, measured on cpu, \
-2 at a time"""
+2 at a time
+plan: at least 40s, expected 1m47s to 2m47s, at most 5m00s of search and confirmation"""
 FULL = replace(
     PREVIEW,
     data_warnings=("spot: has no box in train",),

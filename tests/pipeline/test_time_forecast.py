@@ -70,6 +70,20 @@ def test_the_line_tells_the_parts_and_what_was_measured() -> None:
     )
 
 
+def test_the_plan_is_the_least_the_expected_and_the_most_time() -> None:
+    found = estimate_of(places=1, confirm={"retrainings": 8})
+    forecast = TimeForecast.of(found, job_of(found.spec), copies=1)
+    first, later, whole = 2 * 2.75 + 2.0 + 5.0, 4 * 2.75 + 2 * 2.0 + 5.0 + 2.0, 5.0 + 6 * (2.75 + 2.0) + 2.0
+    assert forecast.least_seconds == 4 * first + later + 6 * whole
+    assert forecast.most_seconds == 4 * first + 4 * later + 8 * whole
+    assert forecast.plan().startswith("plan: at least 4m45s, expected ")
+
+
+def test_the_plan_ends_with_the_hours_of_the_whole_study() -> None:
+    found = estimate_of(places=1, budget={"trials": 50, "total_hours": 0.1})
+    assert TimeForecast.of(found, job_of(found.spec), copies=1).most_seconds == 360
+
+
 def test_the_line_tells_where_the_hours_end_the_search() -> None:
     found = estimate_of(budget={"trials": 4, "hours": 0.01})
     told = TimeForecast.of(found, job_of(found.spec), copies=1).summary()

@@ -16,7 +16,7 @@ import pytest
 from automl import cluster
 from automl.storage import curves_file
 from automl.study import Answer, Kind, Measurement, State
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.trials import heartbeat, lease, worker
 from automl.trials.active import ActiveJobs
 from tests.conftest import job_at, tiny_job_at

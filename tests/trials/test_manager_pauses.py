@@ -266,7 +266,7 @@ def test_a_paused_trial_is_shown_as_such_here_and_in_another_process(tmp_path: P
     source.measured(jobs[0].number, measurement(1, 0.5), node="a")
 
     trials = Journal.read(tmp_path, metric=METRIC).trials()
-    other = status.of_trials(SPEC, trials, elapsed=Elapsed.of_search(source.spending.seconds(), 2))
+    other = status.of_trials(SPEC, trials, elapsed=Elapsed.of_search(source.limits.spending.seconds(), 2))
 
     assert source.view() == other
     assert [(row[1], row[-1]) for row in other.rows] == [("PAUSED", ""), ("RUNNING", "")]

@@ -12,7 +12,7 @@ from automl.storage.journal import Journal
 from automl.study import Ending, State
 from automl.study.errors import StudyError
 from automl.study.load import stored
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.trials import quota
 from automl.trials.quota import model_of
 from automl.trials.retrainings import Retrainings
@@ -162,7 +162,9 @@ def test_a_quota_may_change_while_a_study_is_under_way_and_nothing_else_may(tmp_
     claim(tmp_path, spec_of(retention=changed))
 
     assert stored(tmp_path / "study.yaml").retention.model_dump() == changed
-    with pytest.raises(StudyError, match=r"(?s)same description.*seed: 0 there, 1 here\nchoose"):
+    with pytest.raises(
+        StudyError, match=r"(?s)same description.*seed: 0 there, 1 here \(the trials so far were drawn.*\)\nchoose"
+    ):
         claim(tmp_path, spec_of(seed=1, retention={"keep": 9}))
 
 

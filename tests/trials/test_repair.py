@@ -10,7 +10,7 @@ from automl.storage.journal import Journal
 from automl.storage.layout import ATTEMPT, BEST, CURVES, LAST
 from automl.storage.records import RecordError
 from automl.study import Ending, Job, Measurement
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.trials import heartbeat, lease, repair, worker
 from automl.trials.active import ActiveJobs
 from tests.builders import METRIC, measurement

@@ -19,7 +19,7 @@ from automl.storage.journal import Journal
 from automl.study import Answer, Ending, Job, Kind, Loss, Measurement, Params, Score
 from automl.study.results import DEFAULT
 from automl.study.space import Real
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.tracking.console import Progress
 from automl.tracking.tensorboard_writer import Board, BoardSettings
 from automl.trials import retrainings as trials_retrainings

@@ -17,7 +17,7 @@ from automl.storage.epoch_details import EpochDetails
 from automl.storage.journal import Journal
 from automl.study import Ending, Job, Measurement, Score, State, Trial, load
 from automl.study.errors import SpecError
-from automl.study.spec import ResourcesSpec
+from automl.study.spec_parts import ResourcesSpec
 from automl.tracking import status
 from automl.tracking.console import Progress
 from automl.tracking.report import Language, figures

@@ -16,6 +16,7 @@ from automl.apps.cli import (
     description_verbs,
     detection_verbs,
     registry_verbs,
+    steering_verbs,
     study_verbs,
     version_verbs,
 )
@@ -27,6 +28,8 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("search", study_verbs.search),
     ("check", study_verbs.check),
     ("resume", study_verbs.resume),
+    ("cancel", steering_verbs.cancel),
+    ("enqueue", steering_verbs.enqueue),
     ("status", study_verbs.status),
     ("studies", data_verbs.studies),
     ("tensorboard", board_verbs.tensorboard),

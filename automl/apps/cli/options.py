@@ -62,4 +62,8 @@ DataPage = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE.html", help="Write the report on the data as an HTML page with pictures."),
 ]
+Prove = Annotated[
+    bool,
+    typer.Option("--prove", help="Train a few batches for each searched parameter, to show which ones change nothing."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]

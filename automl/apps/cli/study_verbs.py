@@ -18,6 +18,7 @@ from automl.apps.cli.options import (
     Model,
     Name,
     Plan,
+    Prove,
     Set,
     SpecFile,
     Storage,
@@ -62,7 +63,7 @@ def search(
 @readable
 def check(
     spec: SpecFile = None, *, data: Data = None, model: Model = None, set_: Set = None, storage: Storage = None,
-    json: Json = False, report: DataPage = None,
+    json: Json = False, report: DataPage = None, prove: Prove = False,
 ) -> None:  # fmt: skip
     """Check a spec, its data and its warm start, and forecast cost, time and disk space; starts no study."""
     from automl.apps import api
@@ -70,12 +71,15 @@ def check(
 
     overrides = _overrides({"data": data, "model": model}, set_)
     found = api.check(
-        spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides, report=report
+        spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides, report=report,
+        prove=prove,
     )  # fmt: skip
     if json:
         print_json(found)
     else:
         print(found)
+    if found.proof and found.proof.refused:
+        raise SpecError([f"{spec or DEFAULT_SPEC}: {mistake}" for mistake in found.proof.refused])
 
 
 @readable

@@ -83,6 +83,11 @@ class Sampler:
         self._proposal: Proposal | None = None
         self._failed = False
 
+    @property
+    def starts(self) -> int:
+        """Return the number of first trials whose params are given: baseline, default and portfolio."""
+        return len(self._starts)
+
     def draw(self) -> tuple[dict[str, ParamValue], str]:
         """Return params and their origin: `baseline`, `default`, `portfolio`, `near default`, `earlier` or the like.
 

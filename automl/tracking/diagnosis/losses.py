@@ -32,7 +32,11 @@ def oscillation(record: TrainingRecord) -> Iterator[Finding]:
     where = "train"
     if not swinging:
         curves, where = components(record, "val"), "val"
-        swinging = {name: _swing(values) for name, values in curves.items() if _swings_widely(values) and stuck(record)}
+        swinging = {
+            name: _swing(values)
+            for name, values in curves.items()
+            if _swings_widely(values, above=_least_swing(record, name)) and stuck(record)
+        }
     if not swinging:
         return
     driver = max(swinging, key=lambda name: fmean(curves[name][-WINDOW:]) * swinging[name])
@@ -98,7 +102,7 @@ def box_slow(record: TrainingRecord) -> Iterator[Finding]:
         return
     if box[0] <= 0 or kinds[0] <= 0 or oscillates(box):  # the mean of one that oscillates says nothing on its fall
         return
-    if (record.current("val/map50") or 0.0) < limits.LOCATED:
+    if max(record.series("val/map50"), default=0.0) < limits.LOCATED:
         return
     now, class_now = (fmean(values[-limits.SMOOTHED :]) for values in (box, kinds))
     box_fall, class_fall, gain = 1 - now / box[0], 1 - class_now / kinds[0], record.setting("box")
@@ -199,13 +203,18 @@ def _swing(values: list[float]) -> float:
     return fmean(abs(after - before) for before, after in pairwise(last)) / fmean(map(abs, last))
 
 
-def _swings_widely(values: list[float]) -> bool:
+def _least_swing(record: TrainingRecord, name: str) -> float:
+    """Return the mean step of a validation loss above which it oscillates: less where it is nearly all of the loss."""
+    return limits.DOMINANT_SWING if _share(record, name) >= limits.DOMINANT else limits.SWING
+
+
+def _swings_widely(values: list[float], *, above: float) -> bool:
     last = values[-WINDOW:]
     if len(last) < WINDOW or not any(last):
         return False
     steps = [after - before for before, after in pairwise(last)]
     turns = sum(one * other < 0 for one, other in pairwise(steps))
-    return turns >= limits.VAL_TURNS and _swing(values) > limits.SWING
+    return turns >= limits.VAL_TURNS and _swing(values) > above
 
 
 def _settled(values: list[float]) -> bool:

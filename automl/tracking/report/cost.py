@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL
 from automl.study import Trial
+from automl.study.extension import history
 from automl.study.text import duration, one_line
 from automl.study.verdict import Verdict
 from automl.tracking.report.figures import frame
 from automl.tracking.report.language import Words
+from automl.trials.enqueued import ORIGIN
 from automl.trials.job_clock import Elapsed, Stage
 
 IN_MINUTES: Final = 300.0
@@ -29,9 +31,12 @@ def elapsed_rows(folder: Path, metric: str, words: Words) -> dict[str, str | Mar
     journal = Journal.read(folder, metric=metric)
     with journal.interpreted():
         elapsed = Elapsed.from_notes(journal.notes())
+        changed = history(journal.notes())
     rows: dict[str, str | Markup] = {}
     if journal.warnings:
         rows[words.plain("cost_dropped")] = words.quoted("; ".join(journal.warnings))
+    if changed:
+        rows[words.plain("cost_changed")] = words.quoted("; ".join(f"{one.at[:10]} {one.text}" for one in changed))
     if elapsed.seconds:
         rows[words.plain("cost_wall")] = _elapsed(elapsed, words)
     return rows
@@ -59,6 +64,8 @@ def cost_rows(trials: Sequence[Trial], verdict: Verdict | None, words: Words, *,
         words.plain("cost_epochs"): told,
         words.plain("cost_time"): duration(sum(trial.seconds for trial in trials)),
     }
+    if asked := [str(trial.number) for trial in trials if trial.origin == ORIGIN]:
+        rows[words.plain("cost_enqueued")] = ", ".join(asked)
     if verdict:
         retrained = words.plain("cost_retrained_text", count=verdict.claim.retrainings, epochs=epochs)
         rows[words.plain("cost_retrained")] = retrained

@@ -6,6 +6,7 @@ disabled before (offline.py).
 """
 
 from automl.trainers.yolo.arguments import BATCH, batch_size, image_size, overrides
+from automl.trainers.yolo.comparison import compare, unprovable
 from automl.trainers.yolo.data_fit import misfits, scan_labels
 from automl.trainers.yolo.dead_parameters import dead_parameters
 from automl.trainers.yolo.defaults import plain_hyperparameters, resolve_auto
@@ -32,9 +33,9 @@ from automl.trainers.yolo.weights import (
 )
 
 __all__ = [
-    "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "batch_size", "damage", "dead_parameters", "detect",
+    "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "batch_size", "compare", "damage", "dead_parameters", "detect",
     "epochs_done", "evaluation", "export_onnx", "gpu_count", "has_cuda", "image_size", "judge", "letterboxed", "load",
     "measure", "misfits", "model_mistake", "model_names", "object_features", "overrides", "packaged_mistake",
     "parameters", "plain_hyperparameters", "raw_outputs", "resolve_auto", "scan_labels", "set_threads",
-    "setting_mistake", "settings", "strip", "train", "validate", "weights_mistake", "write_weights",
+    "setting_mistake", "settings", "strip", "train", "unprovable", "validate", "weights_mistake", "write_weights",
 ]  # fmt: skip

@@ -117,7 +117,7 @@ def test_one_peak_of_the_validation_loss_is_no_overfitting() -> None:
 
 def test_boxes_that_are_close_already_may_fall_slowly() -> None:
     slow = {"train/box_loss": falling(3.0, 0.995)}
-    found = [training_rules.findings(record_of(slow, settings={**SETTINGS, "box": gain})) for gain in (7.5, 6.0)]
+    found = [training_rules.findings(record_of(slow, settings={**SETTINGS, "box": gain})) for gain in (7.5, 5.5)]
     assert [[finding.name for finding in findings] for findings in found] == [[], ["box loss slow"]]
 
 

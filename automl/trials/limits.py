@@ -1,0 +1,106 @@
+"""Limits of a search: what is spent, and whether a new trial can reach its first rung in what is left."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from automl.storage.journal import Journal
+from automl.study import Params, Trial
+from automl.study.text import duration
+from automl.trials.budget import Spending
+from automl.trials.job_clock import Elapsed
+from automl.trials.jobs import Frame
+from automl.trials.pace import Pace
+from automl.trials.remaining import reserved
+
+LOG: Final = logging.getLogger(__name__)
+
+
+class Limits:
+    """Budget and pace of one search."""
+
+    def __init__(
+        self, frame: Frame, journal: Journal, clock: Callable[[], float], elapsed: Callable[[], Elapsed] | None
+    ) -> None:
+        """Continue from the totals of earlier sessions; `elapsed` is the time of the whole job, if known."""
+        self._frame, self._elapsed = frame, elapsed
+        self._pace = Pace(clock)
+        self.spending = Spending(journal, frame.spec.budget, gpus=frame.gpus, clock=clock)
+        self.late = False
+        """Whether too little is left for the first rung of a new trial."""
+
+    def elapsed(self) -> Elapsed:
+        """Return the time of the whole job; of the search alone, if no other is known."""
+        return self._elapsed() if self._elapsed else Elapsed.of_search(self.spending.seconds(), self._frame.concurrent)
+
+    def restore(self, trials: Sequence[Trial]) -> None:
+        """Record the epochs of earlier sessions."""
+        for trial in trials:
+            self.spending.trained(trial.seconds, gpus=self._frame.demand(trial.params).gpus)
+            for measurement in trial.measurements:
+                self._pace.add(trial.params, measurement.seconds)
+        self.reserve(trials)
+
+    def started(self, number: int) -> None:
+        """Record that a trial was assigned to a worker."""
+        self._pace.started(number)
+
+    def measured(self, trial: Trial) -> None:
+        """Record the last measurement of a trial."""
+        seconds = trial.measurements[-1].seconds
+        self._pace.measured(trial.number, trial.params, seconds)
+        self.spending.trained(seconds, gpus=self._frame.demand(trial.params).gpus)
+
+    def reserve(self, trials: Iterable[Trial]) -> None:
+        """Reserve the time of the confirmation by the pace so far, where the whole study has a limit."""
+        if self._frame.spec.budget.total_hours is not None:
+            start, places = self._pace.start, self._frame.concurrent
+            self.spending.reserve(reserved(self._frame.spec, list(trials), places, start=start))
+            if self._elapsed:
+                self.spending.count_whole(self._elapsed().seconds)
+
+    def change(self, frame: Frame, trials: Iterable[Trial]) -> None:
+        """Use a changed budget."""
+        self._frame, self.late = frame, False
+        self.spending.renew(frame.spec.budget)
+        self.reserve(trials)
+
+    def closed(self, aborted: str) -> bool:
+        """Return True if no job may start: a budget is spent, or the study is `aborted` for a reason."""
+        return bool(self.spending.spent() or aborted)
+
+    def none_new(self, count: int) -> bool:
+        """Return True if no new trial may start after `count` trials."""
+        return self.late or count >= self._frame.spec.budget.trials
+
+    def admits(self, params: Params, running: Iterable[Trial]) -> bool:
+        """Return True if a new trial can reach its first rung in what is left; log once that none can."""
+        why = refusal(self.spending, self._pace, params, running, rung=self._frame.spec.ladder.first_rung)
+        if why and not self.late:
+            LOG.info(why)
+        self.late = bool(why)
+        return not why
+
+
+def refusal(spending: Spending, pace: Pace, params: Params, running: Iterable[Trial], *, rung: int) -> str:
+    """Return why a new trial of these params is not started, empty if it may be; `rung` is the first one.
+
+    Of GPU-hours, what the `running` trials still need to their first rung is taken off. Before the first epoch
+    everything may start.
+    """
+    needed, epoch = pace.seconds(params, rung), pace.epoch(params)
+    if needed is None or epoch is None:
+        return ""
+    if needed > (left := spending.seconds_left()):
+        return _text(left, needed, rung, "of the time")
+    promised = sum(max(rung - trial.epoch, 0) * (pace.epoch(trial.params) or 0.0) for trial in running)
+    if epoch * rung > (left := max(spending.gpu_seconds_left() - promised, 0.0)):
+        return _text(left, epoch * rung, rung, "of training in budget.gpu_hours")
+    return ""
+
+
+def _text(left: float, needed: float, rung: int, what: str) -> str:
+    return (
+        f"no new trial starts: {duration(left)} {what} is left, and a trial needs {duration(needed)} to epoch {rung}, "
+        "its first rung"
+    )
