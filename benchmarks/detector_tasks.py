@@ -53,7 +53,7 @@ class Response:
         length, _ = self._scales
         mean = self.curves.mean(axis=0)
         weights = np.linalg.solve(self._gram(*self._scales), self.curves - mean)
-        return np.clip(mean + self._kernel(points, length) @ weights, 0, 1)
+        return np.asarray(np.clip(mean + self._kernel(points, length) @ weights, 0, 1))
 
     @cached_property
     def residuals(self) -> Matrix:
@@ -123,12 +123,12 @@ class SmoothTask(Task):
         return self.truths[row]
 
     @property
-    def params(self) -> list[dict[str, ParamValue]]:  # type: ignore[override]
+    def params(self) -> list[dict[str, ParamValue]]:
         """Return the params that were asked for."""
         return self.asked
 
     @cached_property
-    def finals(self) -> Matrix:  # type: ignore[override]
+    def finals(self) -> Matrix:
         """Return the best values that random params reach without noise, and those of the table's own rows."""
         drawn = Encoding(self.space).draw(REFERENCE, np.random.default_rng(0))
         return np.asarray(self.response.at(np.vstack([drawn, self.response.points])).max(axis=1))

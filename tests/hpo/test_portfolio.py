@@ -6,7 +6,7 @@ import pytest
 
 from automl.hpo.portfolio import fitted, shipped
 from automl.hpo.sampler import Prior, Sampler
-from automl.study import Trial
+from automl.study import Params, Trial
 from automl.study.errors import SpecError
 from automl.study.shipped_spaces import folder
 from automl.study.space import Integer, Real
@@ -17,7 +17,8 @@ from tests.builders import rates_space, space_of
 
 def test_a_member_is_tried_in_the_ranges_that_its_choices_make_live() -> None:
     space = rates_space()
-    inside, outside = {"optimizer": "AdamW", "lr0": 0.002}, {"optimizer": "AdamW", "lr0": 0.05}
+    inside: Params = {"optimizer": "AdamW", "lr0": 0.002}
+    outside: Params = {"optimizer": "AdamW", "lr0": 0.05}
     found = fitted([inside, outside, {"optimizer": "RMSProp"}, inside], space, epochs=100, known=[space.defaults()])
     assert [(params["optimizer"], params["lr0"]) for params in found] == [("AdamW", 0.002)]
     assert all(space.contains(params) for params in found)
