@@ -20,6 +20,7 @@ class Start:
 
     first_rung: int = FIRST_RUNG
     portfolio: tuple[Params, ...] = ()
+    allowed: tuple[Params, ...] = ()
 
 
 class Ours:
@@ -46,6 +47,7 @@ class Ours:
                 scheduler=scheduler,
                 seed=seed,
                 earlier=earlier,
+                allowed=start.allowed,
                 portfolio=start.portfolio,
             )
         )

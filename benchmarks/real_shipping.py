@@ -89,10 +89,10 @@ def compared(study: Path, seeds: int) -> dict[str, Any]:
     for seed in range(seeds):
         weights = plain_model(spec, study, seed=seed)
         plain[f"plain_seed{seed}"] = judged(weights, job, study / "plain" / f"seed{seed}.npz")
-    found = {name: bootstrap.interval(stats, spec.objective) for name, stats in {**models, **plain}.items()}
+    found = {name: bootstrap.interval(stats, spec.objective_name) for name, stats in {**models, **plain}.items()}
     for name, interval in found.items():
         print(f"{name:<44} {interval.value:.4f} ({interval.low:.4f}..{interval.high:.4f})", flush=True)
-    over = bootstrap.paired_difference(ours, list(plain.values()), spec.objective, Resampling())
+    over = bootstrap.paired_difference(ours, list(plain.values()), spec.objective_name, Resampling())
     best = sum(interval.value > found["shipped (ONNX)"].value for interval in found.values())
     return {
         "study": spec.name, "chosen": facts["shipped"]["name"], "models": len(found), "better_than_shipped": best,

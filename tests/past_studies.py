@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.data.summary import Summary
-from automl.storage import journal_lines
+from automl.storage import journal_format
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL
 from automl.storage.registry import Registry
@@ -90,7 +90,7 @@ def rewritten(folder: Path, change: Callable[[list[dict[str, Any]]], Sequence[Ma
             body = f'{line[:-1]},"prev":{zlib.crc32(out)}}}'.encode()
             out += b'%b,"crc":%d}\n' % (body[:-1], zlib.crc32(body))
         else:
-            out += journal_lines.sealed(line, zlib.crc32(out))
+            out += journal_format.sealed(line, zlib.crc32(out))
     path.write_bytes(out)
 
 

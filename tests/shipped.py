@@ -77,7 +77,7 @@ def shipped(
     images = sorted((session.staged.parent / "images" / "test").iterdir())
     built = release_export.build(job.folder / BEST, job, session.folder / EXPORT, images=images, engine="none")
     stats = ImageStats.load(session.folder / EXPORT / ONNX_STATS)
-    worth = Worth(bootstrap.interval(stats, spec.objective), stats.images, None, 0, None)
+    worth = Worth(bootstrap.interval(stats, spec.objective_name), stats.images, None, 0, None)
     gain = Gain(0.0, float("-inf"), 0.95, (), ())
     case = Case(
         Confirmed(Trial(0, job.params, seed=0), job.params, gain, {}, None),

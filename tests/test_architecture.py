@@ -92,10 +92,10 @@ OPTIONS = {
 }
 
 KEYS = {
-    "": ["champion", "data", "model", "name", "objective", "portfolio", "seed", "train", "warm_start"],
+    "": ["champion", "data", "model", "name", "portfolio", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "total_hours", "trials"],
     "confirm.": ["finalists", "retrainings", "seeds", "split"],
-    "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per"],
+    "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per", "stop"],
     "export.": ["engine"],
     "gates.": [
         "confidence",
@@ -108,10 +108,12 @@ KEYS = {
         "require_engine",
     ],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
+    "objective.": ["constraints", "metric"],
+    "objective.at.": ["over_kill", "per"],
     "resources.": ["concurrent", "cpus", "gpus", "hung_minutes", "memory_gb", "own_retries", "retries"],
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
-    "targets.*.": ["format", "max_loss", "precision", "required"],
+    "targets.*.": ["format", "max_latency_ms", "max_loss", "max_mb", "precision", "required"],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],

@@ -62,7 +62,7 @@ def test_search_stays_the_function_when_the_entry_script_is_imported() -> None:
     ("function", "parameters"),
     [
         ("search", ["spec", "data", "model", "name", "storage", "address", "overrides", "fewer_gpus"]),
-        ("check", ["spec", "data", "model", "storage", "overrides", "report"]),
+        ("check", ["spec", "data", "model", "storage", "overrides", "report", "prove"]),
         ("open_study", ["folder"]),
         ("Registry", ["folder"]),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from automl.study import Job
 from automl.study.errors import TrialError
 
 STATE, WEIGHTS = "tiny state", "tiny weights"
@@ -39,3 +40,8 @@ def read(path: Path, *kinds: str) -> dict[str, Any]:
 
 def _checksum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
+
+
+def write_untrained(path: Path, job: Job) -> None:
+    """Write weights that know nothing."""
+    write(path, WEIGHTS, {"epoch": -1, "quality": 0.0, "parameters": 0, "model": job.model})

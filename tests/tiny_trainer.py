@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.storage import detections
+from automl.storage import detection_rate, detections
 from automl.storage.detections import ImageStats
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, LAST
@@ -31,13 +31,11 @@ from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 NAME = "tiny"
 MODEL = "tiny.yaml"
 PARAMETERS = 1000
-BATCH = 16
-TRAIN_BATCHES = 1
-VAL_BATCHES = 1
+BATCH, TRAIN_BATCHES, VAL_BATCHES = 16, 1, 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
-damage, object_features, compare = tiny_files.damage, tiny_features.object_features, tiny_comparison.compare
-unprovable = tiny_comparison.unprovable
+damage, write_untrained, object_features = tiny_files.damage, tiny_files.write_untrained, tiny_features.object_features
+compare, unprovable = tiny_comparison.compare, tiny_comparison.unprovable
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {
@@ -172,7 +170,8 @@ def _measured(job: Job, epoch: int, quality: float) -> dict[str, float]:
         raise TrialError(f"loss is not finite at epoch {epoch}: train/box_loss")
     found = {"train/box_loss": 2 * (1 - quality), "lr/weights": float(wanted(job)["lr0"])}
     if job.validates(epoch):
-        found |= {f"val/{name}": quality for name in detections.METRICS} | {"val/loss": 1 - quality}
+        names = (*detections.METRICS, job.metric.removeprefix("val/"))
+        found |= {f"val/{name}": quality for name in names} | {"val/loss": 1 - quality}
     return found
 
 
@@ -237,6 +236,7 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
     quality, raw = load(weights)["quality"], read_yaml(Path(job.data))
     stats = tiny_judge.judged(sorted(Path(raw["path"], raw[split]).iterdir()), len(raw["names"]), quality)
     found = {f"{split}/{name}": value for name, value in detections.metrics(stats).items()}
+    found |= detection_rate.of_stats(stats, job.metric, split=split)
     return found | {f"class/{name}": quality for name in raw["names"].values()}, stats
 
 

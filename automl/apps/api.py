@@ -24,7 +24,7 @@ from automl.study.load import load
 from automl.study.plain_values import plain
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.verdict import Verdict
-from automl.tracking import audit_page, report, study_status
+from automl.tracking import audit_page, report, structure_table, study_status
 from automl.tracking.console import announce
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
@@ -91,8 +91,10 @@ class Study:
             StudyError: there is no such language.
         """
         language = report.language_of(lang)
-        edition = report.Edition(inputs.source_of(self.spec.data, self.folder), language)
-        return report.write(self.folder, self.spec, self._read(), self.verdict, edition=edition)
+        journal = self._journal()
+        rows = structure_table.rows(self.spec, journal.notes(), journal.trials())
+        edition = report.Edition(inputs.source_of(self.spec.data, self.folder), language, rows)
+        return report.write(self.folder, self.spec, journal.trials(), self.verdict, edition=edition)
 
     @property
     def audit_page(self) -> Path:

@@ -1,6 +1,7 @@
 """Ray Tune hooks: searcher, scheduler, callback and stopper that delegate to the job source."""
 
 import json
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,7 +113,7 @@ class Scheduler(FIFOScheduler):
             elif "ending" in message:
                 source.ended(number(trial), Ending.from_dict(message["ending"]))
             else:
-                measurement = Measurement.from_dict(message["measurement"])
+                measurement = Measurement.from_dict(_shared(message["measurement"]))
                 answer = source.measured(number(trial), measurement, node=message["node"])
         return answer
 
@@ -173,6 +174,11 @@ def folder_of(trial: RayTrial) -> Path:
 def number(trial: RayTrial) -> int:
     """Return the number of the job that a trial of Ray's runs."""
     return int(trial.config["job"]["number"])
+
+
+def _shared(measurement: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a measurement whose metrics are named by one string each: each message has its own copies of the names."""
+    return {**measurement, "metrics": {sys.intern(tag): value for tag, value in measurement["metrics"].items()}}
 
 
 def _busy(trial: RayTrial) -> bool:

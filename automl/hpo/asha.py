@@ -5,6 +5,7 @@ arrival. Pure; rebuilt from a journal by `restore`.
 """
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -24,30 +25,61 @@ class Decision:
     """Why the trial ends, if the answer is STOP."""
 
 
+Place = tuple[float, float, int, int]
+"""A trial at a rung, higher is better: value, negative loss, negative order of arrival, and its number."""
+
+
 @dataclass(slots=True)
 class Rung:
-    """The trials that have reached an epoch, their values, and which of them advanced."""
+    """The trials that have reached an epoch, their values, and which of them advanced.
+
+    Both orders are kept sorted, so that a decision among thousands of trials takes a binary search.
+    """
 
     epoch: int
-    entries: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """Maps a trial to its value and negative loss, in the order of arrival."""
+    entries: dict[int, Place] = field(default_factory=dict)
+    """Maps a trial to its place, in the order of arrival."""
     advanced: set[int] = field(default_factory=set)
+    _order: list[Place] = field(default_factory=list)
+    """All places, worst first."""
+    _open: list[Place] = field(default_factory=list)
+    """Those of trials that neither advanced nor ended, worst first."""
 
-    def ranked(self) -> list[int]:
-        """Return the trials, best first; ties in the order of arrival."""
-        return sorted(self.entries, key=self.entries.__getitem__, reverse=True)
+    def add(self, trial: int, *, value: float, loss: float) -> None:
+        """Add a trial; one that is there keeps its place."""
+        if trial not in self.entries:
+            place = self.entries[trial] = (value, -loss, -len(self.entries), trial)
+            insort(self._order, place)
+            insort(self._open, place)
+
+    def advance(self, trial: int) -> None:
+        """Record that a trial advanced."""
+        self.advanced.add(trial)
+        self.close(trial)
+
+    def close(self, trial: int) -> None:
+        """Record that a trial never advances from here, or has advanced."""
+        if place := self.entries.get(trial):
+            index = bisect_left(self._open, place)
+            if index < len(self._open) and self._open[index] == place:
+                del self._open[index]
 
     def rank(self, trial: int) -> int:
-        """Return the rank of a trial, 1 for the best."""
-        return self.ranked().index(trial) + 1
+        """Return the rank of a trial, 1 for the best; ties in the order of arrival."""
+        return len(self._order) - bisect_left(self._order, self.entries[trial])
+
+    def paused(self) -> Iterator[int]:
+        """Yield the trials that neither advanced nor ended, best first."""
+        for place in reversed(self._open):
+            yield place[-1]
 
     def described(self, trial: int, *, places: int, factor: int) -> str:
         """Return the rank of a trial, and the value of the last of the `places` that advance, as text."""
-        rank, ranked = self.rank(trial), self.ranked()
-        text = f"rank {rank} of {len(ranked)}"
+        rank = self.rank(trial)
+        text = f"rank {rank} of {len(self._order)}"
         if not places:
             return f"{text}, the first of {factor} advances"
-        last, own = self.entries[ranked[places - 1]], self.entries[trial]
+        last, own = self._order[-places], self.entries[trial]
         tie = " (equal: val/loss decides)" if rank > places and last[0] == own[0] else ""
         return f"{text}, top {places} from {last[0]:.4f}{tie}"
 
@@ -102,9 +134,9 @@ class Scheduler(ABC):
     def restore(self, trial: int, *, epoch: int, score: tuple[float, float], advanced: bool) -> None:
         """Restore a trial's value and loss at a rung from an earlier session, and whether it advanced."""
         value, loss = score
-        self._rungs[epoch].entries[trial] = (value, -loss)
+        self._rungs[epoch].add(trial, value=value, loss=loss)
         if advanced:
-            self._rungs[epoch].advanced.add(trial)
+            self._rungs[epoch].advance(trial)
 
     def drop(self, trial: int) -> None:  # noqa: B027
         """Record that a trial has ended."""
@@ -117,17 +149,12 @@ class PausingAsha(Scheduler):
     would advance next is not paused.
     """
 
-    def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
-        """Create the rungs at `epochs`, in ascending order."""
-        super().__init__(epochs, reduction_factor)
-        self._ended: set[int] = set()
-
     def judge(self, trial: int, *, epoch: int, value: float, loss: float = inf) -> Decision:
         """Return PAUSE, or CONTINUE for the trial that would advance next."""
         rung = self._rungs[epoch]
-        rung.entries.setdefault(trial, (value, -loss))
-        if next(self._advanceable(), None) == (rung, trial):
-            rung.advanced.add(trial)
+        rung.add(trial, value=value, loss=loss)
+        if next(((at.epoch, first) for at, first in self._advanceable()), None) == (epoch, trial):
+            rung.advance(trial)
         reason = self._standing(rung, trial)
         if trial in rung.advanced:
             return Decision(Answer.CONTINUE, reason)
@@ -141,7 +168,7 @@ class PausingAsha(Scheduler):
     def advance_next(self) -> int | None:
         """Advance the best paused trial that may advance, highest rung first, and return it."""
         for rung, trial in self._advanceable():
-            rung.advanced.add(trial)
+            rung.advance(trial)
             return trial
         return None
 
@@ -156,25 +183,26 @@ class PausingAsha(Scheduler):
     def advance_leader(self) -> int | None:
         """Advance the leader: a small study completes at least one trial."""
         for rung, trial in self._paused():
-            rung.advanced.add(trial)
+            rung.advance(trial)
             return trial
         return None
 
     def _paused(self) -> Iterator[tuple[Rung, int]]:
         for rung in reversed(self._rungs.values()):
-            for trial in rung.ranked():
-                if trial not in rung.advanced and trial not in self._ended:
-                    yield rung, trial
+            for trial in rung.paused():
+                yield rung, trial
 
     def drop(self, trial: int) -> None:
         """Record that a trial has ended: it never advances."""
-        self._ended.add(trial)
+        for rung in self._rungs.values():
+            rung.close(trial)
 
     def _advanceable(self) -> Iterator[tuple[Rung, int]]:
+        """Yield the best paused trial of each rung if it is among those that may advance, highest rung first."""
         for rung in reversed(self._rungs.values()):
-            for trial in rung.ranked()[: self.places(len(rung.entries))]:
-                if trial not in rung.advanced and trial not in self._ended:
-                    yield rung, trial
+            best = next(rung.paused(), None)
+            if best is not None and rung.rank(best) <= self.places(len(rung.entries)):
+                yield rung, best
 
 
 class StoppingAsha(Scheduler):
@@ -184,9 +212,9 @@ class StoppingAsha(Scheduler):
         """Return CONTINUE or STOP; of tied trials the earlier one ranks higher."""
         rung = self._rungs[epoch]
         if trial not in rung.entries:
-            rung.entries[trial] = (value, -loss)
+            rung.add(trial, value=value, loss=loss)
             if rung.rank(trial) <= self.places(len(rung.entries)):
-                rung.advanced.add(trial)
+                rung.advance(trial)
         return Decision(Answer.CONTINUE if trial in rung.advanced else Answer.STOP, self._standing(rung, trial))
 
     def places(self, entries: int) -> int:

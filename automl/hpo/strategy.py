@@ -34,6 +34,8 @@ class Course:
     earlier: tuple[PastEvidence, ...] = ()
     baseline: Baseline | None = None
     """Params of trial 0; None: the default of the space."""
+    allowed: tuple[Params, ...] = ()
+    """Structures that no constraint excludes, the dearest first; empty: all."""
     portfolio: tuple[Params, ...] = ()
     """Params of the space that are tried after the default."""
 
@@ -50,7 +52,9 @@ class Strategy:
             seed=course.seed,
             metric=course.metric,
             max_epochs=course.max_epochs,
-            prior=Prior(course.earlier, course.baseline.params if course.baseline else None, course.portfolio),
+            prior=Prior(
+                course.earlier, course.baseline.params if course.baseline else None, course.allowed, course.portfolio
+            ),
         )
 
     @property

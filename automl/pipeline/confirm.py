@@ -118,7 +118,7 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         journal.note(f"confirm:{name}", ending.to_dict())
         keeper.retrained(job, ending)
         found = retrainings.score(job, ending)
-        outcome = f"{session.spec.objective} {found.value:.4f} on {job.split}" if found else ending.text
+        outcome = f"{session.spec.objective_name} {found.value:.4f} on {job.split}" if found else ending.text
         LOG.info(f"{name} {ending.state.lower()}: {outcome}")
 
     # A failed one is retried in the next session: the cause may have been an unavailable mount.

@@ -18,11 +18,12 @@ from automl.hpo import bootstrap, selection
 from automl.hpo.rounds import side_of
 from automl.hpo.selection import Candidate, best_trial
 from automl.pipeline.session import Session
-from automl.release import contract, parity, quantization, targets, working_point
+from automl.release import contract, footprint, parity, quantization, targets, working_point
 from automl.release import export as release_export
 from automl.release.publish import Worth
 from automl.release.working_point import Comparison
 from automl.storage import files, job_file, records
+from automl.storage.detection_rate import RateCurve
 from automl.storage.detections import ImageStats
 from automl.storage.layout import (
     BASELINE_STATS,
@@ -42,6 +43,7 @@ from automl.storage.registry import CHAMPION
 from automl.study import Ending, EvalSettings, ExportResult, Job, Params, State, TargetResult, Trial
 from automl.study.errors import StudyError
 from automl.study.gate_result import GateResult
+from automl.study.objective import ONNX_TARGET, RateGoal
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
 from automl.study.verdict import Interval
@@ -129,12 +131,15 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
     threshold, basis = built.threshold, "where F1 on val is highest"
     held: tuple[GateResult, ...] = ()
     shipped, weights = (ImageStats.load(folder / name) for name in (ONNX_STATS, TORCH_STATS))
-    if agreed := spec.agreed:
-        threshold = contract.threshold(ImageStats.load(folder / VAL_STATS), agreed)
+    agreed = spec.agreed
+    if goal := spec.rate or (RateGoal(agreed.max_overkill_rate, agreed.per) if agreed else None):
+        threshold = RateCurve.of(ImageStats.load(folder / VAL_STATS), goal).at().threshold
         _set_threshold(folder / EVALUATION, threshold)
-        held, basis = contract.judge(shipped, threshold, agreed), "the lowest that holds the over-kill rate on val"
+        basis = f"the lowest that holds an over-kill rate of {goal.over_kill:g} per {goal.per} on val"
+    if agreed:
+        held = contract.judge(shipped, threshold, agreed)
     LOG.info(f"served threshold: {threshold:g}, {basis}")
-    at = Comparison(threshold, spec.objective, session.data.names, _resampling(spec))
+    at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec))
     parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
     found: tuple[TargetResult, ...] = ()
     if spec.built_for:
@@ -142,7 +147,10 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
         images = staged_images(session.staged, "train")
         order = targets.Order(job, folder, quantization.calibration(images, seed=spec.seed), at, spec.laws)
         found = _on_images(targets.build_all, (order, spec.built_for), slots, data=job.data)
-    return replace(built, parity=parity, targets=found, threshold=threshold, contract=held)
+    cost = None
+    if any(law.cost.target == ONNX_TARGET for law in spec.constraints):
+        cost = cluster.call(footprint.of_onnx, (folder / ONNX,), slots)
+    return replace(built, parity=parity, targets=found, threshold=threshold, contract=held, onnx_cost=cost)
 
 
 def _set_threshold(path: Path, threshold: float) -> None:
@@ -171,9 +179,9 @@ def worth(
     theirs = _baseline(jobs, own, kept=folder / BASELINE_STATS, split=split, slots=slots)
     champion, over = over_champion(session, chosen.weights, slots)
     plan = _resampling(spec)
-    between = partial(bootstrap.paired_difference, objective=spec.objective, plan=plan)
+    between = partial(bootstrap.paired_difference, objective=spec.objective_name, plan=plan)
     return Worth(
-        value=bootstrap.interval(shipped, spec.objective, plan),
+        value=bootstrap.interval(shipped, spec.objective_name, plan),
         images=shipped.images,
         over_baseline=between(torch, theirs) if theirs else None,
         baselines=len(theirs),
@@ -197,7 +205,7 @@ def over_champion(session: Session, weights: Path, slots: cluster.Slots) -> tupl
     if stats is None:
         return number, None
     shipped, plan = ImageStats.load(folder / ONNX_STATS), _resampling(spec)
-    return number, bootstrap.paired_difference(shipped, [stats], objective=spec.objective, plan=plan)
+    return number, bootstrap.paired_difference(shipped, [stats], objective=spec.objective_name, plan=plan)
 
 
 def _resampling(spec: StudySpec) -> bootstrap.Resampling:

@@ -1,7 +1,7 @@
 """Inputs of a study: model files copied into its folder, data checked and staged, warm start."""
 
 import os
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from automl.study.errors import DataError
 from automl.study.messages import shown
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
-from automl.study.spec import SAMPLE, ChoiceSpec, RangeSpec, StudySpec
+from automl.study.space_spec import ChoiceSpec, RangeSpec
+from automl.study.spec import SAMPLE, StudySpec
 from automl.study.trial import ParamValue
 from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
@@ -169,6 +170,8 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
     Raises:
         DataError: some do not fit.
     """
+    if mistakes := [*_rate_misfits(spec, data)]:
+        raise DataError(*mistakes)
     searched = {name: values_of(part) for name, _, part in spec.parts()}
     fixed = {name: [value] for name, value in spec.train.items()}
     models = {str(value) for value in searched.get("model", [])} | {spec.model}
@@ -180,6 +183,20 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
     ]
     if found:
         raise DataError(*dict.fromkeys(found))
+
+
+def _rate_misfits(spec: StudySpec, data: DataSet) -> Iterator[str]:
+    """Yield what a split lacks to measure the miss rate of the objective: images with boxes, and images without."""
+    if spec.rate is None:
+        return
+    for split in dict.fromkeys(("val", spec.confirm.split)):
+        boxed = sum(bool(data.texts.get(image, "").strip()) for image in data.images[split])
+        if not boxed or (spec.rate.per == "image" and boxed == len(data.images[split])):
+            yield (
+                f"{split}: must have images with boxes and images without, on which objective.metric=miss_rate is "
+                f"measured per image, but {boxed} of {len(data.images[split])} have boxes; add images of good parts, "
+                "or --set objective.at.per=box"
+            )
 
 
 def values_of(part: RangeSpec | ChoiceSpec) -> list[ParamValue]:

@@ -81,7 +81,7 @@ def _overview(session: Session, status_now: str) -> Overview:
     """Return what the study's run shows: its description, and the verdict once there is one."""
     spec, verdict = session.spec, study_status.verdict_in(session.journal.notes())
     plain: dict[str, Any] = {
-        "model": spec.model, "data": spec.data, "objective": spec.objective, "seed": spec.seed,
+        "model": spec.model, "data": spec.data, "objective": spec.objective_name, "seed": spec.seed,
         "trials": spec.budget.trials, "min_epochs": spec.ladder.min_epochs, "max_epochs": spec.ladder.max_epochs,
         **{f"train.{name}": value for name, value in spec.train.items()},
     }  # fmt: skip
@@ -97,7 +97,7 @@ def _overview(session: Session, status_now: str) -> Overview:
         "automl.shipped": shipped.name if shipped else "",
     }
     tags = {name: value[:LONGEST_VALUE] for name, value in tags.items() if value}
-    metrics = {f"shipped/{verdict.split}/{spec.objective}": shipped.score.value} if shipped else {}
+    metrics = {f"shipped/{verdict.split}/{spec.objective_name}": shipped.score.value} if shipped else {}
     files = {name: session.folder / name for name in (VERDICT, REPORT)}
     return Overview("FINISHED", tags, params, metrics, files)
 

@@ -20,12 +20,13 @@ from automl.release import openvino_models
 from automl.storage import scratch
 from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
-from automl.study import Params, mosaic, repeats, warm_up
+from automl.study import Params, mosaic, repeats, structure, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
-from automl.study.spec import SAMPLE, ChoiceSpec, StudySpec
+from automl.study.space_spec import ChoiceSpec
+from automl.study.spec import SAMPLE, StudySpec
 from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import one_line, shown
 from automl.tracking import data_report
@@ -80,6 +81,10 @@ class Preview:
     """Trials that must repeat params."""
     contract_warnings: tuple[str, ...] = ()
     """Images that the judged split lacks to show the contract."""
+    constraints: tuple[str, ...] = ()
+    """Limits on what a model may cost, as in the description."""
+    structures: int = 0
+    """Models and image sizes that are measured before the first trial, if there are constraints."""
     data_report: DataReport | None = None
     total_hours: float | None = None
     """Limit of the whole study, confirmation and export included."""
@@ -113,6 +118,9 @@ class Preview:
             yield self.portfolio
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
+        if self.constraints:
+            yield f"constraints: {', '.join(self.constraints)}"
+            yield f"             models and image sizes measured before the first trial: {self.structures}"
         yield from (f"space warning: {warning}" for warning in self.space_warnings)
         yield from self.proof.lines() if self.proof else ()
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
@@ -208,6 +216,8 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         portfolio=portfolio.chosen(spec, baseline)[1],
         machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(spec)),
         contract_warnings=tuple(_contract_warnings(spec, data)),
+        constraints=tuple(one.text for one in spec.constraints),
+        structures=len(structure.assignments(space)) if spec.costs else 0,
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 

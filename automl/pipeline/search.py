@@ -15,7 +15,7 @@ from automl.storage.layout import PARAMS
 from automl.study import Job, Trial
 from automl.study.errors import Interrupted, StudyError
 from automl.study.text import shown
-from automl.tracking import status
+from automl.tracking import status, structure_table
 from automl.trials import repair
 from automl.trials.job_clock import Stage
 from automl.trials.jobs import Frame
@@ -62,6 +62,8 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         raise StudyError(
             f"{session.folder}: {manager.aborted}; fix the cause and start a new study with another --name"
         )
+    for line in structure_table.lines(spec, session.journal.notes(), manager.trials):
+        LOG.info(line)
     best = best_trial(manager.trials, spec.metric)
     LOG.info(f"best trial is {best.number}, {best.state.lower()}: {shown(best.params)}")
     return manager.trials
@@ -85,5 +87,6 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
         concurrent=slots.concurrent,
         cpus=slots.cpus,
         baseline=session.baseline,
+        allowed=session.allowed,
         portfolio=session.portfolio,
     )

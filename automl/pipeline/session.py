@@ -60,6 +60,8 @@ class Session:
     """Warm start: trials of earlier studies for the sampler."""
     baseline: Baseline | None = None
     """Params of trial 0; None in a study begun by an earlier version."""
+    allowed: tuple[Params, ...] = ()
+    """Structures that no constraint excludes, the dearest first; empty: all."""
     portfolio: tuple[Params, ...] = ()
     """Params that are tried after the default."""
     watchers: tuple[TrialListener, ...] = ()

@@ -7,16 +7,15 @@ are not independent, so that the bounds per box are approximate.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from automl.hpo import statistics
+from automl.storage.detection_rate import RateCurve
 from automl.storage.detections import ImageStats
 from automl.study.gate_result import GateResult
+from automl.study.objective import RateGoal
 from automl.study.results import Contract
-
-GRID: Final = np.linspace(0.001, 0.999, 999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,7 @@ def threshold(stats: ImageStats, wanted: Contract) -> float:
 
     The lowest one misses least. The highest threshold if none holds.
     """
-    rates = [count(stats, float(value), per=wanted.per).overkill_rate for value in GRID]
-    broken = np.flatnonzero(np.array(rates) > wanted.max_overkill_rate)
-    return float(round(GRID[min(broken[-1] + 1, len(GRID) - 1)] if len(broken) else GRID[0], 3))
+    return RateCurve.of(stats, RateGoal(wanted.max_overkill_rate, wanted.per)).at().threshold
 
 
 def judge(stats: ImageStats, at: float, wanted: Contract) -> tuple[GateResult, GateResult]:

@@ -4,19 +4,26 @@ Two questions are separate: whether tuned params are better than the baseline's 
 ships is chosen on val (hpo/selection.py). The gates judge the model that ships.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Final
 
 from automl.study import ExportResult, Gates, Parity, TargetResult
 from automl.study.gate_result import GateResult
+from automl.study.objective import ONNX_TARGET, Constraint
 from automl.study.verdict import Interval
 
 CHAMPION: Final = "champion"
 """Name of the gate that compares with the serving champion."""
 
 
-def judge(built: ExportResult, gates: Gates, *, over_champion: Interval | None = None) -> tuple[GateResult, ...]:
+def judge(
+    built: ExportResult,
+    gates: Gates,
+    *,
+    over_champion: Interval | None = None,
+    constraints: Sequence[Constraint] = (),
+) -> tuple[GateResult, ...]:
     """Return the result of each gate.
 
     `over_champion` is the model's difference to the serving champion, both measured as exported on the same images;
@@ -32,7 +39,8 @@ def judge(built: ExportResult, gates: Gates, *, over_champion: Interval | None =
     """
     required = (target for target in built.targets if target.target.required)
     demanded = (gate for target in required for gate in of_target(target, gates))
-    return (*_export(built, gates), *built.contract, *demanded, *champion(over_champion, gates))
+    limited = (_constraint(one, built) for one in constraints)
+    return (*_export(built, gates), *built.contract, *demanded, *limited, *champion(over_champion, gates))
 
 
 def of_target(built: TargetResult, gates: Gates) -> Iterator[GateResult]:
@@ -43,6 +51,38 @@ def of_target(built: TargetResult, gates: Gates) -> Iterator[GateResult]:
     yield GateResult(f"{name} built", there, 1.0, float(there), text)
     if built.parity:
         yield from of_parity(built.parity, gates, max_loss=built.target.max_loss)
+    limits = {"latency_ms": built.target.max_latency_ms, "size_mb": built.target.max_mb}
+    for quantity, limit in limits.items():
+        if limit is not None and there:
+            yield _most(f"{name} {quantity}", f"{name}: {quantity}", _measured(built, quantity), limit)
+
+
+def _measured(built: TargetResult, quantity: str) -> float | None:
+    if quantity == "size_mb":
+        return built.mb
+    return built.latency.p50 if built.latency else None
+
+
+def _constraint(law: Constraint, built: ExportResult) -> GateResult:
+    """Return the gate of a constraint of the objective on the exported model."""
+    cost = law.cost
+    if cost.target == ONNX_TARGET:
+        value = built.onnx_cost.cost(cost.quantity) if built.onnx_cost else None
+    else:
+        mine = (one for one in built.targets if one.target.name == cost.target)
+        value = next((_measured(one, cost.quantity) for one in mine), None)
+    return _most(cost.text, f"constraint: {cost.text}", value, law.limit)
+
+
+def _most(name: str, what: str, value: float | None, limit: float) -> GateResult:
+    """Return the gate on a cost that must not exceed a limit; one that was not measured is refused."""
+    passed = value is not None and value <= limit
+    verb = "holds with" if passed else "must hold, but got"
+    return GateResult(name, passed, limit, value, f"{what} <= {limit:g} {verb} {_shown(value)}")
+
+
+def _shown(value: float | None) -> str:
+    return "no measurement" if value is None else f"{value:.4g}"
 
 
 def of_parity(found: Parity, gates: Gates, *, max_loss: float) -> Iterator[GateResult]:

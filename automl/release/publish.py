@@ -158,7 +158,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         side=case.chosen.side,
         reasons=tuple(gate.reason for gate in ranked),
         notes=built.notes,
-        objective=spec.objective,
+        objective=spec.objective_name,
         split=spec.confirm.split,
         claim=_claim(case.confirmed, spec.laws, done=retrained, allowed=spec.retrainings[1]),
         metrics=dict(built.metrics),
@@ -195,6 +195,7 @@ def _target(built: TargetResult, laws: Gates) -> TargetVerdict:
         device=latency.device if latency else "",
         float_blocks=built.float_blocks,
         gates=results,
+        mb=built.mb,
     )
 
 

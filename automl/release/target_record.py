@@ -49,6 +49,7 @@ def write(folder: Path, built: TargetResult, *, inputs: Mapping[str, Any], metad
         "parity": built.parity and asdict(built.parity),
         "latency_ms": built.latency and asdict(built.latency),
         "float_blocks": list(built.float_blocks),
+        "mb": built.mb,
     }
     files.write_json(place, plain)
     return replace(built, files={**built.files, place.name: place})
@@ -79,4 +80,5 @@ def _result(plain: Mapping[str, Any], folder: Path, target: Target) -> TargetRes
         Parity(**parity),
         Latency(**plain["latency_ms"]),
         tuple(plain["float_blocks"]),
+        mb=float(plain["mb"]),
     )

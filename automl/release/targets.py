@@ -4,29 +4,22 @@ Each target has its evidence beside its files (`target-<name>.json`): a repeated
 changed, or was built from something else.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from automl.release import gates, openvino_models, quantization, target_record, working_point
+from automl.release import footprint, gates, openvino_models, quantization, target_record, working_point
 from automl.release.parity import facts, named_failure
 from automl.release.working_point import Comparison
 from automl.storage import files, scratch
 from automl.storage.detections import ImageStats
 from automl.storage.layout import ONNX, TARGET, TORCH_STATS, VAL_STATS
-from automl.study import Artifact, Gates, Job, Latency, Target, TargetResult
+from automl.study import Artifact, Gates, Job, Target, TargetResult
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
 from automl.trials import data_mount
 
-REPEATS: Final = 3
-RUNS: Final = 100
-WARM_UP: Final = 10
 FORMAT: Final = "_openvino_model"
 """Ultralytics recognises OpenVINO by the end of a folder's name."""
 
@@ -70,14 +63,16 @@ def build(order: Order, target: Target) -> TargetResult:
         folder = saved(model, place / "shipped", order, target)
         stats, score = measured(folder, order.job, split=order.job.split)
         written = _copied(folder, order.folder, target)
+        cost = footprint.of_openvino(model, folder)
     weights = ImageStats.load(order.folder / TORCH_STATS)
     built = TargetResult(
         target,
         Artifact(written[f"{TARGET}{target.name}.xml"], openvino_models.builder(), score),
         written,
         working_point.compare(target.name, stats, weights=weights, at=order.at),
-        _latency(model),
+        cost.latency,
         tuple(in_float),
+        mb=cost.mb,
     )
     return target_record.write(order.folder, built, inputs=inputs, metadata=facts(order.folder / ONNX))
 
@@ -130,25 +125,3 @@ def _copied(source: Path, folder: Path, target: Target) -> Mapping[str, Path]:
     for name, file in names.items():
         files.copy(file, folder / name)
     return {name: folder / name for name in names}
-
-
-def _latency(model: Any) -> Latency:  # noqa: ANN401
-    """Return the time of one image in the model on this machine's CPU."""
-    compiled = openvino_models.compiled(model)
-    picture = np.random.default_rng(0).random(tuple(compiled.input(0).shape), np.float32)
-    for _ in range(WARM_UP):
-        compiled(picture)
-    repeats = [_times(compiled, picture) for _ in range(REPEATS)]
-    medians = np.median(repeats, axis=1)
-    p50, p95, p99 = (float(value) for value in np.percentile(repeats, [50, 95, 99]))
-    spread = float((medians.max() - medians.min()) / np.median(medians))
-    return Latency(p50, p95, p99, spread, openvino_models.device())
-
-
-def _times(compiled: Any, picture: NDArray[np.float32]) -> list[float]:  # noqa: ANN401
-    found = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        compiled(picture)
-        found.append(1000 * (time.perf_counter() - start))
-    return found

@@ -56,7 +56,7 @@ class Journal:
         self._metric = metric
         self._storage = JournalStorage(_Backend(lines))
         with collection_paused():
-            _replay(self._storage, lines)
+            _replay(self._storage, lines.taken(), lines.path)
         studies = self._storage.get_all_studies()
         self._study = studies[0]._study_id if studies else -1
 
@@ -120,12 +120,15 @@ class Journal:
         An epoch that was not validated has no intermediate value in Optuna.
         """
         key = self._key(number)
-        if measurement.epoch in _epochs(self._storage.get_trial(key), self._metric):
+        if _has_epoch(self._storage.get_trial(key), measurement.epoch, self._metric):
             return
-        attr = measurement.to_dict() | {"node": node}
-        self._storage.set_trial_user_attr(key, f"{EPOCH}{measurement.epoch}", attr)
-        if self._metric in measurement.metrics:
-            self._storage.set_trial_intermediate_value(key, measurement.epoch, measurement.metrics[self._metric])
+        told = {**measurement.to_dict(), "metrics": measurement.metrics, "node": node}  # one copy for a million of them
+        attr = {f"{EPOCH}{measurement.epoch}": told}
+        logs = [{"op_code": JournalOperation.SET_TRIAL_USER_ATTR, "trial_id": key, "user_attr": attr}]
+        if (value := measurement.metrics.get(self._metric)) is not None:
+            op = JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE
+            logs.append({"op_code": op, "trial_id": key, "step": measurement.epoch, "intermediate_value": value})
+        self._append(logs)
 
     def lost(self, number: int, loss: Loss) -> None:
         """Record that a trial lost its worker."""
@@ -188,6 +191,12 @@ class Journal:
         value = {State.COMPLETED: trial.best(self._metric), State.PRUNED: last}.get(trial.state)
         self._storage.set_trial_state_values(key, STATES[trial.state], None if value is None else [value])
 
+    def _append(self, logs: Sequence[dict[str, Any]]) -> None:
+        """Append lines that add values to a trial, with one sync of the disk."""
+        worker = self._storage._replay_result.worker_id
+        self._lines.write({**log, "worker_id": worker} for log in logs)
+        _replay(self._storage, logs, self._lines.path)
+
     def _key(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
 
@@ -212,6 +221,12 @@ def _epochs(frozen: FrozenTrial, metric: str) -> list[int]:
     recorded = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
     values = frozen.intermediate_values
     return sorted(epoch for epoch, attr in recorded.items() if epoch in values or metric not in attr["metrics"])
+
+
+def _has_epoch(frozen: FrozenTrial, epoch: int, metric: str) -> bool:
+    """Return True if an epoch has a complete measurement, as in `_epochs`."""
+    attr = frozen.user_attrs.get(f"{EPOCH}{epoch}")
+    return attr is not None and (epoch in frozen.intermediate_values or metric not in attr["metrics"])
 
 
 def _trial(frozen: FrozenTrial, metric: str) -> Trial:
@@ -247,17 +262,17 @@ class _Backend(BaseJournalBackend):
         self._lines.append(logs)
 
 
-def _replay(storage: JournalStorage, lines: Lines) -> None:
-    """Apply the lines of a file as Optuna does.
+def _replay(storage: JournalStorage, logs: Iterable[dict[str, Any]], path: Path) -> None:
+    """Apply lines as Optuna does.
 
-    Optuna copies a trial and all its attributes for each line, so that what it returned before stays as it was. Nothing
-    was returned yet, so lines that add one value to an unfinished trial or to the study change it in place.
+    Optuna copies a trial and all its attributes for each line, so that what it returned before stays as it was.
+    `Journal` returns no trial of Optuna's, so lines that add one value to an unfinished trial change it in place.
 
     Raises:
         RecordError: a line is none of a study; its number is in the message.
     """
     state = storage._replay_result
-    for number, log in enumerate(lines.logs, start=1):
+    for number, log in enumerate(logs, start=state.log_number_read + 1):
         try:
             trial = state._trials.get(log["trial_id"]) if log["op_code"] in ADDING else None
             if trial is None or trial.state.is_finished():
@@ -271,6 +286,5 @@ def _replay(storage: JournalStorage, lines: Lines) -> None:
             state.log_number_read += 1
         except records.ODDITIES as error:
             raise records.RecordError(
-                f"{lines.path}:{number}: must be a line of a study's journal, but {records.reason(error)}; {REMEDY}"
+                f"{path}:{number}: must be a line of a study's journal, but {records.reason(error)}; {REMEDY}"
             ) from None
-    lines.logs = []

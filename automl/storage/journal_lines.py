@@ -6,45 +6,25 @@ of the line itself. Lines of earlier versions have no `prev` and are continued b
 
 import gc
 import json
-import re
 import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from automl.storage import files, records
+from automl.storage.journal_format import Scan, scan, sealed, unfinished
 from automl.storage.layout import CONFIRM, TRIALS
 from automl.storage.outage import retry_on_outage
 from automl.storage.records import RecordError
 from automl.study.errors import StudyError
 
-START: Final = b'{"op_code":'
-"""How each line begins."""
-STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)')
-"""A JSON string; the last one may be unfinished."""
-PRINTABLE: Final = re.compile(rb"[ -~]*")
-DAMAGED: Final = "the line is damaged"
 REMEDY: Final = "nothing was changed; restore the file from a copy, or begin again under another --name"
+BLOCK: Final = 1 << 22
+"""Bytes of lines that are parsed at once."""
 DROPPED: Final = ".dropped."
 """Between the journal's name and the place from which an unfinished append was taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """The good lines of a file, and what follows them."""
-
-    lines: list[bytes]
-    end: int
-    """Size of the good lines, in bytes."""
-    crc: int
-    """CRC-32 of the good lines."""
-    problem: str = ""
-    """Why the next line is damaged, empty if there is none."""
-    followed: bool = False
-    """Whether undamaged lines follow that one."""
 
 
 class Lines:
@@ -68,9 +48,9 @@ class Lines:
             found = scan(content)
             self._check(found, content)
             self._end, self._crc = found.end, found.crc
-            self.logs = list(_parsed(found.lines, path))
-            """The lines at opening, until they are replayed."""
-            self.count = len(self.logs)
+            self._logs = _parsed(content, found.end, path)
+            self.count = found.count
+            """Lines that were replayed, or are there to be replayed."""
             if writable:
                 self._recover(content[found.end :])
                 files.sync_folder(path.parent)
@@ -78,9 +58,21 @@ class Lines:
             why = getattr(error, "strerror", None) or error
             raise StudyError(f"{path}: must be a file that can be read and written, but {why}") from None
 
+    def taken(self) -> Iterator[dict[str, Any]]:
+        """Return the lines at opening, once; they are parsed block by block while they are read.
+
+        Raises:
+            RecordError: a line is no JSON object.
+        """
+        logs, self._logs = self._logs, iter(())
+        return logs
+
     def since(self, number: int) -> list[dict[str, Any]]:
-        """Return the lines that this process appended, from a number onwards."""
-        return self._new[number - self.count :] if number >= self.count else []
+        """Return the lines that this process appended, from a number onwards; those before are forgotten."""
+        if number < self.count:
+            return []
+        self._new, self.count = self._new[number - self.count :], number
+        return list(self._new)
 
     def append(self, logs: Iterable[Mapping[str, Any]]) -> None:
         """Append lines with fsync; lines that could not be written completely are removed.
@@ -88,6 +80,17 @@ class Lines:
         Raises:
             StudyError: they could not be written, or another process wrote to the file.
         """
+        text = self._write(logs)
+        # JSON round trip, so that this process sees the same values as a later one.
+        self._new += [json.loads(line) for line in text.splitlines()]
+
+    def write(self, logs: Iterable[Mapping[str, Any]]) -> None:
+        """Append lines as `append` does; `since` does not return them, the caller applies them."""
+        written = self._write(logs).count(b"\n")
+        self.count += len(self._new) + written
+        self._new = []
+
+    def _write(self, logs: Iterable[Mapping[str, Any]]) -> bytes:
         if not self._writable:
             raise StudyError(f"{self.path}: was opened for reading only")
         text, crc = b"", self._crc
@@ -101,8 +104,7 @@ class Lines:
                 f"{self.path}: must be writable, but {error.strerror}; fix that, then resume the study"
             ) from None
         self._crc = crc
-        # JSON round trip, so that this process sees the same values as a later one.
-        self._new += [json.loads(line) for line in text.splitlines()]
+        return text
 
     def warnings(self) -> list[str]:
         """Return a message on each unfinished append that was left out, now or by an earlier session."""
@@ -143,9 +145,9 @@ class Lines:
         Raises:
             RecordError: there is other damage.
         """
-        rest, number = content[found.end :], len(found.lines) + 1
+        rest, number = content[found.end :], found.count + 1
         lost = _trials_beside(self.path.parent)
-        if not found.lines and lost:
+        if not found.count and lost:
             state = "is missing or empty" if not content else "has no good line"
             raise RecordError(f"{self.path}: must be the journal of {lost}, but {state}; {REMEDY}")
         if found.problem:
@@ -165,80 +167,32 @@ class Lines:
         path = shlex.quote(str(self.path))
         if b"\r\n" in content and not scan(content.replace(b"\r\n", b"\n")).problem:
             return f"its lines end in CR LF, as a Windows program leaves them; sed -i 's/\\r$//' {path}"
-        if not found.lines or found.followed:
+        if not found.count or found.followed:
             return REMEDY
         cut = f"cp {path} {path}.damaged && truncate -s {found.end} {path}"
-        return f"{REMEDY}, or go on with the {len(found.lines)} lines before: {cut}"
+        return f"{REMEDY}, or go on with the {found.count} lines before: {cut}"
 
 
-def scan(content: bytes) -> Scan:
-    """Return the good lines of a journal: each with its checksum, chained to the bytes before it."""
-    lines = content.split(b"\n")
-    end = crc = 0
-    chained = False
-    for number, line in enumerate(lines[:-1]):
-        problem, linked = _problem(line, crc)
-        if not problem and chained and not linked:
-            problem = "the line names no line before it, as those above do"
-        if problem:
-            followed = any(_problem(other, 0)[0] != DAMAGED for other in lines[number + 1 : -1])
-            more = " and others follow" if followed and problem == DAMAGED else ""
-            return Scan(lines[:number], end, crc, problem + more, followed)
-        chained = linked
-        crc = zlib.crc32(b"\n", zlib.crc32(line, crc))
-        end += len(line) + 1
-    return Scan(lines[:-1], end, crc)
+def _parsed(content: bytes, end: int, path: Path) -> Iterator[dict[str, Any]]:
+    """Parse the good lines, block by block: a large journal need not be in memory as text and as objects at once."""
+    start, number = 0, 1
+    while start < end:
+        stop = content.rfind(b"\n", start, min(start + BLOCK, end)) + 1 or content.find(b"\n", start) + 1
+        lines = content[start : stop - 1].split(b"\n")
+        yield from _block(lines, path, first=number)
+        start, number = stop, number + len(lines)
 
 
-def sealed(log: Mapping[str, Any], before: int) -> bytes:
-    """Return a line; `before` is the CRC-32 of all bytes of the file before it."""
-    body = json.dumps({**log, "prev": before}, separators=(",", ":"), allow_nan=False).encode()
-    return b'%b,"crc":%d}\n' % (body[:-1], zlib.crc32(body))
-
-
-def unfinished(rest: bytes) -> bool:
-    r"""Return True if the end of a file is what a killed writer leaves: the beginning of one line, without line end.
-
-    >>> unfinished(b'{"op_code":2,"user_a'), unfinished(b'{"op_code":2}'), unfinished(b'{"op_code":2,"a":"}\n')
-    (True, False, False)
-    """
-    if not PRINTABLE.fullmatch(rest):
-        return False
-    if not rest.startswith(START):
-        return START.startswith(rest)
-    depth = 0
-    shape = STRINGS.sub(b"", rest)
-    for place, letter in enumerate(shape):
-        depth += (letter in b"{[") - (letter in b"}]")
-        if depth == 0:  # a whole line is there; only its line end may be missing
-            return place == len(shape) - 1 and not _problem(rest, 0)[0].startswith(DAMAGED)
-    return True
-
-
-def _problem(line: bytes, before: int) -> tuple[str, bool]:
-    """Return why a line is damaged, empty if it is not, and whether it is chained to `before`."""
-    body, found, seal = line.rpartition(b',"crc":')
-    if not found or seal != b"%d}" % zlib.crc32(b"}", zlib.crc32(body)):
-        return DAMAGED, False
-    _, linked, number = body.rpartition(b',"prev":')
-    if not linked or not number.isdigit():
-        return "", False
-    if number != b"%d" % before:
-        return "the line does not follow those before it: lines were removed, exchanged or repeated", True
-    return "", True
-
-
-def _parsed(lines: list[bytes], path: Path) -> Iterator[dict[str, Any]]:
-    """Parse good lines: all at once, which is faster, and one by one if that fails."""
-    with collection_paused():
-        try:
-            found = json.loads(b"[" + b",".join(lines) + b"]", parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            found = []
+def _block(lines: list[bytes], path: Path, *, first: int) -> Iterator[dict[str, Any]]:
+    """Parse good lines: all at once, which is faster and shares their keys, and one by one if that fails."""
+    try:
+        found = json.loads(b"[" + b",".join(lines) + b"]", parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        found = []
     if len(found) == len(lines) and all(isinstance(log, dict) for log in found):
         yield from found
         return
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=first):
         with records.reading(Path(f"{path}:{number}"), kind="a line of a study's journal", remedy=REMEDY):
             log = json.loads(line, parse_constant=_refuse)
             if not isinstance(log, dict):

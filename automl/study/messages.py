@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from automl.study.spec import ALTERNATIVES, ChoiceSpec, RangeSpec, StudySpec
+from automl.study.space_spec import ALTERNATIVES, ChoiceSpec, RangeSpec
+from automl.study.spec import NAMED, StudySpec
+from automl.study.spec_parts import ObjectiveSpec
 
 LAWS: Final = {
     "extra_forbidden": "is not a known key",
@@ -24,9 +26,11 @@ LAWS: Final = {
     "invalid_key": "must have keys that are text",
 }
 BARE: Final = frozenset({"extra_forbidden", "missing"})
-SHAPES: Final[dict[str, type[BaseModel]]] = {"RangeSpec": RangeSpec, "ChoiceSpec": ChoiceSpec}
-TAGS: Final = frozenset({*SHAPES, ALTERNATIVES})
-"""Suffixes of a pydantic location that name the matched variant of a parameter."""
+SHAPES: Final[dict[str, type[BaseModel]]] = {
+    "RangeSpec": RangeSpec, "ChoiceSpec": ChoiceSpec, "ObjectiveSpec": ObjectiveSpec,
+}  # fmt: skip
+TAGS: Final = frozenset({*SHAPES, ALTERNATIVES, NAMED})
+"""Parts of a pydantic location that name the matched variant of a parameter or of the objective."""
 BRANCHES: Final = frozenset({"float", "int", "str", "bool", "literal['auto']", "constrained-float", "constrained-int"})
 """Suffixes of a pydantic location that name the attempted type of a value."""
 LONGEST: Final = 80

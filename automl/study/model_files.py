@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from automl.study.spec import ChoiceSpec, StudySpec
+from automl.study.space_spec import ChoiceSpec
+from automl.study.spec import StudySpec
 from automl.study.trial import ParamValue
 
 WEIGHTS_SETTINGS: Final = ("pretrained", "distill_model")

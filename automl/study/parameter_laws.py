@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from automl.study.messages import named, shown
-from automl.study.spec import ChoiceSpec, ParameterSpec, RangeSpec
+from automl.study.space_spec import ChoiceSpec, ParameterSpec, RangeSpec
 from automl.study.trial import ParamValue
 
 MOST_PARAMETERS: Final = 1000

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from automl.study import spec, spec_parts
+from automl.study import space_spec, spec, spec_parts
 
 FILE: Final = Path(__file__).resolve().parents[2] / "docs" / "description.md"
 HEAD: Final = """\
@@ -74,13 +74,13 @@ def _section(title: str, prefix: str, model: str, inner: Schema) -> Iterator[str
 def _optional_sections(prefix: str, fields: Schema, inner: Schema) -> Iterator[str]:
     """Yield the sections of parts that may be null, or of which there is a list."""
     for name, field in fields.items():
-        for option in (*field.get("anyOf", ()), field.get("items", {})):
+        for option in (*field.get("anyOf", ()), *field.get("oneOf", ()), field.get("items", {})):
             if "$ref" in option and (part := option["$ref"].rpartition("/")[2]) not in SPACES:
                 yield from _section(f"`{prefix}{name}`", f"{prefix}{name}.", part, inner)
 
 
 def _class_of(model: str) -> Any:  # noqa: ANN401
-    return getattr(spec, model, None) or getattr(spec_parts, model)
+    return next(getattr(place, model) for place in (spec, space_spec, spec_parts) if hasattr(place, model))
 
 
 def _table(prefix: str, model: str, fields: Schema, schema: Schema) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from automl.study.messages import shown
-from automl.study.spec import ChoiceSpec
+from automl.study.space_spec import ChoiceSpec
 from automl.study.spec_parts import ExceptionSpec, ResourcesSpec
 from automl.study.trial import ParamValue
 

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 from automl.study.gate_result import GateResult
+from automl.study.plain_values import well_typed
 from automl.study.trial import Params
 from automl.study.verdict import Interval
 
@@ -55,6 +56,8 @@ class Target:
     """Largest loss of the objective against the weights, by the lower bound of the difference."""
     required: bool = False
     """A model whose artifact for this target is refused does not become champion."""
+    max_latency_ms: float | None = None
+    max_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Contract:
     per: Literal["image", "box"] = "image"
     confidence: float = 0.95
     """Of the exact upper bounds of both rates."""
+    stop: bool = False
+    """Whether the search ends once a trial holds it on val."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,28 @@ STABLE: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model costs on a target."""
+
+    latency: Latency
+    mb: float
+    """Size of the files of the artifact. Unit: 10^6 bytes."""
+
+    def cost(self, quantity: str) -> float:
+        """Return a quantity of a constraint."""
+        return self.mb if quantity == "size_mb" else self.latency.p50
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return well_typed(cls(well_typed(Latency(**plain["latency"])), float(plain["mb"])))
+
+
+@dataclass(frozen=True, slots=True)
 class TargetResult:
     """The artifact for one target and its evidence."""
 
@@ -122,6 +149,8 @@ class TargetResult:
     """Blocks of the network that stay in floating point, since the loss was too large with them in INT8."""
     note: str = ""
     """Why there is no artifact."""
+    mb: float | None = None
+    """Size of the files of the artifact. Unit: 10^6 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +174,8 @@ class ExportResult:
     contract: tuple[GateResult, ...] = ()
     """Gates of the contract, measured on the ONNX file."""
     targets: tuple[TargetResult, ...] = ()
+    onnx_cost: Footprint | None = None
+    """Latency and size of the ONNX file; None where no constraint names it."""
 
     @property
     def onnx_score(self) -> float:

@@ -7,25 +7,28 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from automl.study import objective as objectives
 from automl.study.ladder import FINE_TUNED_RUNG, Cost, cost, first_rung, ladder
+from automl.study.objective import Constraint
 from automl.study.results import Contract, Gates, Target
-from automl.study.space import Alternatives, Choice, Integer, Parameter, Real, SearchSpace
+from automl.study.space import SearchSpace
+from automl.study.space_spec import ChoiceSpec, ParameterSpec, RangeSpec, parameter_of
 from automl.study.spec_parts import (
     MOST,
     ConfirmSpec,
     ContractSpec,
     ExportSpec,
     GatesSpec,
+    Metric,
+    ObjectiveSpec,
     Part,
     ResourcesSpec,
     RetentionSpec,
     TargetSpec,
     TrackingSpec,
 )
-from automl.study.trial import ParamValue
 
 SAMPLE: Final = "sample"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -41,59 +44,16 @@ SEARCHES_WORTH: Final = 2
 """Limit of the confirmation, as a multiple of the expected cost of the search."""
 
 
-class RangeSpec(Part):
-    """A number between `low` and `high`: `low < high`, and `low <= default <= high`."""
-
-    low: float
-    """Lower bound."""
-    high: float
-    """Upper bound."""
-    default: float
-    """Value in the default params, which are also tried if they differ from the baseline."""
-    type: Literal["float", "int"] = "float"
-    """`int` draws integers; `low`, `high` and `default` must then be integers."""
-    log: bool = False
-    """Draw on a logarithmic scale; `low` must be above 0."""
-    when: dict[str, list[ParamValue]] = Field(default_factory=dict)
-    """Exists only where each named choice has one of the listed values, such as `{optimizer: [SGD]}`."""
+NAMED: Final = "Metric"
 
 
-class ChoiceSpec(Part):
-    """One of a list of values."""
-
-    choices: Annotated[list[ParamValue], Field(min_length=1)]
-    """The values, all different."""
-    default: ParamValue
-    """One of `choices`, the value in the default params, which are also tried if they differ from the baseline."""
-    when: dict[str, list[ParamValue]] = Field(default_factory=dict)
-    """As for a range."""
+def _kind(raw: object) -> str:
+    """Return the tag of the model that validates an objective."""
+    return "ObjectiveSpec" if isinstance(raw, ObjectiveSpec | dict) else NAMED
 
 
-ALTERNATIVES: Final = "Alternatives"
-
-
-def _shape(raw: object) -> str:
-    """Return the tag of the model that validates a parameter."""
-    if isinstance(raw, list | tuple):
-        return ALTERNATIVES
-    choice = isinstance(raw, ChoiceSpec) or (isinstance(raw, dict) and "choices" in raw)
-    return "ChoiceSpec" if choice else "RangeSpec"
-
-
-def _numeric(raw: object) -> object:
-    if isinstance(raw, ChoiceSpec) or (isinstance(raw, dict) and "choices" in raw):
-        raise PydanticCustomError("numeric", "must be a range with low and high: only numbers can have alternatives")
-    return raw
-
-
-AlternativesSpec = Annotated[list[Annotated[RangeSpec, BeforeValidator(_numeric)]], Field(min_length=1)]
-"""Ranges of one parameter, each with its own condition; at most one is active."""
-ParameterSpec = Annotated[
-    Annotated[RangeSpec, Tag("RangeSpec")]
-    | Annotated[ChoiceSpec, Tag("ChoiceSpec")]
-    | Annotated[AlternativesSpec, Tag(ALTERNATIVES)],
-    Discriminator(_shape),
-]
+Objective = Annotated[Annotated[Metric, Tag(NAMED)] | Annotated[ObjectiveSpec, Tag("ObjectiveSpec")],
+                      Discriminator(_kind)]  # fmt: skip
 
 
 class BudgetSpec(Part):
@@ -154,8 +114,9 @@ class StudySpec(Part):
     a model `.yaml` of Ultralytics. Nothing is downloaded."""
     data: str = SAMPLE
     """Path of a data set's `data.yaml`, or `sample` for the generated sample data set."""
-    objective: Literal["map50_95", "map50", "precision", "recall"] = "map50_95"
-    """Metric that is maximised; it also selects the best epoch's weights."""
+    objective: Objective = "map50_95"
+    """Metric that is maximised; it also selects the best epoch's weights. A mapping adds constraints, such as
+    `{metric: map50_95, constraints: ["latency_ms <= 8 on cpu"]}`."""
     budget: BudgetSpec
     ladder: LadderSpec
     space: Annotated[dict[str, ParameterSpec], Field(min_length=1)]
@@ -195,7 +156,7 @@ class StudySpec(Part):
     @cached_property
     def search_space(self) -> SearchSpace:
         """Return the space as parameters."""
-        return SearchSpace({name: _parameter(part) for name, part in self.space.items()})
+        return SearchSpace({name: parameter_of(part) for name, part in self.space.items()})
 
     def parts(self) -> Iterator[tuple[str, str, RangeSpec | ChoiceSpec]]:
         """Yield name, place in the description and shape of each range and choice of the space."""
@@ -206,9 +167,35 @@ class StudySpec(Part):
                 yield name, f"space.{name}", shape
 
     @property
+    def goal(self) -> ObjectiveSpec:
+        """Return the objective with its constraints."""
+        return self.objective if isinstance(self.objective, ObjectiveSpec) else ObjectiveSpec(metric=self.objective)
+
+    @property
+    def objective_name(self) -> str:
+        """Return the name of the metric that is maximised."""
+        return self.rate.name if self.rate else self.goal.metric
+
+    @property
+    def rate(self) -> objectives.RateGoal | None:
+        """Return the over-kill rate at which the detection rate is maximised; None for another metric."""
+        at = self.goal.at
+        return objectives.RateGoal(at.over_kill, at.per) if at and self.goal.metric == "miss_rate" else None
+
+    @property
     def metric(self) -> str:
         """Return the tag that is maximised."""
-        return f"val/{self.objective}"
+        return f"val/{self.objective_name}"
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Return the constraints as records."""
+        return tuple(Constraint.of(text) for text in self.goal.constraints)
+
+    @property
+    def costs(self) -> tuple[objectives.Cost, ...]:
+        """Return what is measured of each structure, in the order of the constraints, each once."""
+        return tuple(dict.fromkeys(one.cost for one in self.constraints))
 
     @property
     def champion_name(self) -> str:
@@ -235,6 +222,8 @@ class StudySpec(Part):
                 one.precision,
                 max_loss=MAX_LOSS[one.precision] if one.max_loss == "auto" else one.max_loss,
                 required=one.required,
+                max_latency_ms=one.max_latency_ms,
+                max_mb=one.max_mb,
             )
             for name, one in self.targets.items()
         )
@@ -258,21 +247,3 @@ class StudySpec(Part):
             return min(LEAST_RETRAININGS, given.retrainings // 2 * 2), given.retrainings
         most = round(SEARCHES_WORTH * self._cost(0).expected / self.ladder.max_epochs)
         return LEAST_RETRAININGS, min(max(most, LEAST_RETRAININGS), MOST_RETRAININGS)
-
-
-def _parameter(shape: RangeSpec | ChoiceSpec | list[RangeSpec]) -> Parameter:
-    if isinstance(shape, list):
-        return Alternatives(tuple(_number(part) for part in shape))
-    if isinstance(shape, ChoiceSpec):
-        return Choice(tuple(shape.choices), shape.default, _when(shape))
-    return _number(shape)
-
-
-def _number(part: RangeSpec) -> Real | Integer:
-    if part.type == "int":
-        return Integer(int(part.low), int(part.high), int(part.default), part.log, _when(part))
-    return Real(part.low, part.high, part.default, part.log, _when(part))
-
-
-def _when(part: RangeSpec | ChoiceSpec) -> dict[str, tuple[ParamValue, ...]]:
-    return {parent: tuple(values) for parent, values in part.when.items()}

@@ -1,4 +1,4 @@
-"""Parts of a description that do not steer the search: confirmation, resources, retention, export, tracking, gates."""
+"""Parts of a description: objective, confirmation, resources, retention, export, targets, tracking, gates."""
 
 from typing import Annotated, Final, Literal
 
@@ -14,6 +14,36 @@ class Part(BaseModel):
     """Part of a description: no unknown keys, no conversion of types, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Metric = Literal["map50_95", "map50", "precision", "recall"]
+
+
+class OverKillSpec(Part):
+    """Over-kill rate at which the miss rate is measured."""
+
+    over_kill: Annotated[float, Field(gt=0, lt=1)]
+    """Maximum share over-killed on val; the lowest threshold that holds it is used. Unit: 0 to 1."""
+    per: Literal["image", "box"] = "image"
+    """As `contract.per`."""
+
+
+class ObjectiveSpec(Part):
+    """A metric with limits on what a model costs on a target, which depends on model and image size alone.
+
+    Each model and image size of the space is measured once, untrained, before the first trial. Those that break a
+    constraint are not tried, and no model that breaks one becomes champion.
+    """
+
+    metric: Metric | Literal["miss_rate"] = "map50_95"
+    """Metric that is maximised; it also selects the best epoch's weights. `miss_rate`, the share of defects that are
+    missed at the over-kill rate of `at`, is minimised: the search maximises one minus it, the detection rate."""
+    at: OverKillSpec | None = None
+    """Where `miss_rate` is measured, such as `{over_kill: 0.02}`; null for other metrics."""
+    constraints: list[str] = Field(default_factory=list)
+    """Limits such as `latency_ms <= 8 on cpu` (median time of one image in the model itself) or `size_mb <= 10 on cpu`
+    (files of the artifact, in 10^6 bytes), on one of `targets`, or on `onnx`, the ONNX file in ONNX Runtime on a CPU.
+    """
 
 
 class ConfirmSpec(Part):
@@ -122,6 +152,10 @@ class TargetSpec(Part):
     Unit: of the objective, 0 to 1."""
     required: bool = False
     """Refuse the model as champion if the artifact for this target is not built, or fails its gates."""
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """Maximum median time of one image in the model itself; null: no limit. Unit: ms."""
+    max_mb: Annotated[float, Field(gt=0)] | None = None
+    """Maximum size of the files of the artifact; null: no limit. Unit: MB (10^6 bytes)."""
 
 
 class ContractSpec(Part):
@@ -136,6 +170,9 @@ class ContractSpec(Part):
     `box`: a box is missed if none of its class is predicted at IoU 0.50; predictions that match none are over-kill."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     """Confidence of the upper bounds."""
+    stop: bool = False
+    """End the search once a trial trained to the last epoch holds the contract on val; needs `objective.metric:
+    miss_rate` at no more than this over-kill rate."""
 
 
 class TrackingSpec(Part):

@@ -1,7 +1,7 @@
 """Trial records: trials, measurements, end reasons, and the interface for reports of a worker."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Self
@@ -21,6 +21,8 @@ class EndReason(StrEnum):
     """It did not advance from its rung."""
     BUDGET = "budget"
     """The time or GPU-hour budget of the search was spent."""
+    CONTRACT = "contract"
+    """Another trial holds the contract of the study on val, which ends the search."""
     GAIN = "expected gain"
     """The search ended since another hour was expected to gain less than `budget.min_gain_per_hour`."""
     QUOTA = "quota"
@@ -120,7 +122,8 @@ class Measurement:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        metrics = dict(plain["metrics"])
+        found = plain["metrics"]
+        metrics = found if type(found) is dict else dict(found)
         if not NUMBERS.issuperset(map(type, (*metrics.values(), plain["seconds"]))) or type(plain["epoch"]) is not int:
             raise TypeError(f"epoch, seconds and metrics must be numbers, but are {plain!r}"[:LONGEST])
         if not all(map(isfinite, metrics.values())):
@@ -207,6 +210,8 @@ class Trial:
     """The node of its last heartbeat."""
     outside: bool = False
     """Its params are not a point of the space: the baseline, where the space does not contain it."""
+    _bests: dict[str, float | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """Metric to its highest value, computed once: a table asks each trial several times."""
     origin: str = field(default="", compare=False)
     """Source of its params, such as `model` or `enqueued`; empty if unknown. Not a part of what was tried."""
 
@@ -240,8 +245,23 @@ class Trial:
 
         Epochs that were not validated have none and do not count.
         """
-        measured = [m for m in self.measurements if until is None or m.epoch <= until]
-        return max((m.metrics[metric] for m in measured if metric in m.metrics), default=None)
+        if until is None:
+            if metric not in self._bests:
+                self._bests[metric] = _highest(self.measurements, metric)
+            return self._bests[metric]
+        return _highest([m for m in self.measurements if m.epoch <= until], metric)
+
+    def followed_by(self, measurement: Measurement, *, node: str) -> "Trial":
+        """Return the trial after one more epoch."""
+        after = replace(self, measurements=(*self.measurements, measurement), node=node)
+        for metric, best in self._bests.items():
+            value = measurement.metrics.get(metric)
+            after._bests[metric] = best if value is None or (best is not None and best >= value) else value
+        return after
+
+
+def _highest(measurements: Iterable[Measurement], metric: str) -> float | None:
+    return max((m.metrics[metric] for m in measurements if metric in m.metrics), default=None)
 
 
 Report = Callable[[Measurement], None]

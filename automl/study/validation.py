@@ -11,10 +11,12 @@ from typing import Any, Final, Protocol
 from automl.study import server_address
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
+from automl.study.objective_laws import objective_mistakes, rate_mistakes
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.resource_laws import resource_mistakes
 from automl.study.space import SearchSpace
-from automl.study.spec import ChoiceSpec, RangeSpec, StudySpec
+from automl.study.space_spec import ChoiceSpec, RangeSpec
+from automl.study.spec import StudySpec
 from automl.study.spec_parts import ConfirmSpec, MlflowSpec
 from automl.study.trial import ParamValue
 
@@ -95,6 +97,8 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
             f"--set ladder.max_epochs={spec.ladder.min_epochs}"
         )
     yield from _confirm_mistakes(spec.confirm)
+    yield from objective_mistakes(spec.goal, spec.targets)
+    yield from rate_mistakes(spec.goal, spec.contract)
     yield from _server_mistakes(spec.tracking.mlflow)
     yield from resource_mistakes(spec.resources, spec.space)
     large = [*size_mistakes(spec.space)]

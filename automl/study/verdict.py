@@ -113,6 +113,8 @@ class TargetVerdict:
     float_blocks: tuple[str, ...]
     """Blocks that stay in floating point."""
     gates: tuple[GateResult, ...]
+    mb: float | None = None
+    """Size of its files, in 10^6 bytes; None in a verdict of an earlier version."""
 
     def line(self) -> str:
         """Return the result as text."""
@@ -121,10 +123,11 @@ class TargetVerdict:
             failed = "; ".join(gate.text for gate in self.gates if not gate.passed)
             return f"{head}: refused, the version does not contain it: {failed}"
         kept = f"; in floating point: {', '.join(self.float_blocks)}" if self.float_blocks else ""
+        size = "" if self.mb is None else f", {self.mb:.2f} MB"
         unstable = "" if self.stable else ", unstable"
         return (
             f"{head}: {self.score:.4f}; {self.p50_ms:.2f} ms an image (p50; p99 {self.p99_ms:.2f}{unstable}) on "
-            f"{self.device}{kept}"
+            f"{self.device}{size}{kept}"
         )
 
     @classmethod

@@ -21,6 +21,8 @@ ROOT: Final = logging.getLogger("automl")
 """Parent of the loggers of all modules. Without a `Progress` attached, lines go where Python's logging sends them."""
 
 REFRESH_SECONDS: Final = 0.5
+DRAWING_SHARE: Final = 20
+"""The table is made at most one of so many seconds: with thousands of trials it takes longer than its period."""
 PLAIN_SECONDS: Final = 30.0
 """Between two checks of the table if the output is not a terminal."""
 EPOCHS_SECONDS: Final = 600.0
@@ -53,6 +55,7 @@ class Progress(logging.Handler):
         self._clock = clock
         self._live: Live | None = None
         self._shown = -PLAIN_SECONDS
+        self._cost = 0.0
         self._printed = -EPOCHS_SECONDS
         self._last: View | None = None
         self._unwritten = ""
@@ -100,10 +103,12 @@ class Progress(logging.Handler):
 
     def show(self, view: Callable[[], View], *, now: bool = False) -> None:
         """Draw the table if its period has passed; `now` prints all rows if the output is not a terminal."""
-        period = REFRESH_SECONDS if self._live else PLAIN_SECONDS
-        if not now and self._clock() - self._shown < period:
+        period = max(REFRESH_SECONDS if self._live else PLAIN_SECONDS, DRAWING_SHARE * self._cost)
+        began = self._clock()
+        if not now and began - self._shown < period:
             return
         current = view()
+        self._cost = self._clock() - began
         if self._live:
             size = self.console.size
             table = drawn(current, width=size.width, height=size.height, encoding=self.console.encoding)

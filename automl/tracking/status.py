@@ -55,7 +55,7 @@ def of_trials(
         params = important_params(space, trials, metric=spec.metric, epoch=epoch)
     epochs = spec.ladder.max_epochs
     by_end = f"by epoch {epochs}"
-    columns = ["trial", "state", "epoch", spec.objective, CURVE, by_end, *params, "time left"]
+    columns = ["trial", "state", "epoch", spec.objective_name, CURVE, by_end, *params, "time left"]
     coming = expected(trials, metric=spec.metric, epochs=epochs, model=spec.model)
     rows = [
         [
@@ -260,7 +260,11 @@ def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str]
     paused_count = sum(state == State.PAUSED for state in standing.values())
     done = ended + paused_count  # most paused trials never resume
     top = leading(trials, spec.metric)
-    best = f", best {spec.objective} {top.best(spec.metric):.4f} ({_against(top, trials, spec.metric)})" if top else ""
+    best = (
+        f", best {spec.objective_name} {top.best(spec.metric):.4f} ({_against(top, trials, spec.metric)})"
+        if top
+        else ""
+    )
     waits = f", {paused_count} paused" if paused_count else ""
     left = remaining.summary(remaining.left(spec, trials, elapsed, done=done))
     spent = f"{duration(elapsed.seconds)}{', ' if left else ''}{left}"

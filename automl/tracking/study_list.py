@@ -112,7 +112,7 @@ def _listed(study: PastStudy, alike: float | None) -> ListedStudy:
         classes=study.data.classes if study.data else None,
         ended=len(study.ended),
         trials=study.spec.budget.trials,
-        objective=study.spec.objective,
+        objective=study.spec.objective_name,
         best=max((value for trial in study.trials if (value := trial.best(trial.epoch)) is not None), default=None),
         changed=written.isoformat(timespec="seconds"),
         model=Path(study.spec.model).name,

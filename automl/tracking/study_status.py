@@ -17,9 +17,10 @@ from automl.study.plain_values import TEXT_ONLY
 from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import View, one_line, shown, trial_name
 from automl.study.verdict import Verdict
-from automl.tracking import status
+from automl.tracking import status, structure_table
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
+from automl.tracking.structure_table import StructureRow
 from automl.trials import commands, enqueued, heartbeat
 from automl.trials.budget import rate_of
 from automl.trials.heartbeat import Beat
@@ -59,17 +60,20 @@ class StudyStatus:
     """Lines on trials that run or lost a worker, on re-trainings and on the verdict."""
     findings: tuple[Finding, ...]
     """What the diagnosis found in the study, its trials and re-trainings, while it holds."""
+    structures: tuple[StructureRow, ...]
+    """Models and image sizes with what they cost on the targets of the objective; empty where it names none."""
     enqueued: tuple[Mapping[str, Any], ...]
     """Params that a user asked to be tried next and no trial has taken: `params`, `by`, `at`."""
     changes: tuple[Mapping[str, Any], ...]
     """Changes of the description after the study began: `at`, `by`, and `keys` to the values before and after."""
     driver_text: str = field(metadata=TEXT_ONLY)
+    structure_lines: tuple[str, ...] = field(metadata=TEXT_ONLY)
     table: View = field(repr=False, metadata=TEXT_ONLY)
     """The table of the terminal."""
 
     def __str__(self) -> str:
         """Return the status as lines, without the table of trials."""
-        lines = (self.table.title, self.driver_text, *self.messages, *self.finding_lines())
+        lines = (self.table.title, self.driver_text, *self.messages, *self.structure_lines, *self.finding_lines())
         return "\n".join(map(one_line, lines))
 
     def finding_lines(self) -> list[str]:
@@ -121,7 +125,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
     return StudyStatus(
         name=spec.name,
         folder=folder,
-        objective=spec.objective,
+        objective=spec.objective_name,
         finished=verdict is not None,
         running=status.alive(beat),
         driver=beat,
@@ -141,6 +145,8 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
             *_overrides(folder, spec.champion_name, verdict),
         ),
         findings=tuple(findings_file.of_study(folder, spec, trials)),
+        structures=structure_table.rows(spec, notes, trials),
+        structure_lines=tuple(structure_table.lines(spec, notes, trials)),
         enqueued=queue,
         changes=changes,
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
@@ -165,10 +171,10 @@ def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
 
 def _next_hour(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed) -> list[str]:
     """Return a line on what another hour of the search is expected to gain, while it searches."""
-    if elapsed.stage != Stage.SEARCH or not elapsed.places:
+    if elapsed.stage != Stage.SEARCH or not elapsed.places or spec.rate:
         return []
     gain = expected_gain.next_hour(trials, metric=spec.metric, rate=rate_of(spec, elapsed.places))
-    return [f"another hour: {gain} {spec.objective} expected"] if gain else []
+    return [f"another hour: {gain} {spec.objective_name} expected"] if gain else []
 
 
 def _unread(folder: Path) -> list[dict[str, Any]]:

@@ -246,6 +246,14 @@ class Evaluation(Protocol):
         """Return the classes of a model trained with these fixed settings on data with these classes."""
         ...
 
+    def write_untrained(self, path: Path, job: Job) -> None:
+        """Write stripped weights of the network that a training of the job starts with, without its training.
+
+        Raises:
+            TrialError: the model cannot be built.
+        """
+        ...
+
     def export_onnx(self, weights: Path, job: Job) -> Path:
         """Write an ONNX file beside the weights, 1 x channels x size x size in FP32, and return its path.
 

@@ -1,6 +1,7 @@
 """Budget of a search: time and GPU-hours spent in all sessions, saved in the journal every minute; early abort."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -102,7 +103,7 @@ class Spending:
     def expect(self, spec: StudySpec, trials: Sequence[Trial], places: int) -> None:
         """End the search if the next hour's expected gain is below the least asked for, once a trial completed."""
         least = self.budget.min_gain_per_hour
-        if least is None or self._enough or all(trial.state is not State.COMPLETED for trial in trials):
+        if least is None or spec.rate or self._enough or all(trial.state is not State.COMPLETED for trial in trials):
             return
         gain = expected_gain.next_hour(trials, metric=spec.metric, rate=rate_of(spec, places))
         if gain and gain.mean < least:
@@ -135,17 +136,18 @@ def reason_to_abort(trials: Sequence[Trial], budget: int) -> str:
         StudyError: the last trials all failed because of their data, as more would; the study may be resumed.
     """
     _refuse_broken_data(trials)
+    if any(trial.measurements and not trial.changed for trial in trials):
+        return ""
     endings = [trial.ending for trial in trials if trial.ending and trial.ending.reason is not EndReason.CANCELED]
-    learned = any(trial.measurements and not trial.changed for trial in trials)
-    if learned or len(endings) < min(MIN_FAILED_TO_ABORT, budget):
+    if len(endings) < min(MIN_FAILED_TO_ABORT, budget):
         return ""
     return f"the first {len(endings)} trials all failed, the last with: {endings[-1].cause or endings[-1].pruned}"
 
 
 def _refuse_broken_data(trials: Sequence[Trial]) -> None:
-    last = [trial.ending for trial in trials if trial.ending][-MAX_DATA_FAILURES:]
+    last = [*islice((trial.ending for trial in reversed(trials) if trial.ending), MAX_DATA_FAILURES)]
     if len(last) == MAX_DATA_FAILURES and all(ending.reason is EndReason.DATA for ending in last):
         raise StudyError(
             f"the data set must be readable, but the last {MAX_DATA_FAILURES} trials failed because it is not, "
-            f"the last with: {last[-1].cause}; fix that, then resume the study"
+            f"the last with: {last[0].cause}; fix that, then resume the study"
         )

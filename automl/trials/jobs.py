@@ -31,6 +31,8 @@ class Frame:
     """CPU cores of a trial; 0: as the session."""
     baseline: Baseline | None = None
     """None in a study begun by an earlier version: its baseline is the default of its space."""
+    allowed: tuple[Params, ...] = ()
+    """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
     portfolio: tuple[Params, ...] = ()
     """Params that are tried after the default."""
 
@@ -84,6 +86,7 @@ def course_of(
     spec: StudySpec,
     earlier: tuple[PastEvidence, ...] = (),
     baseline: Baseline | None = None,
+    allowed: tuple[Params, ...] = (),
     portfolio: tuple[Params, ...] = (),
 ) -> Course:
     """Return the settings of a study's sampler and scheduler."""
@@ -97,5 +100,6 @@ def course_of(
         seed=spec.seed,
         earlier=earlier,
         baseline=baseline,
+        allowed=allowed,
         portfolio=portfolio,
     )

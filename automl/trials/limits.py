@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from automl.hpo.asha import Decision
 from automl.storage.journal import Journal
-from automl.study import Params, Trial
+from automl.study import Answer, Params, Trial
 from automl.study.text import duration
 from automl.trials.budget import Spending
+from automl.trials.contract_watch import ContractWatch
 from automl.trials.job_clock import Elapsed
 from automl.trials.jobs import Frame
 from automl.trials.pace import Pace
@@ -26,6 +28,7 @@ class Limits:
         self._frame, self._elapsed = frame, elapsed
         self._pace = Pace(clock)
         self.spending = Spending(journal, frame.spec.budget, gpus=frame.gpus, clock=clock)
+        self.contract = ContractWatch(frame.spec.agreed)
         self.late = False
         """Whether too little is left for the first rung of a new trial."""
 
@@ -36,6 +39,7 @@ class Limits:
     def restore(self, trials: Sequence[Trial]) -> None:
         """Record the epochs of earlier sessions."""
         for trial in trials:
+            self.contract.ended(trial)
             self.spending.trained(trial.seconds, gpus=self._frame.demand(trial.params).gpus)
             for measurement in trial.measurements:
                 self._pace.add(trial.params, measurement.seconds)
@@ -66,8 +70,14 @@ class Limits:
         self.reserve(trials)
 
     def closed(self, aborted: str) -> bool:
-        """Return True if no job may start: a budget is spent, or the study is `aborted` for a reason."""
-        return bool(self.spending.spent() or aborted)
+        """Return True if no job may start: all trials are to end, or the study is `aborted` for a reason."""
+        return bool(self.closing() or aborted)
+
+    def closing(self) -> Decision | None:
+        """Return the decision that ends every trial: a budget is spent, or the contract holds; None before."""
+        if spent := self.spending.spent():
+            return Decision(Answer.STOP, spent, self.spending.kind)
+        return self.contract.closing("")
 
     def none_new(self, count: int) -> bool:
         """Return True if no new trial may start after `count` trials."""

@@ -22,7 +22,7 @@ class LiveView:
         """Return the table; `still` maps the trials that wait or pause to their state."""
         paused = sum(state is State.PAUSED for state in still.values())
         seen = paused + sum(trial.ending is not None for trial in trials)
-        if seen != self._seen:
+        if abs(seen - self._seen) > self._seen // 20:  # in a large study ranking takes long
             space, epoch = spec.search_space, spec.ladder.first_rung
             self._seen = seen
             self._params = self.overview.important_params(space, trials, metric=spec.metric, epoch=epoch)

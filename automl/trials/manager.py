@@ -60,7 +60,8 @@ class TrialManager:
     def __post_init__(self) -> None:
         """Create the parts, empty."""
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
-        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline, self.frame.portfolio))
+        frame = self.frame
+        self._strategy = Strategy(course_of(frame.spec, self.earlier, frame.baseline, frame.allowed, frame.portfolio))
         self.limits = Limits(self.frame, self.journal, self.clock, self.elapsed)
         self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
         self._view, self.steering = LiveView(self.overview), Steering(self.frame.folder, self.journal, self.clock)
@@ -83,7 +84,7 @@ class TrialManager:
     @property
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
-        return [trial for _, trial in sorted(self._trials.items())]
+        return list(self._trials.values())
 
     @property
     def over(self) -> bool:
@@ -125,9 +126,7 @@ class TrialManager:
             trial = self._recorded(trial, measurement, node)
         if measurement.epoch >= self.frame.spec.ladder.max_epochs:
             return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
-        decision = self._strategy.judge(trial, epoch=measurement.epoch)
-        if reason := self.limits.spending.spent():
-            decision = Decision(Answer.STOP, reason, self.limits.spending.kind)
+        decision = self.limits.closing() or self._strategy.judge(trial, epoch=measurement.epoch)
         if decision and decision.answer is Answer.STOP:
             self.ended(number, Ending(pruned=decision.reason, kind=decision.kind))
         elif decision and (new or decision.answer is Answer.PAUSE):  # a resumed worker sends earlier epochs again
@@ -153,6 +152,7 @@ class TrialManager:
         files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
         LOG.info(log_lines.ended(trial, ending, metric=self.frame.spec.metric))
         self._quota.ended(trial, self.job(trial))
+        self.limits.contract.ended(trial)
         self.limits.spending.expect(self.frame.spec, self.trials, self.frame.concurrent)
         if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
             self.aborted = why
@@ -186,10 +186,9 @@ class TrialManager:
 
     def finish(self) -> None:
         """End the paused trials, once the search is over."""
-        spent = self.limits.spending.spent()
-        kind = self.limits.spending.kind if spent else None
+        closing = self.limits.closing() or Decision(Answer.STOP, "not among those that advanced")
         for number in sorted(self._paused):
-            self.ended(number, Ending(pruned=spent or "not among those that advanced", kind=kind))
+            self.ended(number, Ending(pruned=closing.reason, kind=closing.kind))
 
     def stop(self, why: str) -> None:
         """Stop everything in an orderly way; a later session resumes."""
@@ -245,10 +244,9 @@ class TrialManager:
 
     def _make_room(self) -> bool:
         """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""
-        none_comes = self.limits.closed(self.aborted) or (
-            self._none_new and self._live and not (self._waiting or self._strategy.can_advance())
-        )
-        if not self._quota.quota or none_comes:
+        if not self._quota.quota or self.limits.closed(self.aborted):
+            return True
+        if self._none_new and self._live and not (self._waiting or self._strategy.can_advance()):
             return True
         number = self._waiting[0] if self._waiting else self._strategy.next_to_advance()
         queue = quota.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
@@ -263,12 +261,13 @@ class TrialManager:
         """Record an epoch if new, and return the updated trial."""
         number, before = trial.number, trial.changed
         self.journal.measured(number, measurement, node=node)
-        trial = self._trials[number] = replace(trial, measurements=(*trial.measurements, measurement), node=node)
+        trial = self._trials[number] = trial.followed_by(measurement, node=node)
         self._live.measured(number, measurement)
         self.limits.measured(trial)
         self.listeners.on_measurement(trial)
         self._strategy.measured(trial)
-        self._quota.measure(self.job(trial))
+        if self._quota.quota:
+            self._quota.measure(self.job(trial))
         if measurement.changed and measurement.changed != before:
             LOG.info(f"trial {number} conditions changed: {measurement.changed}")
         return trial

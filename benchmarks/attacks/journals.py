@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from automl.storage import curves_file, job_file, journal_lines
+from automl.storage import curves_file, job_file, journal_format, journal_lines
 from automl.storage.journal import Journal
 from automl.storage.layout import ATTEMPT, CURVES, JOURNAL, PARAMS
 from automl.study import Ending, Job, Kind, Loss, Measurement, Params, Trial
@@ -172,7 +172,7 @@ def with_line(content: bytes, line: dict[str, Any] | str) -> bytes:
     """Append a line with a checksum and chain that hold."""
     before = zlib.crc32(content)
     if isinstance(line, dict):
-        return content + journal_lines.sealed(line, before)
+        return content + journal_format.sealed(line, before)
     body = f'{line[:-1]},"prev":{before}}}'.encode()
     return content + b'%b,"crc":%d}\n' % (body[:-1], zlib.crc32(body))
 

@@ -49,7 +49,9 @@ def test_watching_ends_with_the_study(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def read(*_given: object, **_named: object) -> SimpleNamespace:
         table = View("title", ("trial",), (("0",),))
-        return SimpleNamespace(running=next(states), table=table, driver_text="driver", messages=(), finding_lines=list)
+        return SimpleNamespace(
+            running=next(states), table=table, driver_text="driver", messages=(), structure_lines=(), finding_lines=list
+        )
 
     monkeypatch.setattr(api, "open_study", lambda _folder: SimpleNamespace(folder=tmp_path, spec=None))
     monkeypatch.setattr(study_status, "read", read)

@@ -1,5 +1,6 @@
 """Who goes on at a rung: the laws of both kinds, and what a tie means."""
 
+import random
 from collections.abc import Sequence
 from math import ceil, inf
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.hpo.asha import KINDS, PausingAsha, Scheduler, StoppingAsha
+from automl.hpo.asha import KINDS, PausingAsha, Rung, Scheduler, StoppingAsha
 from automl.study import Answer
 
 factors = st.integers(2, 6)
@@ -255,3 +256,23 @@ def test_a_reason_names_the_value_to_beat_or_the_next_in_line() -> None:
     scheduler.restore(3, epoch=4, score=(0.3, 1.0), advanced=False)
     assert scheduler.judge(5, epoch=4, value=0.5).reason == "rank 2 of 6, top 2 from 0.5000, another is first"
     assert scheduler.described(6) == "rank 1 of 6, top 2 from 0.5000"
+
+
+def test_a_rung_ranks_as_sorting_its_entries_would() -> None:
+    """Orders that are kept sorted give the ranks of a full sort: best first, ties by loss, then by arrival."""
+    chance = random.Random(0)
+    rung = Rung(3)
+    arrived: list[tuple[int, float, float]] = []
+    for trial in chance.sample(range(100), 60):
+        value, loss = chance.choice([0.1, 0.2, 0.3]), chance.choice([1.0, 2.0])
+        rung.add(trial, value=value, loss=loss)
+        arrived.append((trial, value, loss))
+        if chance.random() < 0.3:
+            rung.advance(chance.choice(arrived)[0])
+        if chance.random() < 0.2:
+            rung.close(chance.choice(arrived)[0])
+        ranked = [one for one, _, _ in sorted(arrived, key=lambda entry: (-entry[1], entry[2]))]
+        assert [rung.rank(one) for one in ranked] == [*range(1, len(ranked) + 1)]
+        paused = list(rung.paused())
+        assert paused == [one for one in ranked if one in set(paused)]
+        assert not rung.advanced & set(paused)

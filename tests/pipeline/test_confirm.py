@@ -9,7 +9,7 @@ import pytest
 
 from automl import cluster
 from automl.hpo.rounds import Round, side_of
-from automl.pipeline import confirm
+from automl.pipeline import confirm, extension
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
 from automl.storage import curves_file
@@ -80,7 +80,7 @@ def test_a_confirmation_killed_anywhere_ends_with_the_same_plan_and_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, session, verdict = confirmed(tmp_path / "whole", monkeypatch)
-    rounds = session.journal.notes()[confirm.ROUNDS]
+    rounds = session.journal.notes()[extension.ROUNDS]
     assert len(rounds) > 2
     assert verdict is not None
 
@@ -93,7 +93,7 @@ def test_a_confirmation_killed_anywhere_ends_with_the_same_plan_and_verdict(
 
         assert (killed, len(before)) == (None, most)
         assert before + after == whole
-        assert again.journal.notes()[confirm.ROUNDS] == rounds
+        assert again.journal.notes()[extension.ROUNDS] == rounds
         assert done is not None
         assert (done.winner, done.gain.low, done.gain.difference) == (
             verdict.winner, verdict.gain.low, verdict.gain.difference,
@@ -109,7 +109,7 @@ def test_a_confirmation_told_again_trains_nothing(tmp_path: Path, monkeypatch: p
 
 def test_a_round_is_told_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, session, _ = confirmed(tmp_path, monkeypatch, most=0)
-    assert len(session.journal.notes()[confirm.ROUNDS]) == 1
+    assert len(session.journal.notes()[extension.ROUNDS]) == 1
     assert "confirming, opening: 3 seeds of trial1, 3 seeds of default" in (session.folder / "study.log").read_text()
 
 
@@ -138,15 +138,15 @@ def test_more_re_trainings_continue_a_confirmation_where_it_stood(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, session, short = confirmed(tmp_path, monkeypatch, train=close, seeds=2, retrainings="auto")
-    before = session.journal.notes()[confirm.ROUNDS]
+    before = session.journal.notes()[extension.ROUNDS]
     assert short is not None
     assert len(first) == 4
 
     more, again, longer = confirmed(tmp_path, monkeypatch, train=close, seeds=2, retrainings=20)
 
     assert longer is not None
-    rounds = [Round.from_dict(plain) for plain in again.journal.notes()[confirm.ROUNDS]]
-    assert again.journal.notes()[confirm.ROUNDS][: len(before)] == before
+    rounds = [Round.from_dict(plain) for plain in again.journal.notes()[extension.ROUNDS]]
+    assert again.journal.notes()[extension.ROUNDS][: len(before)] == before
     assert more
     assert not set(first) & set(more)
     assert set(longer.jobs) == {*first, *more}

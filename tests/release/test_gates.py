@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from automl.hpo.statistics import convincing
 from automl.release.gates import judge, of_target
-from automl.study import Artifact, ExportResult, Gain, Gates, Parity, Target, TargetResult
+from automl.study import Artifact, ExportResult, Footprint, Gain, Gates, Latency, Parity, Target, TargetResult
+from automl.study.objective import Constraint
 from automl.study.verdict import Interval
 
 GRAPH = Artifact(Path("model.onnx"), "onnx", 0.5)
@@ -160,3 +161,34 @@ def test_a_required_target_refuses_the_model_and_another_does_not() -> None:
 def test_the_onnx_file_is_judged_at_the_served_threshold() -> None:
     assert accepted(replace(ENGINE, parity=PARITY), Gates())
     assert not accepted(replace(ENGINE, parity=replace(PARITY, drift=-0.2)), Gates())
+
+
+COSTS = Footprint(Latency(7.5, 8.0, 9.0, 0.01, "cpu"), 12.0)
+ON_CPU = TargetResult(Target("cpu", "openvino", "fp16", 0.01), GRAPH, latency=COSTS.latency, mb=12.0)
+
+
+@pytest.mark.parametrize(
+    ("law", "built", "passed", "value", "margin"),
+    [
+        ("latency_ms <= 8 on cpu", replace(ENGINE, targets=(ON_CPU,)), True, 7.5, 0.5),
+        ("size_mb <= 10 on cpu", replace(ENGINE, targets=(ON_CPU,)), False, 12.0, -2.0),
+        ("latency_ms <= 7 on onnx", replace(ENGINE, onnx_cost=COSTS), False, 7.5, -0.5),
+        ("latency_ms <= 8 on onnx", ENGINE, False, None, None),
+        ("latency_ms <= 8 on cpu", ENGINE, False, None, None),
+    ],
+)
+def test_a_model_that_breaks_a_constraint_or_was_not_measured_is_refused(
+    law: str, built: ExportResult, *, passed: bool, value: float | None, margin: float | None
+) -> None:
+    gate = judge(built, Gates(), constraints=[Constraint.of(law)])[-1]
+    assert (gate.passed, gate.value, gate.margin) == (passed, value, margin)
+    assert gate.name == law.replace(law[law.index(" <=") : law.index(" on")], "")
+    assert law.partition(" ")[0] in gate.reason
+
+
+def test_a_target_over_its_limits_is_left_out_with_the_measured_values() -> None:
+    limits = replace(ON_CPU.target, max_latency_ms=7.0, max_mb=20.0)
+    found = {gate.name: gate for gate in of_target(replace(ON_CPU, target=limits), Gates())}
+    assert not found["target cpu latency_ms"].passed
+    assert found["target cpu latency_ms"].text == "target cpu: latency_ms <= 7 must hold, but got 7.5"
+    assert found["target cpu size_mb"].margin == 8.0

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from automl.storage import journal_lines
 from automl.storage.layout import JOURNAL
 from automl.storage.records import RecordError
 from automl.study.errors import StudyError
@@ -218,3 +219,9 @@ def test_an_append_that_could_not_be_taken_back_is_replaced_by_the_next(
     assert read(folder).dropped
     journal.note("fact", 2)
     assert read(folder).notes() == {"fact": 2}
+
+
+def test_a_journal_is_parsed_in_blocks_of_any_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (1, 200, 1000):
+        monkeypatch.setattr(journal_lines, "BLOCK", size)
+        assert read(folder).trials() == TRIALS

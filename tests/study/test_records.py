@@ -105,3 +105,13 @@ def test_an_ending_recorded_before_kinds_were_is_read(plain: dict[str, str], rea
 def test_words_do_not_steer_an_ending_with_a_kind(kind: EndReason) -> None:
     ending = Ending(cause="worker lost", kind=kind)
     assert Ending.from_dict(ending.to_dict()).reason is ending.reason is kind
+
+
+def test_the_best_value_follows_each_new_epoch() -> None:
+    trial = trial_of(0, [0.2, 0.5])
+    assert trial.best(METRIC) == 0.5
+    for epoch, value in enumerate((0.4, 0.7, 0.1), start=3):
+        trial = trial.followed_by(measurement(epoch, value), node="node")
+        assert trial.best(METRIC) == max(m.metrics[METRIC] for m in trial.measurements)
+    assert trial.followed_by(Measurement(6, {}, 1.0), node="node").best(METRIC) == 0.7
+    assert dataclasses.replace(trial, measurements=()).best(METRIC) is None

@@ -132,7 +132,7 @@ def _print_status(opened: "api.Study", shown: str, *, json: bool) -> bool:
         print_json(found)
         return True
     print_table(found.table)
-    for line in (found.driver_text, *found.messages, *found.finding_lines()):
+    for line in (found.driver_text, *found.messages, *found.structure_lines, *found.finding_lines()):
         print_line(line)
     return not found.running
 

@@ -1,12 +1,14 @@
 """Acquisition: generate candidates and pick the one with the highest expected improvement per second."""
 
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite, nan
 from typing import Final
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
 from automl.hpo.learning_curves import forecast
 from automl.hpo.sampler.encoding import Encoding, Points, Vector
@@ -25,6 +27,16 @@ REFINE_WIDTHS: Final = (0.1, 0.03)
 """Widths at which the best candidates are refined, round by round."""
 STEPS: Final = 20
 """Candidates drawn near each of them."""
+HISTORY_LIMIT: Final = 600
+"""Trials whose final values are forecast for the model, which itself stands on 300: bounds the time of a suggestion."""
+LEADING: Final = 150
+"""Of these, the best trials; the others are spaced evenly by rank."""
+FAILED_LIMIT: Final = 100
+"""Failed trials on which the model is conditioned."""
+GRID: Final = (1, *(round(2 ** (step / 2)) for step in range(2, 30)))
+COMMON: Final = 0.02
+"""Curves of a larger history are cut to these epochs, or to a length that this share of them has, such as that of a
+rung: the forecast takes a step for each distinct length."""
 TRANSFER_CANDIDATES: Final = 60
 """Number of candidates from past studies."""
 
@@ -43,6 +55,11 @@ class ObservedTrial:
     infeasible: bool = False
     outside: bool = False
     """Its params are outside the space, so the model does not use it."""
+    key: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the key once."""
+        (self.key,) = _keys(self.point[None])
 
     def record(self, measurement: Measurement, metric: str) -> None:
         """Record an epoch; one that was not validated has no value."""
@@ -80,13 +97,22 @@ class Proposal:
         """
         self._encoding = encoding
         self._transfer = transfer
-        valued = [trial for trial in seen if trial.has_value]
+        every: list[ObservedTrial] = []
+        others: list[ObservedTrial] = []
+        for trial in seen:
+            (every if trial.has_value else others).append(trial)
+        valued, weights = _history(every)
+        failed = [trial for trial in others if trial.infeasible and not trial.outside]
+        self._failed_share = len(failed) / len(every)
         self._points = self._stack([trial.point for trial in valued])
-        self._infeasible = self._stack([trial.point for trial in seen if trial.infeasible and not trial.outside])
-        self._running = self._stack([trial.point for trial in seen if trial.pending])
-        self._all = self._stack([trial.point for trial in seen])
-        finals = [found.final for found in forecast([trial.values for trial in valued], max_epochs)]
-        self._targets = (_quantiles(finals) + _quantiles([trial.best for trial in valued])) / 2
+        self._weights = weights
+        self._infeasible = self._stack([trial.point for trial in failed[:: 1 + len(failed) // FAILED_LIMIT]])
+        self._running = self._stack([trial.point for trial in others if trial.pending])
+        self._known = {trial.key for trial in seen}
+        curves = [trial.values for trial in valued]
+        finals = [found.final for found in forecast(_cut(curves) if len(every) > len(valued) else curves, max_epochs)]
+        bests = [trial.best for trial in valued]
+        self._targets = (_quantiles(finals, weights) + _quantiles(bests, weights)) / 2
         if transfer:
             transfer.update_weights(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
@@ -97,7 +123,7 @@ class Proposal:
 
     def runs(self, point: Points) -> None:
         """Record that a trial runs at this point."""
-        self._all = np.vstack([self._all, point])
+        self._known.update(_keys(point[None]))
         self._running = np.vstack([self._running, point])
         self._condition()
 
@@ -114,8 +140,7 @@ class Proposal:
 
     def _fresh(self, candidates: Points) -> Points:
         """Return the candidates that have not been tried; all of them if none is left."""
-        known = set(_keys(self._all))
-        fresh = np.array([key not in known for key in _keys(candidates)])
+        fresh = np.array([key not in self._known for key in _keys(candidates)])
         return candidates[fresh] if fresh.any() else candidates
 
     def _condition(self) -> None:
@@ -133,8 +158,9 @@ class Proposal:
         """Return the log share of similar trials that did not fail, with one success assumed."""
         if not len(self._infeasible):
             return np.zeros(len(candidates))
-        failed = self._model.correlation(candidates, self._infeasible).sum(axis=1)
-        fine = self._model.correlation(candidates, self._points).sum(axis=1)
+        fine = self._model.correlation(candidates, self._points) @ self._weights
+        failed = self._model.correlation(candidates, self._infeasible).mean(axis=1)
+        failed = failed * self._failed_share * self._weights.sum()
         return np.asarray(np.log((fine + 1) / (fine + failed + 1)))
 
     def _best_mean(self) -> float:
@@ -153,7 +179,8 @@ class Proposal:
             centers = tops[generator.integers(len(tops), size=CANDIDATES // 4)]
             parts.append(self._encoding.near(centers, generator, width=width))
         if self._transfer:
-            parts.append(self._transfer.candidates(TRANSFER_CANDIDATES, generator))
+            earlier = self._transfer.candidates(TRANSFER_CANDIDATES, generator)
+            parts.append(self._encoding.restricted(earlier, generator))
         return np.concatenate(parts)
 
     def _stack(self, points: Sequence[Points]) -> Points:
@@ -165,6 +192,33 @@ def _keys(points: Points) -> list[bytes]:
     return [row.tobytes() for row in np.round(points, 9) + 0.0]
 
 
-def _quantiles(values: Sequence[float]) -> Vector:
-    """Return the normal quantile of each value's rank."""
-    return np.asarray(norm.ppf((rankdata(values) - 0.5) / len(values)))
+def _history(valued: Sequence[ObservedTrial]) -> tuple[list[ObservedTrial], Vector]:
+    """Return the trials that the model uses, at most `HISTORY_LIMIT`, and how many trials each stands for.
+
+    The best ones, and others spaced evenly by their rank, so that ranks among all trials can be told from theirs.
+    """
+    if len(valued) <= HISTORY_LIMIT:
+        return list(valued), np.ones(len(valued))
+    order = np.argsort([-trial.best for trial in valued], kind="stable")
+    steps = np.linspace(LEADING, len(order), HISTORY_LIMIT - LEADING + 1).astype(int)
+    places = np.concatenate([np.arange(LEADING), (steps[:-1] + steps[1:] - 1) // 2])
+    weights = np.concatenate([np.ones(LEADING), np.diff(steps)])
+    kept = order[places]
+    again = np.argsort(kept)
+    return [valued[index] for index in kept[again]], weights[again].astype(float)
+
+
+def _cut(curves: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+    """Return curves cut to a few lengths; one that would lose all its values stays as it is."""
+    counts = Counter(map(len, curves))
+    lengths = sorted({*GRID, *(length for length, count in counts.items() if count >= COMMON * len(curves))})
+    cut = [curve[: lengths[bisect(lengths, len(curve)) - 1]] for curve in curves]
+    return [short if any(map(isfinite, short)) else curve for short, curve in zip(cut, curves, strict=True)]
+
+
+def _quantiles(values: Sequence[float], weights: Vector) -> Vector:
+    """Return the normal quantile of each value's rank; a value stands for `weights` equal ones."""
+    unique, places = np.unique(values, return_inverse=True)
+    counts = np.bincount(places, weights=weights, minlength=len(unique))
+    middles = np.cumsum(counts) - counts / 2
+    return np.asarray(norm.ppf(middles[places] / counts.sum()))

@@ -26,6 +26,8 @@ class Encoding:
     """
 
     space: SearchSpace
+    allowed: tuple[Params, ...] = ()
+    """Combinations of choices of which each drawn point has one (`study.structure`); empty: all are allowed."""
 
     @cached_property
     def categorical(self) -> NDArray[np.bool_]:
@@ -57,7 +59,7 @@ class Encoding:
         points = generator.random((count, len(self.space.parameters)))
         for column, parameter in self._choices():
             points[:, column] = np.floor(points[:, column] * len(parameter.choices))
-        return self._normalised(points)
+        return self.restricted(self._normalised(points), generator)
 
     def near(self, centers: Points, generator: np.random.Generator, *, width: float) -> Points:
         """Return one point near each center: some of its parameters moved, numbers by about `width` of their range.
@@ -73,7 +75,21 @@ class Encoding:
         steps = generator.normal(0, width, (count, columns))
         points = np.where(moved, _reflected(centers + steps), centers)
         points[:, self.categorical] = np.where(moved, self.draw(count, generator), centers)[:, self.categorical]
-        return self._normalised(points)
+        return self.restricted(self._normalised(points), generator)
+
+    def restricted(self, points: Points, generator: np.random.Generator) -> Points:
+        """Return points with a combination of choices that is not allowed replaced by one that is, drawn uniformly."""
+        if not self.allowed:
+            return points
+        wanted = {name for combination in self.allowed for name in combination}
+        columns = [column for column, name in enumerate(self.space.parameters) if name in wanted]
+        kept = self.encode(self.allowed)[:, columns]
+        wrong = ~(points[:, None, columns] == kept).all(axis=2).any(axis=1)
+        if not wrong.any():
+            return points
+        changed = points.copy()
+        changed[np.ix_(wrong, columns)] = kept[generator.integers(len(kept), size=int(wrong.sum()))]
+        return self._normalised(changed)
 
     def _choices(self) -> Iterator[tuple[int, Choice]]:
         for column, parameter in enumerate(self.space.parameters.values()):

@@ -7,6 +7,7 @@ trial's low value is not taken for a bad final value (docs/decisions has the mea
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
 from automl.hpo.sampler.encoding import Encoding, Points
 from automl.hpo.sampler.transfer_prior import TransferPrior
-from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Trial
+from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Trial, structure
 from automl.study.space import SearchSpace
 
 LOG: Final = logging.getLogger(__name__)
@@ -41,22 +42,30 @@ class Prior:
     earlier: Sequence[PastEvidence] = ()
     baseline: Params | None = None
     """Params of trial 0; None: the space's default."""
+    allowed: tuple[Params, ...] = ()
+    """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
     portfolio: Sequence[Params] = ()
     """Params of the space that are tried after the default."""
 
 
 def starts_of(
-    space: SearchSpace, baseline: Params | None, portfolio: Sequence[Params] = ()
+    space: SearchSpace, baseline: Params | None, allowed: tuple[Params, ...] = ()
 ) -> list[tuple[Params, str]]:
-    """Return the first params of a study and their origin: baseline, the space's default if it differs, portfolio."""
-    return [*_defaults_of(space, baseline), *((params, "portfolio") for params in portfolio)]
+    """Return the first params of a study and their origin: the baseline, then the space's default if it differs.
 
-
-def _defaults_of(space: SearchSpace, baseline: Params | None) -> list[tuple[Params, str]]:
-    default = space.defaults()
+    Where a constraint excludes their structure, they have the dearest one that is allowed.
+    """
+    default = _permitted(space, space.defaults(), allowed)
     if baseline is None:
         return [(default, "default")]
-    return [(baseline, "baseline"), *([] if dict(baseline) == default else [(default, "default")])]
+    baseline = _permitted(space, baseline, allowed)
+    return [(baseline, "baseline"), *([] if dict(baseline) == dict(default) else [(default, "default")])]
+
+
+def _permitted(space: SearchSpace, params: Params, allowed: tuple[Params, ...]) -> Params:
+    if not allowed or any(structure.has(params, combination) for combination in allowed):
+        return params
+    return structure.moved(space, params, allowed[0])
 
 
 class Sampler:
@@ -72,9 +81,10 @@ class Sampler:
         prior: Prior = Prior(),
     ) -> None:
         """Start with an empty history."""
-        self._encoding = Encoding(space)
-        self._starts = starts_of(space, prior.baseline, prior.portfolio)
-        self._after_default = len(self._starts) - len(prior.portfolio) - 1
+        self._encoding = Encoding(space, prior.allowed)
+        self._starts = starts_of(space, prior.baseline, prior.allowed)
+        self._after_default = len(self._starts) - 1
+        self._starts += [(_permitted(space, params, prior.allowed), "portfolio") for params in prior.portfolio]
         self._seed = seed
         self._metric = metric
         self._max_epochs = max_epochs
@@ -103,7 +113,7 @@ class Sampler:
         if origin == "near default":
             point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
         elif origin == "earlier":
-            point = self._transfer.best(number - len(self._starts))
+            point = self._encoding.restricted(self._transfer.best(number - len(self._starts))[None], generator)[0]
         elif origin == "random":
             point = self._encoding.draw(1, generator)[0]
         else:
@@ -161,6 +171,6 @@ class Sampler:
             return "random"
         if place <= SEEDED and place <= self._transfer.places:
             return "earlier"
-        if number <= STARTS or sum(seen.has_value for seen in self._seen.values()) < 3:
+        if number <= STARTS or len([*islice((one for one in self._seen.values() if one.has_value), 3)]) < 3:
             return "near default" if generator.random() < NEAR_DEFAULT else "random"
         return "model"

@@ -8,7 +8,6 @@ from automl.tracking.report.chinese import CHINESE
 
 WHAT: Final[Mapping[str, str]] = {"ONNX": "ONNX 文件", "engine": "推理引擎"}
 """What was built; any other name is that of a target."""
-FIXED: Final[Mapping[str, str]] = {"miss rate": "漏检率", "over-kill rate": "过杀率"}
 PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), text)
     for pattern, text in (
@@ -18,6 +17,10 @@ PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?P<what>.+) class recall", "{what}各类别召回率的最大下降"),
         (r"(?P<what>.+) confidence", "{what}平均置信度的变化"),
         (r"(?P<what>.+) objective", "{what}优化目标的变化"),
+        (r"target (?P<what>.+) latency_ms", "{what}处理一张图像的中位毫秒数"),
+        (r"target (?P<what>.+) size_mb", "{what}文件的 MB 数"),
+        (r"latency_ms on (?P<what>.+)", "约束 {what}处理一张图像的中位毫秒数"),
+        (r"size_mb on (?P<what>.+)", "约束 {what}文件的 MB 数"),
         (r"target (?P<what>.+) built", "{what}已生成并测量"),
     )
 )
@@ -29,7 +32,7 @@ def chinese(name: str) -> str | None:
     >>> chinese("ONNX F1 at threshold 0.31"), chinese("target cpu built"), chinese("other")
     ('ONNX 文件在阈值 0.31 处 F1 的变化', '`cpu`已生成并测量', None)
     """
-    if found := CHINESE.get(f"gate.{name}", FIXED.get(name)):
+    if found := CHINESE.get(f"gate.{name}"):
         return found
     for pattern, text in PATTERNS:
         if matched := pattern.fullmatch(name):

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from automl.study import ParamValue, Trial
-from automl.study.spec import RangeSpec, StudySpec
+from automl.study.space_spec import RangeSpec
+from automl.study.spec import StudySpec
 from automl.study.text import one_line, short
 from automl.tracking.report.figures import frame
 from automl.tracking.report.language import MISSING

@@ -15,16 +15,18 @@ from automl.storage import files
 from automl.storage.journal import distributions
 from automl.storage.layout import CONFIRM, REPORT, trial_folder
 from automl.study import Params, ParamValue, State, Trial
-from automl.study.spec import ChoiceSpec, LadderSpec, RangeSpec, StudySpec
+from automl.study.space_spec import ChoiceSpec, RangeSpec
+from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import duration, printable, short
 from automl.study.verdict import Verdict
 from automl.tracking import html_templates
 from automl.tracking.diagnosis import findings_file, shipped_findings
-from automl.tracking.report import class_results, cost, figures, finding_rows, landscape, model_parts
+from automl.tracking.report import class_results, cost, figures, finding_rows, landscape, model_parts, pareto_figure
 from automl.tracking.report.figures import drawn
 from automl.tracking.report.finding_rows import FindingRow
 from automl.tracking.report.language import Language, Words
 from automl.tracking.report.statements import reasons, statements
+from automl.tracking.structure_table import StructureRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Edition:
     source: Path
     """The data set as it was given."""
     language: Language = Language.EN
+    structures: tuple[StructureRow, ...] = ()
+    """Models and image sizes with what they cost, where the objective has constraints."""
 
 
 def write(
@@ -53,6 +57,7 @@ def write(
         **_class_parts(folder, spec, trials, verdict=verdict, words=words),
         **model_parts.parts(folder, verdict, words),
         **_cost_parts(folder, spec, trials, verdict=verdict, words=words),
+        **_structure_parts(edition.structures, spec, words),
     }
     page = _environment().get_template("report.html.j2").render(
         t=words,
@@ -120,7 +125,7 @@ def _search_parts(spec: StudySpec, trials: Sequence[Trial], words: Words) -> dic
         epoch=spec.ladder.first_rung,
         distributions=partial(distributions, spec.search_space),
     )
-    names = {"metric": spec.metric, "objective": spec.objective}
+    names = {"metric": spec.metric, "objective": spec.objective_name}
     shown = landscape.ended(trials, spec.metric)
     axes = landscape.axes_of(spec, shown, list(shares))
     seen = landscape.both(shown, axes)
@@ -131,6 +136,15 @@ def _search_parts(spec: StudySpec, trials: Sequence[Trial], words: Words) -> dic
         "parallel": drawn(partial(landscape.parallel, shown, axes, **names)) if axes else "",
         "most_lines": landscape.MOST_LINES,
         "contour": drawn(partial(landscape.contour, seen, axes, **names)) if seen else "",
+    }
+
+
+def _structure_parts(rows: Sequence[StructureRow], spec: StudySpec, words: Words) -> dict[str, Any]:
+    """Return the structures and the picture of their front; an empty one until a trial was trained to the end."""
+    shown = any(row.front for row in rows)
+    return {
+        "structures": rows,
+        "front": drawn(partial(pareto_figure.front, rows, spec, words)) if shown else "",
     }
 
 

@@ -14,6 +14,10 @@ DIFFERENCE: Final = re.compile(
     r"(?: at threshold (?P<threshold>\S+))?"
 )
 """Name of a gate on an exported model against its weights (`release.gates`)."""
+COST: Final = re.compile(
+    r"(?P<quantity>latency_ms|size_mb) on (?P<target>\S+)|target (?P<of>\S+) (?P<of_target>latency_ms|size_mb)"
+)
+"""Name of a gate on what a model costs."""
 
 
 def statements(verdict: Verdict, words: Words) -> dict[str, Markup]:
@@ -76,6 +80,10 @@ def reasons(verdict: Verdict, words: Words) -> list[str | Markup]:
 def _gate(name: str, words: Words) -> str | Markup:
     """Return the name of a gate; the English one, as a quotation, if it is not known."""
     found = DIFFERENCE.fullmatch(name)
+    if cost := COST.fullmatch(name):
+        key = "gate_cost" if cost["target"] else "gate_target_cost"
+        quantity = words(f"quantity.{cost['quantity'] or cost['of_target']}")
+        return words(key, quantity=quantity, target=cost["target"] or cost["of"])
     if found is None:
         return words.named("gate", name)
     at = words("gate_at", threshold=found["threshold"]) if found["threshold"] else ""

@@ -19,6 +19,7 @@ from automl.trainers.yolo.settings import MANAGED, setting_mistake, settings
 from automl.trainers.yolo.state_file import damage, epochs_done, write_weights
 from automl.trainers.yolo.timing import TRAIN_BATCHES, VAL_BATCHES, gpu_count, measure
 from automl.trainers.yolo.train import train
+from automl.trainers.yolo.untrained import write_untrained
 from automl.trainers.yolo.vendor import set_threads
 from automl.trainers.yolo.weights import (
     export_onnx,
@@ -37,5 +38,6 @@ __all__ = [
     "epochs_done", "evaluation", "export_onnx", "gpu_count", "has_cuda", "image_size", "judge", "letterboxed", "load",
     "measure", "misfits", "model_mistake", "model_names", "object_features", "overrides", "packaged_mistake",
     "parameters", "plain_hyperparameters", "raw_outputs", "resolve_auto", "scan_labels", "set_threads",
-    "setting_mistake", "settings", "strip", "train", "unprovable", "validate", "weights_mistake", "write_weights",
+    "setting_mistake", "settings", "strip", "train", "unprovable", "validate", "weights_mistake", "write_untrained",
+    "write_weights",
 ]  # fmt: skip

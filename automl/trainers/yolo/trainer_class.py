@@ -20,6 +20,7 @@ from automl.storage import streams
 from automl.storage.epoch_details import EpochDetails
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
+from automl.study.objective import RateGoal
 from automl.trainers.yolo.hooks import Hooks
 from automl.trainers.yolo.validator_class import StudyValidator
 from automl.trainers.yolo.vendor import ultralytics
@@ -54,6 +55,7 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
         """Return Ultralytics' validator for this training, as a class that also records details."""
         validator = super().get_validator()
         validator.__class__ = StudyValidator
+        validator.goal = RateGoal.of(self.hooks.job.metric.rpartition("/")[2])
         return validator
 
     def preprocess_batch(self, batch: Any) -> Any:  # noqa: ANN401

@@ -14,6 +14,8 @@ from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils import RANK
 from ultralytics.utils.metrics import ConfusionMatrix, box_iou
 
+from automl.storage.detection_rate import metrics, of_images
+from automl.study.objective import RateGoal
 from automl.trainers.yolo.pictures import MOST_IMAGES, TINY, Drawn
 
 IOU: Final = 0.5
@@ -36,6 +38,8 @@ class Seen:
     """Per image: highest confidence of a detection of the same class at IoU 0.50, for each true box; 0 if none."""
     conf: list[NDArray[np.float32]] = field(default_factory=list)
     """Per image: confidence of each detection."""
+    hits: list[NDArray[np.bool_]] = field(default_factory=list)
+    """Per image: True for detections that match a true box of their class at IoU 0.50; empty without a goal."""
     background: list[NDArray[np.bool_]] = field(default_factory=list)
     """Per image: True for detections that overlap no true box."""
     drawn: dict[str, Drawn] = field(default_factory=dict)
@@ -44,7 +48,7 @@ class Seen:
 
     def add(self, other: "Seen") -> None:
         """Add what another process has seen of the same validation."""
-        for name in ("size", "found", "conf", "background"):
+        for name in ("size", "found", "conf", "hits", "background"):
             getattr(self, name).extend(getattr(other, name))
         self.drawn |= other.drawn
         if self.confusion is not None:
@@ -83,6 +87,8 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
     """A detection validator that also fills a `Seen`; `pictured` adds images and the confusion matrix."""
 
     pictured: bool = False
+    goal: RateGoal | None = None
+    """The detection rate that is measured in addition."""
     seen_here: Seen
 
     def init_metrics(self, model: Any) -> None:  # noqa: ANN401
@@ -96,6 +102,9 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
     def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
         """Record sizes and matches of a batch; pictures where wanted."""
         super().update_metrics(preds, batch)
+        if self.goal:
+            every = self.metrics.stats["tp"]
+            self.seen_here.hits += [np.asarray(part)[:, 0].astype(bool) for part in every[len(every) - len(preds) :]]
         for place, pred in enumerate(preds):
             truth = self._prepare_batch(place, batch)
             self._match(pred, truth)
@@ -103,6 +112,14 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
                 self.seen_here.confusion.process_batch(pred, truth, conf=CONFIDENT)
                 if Path(truth["im_file"]).name in self.shown:
                     self.seen_here.drawn[Path(truth["im_file"]).name] = _drawn(batch["img"][place], pred, truth)
+
+    def get_stats(self) -> Any:  # noqa: ANN401
+        """Return the metrics, and the detection rate if it is the objective."""
+        found, seen = super().get_stats(), self.seen_here
+        if self.goal is None:
+            return found
+        curve = of_images(seen.conf, seen.hits, [len(part) for part in seen.size], self.goal)
+        return {**found, **metrics(curve, split="val")}
 
     def gather_stats(self) -> None:
         """Gather what each process has seen of its share of the images at rank 0, after Ultralytics' statistics."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.storage import detection_rate
 from automl.storage.detections import ImageStats
 from automl.study import Job
 from automl.study.errors import ExportError
@@ -60,7 +61,8 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
     classes = {f"class/{found.names[index]}": float(found.maps[index]) for index in found.ap_class_index}
     shutil.rmtree(weights.parent / "val", ignore_errors=True)
     metrics = {tag.replace("val/", f"{split}/", 1): value for tag, value in named(found.results_dict).items()}
-    return metrics | classes, recorded.stats()
+    stats = recorded.stats()
+    return metrics | detection_rate.of_stats(stats, job.metric, split=split) | classes, stats
 
 
 def parameters(model: str) -> int:

@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from automl.hpo.sampler.acquisition import CANDIDATES, ObservedTrial, Proposal
+from automl.hpo.sampler import acquisition
+from automl.hpo.sampler.acquisition import CANDIDATES, HISTORY_LIMIT, LEADING, ObservedTrial, Proposal
 from automl.hpo.sampler.encoding import Encoding
 from automl.hpo.sampler.gaussian_process import POSTERIOR_LIMIT
 from automl.hpo.sampler.transfer_prior import TransferPrior
@@ -125,3 +126,34 @@ def test_what_runs_is_kept_away_from() -> None:
         made.runs(found[-1])
     shares = sorted(float(point[0]) for point in found)
     assert min(high - low for low, high in pairwise(shares)) > 0.02
+
+
+def observed(value: float, *, epochs: int = 1) -> ObservedTrial:
+    trial = ObservedTrial(np.array([value]))
+    for epoch in range(1, epochs + 1):
+        trial.record(measurement(epoch, value), METRIC)
+    return trial
+
+
+def test_of_a_large_history_the_best_and_an_even_share_of_the_others_are_used() -> None:
+    trials = [observed(value / 5000) for value in np.random.default_rng(0).permutation(5000)]
+    kept, weights = acquisition._history(trials)
+    bests = sorted((trial.best for trial in kept), reverse=True)
+    assert len(kept) == len(weights) == HISTORY_LIMIT
+    assert bests[:LEADING] == [(4999 - rank) / 5000 for rank in range(LEADING)]
+    assert weights.sum() == 5000
+    assert np.median(np.repeat([trial.best for trial in kept], weights.astype(int))) == pytest.approx(0.5, abs=0.002)
+
+
+def test_quantiles_of_weighted_values_are_those_of_all_values() -> None:
+    few = acquisition._quantiles([0.3, 0.1, 0.2], np.array([1.0, 3.0, 2.0]))
+    every = acquisition._quantiles([0.3, 0.1, 0.1, 0.1, 0.2, 0.2], np.ones(6))
+    assert few.tolist() == pytest.approx(every[[0, 1, 4]].tolist())
+
+
+def test_curves_of_a_large_history_have_few_lengths_and_keep_those_of_rungs() -> None:
+    curves = [*([[0.1] * 50] * 300), *([0.1] * length for length in range(1, 200))]
+    lengths = {len(curve) for curve in acquisition._cut(curves)}
+    assert 50 in lengths
+    assert len(lengths) <= 20
+    assert acquisition._cut([[float("nan")] * 10 + [0.2]])[0][-1] == 0.2

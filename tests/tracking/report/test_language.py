@@ -17,6 +17,7 @@ from automl.study.errors import StudyError
 from automl.study.verdict import Verdict
 from automl.tracking import report
 from automl.tracking.report.language import TABLES, Language, Words, language_of
+from automl.tracking.structure_table import StructureRow
 from automl.trials.job_clock import Elapsed, Stage
 from tests.builders import METRIC, completed, failed, pruned, spec_of, trial_of
 from tests.tracking.report.test_class_results import stats_of
@@ -102,6 +103,29 @@ def page_in(language: Language, folder: Path, facts: Mapping[str, Any] | None) -
     spec = spec_of(train={"imgsz": 64})
     edition = report.Edition(DATA.source, language)
     return report.write(folder, spec, trials, verdict, edition=edition).read_text(encoding="utf-8")
+
+
+LAWS = ("latency_ms <= 64 on onnx", "size_mb <= 9 on onnx")
+SIZES = {"latency_ms on onnx": 64.0, "size_mb on onnx": 1.0}
+STRUCTURES = (
+    StructureRow("a.yaml at 64 px", "a.yaml", 64, SIZES, (), 3, 0.5, 0, 6, front=True),
+    StructureRow("b.yaml at 64 px", "b.yaml", 64, {**SIZES, "latency_ms on onnx": 9.0}, (), 1, 0.2, 1, 2, front=False),
+    StructureRow("c.yaml at 64 px", "c.yaml", 64, {**SIZES, "latency_ms on onnx": 900.0}, LAWS[:1], 0, None, None, 0,
+                 front=False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [(Language.EN, ("Metric against cost", "not tried: breaks")), (Language.ZH, ("帕累托前沿", "未尝试"))],
+)
+def test_structures_are_a_table_and_a_picture(tmp_path: Path, language: Language, said: tuple[str, ...]) -> None:
+    spec = spec_of(objective={"constraints": [*LAWS]})
+    for rows, pictures in ((STRUCTURES, 1), (STRUCTURES[1:], 0)):
+        edition = report.Edition(DATA.source, language, rows)
+        page = report.write(tmp_path, spec, [], None, edition=edition).read_text(encoding="utf-8")
+        assert all(text in page for text in (*said, "a.yaml" if pictures else "b.yaml", "latency_ms &lt;= 64 on onnx"))
+        assert page.count("a.yaml at 64 px") == pictures
 
 
 def fields(text: str) -> set[str]:
