@@ -3,10 +3,14 @@
 The public Python API; the names are imported when they are first used, so that `import automl` loads no vendor.
 """
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
+
+# ONNX Runtime from 1.29 on sends usage data to its vendor unless told not to, from its import on, in every process.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from automl.apps.api import Study, check, open_study, search

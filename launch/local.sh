@@ -37,6 +37,8 @@ mkdir -p "$temp" && chmod 700 "$temp"
 # A token in the environment would take precedence over the file, whose token is printed below.
 unset RAY_AUTH_TOKEN RAY_ADDRESS
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$token RAY_USAGE_STATS_ENABLED=0
+# Where reports are disabled, Ray reports that; port 9 of this machine takes nothing.
+export RAY_USAGE_STATS_REPORT_URL=http://127.0.0.1:9/
 
 # A separate process group for the head: otherwise the shell makes it, and every job started by it, ignore SIGINT.
 set -m

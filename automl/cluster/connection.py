@@ -6,7 +6,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 import ray
 from ray._private import worker as ray_worker
 
-from automl.cluster import auth_token, control_store, own_processes
+from automl.cluster import auth_token, control_store, own_processes, usage_reports
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import local_disk, scratch, streams
 from automl.storage.outage import retry_on_outage
@@ -63,10 +63,11 @@ def connected(
     """
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
     if target.startswith("ray://"):
-        raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: launch/submit.sh")
+        raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: automl submit")
     os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
     _raise_file_limit()
-    with local_disk.FullDiskErrors(), _short_socket_paths(target), _ray_output_to(log) as stderr:
+    silent = usage_reports.none() if target == "local" else nullcontext()
+    with local_disk.FullDiskErrors(), _short_socket_paths(target), silent, _ray_output_to(log) as stderr:
         dashboard = _join(target, log)
         store = ray.get_runtime_context().gcs_address
         died = own_processes.died if target == "local" else str

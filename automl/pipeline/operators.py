@@ -3,8 +3,8 @@
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from automl.cluster import Slots
@@ -18,6 +18,7 @@ from automl.tracking import status, study_status
 from automl.tracking.mlflow.client import Client
 from automl.tracking.mlflow.exporter import Exporter, Overview, Target
 from automl.tracking.mlflow.runs import LONGEST_VALUE, STATE, Training
+from automl.tracking.notification import Notifier
 
 STUDY_ID: Final = "study_id"
 """Journal key of the id by which a server finds the runs of the study again."""
@@ -64,6 +65,20 @@ def exporting(session: Session) -> Iterator[None]:
         raise
     finally:
         exporter.finish(_overview(session, status_at_end), seconds=seconds)
+
+
+@dataclass(slots=True)
+class Unsent:
+    """Stands in for a notifier where nothing is sent."""
+
+    lines: tuple[str, ...] = ()
+
+
+def notifying(session: Session) -> AbstractContextManager[Notifier | Unsent]:
+    """Send notifications of a session during a block, if the description asks for them and the study is not over."""
+    if session.spec.notify is None or session.journal.notes().get("promotion"):
+        return nullcontext(Unsent())
+    return Notifier(session.spec.notify, session.spec.name, session.folder)
 
 
 def _exporter(session: Session) -> Exporter | None:

@@ -47,11 +47,13 @@ def run(
         cluster.interruptible(),
         opened(spec, place, console=console) as session,  # 1. check data, open the folder
         operators.exporting(session),
+        operators.notifying(session) as notice,
     ):
         registry = place.registry(session.spec.champion_name)
         publish.check_champion(registry, session.data.names, train=session.spec.train)
         while True:
             verdict = concluded(session, address=address, fewer_gpus=fewer_gpus)
+            notice.lines = tuple(finish.outcome(verdict, registry.name))
             changed = extension.late(session.folder, session.journal, session.spec)
             if changed is None:
                 return finish.summarize(session, verdict)  # 8. the outcome, and the next commands

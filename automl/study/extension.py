@@ -12,7 +12,7 @@ SECTIONS: Final = ("budget", "resources", "retention", "tracking", "confirm")
 """Parts that are compared key by key; all others are compared as a whole."""
 LIVE: Final = ("budget.", "retention.")
 """Keys that may also change while a driver works on the study."""
-CHANGEABLE: Final = (*LIVE, "resources.", "tracking.mlflow", "confirm.retrainings")
+CHANGEABLE: Final = (*LIVE, "resources.", "tracking.mlflow", "confirm.retrainings", "notify")
 """Keys that may change after a study began."""
 NOTE: Final = "changes"
 """Journal key of the changes, oldest first."""
@@ -84,7 +84,10 @@ def applied(spec: StudySpec, values: Mapping[str, Any]) -> StudySpec:
     plain = spec.model_dump(mode="json")
     for key, value in values.items():
         section, _, name = key.partition(".")
-        plain[section][name] = value
+        if name:
+            plain[section][name] = value
+        else:
+            plain[section] = value
     return StudySpec.model_validate(plain)
 
 

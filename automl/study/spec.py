@@ -22,6 +22,7 @@ from automl.study.spec_parts import (
     ExportSpec,
     GatesSpec,
     Metric,
+    NotifySpec,
     ObjectiveSpec,
     Part,
     ResourcesSpec,
@@ -139,6 +140,8 @@ class StudySpec(Part):
     `{cpu: {format: openvino, precision: int8}}`."""
     tracking: TrackingSpec = TrackingSpec()
     gates: GatesSpec = GatesSpec()
+    notify: NotifySpec | None = None
+    """Messages by a webhook or a command; null: none."""
     contract: ContractSpec | None = None
     """Miss rate and over-kill rate that the shipped model must hold on the judged split; null: none."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -135,6 +135,18 @@ class MlflowSpec(Part):
     """Name of the experiment; it is created if there is none."""
 
 
+class NotifySpec(Part):
+    """Who gets a message when the study ends, is stopped, fails or has trouble. May be changed after a study began."""
+
+    webhook: str | None = None
+    """Address to which each event is sent by POST as JSON (`study`, `event`, `text`, ...). One that contains a token
+    belongs in a variable of the search's environment, `$NAME`, or in a file, `file:/path`; null: none."""
+    command: str | None = None
+    """Command line that gets each event as JSON on standard input; run without a shell; null: none."""
+    events: list[Literal["end", "trouble"]] = Field(default=["end", "trouble"], min_length=1)
+    """`end`: done, stopped or failed; `trouble`: a warning of the running study, at most one every 10 minutes."""
+
+
 class TargetSpec(Part):
     """A kind of device that the shipped model is built for, in addition to ONNX.
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from automl.study import server_address
+from automl.study import server_address, webhook
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.objective_laws import objective_mistakes, rate_mistakes
@@ -17,7 +17,7 @@ from automl.study.resource_laws import resource_mistakes
 from automl.study.space import SearchSpace
 from automl.study.space_spec import ChoiceSpec, RangeSpec
 from automl.study.spec import StudySpec
-from automl.study.spec_parts import ConfirmSpec, MlflowSpec
+from automl.study.spec_parts import ConfirmSpec, MlflowSpec, NotifySpec
 from automl.study.trial import ParamValue
 
 MOST: Final = 1000
@@ -100,6 +100,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
     yield from objective_mistakes(spec.goal, spec.targets)
     yield from rate_mistakes(spec.goal, spec.contract)
     yield from _server_mistakes(spec.tracking.mlflow)
+    yield from _notify_mistakes(spec.notify)
     yield from resource_mistakes(spec.resources, spec.space)
     large = [*size_mistakes(spec.space)]
     yield from large or parameter_mistakes(spec.space, spec.parts())
@@ -121,6 +122,17 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
 def _server_mistakes(given: MlflowSpec | None) -> Iterator[str]:
     if given and (mistake := server_address.mistake(given.uri)):
         yield f"tracking.mlflow.uri: {mistake}"
+
+
+def _notify_mistakes(given: NotifySpec | None) -> Iterator[str]:
+    if given is None:
+        return
+    if given.webhook is None and given.command is None:
+        yield "notify: must have a webhook or a command, but has none; remove it, or set one of them"
+    if given.webhook is not None and (mistake := webhook.mistake(given.webhook)):
+        yield f"notify.webhook: {mistake}"
+    if given.command is not None and (mistake := webhook.command_mistake(given.command)):
+        yield f"notify.command: {mistake}"
 
 
 def _confirm_mistakes(given: ConfirmSpec) -> Iterator[str]:

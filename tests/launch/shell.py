@@ -1,6 +1,5 @@
 """Runs the scripts of launch/ in a home of their own, with a stand-in for `ray` that says how it was called."""
 
-import http.server
 import json
 import os
 import socket
@@ -21,6 +20,8 @@ if sys.argv[1] == "start":
     print("Ray runtime started.", flush=True)
     signal.pause()
 """
+
+AUTOML = "from automl.apps.cli import app; app(sys.argv[1:])"
 
 
 class Shell:
@@ -59,6 +60,15 @@ class Shell:
         _, said = process.communicate(timeout=300)
         return process.returncode, said
 
+    def verb(self, folder: Path, *words: str, **variables: str) -> tuple[int, str]:
+        """Run `automl` in a folder; return the exit status and what was said on standard error."""
+        command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(TREE)!r}); {AUTOML}", *words]
+        done = subprocess.run(
+            command, cwd=folder, env=self.environment | variables, capture_output=True, text=True, timeout=300,
+            check=False,
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
     def call(self) -> dict[str, Any]:
         """Return how the stand-in was called."""
         called: dict[str, Any] = json.loads(self.told.read_text())
@@ -82,16 +92,3 @@ def lines_until(process: subprocess.Popen[str], last: str) -> list[str]:
         if line.strip().startswith(last):
             break
     return lines
-
-
-class Jobs(http.server.BaseHTTPRequestHandler):
-    """Answers as a head does whose token is `given`, and whose jobs ended with status 75."""
-
-    def do_GET(self) -> None:
-        known = self.headers["Authorization"] == "Bearer given"
-        self.send_response(200 if known else 401)
-        self.end_headers()
-        self.wfile.write(b'{"driver_exit_code": 75}')
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""

@@ -22,7 +22,7 @@ from tests.kuberay_schema import RAY_JOB
 
 TREE = Path(__file__).resolve().parents[2]
 LAUNCH = TREE / "launch"
-SCRIPTS = ("launch/local.sh", "launch/submit.sh")
+SCRIPTS = ("launch/local.sh", "launch/slurm.sh", "launch/submit.sh")
 MANIFESTS = ("storage.yaml", "tensorboard.yaml")
 OURS = [*sorted(path for path in LAUNCH.rglob("*") if path.is_file()), TREE / "Dockerfile"]
 KUBERNETES = "1.37"
@@ -116,7 +116,7 @@ def test_token_authentication_is_on_on_both_sides() -> None:
     cluster = documents("cluster.yaml")[0]
     compose = documents("compose.yaml")[0]
     for script in SCRIPTS:
-        assert re.search(r"^export RAY_AUTH_MODE=token\b", (TREE / script).read_text(), re.MULTILINE), script
+        assert re.search(r"^export .*\bRAY_AUTH_MODE=token\b", (TREE / script).read_text(), re.MULTILINE), script
     for role in ("head", "worker"):
         assert "RAY_AUTH_MODE=token" in cluster[f"{role}_start_ray_commands"][-1], role
     assert ray_job()["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}

@@ -8,11 +8,14 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from automl.trainers import registration
+from tests import tiny_trainer
 from tests.launch.shell import TREE, Shell, free_ports, lines_until
 
 Head = tuple[subprocess.Popen[str], list[str], Mapping[str, str]]
@@ -83,73 +86,24 @@ def test_a_local_head_refuses_a_port_that_is_taken(shell: Shell, taken: str) -> 
     assert not shell.told.exists()
 
 
-def test_a_submission_carries_the_stop_the_storage_and_the_words(shell: Shell, address: str) -> None:
-    words = ("search_spaces/smoke.yaml", "--set", "budget.trials=2", "--name", "with space")
-    given = {"RAY_AUTH_TOKEN": "given", "RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": '/a "b" c'}
-    status, said = shell.run("submit.sh", *words, **given)
-    arguments = shell.call()["arguments"]
-    environment = json.loads(arguments[arguments.index("--runtime-env-json") + 1])["env_vars"]
-    assert status == 0
-    assert environment == {
-        "RAY_JOB_STOP_SIGNAL": "SIGTERM",
-        "RAY_JOB_STOP_WAIT_TIME_S": "60",
-        "AUTOML_STORAGE": '/a "b" c',
-    }
-    assert arguments[:2] == ["job", "submit"]
-    metadata = json.loads(arguments[arguments.index("--metadata-json") + 1])
-    assert metadata == {"job_name": "with space", "study": "with space", "data": "sample"}
-    job = arguments[arguments.index("--submission-id") + 1]
-    assert f"RAY_AUTH_MODE=token ray job stop --address {address} {job}" in said
-    assert arguments[arguments.index("--working-dir") + 1] == "."
-    assert arguments[arguments.index("--") + 1 :] == ["python", "automl/search.py", *words]
-    assert shell.call()["environment"]["RAY_AUTH_MODE"] == "token"
-
-
-def test_a_submission_without_a_token_is_refused_before_it_is_sent(shell: Shell) -> None:
-    status, said = shell.run("submit.sh")
-    assert status == 2
-    assert f"{shell.token} must contain the cluster's token, but does not" in said
-    assert not shell.told.exists()
-
-
-def test_a_submission_of_a_spec_that_would_not_travel_is_refused(shell: Shell, tmp_path: Path) -> None:
-    spec = tmp_path / "none.yaml"
-    status, said = shell.run("submit.sh", str(spec), RAY_AUTH_TOKEN="given")
-    assert status == 2
-    assert f"{spec}: must be a spec in {TREE}" in said
-
-
-@pytest.mark.parametrize("words", [("--data", "boards/data.yaml"), ("--data=boards/data.yaml",)])
-def test_a_relative_data_set_is_refused_before_it_is_sent(shell: Shell, words: tuple[str, ...]) -> None:
-    status, said = shell.run("submit.sh", *words, RAY_AUTH_TOKEN="given")
-    assert status == 2
-    assert "boards/data.yaml: --data must be an absolute path on the cluster's nodes, but is relative" in said
-    assert not shell.told.exists()
-
-
-def test_a_wrong_token_and_a_head_that_is_not_there_are_one_line_each(shell: Shell, address: str) -> None:
-    status, said = shell.run("submit.sh", RAY_AUTH_TOKEN="another", RAY_API_SERVER_ADDRESS=address)
-    assert (status, len(said.splitlines())) == (2, 1)
-    assert "must be a Ray head, but does not accept the token" in said
-    status, said = shell.run("submit.sh", RAY_AUTH_TOKEN="given", RAY_API_SERVER_ADDRESS="http://127.0.0.1:1")
-    assert (status, len(said.splitlines())) == (2, 1)
-    assert "Connection refused; set RAY_API_SERVER_ADDRESS, or start one: launch/local.sh" in said
-    assert not shell.told.exists()
-
-
-@pytest.mark.parametrize("word", ["-h", "--help"])
-def test_help_is_the_usage_and_sends_nothing(shell: Shell, word: str) -> None:
-    process = shell.start("submit.sh", word)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert "launch/submit.sh [SPEC] [options of automl search]" in said
-    assert "set -euo" not in said
-    assert not shell.told.exists()
-
-
 @pytest.mark.ray
-def test_a_real_head_takes_a_study_with_the_token_and_refuses_one_without(shell: Shell, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_real_head_takes_a_study_once_stops_it_in_order_and_refuses_a_wrong_token(
+    shell: Shell, tmp_path: Path, data: Path
+) -> None:
     shell.use_real_ray()
+    study = {
+        "name": "cards", "model": tiny_trainer.MODEL, "data": str(data), "budget": {"trials": 40},
+        "ladder": {"min_epochs": 4, "max_epochs": 9}, "train": {"optimizer": "SGD", "epoch_seconds": 0.5, "imgsz": 32},
+        "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}}, "export": {"engine": "none"},
+    }  # fmt: skip
+    spec = tmp_path / "tree" / "cards.yaml"
+    spec.parent.mkdir()
+    spec.write_text(json.dumps(study))
+    shell.environment |= {
+        "PYTHONPATH": str(TREE), registration.REGISTERED: f"{tiny_trainer.NAME}={tiny_trainer.__name__}",
+        registration.CHOSEN: tiny_trainer.NAME,
+    }  # fmt: skip
     # Not below tmp_path, whose name is too long for the sockets.
     with tempfile.TemporaryDirectory(prefix="ray-") as short:
         ports = free_ports()
@@ -157,15 +111,28 @@ def test_a_real_head_takes_a_study_with_the_token_and_refuses_one_without(shell:
         try:
             lines_until(process, "kill ")
             address = f"http://127.0.0.1:{ports['AUTOML_DASHBOARD_PORT']}"
-            storage = {"RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": str(tmp_path)}
-            planned = shell.start("submit.sh", "--plan", "--name", "planned", **storage)
+            head = {"RAY_API_SERVER_ADDRESS": address, "AUTOML_STORAGE": str(tmp_path)}
+            _, first = shell.verb(spec.parent, "submit", "cards.yaml", "--detach", **head)
+            _, again = shell.verb(spec.parent, "submit", "cards.yaml", "--detach", **head)
+            wait_for(tmp_path / "runs" / "cards" / "journal.log", "seconds")
+            stopped, ended = shell.verb(spec.parent, "stop", "cards", **head)
+            refused, said = shell.verb(spec.parent, "stop", "cards", RAY_AUTH_TOKEN="another", **head)
+            planned = shell.start("submit.sh", "--plan", "--name", "planned", **head)
             told, last = planned.communicate(timeout=600)
-            refused, said = shell.run("submit.sh", "--plan", RAY_AUTH_TOKEN="another", **storage)
         finally:
             process.terminate()
             process.communicate(timeout=300)
+    assert "job automl-cards-1: submitted" in first
+    assert "job automl-cards-1: runs this study already" in again
+    assert (stopped, "stopped; submit the same again to resume it" in ended) == (0, True)
+    assert (refused, "must be a Ray head, but does not accept the token" in said) == (2, True)
     assert "study planned: " in told
-    assert "succeeded" not in told
     assert last.splitlines()[-1].endswith(": exit status 0: done")
-    assert refused == 2
-    assert "must be a Ray head, but does not accept the token" in said
+
+
+def wait_for(path: Path, text: str) -> None:
+    """Wait until a file contains a text."""
+    until = time.monotonic() + 120
+    while not (path.is_file() and text in path.read_text()):
+        assert time.monotonic() < until, path
+        time.sleep(0.2)

@@ -49,7 +49,7 @@ def search(
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 
-    overrides = _overrides({"data": data, "model": model, "name": name}, set_)
+    overrides = overrides_of({"data": data, "model": model, "name": name}, set_)
     if plan:
         named = {**overrides, **({"name": name} if name else {})}
         print(api.check(spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=named))
@@ -69,7 +69,7 @@ def check(
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 
-    overrides = _overrides({"data": data, "model": model}, set_)
+    overrides = overrides_of({"data": data, "model": model}, set_)
     found = api.check(
         spec or DEFAULT_SPEC, data=data, model=model, storage=storage, overrides=overrides, report=report,
         prove=prove,
@@ -137,7 +137,7 @@ def _print_status(opened: "api.Study", shown: str, *, json: bool) -> bool:
     return not found.running
 
 
-def _overrides(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
+def overrides_of(given: dict[str, str | None], pairs: list[str] | None) -> dict[str, Any]:
     """Return the overrides of `--set`; a key with its own option is checked under that option's name."""
     for key, value in given.items():
         if value is not None:

@@ -17,6 +17,8 @@ ENVIRONMENT: Final = {
     "YOLO_OFFLINE": "1",
     "YOLO_AUTOINSTALL": "false",
     "ULTRALYTICS_SAFE_LOAD": "1",
+    # ONNX Runtime from 1.29 on sends usage data to its vendor unless it is told not to (`automl/__init__.py`).
+    "ORT_DISABLE_TELEMETRY": "1",
     # Waiting OpenMP threads spin by default; on a busy machine that costs five times the training itself.
     "OMP_WAIT_POLICY": "passive",
 }
