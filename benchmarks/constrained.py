@@ -30,7 +30,7 @@ import numpy as np
 from automl.study import Answer, Params
 from automl.study.space import Choice, Real, SearchSpace
 from benchmarks import tables, virtual
-from benchmarks.ours import Ours
+from benchmarks.ours import Ours, Start
 from benchmarks.tables import Task
 
 MODEL: Final = "model"
@@ -141,7 +141,7 @@ def searched(task: Task, costs: dict[str, float], search: str, seed: int) -> Rec
         task = only(task, allowed, space=search == "alone")
     dearest = sorted(allowed, key=lambda name: -costs[name])
     combinations = tuple({MODEL: name} for name in dearest) if search == "constrained" else ()
-    strategy = Recorded(Ours(task, seed=seed, allowed=combinations), frozenset(allowed), TRIALS)
+    strategy = Recorded(Ours(task, seed=seed, start=Start(allowed=combinations)), frozenset(allowed), TRIALS)
     virtual.run(strategy, task, workers=WORKERS, budget=float("inf"), startup=STARTUP * task.epoch)
     return strategy
 

@@ -1,6 +1,6 @@
 """The project's own search as a strategy in virtual time, driven as `automl.trials.manager` drives it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from automl.hpo.strategy import Course, Strategy
@@ -14,6 +14,15 @@ REDUCTION: Final = 3
 Kind = Literal["promotion", "stopping"]
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a study begins with."""
+
+    first_rung: int = FIRST_RUNG
+    portfolio: tuple[Params, ...] = ()
+    allowed: tuple[Params, ...] = ()
+
+
 class Ours:
     """Sampler and scheduler of the project."""
 
@@ -24,7 +33,7 @@ class Ours:
         seed: int,
         scheduler: Kind = "promotion",
         earlier: tuple[PastEvidence, ...] = (),
-        allowed: tuple[Params, ...] = (),
+        start: Start = Start(),
     ) -> None:
         """Start with an empty history."""
         self.trials: dict[int, Trial] = {}
@@ -33,12 +42,13 @@ class Ours:
                 space=task.space,
                 metric=METRIC,
                 max_epochs=task.max_epochs,
-                rungs=ladder(FIRST_RUNG, task.max_epochs, REDUCTION),
+                rungs=ladder(start.first_rung, task.max_epochs, REDUCTION),
                 reduction_factor=REDUCTION,
                 scheduler=scheduler,
                 seed=seed,
                 earlier=earlier,
-                allowed=allowed,
+                allowed=start.allowed,
+                portfolio=start.portfolio,
             )
         )
 

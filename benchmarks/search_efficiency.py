@@ -21,29 +21,44 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from automl.study import PastEvidence
-from benchmarks import ablation, efficiency, past, rivals, tables, virtual
-from benchmarks.ours import Ours
+from automl.study import Params, PastEvidence
+from benchmarks import ablation, detector_tasks, efficiency, past, portfolio, rivals, tables, virtual
+from benchmarks.ours import FIRST_RUNG, Ours, Start
+from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
+from benchmarks.rivals.staged import Halved
 from benchmarks.tables import Task
 
 WORKERS = (4, 16, 64)
+FEW_WORKERS = (1, 4, 8)
+"""Those of `detectors`, as users have them."""
+TRAININGS = {"detectors": 20, "detectors40": 40, "detectors60": 60}
+"""The budget in whole trainings of all workers together: what a user's number of trials costs who never stops one."""
 FULL = {
     "lcbench": {4: 8.0, 16: 2.0, 64: 1.0},
     "taskset": {4: 8.0, 16: 2.0, 64: 1.0},
     "quicktune": {4: 2.0, 16: 0.5, 64: 0.25},
+    **{family: {workers: count / workers for workers in FEW_WORKERS} for family, count in TRAININGS.items()},
 }
 """The budget in whole trainings a worker; Quick-Tune's tables hold some 120 rows each, which more would use up."""
-SEEDS = {"lcbench": 4, "taskset": 5, "quicktune": 3}
-"""Seeds a held-out task, of which there are 8, 6 and 12."""
+SEEDS = {"lcbench": 4, "taskset": 5, "quicktune": 3, **dict.fromkeys(TRAININGS, 6)}
+"""Seeds a held-out task, of which there are 8, 6, 12 and 5."""
 STARTUP = 0.2
 """What each start of a training costs, also after a pause, in mean epochs."""
+MEMBERS = 8
+"""Params of a portfolio; the worst ones for the teachers where its number is negative."""
+SYNTHETIC = ("lcbench", "taskset", "quicktune")
+PORTFOLIO = "portfolio"
+"""A portfolio alone, halved at the rungs."""
 GRID = np.linspace(0, 1, 101)[1:]
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours_warm": {"warm": True},
     "ours_misled": {"misled": True},
     "ours_stopping": {"scheduler": "stopping"},
+    **{f"ours_portfolio{count or ''}": {"members": count or MEMBERS} for count in (0, 2, 4)},
+    "ours_misled_portfolio": {"members": -MEMBERS},
+    **{f"ours_first{rung}": {"first_rung": rung} for rung in (1, 3, 4, 6, 12)},
     **{f"{efficiency.WITHOUT}{part}": {"without": part} for part in ablation.PARTS},
 }
 CORE = ("stock", "stock_default", "random_asha", "ours", "ours_warm", efficiency.BOUND)
@@ -90,9 +105,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", help=f"folder of the tables; else ${tables.ENVIRONMENT}, else synthetic curves")
     parser.add_argument("--quick", action="store_true", help="every second held-out task, one seed each")
     parser.add_argument("--seeds", type=int, help="seeds a task; else as many as make 30 studies a cell")
-    parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, choices=WORKERS)
-    parser.add_argument("--families", nargs="+", default=list(FULL), choices=list(FULL))
-    parser.add_argument("--strategies", nargs="+", default=CORE, choices=(*OURS, *rivals.NAMES, efficiency.BOUND))
+    counts = sorted({*WORKERS, *FEW_WORKERS})
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=WORKERS, choices=counts, help="families have 4 16 64, detectors 1 4 8"
+    )
+    parser.add_argument("--families", nargs="+", default=list(SYNTHETIC), choices=list(FULL))
+    parser.add_argument(
+        "--strategies", nargs="+", default=CORE, choices=(*OURS, *rivals.NAMES, PORTFOLIO, efficiency.BOUND)
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument(
         "--out", type=Path, default=Path("search_efficiency.jsonl"), help="results, kept; the tables are of all in it"
@@ -105,14 +125,18 @@ def _options() -> argparse.Namespace:
 def _cells(place: Path | None, options: argparse.Namespace) -> Iterator[Cell]:
     """Yield the studies to run, short ones first."""
     for workers in options.workers:
-        for family in options.families:
+        for family in (family for family in options.families if workers in FULL[family]):
             seeds = 1 if options.quick else options.seeds or SEEDS[family]
-            every = tables.families(place)[family]
+            every = _tasks(place, family)
             tasks = tables.open_to_all(every) if options.open else tables.held_out(every)
             for task in tasks[:: 2 if options.quick else 1]:
                 for seed in range(seeds):
                     for strategy in options.strategies:
                         yield Cell(family, task.name, strategy, workers, seed)
+
+
+def _tasks(place: Path | None, family: str) -> list[Task]:
+    return detector_tasks.cached() if family in TRAININGS else tables.families(place)[family]
 
 
 def _kept(path: Path, place: Path | None) -> dict[str, dict[str, list[float]]]:
@@ -131,7 +155,7 @@ def _quiet() -> None:
 
 
 def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
-    every = tables.families(place)[cell.family]
+    every = _tasks(place, cell.family)
     task = next(task for task in every if task.name == cell.task)
     budget = FULL[cell.family][cell.workers] * task.full
     startup = STARTUP * task.epoch
@@ -147,6 +171,9 @@ def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
 
 def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     if cell.strategy not in OURS:
+        if cell.strategy == PORTFOLIO:
+            course = Course(task.space, task.max_epochs, cell.seed, cell.workers, defaults_first=True)
+            return Halved(course, _members(task, MEMBERS))
         return rivals.make(cell.strategy, task.space, max_epochs=task.max_epochs, seed=cell.seed, workers=cell.workers)
     asked = dict(OURS[cell.strategy])
     asked.pop("without", None)
@@ -155,7 +182,13 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
         earlier = _earlier(place, task, cell.seed)
     elif asked.pop("misled", False):
         earlier = [past.misleading(study) for study in _earlier(place, task, cell.seed)]
-    return Ours(task, seed=cell.seed, earlier=tuple(earlier), **asked)
+    start = Start(asked.pop("first_rung", FIRST_RUNG), _members(task, asked.pop("members", 0)))
+    return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)
+
+
+def _members(task: Task, count: int) -> tuple[Params, ...]:
+    """Return the portfolio of the other data sets' tables."""
+    return portfolio.members(task, detector_tasks.cached(), count) if count else ()
 
 
 def _earlier(place: Path | None, task: Task, seed: int) -> list[PastEvidence]:

@@ -50,6 +50,8 @@ class Task:
     """Statistics of the data set, where the family tells them."""
     held_out: bool = False
     """No constant of the project was chosen on it."""
+    endless = False
+    """Any number of params can be answered, each by a row of its own."""
 
     def row(self, params: Params, *, taken: set[int]) -> int:
         """Return the row that answers params: the nearest one not yet taken, where a differing choice counts as 1."""
@@ -61,6 +63,10 @@ class Task:
         far = (apart**2) @ self.weights
         far[list(taken)] = np.inf
         return int(np.argmin(far))
+
+    def truth(self, row: int) -> Matrix:
+        """Return what a row's curve would be without noise, as far as that is known."""
+        return self.values[row]
 
     @cached_property
     def params(self) -> list[dict[str, ParamValue]]:

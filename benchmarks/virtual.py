@@ -17,7 +17,7 @@ class Trace:
     times: np.ndarray
     """Seconds on the clock at which the best value rose."""
     best: np.ndarray
-    """The best value of any epoch so far, at these times."""
+    """The best value of any epoch so far, at these times, without noise where the task knows it."""
     trials: int
 
 
@@ -41,15 +41,15 @@ class _Cluster:
         while len(self.events) < self.workers and (work := self.strategy.next()):
             number, params = work
             if number not in self.rows:
-                if len(self.rows) == len(self.task.values):
+                if not self.task.endless and len(self.rows) == len(self.task.values):
                     return
                 self.rows[number] = self.task.row(params, taken=set(self.rows.values()))
                 self.done[number] = 0
                 self.strategy.told(number, self.task.params[self.rows[number]])
             self._train(number, self.startup)
 
-    def step(self) -> float:
-        """Pass the next epoch to the strategy, and return its value."""
+    def step(self) -> tuple[float, float]:
+        """Pass the next epoch to the strategy, and return its value, and the best so far of its row without noise."""
         self.now, _, number = heapq.heappop(self.events)
         values = self.task.values[self.rows[number]]
         seconds = float(self.task.seconds[self.rows[number]][self.done[number]])
@@ -61,7 +61,7 @@ class _Cluster:
             self.strategy.ended(number)
         elif answer is Answer.CONTINUE:
             self._train(number, 0.0)
-        return value
+        return value, float(self.task.truth(self.rows[number])[:epoch].max())
 
     def _train(self, number: int, before: float) -> None:
         """Train one more epoch; of those that end at the same time, the one that began first is heard first."""
@@ -75,12 +75,14 @@ def run(strategy: Strategy, task: Task, *, workers: int, budget: float, startup:
     cluster = _Cluster(strategy, task, workers, startup)
     times: list[float] = []
     best: list[float] = []
+    highest = -np.inf
     cluster.fill()
     while cluster.events and cluster.events[0][0] <= budget:
-        value = cluster.step()
-        if not best or value > best[-1]:
+        value, truth = cluster.step()
+        if value > highest:
+            highest = value
             times.append(cluster.now)
-            best.append(value)
+            best.append(truth)
         cluster.fill()
     return Trace(np.array(times), np.array(best), len(cluster.rows))
 

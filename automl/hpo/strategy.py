@@ -36,6 +36,8 @@ class Course:
     """Params of trial 0; None: the default of the space."""
     allowed: tuple[Params, ...] = ()
     """Structures that no constraint excludes, the dearest first; empty: all."""
+    portfolio: tuple[Params, ...] = ()
+    """Params of the space that are tried after the default."""
 
 
 class Strategy:
@@ -50,12 +52,14 @@ class Strategy:
             seed=course.seed,
             metric=course.metric,
             max_epochs=course.max_epochs,
-            prior=Prior(course.earlier, course.baseline.params if course.baseline else None, course.allowed),
+            prior=Prior(
+                course.earlier, course.baseline.params if course.baseline else None, course.allowed, course.portfolio
+            ),
         )
 
     @property
     def starts(self) -> int:
-        """Return the number of first trials whose params are given: the baseline and the default."""
+        """Return the number of first trials whose params are given: baseline, default and portfolio."""
         return self._sampler.starts
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:

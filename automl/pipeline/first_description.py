@@ -21,6 +21,7 @@ from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.errors import DataError
+from automl.study.ladder import SCRATCH_RUNG, first_rung
 from automl.study.load import load
 from automl.study.spec import SAMPLE
 from automl.study.yaml_io import dump_yaml, read_yaml
@@ -45,7 +46,6 @@ STEPS: Final = 10
 """Batches an epoch, at least: with fewer, a training has too few optimizer steps."""
 LENGTHS: Final = {True: (40, 48, 100), False: (16, 8, 30)}
 """Whether there is a GPU, to trials, hours and epochs of a whole training."""
-MIN_EPOCHS: Final = 6
 WIDTH: Final = 110
 
 
@@ -163,17 +163,13 @@ def described(traits: Traits, data: str, *, model: str | None, gpu: bool) -> str
     batch = batch_size(traits.summary.images, size)
     trials, hours, epochs = LENGTHS[gpu]
     short = "" if gpu else "No GPU here, so the study is short; with one: {trials: 40, hours: 48}, max_epochs: 100. "
-    source = SAMPLE if data == SAMPLE else str(Path(data).absolute())
+    source, rung = SAMPLE if data == SAMPLE else str(Path(data).absolute()), first_rung(model, epochs)
     parts = (
         (_of_data(traits), _line("name", _name(data)) + _line("data", source)),
         (_of_model(model), _line("model", model or f"{SMALLEST}.yaml")),
         ("What is maximised, on val.", "objective: map50_95\n"),
         (f"{short}The search ends at the first of these limits.", f"budget: {{trials: {trials}, hours: {hours}}}\n"),
-        (
-            f"Trials are first compared at epoch {MIN_EPOCHS}, after twice the longest warm-up; one in 3 advances. A "
-            f"complete training takes {epochs} epochs.",
-            f"ladder: {{min_epochs: {MIN_EPOCHS}, max_epochs: {epochs}, reduction_factor: 3}}\n",
-        ),
+        _of_ladder(rung, epochs),
         (f"As in search_spaces/{SPACE_OF}: ranges around Ultralytics' defaults, which are trial 0.", _space()),
         (
             f"{_of_size(traits, size)} {_of_batch(batch)}",
@@ -254,6 +250,12 @@ def _of_model(model: str | None) -> str:
         f"No {SMALLEST}.pt is beside this file or in the working folder (nothing is downloaded), so trials start "
         f"from random weights. Pretrained weights usually reach a higher score: download {SMALLEST}.pt and set it here."
     )
+
+
+def _of_ladder(rung: int, epochs: int) -> tuple[str, str]:
+    late = "after twice the longest warm-up" if rung == SCRATCH_RUNG else "since models start from weights"
+    reason = f"Trials are first compared at epoch {rung}, {late}; one in 3 advances. A complete training takes {epochs}"
+    return f"{reason} epochs.", f"ladder: {{min_epochs: {rung}, max_epochs: {epochs}, reduction_factor: 3}}\n"
 
 
 def _of_size(traits: Traits, size: int) -> str:

@@ -12,7 +12,7 @@ from automl.data.report.collect import collect
 from automl.data.report.records import DataReport
 from automl.hpo import statistics
 from automl.hpo.warm_start import Transfer
-from automl.pipeline import disk_forecast, inputs, plain_training, proof, time_forecast
+from automl.pipeline import disk_forecast, inputs, plain_training, portfolio, proof, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.proof import SpaceProof
 from automl.pipeline.time_forecast import TimeForecast
@@ -73,6 +73,8 @@ class Preview:
     gpu_hours: float | None
     disk: DiskForecast
     time: TimeForecast
+    portfolio: str = ""
+    """Params of other data sets that follow the default, as text; empty if none are asked for."""
     machine_warnings: tuple[str, ...] = ()
     """Resources that the description requires and this machine lacks."""
     space_warnings: tuple[str, ...] = ()
@@ -112,6 +114,8 @@ class Preview:
         if self.default_params:
             yield f"default params (trial 1): {shown(self.default_params)}"
         yield from (transfer.summary() for transfer in self.warm_start)
+        if self.portfolio:
+            yield self.portfolio
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
         if self.constraints:
@@ -199,7 +203,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         max_epochs=epochs,
         reduction_factor=spec.ladder.reduction_factor,
         ladder_warnings=(
-            *warm_up.warnings(spec.ladder, space, fixed=fixed),
+            *warm_up.warnings(spec.ladder, space, fixed=fixed, model=spec.model),
             *mosaic.warnings(space, epochs=epochs, fixed=fixed),
         ),
         cost=spec.cost(),
@@ -209,6 +213,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         total_hours=spec.budget.total_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
+        portfolio=portfolio.chosen(spec, baseline)[1],
         machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(spec)),
         contract_warnings=tuple(_contract_warnings(spec, data)),
         constraints=tuple(one.text for one in spec.constraints),

@@ -88,4 +88,5 @@ def frame_of(session: Session, slots: cluster.Slots) -> Frame:
         cpus=slots.cpus,
         baseline=session.baseline,
         allowed=session.allowed,
+        portfolio=session.portfolio,
     )

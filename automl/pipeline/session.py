@@ -14,7 +14,7 @@ from rich.console import Console
 from automl.data import staging
 from automl.data.record import DataSet
 from automl.hpo import warm_start as hpo_warm_start
-from automl.pipeline import data_identity, extension, plain_training
+from automl.pipeline import data_identity, extension, plain_training, portfolio
 from automl.pipeline.inputs import (
     adopt,
     named_from,
@@ -62,6 +62,8 @@ class Session:
     """Params of trial 0; None in a study begun by an earlier version."""
     allowed: tuple[Params, ...] = ()
     """Structures that no constraint excludes, the dearest first; empty: all."""
+    portfolio: tuple[Params, ...] = ()
+    """Params that are tried after the default."""
     watchers: tuple[TrialListener, ...] = ()
     """Further listeners of all trainings of this session."""
     clock: JobClock = field(init=False)
@@ -77,7 +79,7 @@ def _log_warnings(spec: StudySpec) -> None:
     for warning in repeats.warnings(space, spec.budget.trials):
         LOG.info(f"space warning: {warning}")
     for warning in (
-        *warm_up.warnings(spec.ladder, space, fixed=fixed),
+        *warm_up.warnings(spec.ladder, space, fixed=fixed, model=spec.model),
         *mosaic.warnings(space, epochs=epochs, fixed=fixed),
     ):
         LOG.info(f"ladder warning: {warning}")
@@ -118,13 +120,15 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         environment.record(journal, environment.described(environment.present(gpu=True)), at=utc_now())
         for warning in journal.warnings:
             LOG.info(f"journal: {warning}")
-        earlier = hpo_warm_start.evidence(transfers)
         baseline = plain_training.recorded(
             journal, data, space=spec.search_space, train=spec.train, epochs=spec.ladder.max_epochs
         )
         if baseline:
             LOG.info(plain_training.summary(baseline))
-        session = Session(spec, place, folder, data, staged, journal, progress, earlier, baseline)
+        known = portfolio.recorded(journal, spec, baseline)
+        session = Session(
+            spec, place, folder, data, staged, journal, progress, hpo_warm_start.evidence(transfers), baseline, known
+        )
         session.clock.count_from(began)
         with session.clock.running():
             yield session

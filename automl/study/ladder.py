@@ -1,6 +1,23 @@
 """The ladder of rungs: epochs at which trials are compared, and the cost of a study. Pure, in integers."""
 
 from dataclasses import dataclass
+from typing import Final
+
+WEIGHTS: Final = ".pt"
+"""Suffix of a model that starts from weights."""
+FINE_TUNED_RUNG: Final = 3
+SCRATCH_RUNG: Final = 6
+"""The first rung of a study that names none (`benchmarks/README.md`, decision 41)."""
+
+
+def first_rung(model: object, max_epochs: object) -> int:
+    """Return the first rung by the start weights: a model that learns from random weights ranks later.
+
+    >>> first_rung("yolo11n.pt", 100), first_rung("micro.yaml", 100), first_rung("micro.yaml", 4)
+    (3, 6, 4)
+    """
+    rung = FINE_TUNED_RUNG if isinstance(model, str) and model.endswith(WEIGHTS) else SCRATCH_RUNG
+    return min(rung, max_epochs) if isinstance(max_epochs, int) and max_epochs > 0 else rung
 
 
 def ladder(min_epochs: int, max_epochs: int, reduction_factor: int) -> tuple[int, ...]:

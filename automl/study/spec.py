@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from automl.study import objective as objectives
-from automl.study.ladder import Cost, cost, ladder
+from automl.study.ladder import FINE_TUNED_RUNG, Cost, cost, first_rung, ladder
 from automl.study.objective import Constraint
 from automl.study.results import Contract, Gates, Target
 from automl.study.space import SearchSpace
@@ -70,13 +70,17 @@ class BudgetSpec(Part):
     total_hours: Annotated[float, Field(gt=0)] | None = None
     """Wall-clock time of the whole study, without interruptions. The search ends early enough that the fewest
     re-trainings fit in, and 5% for export; null: no limit. Unit: hours."""
+    min_gain_per_hour: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The search also ends when another hour is expected to gain less than this over the best value so far, which
+    `automl status` shows; null: it does not. Unit: of the objective, 0 to 1."""
 
 
 class LadderSpec(Part):
     """Epochs at which trials are compared (rungs), and the scheduler that decides there."""
 
-    min_epochs: Annotated[int, Field(ge=1, le=MOST)]
-    """First rung; at most `max_epochs`. Should be at least twice the longest warm-up. Unit: epochs."""
+    min_epochs: Annotated[int, Field(ge=1, le=MOST)] = FINE_TUNED_RUNG
+    """First rung; at most `max_epochs`. Without it 3 where the model starts from weights (`.pt`), else 6. From random
+    weights it should be at least twice the longest warm-up. Unit: epochs."""
     max_epochs: Annotated[int, Field(ge=1, le=MOST)]
     """Length of a full training. Unit: epochs."""
     reduction_factor: Annotated[int, Field(ge=2)] = 3
@@ -124,6 +128,9 @@ class StudySpec(Part):
     warm_start: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
     """Past studies whose trials inform the sampler, each once: `runs/<study>`, or `models/<name>` for the study of its
     champion."""
+    portfolio: Annotated[int, Field(ge=0, le=16)] = 0
+    """Number of params that were good on other data sets (`search_spaces/portfolio.yaml`) and are tried right after the
+    default, as far as the space allows them; 0: none."""
     resources: ResourcesSpec = ResourcesSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     retention: RetentionSpec = RetentionSpec()
@@ -139,6 +146,15 @@ class StudySpec(Part):
     """Miss rate and over-kill rate that the shipped model must hold on the judged split; null: none."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the search and of the trials."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_rung(cls, raw: Any) -> Any:  # noqa: ANN401
+        """Fill in the first rung by the start weights where it is left open."""
+        ladder = raw.get("ladder") if isinstance(raw, dict) else None
+        if not isinstance(ladder, dict) or "min_epochs" in ladder:
+            return raw
+        return {**raw, "ladder": {"min_epochs": first_rung(raw.get("model"), ladder.get("max_epochs")), **ladder}}
 
     @cached_property
     def search_space(self) -> SearchSpace:
@@ -217,13 +233,11 @@ class StudySpec(Part):
 
     def cost(self) -> Cost:
         """Return what the study can cost, in epochs."""
-        return cost(
-            self.budget.trials,
-            self.ladder.rungs,
-            max_epochs=self.ladder.max_epochs,
-            reduction_factor=self.ladder.reduction_factor,
-            retrainings=self.retrainings[1],
-        )
+        return self._cost(self.retrainings[1])
+
+    def _cost(self, retrainings: int) -> Cost:
+        rungs, most, factor = self.ladder.rungs, self.ladder.max_epochs, self.ladder.reduction_factor
+        return cost(self.budget.trials, rungs, max_epochs=most, reduction_factor=factor, retrainings=retrainings)
 
     @property
     def retrainings(self) -> tuple[int, int]:
@@ -234,12 +248,5 @@ class StudySpec(Part):
             return once, once if given.retrainings == "auto" else given.retrainings
         if given.retrainings != "auto":
             return min(LEAST_RETRAININGS, given.retrainings // 2 * 2), given.retrainings
-        searching = cost(
-            self.budget.trials,
-            self.ladder.rungs,
-            max_epochs=self.ladder.max_epochs,
-            reduction_factor=self.ladder.reduction_factor,
-            retrainings=0,
-        )
-        most = round(SEARCHES_WORTH * searching.expected / self.ladder.max_epochs)
+        most = round(SEARCHES_WORTH * self._cost(0).expected / self.ladder.max_epochs)
         return LEAST_RETRAININGS, min(max(most, LEAST_RETRAININGS), MOST_RETRAININGS)

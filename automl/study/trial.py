@@ -23,6 +23,8 @@ class EndReason(StrEnum):
     """The time or GPU-hour budget of the search was spent."""
     CONTRACT = "contract"
     """Another trial holds the contract of the study on val, which ends the search."""
+    GAIN = "expected gain"
+    """The search ended since another hour was expected to gain less than `budget.min_gain_per_hour`."""
     QUOTA = "quota"
     """Its weights were deleted to free space in the study's folder."""
     CHANGED = "changed"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automl.hpo import expected_gain
 from automl.storage import alias_history
 from automl.storage.journal import Journal
 from automl.storage.layout import TRIALS, trial_folder
@@ -21,8 +22,9 @@ from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
 from automl.tracking.structure_table import StructureRow
 from automl.trials import commands, enqueued, heartbeat
+from automl.trials.budget import rate_of
 from automl.trials.heartbeat import Beat
-from automl.trials.job_clock import Elapsed
+from automl.trials.job_clock import Elapsed, Stage
 
 TrialRecord = dict[str, ParamValue | None]
 """One trial as a flat record, the same keys for each trial of a study: `number`, `state`, `epoch`, `value` (the best of
@@ -137,6 +139,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         verdict=verdict,
         messages=(
             *journal.warnings,
+            *_next_hour(spec, trials, elapsed),
             *status.where(trials, spec.ladder, notes=notes, beats=beats),
             *_requests(queue, notes),
             *_overrides(folder, spec.champion_name, verdict),
@@ -164,6 +167,14 @@ def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:
     """Return the published verdict in a journal's notes, None before there is one."""
     plain = notes.get("promotion")
     return Verdict.from_dict(plain) if plain else None
+
+
+def _next_hour(spec: StudySpec, trials: Sequence[Trial], elapsed: Elapsed) -> list[str]:
+    """Return a line on what another hour of the search is expected to gain, while it searches."""
+    if elapsed.stage != Stage.SEARCH or not elapsed.places or spec.rate:
+        return []
+    gain = expected_gain.next_hour(trials, metric=spec.metric, rate=rate_of(spec, elapsed.places))
+    return [f"another hour: {gain} {spec.objective_name} expected"] if gain else []
 
 
 def _unread(folder: Path) -> list[dict[str, Any]]:

@@ -3,14 +3,20 @@
 from collections.abc import Callable, Sequence
 from itertools import islice
 from math import inf
+from pathlib import Path
 from typing import Final
 
+from automl.hpo import expected_gain
+from automl.hpo.expected_gain import Rate
 from automl.storage.journal import Journal
-from automl.study import EndReason, Trial
+from automl.study import EndReason, State, Trial
 from automl.study.errors import StudyError
-from automl.study.spec import BudgetSpec
+from automl.study.ladder import WEIGHTS
+from automl.study.spec import BudgetSpec, StudySpec
 
 NOTE: Final = "seconds"
+ENOUGH: Final = "enough"
+"""Journal key of why a search ended before its budget was spent."""
 NOTE_SECONDS: Final = 60.0
 """Save interval in seconds: a killed session loses at most this much of its time."""
 
@@ -38,6 +44,7 @@ class Spending:
             self._before = float(journal.notes().get(NOTE, 0.0))
         self._noted = self._before
         self._trained = 0.0
+        self._enough = str(journal.notes().get(ENOUGH, ""))
         self._whole_before = self._before
         self._reserved = 0.0
 
@@ -80,16 +87,46 @@ class Spending:
         hours, gpu_hours, total = self.budget.hours, self.budget.gpu_hours, self.budget.total_hours
         if hours is not None and self.seconds() >= hours * 3600:
             return f"budget.hours {hours:g} spent"
+        if self._enough:
+            return self._enough
         if gpu_hours is not None and self._trained * self._gpus / 3600 >= gpu_hours:
             return f"budget.gpu_hours {gpu_hours:g} spent"
         if total is not None and self._left_of(total) <= 0:
             return f"budget.total_hours {total:g} spent but for confirmation and export"
         return ""
 
+    @property
+    def kind(self) -> EndReason:
+        """Return why trials end once `spent` is not empty."""
+        return EndReason.GAIN if self._enough and self.spent() == self._enough else EndReason.BUDGET
+
+    def expect(self, spec: StudySpec, trials: Sequence[Trial], places: int) -> None:
+        """End the search if the next hour's expected gain is below the least asked for, once a trial completed."""
+        least = self.budget.min_gain_per_hour
+        if least is None or spec.rate or self._enough or all(trial.state is not State.COMPLETED for trial in trials):
+            return
+        gain = expected_gain.next_hour(trials, metric=spec.metric, rate=rate_of(spec, places))
+        if gain and gain.mean < least:
+            self._enough = f"another hour: {gain} expected, below budget.min_gain_per_hour {least:g}"
+            self._journal.note(ENOUGH, self._enough)
+
+    def renew(self, budget: BudgetSpec) -> None:
+        """Use a changed budget: what ended the search before its limits does so no more."""
+        self.budget = budget
+        if self._enough:
+            self._enough = ""
+            self._journal.note(ENOUGH, "")
+
     def _left_of(self, total: float) -> float:
         """Return the seconds of the whole time that are neither spent nor reserved."""
         spent = self._whole_before + self._clock() - self._since
         return total * 3600 * (1 - EXPORT_SHARE) - self._reserved - spent
+
+
+def rate_of(spec: StudySpec, places: int) -> Rate:
+    """Return how fast a study searches with so many trials at a time."""
+    expected = spec.cost().expected / spec.budget.trials
+    return Rate(places, spec.ladder.max_epochs, expected, fine_tuned=Path(spec.model).suffix == WEIGHTS)
 
 
 def reason_to_abort(trials: Sequence[Trial], budget: int) -> str:

@@ -33,6 +33,8 @@ class Frame:
     """None in a study begun by an earlier version: its baseline is the default of its space."""
     allowed: tuple[Params, ...] = ()
     """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
+    portfolio: tuple[Params, ...] = ()
+    """Params that are tried after the default."""
 
     def absolute(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that the trainer ships."""
@@ -85,6 +87,7 @@ def course_of(
     earlier: tuple[PastEvidence, ...] = (),
     baseline: Baseline | None = None,
     allowed: tuple[Params, ...] = (),
+    portfolio: tuple[Params, ...] = (),
 ) -> Course:
     """Return the settings of a study's sampler and scheduler."""
     return Course(
@@ -98,4 +101,5 @@ def course_of(
         earlier=earlier,
         baseline=baseline,
         allowed=allowed,
+        portfolio=portfolio,
     )

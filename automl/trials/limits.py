@@ -6,7 +6,7 @@ from typing import Final
 
 from automl.hpo.asha import Decision
 from automl.storage.journal import Journal
-from automl.study import Params, Trial
+from automl.study import Answer, Params, Trial
 from automl.study.text import duration
 from automl.trials.budget import Spending
 from automl.trials.contract_watch import ContractWatch
@@ -65,7 +65,8 @@ class Limits:
 
     def change(self, frame: Frame, trials: Iterable[Trial]) -> None:
         """Use a changed budget."""
-        self._frame, self.spending.budget, self.late = frame, frame.spec.budget, False
+        self._frame, self.late = frame, False
+        self.spending.renew(frame.spec.budget)
         self.reserve(trials)
 
     def closed(self, aborted: str) -> bool:
@@ -74,7 +75,9 @@ class Limits:
 
     def closing(self) -> Decision | None:
         """Return the decision that ends every trial: a budget is spent, or the contract holds; None before."""
-        return self.contract.closing(self.spending.spent())
+        if spent := self.spending.spent():
+            return Decision(Answer.STOP, spent, self.spending.kind)
+        return self.contract.closing("")
 
     def none_new(self, count: int) -> bool:
         """Return True if no new trial may start after `count` trials."""

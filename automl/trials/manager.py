@@ -60,7 +60,8 @@ class TrialManager:
     def __post_init__(self) -> None:
         """Create the parts, empty."""
         self._live = ActiveJobs(self.frame.spec.resources, self.clock)
-        self._strategy = Strategy(course_of(self.frame.spec, self.earlier, self.frame.baseline, self.frame.allowed))
+        frame = self.frame
+        self._strategy = Strategy(course_of(frame.spec, self.earlier, frame.baseline, frame.allowed, frame.portfolio))
         self.limits = Limits(self.frame, self.journal, self.clock, self.elapsed)
         self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
         self._view, self.steering = LiveView(self.overview), Steering(self.frame.folder, self.journal, self.clock)
@@ -152,6 +153,7 @@ class TrialManager:
         LOG.info(log_lines.ended(trial, ending, metric=self.frame.spec.metric))
         self._quota.ended(trial, self.job(trial))
         self.limits.contract.ended(trial)
+        self.limits.spending.expect(self.frame.spec, self.trials, self.frame.concurrent)
         if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
             self.aborted = why
             LOG.info(f"study is aborted: {why}")
@@ -294,5 +296,3 @@ class TrialManager:
             self._live.release(trial.number)
             self._paused.add(trial.number)
             self.listeners.on_pause(trial)
-            self.limits.reserve(self._trials.values())
-        LOG.info(log_lines.at_rung(trial, decision.answer, decision.reason, metric=self.frame.spec.metric))

@@ -18,6 +18,7 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "tune": ("stock", "random", "random_asha"),
     "pruners": ("optuna_hyperband", "optuna_median", "optuna_halving"),
     "genetic": ("genetic",),
+    "staged": ("look_then_train", "pasha"),
     "syne": ("mobster", "hypertune", "dyhpo", "syne_bohb", "syne_bore"),
 }
 LEGACY: Final = ("mobster", "hypertune", "dyhpo")

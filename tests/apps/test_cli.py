@@ -1,6 +1,7 @@
 """A user's mistakes at the command line: one message with the law and the values, exit 2, nothing started or lost."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -219,10 +220,11 @@ def test_weights_that_are_none_are_found_before_a_trial_runs(tmp_path: Path, dat
     assert "bad.pt cannot be read" in refused("check", "--data", data, "--model", tmp_path / "bad.pt")
 
 
-@pytest.mark.parametrize("name", ["yolo_small.yaml", "yolo_family.yaml"])
+@pytest.mark.parametrize("name", ["yolo_small.yaml", "yolo_family.yaml", "yolo26_small.yaml"])
 def test_the_shipped_spaces_hold_with_data_and_weights_in_place(tmp_path: Path, data: Path, name: str) -> None:
     for size in "nsm":
         ultralytics().YOLO(str(MICRO)).save(tmp_path / f"yolo11{size}.pt")
+        shutil.copyfile(tmp_path / f"yolo11{size}.pt", tmp_path / f"yolo26{size}.pt")
     (tmp_path / name).write_text((HERE / "search_spaces" / name).read_text())
 
     result = automl("check", tmp_path / name, "--data", data)

@@ -71,7 +71,7 @@ def test_a_baseline_survives_the_journal() -> None:
     assert Baseline.from_dict(baseline.to_dict()) == baseline
 
 
-@pytest.mark.parametrize("name", ["smoke", "yolo_small", "yolo_family"])
+@pytest.mark.parametrize("name", ["smoke", "yolo_small", "yolo_family", "yolo26_small"])
 def test_the_shipped_spaces_start_from_the_baseline(name: str) -> None:
     spec = StudySpec.model_validate(read_yaml(ROOT / "search_spaces" / f"{name}.yaml"))
     baseline = baseline_of(

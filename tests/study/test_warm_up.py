@@ -14,9 +14,9 @@ SGD_ONLY = RANGE | {"when": {"optimizer": ["SGD"]}}
 OPTIMIZER = {"choices": ["SGD", "AdamW"], "default": "SGD"}
 
 
-def said(*, first: int = 6, last: int = 100, **changes: Any) -> str:
+def said(*, first: int = 6, last: int = 100, model: str = "tiny.yaml", **changes: Any) -> str:
     spec = spec_of(ladder={"min_epochs": first, "max_epochs": last}, **changes)
-    return " | ".join(warm_up.warnings(spec.ladder, spec.search_space, fixed=DEFAULTS | spec.train))
+    return " | ".join(warm_up.warnings(spec.ladder, spec.search_space, fixed=DEFAULTS | spec.train, model=model))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,13 @@ def test_a_ladder_that_starts_after_twice_the_warm_up_is_not_warned_about() -> N
     assert said(first=6) == ""
     assert said(first=1, train={"warmup_epochs": 0.5}) == ""
     assert said(first=10, space={"warmup_epochs": RANGE}) == ""
+
+
+def test_a_model_that_starts_from_weights_may_be_compared_at_the_end_of_its_warm_up() -> None:
+    assert said(first=3, model="yolo11n.pt") == ""
+    assert said(first=2, model="yolo11n.pt").startswith(
+        "ladder.min_epochs: should be at least 1 x the longest warm-up of a trial, 1 x 3 epochs, but got 2: "
+    )
 
 
 def test_one_that_compares_nobody_is_not_warned_about() -> None:

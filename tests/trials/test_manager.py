@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from automl.hpo.asha import KINDS
 from automl.hpo.selection import best_trial
 from automl.storage.journal import Journal
-from automl.study import Answer, Ending, Job, State
+from automl.study import Answer, Ending, EndReason, Job, State
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 from tests.builders import METRIC, completed, failed, measurement, pruned, spec_of
@@ -37,6 +37,21 @@ def test_the_default_params_are_trial_0(tmp_path: Path) -> None:
     simulate(source, saturating, clock=Clock())
 
     assert source.trials[0].params == SPEC.search_space.defaults()
+
+
+def test_a_study_ends_when_another_hour_is_expected_to_gain_too_little(tmp_path: Path) -> None:
+    source = open_search(tmp_path, search_of("promotion", trials=40, min_gain_per_hour=0.9))
+
+    simulate(source, saturating, clock=Clock())
+
+    assert source.finished
+    assert len(source.trials) < 40
+    assert any(trial.state is State.COMPLETED for trial in source.trials)
+    gain = [trial.ending for trial in source.trials if trial.ending and trial.ending.reason is EndReason.GAIN]
+    assert gain
+    assert all("below budget.min_gain_per_hour 0.9" in ending.pruned for ending in gain)
+    again = open_search(tmp_path, search_of("promotion", trials=40, min_gain_per_hour=0.9))
+    assert again.over
 
 
 @KIND

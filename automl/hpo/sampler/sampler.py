@@ -44,6 +44,8 @@ class Prior:
     """Params of trial 0; None: the space's default."""
     allowed: tuple[Params, ...] = ()
     """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
+    portfolio: Sequence[Params] = ()
+    """Params of the space that are tried after the default."""
 
 
 def starts_of(
@@ -81,6 +83,8 @@ class Sampler:
         """Start with an empty history."""
         self._encoding = Encoding(space, prior.allowed)
         self._starts = starts_of(space, prior.baseline, prior.allowed)
+        self._after_default = len(self._starts) - 1
+        self._starts += [(_permitted(space, params, prior.allowed), "portfolio") for params in prior.portfolio]
         self._seed = seed
         self._metric = metric
         self._max_epochs = max_epochs
@@ -91,12 +95,13 @@ class Sampler:
 
     @property
     def starts(self) -> int:
-        """Return the number of first trials whose params are given: the baseline and the default."""
+        """Return the number of first trials whose params are given: baseline, default and portfolio."""
         return len(self._starts)
 
     def draw(self) -> tuple[dict[str, ParamValue], str]:
-        """Return params and their origin: `baseline`, `default`, `near default`, `random`, `earlier` or `model`.
+        """Return params and their origin: `baseline`, `default`, `portfolio`, `near default`, `earlier` or the like.
 
+        The others are `random` and `model`.
         They depend on the seed, the number of trials and the history only, so a resumed study draws what an
         uninterrupted one would. No state changes until the trial is added.
         """
@@ -160,10 +165,11 @@ class Sampler:
     def _origin(self, number: int, generator: np.random.Generator) -> str:
         if number < len(self._starts):
             return self._starts[number][1]
-        number -= len(self._starts) - 1
+        place = number - len(self._starts) + 1
+        number -= self._after_default
         if generator.random() < RANDOM_SHARE:
             return "random"
-        if number <= SEEDED and number <= self._transfer.places:
+        if place <= SEEDED and place <= self._transfer.places:
             return "earlier"
         if number <= STARTS or len([*islice((one for one in self._seen.values() if one.has_value), 3)]) < 3:
             return "near default" if generator.random() < NEAR_DEFAULT else "random"
