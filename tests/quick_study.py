@@ -60,7 +60,7 @@ def main(folder: Path, address: str, timeouts: Timeouts) -> None:
     """Search, as a job does."""
     vars(launcher)["_train"] = train
     with cluster.interruptible():
-        source = open_search(folder, spec_of(budget={"trials": 2}))
+        source = open_search(folder, spec_of(budget={"trials": 2}), gpus=0)
         with cluster.connected(address=address, log=folder / "ray.log", timeouts=timeouts):
             cluster.run(source, cluster.Slots(gpus=0, cpus=1, concurrent=1))
         if source.over:

@@ -36,13 +36,15 @@ class Clock:
         return self.now
 
 
-def open_search(folder: Path, spec: StudySpec, *, workers: int = 1, clock: Clock | None = None) -> TrialManager:
+def open_search(
+    folder: Path, spec: StudySpec, *, workers: int = 1, gpus: float = 1.0, clock: Clock | None = None
+) -> TrialManager:
     """Open a study as a session does, without data and without Ray."""
     folder.mkdir(parents=True, exist_ok=True)
     progress = Progress(folder / "study.log", console=Console(quiet=True))
     attach(progress)
     return TrialManager(
-        frame=Frame(folder, spec, folder / "data.yaml", gpus=1.0, threads=1, concurrent=workers),
+        frame=Frame(folder, spec, folder / "data.yaml", gpus=gpus, threads=1, concurrent=workers),
         journal=Journal.create(folder, name=spec.name, metric=spec.metric),
         listeners=Listeners((Board(folder, spec.search_space, BoardSettings(metric=spec.metric)),)),
         overview=status,

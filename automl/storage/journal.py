@@ -5,7 +5,7 @@ writer, and the recovery of an unfinished last append (`journal_lines`). The sam
 resumed study are restored from this file alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,13 +13,13 @@ from typing import Any, Final, Self
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalBackend
 from optuna.storages.journal._storage import JournalOperation
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.storage import records
 from automl.storage.journal_lines import REMEDY, Lines, collection_paused
+from automl.storage.journal_replay import Backend, replay
 from automl.storage.layout import JOURNAL
 from automl.study import Ending, Loss, Measurement, Params, State, Trial
 from automl.study.errors import StudyError
@@ -38,9 +38,6 @@ STATES: Final = {
     State.RUNNING: TrialState.RUNNING,
 }
 
-ADDING: Final = (JournalOperation.SET_TRIAL_USER_ATTR, JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE)
-"""Lines that add one value to a trial."""
-
 
 class Journal:
     """One study's journal. Trials are numbered from 0 in the order in which they were suggested."""
@@ -55,9 +52,9 @@ class Journal:
         self._lines = lines
         self._metric = metric
         self._known: dict[int, tuple[FrozenTrial, Trial]] = {}
-        self._storage = JournalStorage(_Backend(lines))
+        self._storage = JournalStorage(Backend(lines))
         with collection_paused():
-            _replay(self._storage, lines.taken(), lines.path)
+            replay(self._storage, lines.taken(), lines.path)
         studies = self._storage.get_all_studies()
         self._study = studies[0]._study_id if studies else -1
 
@@ -214,7 +211,7 @@ class Journal:
         """Append lines that add values to a trial, with one sync of the disk."""
         worker = self._storage._replay_result.worker_id
         self._lines.write({**log, "worker_id": worker} for log in logs)
-        _replay(self._storage, logs, self._lines.path)
+        replay(self._storage, logs, self._lines.path)
 
     def _key(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
@@ -264,46 +261,3 @@ def _trial(frozen: FrozenTrial, metric: str) -> Trial:
         outside=OUTSIDE in attrs,
         origin=str(attrs.get("origin", "")),
     )
-
-
-class _Backend(BaseJournalBackend):
-    """Optuna journal backend: the lines that this process appends; those before are replayed by `_replay`."""
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-
-    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        """Return the lines from a number onwards."""
-        return self._lines.since(log_number_from)
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append lines."""
-        self._lines.append(logs)
-
-
-def _replay(storage: JournalStorage, logs: Iterable[dict[str, Any]], path: Path) -> None:
-    """Apply lines as Optuna does.
-
-    Optuna copies a trial and all its attributes for each line, so that what it returned before stays as it was.
-    `Journal` returns no trial of Optuna's, so lines that add one value to an unfinished trial change it in place.
-
-    Raises:
-        RecordError: a line is none of a study; its number is in the message.
-    """
-    state = storage._replay_result
-    for number, log in enumerate(logs, start=state.log_number_read + 1):
-        try:
-            trial = state._trials.get(log["trial_id"]) if log["op_code"] in ADDING else None
-            if trial is None or trial.state.is_finished():
-                state.apply_logs((log,))
-                continue
-            if log["op_code"] == JournalOperation.SET_TRIAL_USER_ATTR:
-                ((key, value),) = log["user_attr"].items()
-                trial.user_attrs[key] = value
-            else:
-                trial.intermediate_values[int(log["step"])] = float(log["intermediate_value"])
-            state.log_number_read += 1
-        except records.ODDITIES as error:
-            raise records.RecordError(
-                f"{path}:{number}: must be a line of a study's journal, but {records.reason(error)}; {REMEDY}"
-            ) from None

@@ -110,8 +110,8 @@ def _box(shape: Tree.Element, size: tuple[int, int], *, name: str = "") -> Named
 def rotated(edges: tuple[float, float, float, float], degrees: float) -> tuple[float, float, float, float]:
     """Return the bounding box of a box rotated about its centre.
 
-    >>> rotated((0, 0, 4, 2), 90)
-    (1.0, -1.0, 3.0, 3.0)
+    >>> [round(edge, 6) for edge in rotated((0, 0, 4, 2), 90)]
+    [1.0, -1.0, 3.0, 3.0]
     """
     left, top, right, bottom = edges
     angle = math.radians(degrees)
