@@ -27,7 +27,7 @@ def frame(context: "Context", request: Request, title: str) -> Iterator[None]:
     texts = Texts(language, FRAME)
     ui.add_head_html(HEAD)
     ui.add_head_html(f"<script>document.documentElement.lang = '{language}'</script>")
-    ui.page_title(f"{title} – automl")
+    ui.page_title(f"{title} - automl")
     ui.dark_mode(value=_is_dark(request))
     ui.html(f'<a class="skip" href="#content">{texts("skip")}</a>', sanitize=False)
     with ui.element("header").classes("top"):

@@ -1,22 +1,28 @@
 """Tables, links and notices of the pages; what comes from files is set as text, never as HTML."""
 
+import re
 from collections.abc import Sequence
-from html import escape
-from pathlib import Path
+from html import escape, unescape
+from typing import Final
 
 from nicegui import ui
 
 from automl.study.errors import AutomlError
 from automl.study.text import one_line
 
+TAGS: Final = re.compile("<[^>]+>")
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, key: str = "", tall: bool = False) -> None:
-    """Build a table of texts; `key` is the element id of its body, for rows that change."""
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, key: str = "", kind: str = "") -> None:
+    """Build a table of texts; `key` is the element id of its body, for rows that change.
+
+    `kind` is `tall` for a long table in a box, `prose` for one of sentences.
+    """
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in columns)
     body = "".join(f"<tr>{''.join(f'<td>{escape(one_line(cell))}</td>' for cell in row)}</tr>" for row in rows)
     named = f' id="{escape(key)}"' if key else ""
-    html = f"<table class=data><thead><tr>{head}</tr></thead><tbody{named}>{body}</tbody></table>"
-    ui.html(html, sanitize=False).classes(f"wide {'tall' if tall else ''}").props("tabindex=0")
+    html = f"<table class='data {kind}'><thead><tr>{head}</tr></thead><tbody{named}>{body}</tbody></table>"
+    ui.html(html, sanitize=False).classes(f"wide {'tall' if kind == 'tall' else ''}").props("tabindex=0")
 
 
 def quoted(text: str, label: str) -> None:
@@ -35,6 +41,10 @@ def notify(error: AutomlError) -> None:
     ui.notify(str(error), type="negative", multi_line=True, timeout=0, close_button="✕")
 
 
-def inside(path: Path, root: Path) -> bool:
-    """Return True if a path, its links followed, is in a folder."""
-    return path.resolve().is_relative_to(root.resolve())
+def plain_text(html: str) -> str:
+    """Return the text of HTML that the report's words form.
+
+    >>> plain_text("a <code>yolo train</code> &lt; 3")
+    'a yolo train < 3'
+    """
+    return unescape(TAGS.sub("", html))

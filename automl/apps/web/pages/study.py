@@ -15,13 +15,16 @@ from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
 from automl.apps.web.live import LiveStudy, Row
 from automl.apps.web.page import Page
-from automl.apps.web.tables import notify, preformatted, table
+from automl.apps.web.tables import notify, plain_text, preformatted, table
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.watch import WATCH
-from automl.storage.layout import REPORT
+from automl.storage.layout import REPORT, trial_folder
 from automl.study.errors import AutomlError
 from automl.study.text import duration
-from automl.tracking.report import language_of
+from automl.tracking import event_pictures
+from automl.tracking import status as status_texts
+from automl.tracking.report import finding_rows, language_of
+from automl.tracking.report.language import Words
 
 EVERY_SECONDS: Final = 0.2
 SLOW_SECONDS: Final = 2.0
@@ -56,7 +59,21 @@ def add(context: Context) -> None:
             return PlainTextResponse(str(error), status_code=404)
         return FileResponse(folder / REPORT, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
+    @context.app.get("/studies/{name}/pictures/{number}")
+    async def picture(name: str, number: int) -> Response:
+        try:
+            live = context.live.study(context.study(name))
+            trial = next((one for one in live.trials if one.number == number), None)
+            folder = trial_folder(live.folder, trial, live.spec.model) if trial else None
+            content = await run.io_bound(event_pictures.latest, folder, PREDICTIONS) if folder else b""
+        except AutomlError as error:
+            return PlainTextResponse(str(error), status_code=404)
+        if not content:
+            return PlainTextResponse("no picture yet", status_code=404)
+        return Response(content, media_type="image/png" if content.startswith(b"\x89PNG") else "image/jpeg")
 
+
+PREDICTIONS: Final = "val/predictions"
 REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'"
 
 
@@ -91,7 +108,7 @@ class View:
         table([texts("rung"), texts("reached"), texts("further"), texts("best")], [], key="rungs")
         heading(texts("table"), 2)
         names = ("number", "state", "epoch", "value", "seconds", "why", "params")
-        table([texts(name) for name in names], [], key="trials", tall=True)
+        table([texts(name) for name in names], [], key="trials", kind="tall")
         self._below = ui.element("div")
         self._push()
         self._slow()
@@ -131,8 +148,9 @@ class View:
     def _slow(self) -> None:
         """Show what is read every few seconds, if it is another one."""
         status, problem = self._live.status, self._live.problem
-        now = (problem, status and (status.running, status.finished, status.ended, status.messages, status.findings,
-                                    round(status.seconds / 10)), self._context.jobs.is_starting(self._live.spec.name))  # fmt: skip
+        shown = status and (status.running, status.finished, status.ended, status.messages, status.findings)
+        seconds = status and round(status.seconds / 10)
+        now = problem, shown, seconds, self._context.jobs.is_starting(self._live.spec.name)
         if now == self._slow_shown:
             return
         self._slow_shown = now
@@ -141,6 +159,7 @@ class View:
         with self._head:
             self._state()
         with self._below:
+            self._pictures()
             self._findings()
 
     def _state(self) -> None:
@@ -203,14 +222,32 @@ class View:
         else:
             ui.navigate.to(address, new_tab=True)
 
+    def _pictures(self) -> None:
+        """Show the same images of val as the best trial and the baseline see them now."""
+        texts, live = self._texts, self._live
+        best = status_texts.leading(live.trials, live.spec.metric)
+        numbers = dict.fromkeys([0, *([best.number] if best else [])])
+        shown = [trial for trial in live.trials if trial.number in numbers and trial.epoch]
+        if not shown:
+            return
+        heading(texts("pictures"), 2)
+        with ui.element("div").classes("fields"):
+            for trial in shown:
+                with ui.element("figure"):
+                    where = f"/studies/{live.spec.name}/pictures/{trial.number}?epoch={trial.epoch}"
+                    about = texts("picture", number=trial.number, epoch=trial.epoch)
+                    ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}">', sanitize=False)
+                    ui.label(about).classes("soft")
+
     def _findings(self) -> None:
         texts, status = self._texts, self._live.status
         heading(texts("findings"), 2)
         if status is None or not status.findings:
             ui.label(texts("findings_none")).classes("soft")
         else:
-            rows = [[one.trial, one.name, one.text, one.advice] for one in status.findings]
-            table([texts("number"), texts("what"), "", texts("advice")], rows)
+            found = finding_rows.rows(status.findings, Words(texts.language), {})
+            rows = [[plain_text(str(cell)) for cell in (row.where, row.name, row.text, row.advice)] for row in found]
+            table([texts(name) for name in ("where", "what", "evidence", "advice")], rows, kind="prose")
         if status and status.messages:
             heading(texts("messages"), 2)
             preformatted("\n".join(status.messages))

@@ -1,0 +1,91 @@
+"""Draft of a study from three answers: the description for the data, its changes, and what it will cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from automl.apps import api
+from automl.pipeline import first_description
+from automl.pipeline.preview import Preview, preview
+from automl.storage import scratch
+from automl.storage.place import Place
+from automl.study import yaml_io
+from automl.study.errors import SpecError
+from automl.study.spec import SAMPLE
+from automl.trainers import trainer_of
+
+LONG: Final = {"quick": (6, 0.5), "evening": (16, 3), "night": (40, 10), "weekend": (100, 48)}
+"""Trials and hours of the search."""
+MATTERS: Final = {"both": {}, "misses": {"objective": "recall"}, "alarms": {"objective": "precision"}}
+DEVICES: Final[Mapping[str, Mapping[str, str]]] = {
+    "any": {"export.engine": "none"},
+    "nvidia": {"export.engine": "auto"},
+    "cpu": {"export.engine": "none", "targets": "{cpu: {format: openvino, precision: fp16}}"},
+    "cpu8": {"export.engine": "none", "targets": "{cpu: {format: openvino, precision: int8}}"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a person chose."""
+
+    name: str
+    data: str
+    """`sample`, or the path of a `data.yaml` that the server offered."""
+    long: str
+    device: str
+    matters: str
+    more: Mapping[str, str]
+    """Dotted key to value, as typed."""
+
+    def changes(self) -> dict[str, str]:
+        """Return the changes of the description, as for `--set`; what was typed under "more" comes last."""
+        trials, hours = LONG[self.long]
+        own = {key: value.strip() for key, value in self.more.items() if value.strip()}
+        return {
+            "budget.trials": str(trials), "budget.hours": str(hours), **DEVICES[self.device], **MATTERS[self.matters],
+            **own,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A description that was checked, and the forecast of its study."""
+
+    answers: Answers
+    text: str
+    preview: Preview
+    from_scratch: bool
+
+
+def drafted(answers: Answers, place: Place) -> Draft:
+    """Return the draft; nothing is started.
+
+    Raises:
+        AutomlError: all mistakes at once, or the data cannot be used.
+    """
+    if not answers.name:
+        raise SpecError(["name: must be the name of the study, but is empty"])
+    traits = first_description.traits_of(answers.data)
+    weights = first_description.found_weights(place.storage)
+    data = answers.data if answers.data == SAMPLE else str(Path(answers.data).absolute())
+    model = str(Path(weights).absolute()) if weights else None
+    text = first_description.described(traits, data, model=model, gpu=trainer_of().gpu_count() > 0)
+    with scratch.folder() as folder:
+        path = folder / "description.yaml"
+        path.write_text(text, encoding="utf-8")
+        spec = api.describe(path, {"name": answers.name}, values(answers.changes()))
+        found = preview(spec, place)
+    return Draft(answers, text, found, from_scratch=weights is None)
+
+
+def values(changes: Mapping[str, str]) -> dict[str, Any]:
+    """Return changes as values of YAML.
+
+    Raises:
+        SpecError: one contains a secret, or is no value.
+    """
+    for key, value in changes.items():
+        yaml_io.refuse_secrets(f"{key}={value}", where=key)
+    return {key: yaml_io.read_value(value) for key, value in changes.items()}
