@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,7 +107,7 @@ class Jobs:
         return found
 
     def _submit(self, request: Request, variables: Mapping[str, str], job: str) -> str:
-        stop = {"RAY_JOB_STOP_SIGNAL": "SIGTERM", "RAY_JOB_STOP_WAIT_TIME_S": str(_stop_seconds())}
+        stop = {"RAY_JOB_STOP_SIGNAL": "SIGTERM", "RAY_JOB_STOP_WAIT_TIME_S": str(math.ceil(_stop_seconds()))}
         environment: dict[str, Any] = {
             "working_dir": str(request.upload.folder), "excludes": list(SECRETS), "env_vars": {**stop, **variables},
         }  # fmt: skip

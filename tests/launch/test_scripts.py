@@ -117,16 +117,15 @@ def test_a_real_head_takes_a_study_once_stops_it_in_order_and_refuses_a_wrong_to
             wait_for(tmp_path / "runs" / "cards" / "journal.log", "seconds")
             stopped, ended = shell.verb(spec.parent, "stop", "cards", **head)
             refused, said = shell.verb(spec.parent, "stop", "cards", RAY_AUTH_TOKEN="another", **head)
-            planned = shell.start("submit.sh", "--plan", "--name", "planned", **head)
-            told, last = planned.communicate(timeout=600)
+            planned, last = shell.verb(spec.parent, "submit", "cards.yaml", "--plan", "--name", "planned", **head)
         finally:
             process.terminate()
             process.communicate(timeout=300)
     assert "job automl-cards-1: submitted" in first
     assert "job automl-cards-1: runs this study already" in again
-    assert (stopped, "stopped; submit the same again to resume it" in ended) == (0, True)
+    assert (stopped, "stopped; submit the same again to resume it" in ended) == (0, True), ended
     assert (refused, "must be a Ray head, but does not accept the token" in said) == (2, True)
-    assert "study planned: " in told
+    assert planned == 0, last
     assert last.splitlines()[-1].endswith(": exit status 0: done")
 
 

@@ -76,7 +76,8 @@ def stop(
         )
     _say(f"job {found.submission_id}: stopping; running trials are saved")
     ended = head.stop(str(found.submission_id))
-    _say(f"job {found.submission_id}: {ended.status.value.lower()}; submit the same again to resume it")
+    # An orderly stop that ends before Ray has noted its own is FAILED there: the exit status says what it was.
+    _say(f"job {found.submission_id}: {job_request.next_step(jobs.exit_status(ended))}")
 
 
 @readable
