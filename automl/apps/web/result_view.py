@@ -6,7 +6,8 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 
 from automl.apps.promotion import refusals
 from automl.apps.registry import Champion, Registry
@@ -39,7 +40,7 @@ class ResultView:
             RegistryError: there is no such version.
         """
         verdict = verdict_of(self._registry.path(self._number))
-        kept = await run.io_bound(shipped, self._context.place, verdict) if verdict else None
+        kept = await run_in_threadpool(shipped, self._context.place, verdict) if verdict else None
         self._head()
         if verdict is not None:
             self._verdict(verdict)
@@ -173,7 +174,7 @@ class ResultView:
 
     async def _do(self, change: Callable[[], Champion]) -> None:
         try:
-            champion = await run.io_bound(change)
+            champion = await run_in_threadpool(change)
         except AutomlError as error:
             notify(error)
         else:
@@ -194,7 +195,7 @@ class ResultView:
         async def compare() -> None:
             out.clear()
             try:
-                found = await run.io_bound(self._registry.diff, int(before.value), int(after.value))
+                found = await run_in_threadpool(self._registry.diff, int(before.value), int(after.value))
             except AutomlError as error:
                 notify(error)
                 return

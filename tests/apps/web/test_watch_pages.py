@@ -43,7 +43,9 @@ def test_a_study_is_watched_live(search: TrialManager, address: str) -> None:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.on("request", lambda request: asked.add(request.url))
         page, stranger = context.new_page(), browser.new_context().new_page()
-        assert stranger.goto(base).status == 401
+        refused = stranger.goto(base)
+        assert refused is not None
+        assert refused.status == 401
         page.goto(address)
         page.get_by_role("link", name="parts").click()
         page.wait_for_selector("#trials tr:nth-child(9)")

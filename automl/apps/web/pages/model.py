@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
@@ -83,7 +84,7 @@ def _add_routes(context: Context) -> None:
     @context.app.get("/models/{name}/{version}/bundle.zip")
     async def download(name: str, version: int) -> Response:
         try:
-            archive = await run.io_bound(bundle, Registry(context.model(name)), version)
+            archive = await run_in_threadpool(bundle, Registry(context.model(name)), version)
         except AutomlError as error:
             return PlainTextResponse(str(error), status_code=404)
 
@@ -98,7 +99,7 @@ def _add_routes(context: Context) -> None:
     @context.app.post("/models/{name}/{version}/predict")
     async def predict(request: Request, name: str, version: int) -> Response:
         try:
-            served = await run.io_bound(loaded.model, Registry(context.model(name)), version)
+            served = await run_in_threadpool(loaded.model, Registry(context.model(name)), version)
             wanted = from_query(request.query_params.multi_items(), served.thresholds)
             async with bodies.read(request.stream(), copies=1) as content:
                 found = await detections.found([Picture("", lambda: content)], served.detector, wanted)

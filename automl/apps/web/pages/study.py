@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
@@ -45,7 +46,7 @@ def add(context: Context) -> None:
             except AutomlError as error:
                 _without_folder(context, texts, name, error)
                 return
-            await run.io_bound(live.refresh)
+            await run_in_threadpool(live.refresh)
             View(context, texts, live, boards).build()
 
     @context.app.get("/studies/{name}/report")
@@ -54,7 +55,7 @@ def add(context: Context) -> None:
             folder = context.study(name)
             language = context.language_of(request)
             written = api.open_study(folder).report
-            await run.io_bound(partial(written, lang=language_of(language)))
+            await run_in_threadpool(partial(written, lang=language_of(language)))
         except AutomlError as error:
             return PlainTextResponse(str(error), status_code=404)
         return FileResponse(folder / REPORT, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
@@ -65,7 +66,7 @@ def add(context: Context) -> None:
             live = context.live.study(context.study(name))
             trial = next((one for one in live.trials if one.number == number), None)
             folder = trial_folder(live.folder, trial, live.spec.model) if trial else None
-            content = await run.io_bound(event_pictures.latest, folder, PREDICTIONS) if folder else b""
+            content = await run_in_threadpool(event_pictures.latest, folder, PREDICTIONS) if folder else b""
         except AutomlError as error:
             return PlainTextResponse(str(error), status_code=404)
         if not content:
@@ -116,7 +117,7 @@ class View:
         ui.timer(SLOW_SECONDS, self._slow, immediate=False)
 
     async def _update(self) -> None:
-        if await run.io_bound(self._live.refresh) != self._version:
+        if await run_in_threadpool(self._live.refresh) != self._version:
             self._push()
 
     def _push(self) -> None:
@@ -216,7 +217,7 @@ class View:
 
     async def _tensorboard(self) -> None:
         try:
-            address = await run.io_bound(self._boards.address, self._live.folder)
+            address = await run_in_threadpool(self._boards.address, self._live.folder)
         except AutomlError as error:
             notify(error)
         else:
@@ -258,11 +259,19 @@ def _line(row: Row) -> dict[str, Any]:
             "showSymbol": len(row["curve"]) == 1, "lineStyle": {"width": 1.5}}  # fmt: skip
 
 
+AXIS: Final = {
+    "splitLine": {"lineStyle": {"color": "#8884"}},
+    "axisLabel": {"color": "#888"},
+    "nameTextStyle": {"color": "#888"},
+}
+"""Greys that can be read on light and on dark."""
+
+
 def _chart(texts: Texts, epochs: int) -> dict[str, Any]:
     return {
         "animation": False, "tooltip": {"trigger": "item"}, "grid": {"left": 48, "right": 16, "top": 16, "bottom": 40},
-        "xAxis": {"type": "value", "name": texts("epoch"), "nameLocation": "middle", "nameGap": 24, "max": epochs},
-        "yAxis": {"type": "value", "scale": True}, "series": [],
+        "xAxis": {"type": "value", "name": texts("epoch"), "nameLocation": "middle", "nameGap": 24, "max": epochs, **AXIS},
+        "yAxis": {"type": "value", "scale": True, **AXIS}, "series": [],
     }  # fmt: skip
 
 

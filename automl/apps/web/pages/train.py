@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from automl.apps import data_sets
@@ -120,7 +121,7 @@ class Form:
         with self._below:
             ui.label(self._texts("planning"))
         try:
-            draft: Draft = await run.io_bound(drafted, self._answers(), self._context.place)
+            draft: Draft = await run_in_threadpool(drafted, self._answers(), self._context.place)
         except AutomlError as error:
             self._show_mistakes(error)
             return None

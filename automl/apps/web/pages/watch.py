@@ -1,6 +1,7 @@
 """Page of all studies of the storage."""
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from automl.apps.web.context import Context
@@ -38,7 +39,7 @@ def add(context: Context) -> None:
             shown: list[object] = []
 
             async def update() -> None:
-                listing = await run.io_bound(study_list.find, context.place.storage)
+                listing = await run_in_threadpool(study_list.find, context.place.storage)
                 states = [(study, state_of(context, study)) for study in listing.studies]
                 if shown != [states, listing.problems]:
                     shown[:] = [states, listing.problems]
