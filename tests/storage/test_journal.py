@@ -252,3 +252,28 @@ def test_optuna_opens_a_journal_of_a_parameter_with_several_ranges(tmp_path: Pat
         (1e-3, 0.05), (1e-4, 5e-3),
     ]  # fmt: skip
     assert study.best_trial.number == 2
+
+
+def test_a_reader_follows_what_another_process_appends(tmp_path: Path) -> None:
+    writer = create(tmp_path)
+    record(writer, TRIALS[0])
+    reader = read(tmp_path)
+    before = reader.trials()
+    record(writer, TRIALS[1])
+    whole = (tmp_path / JOURNAL).read_bytes()
+    (tmp_path / JOURNAL).write_bytes(whole[:-5])
+    reader.follow()
+    (tmp_path / JOURNAL).write_bytes(whole)
+    reader.follow()
+    assert reader.trials() == read(tmp_path).trials()
+    assert reader.trials()[0] is before[0]
+
+
+def test_a_reader_refuses_an_appended_line_that_is_damaged(tmp_path: Path) -> None:
+    writer = create(tmp_path)
+    reader = read(tmp_path)
+    record(writer, TRIALS[0])
+    whole = (tmp_path / JOURNAL).read_bytes()
+    (tmp_path / JOURNAL).write_bytes(whole[:-9] + b"0" + whole[-8:])
+    with pytest.raises(StudyError, match="the checksum must match"):
+        reader.follow()

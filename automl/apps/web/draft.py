@@ -75,7 +75,10 @@ def drafted(answers: Answers, place: Place) -> Draft:
     with scratch.folder() as folder:
         path = folder / "description.yaml"
         path.write_text(text, encoding="utf-8")
-        spec = api.describe(path, {"name": answers.name}, values(answers.changes()))
+        try:
+            spec = api.describe(path, {"name": answers.name}, values(answers.changes()))
+        except SpecError as error:
+            raise SpecError([line.removeprefix(f"{path}: ") for line in str(error).splitlines()]) from None
         found = preview(spec, place)
     return Draft(answers, text, found, from_scratch=weights is None)
 

@@ -21,6 +21,9 @@ from automl.trials import heartbeat
 FOLDER: Final = "web"
 """Folder in the storage: descriptions and output of studies that the page started."""
 TAIL: Final = 8000
+"""Bytes of the output that are shown."""
+STOPPED: Final = 128 + signal.SIGINT
+"""Exit code of a study that was stopped."""
 RUNNER: Final = "from automl.apps.cli import app; app(prog_name='automl')"
 
 
@@ -86,7 +89,7 @@ class Jobs:
     def failed(self, name: str) -> bool:
         """Return True if a process that was started here ended with an error."""
         started = self._started.get(name)
-        return started is not None and started.poll() not in (None, 0)
+        return started is not None and started.poll() not in (None, 0, STOPPED)
 
     def tail(self, name: str) -> str:
         """Return the end of a process's output; empty if there is none."""

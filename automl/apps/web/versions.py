@@ -52,7 +52,7 @@ def bundle(registry: Registry, number: int) -> tempfile.SpooledTemporaryFile[byt
     """
     folder = registry.path(number)
     if problems := registry.stored.verify(number):
-        raise RegistryError("\n".join(problems))
+        raise RegistryError(*problems)
     out = tempfile.SpooledTemporaryFile[bytes](max_size=IN_MEMORY)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(folder.rglob("*")):

@@ -5,11 +5,6 @@ The pictures are kept in $AUTOML_SCREENSHOTS, when that is set, to be looked at.
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from automl.apps import labels
 from automl.data import sample
+from tests.apps.web.conftest import until
 from tests.test_browser import CHROMIUM, FLAGS
 
 pytestmark = [
@@ -25,35 +21,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
 ]
 KEY = "images/train/0001.jpg"
-SERVE = "import sys; from automl.apps.cli import app; app()"
-
-
-def until(found: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """Return the first true result of a function that is called until then."""
-    deadline = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
-    return result
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """The address of the page, with its token."""
-    storage, log = tmp_path / "storage", tmp_path / "log"
-    storage.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", SERVE, "web", "--storage", str(storage), "--port", str(port), "--language", "en"]
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        yield until(lambda: next((line[5:] for line in log.read_text().splitlines() if line.startswith("open ")), ""),
-                    seconds=300)  # fmt: skip
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def test_a_person_uploads_a_data_set_and_mends_a_label(tmp_path: Path, address: str) -> None:

@@ -40,6 +40,7 @@ class Form:
     def __init__(self, context: Context, texts: Texts) -> None:
         self._context, self._texts = context, texts
         self._more: dict[str, Any] = {}
+        self._draft: Draft | None = None
         self._sources = {SAMPLE: SAMPLE}
         self._sources |= {key: str(path) for key, path in data_sets.keys(context.place.storage).items()}
 
@@ -113,6 +114,7 @@ class Form:
 
     async def _plan(self) -> Draft | None:
         """Check the answers and show what they cost; None if there are mistakes."""
+        self._draft = None
         self._below.clear()
         self._ask.disable()
         with self._below:
@@ -125,10 +127,13 @@ class Form:
         finally:
             self._ask.enable()
         self._show(draft)
+        self._draft = draft
         return draft
 
     async def _start(self) -> None:
-        draft = await self._plan()
+        draft = self._draft
+        if draft is None or draft.answers != self._answers():
+            draft = await self._plan()
         if draft is None:
             return
         name = draft.answers.name

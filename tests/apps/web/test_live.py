@@ -1,0 +1,36 @@
+"""A live study: of a change only the rows of changed trials are returned."""
+
+from pathlib import Path
+
+from automl.apps.web.live import LiveStudy
+from automl.storage.journal import Journal
+from automl.study import Ending
+from tests.builders import METRIC, measurement, spec_of
+
+
+def test_only_changed_rows_are_returned(tmp_path: Path) -> None:
+    now = [0.0]
+    spec = spec_of()
+    journal = Journal.create(tmp_path, name="small", metric=METRIC)
+    for number in range(3):
+        params = spec.search_space.defaults()
+        journal.suggested(params, spec.search_space, seed=number, origin="model")
+    live = LiveStudy(tmp_path, spec, clock=lambda: now[0])
+    live._slow = float("inf")
+    first = live.refresh()
+    assert [row["number"] for row in live.changes(0)] == [0, 1, 2]
+    assert live.changes(first) == []
+    journal.measured(1, measurement(1, 0.25), node="n")
+    now[0] += 1
+    second = live.refresh()
+    assert [(row["number"], row["epoch"], row["value"]) for row in live.changes(first)] == [(1, 1, 0.25)]
+    journal.ended(1, Ending(final=measurement(2, 0.5)))
+    now[0] += 1
+    assert live.refresh() > second
+    assert live.changes(second)[0]["state"] == "COMPLETED"
+
+
+def test_a_study_that_cannot_be_read_has_a_problem_and_keeps_its_rows(tmp_path: Path) -> None:
+    live = LiveStudy(tmp_path, spec_of())
+    assert live.refresh() == 0
+    assert "No such file" in live.problem
