@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from automl.hpo.strategy import Course, Strategy
+from automl.hpo.strategy import Strategy, StrategySettings
 from automl.study import Answer, Ending, Measurement, Params, PastEvidence, Trial
 from automl.study.ladder import ladder
 from benchmarks.tables import Task
@@ -38,7 +38,7 @@ class Ours:
         """Start with an empty history."""
         self.trials: dict[int, Trial] = {}
         self._strategy = Strategy(
-            Course(
+            StrategySettings(
                 space=task.space,
                 metric=METRIC,
                 max_epochs=task.max_epochs,

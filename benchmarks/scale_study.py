@@ -24,7 +24,7 @@ from automl.study.spec import StudySpec
 from automl.tracking import status
 from automl.tracking.console import DRAWING_SHARE, ROOT, Progress
 from automl.tracking.tensorboard_writer import Board, BoardSettings
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 from automl.trials.listener import Listeners
 from automl.trials.manager import TrialManager
 
@@ -201,7 +201,7 @@ def opened(folder: Path, spec: StudySpec, slots: int, *, board: bool = True) -> 
     ROOT.setLevel("INFO")
     boards = (Board(folder, spec.search_space, BoardSettings(metric=spec.metric)),) if board else ()
     return TrialManager(
-        frame=Frame(folder, spec, folder / "data.yaml", gpus=1.0, threads=1, concurrent=slots),
+        context=RunContext(folder, spec, folder / "data.yaml", gpus=1.0, threads=1, concurrent=slots),
         journal=Journal.create(folder, name=spec.name, metric=spec.metric),
         listeners=Listeners(boards),
         overview=status,

@@ -75,7 +75,7 @@ class Disk:
 def weights(source: TrialManager) -> dict[int, set[str]]:
     """Return the weights that each trial has, without those that have none."""
     found = {
-        trial.number: {path.name for path in source.frame.folder_of(trial).glob("*") if OURS.fullmatch(path.name)}
+        trial.number: {path.name for path in source.context.folder_of(trial).glob("*") if OURS.fullmatch(path.name)}
         for trial in source.trials
     }
     return {number: names for number, names in found.items() if names}

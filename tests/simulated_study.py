@@ -18,7 +18,7 @@ from automl.study.spec import StudySpec
 from automl.tracking import status
 from automl.tracking.console import ROOT, Progress
 from automl.tracking.tensorboard_writer import Board, BoardSettings
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 from automl.trials.listener import Listeners
 from automl.trials.manager import TrialManager
 
@@ -44,7 +44,7 @@ def open_search(
     progress = Progress(folder / "study.log", console=Console(quiet=True))
     attach(progress)
     return TrialManager(
-        frame=Frame(folder, spec, folder / "data.yaml", gpus=gpus, threads=1, concurrent=workers),
+        context=RunContext(folder, spec, folder / "data.yaml", gpus=gpus, threads=1, concurrent=workers),
         journal=Journal.create(folder, name=spec.name, metric=spec.metric),
         listeners=Listeners((Board(folder, spec.search_space, BoardSettings(metric=spec.metric)),)),
         overview=status,

@@ -50,7 +50,7 @@ def board(source: TrialManager) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(source.frame.folder), "--port", str(port)]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(source.context.folder), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -20,7 +20,7 @@ LOSS: Final = "val/loss"
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class StrategySettings:
     """Settings of sampler and scheduler."""
 
     space: SearchSpace
@@ -43,17 +43,20 @@ class Course:
 class Strategy:
     """Sampler and scheduler of one study; both receive the same events in the same order."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, settings: StrategySettings) -> None:
         """Start with an empty history."""
-        self._course = course
-        self._scheduler: Scheduler = KINDS[course.scheduler](course.rungs, course.reduction_factor)
+        self._settings = settings
+        self._scheduler: Scheduler = KINDS[settings.scheduler](settings.rungs, settings.reduction_factor)
         self._sampler = Sampler(
-            course.space,
-            seed=course.seed,
-            metric=course.metric,
-            max_epochs=course.max_epochs,
+            settings.space,
+            seed=settings.seed,
+            metric=settings.metric,
+            max_epochs=settings.max_epochs,
             prior=Prior(
-                course.earlier, course.baseline.params if course.baseline else None, course.allowed, course.portfolio
+                settings.earlier,
+                settings.baseline.params if settings.baseline else None,
+                settings.allowed,
+                settings.portfolio,
             ),
         )
 
@@ -69,7 +72,7 @@ class Strategy:
     def add(self, trial: Trial) -> None:
         """Record a new trial, or one of an earlier session with its measurements."""
         self._sampler.add(trial)
-        for rung in self._course.rungs:
+        for rung in self._settings.rungs:
             there = trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial)))
             if there and not trial.measurements[rung - 1].changed:
                 score = self._score(trial, rung)
@@ -79,7 +82,7 @@ class Strategy:
 
     def pauses(self, trial: Trial) -> bool:
         """Return True if a trial of an earlier session is paused at a rung."""
-        return paused(trial, rungs=self._course.rungs, scheduler=self._course.scheduler)
+        return paused(trial, rungs=self._settings.rungs, scheduler=self._settings.scheduler)
 
     def advance_next(self) -> int | None:
         """Advance the next paused trial and return its number; None without one."""
@@ -101,14 +104,14 @@ class Strategy:
         """Advance the leader and return it; used if no trial completed."""
         return self._scheduler.advance_leader()
 
-    def standing(self, number: int) -> str:
+    def rank(self, number: int) -> str:
         """Return the rank of a trial at its highest rung, as text."""
         return self._scheduler.described(number)
 
     def measured(self, trial: Trial) -> None:
         """Record a trial's last measurement."""
         self._sampler.observe(trial)
-        if trial.epoch in self._course.rungs:
+        if trial.epoch in self._settings.rungs:
             self._sampler.invalidate()
 
     def judge(self, trial: Trial, *, epoch: int) -> Decision | None:
@@ -116,7 +119,7 @@ class Strategy:
 
         A trial whose training conditions changed is excluded from the comparison at rungs, and stopped.
         """
-        if epoch not in self._course.rungs:
+        if epoch not in self._settings.rungs:
             return None
         if trial.changed:
             answer = Answer.CONTINUE if trial.number == BASELINE else Answer.STOP
@@ -133,4 +136,5 @@ class Strategy:
         self._scheduler.drop(trial.number)
 
     def _score(self, trial: Trial, epoch: int) -> tuple[float, float]:
-        return trial.best(self._course.metric, until=epoch) or 0.0, trial.measurements[epoch - 1].metrics.get(LOSS, inf)
+        loss = trial.measurements[epoch - 1].metrics.get(LOSS, inf)
+        return trial.best(self._settings.metric, until=epoch) or 0.0, loss

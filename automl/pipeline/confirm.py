@@ -14,7 +14,7 @@ from automl.hpo.selection import best_trial
 from automl.pipeline import disk_forecast, operators, plan
 from automl.pipeline.board import listeners_of
 from automl.pipeline.extension import EARLIER_ROUNDS, ROUNDS
-from automl.pipeline.search import frame_of, rewrite_job_files
+from automl.pipeline.search import rewrite_job_files, run_context
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
 from automl.storage import layout
@@ -22,7 +22,7 @@ from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
 from automl.trials import quota, repair, retrainings
 from automl.trials.job_clock import Stage
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 from automl.trials.remaining import Confirmation, whole_training
 
 LOG: Final = logging.getLogger(__name__)
@@ -41,13 +41,13 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     if session.spec.confirm.seeds == 0:
         nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
         return Confirmed(best_trial(trials, session.spec.metric), trials[0].params, nothing, {}, None)
-    opened, frame = confirmation.opened(session.spec, trials), frame_of(session, slots)
+    opened, context = confirmation.opened(session.spec, trials), run_context(session, slots)
     with session.journal.interpreted():
         rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
     jobs: dict[str, Job] = {}
     last: dict[str, Job] = {}
     for played in rounds:
-        last = planned(frame, trials, played, before=len(jobs))
+        last = planned(context, trials, played, before=len(jobs))
         jobs |= last
     rewrite_job_files(jobs.values())
     for done in repair.mend_retrainings(session.journal, jobs).values():
@@ -60,7 +60,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
         LOG.info(summary(following))
-        last = planned(frame, trials, following, before=len(jobs))
+        last = planned(context, trials, following, before=len(jobs))
         jobs |= last
         retrain(session, slots, last)
     final = last_look(rounds)
@@ -68,7 +68,7 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     gain = opened.gain(final, results)
     _refuse_failed(session, gain)
     winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
-    older = _earlier(session, frame, trials, jobs)
+    older = _earlier(session, context, trials, jobs)
     return Confirmed(winner, trials[0].params, gain, jobs | older, opened.would_decide(rounds, results))
 
 
@@ -84,25 +84,25 @@ def _refuse_failed(session: Session, gain: Gain) -> None:
         )
 
 
-def _earlier(session: Session, frame: Frame, trials: list[Trial], jobs: Mapping[str, Job]) -> dict[str, Job]:
+def _earlier(session: Session, context: RunContext, trials: list[Trial], jobs: Mapping[str, Job]) -> dict[str, Job]:
     """Return the re-trainings of verdicts before the study was extended: their models may still ship."""
     notes, found = session.journal.notes(), dict[str, Job]()
     with session.journal.interpreted():
         rounds = [Round.from_dict(plain) for plain in notes.get(EARLIER_ROUNDS, [])]
     for played in rounds:
-        again = planned(frame, trials, played, before=len(jobs) + len(found))
+        again = planned(context, trials, played, before=len(jobs) + len(found))
         done = {name for name in again if (notes.get(f"confirm:{name}") or {}).get("final")}
         found |= {name: job for name, job in again.items() if name in done and name not in jobs}
     return found
 
 
-def planned(frame: Frame, trials: list[Trial], played: Round, *, before: int) -> dict[str, Job]:
+def planned(context: RunContext, trials: list[Trial], played: Round, *, before: int) -> dict[str, Job]:
     """Return the jobs of a round by name; numbers start after `before`."""
-    spec = frame.spec
-    pattern = replace(frame.job(frame.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
-    params = {side_of(trial.number): frame.placed(trial.params) for trial in trials}
+    spec = context.spec
+    pattern = replace(context.job(context.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
+    params = {side_of(trial.number): context.placed(trial.params) for trial in trials}
     return retrainings.plan(
-        pattern, params | {results.DEFAULT: frame.placed(trials[0].params)}, played.wanted, before=before
+        pattern, params | {results.DEFAULT: context.placed(trials[0].params)}, played.wanted, before=before
     )
 
 
@@ -110,8 +110,8 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     """Run the jobs of a round that are not done; one that failed in an earlier session is retried."""
     journal, names = session.journal, {job.number: name for name, job in jobs.items()}
 
-    frame = frame_of(session, slots)
-    keeper = quota.restored(frame, journal.trials(), needs=disk_forecast.needs(frame))
+    context = run_context(session, slots)
+    keeper = quota.restored(context, journal.trials(), needs=disk_forecast.needs(context))
 
     def on_end(job: Job, ending: Ending) -> None:
         name = names[job.number]

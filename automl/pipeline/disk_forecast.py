@@ -11,7 +11,7 @@ from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
 from automl.study.text import GB, amount
 from automl.trainers import trainer_of
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 
 STATE: Final = 16
 """Bytes per parameter in `last.pt` and in the checkpoint before it: model, average, two moments, single precision."""
@@ -81,12 +81,12 @@ class Forecast:
     kept: int
 
 
-def needs(frame: Frame) -> dict[str, int]:
+def needs(context: RunContext) -> dict[str, int]:
     """Return the peak bytes of a trial of each model; empty if the study has no quota."""
-    if frame.spec.retention.quota_gb is None:
+    if context.spec.retention.quota_gb is None:
         return {}
-    models = map(frame.absolute, models_of(frame.spec.model, frame.spec.search_space))
-    return {model: footprint(model, frame.spec.ladder.max_epochs).running for model in models}
+    models = map(context.absolute, models_of(context.spec.model, context.spec.search_space))
+    return {model: footprint(model, context.spec.ladder.max_epochs).running for model in models}
 
 
 def footprint(model: str, epochs: int) -> Footprint:

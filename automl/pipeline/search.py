@@ -18,7 +18,7 @@ from automl.study.text import shown
 from automl.tracking import status, structure_table
 from automl.trials import repair
 from automl.trials.job_clock import Stage
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 from automl.trials.listener import TrialListener
 from automl.trials.manager import TrialManager
 
@@ -28,17 +28,17 @@ LOG: Final = logging.getLogger(__name__)
 def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     """Run trials until the budget is spent, and return them."""
     session.clock.enter(Stage.SEARCH, places=slots.concurrent)
-    spec, frame = session.spec, frame_of(session, slots)
+    spec, context = session.spec, run_context(session, slots)
     planner = Planner(session.journal, spec, slots.concurrent, session.clock.elapsed)
     further: tuple[TrialListener, ...] = (operators.trial_metrics(session, slots), planner, *session.watchers)
     manager = TrialManager(
-        frame=frame,
+        context=context,
         journal=session.journal,
         listeners=listeners_of(session.folder, spec, session.data, further=further),
         overview=status,
         table=session.progress,
         earlier=session.earlier,
-        needs=disk_forecast.needs(frame),
+        needs=disk_forecast.needs(context),
         elapsed=session.clock.elapsed,
     ).restore()
     rewrite_job_files(map(manager.job, manager.trials))
@@ -54,7 +54,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
                 manager.finish()
             session.progress.show(manager.view, now=True)
     finally:
-        session.spec = manager.frame.spec
+        session.spec = manager.context.spec
         manager.close()
     if manager.stopping:
         raise Interrupted
@@ -76,9 +76,9 @@ def rewrite_job_files(jobs: Iterable[Job]) -> None:
             LOG.info(f"{job.folder / PARAMS} was unreadable and is rewritten from the journal")
 
 
-def frame_of(session: Session, slots: cluster.Slots) -> Frame:
+def run_context(session: Session, slots: cluster.Slots) -> RunContext:
     """Return the immutable run settings of the study."""
-    return Frame(
+    return RunContext(
         folder=session.folder,
         spec=session.spec,
         data=session.staged,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from automl import cluster
-from automl.pipeline.search import frame_of
+from automl.pipeline.search import run_context
 from automl.pipeline.session import Session
 from automl.release import footprint
 from automl.study import Params, structure
@@ -52,7 +52,7 @@ def measured(session: Session, slots: cluster.Slots) -> list[MeasuredStructure]:
     found: list[MeasuredStructure] = []
     choices = structure.assignments(spec.search_space)
     for number, params in enumerate(choices, 1):
-        job = frame_of(session, slots).job(session.folder / FOLDER, number=0, params=params, seed=spec.seed)
+        job = run_context(session, slots).job(session.folder / FOLDER, number=0, params=params, seed=spec.seed)
         one = Structure(str(params.get("model", spec.model)), trainer_of(job).image_size(job))
         if one in known and names <= known[one].footprints.keys():
             found.append(known[one])

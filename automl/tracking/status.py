@@ -39,17 +39,17 @@ def of_trials(
     trials: Sequence[Trial],
     *,
     elapsed: Elapsed,
-    standing: Mapping[int, str] | None = None,
+    idle: Mapping[int, str] | None = None,
     params: Sequence[str] | None = None,
 ) -> View:
     """Return a table of the trials; its title has the time of the whole job.
 
-    `standing` maps unended trials that do not run now to their state, WAITING or State.PAUSED.
+    `idle` maps unended trials that do not run now to their state, WAITING or State.PAUSED.
 
     Without it, in another process, those that have reached a rung count as paused. `params` names the parameters
     to show; without it they are computed, which is slow in a large study.
     """
-    standing = idle_states(trials, spec.ladder) if standing is None else standing
+    idle = idle_states(trials, spec.ladder) if idle is None else idle
     if params is None:
         space, epoch = spec.search_space, spec.ladder.first_rung
         params = important_params(space, trials, metric=spec.metric, epoch=epoch)
@@ -59,17 +59,17 @@ def of_trials(
     coming = expected(trials, metric=spec.metric, epochs=epochs, model=spec.model)
     rows = [
         [
-            *_progress(trial, standing, metric=spec.metric, epochs=epochs),
+            *_progress(trial, idle, metric=spec.metric, epochs=epochs),
             curve,
             coming.get(trial.number, ""),
             *(short(trial.params[name]) if name in trial.params else "-" for name in params),
-            _time_left(trial, standing, epochs=epochs),
+            _time_left(trial, idle, epochs=epochs),
         ]
         for trial, curve in zip(trials, sparklines(trials, spec.metric), strict=True)
     ]
     best = leading(trials, spec.metric)
     return View(
-        _title(spec, trials, standing, elapsed),
+        _title(spec, trials, idle, elapsed),
         columns,
         rows,
         optional=[CURVE, *reversed(params), by_end, "time left"],
@@ -229,20 +229,20 @@ def _lost(trial: Trial) -> str:
     return f"; lost its worker {often}, last after epoch {last.epoch}, {last.kind}: {last.cause}"
 
 
-def _progress(trial: Trial, standing: Mapping[int, str], *, metric: str, epochs: int) -> list[str]:
+def _progress(trial: Trial, idle: Mapping[int, str], *, metric: str, epochs: int) -> list[str]:
     """Return number, state, epoch and best value of a trial."""
     value = trial.best(metric)
     return [
         str(trial.number),
-        standing.get(trial.number, str(trial.state)),
+        idle.get(trial.number, str(trial.state)),
         f"{trial.epoch}/{epochs}",
         "" if value is None else f"{value:.4f}",
     ]
 
 
-def _time_left(trial: Trial, standing: Mapping[int, str], *, epochs: int) -> str:
+def _time_left(trial: Trial, idle: Mapping[int, str], *, epochs: int) -> str:
     """Return the time until the last epoch of a trial that runs, else nothing."""
-    if trial.state is State.RUNNING and trial.epoch and standing.get(trial.number) != State.PAUSED:
+    if trial.state is State.RUNNING and trial.epoch and idle.get(trial.number) != State.PAUSED:
         return duration((epochs - trial.epoch) * trial.seconds / trial.epoch)
     return ""
 
@@ -255,9 +255,9 @@ def _against(top: Trial, trials: Sequence[Trial], metric: str) -> str:
     return text if top is baseline or value is None else f"{text}, baseline {value:.4f}"
 
 
-def _title(spec: StudySpec, trials: Sequence[Trial], standing: Mapping[int, str], elapsed: Elapsed) -> str:
+def _title(spec: StudySpec, trials: Sequence[Trial], idle: Mapping[int, str], elapsed: Elapsed) -> str:
     ended = sum(trial.ending is not None for trial in trials)
-    paused_count = sum(state == State.PAUSED for state in standing.values())
+    paused_count = sum(state == State.PAUSED for state in idle.values())
     done = ended + paused_count  # most paused trials never resume
     top = leading(trials, spec.metric)
     best = (

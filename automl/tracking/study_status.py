@@ -82,13 +82,13 @@ class StudyStatus:
         return ["findings:", *(f"  {line}" for line in lines)] if lines else []
 
 
-def records(trials: Sequence[Trial], standing: Mapping[int, str], *, metric: str, model: str) -> list[TrialRecord]:
-    """Return the trials as flat records, which `pandas.DataFrame` accepts; `standing` as in the table."""
+def records(trials: Sequence[Trial], idle: Mapping[int, str], *, metric: str, model: str) -> list[TrialRecord]:
+    """Return the trials as flat records, which `pandas.DataFrame` accepts; `idle` as in the table."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [
         {
             "number": trial.number,
-            "state": standing.get(trial.number, str(trial.state)),
+            "state": idle.get(trial.number, str(trial.state)),
             "epoch": trial.epoch,
             "value": trial.best(metric),
             "seconds": trial.seconds,
@@ -119,8 +119,8 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         changes = tuple(change.to_dict() for change in history(notes))
         queue = (*enqueued.pending(notes, trials), *_unread(folder))
     beats = _beats(folder, trials, model=spec.model)
-    standing = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
-    found = records(trials, standing, metric=spec.metric, model=spec.model)
+    idle = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
+    found = records(trials, idle, metric=spec.metric, model=spec.model)
     values = [value for trial in trials if (value := trial.best(spec.metric)) is not None]
     return StudyStatus(
         name=spec.name,
@@ -150,7 +150,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         enqueued=queue,
         changes=changes,
         driver_text=status.driver(beat, finished=verdict is not None, folder=shown or str(folder)),
-        table=status.of_trials(spec, trials, elapsed=elapsed, standing=standing),
+        table=status.of_trials(spec, trials, elapsed=elapsed, idle=idle),
     )
 
 
@@ -159,8 +159,8 @@ def records_in(
 ) -> list[TrialRecord]:
     """Return the trials of the study in a folder as flat records, those that wait for a worker as such."""
     driven = status.alive(heartbeat.read(folder))
-    standing = status.idle_states(trials, ladder, beats=_beats(folder, trials, model=model), driven=driven)
-    return records(trials, standing, metric=metric, model=model)
+    idle = status.idle_states(trials, ladder, beats=_beats(folder, trials, model=model), driven=driven)
+    return records(trials, idle, metric=metric, model=model)
 
 
 def verdict_in(notes: Mapping[str, Any]) -> Verdict | None:

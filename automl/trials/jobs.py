@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl.hpo.strategy import Course
+from automl.hpo.strategy import StrategySettings
 from automl.storage import symlinks
 from automl.storage.layout import trial_folder
 from automl.study import Job, Params, PastEvidence, Trial
@@ -17,7 +17,7 @@ from automl.trainers import chosen
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RunContext:
     """Immutable settings while a study runs."""
 
     folder: Path
@@ -82,15 +82,10 @@ class Frame:
         )
 
 
-def course_of(
-    spec: StudySpec,
-    earlier: tuple[PastEvidence, ...] = (),
-    baseline: Baseline | None = None,
-    allowed: tuple[Params, ...] = (),
-    portfolio: tuple[Params, ...] = (),
-) -> Course:
-    """Return the settings of a study's sampler and scheduler."""
-    return Course(
+def strategy_settings(context: RunContext, earlier: tuple[PastEvidence, ...]) -> StrategySettings:
+    """Return the settings of a study's sampler and scheduler; `earlier` is what past studies know."""
+    spec = context.spec
+    return StrategySettings(
         space=spec.search_space,
         metric=spec.metric,
         max_epochs=spec.ladder.max_epochs,
@@ -99,7 +94,7 @@ def course_of(
         scheduler=spec.ladder.scheduler,
         seed=spec.seed,
         earlier=earlier,
-        baseline=baseline,
-        allowed=allowed,
-        portfolio=portfolio,
+        baseline=context.baseline,
+        allowed=context.allowed,
+        portfolio=context.portfolio,
     )

@@ -11,7 +11,7 @@ from automl.study.text import duration
 from automl.trials.budget import Spending
 from automl.trials.contract_watch import ContractWatch
 from automl.trials.job_clock import Elapsed
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 from automl.trials.pace import Pace
 from automl.trials.remaining import reserved
 
@@ -22,13 +22,13 @@ class Limits:
     """Budget and pace of one search."""
 
     def __init__(
-        self, frame: Frame, journal: Journal, clock: Callable[[], float], elapsed: Callable[[], Elapsed] | None
+        self, context: RunContext, journal: Journal, clock: Callable[[], float], elapsed: Callable[[], Elapsed] | None
     ) -> None:
         """Continue from the totals of earlier sessions; `elapsed` is the time of the whole job, if known."""
-        self._frame, self._elapsed = frame, elapsed
+        self._frame, self._elapsed = context, elapsed
         self._pace = Pace(clock)
-        self.spending = Spending(journal, frame.spec.budget, gpus=frame.gpus, clock=clock)
-        self.contract = ContractWatch(frame.spec.agreed)
+        self.spending = Spending(journal, context.spec.budget, gpus=context.gpus, clock=clock)
+        self.contract = ContractWatch(context.spec.agreed)
         self.late = False
         """Whether too little is left for the first rung of a new trial."""
 
@@ -63,10 +63,10 @@ class Limits:
             if self._elapsed:
                 self.spending.count_whole(self._elapsed().seconds)
 
-    def change(self, frame: Frame, trials: Iterable[Trial]) -> None:
+    def change(self, context: RunContext, trials: Iterable[Trial]) -> None:
         """Use a changed budget."""
-        self._frame, self.late = frame, False
-        self.spending.renew(frame.spec.budget)
+        self._frame, self.late = context, False
+        self.spending.renew(context.spec.budget)
         self.reserve(trials)
 
     def closed(self, aborted: str) -> bool:

@@ -98,7 +98,7 @@ class StatusTable(Protocol):
         trials: Sequence[Trial],
         *,
         elapsed: Elapsed,
-        standing: Mapping[int, str] | None = None,
+        idle: Mapping[int, str] | None = None,
         params: Sequence[str] | None = None,
     ) -> View:
         """Return the table."""

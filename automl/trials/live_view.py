@@ -26,7 +26,7 @@ class LiveView:
             space, epoch = spec.search_space, spec.ladder.first_rung
             self._seen = seen
             self._params = self.overview.important_params(space, trials, metric=spec.metric, epoch=epoch)
-        return self.overview.of_trials(spec, trials, elapsed=elapsed, standing=still, params=self._params)
+        return self.overview.of_trials(spec, trials, elapsed=elapsed, idle=still, params=self._params)
 
 
 def still(waiting: Collection[int], paused: Collection[int]) -> dict[int, State]:

@@ -4,14 +4,14 @@ from automl.study import Answer, Ending, State, Trial
 from automl.study.text import shown
 
 
-def started(trial: Trial, *, again: bool, standing: str, metric: str) -> str:
-    """Return why a trial gets a worker: it is new, it was interrupted (`again`), or it advances by its `standing`.
+def started(trial: Trial, *, again: bool, rank: str, metric: str) -> str:
+    """Return why a trial gets a worker: it is new, it was interrupted (`again`), or it advances by its `rank`.
 
-    >>> started(Trial(7, {"lr0": 0.01}, seed=7), again=False, standing="", metric="val/map50_95")
+    >>> started(Trial(7, {"lr0": 0.01}, seed=7), again=False, rank="", metric="val/map50_95")
     'trial 7 starts: lr0=0.01'
     """
-    if standing:
-        return decided(trial, "advances at", standing, metric=metric)
+    if rank:
+        return decided(trial, "advances at", rank, metric=metric)
     how = f"resumes after epoch {trial.epoch}" if trial.measurements else "starts again" if again else "starts"
     return f"trial {trial.number} {how}: {shown(trial.params)}"
 

@@ -20,7 +20,7 @@ from automl.trials import lease, log_lines, quota
 from automl.trials.active import ActiveJobs
 from automl.trials.budget import reason_to_abort
 from automl.trials.job_clock import Elapsed
-from automl.trials.jobs import Frame, course_of
+from automl.trials.jobs import RunContext, strategy_settings
 from automl.trials.limits import Limits
 from automl.trials.listener import Listeners, LiveTable, StatusTable
 from automl.trials.live_view import LiveView, still
@@ -34,7 +34,7 @@ LOG: Final = logging.getLogger(__name__)
 class TrialManager:
     """The trials of a study as a source of jobs (see `source.JobSource`); call `restore` before anything else."""
 
-    frame: Frame
+    context: RunContext
     journal: Journal
     listeners: Listeners
     overview: StatusTable
@@ -59,12 +59,11 @@ class TrialManager:
 
     def __post_init__(self) -> None:
         """Create the parts, empty."""
-        self._live = ActiveJobs(self.frame.spec.resources, self.clock)
-        frame = self.frame
-        self._strategy = Strategy(course_of(frame.spec, self.earlier, frame.baseline, frame.allowed, frame.portfolio))
-        self.limits = Limits(self.frame, self.journal, self.clock, self.elapsed)
-        self._quota = quota.QuotaManager(self.frame, self.clock, self.needs)
-        self._view, self.steering = LiveView(self.overview), Steering(self.frame.folder, self.journal, self.clock)
+        self._live = ActiveJobs(self.context.spec.resources, self.clock)
+        self._strategy = Strategy(strategy_settings(self.context, self.earlier))
+        self.limits = Limits(self.context, self.journal, self.clock, self.elapsed)
+        self._quota = quota.QuotaManager(self.context, self.clock, self.needs)
+        self._view, self.steering = LiveView(self.overview), Steering(self.context.folder, self.journal, self.clock)
         self._suggestions = Suggestions(self.journal, self._strategy, self.steering.queue, self.limits)
 
     def restore(self) -> Self:
@@ -102,7 +101,7 @@ class TrialManager:
 
     def next_job(self) -> Job | None:
         """Return the next job, None if there is none now: an unfinished trial, one that advances, or a new one."""
-        if len(self._live) >= self.frame.concurrent or self.over or not self._make_room():
+        if len(self._live) >= self.context.concurrent or self.over or not self._make_room():
             return None
         again = bool(self._waiting)
         if (number := self._waiting.popleft() if again else self._next_trial()) is None:
@@ -111,8 +110,8 @@ class TrialManager:
         job = self._live.start(self.job(trial), trial.losses)
         self.limits.started(number)
         self.listeners.on_start(trial, job.folder)
-        standing = "" if again or not trial.measurements else self._strategy.standing(number)
-        LOG.info(log_lines.started(trial, again=again, standing=standing, metric=self.frame.spec.metric))
+        rank = "" if again or not trial.measurements else self._strategy.rank(number)
+        LOG.info(log_lines.started(trial, again=again, rank=rank, metric=self.context.spec.metric))
         return job
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
@@ -124,7 +123,7 @@ class TrialManager:
             return Answer.PAUSE  # resent: the worker may have missed it
         if new := measurement.epoch > trial.epoch:
             trial = self._recorded(trial, measurement, node)
-        if measurement.epoch >= self.frame.spec.ladder.max_epochs:
+        if measurement.epoch >= self.context.spec.ladder.max_epochs:
             return Answer.CONTINUE  # the training ends by itself, with the evaluation of its best weights
         decision = self.limits.closing() or self._strategy.judge(trial, epoch=measurement.epoch)
         if decision and decision.answer is Answer.STOP:
@@ -144,17 +143,17 @@ class TrialManager:
             return
         if number in self._paused:
             self._paused.discard(number)
-            self.listeners.on_start(trial, self.frame.folder_of(trial))
+            self.listeners.on_start(trial, self.context.folder_of(trial))
         self.journal.ended(number, ending)
         trial = self._trials[number] = replace(trial, ending=ending)
         self._strategy.ended(trial)
         self.listeners.on_end(trial, ending)
-        files.write_json(self.frame.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
-        LOG.info(log_lines.ended(trial, ending, metric=self.frame.spec.metric))
+        files.write_json(self.context.folder_of(trial) / layout.OUTCOME, {"state": ending.state, **ending.to_dict()})
+        LOG.info(log_lines.ended(trial, ending, metric=self.context.spec.metric))
         self._quota.ended(trial, self.job(trial))
         self.limits.contract.ended(trial)
-        self.limits.spending.expect(self.frame.spec, self.trials, self.frame.concurrent)
-        if why := reason_to_abort(self.trials, self.frame.spec.budget.trials):
+        self.limits.spending.expect(self.context.spec, self.trials, self.context.concurrent)
+        if why := reason_to_abort(self.trials, self.context.spec.budget.trials):
             self.aborted = why
             LOG.info(f"study is aborted: {why}")
 
@@ -169,7 +168,7 @@ class TrialManager:
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
         self.listeners.on_loss(trial)
         if ending := self._live.ending_after(trial.losses):
-            lease.acquire(self.frame.folder_of(trial))  # in case its process is still alive: it may no longer write
+            lease.acquire(self.context.folder_of(trial))  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
             return
         self._waiting.append(number)
@@ -204,18 +203,18 @@ class TrialManager:
         """End a trial that waits, is paused or runs: the process of one that runs may no longer write."""
         if number in self._live:
             self.canceled.add(number)
-            lease.acquire(self.frame.folder_of(self._trials[number]))
+            lease.acquire(self.context.folder_of(self._trials[number]))
         self._waiting = deque(other for other in self._waiting if other != number)
         self.ended(number, ending)
 
-    def use(self, frame: Frame) -> None:
+    def use(self, context: RunContext) -> None:
         """Use changed settings: another description, or another number of places."""
-        self.frame = self._quota.frame = frame
-        self.limits.change(frame, self.trials)
+        self.context = self._quota.context = context
+        self.limits.change(context, self.trials)
 
     def resize(self, places: int) -> None:
         """Use another number of places: nodes have joined or left."""
-        self.use(replace(self.frame, concurrent=places))
+        self.use(replace(self.context, concurrent=places))
 
     def close(self) -> None:
         """Close the listeners and record the time spent."""
@@ -225,12 +224,13 @@ class TrialManager:
 
     def job(self, trial: Trial) -> Job:
         """Return the job of a trial."""
-        return self.frame.job(self.frame.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed)
+        folder = self.context.folder_of(trial)
+        return self.context.job(folder, number=trial.number, params=trial.params, seed=trial.seed)
 
     def view(self) -> View:
         """Return the table of trials."""
         idle = still(self._waiting, self._paused)
-        return self._view.of(self.frame.spec, self.trials, elapsed=self.limits.elapsed(), still=idle)
+        return self._view.of(self.context.spec, self.trials, elapsed=self.limits.elapsed(), still=idle)
 
     @property
     def _none_new(self) -> bool:
@@ -249,7 +249,7 @@ class TrialManager:
         if self._none_new and self._live and not (self._waiting or self._strategy.can_advance()):
             return True
         number = self._waiting[0] if self._waiting else self._strategy.next_to_advance()
-        queue = quota.worst_first((self._trials[n] for n in self._paused if n != number), self.frame.spec.metric)
+        queue = quota.worst_first((self._trials[n] for n in self._paused if n != number), self.context.spec.metric)
         if number is None and self._none_new:
             number = queue.pop().number  # no trial completed, so this one is trained to the end
         coming = None if number is None else self.job(self._trials[number])
@@ -285,7 +285,7 @@ class TrialManager:
 
     def _suggest(self) -> int | None:
         running = [self._trials[job.number] for job in self._live.jobs]
-        trial = self._suggestions.next(self.frame.spec, len(self._trials), running)
+        trial = self._suggestions.next(self.context.spec, len(self._trials), running)
         if trial is not None:
             self._strategy.add(self._trials.setdefault(trial.number, trial))
         return None if trial is None else trial.number
@@ -296,3 +296,5 @@ class TrialManager:
             self._live.release(trial.number)
             self._paused.add(trial.number)
             self.listeners.on_pause(trial)
+            self.limits.reserve(self._trials.values())
+        LOG.info(log_lines.at_rung(trial, decision.answer, decision.reason, metric=self.context.spec.metric))

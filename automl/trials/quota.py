@@ -18,7 +18,7 @@ from automl.storage.layout import BEST, CONFIRM, TRIALS
 from automl.study import Ending, Job, Trial
 from automl.study.errors import StudyError
 from automl.study.text import GB, amount
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ second checkpoint yet."""
 class QuotaManager:
     """Retention: keeps the weights of the best ended trials, and the folder below its quota, if any."""
 
-    frame: Frame
+    context: RunContext
     clock: Callable[[], float]
     needs: Mapping[str, int] = field(default_factory=dict)
     """Maps a model to the most bytes forecast for a trial of it."""
@@ -53,16 +53,18 @@ class QuotaManager:
     @property
     def quota(self) -> int:
         """Return the quota in bytes, 0 if there is none."""
-        return round((self.frame.spec.retention.quota_gb or 0) * GB)
+        return round((self.context.spec.retention.quota_gb or 0) * GB)
 
     def restore(self, trials: Iterable[tuple[Trial, Job]]) -> Self:
         """Measure the folder, restore the trials of earlier sessions, and finish their deletions."""
         self._reported = self.clock()
         if self.quota:
             held = (CONFIRM, TRIALS)
-            parts = [path for path in self.frame.folder.iterdir() if path.name not in held and path.is_dir()]
+            parts = [path for path in self.context.folder.iterdir() if path.name not in held and path.is_dir()]
             self._base = sum(map(_walked, parts))
-            self._folder_sizes = {path: _walked(path) for part in held for path in (self.frame.folder / part).glob("*")}
+            self._folder_sizes = {
+                path: _walked(path) for part in held for path in (self.context.folder / part).glob("*")
+            }
         for trial, job in trials:
             if trial.ending:
                 self.ended(trial, job)
@@ -90,14 +92,14 @@ class QuotaManager:
         A completed trial keeps its best weights until the verdict as far as the quota allows.
         """
         self.measure(job)
-        rank = merit(trial, self.frame.spec.metric)
+        rank = merit(trial, self.context.spec.metric)
         if rank is None:
             self._delete_weights(trial.number, job)
         else:
             delete_weights(job.folder, keep=KEPT)
             self.measure(job)
             self._kept[trial.number] = rank, job
-            self._evict_down_to(self.frame.spec.retention.keep)
+            self._evict_down_to(self.context.spec.retention.keep)
         self.report()
 
     def retrained(self, job: Job, ending: Ending) -> None:
@@ -108,7 +110,7 @@ class QuotaManager:
 
     def used(self) -> int:
         """Return the size of the study's folder in bytes."""
-        return self._base + sum(_sizes(self.frame.folder).values()) + sum(self._folder_sizes.values())
+        return self._base + sum(_sizes(self.context.folder).values()) + sum(self._folder_sizes.values())
 
     def reachable(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> bool:
         """Return True if a job would fit after deleting the weights of `others` and all ended trials but the best."""
@@ -125,7 +127,7 @@ class QuotaManager:
             return ""
         return (
             f"storage quota: {amount(used)} in use, {len(live)} running and the next one may need "
-            f"{amount(wanted)} more, and retention.quota_gb is {self.frame.spec.retention.quota_gb:g}"
+            f"{amount(wanted)} more, and retention.quota_gb is {self.context.spec.retention.quota_gb:g}"
         )
 
     def make_room(self, coming: Job | None, live: Collection[Job], others: Iterable[Job] = ()) -> str:
@@ -158,7 +160,7 @@ class QuotaManager:
         short = self.make_room(coming, live)
         if short and not live:
             raise StudyError(
-                f"{self.frame.folder}: {short}; nothing runs and nothing more can be deleted: set retention.quota_gb "
+                f"{self.context.folder}: {short}; nothing runs and nothing more can be deleted: set retention.quota_gb "
                 "higher in the study's study.yaml, or by --set, and resume"
             )
         if short and not self._waiting:
@@ -216,12 +218,12 @@ class QuotaManager:
         return max(most, min(forecast, MARGIN * most)) if most else forecast
 
 
-def restored(frame: Frame, trials: Iterable[Trial], *, needs: Mapping[str, int]) -> QuotaManager:
+def restored(context: RunContext, trials: Iterable[Trial], *, needs: Mapping[str, int]) -> QuotaManager:
     """Return the manager of a study whose search is over."""
-    manager = QuotaManager(frame, time.monotonic, needs)
+    manager = QuotaManager(context, time.monotonic, needs)
     if manager.quota:
         manager.restore(
-            (trial, frame.job(frame.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed))
+            (trial, context.job(context.folder_of(trial), number=trial.number, params=trial.params, seed=trial.seed))
             for trial in trials
         )
     return manager

@@ -21,7 +21,7 @@ from automl.study.text import shown
 from automl.trials import cancellation, commands
 from automl.trials.commands import Command, Kind, Reply
 from automl.trials.enqueued import Queue
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 
 LOG: Final = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ class Steered(Protocol):
         ...
 
     @property
-    def frame(self) -> Frame:
+    def context(self) -> RunContext:
         """Return the run settings, with the present description."""
         ...
 
@@ -45,7 +45,7 @@ class Steered(Protocol):
         """End a trial."""
         ...
 
-    def use(self, frame: Frame) -> None:
+    def use(self, context: RunContext) -> None:
         """Use changed settings."""
         ...
 
@@ -83,7 +83,7 @@ class Steering:
             return Reply(accepted=False, text="must be a command of this version; send it again")
 
     def _executed(self, target: Steered, command: Command) -> str:
-        content, spec = command.content, target.frame.spec
+        content, spec = command.content, target.context.spec
         if command.kind is Kind.CANCEL:
             number = int(content["trial"])
             cancellation.check(number, target.trials)
@@ -95,7 +95,7 @@ class Steering:
             full = len(target.trials) >= spec.budget.trials
             return f"{shown(params)} is tried {'when budget.trials is raised: all have begun' if full else 'next'}"
         change = Change.from_dict({"at": command.at, "by": command.by, "keys": content["keys"]})
-        target.use(replace(target.frame, spec=record(self._study, self._journal, spec, change)))
+        target.use(replace(target.context, spec=record(self._study, self._journal, spec, change)))
         return change.text
 
 

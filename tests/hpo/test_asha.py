@@ -44,17 +44,17 @@ class Played:
         self.arrivals: list[tuple[int, int, tuple[float, float]]] = []
         self.ended: set[int] = set()
 
-    def climb(self, trial: int, standing: tuple[float, float]) -> None:
+    def climb(self, trial: int, score: tuple[float, float]) -> None:
         """Train a trial up to its next rung, or to the end."""
         if trial in self.at:
             self.gone.add((trial, self.at[trial]))
         self.at[trial] = next((rung for rung in self.rungs if rung > self.at.get(trial, 0)), 0)
         if not self.at[trial]:
             return self.end(trial)
-        value, loss = standing
-        self.arrivals.append((trial, self.at[trial], standing))
+        value, loss = score
+        self.arrivals.append((trial, self.at[trial], score))
         verdict = self.scheduler.judge(trial, epoch=self.at[trial], value=value, loss=loss)
-        return self.climb(trial, standing) if verdict.answer is Answer.CONTINUE else None
+        return self.climb(trial, score) if verdict.answer is Answer.CONTINUE else None
 
     def end(self, trial: int) -> None:
         self.ended.add(trial)
@@ -63,8 +63,8 @@ class Played:
     def again(self) -> PausingAsha:
         """Return a scheduler that was told what the journal would tell."""
         restored = PausingAsha(self.rungs, self.factor)
-        for trial, rung, standing in self.arrivals:
-            restored.restore(trial, epoch=rung, score=standing, advanced=(trial, rung) in self.gone)
+        for trial, rung, score in self.arrivals:
+            restored.restore(trial, epoch=rung, score=score, advanced=(trial, rung) in self.gone)
         for trial in self.ended:
             restored.drop(trial)
         return restored
@@ -183,14 +183,14 @@ def test_a_restored_scheduler_goes_on_as_the_old_one_would(
     steps: list[tuple[tuple[float, float], int]], factor: int
 ) -> None:
     played, new = Played(factor), 0
-    for standing, what in steps:
+    for score, what in steps:
         resumed = played.scheduler.advance_next() if what == 1 else None
         if resumed is not None:
-            played.climb(resumed, standing)
+            played.climb(resumed, score)
         elif what == 3 and played.at:
             played.end(max(played.at))
         else:
-            played.climb(new, standing)
+            played.climb(new, score)
             new += 1
     restored = played.again()
     assert restored.can_advance() is played.scheduler.can_advance()
@@ -237,9 +237,9 @@ def test_stopping_brought_back_judges_the_next_as_the_old_one_would(
     found: list[tuple[float, float]], factor: int, value: float, loss: float
 ) -> None:
     old, new = StoppingAsha((3,), factor), StoppingAsha((3,), factor)
-    for number, standing in enumerate(found):
-        verdict = old.judge(number, epoch=3, value=standing[0], loss=standing[1])
-        new.restore(number, epoch=3, score=standing, advanced=verdict.answer is Answer.CONTINUE)
+    for number, score in enumerate(found):
+        verdict = old.judge(number, epoch=3, value=score[0], loss=score[1])
+        new.restore(number, epoch=3, score=score, advanced=verdict.answer is Answer.CONTINUE)
     assert new.judge(99, epoch=3, value=value, loss=loss) == old.judge(99, epoch=3, value=value, loss=loss)
     for number in range(len(found)):
         assert old.judge(number, epoch=3, value=0) == new.judge(number, epoch=3, value=0)

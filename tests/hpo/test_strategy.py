@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from automl.hpo.selection import paused
-from automl.hpo.strategy import BASELINE, Course, Strategy
+from automl.hpo.strategy import BASELINE, Strategy, StrategySettings
 from automl.study import Answer, Ending, Params, Trial
 from tests.builders import METRIC, completed, failed, measurement, mixed_space, pruned, trial_of
 from tests.simulated_study import number
@@ -19,13 +19,13 @@ SPACE = mixed_space()
 PARAMS = SPACE.defaults()
 
 
-def course_of(kind: Kind, *, factor: int = 2) -> Course:
-    return Course(SPACE, METRIC, max_epochs=6, rungs=RUNGS, reduction_factor=factor, scheduler=kind)
+def strategy_settings(kind: Kind, *, factor: int = 2) -> StrategySettings:
+    return StrategySettings(SPACE, METRIC, max_epochs=6, rungs=RUNGS, reduction_factor=factor, scheduler=kind)
 
 
 def strategy_of(kind: Kind, trials: Sequence[Trial] = (), *, factor: int = 2) -> Strategy:
     """Return a strategy that was told of trials of an earlier session."""
-    strategy = Strategy(course_of(kind, factor=factor))
+    strategy = Strategy(strategy_settings(kind, factor=factor))
     for trial in trials:
         strategy.add(replace(trial, params=PARAMS))
     return strategy
@@ -157,7 +157,7 @@ def rate(params: Params) -> float:
 
 def lived(kind: Kind, *, trials: int) -> list[tuple[list[Trial], tuple[str, object]]]:
     """Run a study on one worker; return what stood in the journal at each decision, and what was decided."""
-    strategy = Strategy(course_of(kind))
+    strategy = Strategy(strategy_settings(kind))
     known: dict[int, Trial] = {}
     story: list[tuple[list[Trial], tuple[str, object]]] = []
     while True:
@@ -200,7 +200,7 @@ def test_a_strategy_rebuilt_at_any_decision_decides_as_the_unbroken_one(kind: Ki
     assert {"default", "model"} <= {what for _, (what, _) in story}
     assert ("resumes" in {what for _, (what, _) in story}) is (kind == "promotion")
     for before, (what, which) in story:
-        again = Strategy(course_of(kind))
+        again = Strategy(strategy_settings(kind))
         for trial in before:
             again.add(trial)
         at = again.advance_next()

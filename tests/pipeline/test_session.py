@@ -13,7 +13,7 @@ from automl.storage.place import Place, default_storage
 from automl.study.errors import StudyError
 from automl.study.load import dump, stored
 from automl.study.spec import StudySpec
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 from tests.builders import METRIC, spec_of
 
 
@@ -141,12 +141,12 @@ def test_weights_that_settings_name_are_kept_and_passed_by_their_absolute_path(t
     start.unlink()
 
     assert adopt(spec, study) == spec
-    frame = Frame(study, spec, tmp_path / "data.yaml", gpus=0, threads=1, concurrent=1)
+    context = RunContext(study, spec, tmp_path / "data.yaml", gpus=0, threads=1, concurrent=1)
     kept = spec.train["distill_model"]
-    job = frame.job(study / "trial", number=0, params={"pretrained": kept}, seed=0)
+    job = context.job(study / "trial", number=0, params={"pretrained": kept}, seed=0)
     assert Path(job.settings["distill_model"]).read_text() == "weights"
     assert job.params == {"pretrained": str(study / kept)}
-    assert frame.placed({"pretrained": True}) == {"pretrained": True}
+    assert context.placed({"pretrained": True}) == {"pretrained": True}
 
 
 def test_a_description_named_with_its_scale_is_kept_under_that_name(tmp_path: Path) -> None:

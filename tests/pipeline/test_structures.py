@@ -42,7 +42,9 @@ def session(folder: Path, *constraints: str, **changes: Any) -> Any:
     spec = spec_of(objective=objective, space=SPACE, **changes)
     journal = Journal.create(folder, name="small", metric=METRIC)
     staged = folder / "data.yaml"
-    return SimpleNamespace(spec=spec, folder=folder, journal=journal, staged=staged, baseline=None, allowed=())
+    return SimpleNamespace(
+        spec=spec, folder=folder, journal=journal, staged=staged, baseline=None, allowed=(), portfolio=()
+    )
 
 
 def test_what_breaks_a_constraint_is_left_out_and_nothing_is_measured_twice(

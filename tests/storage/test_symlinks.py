@@ -17,7 +17,7 @@ from automl.study import Params
 from automl.study.errors import SpecError, StudyError
 from automl.study.load import dump, load, stored
 from automl.study.text import trial_name
-from automl.trials.jobs import Frame
+from automl.trials.jobs import RunContext
 from tests.builders import FakeRules, spec_of, trial_of, written
 from tests.study.test_load import TEXT
 
@@ -155,7 +155,7 @@ def test_a_model_that_lies_outside_is_not_taken_for_the_study_s_own(tmp_path: Pa
     folder.mkdir(parents=True)
     secret = written(tmp_path, "secret.pt", "outside")
     (folder / "link.pt").symlink_to(secret)
-    frame = Frame(folder, spec_of(), folder, gpus=0, threads=1, concurrent=1)
-    assert frame.absolute(model) == model
+    context = RunContext(folder, spec_of(), folder, gpus=0, threads=1, concurrent=1)
+    assert context.absolute(model) == model
     assert adopt(spec_of(model=model), folder).model == model
     assert not (folder / "models").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from automl.data.record import DataSet
 from automl.hpo.sampler.sampler import starts_of
-from automl.hpo.strategy import Course, Strategy
+from automl.hpo.strategy import Strategy, StrategySettings
 from automl.pipeline import plain_training
 from automl.storage import curves_file
 from automl.storage.journal import Journal
@@ -100,8 +100,8 @@ def test_the_first_trials_are_the_baseline_and_where_it_differs_the_default() ->
 
 def test_a_baseline_outside_the_space_is_recorded_and_not_sampled_from(tmp_path: Path) -> None:
     baseline = found(ONLY_SGD, {})
-    course = Course(ONLY_SGD, METRIC, 6, (2,), 3, baseline=baseline)
-    strategy = Strategy(course)
+    settings = StrategySettings(ONLY_SGD, METRIC, 6, (2,), 3, baseline=baseline)
+    strategy = Strategy(settings)
     params, origin = strategy.draw()
     journal = Journal.create(tmp_path, name="s", metric=METRIC)
     journal.suggested(params, ONLY_SGD, seed=0, origin=origin, outside=True)

@@ -75,10 +75,10 @@ def test_only_a_trial_that_runs_has_time_left() -> None:
     assert [row["time left"] for row in rows(TRIALS)] == ["", "", "", "10s"]
 
 
-@pytest.mark.parametrize(("standing", "left"), [("WAITING", "10s"), ("PAUSED", "")])
-def test_a_trial_that_does_not_run_now_says_so(standing: str, left: str) -> None:
-    view = status.of_trials(spec_of(), TRIALS, elapsed=MINUTE, standing={3: standing})
-    assert [row[1] for row in view.rows] == ["COMPLETED", "PRUNED", "FAILED", standing]
+@pytest.mark.parametrize(("idle", "left"), [("WAITING", "10s"), ("PAUSED", "")])
+def test_a_trial_that_does_not_run_now_says_so(idle: str, left: str) -> None:
+    view = status.of_trials(spec_of(), TRIALS, elapsed=MINUTE, idle={3: idle})
+    assert [row[1] for row in view.rows] == ["COMPLETED", "PRUNED", "FAILED", idle]
     assert view.rows[3][-1] == left
 
 

@@ -32,7 +32,7 @@ def test_an_ending_has_value_and_reason(ending: Ending, line: str) -> None:
 
 def test_a_trial_that_advances_says_why_and_a_resumed_one_its_params() -> None:
     trial = trial_of(3, [0.2], params={"lr0": 0.01})
-    advances = log_lines.started(trial, again=False, standing="rank 1 of 3, top 1 from 0.2000", metric=METRIC)
+    advances = log_lines.started(trial, again=False, rank="rank 1 of 3, top 1 from 0.2000", metric=METRIC)
     assert advances == "trial 3 advances at epoch 1: 0.2000, rank 1 of 3, top 1 from 0.2000"
-    assert log_lines.started(trial, again=True, standing="", metric=METRIC) == "trial 3 resumes after epoch 1: lr0=0.01"
-    assert log_lines.started(Trial(3, {}, 3), again=True, standing="", metric=METRIC) == "trial 3 starts again: "
+    assert log_lines.started(trial, again=True, rank="", metric=METRIC) == "trial 3 resumes after epoch 1: lr0=0.01"
+    assert log_lines.started(Trial(3, {}, 3), again=True, rank="", metric=METRIC) == "trial 3 starts again: "

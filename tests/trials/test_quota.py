@@ -143,7 +143,7 @@ def test_a_new_model_needs_its_forecast_and_a_known_one_at_most_twice_its_size(t
     spec = spec_of(space={"model": models, "lr0": SPEC["space"]["lr0"]}, retention={"quota_gb": 1.0})
     keeper = opened(tmp_path, spec)._quota
     keeper.needs = {"a.yaml": 20 * MB, "b.yaml": 90 * MB}
-    small = keeper.frame.job(tmp_path / "trials" / "0", number=0, params={"model": "a.yaml"}, seed=0)
+    small = keeper.context.job(tmp_path / "trials" / "0", number=0, params={"model": "a.yaml"}, seed=0)
     for name in ("last.pt", "best.pt"):
         sized(small.folder / name, seen * MB)
 
@@ -173,9 +173,9 @@ def test_a_re_training_waits_for_room_and_those_that_ended_in_the_search_make_wa
     search = opened(tmp_path, spec, need=disk.needed)
     simulate(search, disk.curve, clock=Clock())
     before = sum(map(len, weights(search).values()))
-    keeper = quota.restored(search.frame, search.trials, needs={spec.model: disk.needed})
+    keeper = quota.restored(search.context, search.trials, needs={spec.model: disk.needed})
     jobs = [
-        search.frame.job(tmp_path / "confirm" / name, number=n, params={"lr0": 0.01}, seed=n)
+        search.context.job(tmp_path / "confirm" / name, number=n, params={"lr0": 0.01}, seed=n)
         for n, name in enumerate("ab")
     ]
     source = Retrainings(

@@ -38,7 +38,7 @@ def test_the_best_trials_keep_weights_and_all_trials_keep_records(tmp_path: Path
     assert source.finished
     assert weights(source) == kept_until_the_verdict(source, 3)
     for trial in source.trials:
-        names = {path.name for path in source.frame.folder_of(trial).iterdir()}
+        names = {path.name for path in source.context.folder_of(trial).iterdir()}
         assert names >= {"curves.csv", "params.yaml", "outcome.json"}
         assert any("tfevents" in name for name in names)
     gone = [number for number in range(len(source.trials)) if number not in best(source, 3)]
@@ -192,7 +192,7 @@ def killed_at_once(*_given: object, **_named: object) -> None:
 
 def test_a_re_training_keeps_its_best_weights_and_one_that_failed_all(tmp_path: Path) -> None:
     keeper = opened(tmp_path, study_of("promotion"))._quota
-    jobs = [keeper.frame.job(tmp_path / "confirm" / name, number=0, params={}, seed=0) for name in "ab"]
+    jobs = [keeper.context.job(tmp_path / "confirm" / name, number=0, params={}, seed=0) for name in "ab"]
     for job in jobs:
         for name in ("last.pt", "previous.pt", "best.pt"):
             sized(job.folder / name, 10)
@@ -211,14 +211,14 @@ def test_after_the_verdict_the_best_trials_and_what_ships_keep_their_weights(
     source = opened(tmp_path, study_of(kind))
     simulate(source, Disk(tmp_path).curve, clock=Clock())
     spare = sorted(kept_until_the_verdict(source, 3).keys() - set(best(source, 3)))
-    shipped = source.frame.folder_of(source.trials[spare[0] if spare else best(source, 1)[0]]) / "best.pt"
+    shipped = source.context.folder_of(source.trials[spare[0] if spare else best(source, 1)[0]]) / "best.pt"
     caplog.set_level(logging.INFO, logger="automl")
     caplog.clear()
 
-    spec = source.frame.spec
+    spec = source.context.spec
     for _ in range(2):
         ranked = checkpoint_files.best_ended(source.trials, spec.metric, most=spec.retention.keep)
-        checkpoint_files.delete_trial_weights(tmp_path, shipped, best=map(source.frame.folder_of, ranked))
+        checkpoint_files.delete_trial_weights(tmp_path, shipped, best=map(source.context.folder_of, ranked))
 
     assert shipped.is_file()
     assert set(weights(source)) == {*best(source, 3), *spare[:1]}

@@ -23,7 +23,7 @@ TRIED = {"lr0": 0.02, "optimizer": "AdamW"}
 def obeyed(source: TrialManager, *sent: Command) -> list[commands.Reply | None]:
     """Execute all commands and return their answers."""
     source.steering.obey(source, now=True)
-    return [commands.answer_to(source.frame.folder, command, seconds=0) for command in sent]
+    return [commands.answer_to(source.context.folder, command, seconds=0) for command in sent]
 
 
 def played(source: TrialManager, done: Callable[[Job, int], None] = lambda _job, _epoch: None) -> None:

@@ -29,20 +29,18 @@ def order(trials: Sequence[PastTrial]) -> list[list[int]]:
     The longest trials are ordered by their best value. Shorter ones are then inserted, longest first: each above as
     many of the trials already ordered as it was better than at its own last epoch.
     """
-    standing: list[list[int]] = []
+    ranked: list[list[int]] = []
     for epoch in sorted({trial.epoch for trial in trials}, reverse=True):
         newcomers = [index for index, trial in enumerate(trials) if trial.epoch == epoch]
-        standing = _merged(trials, standing, newcomers, epoch)
-    return standing
+        ranked = _merged(trials, ranked, newcomers, epoch)
+    return ranked
 
 
-def _merged(
-    trials: Sequence[PastTrial], standing: list[list[int]], newcomers: list[int], epoch: int
-) -> list[list[int]]:
-    values = sorted(_value(trials[index], epoch) for equals in standing for index in equals)
+def _merged(trials: Sequence[PastTrial], ranked: list[list[int]], newcomers: list[int], epoch: int) -> list[list[int]]:
+    values = sorted(_value(trials[index], epoch) for equals in ranked for index in equals)
     places: dict[tuple[float, float], list[int]] = {}
     end = 0
-    for equals in standing:
+    for equals in ranked:
         end += len(equals)
         places[end - 0.5, 0.0] = equals
     for index in newcomers:

@@ -159,6 +159,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "why.epochs": "到达最后一轮",
     "why.rung": "在比较点未能晋级",
     "why.budget": "搜索的预算已用完",
+    "why.expected gain": "预计再搜索一小时的收益低于要求",
     "why.contract": "另一试验已在验证集上满足质量约定，搜索结束",
     "why.canceled": "已被用户取消",
     "why.quota": "为腾出空间，其权重已被删除",

@@ -163,6 +163,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "why.epochs": "reached the last epoch",
     "why.rung": "did not advance from its rung",
     "why.budget": "the budget of the search was spent",
+    "why.expected gain": "another hour was expected to gain less than was asked for",
     "why.contract": "another trial holds the contract on val, which ends the search",
     "why.canceled": "a user canceled it",
     "why.quota": "its weights were deleted to free space",
