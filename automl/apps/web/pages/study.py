@@ -259,18 +259,17 @@ def _line(row: Row) -> dict[str, Any]:
             "showSymbol": len(row["curve"]) == 1, "lineStyle": {"width": 1.5}}  # fmt: skip
 
 
-AXIS: Final = {
-    "splitLine": {"lineStyle": {"color": "#8884"}},
-    "axisLabel": {"color": "#888"},
-    "nameTextStyle": {"color": "#888"},
-}
+GREY: Final = {"color": "#888"}
+AXIS: Final = {"splitLine": {"lineStyle": {"color": "#8884"}}, "axisLabel": GREY, "nameTextStyle": GREY}
 """Greys that can be read on light and on dark."""
 
 
 def _chart(texts: Texts, epochs: int) -> dict[str, Any]:
     return {
         "animation": False, "tooltip": {"trigger": "item"}, "grid": {"left": 48, "right": 16, "top": 16, "bottom": 40},
-        "xAxis": {"type": "value", "name": texts("epoch"), "nameLocation": "middle", "nameGap": 24, "max": epochs, **AXIS},
+        "xAxis": {
+            "type": "value", "name": texts("epoch"), "nameLocation": "middle", "nameGap": 24, "max": epochs, **AXIS,
+        },
         "yAxis": {"type": "value", "scale": True, **AXIS}, "series": [],
     }  # fmt: skip
 
