@@ -270,7 +270,9 @@ AXIS: Final = {
 def _chart(texts: Texts, epochs: int) -> dict[str, Any]:
     return {
         "animation": False, "tooltip": {"trigger": "item"}, "grid": {"left": 48, "right": 16, "top": 16, "bottom": 40},
-        "xAxis": {"type": "value", "name": texts("epoch"), "nameLocation": "middle", "nameGap": 24, "max": epochs, **AXIS},
+        "xAxis": {
+            "type": "value", "name": texts("epoch"), "nameLocation": "middle", "nameGap": 24, "max": epochs, **AXIS,
+        },
         "yAxis": {"type": "value", "scale": True, **AXIS}, "series": [],
     }  # fmt: skip
 
