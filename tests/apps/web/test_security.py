@@ -93,7 +93,7 @@ def test_without_a_password_an_empty_one_does_not_sign_in() -> None:
     assert client_of(Access()).post("/login", data={"password": ""}).status_code == 401
 
 
-@pytest.mark.parametrize("secret", [PASSWORD, Access().token])
+@pytest.mark.parametrize("secret", [PASSWORD, Access().token], ids=["password", "token"])
 def test_secrets_are_not_shown(secret: str) -> None:
     assert secret not in repr(Access(PASSWORD, token=secret))
 

@@ -63,7 +63,7 @@ def test_a_study_is_watched_live(search: TrialManager, address: str) -> None:
 
 def _train_on(search: TrialManager) -> None:
     """Add a trial, as the process of the study does while it is watched."""
-    space = SPEC.search_space
+    space = search.context.spec.search_space
     search.journal.suggested(space.defaults(), space, seed=9, origin="model")
 
 
