@@ -10,6 +10,7 @@ from typing import Final
 from automl.pipeline import extension
 from automl.pipeline.inputs import kept_name, named_from
 from automl.storage.journal import Journal
+from automl.storage.layout import SPEC
 from automl.storage.place import Place, read_spec
 from automl.study import Params
 from automl.study.errors import StudyError
@@ -62,6 +63,8 @@ def extend(place: Place, wanted: StudySpec) -> str:
         StudyError: a key must not change, or the driver refused.
     """
     folder = place.study(wanted.name)
+    if not (folder / SPEC).is_file():  # its first process checks the data still
+        return ""
     kept = read_spec(folder)
     wanted = named_from(place.storage, renamed(wanted, kept_name))
     found = changes(kept, wanted)
