@@ -146,7 +146,9 @@ def plugin(tag: str, content: plugin_data_pb2.HParamsPluginData) -> Summary:
 def text(tag: str, markdown: str) -> Summary:
     """Return a text in Markdown; control characters become escapes."""
     plugin = SummaryMetadata.PluginData(plugin_name="text")
-    tensor = TensorProto(dtype="DT_STRING", tensor_shape=TensorShapeProto(), string_val=[lines(markdown).encode()])
+    tensor = TensorProto(
+        dtype="DT_STRING", tensor_shape=TensorShapeProto(), string_val=[lines(*markdown.split("\n")).encode()]
+    )
     return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)])
 
 

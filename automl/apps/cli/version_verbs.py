@@ -43,7 +43,7 @@ def card(reference: Reference, *, storage: Storage = None, lang: Lang = "en") ->
     from automl.apps.registry import Registry, referred
 
     folder, version = referred(reference, None, storage)
-    print(lines(Registry(folder).card(version, lang=lang)))
+    print(lines(*Registry(folder).card(version, lang=lang).split("\n")))
 
 
 @readable

@@ -80,7 +80,8 @@ def main(given: list[str] | None = None) -> int:
             serving = opened(Path(wanted.model), wanted.version, target=wanted.target)
             hosts = Hosts(wanted.host, wanted.allowed_host)
             listen(listener, wanted.host)
-            print(lines(startup_message(serving, wanted.host, listener.getsockname()[1])), flush=True)
+            said = startup_message(serving, wanted.host, listener.getsockname()[1])
+            print(lines(*said.split("\n")), flush=True)
             with following(serving, every=wanted.poll):
                 field = FieldFolder(Path(wanted.field)) if wanted.field else None
                 run(service.app(serving, hosts, Limits(wanted.max_pixels), field=field), listener)
