@@ -76,7 +76,7 @@ def _look_at(page: Any, url: str, *, language: str, name: str) -> None:
     assert any("一" <= letter <= "鿿" for letter in menu) == (language == "zh")
     for size, width in SIZES.items():
         page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")  # charts follow the window
         if folder := os.environ.get("AUTOML_SCREENSHOTS"):
             page.wait_for_timeout(500)
             page.screenshot(path=Path(folder) / f"web-{name}-{size}.png")
