@@ -22,6 +22,7 @@ def load(path: Path, folder: Path, **overrides: Any) -> spec.StudySpec:
     """Load a copy of a spec that stands beside files of the names it wants."""
     for size in "nsmlx":
         torch.save({"model": DetectionModel}, folder / f"yolo11{size}.pt")
+        torch.save({"model": DetectionModel}, folder / f"yolo26{size}.pt")
     written(folder / "models", "micro.yaml", (SPACES / "models" / "micro.yaml").read_text())
     copy = written(folder, path.name, path.read_text())
     return study_load.load(copy, rules=yolo, overrides=overrides)
