@@ -28,7 +28,7 @@ class Show(StrEnum):
     PROPOSED = "proposed"
     """Those for which a model has proposals that are not decided."""
     SUSPECTS = "suspects"
-    """One after another the suspects of an audit that nobody has answered."""
+    """The suspects of an audit without an answer, in their order."""
 
 
 @dataclass(slots=True)

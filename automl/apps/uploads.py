@@ -99,7 +99,7 @@ class Uploads:
         shutil.rmtree(self._batch(batch), ignore_errors=True)
 
     def delete_old(self) -> None:
-        """Delete the batches that nobody has continued for a week."""
+        """Delete the batches to which nothing was added for a week."""
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             newest = max((path.stat().st_mtime for path in (folder, *folder.rglob("*"))), default=0.0)
             if BATCH.fullmatch(folder.name) and newest < self._clock() - KEPT_SECONDS:

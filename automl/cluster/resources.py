@@ -158,20 +158,20 @@ def fit(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
 def probe(folder: Path) -> None:
     """Check that every node can write into the study's folder and read the driver's files there.
 
+    A node that is lost meanwhile is none: trials go to the others.
+
     Raises:
         StudyError: a node cannot; the message names it.
     """
     token = folder / f".probe-{os.getpid()}"
     token.write_text("driver")
     try:
-        answers = {
-            node["NodeManagerHostname"]: _probe.options(
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(str(token))
-            for node in ray.nodes()
-            if node["Alive"]
-        }
-        problems = [f"{name}: {problem}" for name, answer in answers.items() if (problem := _answer(answer))]
+        asked = [(node, _asked(node["NodeID"], token)) for node in ray.nodes() if node["Alive"]]
+        problems = [
+            f"{node['NodeManagerHostname']}: {problem}"
+            for node, answer in asked
+            if (problem := _answer(answer)) and _is_alive(node["NodeID"])
+        ]
     finally:
         for path in folder.glob(f"{token.name}*"):
             path.unlink(missing_ok=True)
@@ -180,6 +180,15 @@ def probe(folder: Path) -> None:
             f"{folder}: must be writable from every node, but is not from {'; '.join(problems)}; "
             "pass --storage with a folder that all nodes mount at the same path"
         )
+
+
+def _asked(node: str, token: Path) -> Any:  # noqa: ANN401  (a reference of Ray's)
+    on_it = NodeAffinitySchedulingStrategy(node, soft=False)
+    return _probe.options(scheduling_strategy=on_it).remote(str(token))
+
+
+def _is_alive(wanted: str) -> bool:
+    return any(node["Alive"] and node["NodeID"] == wanted for node in ray.nodes())
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -168,6 +168,17 @@ def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
 
 
 @pytest.mark.usefixtures("connection")
+def test_a_node_that_is_lost_while_it_is_asked_is_no_reason_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "_answer", lambda _reference: "no answer: NodeDiedError: it is gone")
+    with pytest.raises(StudyError, match=r"must be writable from every node, but is not from .*: no answer"):
+        cluster.probe(tmp_path)
+    monkeypatch.setattr(resources, "_is_alive", lambda _node: False)
+    cluster.probe(tmp_path)
+
+
+@pytest.mark.usefixtures("connection")
 def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, data: Path) -> None:
     class Full(Jobs):
         def measured(self, *_args: Any, **_kwargs: Any) -> Answer:

@@ -70,7 +70,7 @@ def _address(values: Mapping[str, Any]) -> str:
 
 
 def _results(task: Mapping[str, Any], notes: Notes) -> Sequence[Mapping[str, Any]] | None:
-    """Return the shapes of a task; None where nobody has annotated it."""
+    """Return the shapes of a task; None if it has no annotation."""
     if "annotations" not in task:  # JSON-MIN
         shapes = next((value for value in task.values() if isinstance(value, list)), None)
         return None if shapes is None else [{"value": shape} for shape in shapes]

@@ -34,7 +34,7 @@ class Annotated:
     size: tuple[int, int] | None = None
     """Width and height that the annotation gives, in pixels."""
     labelled: bool = True
-    """False where nobody has looked at the image: it is no background, it waits for labels."""
+    """False for an image that was not annotated: it is no background, it waits for labels."""
 
 
 @dataclass(slots=True)

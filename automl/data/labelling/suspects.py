@@ -41,7 +41,7 @@ class Suspect:
     suggested_cls: str | None
     suggested_box: Box | None
     answer: str = ""
-    """Empty while nobody has answered."""
+    """Empty before an answer."""
     by: str = ""
 
     @classmethod
