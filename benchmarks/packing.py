@@ -1,7 +1,7 @@
 """How many trials of one model share a GPU: total images per second and memory of 1, 2, 3 ... trainings side by side.
 
 Times a few real training batches of each copy, as `automl check` does, while another thread reads the GPU's memory, and
-applies the rule of `automl/trials/packing.py`. Needs an NVIDIA GPU that nothing else uses; ends with 2 without one.
+applies the rule of `packing_rule.py`. Needs an NVIDIA GPU that nothing else uses; ends with 2 without one.
 
     python benchmarks/packing.py --model yolo11n.yaml --imgsz 640 --batch 16
 """
@@ -20,7 +20,7 @@ from automl.data import sample
 from automl.study import Job
 from automl.study.errors import TrialError
 from automl.trainers import trainer_of
-from automl.trials.packing import MOST, Packing, Reading, probe
+from benchmarks.packing_rule import MOST, Packing, Reading, probe
 
 LOOK_SECONDS: Final = 0.2
 BATCHES: Final = 8

@@ -2,17 +2,17 @@
 
 The probe trains 1, 2, 3 ... copies of a structure together and stops when the total throughput no longer grows, or when
 memory would pass the ceiling. It takes the fewest copies within `CLOSE` of the best total: copies that add nothing only
-slow each other down. Results are kept by structure (model, image size, batch).
+slow each other down.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from typing import Final
 
 CEILING: Final = 0.9
 """Share of a GPU's memory that all copies may use together at their peaks."""
 CLOSE: Final = 0.03
-"""Totals within this share of the best count as equal: repeated probes differ by about as much."""
+"""Totals within this share of the best count as equal: a choice, until a probe was repeated on a GPU."""
 MOST: Final = 8
 """Copies tried at most."""
 
@@ -37,33 +37,6 @@ class Packing:
     """Number of copies to the measurement."""
     limit: str
     """Why no more copies were tried."""
-
-    @property
-    def share(self) -> float:
-        """Return the share of a GPU of each trial."""
-        return 1.0 / self.copies
-
-    def larger(self) -> Self | None:
-        """Return the packing for a trial that outgrew its share: one copy less; None if it has the GPU alone.
-
-        >>> packing = Packing(3, {1: Reading(10, 0.2)}, "")
-        >>> packing.larger().copies
-        2
-        """
-        if self.copies == 1:
-            return None
-        return type(self)(self.copies - 1, self.readings, "a trial outgrew its share of the memory")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for the journal."""
-        readings = {str(count): asdict(reading) for count, reading in self.readings.items()}
-        return {"copies": self.copies, "readings": readings, "limit": self.limit}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        readings = {int(count): Reading(**reading) for count, reading in plain["readings"].items()}
-        return cls(int(plain["copies"]), readings, str(plain["limit"]))
 
 
 def probe(measure: Callable[[int], Reading | None], *, most: int = MOST, ceiling: float = CEILING) -> Packing | None:

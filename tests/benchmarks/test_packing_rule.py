@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from automl.trials.packing import Packing, Reading, probe
+from benchmarks.packing_rule import Reading, probe
 
 
 class Device:
@@ -59,18 +59,3 @@ def nothing(_copies: int) -> Reading | None:
 @pytest.mark.parametrize("measure", [nothing])
 def test_a_structure_that_does_not_fit_at_all_has_no_packing(measure: Callable[[int], Reading | None]) -> None:
     assert probe(measure) is None
-
-
-def test_a_trial_that_outgrows_its_share_gets_a_larger_one_until_it_has_the_gpu_alone() -> None:
-    found: Packing | None = probe(Device(alone=100, peak=900, memory=0.3))
-    shares = []
-    while found:
-        shares.append(found.copies)
-        found = found.larger()
-    assert shares == [3, 2, 1]
-
-
-def test_a_packing_is_read_as_it_was_written() -> None:
-    found = probe(Device(alone=100, peak=250, memory=0.2))
-    assert found
-    assert Packing.from_dict(found.to_dict()) == found
