@@ -35,8 +35,6 @@ def extended(folder: Path, journal: Journal, kept: StudySpec, wanted: StudySpec)
         kept = applied(kept, latest(past))  # a driver may have been killed before it wrote the description
         stale = outdated(past, wanted)
     found = changes(kept, wanted)
-    if wanted.confirm.retrainings == "auto":
-        found.pop("confirm.retrainings", None)
     for key in [key for key in found if key in stale]:
         LOG.info(f"{key} stays {stale[key]}, as it was changed; the description has the value of the beginning")
         del found[key]

@@ -68,8 +68,6 @@ def extend(place: Place, wanted: StudySpec) -> str:
     kept = read_spec(folder)
     wanted = named_from(place.storage, renamed(wanted, kept_name))
     found = changes(kept, wanted)
-    if wanted.confirm.retrainings == "auto":
-        found.pop("confirm.retrainings", None)
     extension.refuse(folder, kept, wanted, found, running=True)
     if not found:
         return ""

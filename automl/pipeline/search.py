@@ -45,7 +45,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     for trial in manager.trials:
         if done := repair.mend_curves(manager.job(trial).folder, trial.measurements):
             LOG.info(done)
-    manager.steering.obey(manager, now=True)
+    manager.steering.execute(manager, now=True)
     try:
         if not manager.finished:
             with session.progress.live():

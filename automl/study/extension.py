@@ -65,8 +65,13 @@ def history(notes: Mapping[str, Any]) -> tuple[Change, ...]:
 
 
 def changes(kept: StudySpec, wanted: StudySpec) -> dict[str, tuple[Any, Any]]:
-    """Return the keys in which two descriptions differ, with the values of both."""
+    """Return the keys in which two descriptions differ, with the values of both.
+
+    `confirm.retrainings: auto` in the wanted one keeps the number that was decided.
+    """
     before, after = _fields(kept), _fields(wanted)
+    if wanted.confirm.retrainings == "auto":
+        after |= {"confirm.retrainings": before["confirm.retrainings"]}
     return {key: (before[key], after[key]) for key in before if before[key] != after[key]}
 
 

@@ -51,6 +51,15 @@ def lines(*texts: object) -> str:
     return "\n".join(one_line(str(text)) for text in texts)
 
 
+def document(text: str) -> str:
+    r"""Return a text whose line breaks are its own, such as a page: each line as `one_line` returns it.
+
+    >>> document("a\x07\nb")
+    'a\\x07\nb'
+    """
+    return lines(*text.split("\n"))
+
+
 def log_text(text: str) -> str:
     r"""Return what a vendor printed for a log file: without colours, control characters as escapes.
 

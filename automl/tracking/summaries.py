@@ -20,7 +20,7 @@ from tensorboard.plugins.pr_curve.metadata import create_summary_metadata as pr_
 from automl.storage.epoch_details import EpochDetails, Histogram, PrCurve
 from automl.study import ParamValue
 from automl.study.space import Choice, Integer, Parameter, SearchSpace, parts
-from automl.study.text import label, lines
+from automl.study.text import document, label
 
 BEST: Final = "best/"
 OUTCOME: Final = "trial/outcome"
@@ -146,9 +146,7 @@ def plugin(tag: str, content: plugin_data_pb2.HParamsPluginData) -> Summary:
 def text(tag: str, markdown: str) -> Summary:
     """Return a text in Markdown; control characters become escapes."""
     plugin = SummaryMetadata.PluginData(plugin_name="text")
-    tensor = TensorProto(
-        dtype="DT_STRING", tensor_shape=TensorShapeProto(), string_val=[lines(*markdown.split("\n")).encode()]
-    )
+    tensor = TensorProto(dtype="DT_STRING", tensor_shape=TensorShapeProto(), string_val=[document(markdown).encode()])
     return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)])
 
 

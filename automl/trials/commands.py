@@ -101,7 +101,7 @@ def reply(study: Path, command: Command, answer: Reply) -> None:
 
 
 def delete_answers(study: Path) -> None:
-    """Delete answers that nobody waited for; called at the start of a session."""
+    """Delete answers that were not read; called at the start of a session."""
     for path in (study / COMMANDS).glob(f"*{ANSWER}"):
         path.unlink(missing_ok=True)
 

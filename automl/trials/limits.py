@@ -25,7 +25,7 @@ class Limits:
         self, context: RunContext, journal: Journal, clock: Callable[[], float], elapsed: Callable[[], Elapsed] | None
     ) -> None:
         """Continue from the totals of earlier sessions; `elapsed` is the time of the whole job, if known."""
-        self._frame, self._elapsed = context, elapsed
+        self._context, self._elapsed = context, elapsed
         self._pace = Pace(clock)
         self.spending = Spending(journal, context.spec.budget, gpus=context.gpus, clock=clock)
         self.contract = ContractWatch(context.spec.agreed)
@@ -34,13 +34,15 @@ class Limits:
 
     def elapsed(self) -> Elapsed:
         """Return the time of the whole job; of the search alone, if no other is known."""
-        return self._elapsed() if self._elapsed else Elapsed.of_search(self.spending.seconds(), self._frame.concurrent)
+        return (
+            self._elapsed() if self._elapsed else Elapsed.of_search(self.spending.seconds(), self._context.concurrent)
+        )
 
     def restore(self, trials: Sequence[Trial]) -> None:
         """Record the epochs of earlier sessions."""
         for trial in trials:
             self.contract.ended(trial)
-            self.spending.trained(trial.seconds, gpus=self._frame.demand(trial.params).gpus)
+            self.spending.trained(trial.seconds, gpus=self._context.demand(trial.params).gpus)
             for measurement in trial.measurements:
                 self._pace.add(trial.params, measurement.seconds)
         self.reserve(trials)
@@ -53,19 +55,19 @@ class Limits:
         """Record the last measurement of a trial."""
         seconds = trial.measurements[-1].seconds
         self._pace.measured(trial.number, trial.params, seconds)
-        self.spending.trained(seconds, gpus=self._frame.demand(trial.params).gpus)
+        self.spending.trained(seconds, gpus=self._context.demand(trial.params).gpus)
 
     def reserve(self, trials: Iterable[Trial]) -> None:
         """Reserve the time of the confirmation by the pace so far, where the whole study has a limit."""
-        if self._frame.spec.budget.total_hours is not None:
-            start, places = self._pace.start, self._frame.concurrent
-            self.spending.reserve(reserved(self._frame.spec, list(trials), places, start=start))
+        if self._context.spec.budget.total_hours is not None:
+            start, places = self._pace.start, self._context.concurrent
+            self.spending.reserve(reserved(self._context.spec, list(trials), places, start=start))
             if self._elapsed:
                 self.spending.count_whole(self._elapsed().seconds)
 
     def change(self, context: RunContext, trials: Iterable[Trial]) -> None:
         """Use a changed budget."""
-        self._frame, self.late = context, False
+        self._context, self.late = context, False
         self.spending.renew(context.spec.budget)
         self.reserve(trials)
 
@@ -81,11 +83,11 @@ class Limits:
 
     def none_new(self, count: int) -> bool:
         """Return True if no new trial may start after `count` trials."""
-        return self.late or count >= self._frame.spec.budget.trials
+        return self.late or count >= self._context.spec.budget.trials
 
     def admits(self, params: Params, running: Iterable[Trial]) -> bool:
         """Return True if a new trial can reach its first rung in what is left; log once that none can."""
-        why = refusal(self.spending, self._pace, params, running, rung=self._frame.spec.ladder.first_rung)
+        why = refusal(self.spending, self._pace, params, running, rung=self._context.spec.ladder.first_rung)
         if why and not self.late:
             LOG.info(why)
         self.late = bool(why)

@@ -196,7 +196,7 @@ class TrialManager:
 
     def tick(self) -> None:
         """Execute commands, and refresh the table."""
-        self.steering.obey(self)
+        self.steering.execute(self)
         self.table.show(self.view)
 
     def cancel(self, number: int, ending: Ending) -> None:

@@ -4,7 +4,7 @@ A start is the wall-clock time from the assignment of a job to its first new epo
 measured, validations included. A structure without an epoch has the mean of all others.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,18 +49,17 @@ class Pace:
         self._clock = clock
         self._epochs: dict[Structure, Mean] = {}
         self._all, self._starts = Mean(), Mean()
-        self._started: Mapping[int, float] = {}
+        self._started: dict[int, float] = {}
 
     def started(self, number: int) -> None:
         """Record that a job was assigned to a worker."""
-        self._started = {**self._started, number: self._clock()}
+        self._started[number] = self._clock()
 
     def measured(self, number: int, params: Params, seconds: float) -> None:
         """Record an epoch; the first one after a start also measures the start."""
         self.add(params, seconds)
-        if (since := self._started.get(number)) is not None:
+        if (since := self._started.pop(number, None)) is not None:
             self._starts.add(max(self._clock() - since - seconds, 0.0))
-            self._started = {other: at for other, at in self._started.items() if other != number}
 
     def add(self, params: Params, seconds: float) -> None:
         """Record an epoch of this or an earlier session."""

@@ -63,7 +63,7 @@ class Steering:
         """Restore the queue from the journal."""
         self.queue.restore(trials)
 
-    def obey(self, target: Steered, *, now: bool = False) -> None:
+    def execute(self, target: Steered, *, now: bool = False) -> None:
         """Execute the commands that wait, if due, oldest first; each is answered."""
         if not now and self._looked is not None and self._clock() - self._looked < LOOK_SECONDS:
             return

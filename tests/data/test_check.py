@@ -1,4 +1,4 @@
-"""What a data set must obey before a GPU is spent on it; each mistake named by file, key or line."""
+"""What a data set must execute before a GPU is spent on it; each mistake named by file, key or line."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -40,7 +40,7 @@ def driven(folder: Path) -> Iterator[None]:
 
     def drive() -> None:
         while not over.wait(0.05):
-            source.steering.obey(source, now=True)
+            source.steering.execute(source, now=True)
 
     thread = threading.Thread(target=drive)
     with heartbeat.heartbeats(folder, attempt=0, seconds=0.1):

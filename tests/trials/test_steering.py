@@ -22,7 +22,7 @@ TRIED = {"lr0": 0.02, "optimizer": "AdamW"}
 
 def obeyed(source: TrialManager, *sent: Command) -> list[commands.Reply | None]:
     """Execute all commands and return their answers."""
-    source.steering.obey(source, now=True)
+    source.steering.execute(source, now=True)
     return [commands.answer_to(source.context.folder, command, seconds=0) for command in sent]
 
 
@@ -156,7 +156,7 @@ def test_a_damaged_command_is_set_aside_and_others_are_executed(tmp_path: Path) 
     source = open_search(tmp_path, SPEC)
     commands.send(tmp_path, Kind.ENQUEUE, {"params": TRIED})
     (tmp_path / "commands" / "0-cut.json").write_text('{"kind": "canc')
-    source.steering.obey(source, now=True)
+    source.steering.execute(source, now=True)
     assert source.steering.queue.first() == TRIED
     assert (tmp_path / "commands" / "0-cut.json.damaged").exists()
 
@@ -164,10 +164,10 @@ def test_a_damaged_command_is_set_aside_and_others_are_executed(tmp_path: Path) 
 def test_commands_are_looked_for_once_a_second(tmp_path: Path) -> None:
     clock = Clock()
     source = open_search(tmp_path, SPEC, clock=clock)
-    source.steering.obey(source)
+    source.steering.execute(source)
     commands.send(tmp_path, Kind.ENQUEUE, {"params": TRIED})
-    source.steering.obey(source)
+    source.steering.execute(source)
     assert not source.steering.queue
     clock.now = 2.0
-    source.steering.obey(source)
+    source.steering.execute(source)
     assert source.steering.queue

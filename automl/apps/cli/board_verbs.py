@@ -9,7 +9,7 @@ from automl.apps.cli.messages import print_line, readable
 from automl.apps.cli.options import Host, Port, Storage, StudyFolder
 from automl.storage.place import study_folder
 from automl.study.errors import StudyError
-from automl.study.text import amount, lines, shell_line
+from automl.study.text import amount, document, shell_line
 
 
 @readable
@@ -21,7 +21,7 @@ def tensorboard(study: StudyFolder, *, storage: Storage = None, host: Host = "12
     folder = study_folder(study, api.place_at(storage).storage)
     if not any(folder.rglob("events.out.tfevents.*")):
         raise StudyError(f"{folder}: must be a study whose first trial has started, but has no TensorBoard events")
-    print(lines(*board.summary(folder, host=host, port=port).split("\n")), flush=True)
+    print(document(board.summary(folder, host=host, port=port)), flush=True)
     arguments = board.command(folder, host=host, port=port)
     os.execv(arguments[0], arguments)
 

@@ -8,7 +8,7 @@ import typer
 from automl.apps.cli.messages import print_json, print_line, readable
 from automl.apps.cli.options import Json, Lang, ModelFolder, Storage, Version
 from automl.storage.registry import CHAMPION
-from automl.study.text import lines
+from automl.study.text import document
 
 Reference = Annotated[
     str, typer.Argument(metavar="MODEL[@VERSION]", help="Registry folder or name, and version number or alias.")
@@ -43,7 +43,7 @@ def card(reference: Reference, *, storage: Storage = None, lang: Lang = "en") ->
     from automl.apps.registry import Registry, referred
 
     folder, version = referred(reference, None, storage)
-    print(lines(*Registry(folder).card(version, lang=lang).split("\n")))
+    print(document(Registry(folder).card(version, lang=lang)))
 
 
 @readable

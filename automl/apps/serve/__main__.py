@@ -21,7 +21,7 @@ from automl.apps.serve.follower import Serving, following, opened
 from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
 from automl.study.errors import AutomlError, RegistryError
-from automl.study.text import lines, one_line
+from automl.study.text import document, lines, one_line
 
 USER_ERROR: Final = 2
 POLL_SECONDS: Final = 2.0
@@ -80,8 +80,7 @@ def main(given: list[str] | None = None) -> int:
             serving = opened(Path(wanted.model), wanted.version, target=wanted.target)
             hosts = Hosts(wanted.host, wanted.allowed_host)
             listen(listener, wanted.host)
-            said = startup_message(serving, wanted.host, listener.getsockname()[1])
-            print(lines(*said.split("\n")), flush=True)
+            print(document(startup_message(serving, wanted.host, listener.getsockname()[1])), flush=True)
             with following(serving, every=wanted.poll):
                 field = FieldFolder(Path(wanted.field)) if wanted.field else None
                 run(service.app(serving, hosts, Limits(wanted.max_pixels), field=field), listener)

@@ -85,7 +85,7 @@ class FieldFolder:
     def keep(self, content: bytes | bytearray, kind: str, why: Why, note: Mapping[str, Any]) -> str:
         """Write a picture and its note, and return its id: the digest of its content, so that one is kept once.
 
-        `kind` is that of the image's header. The oldest pictures that nobody marked make room.
+        `kind` is that of the image's header. The oldest pictures without a mark are deleted for it.
 
         Raises:
             RequestError: the folder is full of marked pictures (507), or cannot be written (503).
