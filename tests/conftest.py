@@ -25,7 +25,10 @@ tiny_trainer.registered()  # in the environment, from where the workers of every
 
 MOST_QUICK = 10
 """Epochs up to which a training of the tiny trainer runs at full speed."""
-LONGEST = ("test_chaos.py", "test_run.py", "test_tiny_study.py", "test_control_store.py", "test_surroundings.py")
+LONGEST = (
+    "tests/test_chaos.py", "pipeline/test_run.py", "pipeline/test_tiny_study.py", "cluster/test_control_store.py",
+    "pipeline/test_surroundings.py",
+)  # fmt: skip
 """Files that take minutes, the longest first: begun last, one of them would run alone at the end."""
 WAITING_MARKS = frozenset({"ray", "yolo", "browser", "slow"})
 MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
@@ -36,8 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     waiting = {item.path for item in items if WAITING_MARKS & {mark.name for mark in item.iter_markers()}}
 
     def order(item: pytest.Item) -> tuple[int, bool]:
-        name = item.path.name
-        return (LONGEST.index(name) if name in LONGEST else len(LONGEST), item.path not in waiting)
+        path = item.path.as_posix()
+        place = next((place for place, end in enumerate(LONGEST) if path.endswith(end)), len(LONGEST))
+        return place, item.path not in waiting
 
     items.sort(key=order)
 
