@@ -55,7 +55,7 @@ def host(home: Path, **settings: str) -> Iterator[Host]:
     # Not below tmp_path, whose name is too long for the sockets.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
         variables = environment(home) | {f"RAY_{name}": value for name, value in settings.items()}
-        command = [sys.executable, __file__, short]
+        command = [sys.executable, "-m", __spec__.name, short]
         with ended(
             subprocess.Popen(
                 command,
