@@ -32,7 +32,7 @@ class Scan:
 
 
 def scan(content: bytes, *, before: int = 0) -> Scan:
-    """Return the good lines of a journal: each with its checksum, chained to the bytes before it.
+    """Return the good lines of a chained file: each has its checksum, and is chained to the bytes before it.
 
     `before` is the CRC-32 of the bytes of the file before `content`.
     """

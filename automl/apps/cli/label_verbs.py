@@ -70,8 +70,10 @@ def labels(
     if undo:
         store.undo(undo, by=user())
     if propose:
-        count = work.propose(store, work.proposer(propose, storage), work.unlabelled(store))
-        print_line(f"{propose} proposed boxes for {count} images without labels", file=sys.stderr)
+        keys = work.unlabelled(store)
+        count = work.propose(store, work.proposer(propose, storage), keys)
+        unread = f"; {len(keys) - count} cannot be read" if count < len(keys) else ""
+        print_line(f"{propose} proposed boxes for {count} images without labels{unread}", file=sys.stderr)
     if settle:
         moved = work.settle(store, by=user())
         counts = ", ".join(f"{count} to {split}" for split, count in moved.images.items())

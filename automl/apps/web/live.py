@@ -48,7 +48,7 @@ class LiveStudy:
     _rows: dict[int, tuple[int, Row]] = field(default_factory=dict)
     _journal: Journal | None = None
     _size: int = -1
-    _standing: Mapping[int, str] = field(default_factory=dict)
+    _idle: Mapping[int, str] = field(default_factory=dict)
     _fast: float = float("-inf")
     _slow: float = float("-inf")
     _beats: float = float("-inf")
@@ -105,9 +105,7 @@ class LiveStudy:
     def _time_left(self, journal: Journal) -> tuple[float, float] | None:
         with journal.interpreted():
             elapsed = status.with_driver(Elapsed.from_notes(journal.notes()), heartbeat.read(self.folder))
-        done = sum(
-            trial.ending is not None or self._standing.get(trial.number) == State.PAUSED for trial in self.trials
-        )
+        done = sum(trial.ending is not None or self._idle.get(trial.number) == State.PAUSED for trial in self.trials)
         return remaining.left(self.spec, self.trials, elapsed, done=done)
 
     def _stand(self) -> None:
@@ -117,14 +115,14 @@ class LiveStudy:
             if not trial.ending
         }
         driven = status.alive(heartbeat.read(self.folder))
-        self._standing = status.idle_states(self.trials, self.spec.ladder, beats=beats, driven=driven)
+        self._idle = status.idle_states(self.trials, self.spec.ladder, beats=beats, driven=driven)
 
     def _update(self) -> None:
         """Replace the rows that differ, all under one new version."""
         after, metric = self.version + 1, self.spec.metric
         changed = False
         for trial in self.trials:
-            row = row_of(trial, self._standing.get(trial.number, str(trial.state)), metric=metric)
+            row = row_of(trial, self._idle.get(trial.number, str(trial.state)), metric=metric)
             if trial.number not in self._rows or self._rows[trial.number][1] != row:
                 self._rows[trial.number] = (after, row)
                 changed = True

@@ -1,12 +1,9 @@
-"""History of a data set's labels: one change a line, append-only, each line sealed over all lines before it.
+"""History of a data set's labels: one change a line, append-only, sealed and chained as the lines of a journal are.
 
-The seal of a line, its last key `crc`, is the CRC-32 of the line without it, begun from the seal of the line before. A
-line that is changed, gone, doubled or exchanged is found.
+A line that is changed, gone, doubled or exchanged is found.
 """
 
 import json
-import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from automl.storage import files
+from automl.storage import files, journal_format
 from automl.study.errors import DataError
 
-SEAL: Final = re.compile(rb'(.*), "crc": ([0-9]+)\}')
 LONGEST: Final = 200
 """Maximum length of a person's name and of a reason."""
 
@@ -62,7 +58,7 @@ class History:
     path: Path
     changes: list[Change] = field(default_factory=list)
     _end: int = 0
-    _seal: int = 0
+    _crc: int = 0
 
     def refresh(self) -> None:
         """Read the lines that were appended since the last time.
@@ -83,27 +79,27 @@ class History:
             if self._end:
                 raise self._damaged(len(self.changes), "the file is gone") from None
             return
-        for line in held[: held.rfind(b"\n") + 1].splitlines(keepends=True):
-            self._add(line)
+        self._add(held)
 
-    def _add(self, line: bytes) -> None:
-        number = len(self.changes) + 1
-        seal = SEAL.fullmatch(line.rstrip(b"\n"))
-        if seal is None or zlib.crc32(seal[1] + b"}", self._seal) != int(seal[2]):
-            raise self._damaged(number, "its seal is wrong")
-        try:
-            row = json.loads(seal[1] + b"}")
-            self.changes.append(Change(**{**row, "number": number, "kind": Kind(row["kind"])}))
-        except (ValueError, TypeError, KeyError) as error:
-            raise self._damaged(number, str(error)) from None
-        self._end, self._seal = self._end + len(line), int(seal[2])
+    def _add(self, lines: bytes) -> None:
+        """Take the whole lines that follow those before."""
+        found = journal_format.scan(lines, before=self._crc)
+        for line in lines[: found.end].splitlines():
+            number = len(self.changes) + 1
+            try:
+                row = json.loads(line)
+                del row["prev"], row["crc"]
+                self.changes.append(Change(**{**row, "number": number, "kind": Kind(row["kind"])}))
+            except (ValueError, TypeError, KeyError) as error:
+                raise self._damaged(number, str(error)) from None
+        self._end, self._crc = self._end + found.end, found.crc
+        if found.problem:
+            raise self._damaged(len(self.changes) + 1, found.problem)
 
     def append(self, row: Mapping[str, Any]) -> Change:
         """Append a change: `by`, `image`, `kind` and what else it has; the caller holds the lock and has refreshed."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        body = json.dumps({"at": now, **row}, allow_nan=False).encode()
-        seal = zlib.crc32(body, self._seal)
-        line = b'%s, "crc": %d}\n' % (body[:-1], seal)
+        line = journal_format.sealed({"at": now, **row}, self._crc)
         files.append(self.path, line, end=self._end)
         self._add(line)
         return self.changes[-1]

@@ -87,7 +87,9 @@ def test_a_changed_line_of_the_history_is_found_and_a_cut_one_is_left_out(tmp_pa
     cut.save(KEY, [], version=cut.read(KEY).version, by="Bob")
     assert [change.by for change in _changes(again(store.source))] == ["Ada", "Ada", "Bob"]
     path.write_bytes(whole.replace(b"Ada", b"Eve", 1))
-    with pytest.raises(DataError, match=r"history\.jsonl:1: must be a line of the history with its seal, but its seal"):
+    with pytest.raises(
+        DataError, match=r"history\.jsonl:1: must be a line of the history with its seal, but the line is damaged"
+    ):
         again(store.source).undo(KEY, by="Ada")
 
 
