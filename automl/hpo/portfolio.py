@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from automl.study import Params, ParamValue
+from automl.study import Params
 from automl.study.errors import SpecError
 from automl.study.shipped_spaces import folder
-from automl.study.space import SearchSpace, live
+from automl.study.space import SearchSpace
 from automl.study.text import shown
 from automl.study.yaml_io import read_yaml
 
@@ -61,18 +61,12 @@ def fitted(
     """
     found: list[Params] = []
     for member in members:
-        params = _in_space({**member, **_closing(member, epochs)}, space)
-        if space.contains(params) and params not in [*known, *found]:
+        wanted = {**member, **_closing(member, epochs)}
+        params = space.nearest(wanted)
+        inside = all(wanted.get(name, value) == value for name, value in params.items())
+        if inside and params not in [*known, *found]:
             found.append(params)
     return tuple(found)
-
-
-def _in_space(member: Params, space: SearchSpace) -> dict[str, ParamValue]:
-    params: dict[str, ParamValue] = {}
-    for name, parameter in space.parameters.items():
-        if part := live(parameter, params):
-            params[name] = member.get(name, part.default)
-    return params
 
 
 def _closing(member: Params, epochs: int) -> dict[str, Any]:

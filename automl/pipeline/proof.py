@@ -10,10 +10,10 @@ from automl.data import staging
 from automl.data.record import DataSet
 from automl.pipeline import inputs, plain_training
 from automl.storage import scratch
-from automl.study import Job, Params, ParamValue
+from automl.study import Job, ParamValue
 from automl.study.errors import AutomlError
 from automl.study.messages import shown
-from automl.study.space import Choice, SearchSpace, Single, live, named_parts
+from automl.study.space import Choice, SearchSpace, Single, named_parts
 from automl.study.spec import StudySpec
 from automl.study.validation import dead_mistakes, once
 from automl.trainers import Comparison, Probe, chosen, trainer_of
@@ -131,14 +131,14 @@ def probe_of(space: SearchSpace, name: str, part: Single) -> Probe:
 
     The values are the ends of a range, the one farther from the default first, or the first other choices.
     """
-    reference = _defaults(space, {**_parents(space, part), name: part.default})
+    reference = space.nearest({**_parents(space, part), name: part.default})
     if isinstance(part, Choice):
         others: Sequence[ParamValue] = [value for value in part.choices if value != part.default][:MOST_VALUES]
     else:
         default = part.default
         ends = sorted({part.low, part.high} - {default}, key=lambda end: -abs(end - default))
         others = ends
-    return Probe(reference, tuple(_defaults(space, {**reference, name: value}) for value in others))
+    return Probe(reference, tuple(space.nearest({**reference, name: value}) for value in others))
 
 
 def _parents(space: SearchSpace, part: Single) -> dict[str, ParamValue]:
@@ -149,16 +149,6 @@ def _parents(space: SearchSpace, part: Single) -> dict[str, ParamValue]:
         if isinstance(owner, Choice):
             found |= _parents(space, owner) | {parent: owner.default if owner.default in values else values[0]}
     return found
-
-
-def _defaults(space: SearchSpace, given: Params) -> Params:
-    """Return the default params with some values given; a parameter that is not live under them is left out."""
-    params: dict[str, ParamValue] = {}
-    for name, parameter in space.parameters.items():
-        if part := live(parameter, params):
-            value = given.get(name, part.default)
-            params[name] = value if part.contains(value) else part.default
-    return params
 
 
 def few(data: DataSet) -> DataSet:

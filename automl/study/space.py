@@ -100,10 +100,20 @@ class SearchSpace:
         >>> SearchSpace({"lr0": Real(1e-4, 0.1, default=0.01, log=True)}).defaults()
         {'lr0': 0.01}
         """
+        return self.nearest({})
+
+    def nearest(self, given: Params) -> dict[str, ParamValue]:
+        """Return the point with the given values where they are in their live range, and defaults elsewhere.
+
+        >>> space = SearchSpace({"lr0": Real(1e-4, 0.1, default=0.01), "nbs": Choice((8, 64), 64)})
+        >>> space.nearest({"lr0": 1, "nbs": 8})
+        {'lr0': 0.01, 'nbs': 8}
+        """
         params: dict[str, ParamValue] = {}
         for name, parameter in self.parameters.items():
             if part := live(parameter, params):
-                params[name] = part.default
+                value = given.get(name, part.default)
+                params[name] = value if part.contains(value) else part.default
         return params
 
     def contains(self, params: Params) -> bool:

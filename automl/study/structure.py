@@ -97,12 +97,7 @@ def moved(space: SearchSpace, params: Params, assignment: Params) -> dict[str, P
     """
     if not space.contains(params):
         return {**params, **assignment}
-    point: dict[str, ParamValue] = {}
-    for name, parameter in space.parameters.items():
-        if part := live(parameter, point):
-            value = assignment.get(name, params.get(name, part.default))
-            point[name] = value if part.contains(value) else part.default
-    return point
+    return space.nearest({**params, **assignment})
 
 
 def has(params: Params, assignment: Params) -> bool:
