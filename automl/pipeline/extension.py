@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.storage.journal import Journal
+from automl.storage.move_log import user
 from automl.study.errors import AutomlError, StudyError
 from automl.study.extension import Change, applied, changes, history, latest, may_change, outdated, refusals
 from automl.study.spec import BudgetSpec, StudySpec
@@ -41,7 +42,7 @@ def extended(folder: Path, journal: Journal, kept: StudySpec, wanted: StudySpec)
     refuse(folder, kept, wanted, found)
     if not found:
         return kept
-    change = Change(utc_now(), commands.author(), found)
+    change = Change(utc_now(), user(), found)
     spec = applied(kept, latest([change]))
     reopen(journal, kept.budget, spec.budget)
     steering.record(folder, journal, kept, change)

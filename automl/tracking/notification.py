@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from automl.study.errors import AutomlError, Interrupted
 from automl.study.spec_parts import NotifySpec
 from automl.study.text import one_line
+from automl.tracking.no_redirect import NoRedirect
 
 LOG: Final = logging.getLogger(__name__)
 ROOT: Final = logging.getLogger("automl")
@@ -47,14 +48,6 @@ class Event:
     host: str
     at: str
     """UTC, ISO 8601."""
-
-
-class _Refusing(urllib.request.HTTPRedirectHandler):
-    """Follow no redirect: it could lead what is sent to another host."""
-
-    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401
-        """Make the redirect an error."""
-        return
 
 
 def event_of(study: str, event: str, text: str, folder: Path | str) -> Event:
@@ -92,7 +85,7 @@ def _posted(webhook: str, text: str, seconds: float) -> str:
         request = urllib.request.Request(
             _address(webhook, os.environ), data=text.encode(), headers={"Content-Type": "application/json"}
         )
-        with urllib.request.build_opener(_Refusing()).open(request, timeout=seconds) as answer:
+        with urllib.request.build_opener(NoRedirect()).open(request, timeout=seconds) as answer:
             answer.read(1)
     except urllib.error.HTTPError as error:
         return f"HTTP {error.code}"

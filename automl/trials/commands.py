@@ -5,9 +5,7 @@ a study that does not run is executed when the study is resumed. A driver that i
 again; the effects are idempotent or harmless (`Steering`).
 """
 
-import getpass
 import logging
-import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,6 +17,7 @@ from typing import Any, Final
 
 from automl.storage import records
 from automl.storage.layout import COMMANDS
+from automl.storage.move_log import user
 from automl.storage.records import RecordError
 from automl.trials.lease import utc_now
 
@@ -57,20 +56,11 @@ class Reply:
     text: str
 
 
-def author() -> str:
-    """Return user and host of this process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
-
-
 def send(study: Path, kind: Kind, content: Mapping[str, Any]) -> Command:
     """Write a command for the driver of the study in a folder."""
     at = utc_now()
     letters = "".join(letter for letter in at if letter.isalnum())
-    command = Command(f"{letters}-{uuid.uuid4().hex[:8]}", kind, author(), at, content)
+    command = Command(f"{letters}-{uuid.uuid4().hex[:8]}", kind, user(), at, content)
     (study / COMMANDS).mkdir(exist_ok=True)
     plain = {"kind": str(kind), "by": command.by, "at": at, "content": dict(content)}
     records.write_json(study / COMMANDS / f"{command.name}{SUFFIX}", plain)

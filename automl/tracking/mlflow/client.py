@@ -13,6 +13,8 @@ from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import quote
 
+from automl.tracking.no_redirect import NoRedirect
+
 SECONDS: Final = 10.0
 """Limit of one request."""
 LEAST_SERVER_ERROR: Final = 500
@@ -35,14 +37,6 @@ class Refused(Exception):  # noqa: N818
 
 class Denied(Refused):
     """The server does not accept the credentials."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follow no redirect: it could lead the credentials to another host."""
-
-    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401
-        """Make the redirect an error."""
-        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,7 @@ class Client:
         request.add_header("Content-Type", "application/json" if "/mlflow/" in path else "application/octet-stream")
         if authorization := _authorization(self.environment):
             request.add_unredirected_header("Authorization", authorization)
-        opener = urllib.request.build_opener(_NoRedirect())
+        opener = urllib.request.build_opener(NoRedirect())
         try:
             with opener.open(request, timeout=SECONDS) as response:
                 return bytes(response.read(LARGEST))
