@@ -139,13 +139,13 @@ class Curve:
 
 def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
     parameters(job.model)
-    curve, weights, kept = Curve.of(job, state), scratch / "weights", scratch / "state"
+    curve, weights, kept, best = Curve.of(job, state), scratch / "weights", scratch / "state", 0.0
     weights.mkdir(parents=True, exist_ok=True)
-    best = 0.0
     while curve.done < job.epochs:
         sys.stdout.write(f"attempt {job.attempt}: epoch {curve.done + 1} of {job.epochs} begins\n")
         since = time.monotonic()
         time.sleep(float(wanted(job)["epoch_seconds"]))
+        tiny_files.die_if_asked()
         quality = curve.epoch()
         found = _measured(job, curve.done, quality)
         made = {"epoch": curve.done, "quality": quality, "parameters": PARAMETERS}

@@ -14,6 +14,7 @@ from automl.data.record import DataSet
 from automl.study.errors import StudyError
 from tests import pictures
 from tests.builders import written
+from tests.damage import flipped
 
 GOOD = "0 0.5 0.5 0.2 0.2"
 
@@ -262,7 +263,7 @@ def test_copies_on_a_storage_without_links_are_checked_by_content(
     monkeypatch.setattr(os, "link", _refuse)
     copy = staging.stage(data, tmp_path / "study").parent / "images/train/a.jpg"
     content = copy.read_bytes()
-    copy.write_bytes(content[:-1] + b"x")
+    copy.write_bytes(flipped(content, -1))
     staging.stage(data, tmp_path / "study")
     assert copy.read_bytes() == content
 

@@ -16,6 +16,7 @@ from automl.storage.layout import DATA, DATA_FILES, DATA_YAML, DATASET
 from automl.storage.place import Place
 from automl.study.errors import StudyError
 from tests.builders import METRIC, spec_of, written
+from tests.damage import flipped
 from tests.pictures import picture
 
 
@@ -57,7 +58,7 @@ def overwrite(root: Path) -> None:
     for name in ("0000", "0001"):
         path = root / "images/train" / f"{name}.jpg"
         content = path.read_bytes()
-        path.write_bytes(content[:-4] + bytes([content[-4] ^ 1]) + content[-3:])
+        path.write_bytes(flipped(content, -4))
 
 
 @pytest.mark.parametrize(

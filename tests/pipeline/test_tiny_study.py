@@ -20,10 +20,8 @@ from automl.storage.layout import BEST, ONNX, PARAMS, SPEC, VERDICT
 from automl.storage.registry import Registry
 from automl.study import State, Trial
 from automl.trainers import registration
-from tests import tiny_trainer
+from tests import tiny_files, tiny_trainer
 from tests.builders import METRIC, written
-from tests.processes import below, kill_all
-from tests.scripted_source import TRAINABLE
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
@@ -56,7 +54,7 @@ class Study:
     """A study in a storage of its own, started by its command line."""
 
     def __init__(self, home: Path, data: Path) -> None:
-        self.home, self.folder = home, home / "runs" / "tiny"
+        self.home, self.folder, self.dies = home, home / "runs" / "tiny", home / "dies"
         self.drivers: list[subprocess.Popen[str]] = []
         self.description = home / "study.yaml"
         self.description.write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
@@ -64,7 +62,7 @@ class Study:
     def start(self) -> subprocess.Popen[str]:
         environment = {
             **os.environ, "HOME": str(self.home), "AUTOML_STORAGE": str(self.home), "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": str(ROOT), registration.CHOSEN: tiny_trainer.registered(),
+            "PYTHONPATH": str(ROOT), registration.CHOSEN: tiny_trainer.registered(), tiny_files.DIES: str(self.dies),
         }  # fmt: skip
         command = [sys.executable, str(ROOT / "automl" / "search.py"), str(self.description)]
         driver = subprocess.Popen(
@@ -93,26 +91,6 @@ class Study:
         return text.count('"epoch:')
 
 
-def kill_a_worker(driver: subprocess.Popen[str]) -> bool:
-    """Kill a process that trains for a driver; return False where there is none now."""
-    found = below(driver.pid, command=TRAINABLE)[:1]
-    kill_all(found)
-    return bool(found)
-
-
-def losing_a_worker(study: Study, driver: subprocess.Popen[str]) -> Callable[[], bool]:
-    """Return what kills a worker and tells when its trial is known to be lost; one that was about to end is not."""
-    wanted = study.epochs() + 1
-
-    def lost() -> bool:
-        nonlocal wanted
-        if study.epochs() >= wanted and kill_a_worker(driver):
-            wanted += TRIALS
-        return LOST in study.log()
-
-    return lost
-
-
 def ended(driver: subprocess.Popen[str]) -> Session:
     """Wait for the end of a session."""
     said, _ = driver.communicate()
@@ -139,15 +117,16 @@ def sessions(study: Study) -> list[Session]:
     study.wait_for(lambda: study.epochs() > before, second)
     second.send_signal(signal.SIGTERM)
     sessions.append(ended(second))
-    third = study.start()
-    study.wait_for(losing_a_worker(study, third), third)
-    sessions.append(ended(third))
+    study.dies.touch()
+    sessions.append(ended(study.start()))
+    assert not study.dies.exists(), sessions[-1].said
     return sessions
 
 
 def test_a_study_survives_its_driver_and_its_workers(study: Study, sessions: list[Session]) -> None:
     assert [session.code for session in sessions] == [-signal.SIGKILL, 128 + signal.SIGINT, 0], sessions[-1].said
     assert "study stops: SIGTERM" in study.log()
+    assert study.log().count(LOST) == 1
     trials = study.trials()
     assert [trial.number for trial in trials] == list(range(TRIALS))
     assert {trial.state for trial in trials} == {State.COMPLETED, State.PRUNED}

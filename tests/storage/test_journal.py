@@ -19,6 +19,7 @@ from automl.study import Ending, Kind, Loss, Params, Trial
 from automl.study.errors import StudyError
 from automl.study.space import Choice, Integer, Real
 from tests.builders import METRIC, completed, failed, measurement, mixed_space, pruned, rates_space, trial_of
+from tests.damage import flipped
 
 SPACE = mixed_space()
 DEFAULTS = SPACE.defaults()
@@ -274,6 +275,6 @@ def test_a_reader_refuses_an_appended_line_that_is_damaged(tmp_path: Path) -> No
     reader = read(tmp_path)
     record(writer, TRIALS[0])
     whole = (tmp_path / JOURNAL).read_bytes()
-    (tmp_path / JOURNAL).write_bytes(whole[:-9] + b"0" + whole[-8:])
+    (tmp_path / JOURNAL).write_bytes(flipped(whole, -9))
     with pytest.raises(StudyError, match="the checksum must match"):
         reader.follow()
