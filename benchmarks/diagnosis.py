@@ -40,7 +40,8 @@ def collect(rows: Path, given: argparse.Namespace) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + given.hours * 3600
     halves = {0, 1} if given.half is None else {given.half}
-    for case in (case for case in diagnosis_plan.cases(SEEDS) if case.seed % 2 in halves):
+    cases = (case for case in diagnosis_plan.cases(SEEDS) if case.seed % 2 in halves)
+    for case in (case for case in cases if case.seed >= given.first_seed):
         known = {(row["fault"], row["strength"], row["seed"]) for row in read(rows)}
         lacking = (case.fault.data != SAMPLE and not data) or (case.fault.start == NANO and not weights)
         if case.key in known or lacking or time.monotonic() > end:

@@ -123,7 +123,9 @@ class Study:
         registry = Place(self.folder.parents[1]).registry(self.spec.champion_name)
         found = audit(self.folder, self.spec, splits=tuple(splits or SPLITS), asked=asked, registry=registry)
         records.write_json(self.folder / AUDIT_LIST, plain(found))
-        head = audit_page.Head(found.study, found.source, found.models, found.images, found.labels)
+        head = audit_page.Head(
+            found.study, found.source, found.models, found.images, found.labels, found.learned, found.folds
+        )
         audit_page.write(self.audit_page, head, found.suspects, language=language)
         return found
 
