@@ -89,7 +89,7 @@ def _dominated(record: TrainingRecord) -> Iterator[Finding]:
             f"train/{driver} is {share:.0%} of the training loss, and mAP50 fell from {max(before):.2f} to "
             f"{max(now):.2f}",
             f"lower the gain `{gain}` or lr0, so that one component does not disturb the others",
-            {f"share train/{driver}": share, "map50, share of the best": left},
+            {"share of the training loss": share, "map50, share of the best": left},
         )  # fmt: skip
 
 
