@@ -141,8 +141,9 @@ def main() -> None:
         print(json.dumps(judged(of_half(rows, 0), defaults)))
         return
     print(tables_of(rows, defaults))
-    for half, name in enumerate(("chosen on", "judged on")):
-        print(f"{name} seeds {half}, {half + 2}, ...: {json.dumps(judged(of_half(rows, half), defaults))}")
+    print(f"all: {json.dumps(judged(rows, defaults))}")
+    for half, name in enumerate(("made with", "judged on")):
+        print(f"{name}: {json.dumps(judged(of_half(rows, half), defaults))}")
     print(json.dumps(judged(of_half(rows, 1), defaults)))
 
 
