@@ -1,7 +1,7 @@
 """Label audit of a study: its kept models predict its images, and suspect labels are ranked."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -90,8 +90,9 @@ def audit(
         StudyError: no weights are left, the study has no such data, or a training failed.
     """
     _check(splits, asked)
-    models = models_of(folder, spec, most=1 if asked.folds else asked.models, registry=registry)
-    data = _data(folder, spec, splits)
+    places = kept(folder, registry, metric=spec.metric, model=spec.model)
+    models = models_of(folder, places, most=1 if asked.folds else asked.models)
+    data = _data(folder, spec.data, splits)
     record = trainer_of(models[0].job).evaluation(models[0].job)
     found = _found(models, data, splits, asked=asked, cache=folder / AUDIT)
     images = [
@@ -140,14 +141,14 @@ def _check(splits: Sequence[str], asked: Asked) -> None:
         )
 
 
-def models_of(folder: Path, spec: StudySpec, *, most: int, registry: Registry) -> list[Model]:
-    """Return the study's kept models: the re-training that ships, the best trials, the registry's champion.
+def models_of(folder: Path, places: Iterable[tuple[str, Path, Path]], *, most: int) -> list[Model]:
+    """Return the first `most` different models of the places that `kept` yields, those without weights left out.
 
     Raises:
         StudyError: none has weights any more.
     """
     found = dict[str, Model]()
-    for name, weights, settings in _kept(folder, spec, registry):
+    for name, weights, settings in places:
         if len(found) == most:
             break
         if weights.is_file() and (digest := files.sha256(weights)) not in {one.digest for one in found.values()}:
@@ -160,13 +161,13 @@ def models_of(folder: Path, spec: StudySpec, *, most: int, registry: Registry) -
     return list(found.values())
 
 
-def _kept(folder: Path, spec: StudySpec, registry: Registry) -> Iterator[tuple[str, Path, Path]]:
-    """Yield name, weights and folder of the job of all that may be kept, the best first."""
+def kept(folder: Path, registry: Registry, *, metric: str, model: str) -> Iterator[tuple[str, Path, Path]]:
+    """Yield name, weights and folder of the job of all that may be kept: re-trainings, trials by rank, champion."""
     for path in sorted((folder / CONFIRM).glob(f"*/{BEST}")):
         yield path.parent.name, path, path.parent
-    trials = Journal.read(folder, metric=spec.metric).trials()
-    for trial in best_ended(trials, spec.metric, most=len(trials)):
-        place = trial_folder(folder, trial, spec.model)
+    trials = Journal.read(folder, metric=metric).trials()
+    for trial in best_ended(trials, metric, most=len(trials)):
+        place = trial_folder(folder, trial, model)
         yield f"trial {trial.number}", place / BEST, place
     if (number := registry.aliases().get(CHAMPION, 0)) and (folder / VERDICT).is_file():
         version = registry.verified(number)
@@ -182,9 +183,9 @@ def _job(settings: Path, folder: Path) -> Job:
     return replace(job, data=str(staged), gpus=job.gpus if job.gpus and trainer_of(job).has_cuda() else 0.0)
 
 
-def _data(folder: Path, spec: StudySpec, splits: Sequence[str]) -> DataSet:
+def _data(folder: Path, given: str, splits: Sequence[str]) -> DataSet:
     split = "test" if "test" in splits else "val"
-    source = inputs.source_of(spec.data, folder)
+    source = inputs.source_of(given, folder)
     return inputs.check_data(source, unpacked=folder / UNPACKED, split=split, searched=())
 
 
