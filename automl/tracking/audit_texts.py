@@ -8,6 +8,8 @@ from automl.tracking.report.language import Language
 ENGLISH: Final[Mapping[str, str]] = {
     "lang": "en",
     "title": "Label audit",
+    "colon": ": ",
+    "space": " ",
     "head": "Written {written} by automl audit. Data: {source}.",
     "lead": "Places where trained models disagree with the labels, the most suspicious first. Nothing was changed: "
     "look at each and correct the label file by hand.",
@@ -32,6 +34,8 @@ ENGLISH: Final[Mapping[str, str]] = {
 CHINESE: Final[Mapping[str, str]] = {
     "lang": "zh-CN",
     "title": "标注审查",
+    "colon": "：",
+    "space": "",
     "head": "由 automl audit 于 {written} 生成。数据：{source}。",
     "lead": "以下是训练好的模型与标注不一致之处，最可疑的排在最前。没有修改任何文件："
     "请逐一查看，并手动更正标注文件。",
