@@ -52,7 +52,7 @@ def of_half(rows: Sequence[Row], half: int) -> list[Row]:
 
 
 def _judges(row: Row) -> bool:
-    return row["seed"] % 2 == 1 and (row["start"] == REPLAYED or row["seed"] >= JUDGED_FROM)
+    return bool(row["seed"] % 2 and (row["start"] == REPLAYED or row["seed"] >= JUDGED_FROM))
 
 
 def best(row: Row) -> float:
