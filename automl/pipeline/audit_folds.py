@@ -33,6 +33,8 @@ DATA_FOLDER: Final = "data"
 LEAST: Final = 2
 DIGITS: Final = 12
 SEED: Final = 0
+LEARNED: Final = 0.05
+"""mAP50-95 on the images left out below which a model knows too little to doubt a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def detections(
     found = dict[Path, Detections]()
     folds = folds_of(data, [split for split in splits if split != "test"], job=job, folder=folder, count=count)
     for fold in folds:
-        _train(fold, count)
+        _train(fold)
         others = (
             [path for split in splits if split == "test" for path in data.images[split]] if fold is folds[0] else []
         )
@@ -107,7 +109,7 @@ def _job(job: Job, place: Path) -> Job:
     )  # fmt: skip
 
 
-def _train(fold: Fold, count: int) -> None:
+def _train(fold: Fold) -> None:
     """Train a fold unless that is done."""
     job, images = fold.job, fold.data.images
     if (job.folder / DONE).is_file() and (job.folder / BEST).is_file():
@@ -115,12 +117,14 @@ def _train(fold: Fold, count: int) -> None:
     job.folder.mkdir(parents=True, exist_ok=True)
     staged = replace(job, data=str(staging.stage(fold.data, job.folder / DATA_FOLDER)))
     job_file.write(staged)
-    LOG.info(f"{job.folder.name}: trains on {len(images['train'])} images for {job.epochs} epochs (1 of {count})")
+    LOG.info(f"{job.folder.name}: trains on {len(images['train'])} images for {job.epochs} epochs")
     ending = worker.run(staged, lambda measurement: LOG.debug(f"{job.folder.name}: epoch {measurement.epoch}"))
     if not ending.final:
         raise StudyError(f"audit: folds: {job.folder}: must be trained, but {ending.text}")
     score = ending.final.metrics.get(job.metric, 0.0)
     LOG.info(f"{job.folder.name}: {job.metric} {score:.3f} on the {len(images['val'])} images left out")
+    if score < LEARNED:
+        LOG.warning(f"{job.folder.name}: has learned little, so its part of the list says little; raise --epochs")
     files.write_text(job.folder / DONE, f"{score}\n")
 
 

@@ -34,7 +34,9 @@ from automl.data.audit.records import (
 )
 from automl.data.audit.thresholds import (
     EXPECTED,
+    FAINT_CONF,
     IMAGES_LEARNED,
+    LEAST_CONF,
     LEAST_PROBABILITY,
     PARTS,
     PENALTY,
@@ -43,6 +45,7 @@ from automl.data.audit.thresholds import (
 )
 from automl.storage.boxes import overlaps
 
+FAINT: Final = float(np.log(FAINT_CONF / LEAST_CONF))
 OUTCOMES: Final = {
     simulation.SWAPPED: Kind.WRONG_CLASS,
     simulation.MOVED: Kind.LOOSE_BOX,
@@ -151,12 +154,18 @@ def _on_labels(
     """Yield the number of an image, a label and its most probable error, with the probability of any."""
     for number, (image, seen, mine) in enumerate(zip(images, labels, chances, strict=True)):
         for place, (label, chance) in enumerate(zip(image.labels, mine, strict=True)):
-            kind = OUTCOMES[int(chance[1:].argmax()) + 1]
+            kind = _kind(chance, seen, place)
             cls = {Kind.WRONG_CLASS: int(seen.other[place]), Kind.LOOSE_BOX: label.cls}.get(kind)
             box = centred(seen.seen[place]) if kind is Kind.LOOSE_BOX else None
             agrees = _agreeing(kind, seen, place)
             agreeing = tuple(name for name, yes in zip(models, agrees, strict=False) if yes)
             yield number, label, Claim(kind, float(chance[1:].sum()), cls, box, agreeing, len(image.found))
+
+
+def _kind(chance: FloatArray, seen: Described, place: int) -> Kind:
+    """Return the most probable error of which a model's detections say so; the most probable one if there is none."""
+    kinds = [OUTCOMES[int(outcome) + 1] for outcome in (-chance[1:]).argsort(kind="stable")]
+    return next((kind for kind in kinds if any(_agreeing(kind, seen, place))), kinds[0])
 
 
 def _agreeing(kind: Kind, seen: Described, place: int) -> Sequence[bool]:
@@ -165,7 +174,7 @@ def _agreeing(kind: Kind, seen: Described, place: int) -> Sequence[bool]:
     if kind is Kind.WRONG_CLASS:
         found = others > own
     elif kind is Kind.MISSED:
-        found = np.maximum(own, others) == 0
+        found = np.maximum(own, others) < FAINT
     else:
         found = (iou > 0) & (iou < TIGHT)
     return [bool(value) for value in found]

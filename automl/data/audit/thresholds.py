@@ -45,3 +45,5 @@ LEAST_PROBABILITY: Final = 0.01
 """Suspects below are left out of the list."""
 TIGHT: Final = 0.7
 """IoU with a label below which a model's detection counts as one of another box."""
+FAINT_CONF: Final = 0.1
+"""Confidence below which a detection at a label counts as none for the list of models that agree."""
