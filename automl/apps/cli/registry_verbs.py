@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 12_500_000
 """Maximum pixels of an image; `automl.apps.serve.images` gives the reason, and brings in OpenCV."""
+OneTarget = Annotated[
+    str, typer.Option("--target", metavar="NAME", help="Only for this target; default: the model and its targets.")
+]
 POLL_SECONDS: Final = 2.0
 """As in `automl.apps.serve.__main__`."""
 
@@ -44,21 +47,23 @@ def promote(
             metavar="REASON", help="Reason to promote a version that its gates refused; it is shown for ever."
         ),
     ] = "",
+    target: OneTarget = "",
     storage: Storage = None,
     json: Json = False,
 ) -> None:
     """Promote a version to champion manually; one that its gates refused only with --override REASON."""
     from automl.apps.registry import Registry, named
 
-    _print_champion(Registry(named(model, storage)).promote(version, why=why, override=override), json=json)
+    registry = Registry(named(model, storage))
+    _print_champion(registry.promote(version, why=why, override=override, target=target), json=json)
 
 
 @readable
-def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
+def rollback(model: ModelFolder, *, why: Why, target: OneTarget = "", storage: Storage = None) -> None:
     """Restore the champion before the current one; repeat it to go further back."""
     from automl.apps.registry import Registry, named
 
-    _print_champion(Registry(named(model, storage)).rollback(why=why), json=False)
+    _print_champion(Registry(named(model, storage)).rollback(why=why, target=target), json=False)
 
 
 @readable
@@ -149,7 +154,9 @@ def serve(
     from automl.apps.registry import Registry, number_or_alias, referred
 
     folder, wanted = referred(model, version, storage)
-    Registry(folder).path(number_or_alias(wanted))  # errors are reported before the process is replaced
+    Registry(folder).stored.path(
+        number_or_alias(wanted), target=target
+    )  # errors are reported before the process is replaced
     arguments = [f"--version={wanted}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
     arguments += [f"--target={target}"] if target else []
     arguments += [f"--field={field.absolute()}"] if field else []
@@ -183,4 +190,5 @@ def _print_champion(champion: "Champion", *, json: bool) -> None:
     if json:
         print_json(champion)
     else:
-        print_line(f"champion of {champion.name}: version {champion.version}")
+        whom = f" for target {champion.target}" if champion.target else ""
+        print_line(f"champion of {champion.name}{whom}: version {champion.version}")
