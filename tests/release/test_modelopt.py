@@ -55,9 +55,7 @@ def test_int8_is_calibrated_on_the_given_images_on_the_cpu(tmp_path: Path) -> No
 @pytest.mark.usefixtures("ready")
 def test_a_graph_that_is_refused_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUB", "fail")
-    with pytest.raises(
-        ExportError, match=r"half.onnx: ModelOpt: must succeed, but ended with code 1: the graph has no"
-    ):
+    with pytest.raises(ExportError, match=r"half.onnx: ModelOpt: .* ended with code 1: the graph has no"):
         modelopt.converted(tmp_path / "model.onnx", tmp_path / "half.onnx", precision="fp16")
     assert not (tmp_path / "half.onnx").exists()
 
