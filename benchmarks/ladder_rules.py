@@ -1,8 +1,8 @@
-"""Compares rules of the ladder on detectors without the sampler's model: half of the params near the default, half random.
+"""Compares rules of the ladder on detectors, without the sampler's model: params lie near the default or are random.
 
-Every rule searches the same functions (`detector_tasks.py`). Prints the regret at a quarter, half and all of the budget,
-and each rule's difference to the first one, mean over the budget, with its standard error, on the tasks that a rule may
-be chosen on (open) and on the others. The last line is one JSON object.
+Every rule searches the same functions (`detector_tasks.py`). Prints the regret at a quarter, half and all of the
+budget, and each rule's difference to the first one, mean over the budget, with its standard error, on the tasks that a
+rule may be chosen on (open) and on the others. The last line is one JSON object.
 """
 
 import argparse
