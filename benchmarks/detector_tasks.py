@@ -1,20 +1,18 @@
-"""Detector trainings as tasks: a smooth response fitted to each table of `detector_curves.py`, with its residual noise.
+"""Detector trainings as tasks: a response fitted to each table of `detector_curves.py`, with its residual noise.
 
-A table holds few configurations, so that answering by the nearest row would make plateaus that no detector has. Each
-task is a Gaussian process over the params whose outputs are all epochs of the curve, with one squared-exponential
-kernel. Length scale and noise are those of the highest marginal likelihood. What it leaves over at its rows, scaled for
-the degrees of freedom that it took, is the noise: a trial's curve is the response plus one of these residual curves.
-Regret is that of the response alone, so a search gains nothing by a lucky curve. A task is fitted to its own rows only.
+A table holds few configurations, so that answering by the nearest row would make plateaus that no detector has, and
+answering by a mean would make the best row the best of all params. A study is therefore answered by a function drawn
+from the posterior (`detector_response.py`), another one for each seed: `SmoothTask.drawn`. A trial's curve is that
+function plus noise; regret is that of the function alone, so a search gains nothing by a lucky curve.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from itertools import groupby, product
+from itertools import groupby
 from math import log
 from pathlib import Path
-from typing import Final
-from zlib import crc32
+from typing import Final, Self
 
 import numpy as np
 
@@ -22,72 +20,23 @@ from automl.hpo.sampler.encoding import Encoding
 from automl.study import Params, ParamValue
 from automl.study.space import Choice, Real, SearchSpace
 from benchmarks.detector_plan import CHOICES, LOGARITHMIC, RANGES, RATES
+from benchmarks.detector_response import Response, Surface, Table, fitted
 from benchmarks.detector_rows import METRIC, Row, read_rows
 from benchmarks.tables import Matrix, Task
 
 TABLES: Final = Path(__file__).with_name("detector-curves")
 FAMILY: Final = "detectors"
+SAMPLE: Final = "sample"
 FEWEST_ROWS: Final = 8
 """Configurations of a task below which it is left out."""
-LENGTHS: Final = (0.5, 1.0, 2.0, 4.0)
-NOISES: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
-"""Length scales in ranges of a parameter, and noise as a share of the response's variance, that are tried."""
 REFERENCE: Final = 2048
-"""Random params whose response is the best (regret 0) and the median (regret 1) of a task."""
+"""Random params whose median response is regret 1; regret 0 is the best response near the best of them."""
+NEARER: Final = (0.2, 0.1, 0.05)
+LEADING: Final = 10
+AROUND: Final = 30
+"""Widths, round by round, of the search for the best response; of so many points so many neighbours."""
 RATE: Final = "lr0_share"
 """Place of `lr0` in the range of the optimizer, on a logarithmic scale: rivals know no range with a condition."""
-
-
-@dataclass(frozen=True)
-class Response:
-    """A Gaussian process over the params of a task; its outputs are the epochs of the curve."""
-
-    points: Matrix
-    categorical: Sequence[int]
-    """Columns that are choices: a differing one counts as 1."""
-    curves: Matrix
-    """(rows, epochs)."""
-
-    def at(self, points: Matrix) -> Matrix:
-        """Return the curves (points, epochs) without noise."""
-        length, _ = self._scales
-        mean = self.curves.mean(axis=0)
-        weights = np.linalg.solve(self._gram(*self._scales), self.curves - mean)
-        return np.asarray(np.clip(mean + self._kernel(points, length) @ weights, 0, 1))
-
-    @cached_property
-    def residuals(self) -> Matrix:
-        """Return what the response leaves over at each row, scaled by the degrees of freedom that it took."""
-        length, noise = self._scales
-        taken = np.trace(np.linalg.solve(self._gram(length, noise), self._kernel(self.points, length)))
-        return np.asarray((self.curves - self.at(self.points)) * (len(self.points) / (len(self.points) - taken)) ** 0.5)
-
-    @cached_property
-    def explained(self) -> float:
-        """Return the share of the final values' variance that is predicted for a row left out; at most 1."""
-        inverse = np.linalg.inv(self._gram(*self._scales))
-        centred = self.curves[:, -1] - self.curves[:, -1].mean()
-        missed = (inverse @ centred) / np.diag(inverse)
-        return float(1 - (missed**2).mean() / max((centred**2).mean(), 1e-12))
-
-    @cached_property
-    def _scales(self) -> tuple[float, float]:
-        return max(product(LENGTHS, NOISES), key=lambda scales: self._likelihood(*scales))
-
-    def _likelihood(self, length: float, noise: float) -> float:
-        """Return the log marginal likelihood of the final values, their variance at its best value."""
-        gram = self._gram(length, noise)
-        centred = self.curves[:, -1] - self.curves[:, -1].mean()
-        variance = max(float(centred @ np.linalg.solve(gram, centred)) / len(gram), 1e-12)
-        return float(-len(gram) * log(variance) - np.linalg.slogdet(gram)[1]) / 2
-
-    def _gram(self, length: float, noise: float) -> Matrix:
-        return np.asarray(self._kernel(self.points, length) + noise * np.eye(len(self.points)))
-
-    def _kernel(self, points: Matrix, length: float) -> Matrix:
-        apart = np.abs(points[:, None] - self.points[None])
-        apart[:, :, self.categorical] = apart[:, :, self.categorical] > 0
-        return np.asarray(np.exp(-(apart**2).sum(axis=2) / (2 * length**2)))
 
 
 @dataclass(frozen=True)
@@ -95,8 +44,10 @@ class SmoothTask(Task):
     """A task that answers any params by its response, as often as it is asked."""
 
     response: Response = field(kw_only=True)
+    surface: Surface = field(kw_only=True)
+    """The function that answers."""
     source: str = field(kw_only=True)
-    """Fingerprint of the data set: tasks of one data set teach nothing about each other."""
+    """Name of the data set: tasks of one data set teach nothing about each other."""
     seconds_of: Matrix = field(kw_only=True)
     """(choices of freeze,): seconds of an epoch."""
     scores: Matrix = field(kw_only=True)
@@ -106,14 +57,11 @@ class SmoothTask(Task):
     endless = True
 
     def row(self, params: Params, *, taken: set[int]) -> int:  # noqa: ARG002
-        """Return a new row, with the curve of these params; its noise depends on the task and the params only."""
-        point = Encoding(self.space).encode([params])
-        truth = self.response.at(point)[0]
-        noise = self.response.residuals
-        drawn = noise[crc32(np.round(point, 6).tobytes() + self.name.encode()) % len(noise)]
+        """Return a new row, with the curve of these params; its noise depends on the function and the params only."""
+        (point,) = Encoding(self.space).encode([params])
         self.asked.append(dict(params))
-        self.truths.append(truth)
-        list.append(self.values, np.clip(truth + drawn, 0, 1))  # type: ignore[arg-type]
+        self.truths.append(self.surface.at(point[None])[0])
+        list.append(self.values, self.surface.noisy(point))  # type: ignore[arg-type]
         frozen = CHOICES["freeze"].index(params["freeze"])
         list.append(self.seconds, np.full(self.max_epochs, self.seconds_of[frozen]))  # type: ignore[arg-type]
         return len(self.asked) - 1
@@ -127,11 +75,23 @@ class SmoothTask(Task):
         """Return the params that were asked for."""
         return self.asked
 
+    def drawn(self, seed: int) -> Self:
+        """Return the task with a function drawn from the posterior, asked for nothing yet."""
+        surface = Surface(self.response, seed)
+        return replace(self, surface=surface, asked=[], truths=[], values=[], seconds=[])
+
     @cached_property
     def finals(self) -> Matrix:
-        """Return the best values that random params reach without noise, and those of the table's own rows."""
-        drawn = Encoding(self.space).draw(REFERENCE, np.random.default_rng(0))
-        return np.asarray(self.response.at(np.vstack([drawn, self.response.points])).max(axis=1))
+        """Return the best values that random params reach without noise, and those near the best of them."""
+        encoding, generator = Encoding(self.space), np.random.default_rng(0)
+        points = np.vstack([encoding.draw(REFERENCE, generator), self.response.table.points])
+        found = self.surface.at(points).max(axis=1)
+        everywhere = found[:REFERENCE]
+        for width in NEARER:
+            best = points[np.argsort(-found)[:LEADING]]
+            points = np.vstack([best, encoding.near(np.repeat(best, AROUND, axis=0), generator, width=width)])
+            found = self.surface.at(points).max(axis=1)
+        return np.append(everywhere, found.max())
 
     @property
     def epoch(self) -> float:
@@ -174,7 +134,13 @@ def flat_params(row: Row) -> dict[str, ParamValue]:
 def tasks(folder: Path = TABLES) -> list[Task]:
     """Return the tasks that have enough rows, by name; every second one, from the second on, is held out."""
     tables = [rows for path in sorted(folder.glob("*.jsonl")) if (rows := usable(read_rows(path)))]
-    return [task(rows, held_out=number % 2 == 1) for number, rows in enumerate(tables)]
+    numbers = [table(rows) for rows in tables]
+    scales = fitted(numbers) if numbers else None
+    return [
+        task(rows, Response(own, scales), held_out=number % 2 == 1)
+        for number, (rows, own) in enumerate(zip(tables, numbers, strict=True))
+        if scales
+    ]
 
 
 @cache
@@ -189,17 +155,33 @@ def usable(rows: Sequence[Row]) -> list[Row]:
     return found if len({row["configuration"] for row in found}) >= FEWEST_ROWS else []
 
 
-def task(rows: Sequence[Row], *, held_out: bool) -> SmoothTask:
-    """Return the task of a table."""
-    around, first = space(), rows[0]
+def table(rows: Sequence[Row]) -> Table:
+    """Return the rows of a table in numbers."""
+    around = space()
     points = Encoding(around).encode([flat_params(row) for row in rows])
-    categorical = [n for n, kind in enumerate(around.parameters.values()) if isinstance(kind, Choice)]
+    choices = [len(kind.choices) if isinstance(kind, Choice) else 0 for kind in around.parameters.values()]
     curves = np.array([row["curve"][METRIC] for row in rows], dtype=float)
+    return Table(points, tuple(choices), curves)
+
+
+def task(rows: Sequence[Row], response: Response, *, held_out: bool) -> SmoothTask:
+    """Return the task of a table, answered by the mean of its posterior."""
+    points, first = response.table.points, rows[0]
     return SmoothTask(
-        FAMILY, first["task"], around, points, np.ones(points.shape[1]), [], [], first["epochs"], {}, held_out,
-        response=Response(points, categorical, curves), source=first["data"]["fingerprint"],
+        FAMILY, first["task"], space(), points, np.ones(points.shape[1]), [], [], first["epochs"], {}, held_out,
+        response=response, surface=Surface(response), source=origin(first["task"]),
         seconds_of=seconds(rows), scores=scores(rows),
     )  # fmt: skip
+
+
+def origin(name: str) -> str:
+    """Return the data set of a task; all variants of the sample are one.
+
+    >>> origin("micro-sample"), origin("sample-few"), origin("screws-tiny")
+    ('sample', 'sample', 'screws-tiny')
+    """
+    plain = name.removeprefix("micro-")
+    return SAMPLE if plain.startswith(SAMPLE) else plain
 
 
 def seconds(rows: Sequence[Row]) -> Matrix:

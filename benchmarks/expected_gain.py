@@ -1,7 +1,8 @@
 """Whether the expected gain of the next hour, as `automl status` shows it, is what a search then gains.
 
 Searches on the tables of `search_efficiency.py`, one trial at a time; after each tenth of the budget the gain expected
-of the next tenth is compared with the gain that came. The last line is one JSON object.
+of the next tenth is compared with the gain that came, on the tasks that the factor was chosen on (open) and on the
+others. `held` is the share of gains at most one deviation from their expectation. The last line is one JSON object.
 """
 
 import argparse
@@ -18,9 +19,11 @@ from automl.hpo.expected_gain import Rate, next_hour
 from automl.study import Answer, Trial
 from automl.study.ladder import cost, ladder
 from benchmarks import detector_tasks, tables, virtual
+from benchmarks.detector_tasks import SmoothTask
 from benchmarks.ours import FIRST_RUNG, METRIC, REDUCTION, Ours
 from benchmarks.tables import Task
 
+FAMILIES: Final = ("quicktune", detector_tasks.FAMILY)
 TRAININGS: Final = 10
 """The budget in whole trainings."""
 PARTS: Final = 10
@@ -49,8 +52,8 @@ class Watched(Ours):
         return answer
 
 
-def pairs(task: Task, *, seed: int, fine_tuned: bool) -> list[tuple[float, float]]:
-    """Return expected and real gain at each part of a search."""
+def pairs(task: Task, *, seed: int, fine_tuned: bool) -> list[tuple[float, float, float]]:
+    """Return expected gain, its deviation and the real gain at each part of a search."""
     search = Watched(task, seed=seed)
     virtual.run(search, task, workers=1, budget=TRAININGS * task.full, startup=0.0)
     rungs = ladder(FIRST_RUNG, task.max_epochs, REDUCTION)
@@ -63,35 +66,52 @@ def pairs(task: Task, *, seed: int, fine_tuned: bool) -> list[tuple[float, float
         gain = next_hour(trials, metric=METRIC, rate=rate, seconds=part)
         if gain:
             reached = [float(best[times <= time].max()) for time in (now, now + part)]
-            found.append((gain.mean, reached[1] - reached[0]))
+            found.append((gain.mean, gain.deviation, reached[1] - reached[0]))
     return found
+
+
+def figures(found: np.ndarray) -> dict[str, float | int | None]:
+    """Return what expected and real gains (pairs, 3: mean, deviation, real) say of each other."""
+    expected, deviation, came = found.T
+    low = came[expected < BELOW]
+    return {
+        "forecasts": len(found),
+        "expected": round(float(expected.mean()), 4),
+        "came": round(float(came.mean()), 4),
+        "factor": round(float(came.sum() / expected.sum()), 2),
+        "held": round(float((np.abs(came - expected) <= deviation).mean()), 2),
+        "correlation": round(float(np.corrcoef(expected, came)[0, 1]), 2),
+        f"came_where_below_{BELOW}": round(float(low.mean()), 4) if len(low) else None,
+        "below": len(low),
+    }
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", help=f"folder of the tables; else ${tables.ENVIRONMENT}, else synthetic curves")
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    families = {"quicktune": tables.families(tables.folder(options.data))["quicktune"]}
-    families[detector_tasks.FAMILY] = detector_tasks.cached()
-    answer = {}
-    for family, tasks in families.items():
-        chosen = [task for task in tasks if task.held_out] if family == "quicktune" else tasks
-        found = np.array([
-            pair for task in chosen for seed in range(options.seeds) for pair in pairs(task, seed=seed, fine_tuned=True)
-        ])  # fmt: skip
-        low = found[found[:, 0] < BELOW]
-        answer[family] = {
-            "forecasts": len(found),
-            "expected": round(float(found[:, 0].mean()), 4),
-            "came": round(float(found[:, 1].mean()), 4),
-            "correlation": round(float(np.corrcoef(found.T)[0, 1]), 2),
-            f"came_where_below_{BELOW}": round(float(low[:, 1].mean()), 4) if len(low) else None,
-            "below": len(low),
-        }
-        print(family, answer[family], flush=True)
+    answer: dict[str, dict[str, dict[str, float | int | None]]] = {}
+    for family in options.families:
+        detectors = family == detector_tasks.FAMILY
+        tasks = detector_tasks.cached() if detectors else tables.families(tables.folder(options.data))[family]
+        for half, chosen in {"open": tables.open_to_all(tasks), "held_out": tables.held_out(tasks)}.items():
+            found = [
+                pair
+                for seed in range(options.seeds)
+                for task in chosen
+                for pair in pairs(drawn(task, seed), seed=seed, fine_tuned=not task.name.startswith("micro-"))
+            ]
+            answer.setdefault(family, {})[half] = figures(np.array(found))
+            print(family, half, answer[family][half], flush=True)
     print(json.dumps(answer))
+
+
+def drawn(task: Task, seed: int) -> Task:
+    """Return a task that a search may ask, its function drawn where it is one of a posterior."""
+    return task.drawn(seed) if isinstance(task, SmoothTask) else task
 
 
 if __name__ == "__main__":

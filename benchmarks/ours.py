@@ -37,12 +37,13 @@ class Ours:
     ) -> None:
         """Start with an empty history."""
         self.trials: dict[int, Trial] = {}
+        self.rungs = ladder(start.first_rung, task.max_epochs, REDUCTION)
         self._strategy = Strategy(
             StrategySettings(
                 space=task.space,
                 metric=METRIC,
                 max_epochs=task.max_epochs,
-                rungs=ladder(start.first_rung, task.max_epochs, REDUCTION),
+                rungs=self.rungs,
                 reduction_factor=REDUCTION,
                 scheduler=scheduler,
                 seed=seed,
@@ -67,14 +68,18 @@ class Ours:
 
     def measured(self, number: int, *, epoch: int, value: float, seconds: float) -> Answer:
         """Ask the strategy."""
-        trial = self.trials[number]
-        measurement = Measurement(epoch, {METRIC: value}, seconds)
-        trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
-        self._strategy.measured(trial)
+        trial = self.record(number, Measurement(epoch, {METRIC: value}, seconds))
         verdict = self._strategy.judge(trial, epoch=epoch)
         if verdict and verdict.answer is Answer.STOP:
             self._end(number, Ending(pruned=verdict.reason))
         return verdict.answer if verdict else Answer.CONTINUE
+
+    def record(self, number: int, measurement: Measurement) -> Trial:
+        """Add a measurement to a trial, and return it."""
+        trial = self.trials[number]
+        trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
+        self._strategy.measured(trial)
+        return trial
 
     def ended(self, number: int) -> None:
         """Take in that a trial has reached its last epoch."""

@@ -23,6 +23,8 @@ import numpy as np
 
 from automl.study import Params, PastEvidence
 from benchmarks import ablation, detector_tasks, efficiency, past, portfolio, rivals, tables, virtual
+from benchmarks.detector_tasks import SmoothTask
+from benchmarks.freeze_thaw import FreezeThaw
 from benchmarks.ours import FIRST_RUNG, Ours, Start
 from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
@@ -55,6 +57,7 @@ OURS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours_warm": {"warm": True},
     "ours_misled": {"misled": True},
+    "ours_freeze_thaw": {"freeze_thaw": True},
     "ours_stopping": {"scheduler": "stopping"},
     **{f"ours_portfolio{count or ''}": {"members": count or MEMBERS} for count in (0, 2, 4)},
     "ours_misled_portfolio": {"members": -MEMBERS},
@@ -157,6 +160,8 @@ def _quiet() -> None:
 def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
     every = _tasks(place, cell.family)
     task = next(task for task in every if task.name == cell.task)
+    if isinstance(task, SmoothTask):
+        task = task.drawn(cell.seed)
     budget = FULL[cell.family][cell.workers] * task.full
     startup = STARTUP * task.epoch
     if cell.strategy == efficiency.BOUND:
@@ -183,6 +188,8 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     elif asked.pop("misled", False):
         earlier = [past.misleading(study) for study in _earlier(place, task, cell.seed)]
     start = Start(asked.pop("first_rung", FIRST_RUNG), _members(task, asked.pop("members", 0)))
+    if asked.pop("freeze_thaw", False):
+        return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not task.name.startswith("micro-"))
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)
 
 

@@ -51,9 +51,12 @@ def test_between_rows_the_response_is_smooth(tasks: list[SmoothTask]) -> None:
 def test_a_search_of_a_task_is_never_short_of_rows_and_its_regret_is_that_without_noise(
     tasks: list[SmoothTask],
 ) -> None:
-    trace = virtual.run(Ours(tasks[0], seed=0), tasks[0], workers=2, budget=4 * tasks[0].full, startup=0.0)
+    drawn = tasks[0].drawn(3)
+    trace = virtual.run(Ours(drawn, seed=0), drawn, workers=2, budget=4 * drawn.full, startup=0.0)
     assert trace.trials > 10
-    assert trace.best.max() <= max(truth.max() for truth in tasks[0].truths)
+    assert trace.best.max() <= max(truth.max() for truth in drawn.truths)
+    assert drawn.finals.max() >= drawn.finals[:-1].max()
+    assert not tasks[0].asked
 
 
 def test_a_table_of_few_configurations_is_no_task() -> None:

@@ -1,14 +1,17 @@
 """The benchmark of the search: its clock, its tables, its ratios."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from automl.hpo.learning_curves import Forecast
 from automl.study import Answer, Params
 from automl.study.space import Choice, Real, SearchSpace
 from benchmarks import ablation, efficiency, past, tables, virtual
-from benchmarks.ours import Ours
+from benchmarks.freeze_thaw import FreezeThaw, improvement
+from benchmarks.ours import Ours, Start
 from benchmarks.tables import Task
 
 SPACE = SearchSpace({"lr": Real(0.0, 1.0, default=0.5), "model": Choice(("n", "s"), "n")})
@@ -204,3 +207,20 @@ def test_the_most_similar_tasks_teach_where_statistics_are_known() -> None:
     found = past.alike(known[0], known[1:], seed=0)
     assert [other.name for other, _ in found] == ["c", "d", "b"]
     assert all(0 < similar <= 1 for _, similar in found)
+
+
+def test_freeze_thaw_trains_the_promising_to_the_end_and_leaves_others_paused() -> None:
+    rows = [[height * (1 - 0.5**epoch) for epoch in range(1, 10)] for height in np.linspace(0.1, 0.9, 9)]
+    made = replace(task(rows), max_epochs=9)
+    search = FreezeThaw(made, seed=0, start=Start(1))
+    virtual.run(search, made, workers=1, budget=60, startup=0)
+    lengths = {number: trial.epoch for number, trial in search.trials.items()}
+    assert set(lengths.values()) > {9}
+    best = max(search.trials, key=lambda number: search.trials[number].best("val/value") or 0.0)
+    assert lengths[best] == 9
+
+
+def test_the_improvement_of_a_sure_forecast_is_its_distance() -> None:
+    assert improvement(Forecast(0.5, 0.5, 0.5), over=0.4) == pytest.approx(0.1)
+    assert improvement(Forecast(0.3, 0.3, 0.3), over=0.4) == 0
+    assert 0 < improvement(Forecast(0.3, 0.2, 0.5), over=0.4) < 0.1
