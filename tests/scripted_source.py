@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 
 from automl.study import Answer, Ending, Job, Loss, Measurement, Trial
-from automl.trials import lease
+from automl.trials import heartbeat, lease
 from tests.processes import below
 
 TRAINABLE = "ray::Training"
@@ -42,6 +42,8 @@ class Jobs:
         self.resume: deque[int] = deque()
         """Numbers to go on with, once all jobs have been handed out."""
         self.kill_at: set[tuple[int, int]] = set()
+        self.kill_training_at: set[tuple[int, int]] = set()
+        """Where the process of the training is killed in place of the worker."""
         self.patience = 0
         """How often it has to be asked in vain for each job."""
         self._asked = 0
@@ -74,6 +76,9 @@ class Jobs:
         if (number, epoch) in self.kill_at:
             self.kill_at.remove((number, epoch))
             kill_a_worker()
+        if (number, epoch) in self.kill_training_at and (beat := heartbeat.read(self.all[number].folder)):
+            self.kill_training_at.remove((number, epoch))
+            os.kill(beat.process, signal.SIGKILL)
         return self._answer(number, epoch)
 
     def _answer(self, number: int, epoch: int) -> Answer:

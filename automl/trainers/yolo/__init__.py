@@ -15,6 +15,7 @@ from automl.trainers.yolo.evaluation import evaluation, model_names
 from automl.trainers.yolo.models import model_mistake, packaged_mistake
 from automl.trainers.yolo.object_features import object_features
 from automl.trainers.yolo.pickle_scan import weights_mistake
+from automl.trainers.yolo.preload import preload
 from automl.trainers.yolo.settings import MANAGED, setting_mistake, settings
 from automl.trainers.yolo.state_file import damage, epochs_done, write_weights
 from automl.trainers.yolo.timing import TRAIN_BATCHES, VAL_BATCHES, gpu_count, measure
@@ -37,7 +38,7 @@ __all__ = [
     "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "batch_size", "compare", "damage", "dead_parameters", "detect",
     "epochs_done", "evaluation", "export_onnx", "gpu_count", "has_cuda", "image_size", "judge", "letterboxed", "load",
     "measure", "misfits", "model_mistake", "model_names", "object_features", "overrides", "packaged_mistake",
-    "parameters", "plain_hyperparameters", "raw_outputs", "resolve_auto", "scan_labels", "set_threads",
+    "parameters", "plain_hyperparameters", "preload", "raw_outputs", "resolve_auto", "scan_labels", "set_threads",
     "setting_mistake", "settings", "strip", "train", "unprovable", "validate", "weights_mistake", "write_untrained",
     "write_weights",
 ]  # fmt: skip
