@@ -5,9 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import ray
 from ray import tune
@@ -104,20 +104,30 @@ def _train(config: Mapping[str, Any]) -> None:
         outage.retry_on_outage(job.folder, lambda: job.folder.mkdir(parents=True, exist_ok=True))
     owner = fork_server.Owner(os.getppid(), ray.get_runtime_context().get_job_id(), module_of(job.trainer))
     with fork_server.connect(owner) as connection, connection.makefile("rw", encoding="utf-8") as training:
-        guard(job.folder, process=int(training.readline()))
-        order = Order(job.to_dict(), RUN, dict(os.environ), sys.path)
-        training.write(order.to_line())
-        training.flush()
-        for line in training:
+        for line in _messages(job, training):
             message = json.loads(line)
             if OVER in message:
                 return
             if FAILED in message:
                 raise OSError(*message[FAILED])
             tune.report({MESSAGE: line})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _messages(job: Job, training: TextIO) -> Iterator[str]:
+    """Start a job in the process at the other end, and yield its messages until it ends, each answered after its use.
+
+    A process that is killed resets its connection where an answer was not read yet.
+    """
+    with suppress(ConnectionError):
+        if process := training.readline():
+            guard(job.folder, process=int(process))
+            training.write(Order(job.to_dict(), RUN, dict(os.environ), sys.path).to_line())
+            training.flush()
+        for line in training:
+            yield line
             training.write("\n")
             training.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
