@@ -6,11 +6,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 
 from automl.study import Answer, Ending, Job, Loss, Measurement, Trial
 from automl.trials import heartbeat, lease
+from tests.guarded_worker import wait_until
 from tests.processes import below
 
 TRAINABLE = "ray::Training"
@@ -76,9 +78,9 @@ class Jobs:
         if (number, epoch) in self.kill_at:
             self.kill_at.remove((number, epoch))
             kill_a_worker()
-        if (number, epoch) in self.kill_training_at and (beat := heartbeat.read(self.all[number].folder)):
+        if (number, epoch) in self.kill_training_at:
             self.kill_training_at.remove((number, epoch))
-            os.kill(beat.process, signal.SIGKILL)
+            kill_a_training(self.all[number].folder)
         return self._answer(number, epoch)
 
     def _answer(self, number: int, epoch: int) -> Answer:
@@ -140,6 +142,13 @@ def all_gone(*, seconds: float = 240) -> bool:
 
 def kill_a_worker() -> None:
     os.kill(workers()[0].pid, signal.SIGKILL)
+
+
+def kill_a_training(folder: Path) -> None:
+    """Kill the process of the latest attempt at a trial, once it has written a heartbeat."""
+    assert wait_until(lambda: heartbeat.present(folder))
+    if beat := heartbeat.present(folder):
+        os.kill(beat.process, signal.SIGKILL)
 
 
 def terminate_when(ready: Callable[[], bool], *, seconds: float = 1200) -> None:

@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import ray
 from ray import tune
@@ -103,8 +104,8 @@ def _train(config: Mapping[str, Any]) -> None:
     with outage.retries_enabled(outage.RetrySettings()):
         outage.retry_on_outage(job.folder, lambda: job.folder.mkdir(parents=True, exist_ok=True))
     owner = fork_server.Owner(os.getppid(), ray.get_runtime_context().get_job_id(), module_of(job.trainer))
-    with fork_server.connect(owner) as connection, connection.makefile("rw", encoding="utf-8") as training:
-        for line in _messages(job, training):
+    with fork_server.connect(owner) as connection, closing(_messages(job, connection)) as messages:
+        for line in messages:
             message = json.loads(line)
             if OVER in message:
                 return
@@ -114,20 +115,19 @@ def _train(config: Mapping[str, Any]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _messages(job: Job, training: TextIO) -> Iterator[str]:
+def _messages(job: Job, training: socket.socket) -> Generator[str, None, None]:
     """Start a job in the process at the other end, and yield its messages until it ends, each answered after its use.
 
-    A process that is killed resets its connection where an answer was not read yet.
+    A process that is killed resets its connection where an answer was not read yet. Answers are written without a
+    buffer, which would be written again when it is closed.
     """
-    with suppress(ConnectionError):
-        if process := training.readline():
+    with suppress(ConnectionError), training.makefile("r", encoding="utf-8") as lines:
+        if process := lines.readline():
             guard(job.folder, process=int(process))
-            training.write(Order(job.to_dict(), RUN, dict(os.environ), sys.path).to_line())
-            training.flush()
-        for line in training:
+            training.sendall(Order(job.to_dict(), RUN, dict(os.environ), sys.path).to_line().encode())
+        for line in lines:
             yield line
-            training.write("\n")
-            training.flush()
+            training.sendall(b"\n")
 
 
 @contextmanager
