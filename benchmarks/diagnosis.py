@@ -40,7 +40,8 @@ def collect(rows: Path, given: argparse.Namespace) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + given.hours * 3600
     halves = {0, 1} if given.half is None else {given.half}
-    for case in (case for case in diagnosis_plan.cases(SEEDS) if case.seed % 2 in halves):
+    cases = (case for case in diagnosis_plan.cases(SEEDS) if case.seed % 2 in halves)
+    for case in (case for case in cases if case.seed >= given.first_seed):
         known = {(row["fault"], row["strength"], row["seed"]) for row in read(rows)}
         lacking = (case.fault.data != SAMPLE and not data) or (case.fault.start == NANO and not weights)
         if case.key in known or lacking or time.monotonic() > end:
@@ -140,8 +141,9 @@ def main() -> None:
         print(json.dumps(judged(of_half(rows, 0), defaults)))
         return
     print(tables_of(rows, defaults))
-    for half, name in enumerate(("chosen on", "judged on")):
-        print(f"{name} seeds {half}, {half + 2}, ...: {json.dumps(judged(of_half(rows, half), defaults))}")
+    print(f"all: {json.dumps(judged(rows, defaults))}")
+    for half, name in enumerate(("made with", "judged on")):
+        print(f"{name}: {json.dumps(judged(of_half(rows, half), defaults))}")
     print(json.dumps(judged(of_half(rows, 1), defaults)))
 
 

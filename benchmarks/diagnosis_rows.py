@@ -13,6 +13,8 @@ HEALTHY_SHARE: Final = 0.7
 is healthy."""
 REPLAYED: Final = "replayed"
 """Start of trainings that `detector_curves.py` recorded."""
+JUDGED_FROM: Final = 9
+"""Rules were changed with rows of lower seeds in view, of both halves; trainings made afterwards judge them."""
 Row = dict[str, Any]
 
 
@@ -42,8 +44,15 @@ def replayed(folder: Path) -> list[Row]:
 
 
 def of_half(rows: Sequence[Row], half: int) -> list[Row]:
-    """Return the rows of even seeds, on which thresholds were chosen, or of odd ones."""
-    return [row for row in rows if row["seed"] % 2 == half]
+    """Return the rows that judge the rules (1), of odd seeds from `JUDGED_FROM` on, or those they were made with (0).
+
+    Of replayed trainings, on which nothing depends but false alarms, those of odd seeds judge.
+    """
+    return [row for row in rows if _judges(row) == bool(half)]
+
+
+def _judges(row: Row) -> bool:
+    return bool(row["seed"] % 2 and (row["start"] == REPLAYED or row["seed"] >= JUDGED_FROM))
 
 
 def best(row: Row) -> float:

@@ -25,7 +25,7 @@ MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
 OPTIONS = {
-    "audit": ["--json", "--lang", "--models", "--split", "--storage", "study"],
+    "audit": ["--epochs", "--folds", "--json", "--lang", "--models", "--split", "--storage", "study"],
     "bundle-site": ["--constraints", "--requirement", "--verify", "--weights", "out"],
     "cancel": ["--storage", "study", "trial"],
     "card": ["--lang", "--storage", "reference"],

@@ -11,7 +11,7 @@ from typing import Any
 from automl import cluster
 from automl.hpo import selection
 from automl.pipeline import inputs, projection, requests, run
-from automl.pipeline.audit import MODELS, SPLITS, AuditReport, audit
+from automl.pipeline.audit import MODELS, SPLITS, Asked, AuditReport, audit
 from automl.pipeline.preview import Preview, preview
 from automl.storage import records
 from automl.storage.files import LockedError
@@ -101,7 +101,10 @@ class Study:
         """Return the path of the label audit's page, `audit.html`."""
         return self.folder / AUDIT_PAGE
 
-    def audit(self, *, models: int = MODELS, splits: Sequence[str] | None = None, lang: str = "en") -> AuditReport:
+    def audit(
+        self, *, models: int = MODELS, splits: Sequence[str] | None = None, lang: str = "en", folds: int = 0,
+        epochs: int = 0,
+    ) -> AuditReport:  # fmt: skip
         """Rank suspect labels by the predictions of the study's kept models; write `audit.html` and `audit.json`.
 
         Labels are never changed.
@@ -110,15 +113,19 @@ class Study:
             models: Number of models that predict at most, the best first.
             splits: Which of train, val and test; default: train and val.
             lang: Language of the page, `en` or `zh`.
+            folds: If not 0, in place of the study's models so many trainings, each asked about images it has not seen.
+            epochs: Epochs of each of these; 0: as many as the study's best model had.
 
         Raises:
-            StudyError: no weights are left, or there is no such language or split.
+            StudyError: no weights are left, a training failed, or there is no such language or split.
         """
-        language = report.language_of(lang)
+        language, asked = report.language_of(lang), Asked(models, folds, epochs)
         registry = Place(self.folder.parents[1]).registry(self.spec.champion_name)
-        found = audit(self.folder, self.spec, splits=tuple(splits or SPLITS), most=models, registry=registry)
+        found = audit(self.folder, self.spec, splits=tuple(splits or SPLITS), asked=asked, registry=registry)
         records.write_json(self.folder / AUDIT_LIST, plain(found))
-        head = audit_page.Head(found.study, found.source, found.models, found.images, found.labels)
+        head = audit_page.Head(
+            found.study, found.source, found.models, found.images, found.labels, found.learned, found.folds
+        )
         audit_page.write(self.audit_page, head, found.suspects, language=language)
         return found
 

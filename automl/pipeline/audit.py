@@ -1,7 +1,7 @@
 """Label audit of a study: its kept models predict its images, and suspect labels are ranked."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from automl.data.audit import ranking
 from automl.data.audit.records import AuditImage, Detections, Label, Suspect
 from automl.data.labels import label_lines
 from automl.data.record import DataSet
-from automl.pipeline import audit_cache, inputs
+from automl.pipeline import audit_cache, audit_folds, inputs
 from automl.storage import files, job_file
 from automl.storage.checkpoint_files import best_ended
 from automl.storage.journal import Journal
@@ -54,10 +54,26 @@ class AuditReport:
     """Split to number of labels."""
     suspects: tuple[Suspect, ...]
     """The most suspicious first."""
+    learned: bool = False
+    """Scores are estimated probabilities of a classifier; False: scores of rules, since there are few labels."""
+    folds: int = 0
+    """Trainings of a cross-validation that predicted the images in place of the study's models; 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose predictions an audit rests on."""
+
+    models: int = MODELS
+    """The most of the study's kept models, the best first."""
+    folds: int = 0
+    """If not 0, in their place so many trainings, each asked about the images that it has not seen."""
+    epochs: int = 0
+    """Epochs of each of these; 0: as many as the study's best model had."""
 
 
 def audit(
-    folder: Path, spec: StudySpec, *, splits: Sequence[str] = SPLITS, most: int = MODELS, registry: Registry
+    folder: Path, spec: StudySpec, *, splits: Sequence[str] = SPLITS, asked: Asked, registry: Registry
 ) -> AuditReport:
     """Return the suspect labels of a study's data set; labels are never changed.
 
@@ -67,41 +83,58 @@ def audit(
         folder: the study's folder.
         spec: its description.
         splits: which of train, val and test.
-        most: number of models that predict at most, the best first.
+        asked: which models predict.
         registry: where the study's champion is, if it serves.
 
     Raises:
-        StudyError: no weights are left, or the study has no such data.
+        StudyError: no weights are left, the study has no such data, or a training failed.
     """
-    _check(splits, most)
-    models = models_of(folder, kept(folder, registry, metric=spec.metric, model=spec.model), most=most)
+    _check(splits, asked)
+    places = kept(folder, registry, metric=spec.metric, model=spec.model)
+    models = models_of(folder, places, most=1 if asked.folds else asked.models)
     data = _data(folder, spec.data, splits)
     record = trainer_of(models[0].job).evaluation(models[0].job)
-    numbered = {split: data.images[split] for split in splits}
-    found = {
-        (model.name, split): _detections(model, data, split, folder / AUDIT) for model in models for split in splits
-    }
+    found = _found(models, data, splits, asked=asked, cache=folder / AUDIT)
     images = [
-        AuditImage(split, path, _labels(path, data, record), [found[model.name, split][place] for model in models])
-        for split, paths in numbered.items()
-        for place, path in enumerate(paths)
+        AuditImage(split, path, _labels(path, data, record), [one[split][place] for one in found.values()])
+        for split in splits
+        for place, path in enumerate(data.images[split])
     ]
     names = tuple(record.names[number] for number in sorted(record.names))
-    suspects = ranking.rank(images, names=names, models=[model.name for model in models])
     return AuditReport(
         study=spec.name,
         source=data.source,
         names=names,
-        models=tuple(model.name for model in models),
-        images={split: len(paths) for split, paths in numbered.items()},
+        models=tuple(found),
+        images={split: len(data.images[split]) for split in splits},
         labels={split: sum(len(one.labels) for one in images if one.split == split) for split in splits},
-        suspects=tuple(suspects),
+        suspects=tuple(ranking.rank(images, names=names, models=tuple(found))),
+        learned=ranking.is_learned(images),
+        folds=asked.folds,
     )
 
 
-def _check(splits: Sequence[str], most: int) -> None:
-    if most < 1:
-        raise StudyError(f"audit: models: must be at least 1, but got {most}")
+def _found(
+    models: Sequence[Model], data: DataSet, splits: Sequence[str], *, asked: Asked, cache: Path
+) -> Mapping[str, Mapping[str, Sequence[Detections]]]:
+    """Return the detections by model and split: those of the kept models, or those out of fold."""
+    if asked.folds:
+        job = replace(models[0].job, epochs=asked.epochs or models[0].job.epochs)
+        return {
+            audit_folds.NAME: audit_folds.detections(data, splits, job=job, folder=cache / "folds", count=asked.folds)
+        }
+    return {model.name: {split: _detections(model, data, split, cache) for split in splits} for model in models}
+
+
+def _check(splits: Sequence[str], asked: Asked) -> None:
+    if asked.models < 1:
+        raise StudyError(f"audit: models: must be at least 1, but got {asked.models}")
+    if asked.folds < 0 or asked.folds == 1 or asked.epochs < 0:
+        raise StudyError(
+            f"audit: folds, epochs: must be 2 or more, and 1 or more, but got {asked.folds} and {asked.epochs}"
+        )
+    if asked.epochs and not asked.folds:
+        raise StudyError("audit: epochs: must go with folds, whose trainings it shortens, but got no folds")
     if not splits or (unknown := [split for split in splits if split not in (*SPLITS, "test")]):
         raise StudyError(
             f"audit: split: must be train, val or test, but got {', '.join(unknown) if splits else 'none'}"

@@ -29,6 +29,10 @@ class Head:
     models: Sequence[str]
     images: Mapping[str, int]
     labels: Mapping[str, int]
+    learned: bool = False
+    """Scores are estimated probabilities."""
+    folds: int = 0
+    """Trainings of a cross-validation that predicted; 0: the study's models did."""
 
 
 @dataclass(frozen=True, slots=True)

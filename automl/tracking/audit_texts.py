@@ -8,9 +8,14 @@ from automl.tracking.report.language import Language
 ENGLISH: Final[Mapping[str, str]] = {
     "lang": "en",
     "title": "Label audit",
+    "colon": ": ",
+    "space": " ",
     "head": "Written {written} by automl audit. Data: {source}.",
     "lead": "Places where trained models disagree with the labels, the most suspicious first. Nothing was changed: "
-    "look at each and correct the label file by hand. A score is no probability.",
+    "look at each and correct the label file by hand.",
+    "learned": "A score is the estimated probability that the label is wrong, if one label in twenty is.",
+    "rules": "A score is no probability: there are too few labels to learn one from.",
+    "folds": "{folds} trainings, each asked about the images that it was not trained on",
     "red": "label",
     "blue": "what the models see",
     "split": "split", "images": "images", "labels": "labels", "models": "Models",
@@ -29,9 +34,14 @@ ENGLISH: Final[Mapping[str, str]] = {
 CHINESE: Final[Mapping[str, str]] = {
     "lang": "zh-CN",
     "title": "标注审查",
+    "colon": "：",
+    "space": "",
     "head": "由 automl audit 于 {written} 生成。数据：{source}。",
     "lead": "以下是训练好的模型与标注不一致之处，最可疑的排在最前。没有修改任何文件："
-    "请逐一查看，并手动更正标注文件。分数不是概率。",
+    "请逐一查看，并手动更正标注文件。",
+    "learned": "分数是在二十个标注中有一个错误的前提下，该标注有误的估计概率。",
+    "rules": "分数不是概率：标注太少，无法据此学习。",
+    "folds": "{folds} 次训练，每次只判断未参与该次训练的图像",
     "red": "标注",
     "blue": "模型的检测结果",
     "split": "数据划分", "images": "图像", "labels": "标注数", "models": "模型",

@@ -131,8 +131,9 @@ class Board:
         self._late = {path: unwritten[path] for path in troubles}
 
     def _scalars(self, file: EventFile, measurement: Measurement, *, best: float | None) -> None:
-        values: dict[str, float] = {**measurement.metrics, "time/seconds_per_epoch": measurement.seconds}
-        if best is not None and self._metric in measurement.metrics:
+        metrics = measurement.metrics
+        values: dict[str, float] = {**metrics, **total_losses(metrics), "time/seconds_per_epoch": measurement.seconds}
+        if best is not None and self._metric in metrics:
             values[BEST + self._metric.removeprefix("val/")] = best
         _add(file, summaries.scalars(values), measurement.epoch)
         try:
@@ -184,3 +185,17 @@ def _begun(folder: Path) -> bool:
 
 def _add(file: EventFile, summary: Summary, step: int = 0) -> None:
     file.add(Event(wall_time=time.time(), step=step, summary=summary))
+
+
+def total_losses(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the sum of the loss components of each split that has some.
+
+    >>> total_losses({"train/box_loss": 1.0, "train/cls_loss": 0.5, "val/loss": 3.0})
+    {'train/total_loss': 1.5}
+    """
+    found = dict[str, float]()
+    for tag, value in metrics.items():
+        split, _, name = tag.partition("/")
+        if name.endswith("_loss"):
+            found[f"{split}/total_loss"] = found.get(f"{split}/total_loss", 0.0) + value
+    return found

@@ -23,7 +23,7 @@ def test_the_list_names_file_line_reason_and_score(study: automl.Study) -> None:
     lines = text.splitlines()
     suspects = study.audit().suspects
     first, count = suspects[0], len(suspects)
-    assert lines[1] == f"suspect labels: {count} ({count} missed)"
+    assert lines[1] == f"suspect labels: {count} ({count} missed); score: rules, no probability: few labels"
     assert lines[2] == (
         f"  1  {first.score:.2f}  missed: {first.cls}: not found by the models (2 of 2 models)  {first.labels}:1"
     )
@@ -35,7 +35,7 @@ def test_the_document_has_all_that_a_labelling_page_needs(study: automl.Study) -
     code, text = run(str(study.folder), "--json", "--split", "val", "--models", "1")
     assert code == 0
     plain = json.loads(text)
-    assert sorted(plain) == ["images", "labels", "models", "names", "source", "study", "suspects"]
+    assert sorted(plain) == ["folds", "images", "labels", "learned", "models", "names", "source", "study", "suspects"]
     assert sorted(plain["suspects"][0]) == [
         "asked", "box", "cls", "id", "image", "kind", "labels", "line", "models", "score", "split", "suggested_box",
         "suggested_cls",

@@ -39,13 +39,14 @@ def test_each_case_comes_once_and_both_halves_have_all_strengths() -> None:
 def test_rows_are_judged_by_the_name_of_what_is_found() -> None:
     closed = {"settings": {"mosaic": 1.0, "close_mosaic": 10}}
     rows = [
-        row_of("mosaic closed", 1, **closed), row_of("not finite", 1, end="loss is not finite at epoch 4"),
-        row_of("plateau", 1), row_of("", 1), row_of("", 3, **closed),
+        row_of("mosaic closed", 9, **closed), row_of("not finite", 9, end="loss is not finite at epoch 4"),
+        row_of("plateau", 9), row_of("", 9), row_of("", 11, **closed),
     ]  # fmt: skip
     assert diagnosis.judged(rows, {}) == {
         "faults": 3, "planted": 3, "found": 2, "healthy": 2, "false_alarm_rate": 0.5,
     }  # fmt: skip
     assert diagnosis_rows.of_half(rows, 0) == []
+    assert diagnosis_rows.of_half([row_of("", 7), row_of("", 10)], 1) == []
     assert "| **all** |  | 2/3 | 9% to 99% |" in diagnosis.tables_of(rows, {})
 
 

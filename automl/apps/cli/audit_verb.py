@@ -21,19 +21,28 @@ Models = Annotated[int, typer.Option(help="Number of the study's models that pre
 Split = Annotated[
     list[str] | None, typer.Option("--split", help="train, val or test; repeatable; default: train and val.")
 ]
+Folds = Annotated[
+    int,
+    typer.Option(
+        help="Train so many models, each without a part of the images, and ask each about its part: they cannot have "
+        "learned a wrong label of it. 0: ask the study's models."
+    ),
+]
+Epochs = Annotated[int, typer.Option(help="Epochs of each training of --folds; 0: as many as the best model had.")]
 
 
 @readable
 def audit(
     study: StudyFolder, *, storage: Storage = None, models: Models = 5, split: Split = None, lang: Lang = "en",
-    json: Json = False,
+    folds: Folds = 0, epochs: Epochs = 0, json: Json = False,
 ) -> None:  # fmt: skip
     """Rank suspect labels of a study's data set by the predictions of its models; writes audit.html and audit.json."""
     from automl.apps import api
 
     opened = api.open_study(study_folder(study, api.place_at(storage).storage))
     with _progress():
-        report = opened.audit(models=models, splits=tuple(split) if split else None, lang=lang)
+        splits = tuple(split) if split else None
+        report = opened.audit(models=models, splits=splits, lang=lang, folds=folds, epochs=epochs)
     if json:
         print_json(report)
         return
@@ -62,7 +71,13 @@ def summary(report: "AuditReport") -> list[str]:
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds))) or "none"
     looked = ", ".join(f"{report.labels[split]} labels in {count} images of {split}"
                        for split, count in report.images.items())  # fmt: skip
-    head = [f"{looked}; models: {', '.join(report.models)}", f"suspect labels: {len(kinds)} ({counts})"]
+    models = (
+        f"{report.folds} trainings, each without the images it is asked about"
+        if report.folds
+        else ", ".join(report.models)
+    )
+    scored = "estimated probability of an error" if report.learned else "rules, no probability: few labels"
+    head = [f"{looked}; models: {models}", f"suspect labels: {len(kinds)} ({counts}); score: {scored}"]
     return head + [_line(number, one) for number, one in enumerate(report.suspects[:SHOWN], start=1)]
 
 

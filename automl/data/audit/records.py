@@ -10,8 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.labels import label_of
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
 """Centre x, centre y, width and height as shares of the image, as in label files."""
 DIGITS: Final = 6
@@ -89,6 +92,41 @@ class Suspect:
     """Names of the models that agree."""
     asked: int
     """Number of models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is claimed of a label, or of a place without one."""
+
+    kind: Kind
+    score: float
+    cls: int | None
+    """Class that the models see; None: see `Suspect.suggested_cls`."""
+    box: Box | None
+    models: tuple[str, ...]
+    """Names of the models that agree."""
+    asked: int
+    """Number of models."""
+
+
+def suspect_of(image: AuditImage, label: Label | None, claim: Claim, *, names: Sequence[str]) -> Suspect:
+    """Return the record of a claim on a label, or on a place without one."""
+    cls, box = (label.cls, label.box) if label else (claim.cls or 0, claim.box or (0.0, 0.0, 0.0, 0.0))
+    return Suspect(
+        id=identifier(image.split, image.path.name, claim.kind, cls=cls, box=box),
+        kind=claim.kind,
+        score=round(claim.score, 4),
+        split=image.split,
+        image=image.path,
+        labels=label_of(image.path),
+        line=label.line if label else None,
+        cls=names[label.cls] if label else None,
+        box=label.box if label else None,
+        suggested_cls=None if claim.cls is None else names[claim.cls],
+        suggested_box=claim.box,
+        models=claim.models,
+        asked=claim.asked,
+    )
 
 
 def identifier(split: str, image: str, kind: Kind, *, cls: int, box: Box) -> str:

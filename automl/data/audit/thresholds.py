@@ -24,3 +24,26 @@ LEAST_SCORE: Final = 0.02
 """Suspects below are left out of the list."""
 FEWEST: Final = 5
 """Matched labels of a class below which the statistics of all classes are used for it."""
+
+LEAST_LABELS: Final = 300
+"""Labels from which the ranking is learned: below, the regression has fewer examples of a kind than terms."""
+LEAST_FREE: Final = 0.02
+"""Least confidence of a detection without a label that is looked at."""
+EXPECTED: Final = 0.0125
+"""Share of the labels expected to have one of four errors; it scales all probabilities alike."""
+SHIFTS: Final = (0.1, 0.5)
+"""A made-up moved box is shifted by a share of its sides in this range: less is a matter of taste, more looks added."""
+STRETCH: Final = 0.3
+"""Largest logarithm of the factor by which its sides change."""
+PARTS: Final = 5
+"""Parts of the images; each is judged by a regression on the others."""
+PENALTY: Final = 30.0
+"""Penalty on the regression's coefficients of standardised terms."""
+IMAGES_LEARNED: Final = 2000
+"""Images in which errors are made up at most: more examples change little and cost memory."""
+LEAST_PROBABILITY: Final = 0.01
+"""Suspects below are left out of the list."""
+TIGHT: Final = 0.7
+"""IoU with a label below which a model's detection counts as one of another box."""
+FAINT_CONF: Final = 0.1
+"""Confidence below which a detection at a label counts as none for the list of models that agree."""

@@ -45,6 +45,18 @@ def of_study(folder: Path, spec: StudySpec, trials: Sequence[Trial]) -> list[Fin
     return [*study_findings(record), *(finding for place in places for finding in read(place))]
 
 
+def by_kind(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
+    """Return for each kind of finding its last one, and those of other trainings.
+
+    >>> [(last.trial, [one.trial for one in others]) for last, others in by_kind(
+    ...     [Finding("plateau", f"trial {number}", 9, "flat", "more", {}) for number in (1, 2)])]
+    [('trial 2', ['trial 1'])]
+    """
+    order = {finding.key: place for place, finding in enumerate(reversed(findings))}
+    groups = groupby(sorted(findings, key=lambda one: -order[one.key]), key=lambda one: one.key)
+    return [(group[-1], group[:-1]) for group in (list(part) for _, part in groups)]
+
+
 def grouped(findings: Sequence[Finding]) -> list[str]:
     """Return a line for each kind of finding: its last one, and the other trainings that have it.
 
@@ -52,9 +64,7 @@ def grouped(findings: Sequence[Finding]) -> list[str]:
     ['trial 2, epoch 9: plateau: flat; more; also in trial 1']
     """
     lines = []
-    order = {finding.key: place for place, finding in enumerate(reversed(findings))}
-    for _, group in groupby(sorted(findings, key=lambda one: -order[one.key]), key=lambda one: one.key):
-        *others, last = group
+    for last, others in by_kind(findings):
         names = [one.trial for one in others]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         lines.append(f"{last}; also in {', '.join(names[:NAMED])}{more}" if names else str(last))

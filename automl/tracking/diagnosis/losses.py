@@ -24,7 +24,8 @@ def oscillation(record: TrainingRecord) -> Iterator[Finding]:
     """Yield a finding if a loss oscillates after the warm-up; another name where a second training loss has converged.
 
     One of validation counts only while the mAP50 does not improve: it has high peaks in trainings that go well. All
-    change together there, so that it gets the other name only if it is nearly all of the training loss.
+    change together there, so that it gets the other name only if it is nearly all of the training loss. Where no loss
+    oscillates, the mAP50 may: see the two functions below.
     """
     curves = components(record, "train")
     swinging = {name: _swing(values) for name, values in curves.items() if oscillates(values)}
@@ -38,6 +39,8 @@ def oscillation(record: TrainingRecord) -> Iterator[Finding]:
             if _swings_widely(values, above=_least_swing(record, name)) and stuck(record)
         }
     if not swinging:
+        yield from _metric_oscillates(record)
+        yield from _dominated(record)
         return
     driver = max(swinging, key=lambda name: fmean(curves[name][-WINDOW:]) * swinging[name])
     dominates = _share(record, driver) >= limits.DOMINANT  # so that the others are a negligible part
@@ -55,6 +58,38 @@ def oscillation(record: TrainingRecord) -> Iterator[Finding]:
         yield Finding(
             OSCILLATES, record.trial, record.epoch, told,
             "lower lr0, lengthen warmup_epochs, or enlarge batch or nbs", numbers,
+        )  # fmt: skip
+
+
+def _metric_oscillates(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if the mAP50 goes up and down widely and does not improve: the loss is a mean and hides that."""
+    last = [value for epoch, value in record.curves.get("val/map50", {}).items() if epoch > warm_up(record)][-WINDOW:]
+    if len(last) < WINDOW or max(last) < limits.LOCATED or not oscillates(last) or not stuck(record):
+        return
+    if (share := _swing(last)) > limits.METRIC_SWING:
+        yield Finding(
+            OSCILLATES, record.trial, record.epoch,
+            f"mAP50 changes by {share:.0%} of its mean from epoch to epoch and does not improve",
+            "lower lr0, lengthen warmup_epochs, or enlarge batch or nbs", {"swing map50": share},
+        )  # fmt: skip
+
+
+def _dominated(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if one component is nearly all of the training loss and the mAP50 fell far below its best."""
+    curves, values = after_warm_up(record, "train"), record.series("val/map50")
+    driver = max((name for name in curves if curves[name]), key=lambda name: _share(record, name), default="")
+    before, now = values[: -limits.SMOOTHED], values[-limits.SMOOTHED :]
+    if not driver or not before or max(before) < limits.LOCATED or any(collapsed(record)):
+        return
+    share, left = _share(record, driver), max(now) / max(before)
+    if share >= limits.DOMINANT and left < limits.WORSE:
+        gain = driver.removesuffix("_loss")
+        yield Finding(
+            ONE_OSCILLATES, record.trial, record.epoch,
+            f"train/{driver} is {share:.0%} of the training loss, and mAP50 fell from {max(before):.2f} to "
+            f"{max(now):.2f}",
+            f"lower the gain `{gain}` or lr0, so that one component does not disturb the others",
+            {"share of the training loss": share, "map50, share of the best": left},
         )  # fmt: skip
 
 

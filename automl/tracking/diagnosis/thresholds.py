@@ -24,6 +24,12 @@ and more, healthy trainings up to 0.71."""
 DOMINANT_SWING: Final = 0.1
 """The mean step of such a component on the validation split that is an oscillation: the metric does not improve, and
 one gain holds nearly all of the loss, which no healthy training showed."""
+METRIC_SWING: Final = 0.5
+"""Mean step of the mAP50 as a share of its mean, with five turns in eight epochs, while it does not improve: healthy
+trainings reached 0.36, learning rates too high 1.0 and more."""
+WORSE: Final = 0.55
+"""The mAP50 of the last epochs as a share of its best, where one component is nearly all of the loss; a gain 40 times
+too high gave 0.42 to 0.49, a healthy training with such a component 0.62."""
 COLLAPSED: Final = 0.01
 """Training loss as a share of its first value: no detector learns that well, its outputs died."""
 
@@ -49,16 +55,17 @@ LOOSE: Final = 0.48
 """Least box loss over its gain, a weighted mean of 1 - IoU: fine-tuned detectors begin below and fall little. Healthy
 ones ended at 0.31 and less (0.51 on screws of few pixels, whose box loss fell by 0.24 and more), those with moved boxes
 at 0.49 and more."""
-LOCATED: Final = 0.1
+LOCATED: Final = 0.05
 """Least best mAP50 so far with which the box loss is compared: a young training from random weights finds classes
-before boxes."""
+before boxes; with moved boxes it may stay at 0.08."""
 CLASS_FALL: Final = 0.2
 """Least fall of the class loss with which the box loss is compared: 0.22 to 0.3 in 12 epochs from random weights."""
 
 FLAT_EPOCHS: Final = 8
 """Epochs without gain that count as a plateau."""
-FLAT_LOSS: Final = 0.02
-"""Largest fall of the training loss over these epochs, as a share."""
+FLAT_LOSS: Final = 0.05
+"""Largest fall of the training loss over these epochs, as a share: means of four epochs of few batches differ by that
+much by chance."""
 FLAT_METRIC: Final = 0.02
 """Largest gain of the metric over these epochs, as a share of the best value before."""
 FLAT_BAND: Final = 0.1

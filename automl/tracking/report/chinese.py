@@ -181,4 +181,6 @@ CHINESE: Final[Mapping[str, str]] = {
     "finding_advice": "建议",
     "finding_study": "研究",
     "finding_epoch": "第 {epoch} 轮",
+    "finding_also": "另见：",
+    "finding_more": " 等，另有 {count} 个",
 }

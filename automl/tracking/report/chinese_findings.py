@@ -55,6 +55,8 @@ FINDINGS: Final[Mapping[str, tuple[str, str]]] = {
 """Name in English to name and advice in Chinese."""
 
 EVIDENCE: Final[Mapping[str, str]] = {
+    "share of the training loss": "占训练损失的比例",
+    "map50, share of the best": "mAP50 与最佳值之比",
     "loss, share of the first": "损失占首轮的比例",
     "val loss before": "先前的验证损失",
     "val loss": "验证损失",

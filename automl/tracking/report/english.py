@@ -185,4 +185,6 @@ ENGLISH: Final[Mapping[str, str]] = {
     "finding_advice": "what to change",
     "finding_study": "study",
     "finding_epoch": "epoch {epoch}",
+    "finding_also": "also in ",
+    "finding_more": " and {count} more",
 }

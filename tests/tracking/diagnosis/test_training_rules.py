@@ -101,6 +101,25 @@ def test_an_oscillation_of_a_dominant_loss_is_its_own() -> None:
     assert "while cls_loss" in found[0].text
 
 
+def test_a_metric_that_goes_up_and_down_widely_and_does_not_improve_is_an_oscillation() -> None:
+    wide = {"val/map50": [0.3, 0.31, 0.3, *[0.3, 0.05] * 4, 0.3]}
+    found = [one for one in training_rules.findings(record_of(wide)) if "oscillates" in one.name]
+    assert [one.name for one in found] == ["loss oscillates"]
+    assert found[0].text.startswith("mAP50 changes by ")
+    for harmless in ([0.3, 0.25] * 6, [0.1, 0.02] * 4 + [0.2, 0.3, 0.4, 0.5]):
+        assert not any("oscillates" in one.name for one in training_rules.findings(record_of({"val/map50": harmless})))
+
+
+def test_one_loss_that_is_nearly_all_and_a_metric_that_falls_are_found_without_an_oscillation() -> None:
+    curves = {"train/cls_loss": [60.0] * 12, "val/map50": [0.6] * 6 + [0.2] * 6}
+    found = [one for one in training_rules.findings(record_of(curves)) if "oscillates" in one.name]
+    assert [one.name for one in found] == ["one loss oscillates"]
+    assert "of the training loss, and mAP50 fell from 0.60 to 0.20" in found[0].text
+    for change in ({"train/cls_loss": [1.0] * 12}, {"val/map50": [0.6] * 12}):
+        found = training_rules.findings(record_of({**curves, **change}))
+        assert not any("oscillates" in one.name for one in found)
+
+
 def test_a_loss_that_oscillates_in_the_warm_up_only_is_no_finding() -> None:
     early = {"train/cls_loss": [4.0, 2.5, 4.0, 2.5, 4.0, 2.5, 4.0, *falling(2.4, 0.95, epochs=5)]}
     assert [finding.name for finding in training_rules.findings(record_of(early).until(8))] == ["loss oscillates"]

@@ -1,5 +1,6 @@
 """Findings in the page: pictures of the trainings, and Chinese names, numbers and advice for all of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_the_first_training_with_a_kind_of_finding_has_the_picture(tmp_path: Pat
 def test_a_finding_without_training_or_picture_is_a_row_alone(tmp_path: Path) -> None:
     found = rows([SUPPRESSED, Finding("plateau", "", 0, "flat", "more")], EN, {"trial 0": tmp_path})
     assert [(str(one.where), one.picture) for one in found] == [("trial 0, epoch 6", ""), ("study", "")]
+
+
+def test_a_kind_of_finding_is_one_row_that_names_the_other_trainings() -> None:
+    same = [replace(SUPPRESSED, trial=f"trial {number}") for number in range(15)]
+    same.append(replace(SUPPRESSED, trial="default_seed1", epoch=9))
+    (english,), (chinese,) = (rows(same, words, {}) for words in (EN, ZH))
+    assert str(english.where) == "<code>default_seed1</code>, epoch 9"
+    assert str(english.also).startswith("also in trial 0, trial 1, ")
+    assert str(english.also).endswith("trial 11 and 3 more")
+    assert str(chinese.also).startswith("另见：第 0 号试验，")
+    assert str(chinese.also).endswith(" 等，另有 3 个")
 
 
 def test_every_finding_has_a_chinese_name_and_advice() -> None:

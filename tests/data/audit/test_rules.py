@@ -1,19 +1,19 @@
-"""Suspect labels by kind: what the models agree on, what they do not, and the order of the list."""
+"""Suspect labels by rules: what the models agree on, what they do not, and the order of the list."""
 
 import pytest
 
-from automl.data.audit import ranking
+from automl.data.audit import rules
 from automl.data.audit.records import AuditImage, Kind, Suspect
 from tests.data.audit.builders import ELSEWHERE, HOME, MODELS, NAMES, detections, healthy, image
 
 
 def ranked(*images: AuditImage) -> list[Suspect]:
-    return ranking.rank([*healthy(100), *images], names=NAMES, models=MODELS)
+    return rules.rank([*healthy(100), *images], names=NAMES, models=MODELS)
 
 
 def test_labels_that_the_models_confirm_are_no_suspects() -> None:
     assert ranked() == []
-    assert ranking.rank([], names=NAMES, models=MODELS) == []
+    assert rules.rank([], names=NAMES, models=MODELS) == []
 
 
 def test_a_label_that_no_model_finds_is_missed() -> None:
@@ -74,7 +74,7 @@ def test_a_detection_without_area_is_no_error() -> None:
 
 
 def test_images_without_labels_or_detections_are_no_error() -> None:
-    assert ranking.rank([image("a", [], [], [], [])], names=NAMES, models=MODELS) == []
-    assert ranking.rank([image("a", [], [(0, HOME, 0.9)])], names=NAMES, models=MODELS[:1]) == []
+    assert rules.rank([image("a", [], [], [], [])], names=NAMES, models=MODELS) == []
+    assert rules.rank([image("a", [], [(0, HOME, 0.9)])], names=NAMES, models=MODELS[:1]) == []
     assert ranked(image("a", [(0, HOME)], [], [], []))[0].kind == Kind.MISSED
     assert len(detections().conf) == 0
