@@ -6,11 +6,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 
 from automl.study import Answer, Ending, Job, Loss, Measurement, Trial
-from automl.trials import lease
+from automl.trials import heartbeat, lease
+from tests.guarded_worker import wait_until
 from tests.processes import below
 
 TRAINABLE = "ray::Training"
@@ -42,6 +44,8 @@ class Jobs:
         self.resume: deque[int] = deque()
         """Numbers to go on with, once all jobs have been handed out."""
         self.kill_at: set[tuple[int, int]] = set()
+        self.kill_training_at: set[tuple[int, int]] = set()
+        """Where the process of the training is killed in place of the worker."""
         self.patience = 0
         """How often it has to be asked in vain for each job."""
         self._asked = 0
@@ -74,6 +78,9 @@ class Jobs:
         if (number, epoch) in self.kill_at:
             self.kill_at.remove((number, epoch))
             kill_a_worker()
+        if (number, epoch) in self.kill_training_at:
+            self.kill_training_at.remove((number, epoch))
+            kill_a_training(self.all[number].folder)
         return self._answer(number, epoch)
 
     def _answer(self, number: int, epoch: int) -> Answer:
@@ -135,6 +142,13 @@ def all_gone(*, seconds: float = 240) -> bool:
 
 def kill_a_worker() -> None:
     os.kill(workers()[0].pid, signal.SIGKILL)
+
+
+def kill_a_training(folder: Path) -> None:
+    """Kill the process of the latest attempt at a trial, once it has written a heartbeat."""
+    assert wait_until(lambda: heartbeat.present(folder))
+    if beat := heartbeat.present(folder):
+        os.kill(beat.process, signal.SIGKILL)
 
 
 def terminate_when(ready: Callable[[], bool], *, seconds: float = 1200) -> None:

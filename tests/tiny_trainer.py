@@ -35,7 +35,7 @@ BATCH, TRAIN_BATCHES, VAL_BATCHES = 16, 1, 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
 damage, write_untrained, object_features = tiny_files.damage, tiny_files.write_untrained, tiny_features.object_features
-compare, unprovable = tiny_comparison.compare, tiny_comparison.unprovable
+compare, unprovable, preload = tiny_comparison.compare, tiny_comparison.unprovable, tiny_files.preload
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
 HYPERPARAMETERS: Mapping[str, Any] = {

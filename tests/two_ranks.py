@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -24,14 +23,15 @@ RANKS = 2
 
 def train(config: Mapping[str, Any]) -> None:
     """Do on a worker all that it does, but let the ranks train."""
-    vars(launcher)["worker"] = SimpleNamespace(run=run)
+    vars(launcher)["RUN"] = f"{run.__module__}:run"
     getattr(launcher, "_train")(config)  # noqa: B009  (the worker's own, not the one that a test has put in its place)
 
 
 def train_unguarded(config: Mapping[str, Any]) -> None:
     """Mark the processes, so that a test finds them, but leave them alone."""
 
-    def marked_only(folder: Path) -> None:
+    def marked_only(folder: Path, *, process: int) -> None:
+        del process
         os.environ[reaper.VARIABLE] = guard._name(folder)
 
     vars(launcher)["guard"] = marked_only

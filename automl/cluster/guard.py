@@ -15,14 +15,17 @@ PATIENCE: Final = 20.0
 """Seconds to wait for leftovers to end; an unkillable one must not block the start of the trial."""
 
 
-def guard(folder: Path) -> str:
-    """Mark all processes that this one will start for the trial in `folder`; return the mark."""
-    trial = _name(folder)
+def guard(folder: Path, *, process: int | None = None) -> str:
+    """Mark all processes that this one will start for the trial in `folder`; return the mark.
+
+    The trial trains in `process`, this one by default. It is ended with this one, and what it leaves with it.
+    """
+    trial, here = _name(folder), os.getpid()
     if _leftovers(trial):
         reaper.end(lambda: _leftovers(trial), seconds=PATIENCE)
     mark = f"{trial}-{secrets.token_hex(8)}"
-    worker = os.getpid()
-    arguments = (str(worker), str(reaper.start_of(worker)), mark)
+    watched = (here,) if process is None else (process, here)
+    arguments = (*(str(part) for pid in watched for part in (pid, reaper.start_of(pid))), mark)
     # Started before the mark is set, so that it is not marked; -I and -S exclude our packages and Ray's paths.
     subprocess.run(
         [sys.executable, "-I", "-S", str(SCRIPT), *arguments],
@@ -47,7 +50,7 @@ def _leftovers(trial: str) -> set[reaper.Process]:
     found = reaper.left(f"{trial}-", set())
     for pid, _ in reaper.processes():
         words = reaper.read(f"/proc/{pid}/cmdline").decode(errors="replace").rstrip("\0").split("\0")
-        script, arguments = words[-4:-3], words[-3:]
-        if script and Path(script[0]).name == SCRIPT.name and arguments[2].startswith(f"{trial}-"):
-            found.add((int(arguments[0]), int(arguments[1])))
+        if words[-1].startswith(f"{trial}-") and SCRIPT.name in (names := [Path(word).name for word in words]):
+            place = names.index(SCRIPT.name) + 1
+            found.add((int(words[place]), int(words[place + 1])))
     return {process for process in found if reaper.start_of(process[0]) == process[1] and process[0] != os.getpid()}

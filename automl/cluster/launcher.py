@@ -5,12 +5,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
 
+import ray
 from ray import tune
 from ray.tune.trainable import wrap_function
 
@@ -20,13 +20,16 @@ from automl.cluster.guard import guard
 from automl.cluster.handle import Handle
 from automl.cluster.resources import Slots
 from automl.cluster.tune_hooks import MESSAGE, Callback, Scheduler, Searcher, Stop, name, title
-from automl.storage import outage, scratch, streams
-from automl.storage.layout import TRIAL_LOG
-from automl.study import Job, Measurement
+from automl.storage import outage, scratch
+from automl.study import Job
 from automl.study.text import GB
-from automl.trials import heartbeat, lease, worker
+from automl.trainers.registration import module_of
+from automl.trials import fork_server
 from automl.trials.source import JobSource
+from automl.trials.training_process import FAILED, OVER, Order
 
+RUN: Final = "automl.trials.worker:run"
+"""The function that runs a job, in the process of its training."""
 MOST_PENDING: Final = 10_000
 """Trials that may wait for resources in Ray; the source limits them to fewer."""
 
@@ -91,45 +94,40 @@ def _named(train: Callable[[Mapping[str, Any]], None]) -> Any:  # noqa: ANN401  
 
 
 def _train(config: Mapping[str, Any]) -> None:
-    """Run one job on a worker; every line it prints goes to the job's own log."""
+    """Run one job in a process of its own, and pass its messages to the driver.
+
+    This process, a worker of Ray, trains nothing. It ends with the training where that is lost, by the same signal as a
+    worker that is killed, and the reaper ends the training with it.
+    """
     job = Job.from_dict(config["job"])
     os.environ["YOLO_VERBOSE"] = "true"
-    _print_to(job.folder / TRIAL_LOG)
-    guard(job.folder)
-    node = socket.gethostname()
-
-    def report(measurement: Measurement) -> None:
-        tune.report({MESSAGE: json.dumps({"measurement": measurement.to_dict(), "node": node})})
-
-    def say(text: str) -> None:
-        """Report to the driver as well: the log is on the failing storage."""
-        outage.print_line(text)
-        tune.report({MESSAGE: json.dumps({"trouble": text, "node": node})})
-
-    try:
-        # Retries have no stop condition on a worker: its process is ended instead.
-        with outage.retries_enabled(outage.RetrySettings(say)), heartbeat.heartbeats(job.folder, job.attempt):
-            ending = worker.run(job, report)
-    except lease.Superseded as superseded:
-        sys.stdout.write(f"{superseded}\n")
-        return
-    tune.report({MESSAGE: json.dumps({"ending": ending.to_dict(), "node": node})})
-
-
-def _print_to(path: Path) -> None:
     with outage.retries_enabled(outage.RetrySettings()):
-        file = outage.retry_on_outage(path.parent, lambda: _opened(path))
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)
-    streams.clean_prints()
+        outage.retry_on_outage(job.folder, lambda: job.folder.mkdir(parents=True, exist_ok=True))
+    owner = fork_server.Owner(os.getppid(), ray.get_runtime_context().get_job_id(), module_of(job.trainer))
+    with fork_server.connect(owner) as connection, closing(_messages(job, connection)) as messages:
+        for line in messages:
+            message = json.loads(line)
+            if OVER in message:
+                return
+            if FAILED in message:
+                raise OSError(*message[FAILED])
+            tune.report({MESSAGE: line})
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _opened(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+def _messages(job: Job, training: socket.socket) -> Generator[str, None, None]:
+    """Start a job in the process at the other end, and yield its messages until it ends, each answered after its use.
+
+    A process that is killed resets its connection where an answer was not read yet. Answers are written without a
+    buffer, which would be written again when it is closed.
+    """
+    with suppress(ConnectionError), training.makefile("r", encoding="utf-8") as lines:
+        if process := lines.readline():
+            guard(job.folder, process=int(process))
+            training.sendall(Order(job.to_dict(), RUN, dict(os.environ), sys.path).to_line().encode())
+        for line in lines:
+            yield line
+            training.sendall(b"\n")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Reaper: waits until a trial's worker has ended, then ends every process that the trial has left.
 
-Run as a script, `python -I -S reaper.py PID STARTED MARK`, in a session of its own; `guard.py` starts it. There is
-one for each running trial, so it imports next to nothing: 12 ms to start and 3.3 MB of its own memory (7 MB with the
+Run as a script, `python -I -S reaper.py PID STARTED [PID STARTED] MARK`, in a session of its own, by `guard.py`. The
+second process is the worker of Ray: a trial that trains in a process of its own ends with it. There is one reaper for
+each running trial, so it imports next to nothing: 12 ms to start and 3.3 MB of its own memory (7 MB with the
 interpreter's shared pages); `typing` alone would make that 21 ms. Ray ends a worker's children and its process
 group; torch elastic gives each rank its own session, and those continue to train if its launcher is killed.
 """
@@ -33,30 +34,31 @@ Stat = tuple[int, int]
 """Parent and process group."""
 
 
-def main(worker: Process, mark: str) -> None:
-    """Wait for the worker, tracking its descendants, then end the remaining descendants and marked processes."""
-    family = watched(worker)
+def main(mark: str, worker: Process, *others: Process) -> None:
+    """Wait for the first of some processes to end, then end the worker, its descendants and marked processes."""
+    family = watched(worker, *others) | {worker}
     table = processes()
     group = {process for process, (_, leader) in table.items() if leader == worker[0] and process != worker}
     end(lambda: left(mark, family | group))
 
 
-def watched(worker: Process) -> set[Process]:
-    """Return all living descendants of the worker, once it has ended."""
+def watched(worker: Process, *others: Process) -> set[Process]:
+    """Return all living descendants of the worker, once it or another one has ended."""
     family: set[Process] = set()
-    wait = waiter(worker[0])
-    while start_of(worker[0]) == worker[1]:
+    wait = waiter(worker[0], *(pid for pid, _ in others))
+    while all(start_of(pid) == started for pid, started in (worker, *others)):
         table = processes()
         family = (family & table.keys()) | below(table, {worker} | family)
         wait(LOOK_SECONDS)
     return family
 
 
-def waiter(pid: int) -> Callable[[float], object]:
-    """Return a function that waits for the end of a process, at most some seconds."""
+def waiter(*pids: int) -> Callable[[float], object]:
+    """Return a function that waits for the end of one of some processes, at most some seconds."""
     try:
         poll = select.poll()
-        poll.register(os.pidfd_open(pid), select.POLLIN)
+        for pid in pids:
+            poll.register(os.pidfd_open(pid), select.POLLIN)
     except OSError:  # ended already, or a kernel older than 5.3
         return lambda seconds: time.sleep(min(seconds, STEP_SECONDS * 5))
     return lambda seconds: poll.poll(seconds * 1000)
@@ -150,4 +152,5 @@ if __name__ == "__main__":
     # Ray ends the children of a worker that ends; fork so that this one has another parent.
     if os.fork():
         os._exit(0)
-    main((int(sys.argv[1]), int(sys.argv[2])), sys.argv[3])
+    numbers = [int(word) for word in sys.argv[1:-1]]
+    main(sys.argv[-1], *zip(numbers[::2], numbers[1::2], strict=True))

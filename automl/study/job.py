@@ -44,6 +44,12 @@ class Job:
     """CPU cores that it needs while it runs; 0: those of a trial of the session."""
     memory_gb: float = 0.0
     """Main memory that it needs, in GB (10^9 bytes); 0: not counted."""
+    local_copy: str = "never"
+    """Whether its node copies the data set to its own disk: `auto`, `always`, `never`."""
+    local_copy_gb: float = 0.0
+    """Maximum size of all such copies on the node, in GB (10^9 bytes)."""
+    known: int = 0
+    """Epochs that the driver has recorded: of those a resumed training reports the last one alone."""
     trainer: str = YOLO
     """The registered name of its trainer (`automl.trainers`)."""
 
@@ -71,7 +77,8 @@ class Job:
             "settings": dict(self.settings),
             "rungs": list(self.rungs),
         }
-        newer = {"trainer": YOLO, "pictures_every": 0, "histograms": None, "cpus": 0.0, "memory_gb": 0.0}
+        newer = {"trainer": YOLO, "pictures_every": 0, "histograms": None, "cpus": 0.0, "memory_gb": 0.0, "known": 0,
+                 "local_copy": "never", "local_copy_gb": 0.0}  # fmt: skip
         return {name: value for name, value in plain.items() if name not in newer or value != newer[name]}
 
     @classmethod

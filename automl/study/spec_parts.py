@@ -102,6 +102,12 @@ class ResourcesSpec(Part):
     exceptions: list[ExceptionSpec] = Field(default_factory=list)
     """Other resources for some trials, such as `[{when: {model: [yolo11x.pt]}, gpus: 1, cpus: 8}]`; the first that
     applies counts."""
+    local_copy: Literal["auto", "always", "never"] = "auto"
+    """Whether each node copies the data set once to its own disk, into the cache folder (`AUTOML_CACHE`), for all
+    trials there; `auto`: if its images are on a network file system."""
+    local_copy_gb: Annotated[float, Field(gt=0)] = 100.0
+    """Maximum size of all such copies on a node; the longest unused are deleted. A data set that does not fit is read
+    where it is. Unit: GB (10^9 bytes)."""
     retries: Annotated[int, Field(ge=0)] = 5
     """Consecutive retries at one epoch after the trial's process died or hung; lost nodes do not count."""
     own_retries: Annotated[int, Field(ge=0)] = 1

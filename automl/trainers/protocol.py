@@ -121,6 +121,13 @@ class Training(Protocol):
         """
         ...
 
+    def preload(self) -> None:
+        """Import all that a training uses: in the process from which those of trainings are forked.
+
+        Uses no device and leaves no thread, since neither survives a fork.
+        """
+        ...
+
     def set_threads(self, count: int) -> None:
         """Use so many CPU threads in this process."""
         ...

@@ -38,10 +38,19 @@ def trainer_of(job: Job | None = None) -> Trainer:
     Raises:
         StudyError: no trainer of that name is registered.
     """
-    name, known = job.trainer if job else chosen(), _modules()
+    return _imported(module_of(job.trainer if job else chosen()))
+
+
+def module_of(name: str) -> str:
+    """Return the module of a registered trainer.
+
+    Raises:
+        StudyError: no trainer of that name is registered.
+    """
+    known = _modules()
     if name not in known:
         raise StudyError(f"trainer: must be one of {sorted(known)}, but got {name!r}; update automl")
-    return _imported(known[name])
+    return known[name]
 
 
 def _modules() -> dict[str, str]:

@@ -78,6 +78,8 @@ class RunContext:
             histograms=None if self.spec.tracking.histograms == "auto" else self.spec.tracking.histograms,
             cpus=needed.cpus,
             memory_gb=needed.memory_gb,
+            local_copy=self.spec.resources.local_copy,
+            local_copy_gb=self.spec.resources.local_copy_gb,
             trainer=chosen(),
         )
 

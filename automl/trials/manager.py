@@ -107,7 +107,7 @@ class TrialManager:
         if (number := self._waiting.popleft() if again else self._next_trial()) is None:
             return None
         trial = self._trials[number]
-        job = self._live.start(self.job(trial), trial.losses)
+        job = replace(self._live.start(self.job(trial), trial.losses), known=trial.epoch)
         self.limits.started(number)
         self.listeners.on_start(trial, job.folder)
         rank = "" if again or not trial.measurements else self._strategy.rank(number)

@@ -118,7 +118,7 @@ class Retrainings:
         self._all[job.number] = job
         self._started(job)
         LOG.info(f"{self.names[job.number]} trains with seed {job.seed}")
-        return job
+        return replace(job, known=self._trials[job.number].epoch)
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
         """Record an epoch; stop a training only if its conditions changed."""
@@ -170,10 +170,13 @@ class Retrainings:
         known = self.journal.retraining_measurements(self.names[job.number]) if self.journal else ()
         trial = Trial(job.number, job.params, job.seed, known, losses=self._losses.get(job.number, ()))
         self._trials[job.number] = trial
+        if known and job.number not in self._rows:
+            best = max(measurement.metrics.get(job.metric, 0.0) for measurement in known)
+            self._rows[job.number] = (known[-1].epoch, best)
         self.listeners.on_start(trial, job.folder)
 
     def _recorded(self, number: int, measurement: Measurement, node: str) -> None:
-        """Record an epoch unless it is known already; a worker reports all epochs in its folder."""
+        """Record an epoch unless it is known already: a resumed worker reports the last known one again."""
         trial = self._trials[number]
         if measurement in trial.measurements:
             return

@@ -10,7 +10,8 @@ class JobSource(Protocol):
     """Decides which jobs run: the search, or a list of re-trainings.
 
     A trial whose measurement is answered with PAUSE leaves its worker; its state is in the job's folder. It resumes
-    when `next_job` returns its number again, and first reports the epochs of its folder again.
+    when `next_job` returns its number again, and first reports the last epoch that the source knows (`Job.known`), and
+    those that it may have missed.
     """
 
     @property

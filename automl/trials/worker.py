@@ -20,13 +20,14 @@ from automl.storage.records import RecordError
 from automl.study import Ending, EndReason, Job, Measurement, Report
 from automl.study.errors import AutomlError, DataError, TrialError
 from automl.trainers import trainer_of
-from automl.trials import checkpoints, data_mount, environment, lease
+from automl.trials import checkpoints, data_mount, environment, lease, node_data
 
 
 def run(job: Job, report: Report) -> Ending:
     """Train a job from its last checkpoint, or from the start, and return its ending.
 
-    Every epoch in the folder is reported, also those of earlier attempts: the driver may have missed them.
+    Epochs of earlier attempts that the driver may have missed are reported too; of those that it has recorded the last
+    one alone, since it may have died before it answered.
 
     A training that fails while its images are away is no failure: it resumes from its checkpoint when they are back.
 
@@ -53,8 +54,8 @@ def run(job: Job, report: Report) -> Ending:
 def _attempt(job: Job, report: Report) -> Ending:
     """Train a job and return its ending."""
     try:
-        with _Room() as place:
-            return Ending(final=_train(checkpoints.Folder(job), place, report))
+        with node_data.local(job) as here, _Room() as place:
+            return Ending(final=_train(checkpoints.Folder(here), place, report))
     except lease.Superseded:
         raise
     except AutomlError as error:
@@ -122,7 +123,7 @@ def _train(folder: checkpoints.Folder, place: Path, report: Report) -> Measureme
         if checkpoint
         else 1
     )
-    for measurement in curves:
+    for measurement in curves[max(job.known - 1, 0) :]:
         report(measurement)
 
     def on_epoch(measurement: Measurement, made: Path, state: Path, shown: EpochDetails) -> None:

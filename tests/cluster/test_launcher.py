@@ -57,14 +57,16 @@ def test_ray_s_dashboard_names_an_actor_after_its_trial_and_its_study(
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Path, data: Path) -> None:
     source = Jobs([replace(tiny_job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
     source.kill_at = {(0, 1)}
+    source.kill_training_at = {(0, 3)}
 
-    source.retries = 1
+    source.retries = 2
     cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
 
-    assert len(source.losses) == 1
-    assert source.losses[0][1].kind is Kind.WORKER
-    assert source.losses[0][1].cause.startswith("ActorDiedError: The actor died unexpectedly")
-    assert source.losses[0][1].node
+    assert len(source.losses) == 2
+    for _, loss in source.losses:
+        assert loss.kind is Kind.WORKER
+        assert loss.cause.startswith("ActorDiedError: The actor died unexpectedly")
+        assert loss.node
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
     log = (tmp_path / "0" / "log.txt").read_text()
     assert "checkpoint: resumes after epoch" in log

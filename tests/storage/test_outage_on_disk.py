@@ -178,8 +178,8 @@ def test_a_training_on_a_full_disk_waits_and_completes(tmp_path: Path, data: Pat
 @pytest.mark.slow
 def test_a_log_on_a_full_disk_harms_nobody_who_prints() -> None:
     told = (
-        "import sys; from pathlib import Path; from automl.cluster import launcher\n"
-        "launcher._print_to(Path('/dev/full'))\n"
+        "import sys; from pathlib import Path; from automl.trials import training_process\n"
+        "training_process.print_to(Path('/dev/full'))\n"
         "for _ in range(1000): print('x' * 100); print('y' * 100, file=sys.stderr)\n"
         "sys.stdout.flush(); sys.exit(7)"
     )

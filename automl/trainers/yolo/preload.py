@@ -1,0 +1,21 @@
+"""Imports of a training, ahead of it: in the process from which those of trainings are forked."""
+
+from importlib import import_module
+from typing import Final
+
+from automl.trainers.yolo.vendor import ultralytics
+
+MODULES: Final = (
+    "automl.trainers.yolo.train", "automl.trainers.yolo.trainer_class", "automl.trainers.yolo.pictures",
+    "automl.trainers.yolo.recorder", "automl.trainers.yolo.weights", "automl.trainers.yolo.evaluation",
+    "ultralytics.data.build", "ultralytics.nn.autobackend", "torch.optim", "torch.utils.data",
+    "torch.distributed", "torch._dynamo", "scipy.spatial", "matplotlib.pyplot",
+)  # fmt: skip
+"""What a training imports when it first uses it, beside Ultralytics itself (traced with `python -X importtime`)."""
+
+
+def preload() -> None:
+    """Import all that a training uses, without a use of the device."""
+    ultralytics()
+    for module in MODULES:
+        import_module(module)
