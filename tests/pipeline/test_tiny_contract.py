@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from automl.pipeline import requests
 from automl.storage.journal import Journal
 from automl.storage.layout import VERDICT
 from automl.storage.place import read_spec
 from automl.study import EndReason, State
-from automl.study.errors import StudyError
 from automl.study.structure import SHIPS
 from automl.trainers import registration
 from tests import tiny_trainer
@@ -90,20 +88,3 @@ def test_the_front_is_shown_and_one_structure_ships(ended: Ended) -> None:
     facts = json.loads((ended.folder / VERDICT).read_text())
     assert facts["shipped"]["params"]["imgsz"] == notes[SHIPS]["params"]["imgsz"]
     assert facts["onnx_cost"]["mb"] > 0
-
-
-def test_params_that_break_a_constraint_are_not_enqueued(ended: Ended) -> None:
-    spec = read_spec(ended.folder)
-    tighter = spec.model_copy(
-        update={"objective": spec.goal.model_copy(update={"constraints": ["size_mb <= 1e-9 on onnx"]})}
-    )
-    assert "waits" in requests.enqueue(ended.folder, spec, {"imgsz": 32})
-    journal = Journal.read(ended.folder, metric=spec.metric)
-    smallest = min(note["mb"] for key, note in journal.notes().items() if key.startswith("structure:"))
-    tight = {"constraints": [f"size_mb <= {smallest} on onnx"]}
-    tighter = spec.model_copy(update={"objective": spec.goal.model_copy(update=tight)})
-    sizes = {note["params"]["imgsz"]: note["mb"] for key, note in journal.notes().items() if key.startswith("structure:")}
-    larger = [size for size, mb in sizes.items() if mb > smallest]
-    for size in larger:
-        with pytest.raises(StudyError, match="enqueued params: size_mb <= .* must hold, but imgsz="):
-            requests.enqueue(ended.folder, tighter, {"imgsz": size})
