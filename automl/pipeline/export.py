@@ -46,7 +46,7 @@ from automl.study.errors import StudyError
 from automl.study.gate_result import GateResult
 from automl.study.objective import RateGoal
 from automl.study.results import DEFAULT
-from automl.study.spec import StudySpec
+from automl.study.spec_parts import GatesSpec
 from automl.study.verdict import Interval
 from automl.trials import data_mount, retrainings
 from automl.trials.job_clock import Stage
@@ -70,9 +70,9 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
     metric = session.spec.metric
     folders = {trial.number: trial_folder(session.folder, trial, session.spec.model) for trial in trials}
     found = candidates(trials, jobs, notes=session.journal.notes(), folders=folders, metric=metric)
-    found = [one for one in found if shipping.fits(session, params_of(one, trials))]
+    found = [one for one in found if shipping.fits(session.journal, params_of(one, trials))]
     if not found:
-        best = best_trial(shipping.fitting(session, trials), metric)
+        best = best_trial(shipping.fitting(session.journal, trials), metric)
         LOG.info(f"no model was trained to the last epoch; trial {best.number} is the best of those trained longest")
         found = [_of_trial(best, trials[0].params, folder=folders[best.number], metric=metric)]
     chosen = selection.choose(found)
@@ -141,7 +141,7 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
     if agreed:
         held = contract.judge(shipped, threshold, agreed)
     LOG.info(f"served threshold: {threshold:g}, {basis}")
-    at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec))
+    at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec.gates, spec.seed))
     parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
     found = _targets(session, job, at, slots)
     cost = shipped_cost.of_onnx(session, job, slots)
@@ -154,7 +154,8 @@ def _targets(session: Session, job: Job, at: Comparison, slots: cluster.Slots) -
         return ()
     LOG.info(f"building the artifacts of {', '.join(spec.targets)}")
     calibration = quantization.calibration(staged_images(session.staged, "train"), seed=spec.seed)
-    order = targets.Order(job, session.folder / EXPORT, calibration, at, spec.laws, shipped_cost.timed_on(session))
+    pictures = shipped_cost.timed_on(session.staged, split=spec.confirm.split, wanted=spec.export.end_to_end)
+    order = targets.Order(job, session.folder / EXPORT, calibration, at, spec.laws, pictures)
     found: tuple[TargetResult, ...] = _on_images(targets.build_all, (order, spec.built_for), slots, data=job.data)
     for one in found:
         if one.artifact and one.note:
@@ -187,7 +188,7 @@ def worth(
     own = trial_folder(session.folder, trials[0], spec.model) if trials[0].state is State.COMPLETED else None
     theirs = _baseline(jobs, own, kept=folder / BASELINE_STATS, split=split, slots=slots)
     champion, over = over_champion(session, chosen.weights, slots)
-    plan = _resampling(spec)
+    plan = _resampling(spec.gates, spec.seed)
     between = partial(bootstrap.paired_difference, objective=spec.objective_name, plan=plan)
     return Worth(
         value=bootstrap.interval(shipped, spec.objective_name, plan),
@@ -213,12 +214,12 @@ def over_champion(session: Session, weights: Path, slots: cluster.Slots) -> tupl
     stats = _champion(registry.verified(number), weights, kept=kept, split=spec.confirm.split, slots=slots)
     if stats is None:
         return number, None
-    shipped, plan = ImageStats.load(folder / ONNX_STATS), _resampling(spec)
+    shipped, plan = ImageStats.load(folder / ONNX_STATS), _resampling(spec.gates, spec.seed)
     return number, bootstrap.paired_difference(shipped, [stats], objective=spec.objective_name, plan=plan)
 
 
-def _resampling(spec: StudySpec) -> bootstrap.Resampling:
-    return bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
+def _resampling(gates: GatesSpec, seed: int) -> bootstrap.Resampling:
+    return bootstrap.Resampling(seed=seed, confidence=gates.confidence)
 
 
 def _of_trial(trial: Trial, default: Params, *, folder: Path, metric: str) -> Candidate:

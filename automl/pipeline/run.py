@@ -79,7 +79,7 @@ def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -
         prepare(dashboard, folder=session.folder, staged=session.staged)
         session.allowed, session.costs = structures.allowed(session, slots)
         trials = search(session, slots)  # 3. trials, until the budget is spent
-        shipping.decide(session, trials)
+        shipping.decide(session.journal, session.spec, trials)
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
         built = export.export(session, chosen, slots)  # 5. ONNX and engine of the best model

@@ -21,7 +21,8 @@ def of_onnx(session: Session, job: Job, slots: cluster.Slots) -> Footprint | Non
     folder, spec = session.folder / EXPORT, session.spec
     if not spec.export.end_to_end and all(cost.target != ONNX_TARGET for cost in spec.costs):
         return None
-    order = (folder / ONNX, timed_on(session), folder / EVALUATION)
+    pictures = timed_on(session.staged, split=spec.confirm.split, wanted=spec.export.end_to_end)
+    order = (folder / ONNX, pictures, folder / EVALUATION)
     cost, note = data_mount.retried(
         lambda: cluster.call(footprint.shipped, order, slots), job.data, who="the evaluation"
     )
@@ -31,8 +32,6 @@ def of_onnx(session: Session, job: Job, slots: cluster.Slots) -> Footprint | Non
     return cost
 
 
-def timed_on(session: Session) -> tuple[Path, ...]:
+def timed_on(staged: Path, *, split: str, wanted: bool) -> tuple[Path, ...]:
     """Return the images on which artifacts are timed end to end; none where that is not wanted."""
-    if not session.spec.export.end_to_end:
-        return ()
-    return tuple(staging.images_of(session.staged, split=session.spec.confirm.split)[: end_to_end.PICTURES])
+    return tuple(staging.images_of(staged, split=split)[: end_to_end.PICTURES]) if wanted else ()

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from automl.hpo import pareto
-from automl.pipeline.session import Session
+from automl.storage.journal import Journal
 from automl.study import Params, State, Trial, structure
+from automl.study.spec import StudySpec
 from automl.study.structure import SHIPS
 from automl.tracking import structure_table
 from automl.tracking.structure_table import StructureRow
@@ -17,12 +18,12 @@ from automl.tracking.structure_table import StructureRow
 LOG: Final = logging.getLogger(__name__)
 
 
-def decide(session: Session, trials: Sequence[Trial]) -> None:
+def decide(journal: Journal, spec: StudySpec, trials: Sequence[Trial]) -> None:
     """Record in the journal which structure ships, and log why; nothing without a second objective.
 
     If no trial was trained to the end, every structure may ship.
     """
-    spec, notes = session.spec, session.journal.notes()
+    notes = journal.notes()
     if spec.second is None:
         return
     rows = structure_table.rows(spec, notes, trials)
@@ -41,7 +42,7 @@ def decide(session: Session, trials: Sequence[Trial]) -> None:
         found = {"params": dict(params), "text": _text(row, best, cost=cost, tolerance=spec.goal.tolerance)}
         LOG.info(found["text"])
     if notes.get(SHIPS) != found:
-        session.journal.note(SHIPS, found)
+        journal.note(SHIPS, found)
 
 
 def _text(row: StructureRow, best: StructureRow, *, cost: str, tolerance: float) -> str:
@@ -53,18 +54,18 @@ def _text(row: StructureRow, best: StructureRow, *, cost: str, tolerance: float)
     return f"{text}; the best is {best.name}, {best.costs[cost]:.4g}, {best.best:.4f} (trial {best.trial})"
 
 
-def fits(session: Session, params: Params) -> bool:
+def fits(journal: Journal, params: Params) -> bool:
     """Return True if a model of these params may ship."""
-    found = session.journal.notes().get(SHIPS)
-    with session.journal.interpreted():
+    found = journal.notes().get(SHIPS)
+    with journal.interpreted():
         return found is None or structure.has(params, found["params"])
 
 
-def fitting(session: Session, trials: Sequence[Trial]) -> list[Trial]:
+def fitting(journal: Journal, trials: Sequence[Trial]) -> list[Trial]:
     """Return the trials whose models may ship."""
-    return [trial for trial in trials if fits(session, trial.params)]
+    return [trial for trial in trials if fits(journal, trial.params)]
 
 
-def with_baseline(session: Session, trials: Sequence[Trial]) -> list[Trial]:
+def with_baseline(journal: Journal, trials: Sequence[Trial]) -> list[Trial]:
     """Return the baseline's trial, which is the first, and all others whose models may ship."""
-    return [trials[0], *(trial for trial in fitting(session, trials) if trial.number != trials[0].number)]
+    return [trials[0], *(trial for trial in fitting(journal, trials) if trial.number != trials[0].number)]

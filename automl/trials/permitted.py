@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from automl.storage.journal import Journal
 from automl.study import Params, structure
 from automl.study.errors import StudyError
-from automl.study.objective import Constraint
-from automl.study.spec import StudySpec
+from automl.study.objective import Constraint, Cost
 from automl.study.text import shown
 
 
@@ -26,16 +25,16 @@ def check(params: Params, allowed: Sequence[Params], constraints: Sequence[Const
         )
 
 
-def check_measured(params: Params, journal: Journal, spec: StudySpec) -> None:
+def check_measured(
+    params: Params, journal: Journal, *, constraints: Sequence[Constraint], costs: Sequence[Cost]
+) -> None:
     """Check params against the structures that a journal has measured; before the measurement nothing is known.
 
     Raises:
         StudyError: theirs breaks a constraint.
     """
-    if not spec.constraints:
-        return
-    names = {cost.target for cost in spec.costs}
+    names = {cost.target for cost in costs}
     with journal.interpreted():
         found = [one for one in structure.measured_in(journal.notes()) if names <= one.footprints.keys()]
-    allowed = [one.params for one in found if not one.broken(spec.constraints)]
-    check(params, allowed, spec.constraints)
+    allowed = [one.params for one in found if not one.broken(constraints)]
+    check(params, allowed, constraints)

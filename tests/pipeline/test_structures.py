@@ -1,6 +1,7 @@
 """Structures stage: each is measured once, those that break a constraint are out, a study without any is refused."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,7 +101,7 @@ def test_with_a_second_objective_all_structures_are_tried_and_the_cheapest_withi
         completed(2, [0.3, 0.44], params={"imgsz": 32}),
         completed(3, [0.3, 0.47], params={"imgsz": 96}),
     ]
-    shipping.decide(here, trials)
+    shipping.decide(here.journal, here.spec, trials)
     said = (
         "ships: the cheapest within 0.05 of the best: tiny.yaml at 64 px, latency_ms on onnx 64, 0.4600 on val "
         "(trial 1); the best is tiny.yaml at 96 px, 96, 0.5000 (trial 0)"
@@ -108,8 +109,8 @@ def test_with_a_second_objective_all_structures_are_tried_and_the_cheapest_withi
     assert said in caplog.messages
     assert structure_table.lines(here.spec, here.journal.notes(), trials)[-1] == said
     assert [row.ships for row in structure_table.rows(here.spec, here.journal.notes(), trials)] == [False, True, False]
-    assert [trial.number for trial in shipping.fitting(here, trials)] == [1]
-    assert [trial.number for trial in shipping.with_baseline(here, trials)] == [0, 1]
+    assert [trial.number for trial in shipping.fitting(here.journal, trials)] == [1]
+    assert [trial.number for trial in shipping.with_baseline(here.journal, trials)] == [0, 1]
     assert measured == [32, 64, 96]
 
 
@@ -121,19 +122,22 @@ def test_without_a_second_objective_or_a_completed_trial_every_model_may_ship(
         (tmp_path / name).mkdir()
         here = session(tmp_path / name, more=more)
         structures.allowed(here, SLOTS)
-        shipping.decide(here, trials)
-        assert shipping.fitting(here, trials) == trials
+        shipping.decide(here.journal, here.spec, trials)
+        assert shipping.fitting(here.journal, trials) == trials
     assert len(measured) == 3
 
 
 def test_enqueued_params_must_hold_the_constraints(tmp_path: Path, measured: list[int]) -> None:
     here = session(tmp_path, "latency_ms <= 64 on onnx")
-    permitted.check_measured({"imgsz": 96, "lr0": 0.01}, here.journal, here.spec)  # nothing is measured yet
+    check = partial(
+        permitted.check_measured, journal=here.journal, constraints=here.spec.constraints, costs=here.spec.costs
+    )
+    check({"imgsz": 96, "lr0": 0.01})  # nothing is measured yet
     structures.allowed(here, SLOTS)
-    permitted.check_measured({"imgsz": 32, "lr0": 0.01}, here.journal, here.spec)
+    check({"imgsz": 32, "lr0": 0.01})
     with pytest.raises(
         StudyError,
         match=r"params: latency_ms <= 64 on onnx must hold, but imgsz=96 breaks it; allowed: imgsz=32; imgsz=64",
     ):
-        permitted.check_measured({"imgsz": 96, "lr0": 0.01}, here.journal, here.spec)
+        check({"imgsz": 96, "lr0": 0.01})
     assert measured == [32, 64, 96]
