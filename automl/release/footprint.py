@@ -91,8 +91,8 @@ def _of_target(exported: Path, target: Target, place: Path, pictures: Sequence[P
     model = openvino_models.read(exported)
     if target.precision == "int8":
         shape = tuple(openvino_models.compiled(model).input(0).shape)[1:]
-        pictures = np.random.default_rng(0).random((CALIBRATION, *shape), np.float32)
-        model = openvino_models.compressed(quantization.quantized_but_for_decoding(model, pictures))
+        noise = np.random.default_rng(0).random((CALIBRATION, *shape), np.float32)
+        model = openvino_models.compressed(quantization.quantized_but_for_decoding(model, noise))
     folder = place / target.name
     folder.mkdir()
     openvino_models.save(model, folder / "model.xml", half=target.precision == "fp16")

@@ -61,7 +61,7 @@ def main() -> None:
     try:
         found = timed(order)
     except (RegistryError, RequestError, OSError, StopIteration) as error:
-        sys.stderr.write(f"{error or 'no pictures'}\n")
+        sys.stderr.write(f"{str(error) or 'no pictures'}\n")
         sys.exit(FAILED)
     sys.stdout.write(f"{json.dumps(asdict(found))}\n")
 
