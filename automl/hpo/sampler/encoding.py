@@ -85,7 +85,7 @@ class Encoding:
         columns = self._columns()
         kept = self.encode(self.allowed)[:, columns]
         changed = points.copy()
-        changed[np.ix_(wrong, columns)] = kept[generator.integers(len(kept), size=int(wrong.sum()))]
+        changed[np.ix_(np.flatnonzero(wrong), columns)] = kept[generator.integers(len(kept), size=int(wrong.sum()))]
         return self._normalised(changed)
 
     def permits(self, points: Points) -> NDArray[np.bool_]:
@@ -96,9 +96,9 @@ class Encoding:
         kept = self.encode(self.allowed)[:, columns]
         return np.asarray((points[:, None, columns] == kept).all(axis=2).any(axis=1))
 
-    def _columns(self) -> list[int]:
+    def _columns(self) -> NDArray[np.intp]:
         wanted = {name for combination in self.allowed for name in combination}
-        return [column for column, name in enumerate(self.space.parameters) if name in wanted]
+        return np.array([column for column, name in enumerate(self.space.parameters) if name in wanted], dtype=np.intp)
 
     def _choices(self) -> Iterator[tuple[int, Choice]]:
         for column, parameter in enumerate(self.space.parameters.values()):
