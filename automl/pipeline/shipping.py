@@ -40,9 +40,10 @@ def decide(journal: Journal, spec: StudySpec, trials: Sequence[Trial]) -> None:
         )  # fmt: skip
         best = max(reached, key=lambda one: one.best or 0.0)
         found = {"params": dict(params), "text": _text(row, best, cost=cost, tolerance=spec.goal.tolerance)}
-        LOG.info(found["text"])
     if notes.get(SHIPS) != found:
         journal.note(SHIPS, found)
+        if found:
+            LOG.info(found["text"])
 
 
 def _text(row: StructureRow, best: StructureRow, *, cost: str, tolerance: float) -> str:
