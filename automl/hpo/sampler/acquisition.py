@@ -133,9 +133,8 @@ class Proposal:
         `within` restricts it to some structures: the improvement is that over the best of these.
         """
         encoding = within or self._encoding
-        mine = encoding.permits(self._points)
-        incumbent = self._best_mean(mine)
-        candidates = self._fresh(self._candidates(generator, encoding, mine))
+        incumbent = self._best_mean(encoding.permits(self._points))
+        candidates = self._fresh(self._candidates(generator, encoding))
         scores = self._acquisition(candidates, incumbent)
         for width in REFINE_WIDTHS:
             leading = candidates[np.argsort(-scores, kind="stable")[:TOP]]
@@ -183,8 +182,10 @@ class Proposal:
     def _expected(self, points: Points) -> Vector:
         return self._transfer.expected(points) if self._transfer else np.zeros(len(points))
 
-    def _candidates(self, generator: np.random.Generator, encoding: Encoding, mine: NDArray[np.bool_]) -> Points:
+    def _candidates(self, generator: np.random.Generator, within: Encoding | None = None) -> Points:
+        encoding = within or self._encoding
         parts = [encoding.draw(CANDIDATES // 2, generator)]
+        mine = encoding.permits(self._points)
         near = mine if mine.any() else np.ones_like(mine)
         tops = self._points[near][np.argsort(-self._targets[near], kind="stable")[:TOP]]
         for width in NEAR:
