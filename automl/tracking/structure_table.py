@@ -62,7 +62,7 @@ def rows(spec: StudySpec, notes: Mapping[str, Any], trials: Sequence[Trial]) -> 
             trial=getattr(best[place], "number", None),
             epoch=getattr(best[place], "epoch", 0),
             front=place in front,
-            ships=bool(ships) and structure.has(one.params, ships["params"]),
+            ships=structure.has(one.params, ships["params"]) if ships else False,
         )
         for place, one in enumerate(found)
     )
