@@ -159,7 +159,7 @@ def _targets(session: Session, job: Job, at: Comparison, slots: cluster.Slots) -
     found: tuple[TargetResult, ...] = _on_images(targets.build_all, (order, spec.built_for), slots, data=job.data)
     for one in found:
         if one.artifact and one.note:
-            LOG.warning(f"note: target {one.target.name}: {one.note}")
+            LOG.info(f"note: target {one.target.name}: {one.note}")
     return found
 
 

@@ -28,7 +28,7 @@ def of_onnx(session: Session, job: Job, slots: cluster.Slots) -> Footprint | Non
     )
     LOG.info(f"ONNX file: {cost.text}")
     if note:
-        LOG.warning(f"note: ONNX file: {note}")
+        LOG.info(f"note: ONNX file: {note}")
     return cost
 
 
