@@ -54,7 +54,8 @@ def of_onnx(path: Path) -> Footprint:
     with named_failure(f"{path}: cannot be timed in ONNX Runtime"):
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0]
-        picture = np.random.default_rng(0).random(tuple(entry.shape), np.float32)
+        shape = [edge if isinstance(edge, int) else 1 for edge in entry.shape]  # a free batch axis: one image
+        picture = np.random.default_rng(0).random(shape, np.float32)
         timed = latency.measured(lambda: session.run(None, {entry.name: picture}), latency.processor())
     return Footprint(timed, path.stat().st_size / MEGA)
 

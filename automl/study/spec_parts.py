@@ -135,6 +135,9 @@ class ExportSpec(Part):
     end_to_end: bool = True
     """Time ONNX and each target from the bytes of an image to its boxes as JSON, as `automl serve` runs them: at most a
     minute each."""
+    dynamic: bool = False
+    """Free the batch axis of the ONNX file, which then takes any number of images at once. Compared with the weights
+    one image at a time and in batches; engines and targets stay at one."""
 
 
 class MlflowSpec(Part):
