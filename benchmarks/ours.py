@@ -21,6 +21,8 @@ class Start:
     first_rung: int = FIRST_RUNG
     portfolio: tuple[Params, ...] = ()
     allowed: tuple[Params, ...] = ()
+    costs: tuple[float, ...] = ()
+    """The second objective of each of `allowed`."""
 
 
 class Ours:
@@ -49,6 +51,7 @@ class Ours:
                 seed=seed,
                 earlier=earlier,
                 allowed=start.allowed,
+                costs=start.costs,
                 portfolio=start.portfolio,
             )
         )

@@ -129,7 +129,7 @@ KEYS = {
     "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "total_hours", "trials"],
     "confirm.": ["earlier_data", "finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per", "stop"],
-    "export.": ["dynamic", "engine"],
+    "export.": ["dynamic", "end_to_end", "engine"],
     "gates.": [
         "confidence",
         "max_class_recall_loss",
@@ -143,7 +143,7 @@ KEYS = {
     ],
     "ladder.": ["max_epochs", "min_epochs", "reduction_factor", "scheduler", "validate_every"],
     "notify.": ["command", "events", "webhook"],
-    "objective.": ["constraints", "metric"],
+    "objective.": ["constraints", "metric", "second", "tolerance"],
     "objective.at.": ["over_kill", "per"],
     "resources.": [
         "concurrent",
@@ -158,7 +158,7 @@ KEYS = {
     ],
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
-    "targets.*.": ["format", "max_latency_ms", "max_loss", "max_mb", "precision", "required"],
+    "targets.*.": ["format", "max_end_to_end_ms", "max_latency_ms", "max_loss", "max_mb", "precision", "required"],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],

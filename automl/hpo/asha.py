@@ -6,11 +6,12 @@ arrival. Pure; rebuilt from a journal by `restore`.
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
+from automl.hpo.front_rung import FrontRung
 from automl.study import Answer, EndReason
 from automl.study.ladder import seats
 
@@ -87,9 +88,14 @@ class Rung:
 class Scheduler(ABC):
     """Scheduler: the rungs of a study. The default methods are those of a scheduler that never pauses a trial."""
 
-    def __init__(self, epochs: tuple[int, ...], reduction_factor: int) -> None:
-        """Create the rungs at `epochs`, in ascending order."""
-        self._rungs = {epoch: Rung(epoch) for epoch in epochs}
+    def __init__(
+        self, epochs: tuple[int, ...], reduction_factor: int, *, cost: Callable[[int], float] | None = None
+    ) -> None:
+        """Create the rungs at `epochs`, in ascending order.
+
+        With a second objective `cost` returns that of a trial; None: trials are ranked by value alone.
+        """
+        self._rungs = {epoch: FrontRung(epoch, cost) if cost else Rung(epoch) for epoch in epochs}
         self._factor = reduction_factor
 
     @abstractmethod
@@ -108,7 +114,7 @@ class Scheduler(ABC):
         rung = next(rung for rung in reversed(self._rungs.values()) if trial in rung.entries)
         return self._standing(rung, trial)
 
-    def _standing(self, rung: Rung, trial: int) -> str:
+    def _standing(self, rung: Rung | FrontRung, trial: int) -> str:
         return rung.described(trial, places=self.places(len(rung.entries)), factor=self._factor)
 
     def advance_next(self) -> int | None:
@@ -187,7 +193,7 @@ class PausingAsha(Scheduler):
             return trial
         return None
 
-    def _paused(self) -> Iterator[tuple[Rung, int]]:
+    def _paused(self) -> Iterator[tuple[Rung | FrontRung, int]]:
         for rung in reversed(self._rungs.values()):
             for trial in rung.paused():
                 yield rung, trial
@@ -197,7 +203,7 @@ class PausingAsha(Scheduler):
         for rung in self._rungs.values():
             rung.close(trial)
 
-    def _advanceable(self) -> Iterator[tuple[Rung, int]]:
+    def _advanceable(self) -> Iterator[tuple[Rung | FrontRung, int]]:
         """Yield the best paused trial of each rung if it is among those that may advance, highest rung first."""
         for rung in reversed(self._rungs.values()):
             best = next(rung.paused(), None)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from automl.hpo.asha import KINDS, Decision, Scheduler
 from automl.hpo.sampler import Prior, Sampler
 from automl.hpo.selection import paused
-from automl.study import Answer, EndReason, Params, ParamValue, PastEvidence, Trial
+from automl.study import Answer, EndReason, Params, ParamValue, PastEvidence, Trial, structure
 from automl.study.baseline import Baseline
 from automl.study.space import SearchSpace
 
@@ -36,6 +36,8 @@ class StrategySettings:
     """Params of trial 0; None: the default of the space."""
     allowed: tuple[Params, ...] = ()
     """Structures that no constraint excludes, the dearest first; empty: all."""
+    costs: tuple[float, ...] = ()
+    """The second objective of each of `allowed`, which is minimised; empty: the metric alone counts."""
     portfolio: tuple[Params, ...] = ()
     """Params of the space that are tried after the default."""
 
@@ -46,7 +48,10 @@ class Strategy:
     def __init__(self, settings: StrategySettings) -> None:
         """Start with an empty history."""
         self._settings = settings
-        self._scheduler: Scheduler = KINDS[settings.scheduler](settings.rungs, settings.reduction_factor)
+        self._costs: dict[int, float] = {}
+        self._scheduler: Scheduler = KINDS[settings.scheduler](
+            settings.rungs, settings.reduction_factor, cost=self._costs.__getitem__ if settings.costs else None
+        )
         self._sampler = Sampler(
             settings.space,
             seed=settings.seed,
@@ -57,6 +62,7 @@ class Strategy:
                 settings.baseline.params if settings.baseline else None,
                 settings.allowed,
                 settings.portfolio,
+                settings.costs,
             ),
         )
 
@@ -72,6 +78,8 @@ class Strategy:
     def add(self, trial: Trial) -> None:
         """Record a new trial, or one of an earlier session with its measurements."""
         self._sampler.add(trial)
+        if self._settings.costs:
+            self._costs[trial.number] = self._cost(trial.params)
         for rung in self._settings.rungs:
             there = trial.epoch > rung or (trial.epoch == rung and (trial.ending or self.pauses(trial)))
             if there and not trial.measurements[rung - 1].changed:
@@ -134,6 +142,11 @@ class Strategy:
         """Record how a trial ended."""
         self._sampler.tell(trial)
         self._scheduler.drop(trial.number)
+
+    def _cost(self, params: Params) -> float:
+        """Return the second objective of params; the highest for those whose structure was not measured."""
+        pairs = zip(self._settings.allowed, self._settings.costs, strict=True)
+        return next((cost for one, cost in pairs if structure.has(params, one)), max(self._settings.costs))
 
     def _score(self, trial: Trial, epoch: int) -> tuple[float, float]:
         loss = trial.measurements[epoch - 1].metrics.get(LOSS, inf)

@@ -12,7 +12,7 @@ from automl import cluster
 from automl.hpo import confirmation
 from automl.hpo.rounds import Results, Retraining, Round, last_look, side_of, summary
 from automl.hpo.selection import best_trial
-from automl.pipeline import disk_forecast, operators, plan
+from automl.pipeline import disk_forecast, operators, plan, shipping
 from automl.pipeline.board import listeners_of
 from automl.pipeline.extension import EARLIER_ROUNDS, ROUNDS
 from automl.pipeline.search import rewrite_job_files, run_context
@@ -42,19 +42,11 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     session.clock.enter(Stage.CONFIRM)
     if session.spec.confirm.seeds == 0:
         nothing = Gain(0.0, -inf, session.spec.gates.confidence, (), ())
-        return Confirmed(best_trial(trials, session.spec.metric), trials[0].params, nothing, {}, None)
-    opened, context = confirmation.opened(session.spec, trials), run_context(session, slots)
-    with session.journal.interpreted():
-        rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
-    jobs: dict[str, Job] = {}
-    last: dict[str, Job] = {}
-    for played in rounds:
-        last = planned(context, trials, played, before=len(jobs))
-        jobs |= last
-    rewrite_job_files(jobs.values())
-    for done in repair.mend_retrainings(session.journal, jobs).values():
-        LOG.info(done)
-    retrain(session, slots, repair.remade(session.journal, jobs) | last)
+        best = best_trial(shipping.fitting(session.journal, trials), session.spec.metric)
+        return Confirmed(best, trials[0].params, nothing, {}, None)
+    compared = shipping.with_baseline(session.journal, trials)
+    opened, context = confirmation.opened(session.spec, compared), run_context(session, slots)
+    rounds, jobs = _resumed(session, slots, context, trials)
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
         if rounds and (why := plan.no_time(session.spec, session.clock.elapsed(), trials, following.size)):
             LOG.info(why)
@@ -72,6 +64,24 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
     older = _earlier(session.journal, context, trials, jobs)
     return Confirmed(winner, trials[0].params, gain, jobs | older, opened.would_decide(rounds, results))
+
+
+def _resumed(
+    session: Session, slots: cluster.Slots, context: RunContext, trials: list[Trial]
+) -> tuple[list[Round], dict[str, Job]]:
+    """Complete the rounds of earlier sessions; return them and their jobs."""
+    with session.journal.interpreted():
+        rounds = [Round.from_dict(plain) for plain in session.journal.notes().get(ROUNDS, [])]
+    jobs: dict[str, Job] = {}
+    last: dict[str, Job] = {}
+    for played in rounds:
+        last = planned(context, trials, played, before=len(jobs))
+        jobs |= last
+    rewrite_job_files(jobs.values())
+    for done in repair.mend_retrainings(session.journal, jobs).values():
+        LOG.info(done)
+    retrain(session, slots, repair.remade(session.journal, jobs) | last)
+    return rounds, jobs
 
 
 def _refuse_failed(folder: Path, journal: Journal, gain: Gain) -> None:

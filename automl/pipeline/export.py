@@ -17,8 +17,9 @@ from automl.data import staging
 from automl.hpo import bootstrap, selection
 from automl.hpo.rounds import side_of
 from automl.hpo.selection import Candidate, best_trial
+from automl.pipeline import shipped_cost, shipping
 from automl.pipeline.session import Session
-from automl.release import contract, footprint, parity, quantization, targets, working_point
+from automl.release import contract, parity, quantization, targets, working_point
 from automl.release import export as release_export
 from automl.release.publish import Worth
 from automl.release.working_point import Comparison
@@ -43,7 +44,7 @@ from automl.storage.registry import CHAMPION
 from automl.study import Ending, EvalSettings, ExportResult, Job, Params, State, TargetResult, Trial
 from automl.study.errors import StudyError
 from automl.study.gate_result import GateResult
-from automl.study.objective import ONNX_TARGET, RateGoal
+from automl.study.objective import RateGoal
 from automl.study.results import DEFAULT
 from automl.study.spec_parts import GatesSpec
 from automl.study.verdict import Interval
@@ -69,8 +70,9 @@ def choose(session: Session, trials: Sequence[Trial], jobs: Mapping[str, Job]) -
     metric = session.spec.metric
     folders = {trial.number: trial_folder(session.folder, trial, session.spec.model) for trial in trials}
     found = candidates(trials, jobs, notes=session.journal.notes(), folders=folders, metric=metric)
+    found = [one for one in found if shipping.fits(session.journal, params_of(one, trials))]
     if not found:
-        best = best_trial(trials, metric)
+        best = best_trial(shipping.fitting(session.journal, trials), metric)
         LOG.info(f"no model was trained to the last epoch; trial {best.number} is the best of those trained longest")
         found = [_of_trial(best, trials[0].params, folder=folders[best.number], metric=metric)]
     chosen = selection.choose(found)
@@ -142,16 +144,24 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
     LOG.info(f"served threshold: {threshold:g}, {basis}")
     at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec.gates, spec.seed))
     parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
-    found: tuple[TargetResult, ...] = ()
-    if spec.built_for:
-        LOG.info(f"building the artifacts of {', '.join(spec.targets)}")
-        images = staged_images(session.staged, "train")
-        order = targets.Order(job, folder, quantization.calibration(images, seed=spec.seed), at, spec.laws)
-        found = _on_images(targets.build_all, (order, spec.built_for), slots, data=job.data)
-    cost = None
-    if any(law.cost.target == ONNX_TARGET for law in spec.constraints):
-        cost = cluster.call(footprint.of_onnx, (folder / ONNX,), slots)
+    found = _targets(session, job, at, slots)
+    cost = shipped_cost.of_onnx(session, job, slots)
     return replace(built, parity=parity, targets=found, threshold=threshold, contract=held, onnx_cost=cost)
+
+
+def _targets(session: Session, job: Job, at: Comparison, slots: cluster.Slots) -> tuple[TargetResult, ...]:
+    spec = session.spec
+    if not spec.built_for:
+        return ()
+    LOG.info(f"building the artifacts of {', '.join(spec.targets)}")
+    calibration = quantization.calibration(staged_images(session.staged, "train"), seed=spec.seed)
+    pictures = shipped_cost.timed_on(session.staged, split=spec.confirm.split, wanted=spec.export.end_to_end)
+    order = targets.Order(job, session.folder / EXPORT, calibration, at, spec.laws, pictures)
+    found: tuple[TargetResult, ...] = _on_images(targets.build_all, (order, spec.built_for), slots, data=job.data)
+    for one in found:
+        if one.artifact and one.note:
+            LOG.info(f"note: target {one.target.name}: {one.note}")
+    return found
 
 
 def _set_threshold(path: Path, threshold: float) -> None:

@@ -20,7 +20,7 @@ from automl.release import openvino_models
 from automl.storage import scratch
 from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
-from automl.study import Params, mosaic, repeats, structure, warm_up
+from automl.study import Params, mosaic, objective, repeats, structure, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
@@ -85,7 +85,9 @@ class Preview:
     constraints: tuple[str, ...] = ()
     """Limits on what a model may cost, as in the description."""
     structures: int = 0
-    """Models and image sizes that are measured before the first trial, if there are constraints."""
+    """Models and image sizes that are measured before the first trial, if a cost counts."""
+    second: tuple[str, ...] = ()
+    """The second objective and the rule by which a model ships, as lines."""
     data_report: DataReport | None = None
     total_hours: float | None = None
     """Limit of the whole study, confirmation and export included."""
@@ -121,7 +123,9 @@ class Preview:
         yield f"        and one in {self.reduction_factor} advances"
         if self.constraints:
             yield f"constraints: {', '.join(self.constraints)}"
-            yield f"             models and image sizes measured before the first trial: {self.structures}"
+        yield from self.second
+        if self.structures:
+            yield f"models and image sizes measured before the first trial: {self.structures}"
         yield from (f"space warning: {warning}" for warning in self.space_warnings)
         yield from self.proof.lines() if self.proof else ()
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
@@ -218,8 +222,16 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         contract_warnings=tuple(_contract_warnings(spec.agreed, data, spec.confirm.split)),
         constraints=tuple(one.text for one in spec.constraints),
         structures=len(structure.assignments(space)) if spec.costs else 0,
+        second=tuple(_second(spec.second, spec.goal.tolerance)),
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
+
+
+def _second(cost: objective.Cost | None, tolerance: float) -> Iterator[str]:
+    if cost is None:
+        return
+    rule = f"the cheapest whose best trial is within {tolerance:g} of the best" if tolerance else "the most accurate"
+    yield f"second objective: {cost.text}, minimised; of models and image sizes ships {rule}"
 
 
 def _machine_warnings(resources: ResourcesSpec) -> Iterator[str]:

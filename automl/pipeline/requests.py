@@ -20,7 +20,7 @@ from automl.study.point import completed
 from automl.study.spec import StudySpec
 from automl.study.text import shell_line, shown
 from automl.tracking import status
-from automl.trials import cancellation, commands, heartbeat
+from automl.trials import cancellation, commands, heartbeat, permitted
 from automl.trials.commands import Command, Kind
 
 ANSWER_SECONDS: Final = 20.0
@@ -42,9 +42,12 @@ def enqueue(folder: Path, spec: StudySpec, params: Params) -> str:
 
     Raises:
         SpecError: they are not in the space.
-        StudyError: the driver refused.
+        StudyError: their model and image size break a constraint, or the driver refused.
     """
     full = completed(spec.search_space, params)
+    if spec.constraints:
+        measured = Journal.read(folder, metric=spec.metric)
+        permitted.check_measured(full, measured, constraints=spec.constraints, costs=spec.costs)
     text = _sent(folder, commands.send(folder, Kind.ENQUEUE, {"params": full}))
     if _alive(folder):
         return text

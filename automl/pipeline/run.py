@@ -13,7 +13,7 @@ from rich.console import Console
 
 from automl import cluster
 from automl.cluster.metrics import SHOWN
-from automl.pipeline import devices, export, extension, finish, forgetting, operators, structures
+from automl.pipeline import devices, export, extension, finish, forgetting, operators, shipping, structures
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
@@ -77,8 +77,9 @@ def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -
     with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard, SHOWN.repeated():
         slots = allotted(session, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
         prepare(dashboard, folder=session.folder, staged=session.staged)
-        session.allowed = structures.allowed(session, slots)
+        session.allowed, session.costs = structures.allowed(session, slots)
         trials = search(session, slots)  # 3. trials, until the budget is spent
+        shipping.decide(session.journal, session.spec, trials)
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline
         chosen = export.choose(session, trials, confirmed.jobs)
         built = export.export(session, chosen, slots)  # 5. ONNX and engine of the best model

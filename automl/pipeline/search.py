@@ -90,5 +90,6 @@ def run_context(session: Session, slots: cluster.Slots) -> RunContext:
         cpus=slots.cpus,
         baseline=session.baseline,
         allowed=session.allowed,
+        costs=session.costs,
         portfolio=session.portfolio,
     )

@@ -62,6 +62,8 @@ class Session:
     """Params of trial 0; None in a study begun by an earlier version."""
     allowed: tuple[Params, ...] = ()
     """Structures that no constraint excludes, the dearest first; empty: all."""
+    costs: tuple[float, ...] = ()
+    """The second objective of each of them; empty: the metric alone counts."""
     portfolio: tuple[Params, ...] = ()
     """Params that are tried after the default."""
     watchers: tuple[TrialListener, ...] = ()

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from automl import cluster
+from automl.data import staging
 from automl.pipeline.search import run_context
 from automl.pipeline.session import Session
-from automl.release import footprint
+from automl.release import end_to_end, footprint
 from automl.study import Params, structure
 from automl.study.errors import StudyError
 from automl.study.objective import Constraint, Cost
@@ -25,10 +26,11 @@ FOLDER: Final = "structures"
 """Folder that the jobs of untrained models name; nothing is written there."""
 
 
-def allowed(session: Session, slots: cluster.Slots) -> tuple[Params, ...]:
-    """Return the structures that no constraint excludes, the dearest first, as params; empty if nothing is constrained.
+def allowed(session: Session, slots: cluster.Slots) -> tuple[tuple[Params, ...], tuple[float, ...]]:
+    """Return the structures that no constraint excludes, the dearest first, as params, and their second objective.
 
-    Those that are not in the journal are measured first.
+    The former are empty if nothing is measured, the latter without a second objective. Those that are not in the
+    journal are measured first.
 
     Raises:
         StudyError: every structure breaks a constraint.
@@ -36,17 +38,21 @@ def allowed(session: Session, slots: cluster.Slots) -> tuple[Params, ...]:
     """
     spec = session.spec
     if not spec.costs:
-        return ()
+        return (), ()
     found = measured(session, slots)
     kept = [one for one in found if not one.broken(spec.constraints)]
     if not kept:
         raise StudyError(*_none(session.folder, found, spec.constraints, spec.costs))
-    return tuple(one.params for one in sorted(kept, key=lambda one: -one.cost(spec.costs[0])))
+    kept.sort(key=lambda one: -one.cost(spec.costs[0]))
+    second = spec.second
+    return tuple(one.params for one in kept), tuple(one.cost(second) for one in kept) if second else ()
 
 
 def measured(session: Session, slots: cluster.Slots) -> list[MeasuredStructure]:
     """Return all structures of the space, measured on the targets that the objective names."""
     spec, names = session.spec, {cost.target for cost in session.spec.costs}
+    timed = any(cost.quantity == "end_to_end_ms" for cost in spec.costs)
+    pictures = staging.images_of(session.staged, split="val")[: end_to_end.PICTURES] if timed else []
     with session.journal.interpreted():
         known = {one.structure: one for one in structure.measured_in(session.journal.notes())}
     found: list[MeasuredStructure] = []
@@ -58,7 +64,7 @@ def measured(session: Session, slots: cluster.Slots) -> list[MeasuredStructure]:
             found.append(known[one])
             continue
         LOG.info(f"structure {number} of {len(choices)}: measuring {one.name}, untrained")
-        costs = cluster.call(footprint.measure, (job, spec.built_for, names), slots)
+        costs = cluster.call(footprint.measure, (job, spec.built_for, names, pictures), slots)
         for target, cost in costs.items():
             session.journal.note(structure.note_of(one, target), structure.note(params, cost))
         found.append(MeasuredStructure(params, one, costs))

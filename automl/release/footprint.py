@@ -1,14 +1,15 @@
 """Footprint of a structure: latency and size of an untrained model on each target, measured on this machine."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnxruntime
 
-from automl.release import latency, openvino_models, quantization
-from automl.release.parity import named_failure
+from automl.release import end_to_end, latency, openvino_models, quantization
+from automl.release.parity import facts, named_failure
 from automl.storage import scratch
 from automl.study import Footprint, Job, Target
 from automl.study.errors import ExportError
@@ -20,8 +21,12 @@ CALIBRATION: Final = 4
 MEGA: Final = 1e6
 
 
-def measure(job: Job, targets: Sequence[Target], names: Collection[str]) -> dict[str, Footprint]:
+def measure(
+    job: Job, targets: Sequence[Target], names: Collection[str], pictures: Sequence[Path] = ()
+) -> dict[str, Footprint]:
     """Return the footprint of a job's untrained model on those of `targets`, and of ONNX Runtime, that are named.
+
+    With pictures it is timed end to end as well.
 
     Raises:
         ExportError: the model cannot be exported, or a package is missing.
@@ -35,9 +40,12 @@ def measure(job: Job, targets: Sequence[Target], names: Collection[str]) -> dict
             exported = trainer.export_onnx(place / "model.pt", job)
         if ONNX_TARGET in names:
             found[ONNX_TARGET] = of_onnx(exported)
+            if pictures:
+                timed = end_to_end.of_onnx(exported, pictures)
+                found[ONNX_TARGET] = replace(found[ONNX_TARGET], end_to_end=timed)
         for target in (target for target in targets if target.name in names):
             with named_failure(f"{job.model}: cannot be measured on {target.name}"):
-                found[target.name] = _of_target(exported, target, place)
+                found[target.name] = _of_target(exported, target, place, pictures)
     return found
 
 
@@ -46,9 +54,25 @@ def of_onnx(path: Path) -> Footprint:
     with named_failure(f"{path}: cannot be timed in ONNX Runtime"):
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0]
-        picture = np.random.default_rng(0).random(tuple(entry.shape), np.float32)
+        shape = [edge if isinstance(edge, int) else 1 for edge in entry.shape]  # a free batch axis: one image
+        picture = np.random.default_rng(0).random(shape, np.float32)
         timed = latency.measured(lambda: session.run(None, {entry.name: picture}), latency.processor())
     return Footprint(timed, path.stat().st_size / MEGA)
+
+
+def shipped(path: Path, pictures: Sequence[Path], record: Path) -> tuple[Footprint, str]:
+    """Return the footprint of the ONNX file of an export, timed end to end if there are pictures, and why it was not.
+
+    Raises:
+        ExportError: it cannot be run.
+    """
+    cost = of_onnx(path)
+    if not pictures:
+        return cost, ""
+    try:
+        return replace(cost, end_to_end=end_to_end.of_onnx(path, pictures, record=record)), ""
+    except ExportError as error:
+        return cost, str(error)
 
 
 def of_openvino(model: openvino_models.Model, written: Path) -> Footprint:
@@ -59,7 +83,7 @@ def of_openvino(model: openvino_models.Model, written: Path) -> Footprint:
     return Footprint(timed, sum(file.stat().st_size for file in written.glob("model.*")) / MEGA)
 
 
-def _of_target(exported: Path, target: Target, place: Path) -> Footprint:
+def _of_target(exported: Path, target: Target, place: Path, pictures: Sequence[Path]) -> Footprint:
     if missing := openvino_models.missing():
         raise ExportError(
             f"targets.{target.name}: {' and '.join(missing)} must be installed, since a constraint names this target; "
@@ -68,9 +92,12 @@ def _of_target(exported: Path, target: Target, place: Path) -> Footprint:
     model = openvino_models.read(exported)
     if target.precision == "int8":
         shape = tuple(openvino_models.compiled(model).input(0).shape)[1:]
-        pictures = np.random.default_rng(0).random((CALIBRATION, *shape), np.float32)
-        model = openvino_models.compressed(quantization.quantized_but_for_decoding(model, pictures))
+        noise = np.random.default_rng(0).random((CALIBRATION, *shape), np.float32)
+        model = openvino_models.compressed(quantization.quantized_but_for_decoding(model, noise))
     folder = place / target.name
     folder.mkdir()
     openvino_models.save(model, folder / "model.xml", half=target.precision == "fp16")
-    return of_openvino(model, folder)
+    cost = of_openvino(model, folder)
+    if not pictures:
+        return cost
+    return replace(cost, end_to_end=end_to_end.of_openvino(folder, facts(exported), pictures))

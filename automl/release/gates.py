@@ -51,16 +51,13 @@ def of_target(built: TargetResult, gates: Gates) -> Iterator[GateResult]:
     yield GateResult(f"{name} built", there, 1.0, float(there), text)
     if built.parity:
         yield from of_parity(built.parity, gates, max_loss=built.target.max_loss)
-    limits = {"latency_ms": built.target.max_latency_ms, "size_mb": built.target.max_mb}
+    target = built.target
+    limits = {
+        "latency_ms": target.max_latency_ms, "end_to_end_ms": target.max_end_to_end_ms, "size_mb": target.max_mb
+    }  # fmt: skip
     for quantity, limit in limits.items():
         if limit is not None and there:
-            yield _most(f"{name} {quantity}", f"{name}: {quantity}", _measured(built, quantity), limit)
-
-
-def _measured(built: TargetResult, quantity: str) -> float | None:
-    if quantity == "size_mb":
-        return built.mb
-    return built.latency.p50 if built.latency else None
+            yield _most(f"{name} {quantity}", f"{name}: {quantity}", built.cost(quantity), limit)
 
 
 def _constraint(law: Constraint, built: ExportResult) -> GateResult:
@@ -70,7 +67,7 @@ def _constraint(law: Constraint, built: ExportResult) -> GateResult:
         value = built.onnx_cost.cost(cost.quantity) if built.onnx_cost else None
     else:
         mine = (one for one in built.targets if one.target.name == cost.target)
-        value = next((_measured(one, cost.quantity) for one in mine), None)
+        value = next((one.cost(cost.quantity) for one in mine), None)
     return _most(cost.text, f"constraint: {cost.text}", value, law.limit)
 
 

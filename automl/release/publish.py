@@ -177,6 +177,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         gates=tuple(ranked),
         threshold=built.threshold,
         targets=tuple(_target(one, spec.laws) for one in built.targets),
+        onnx_cost=built.onnx_cost,
     )
 
 
@@ -196,6 +197,7 @@ def _target(built: TargetResult, laws: Gates) -> TargetVerdict:
         float_blocks=built.float_blocks,
         gates=results,
         mb=built.mb,
+        end_to_end=built.end_to_end,
     )
 
 

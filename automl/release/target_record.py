@@ -48,6 +48,7 @@ def write(folder: Path, built: TargetResult, *, inputs: Mapping[str, Any], metad
         "score": artifact.score if artifact else None,
         "parity": built.parity and asdict(built.parity),
         "latency_ms": built.latency and asdict(built.latency),
+        "end_to_end_ms": built.end_to_end and asdict(built.end_to_end),
         "float_blocks": list(built.float_blocks),
         "mb": built.mb,
     }
@@ -81,4 +82,5 @@ def _result(plain: Mapping[str, Any], folder: Path, target: Target) -> TargetRes
         Latency(**plain["latency_ms"]),
         tuple(plain["float_blocks"]),
         mb=float(plain["mb"]),
+        end_to_end=Latency.of(plain["end_to_end_ms"]),
     )

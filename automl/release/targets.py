@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from automl.release import footprint, gates, openvino_models, quantization, target_record, working_point
+from automl.release import end_to_end, footprint, gates, openvino_models, quantization, target_record, working_point
 from automl.release.parity import facts, named_failure
 from automl.release.working_point import Comparison
 from automl.storage import files, scratch
 from automl.storage.detections import ImageStats
-from automl.storage.layout import ONNX, TARGET, TORCH_STATS, VAL_STATS
-from automl.study import Artifact, Gates, Job, Target, TargetResult
+from automl.storage.layout import EVALUATION, ONNX, TARGET, TORCH_STATS, VAL_STATS
+from automl.study import Artifact, Gates, Job, Latency, Target, TargetResult
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
 from automl.trials import data_mount
@@ -36,6 +36,8 @@ class Order:
     """Images of train, at most `quantization.MOST_CALIBRATION`."""
     at: Comparison
     gates: Gates
+    pictures: tuple[Path, ...] = ()
+    """Images of the judged split on which the artifacts are timed end to end; none: they are not."""
 
 
 def build_all(order: Order, targets: tuple[Target, ...]) -> tuple[TargetResult, ...]:
@@ -64,6 +66,8 @@ def build(order: Order, target: Target) -> TargetResult:
         stats, score = measured(folder, order.job, split=order.job.split)
         written = _copied(folder, order.folder, target)
         cost = footprint.of_openvino(model, folder)
+        metadata = facts(order.folder / ONNX)
+        served, note = _served(folder, metadata, order)
     weights = ImageStats.load(order.folder / TORCH_STATS)
     built = TargetResult(
         target,
@@ -73,8 +77,21 @@ def build(order: Order, target: Target) -> TargetResult:
         cost.latency,
         tuple(in_float),
         mb=cost.mb,
+        end_to_end=served,
+        note=note,
     )
-    return target_record.write(order.folder, built, inputs=inputs, metadata=facts(order.folder / ONNX))
+    return target_record.write(order.folder, built, inputs=inputs, metadata=metadata)
+
+
+def _served(folder: Path, metadata: Mapping[str, str], order: Order) -> tuple[Latency | None, str]:
+    """Return the end-to-end latency of the model in a folder, None where it is not wanted, or why it has none."""
+    if not order.pictures:
+        return None, ""
+    try:
+        with data_mount.Needed(order.job):
+            return end_to_end.of_openvino(folder, metadata, order.pictures, record=order.folder / EVALUATION), ""
+    except ExportError as error:
+        return None, str(error)
 
 
 def _model(order: Order, target: Target, place: Path) -> tuple[Any, list[str]]:

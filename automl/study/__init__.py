@@ -4,16 +4,15 @@ Every other module speaks in these. Facts are stored, conclusions (a trial's sta
 """
 
 from automl.study.evaluation import EvalSettings
+from automl.study.footprint import Footprint, Latency
 from automl.study.job import Job
 from automl.study.results import (
     Artifact,
     Contract,
     Evidence,
     ExportResult,
-    Footprint,
     Gain,
     Gates,
-    Latency,
     Parity,
     PastEvidence,
     Score,

@@ -8,13 +8,18 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
-UNITS: Final = {"latency_ms": "ms", "size_mb": "MB"}
-"""Quantities of a constraint: median time of one image in the model itself, and size of the files of the artifact."""
+UNITS: Final = {"latency_ms": "ms", "end_to_end_ms": "ms", "size_mb": "MB"}
+"""Quantities of a constraint: median time of one image in the model itself, and from its bytes to the boxes as JSON, as
+`automl serve` computes them; size of the files of the artifact."""
 ONNX_TARGET: Final = "onnx"
 """The target that each study has: the ONNX file in ONNX Runtime on a CPU."""
 NUMBER: Final = r"(?P<limit>[0-9.eE+-]+)"
-CONSTRAINT: Final = re.compile(rf"\s*(?P<quantity>{'|'.join(UNITS)})\s*<=\s*{NUMBER}\s+on\s+(?P<target>\S+)\s*")
-CONSTRAINT_LAW: Final = "must be `latency_ms <= NUMBER on TARGET` or `size_mb <= NUMBER on TARGET`"
+QUANTITY: Final = rf"\s*(?P<quantity>{'|'.join(UNITS)})"
+ON_TARGET: Final = r"\s+on\s+(?P<target>\S+)\s*"
+CONSTRAINT: Final = re.compile(rf"{QUANTITY}\s*<=\s*{NUMBER}{ON_TARGET}")
+CONSTRAINT_LAW: Final = f"must be `QUANTITY <= NUMBER on TARGET` with one of {[*UNITS]}"
+COST: Final = re.compile(QUANTITY + ON_TARGET)
+COST_LAW: Final = f"must be `QUANTITY on TARGET` with one of {[*UNITS]}"
 
 
 RATE: Final = re.compile(r"(?P<box>box_)?detection_rate_at_(?P<over_kill>[0-9.e-]+)")
@@ -63,6 +68,21 @@ class Cost:
     def text(self) -> str:
         """Return it as in a description."""
         return f"{self.quantity} on {self.target}"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Parse the text of a description.
+
+        Raises:
+            ValueError: it is none; the message is the law that it breaks.
+
+        >>> Cost.of("latency_ms on cpu")
+        Cost(quantity='latency_ms', target='cpu')
+        """
+        found = COST.fullmatch(text)
+        if found is None:
+            raise ValueError(COST_LAW)
+        return cls(found["quantity"], found["target"])
 
 
 @dataclass(frozen=True, slots=True)

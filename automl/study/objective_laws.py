@@ -6,8 +6,10 @@ from typing import Final
 from automl.study.messages import shown
 from automl.study.objective import ONNX_TARGET, Constraint, Cost
 from automl.study.spec_parts import ContractSpec, ObjectiveSpec
+from automl.study.structure import STRUCTURAL
 
 EXAMPLE: Final = "latency_ms <= 8 on cpu"
+SECOND_EXAMPLE: Final = "latency_ms on cpu"
 
 
 def rate_mistakes(goal: ObjectiveSpec, contract: ContractSpec | None) -> Iterator[str]:
@@ -31,6 +33,22 @@ def rate_mistakes(goal: ObjectiveSpec, contract: ContractSpec | None) -> Iterato
         )
 
 
+def second_mistakes(goal: ObjectiveSpec, space: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with a second objective, other than its text.
+
+    >>> [*second_mistakes(ObjectiveSpec(tolerance=0.01), ["lr0"])]
+    ['objective.tolerance: must be left out, since it has no effect without objective.second, but got 0.01']
+    """
+    if goal.second is None and goal.tolerance:
+        law = "must be left out, since it has no effect without objective.second"
+        yield f"objective.tolerance: {law}, but got {goal.tolerance:g}"
+    if goal.second is not None and not any(name in space for name in STRUCTURAL):
+        yield (
+            f"objective.second: must have {' or '.join(STRUCTURAL)} as choices in space, since nothing else changes "
+            f"what a model costs, but the space has {shown(sorted(space))}; --set space.imgsz='{{choices: [480, 640]}}'"
+        )
+
+
 def objective_mistakes(goal: ObjectiveSpec, targets: Collection[str]) -> Iterator[str]:
     """Yield `key: law, but got values` for each constraint that cannot be read or names no target.
 
@@ -38,12 +56,14 @@ def objective_mistakes(goal: ObjectiveSpec, targets: Collection[str]) -> Iterato
     1
     """
     costs: dict[str, Cost] = {}
-    for number, text in enumerate(goal.constraints):
-        key = f"objective.constraints.{number}"
+    texts = {f"objective.constraints.{number}": text for number, text in enumerate(goal.constraints)}
+    second = {"objective.second": goal.second} if goal.second is not None else {}
+    for key, text in {**texts, **second}.items():
         try:
-            costs[key] = Constraint.of(text).cost
+            costs[key] = Cost.of(text) if key in second else Constraint.of(text).cost
         except ValueError as error:
-            yield f"{key}: {error}, such as {EXAMPLE!r}, but got {shown(text)}"
+            example = SECOND_EXAMPLE if key in second else EXAMPLE
+            yield f"{key}: {error}, such as {example!r}, but got {shown(text)}"
     known = [ONNX_TARGET, *targets]
     for key, cost in costs.items():
         if cost.target not in known:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal
 
+from automl.study.footprint import Footprint, Latency
 from automl.study.gate_result import GateResult
-from automl.study.plain_values import well_typed
 from automl.study.trial import Params
 from automl.study.verdict import Interval
 
@@ -58,6 +58,7 @@ class Target:
     """A model whose artifact for this target is refused does not become champion."""
     max_latency_ms: float | None = None
     max_mb: float | None = None
+    max_end_to_end_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,48 +94,6 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Time of one image in the model itself, without decoding and suppression, in milliseconds."""
-
-    p50: float
-    p95: float
-    p99: float
-    spread: float
-    """Largest difference between the medians of the repeats, as a share of their median."""
-    device: str
-
-    @property
-    def stable(self) -> bool:
-        """Return True if the repeats agree within 3%."""
-        return self.spread < STABLE
-
-
-STABLE: Final = 0.03
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What a model costs on a target."""
-
-    latency: Latency
-    mb: float
-    """Size of the files of the artifact. Unit: 10^6 bytes."""
-
-    def cost(self, quantity: str) -> float:
-        """Return a quantity of a constraint."""
-        return self.mb if quantity == "size_mb" else self.latency.p50
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        return well_typed(cls(well_typed(Latency(**plain["latency"])), float(plain["mb"])))
-
-
-@dataclass(frozen=True, slots=True)
 class TargetResult:
     """The artifact for one target and its evidence."""
 
@@ -148,9 +107,18 @@ class TargetResult:
     float_blocks: tuple[str, ...] = ()
     """Blocks of the network that stay in floating point, since the loss was too large with them in INT8."""
     note: str = ""
-    """Why there is no artifact."""
+    """Why there is no artifact, or no end-to-end latency."""
     mb: float | None = None
     """Size of the files of the artifact. Unit: 10^6 bytes."""
+    end_to_end: Latency | None = None
+    """As it is served; None where not measured."""
+
+    def cost(self, quantity: str) -> float | None:
+        """Return a quantity of a constraint; None where it was not measured."""
+        if quantity == "size_mb":
+            return self.mb
+        timed = self.end_to_end if quantity == "end_to_end_ms" else self.latency
+        return timed.p50 if timed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +143,7 @@ class ExportResult:
     """Gates of the contract, measured on the ONNX file."""
     targets: tuple[TargetResult, ...] = ()
     onnx_cost: Footprint | None = None
-    """Latency and size of the ONNX file; None where no constraint names it."""
+    """Latency and size of the ONNX file; None where neither a constraint nor `export.end_to_end` asks for them."""
 
     @property
     def onnx_score(self) -> float:

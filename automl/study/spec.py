@@ -196,9 +196,15 @@ class StudySpec(Part):
         return tuple(Constraint.of(text) for text in self.goal.constraints)
 
     @property
+    def second(self) -> objectives.Cost | None:
+        """Return the cost that is minimised beside the metric."""
+        return objectives.Cost.of(self.goal.second) if self.goal.second else None
+
+    @property
     def costs(self) -> tuple[objectives.Cost, ...]:
-        """Return what is measured of each structure, in the order of the constraints, each once."""
-        return tuple(dict.fromkeys(one.cost for one in self.constraints))
+        """Return what is measured of each structure: the second objective, then the constraints' costs, each once."""
+        first = (self.second,) if self.second else ()
+        return tuple(dict.fromkeys((*first, *(one.cost for one in self.constraints))))
 
     @property
     def champion_name(self) -> str:
@@ -227,6 +233,7 @@ class StudySpec(Part):
                 required=one.required,
                 max_latency_ms=one.max_latency_ms,
                 max_mb=one.max_mb,
+                max_end_to_end_ms=one.max_end_to_end_ms,
             )
             for name, one in self.targets.items()
         )

@@ -41,9 +41,15 @@ class ObjectiveSpec(Part):
     at: OverKillSpec | None = None
     """Where `miss_rate` is measured, such as `{over_kill: 0.02}`; null for other metrics."""
     constraints: list[str] = Field(default_factory=list)
-    """Limits such as `latency_ms <= 8 on cpu` (median time of one image in the model itself) or `size_mb <= 10 on cpu`
-    (files of the artifact, in 10^6 bytes), on one of `targets`, or on `onnx`, the ONNX file in ONNX Runtime on a CPU.
-    """
+    """Limits such as `latency_ms <= 8 on cpu` (median time of one image in the model itself), `end_to_end_ms <= 12 on
+    cpu` (from the bytes of an image to its boxes as JSON, as `automl serve` computes them) or `size_mb <= 10 on cpu`
+    (files of the artifact, in 10^6 bytes), on one of `targets`, or on `onnx`, the ONNX file on a CPU."""
+    second: str | None = None
+    """Cost that is minimised beside the metric, such as `latency_ms on cpu`: the study looks for the best model at each
+    cost and ends with the Pareto front. Needs `model` or `imgsz` as choices; null: the metric alone counts."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """What may be lost of the metric for a lower `second`: the cheapest model and image size whose best trial is within
+    this of the best of all is confirmed and ships; 0: the most accurate one. Unit: of the metric, 0 to 1."""
 
 
 class ConfirmSpec(Part):
@@ -132,6 +138,9 @@ class ExportSpec(Part):
 
     engine: Literal["auto", "tensorrt", "tensorrt_rtx", "none"] = "auto"
     """Builder of the engine; `auto`: `tensorrt` on a machine with CUDA, else `tensorrt_rtx`, each if installed."""
+    end_to_end: bool = True
+    """Time ONNX and each target from the bytes of an image to its boxes as JSON, as `automl serve` runs them: at most a
+    minute each."""
     dynamic: bool = False
     """Free the batch axis of the ONNX file, which then takes any number of images at once. Compared with the weights
     one image at a time and in batches; engines and targets stay at one."""
@@ -178,6 +187,8 @@ class TargetSpec(Part):
     """Refuse the model as champion if the artifact for this target is not built, or fails its gates."""
     max_latency_ms: Annotated[float, Field(gt=0)] | None = None
     """Maximum median time of one image in the model itself; null: no limit. Unit: ms."""
+    max_end_to_end_ms: Annotated[float, Field(gt=0)] | None = None
+    """Maximum median time from the bytes of an image to its boxes as JSON; null: no limit. Unit: ms."""
     max_mb: Annotated[float, Field(gt=0)] | None = None
     """Maximum size of the files of the artifact; null: no limit. Unit: MB (10^6 bytes)."""
 

@@ -4,13 +4,14 @@ A structure is a point of the parameters `model` and `imgsz` of a space. They ar
 study can be listed, and measured before the first trial.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from automl.study.footprint import Footprint
 from automl.study.objective import Constraint, Cost
-from automl.study.results import Footprint
 from automl.study.space import Choice, Parameter, SearchSpace, live, parts
 from automl.study.trial import Params, ParamValue
 
@@ -18,6 +19,8 @@ STRUCTURAL: Final = ("model", "imgsz")
 """Parameters that decide how long a model takes."""
 NOTE: Final = "structure:"
 """Begin of the journal keys of the measured structures."""
+SHIPS: Final = "ships"
+"""Journal key of the structure that ships, with `params` and `text`, where there is a second objective."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ class MeasuredStructure:
     footprints: Mapping[str, Footprint]
 
     def cost(self, cost: Cost) -> float:
-        """Return one quantity on its target."""
-        return self.footprints[cost.target].cost(cost.quantity)
+        """Return one quantity on its target; infinite if it was not measured, so that it breaks each limit."""
+        value = self.footprints[cost.target].cost(cost.quantity)
+        return math.inf if value is None else value
 
     def broken(self, constraints: Sequence[Constraint]) -> list[Constraint]:
         """Return the constraints that it breaks."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from automl.study import server_address, webhook
 from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
-from automl.study.objective_laws import objective_mistakes, rate_mistakes
+from automl.study.objective_laws import objective_mistakes, rate_mistakes, second_mistakes
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
 from automl.study.resource_laws import resource_mistakes
 from automl.study.space import SearchSpace
@@ -98,6 +98,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         )
     yield from _confirm_mistakes(spec.confirm)
     yield from objective_mistakes(spec.goal, spec.targets)
+    yield from second_mistakes(spec.goal, spec.space)
     yield from rate_mistakes(spec.goal, spec.contract)
     yield from _server_mistakes(spec.tracking.mlflow)
     yield from _notify_mistakes(spec.notify)

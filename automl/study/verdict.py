@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from automl.study.footprint import Footprint, Latency
 from automl.study.gate_result import GateResult
 from automl.study.plain_values import well_typed
 from automl.study.trial import Params
@@ -115,6 +116,8 @@ class TargetVerdict:
     gates: tuple[GateResult, ...]
     mb: float | None = None
     """Size of its files, in 10^6 bytes; None in a verdict of an earlier version."""
+    end_to_end: Latency | None = None
+    """As it is served; None where not measured."""
 
     def line(self) -> str:
         """Return the result as text."""
@@ -124,17 +127,19 @@ class TargetVerdict:
             return f"{head}: refused, the version does not contain it: {failed}"
         kept = f"; in floating point: {', '.join(self.float_blocks)}" if self.float_blocks else ""
         size = "" if self.mb is None else f", {self.mb:.2f} MB"
+        served = f"; end to end {self.end_to_end.text}" if self.end_to_end else ""
         unstable = "" if self.stable else ", unstable"
         return (
             f"{head}: {self.score:.4f}; {self.p50_ms:.2f} ms an image (p50; p99 {self.p99_ms:.2f}{unstable}) on "
-            f"{self.device}{size}{kept}"
+            f"{self.device}{size}{served}{kept}"
         )
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read a mapping of the fields."""
         gates = tuple(map(GateResult.from_dict, plain["gates"]))
-        return well_typed(cls(**{**plain, "gates": gates, "float_blocks": tuple(plain["float_blocks"])}))
+        own = {"gates": gates, "float_blocks": tuple(plain["float_blocks"])}
+        return well_typed(cls(**{**plain, **own, "end_to_end": Latency.of(plain.get("end_to_end"))}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,8 @@ class Verdict:
     threshold: float | None = None
     """Confidence threshold of the served boxes; None in a verdict of an earlier version."""
     targets: tuple[TargetVerdict, ...] = ()
+    onnx_cost: Footprint | None = None
+    """Of the ONNX file; None where it was not measured."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `promotion.json` and of the journal's entry."""
@@ -190,6 +197,7 @@ class Verdict:
             **({} if self.version is None else {"version": self.version}),
             **({} if self.threshold is None else {"threshold": self.threshold}),
             **({"targets": [asdict(target) for target in self.targets]} if self.targets else {}),
+            **({"onnx_cost": self.onnx_cost.to_dict()} if self.onnx_cost else {}),
         }
 
     @classmethod
@@ -212,6 +220,7 @@ class Verdict:
             version=plain.get("version"),
             threshold=plain.get("threshold"),
             targets=tuple(TargetVerdict.from_dict(target) for target in plain.get("targets", ())),
+            onnx_cost=Footprint.from_dict(plain["onnx_cost"]) if plain.get("onnx_cost") else None,
         )
         return well_typed(found)
 

@@ -7,7 +7,7 @@ from typing import Any
 from automl.hpo import pareto
 from automl.study import State, Trial, structure
 from automl.study.spec import StudySpec
-from automl.study.structure import MeasuredStructure
+from automl.study.structure import SHIPS, MeasuredStructure
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class StructureRow:
     """The last epoch of that trial."""
     front: bool
     """Whether, of the structures with a trial trained to the last epoch, no other is better at no higher cost."""
+    ships: bool = False
+    """Whether it ships, where there is a second objective."""
 
 
 def rows(spec: StudySpec, notes: Mapping[str, Any], trials: Sequence[Trial]) -> tuple[StructureRow, ...]:
@@ -47,6 +49,7 @@ def rows(spec: StudySpec, notes: Mapping[str, Any], trials: Sequence[Trial]) -> 
     reached = [place for place, trial in enumerate(best) if trial and trial.state is State.COMPLETED]
     points = [(found[place].cost(spec.costs[0]), _value(best[place], spec.metric)) for place in reached]
     front = {reached[index] for index in pareto.front(points)}
+    ships = notes.get(SHIPS)
     return tuple(
         StructureRow(
             name=one.structure.name,
@@ -59,6 +62,7 @@ def rows(spec: StudySpec, notes: Mapping[str, Any], trials: Sequence[Trial]) -> 
             trial=getattr(best[place], "number", None),
             epoch=getattr(best[place], "epoch", 0),
             front=place in front,
+            ships=structure.has(one.params, ships["params"]) if ships else False,
         )
         for place, one in enumerate(found)
     )
@@ -86,7 +90,9 @@ def lines(spec: StudySpec, notes: Mapping[str, Any], trials: Sequence[Trial]) ->
     if not found:
         return []
     head = f"structures, * on the Pareto front of {spec.objective_name} against {spec.costs[0].text}:"
-    return [head, *(_line(row, spec.objective_name, spec.ladder.max_epochs) for row in found)]
+    ships = notes.get(SHIPS)
+    last = [ships["text"]] if ships else []
+    return [head, *(_line(row, spec.objective_name, spec.ladder.max_epochs) for row in found), *last]
 
 
 def _line(row: StructureRow, objective: str, epochs: int) -> str:

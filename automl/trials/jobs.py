@@ -33,6 +33,8 @@ class RunContext:
     """None in a study begun by an earlier version: its baseline is the default of its space."""
     allowed: tuple[Params, ...] = ()
     """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
+    costs: tuple[float, ...] = ()
+    """The second objective of each of `allowed`; empty: the metric alone counts."""
     portfolio: tuple[Params, ...] = ()
     """Params that are tried after the default."""
 
@@ -98,5 +100,6 @@ def strategy_settings(context: RunContext, earlier: tuple[PastEvidence, ...]) ->
         earlier=earlier,
         baseline=context.baseline,
         allowed=context.allowed,
+        costs=context.costs,
         portfolio=context.portfolio,
     )

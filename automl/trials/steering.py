@@ -18,7 +18,7 @@ from automl.study.plain_values import LONGEST
 from automl.study.point import completed
 from automl.study.spec import StudySpec
 from automl.study.text import shown
-from automl.trials import cancellation, commands
+from automl.trials import cancellation, commands, permitted
 from automl.trials.commands import Command, Kind, Reply
 from automl.trials.enqueued import Queue
 from automl.trials.jobs import RunContext
@@ -91,6 +91,7 @@ class Steering:
             return f"trial {number} is canceled"
         if command.kind is Kind.ENQUEUE:
             params = completed(spec.search_space, content["params"])
+            permitted.check(params, target.context.allowed, spec.constraints)
             self.queue.add(params, by=command.by)
             full = len(target.trials) >= spec.budget.trials
             return f"{shown(params)} is tried {'when budget.trials is raised: all have begun' if full else 'next'}"

@@ -95,7 +95,8 @@ def test_a_real_head_takes_a_study_once_stops_it_in_order_and_refuses_a_wrong_to
     study = {
         "name": "cards", "model": tiny_trainer.MODEL, "data": str(data), "budget": {"trials": 40},
         "ladder": {"min_epochs": 4, "max_epochs": 9}, "train": {"optimizer": "SGD", "epoch_seconds": 0.5, "imgsz": 32},
-        "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}}, "export": {"engine": "none"},
+        "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}},
+        "export": {"engine": "none", "end_to_end": False},
     }  # fmt: skip
     spec = tmp_path / "tree" / "cards.yaml"
     spec.parent.mkdir()

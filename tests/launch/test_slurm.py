@@ -50,7 +50,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 STUDY = {
     "name": "cards", "model": tiny_trainer.MODEL, "budget": {"trials": 4},
     "ladder": {"min_epochs": 4, "max_epochs": 8}, "train": {"optimizer": "SGD", "imgsz": 32},
-    "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}}, "export": {"engine": "none"},
+    "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}}, "export": {"engine": "none", "end_to_end": False},
     "confirm": {"seeds": 2},
 }  # fmt: skip
 

@@ -40,7 +40,7 @@ DESCRIPTION = {
     "ladder": {"min_epochs": 2, "max_epochs": EPOCHS},
     "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
     "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 1.0},
-    "confirm": {"seeds": 2}, "export": {"engine": "none"}, "resources": {"concurrent": 2},
+    "confirm": {"seeds": 2}, "export": {"engine": "none", "end_to_end": False}, "resources": {"concurrent": 2},
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Structures stage: each is measured once, those that break a constraint are out, a study without any is refused."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,14 +9,15 @@ from typing import Any
 import pytest
 
 from automl import cluster
-from automl.pipeline import structures
+from automl.pipeline import shipping, structures
 from automl.storage.journal import Journal
 from automl.study import Footprint, Job, Latency
 from automl.study.errors import StudyError
 from automl.tracking import structure_table
 from automl.trainers import registration
+from automl.trials import permitted
 from tests import tiny_trainer
-from tests.builders import METRIC, SPEC, completed, spec_of
+from tests.builders import METRIC, SPEC, completed, pruned, spec_of
 
 SLOTS = cluster.Slots(gpus=0, cpus=1, concurrent=1)
 SPACE = {**SPEC["space"], "imgsz": {"choices": [32, 64, 96], "default": 96}}
@@ -37,13 +39,13 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def session(folder: Path, *constraints: str, **changes: Any) -> Any:
-    objective = {"metric": "map50_95", "constraints": list(constraints)} if constraints else "map50_95"
+def session(folder: Path, *constraints: str, more: Mapping[str, Any] | None = None, **changes: Any) -> Any:
+    objective = {"metric": "map50_95", "constraints": list(constraints), **(more or {})}
     spec = spec_of(objective=objective, space=SPACE, **changes)
     journal = Journal.create(folder, name="small", metric=METRIC)
     staged = folder / "data.yaml"
     return SimpleNamespace(
-        spec=spec, folder=folder, journal=journal, staged=staged, baseline=None, allowed=(), portfolio=()
+        spec=spec, folder=folder, journal=journal, staged=staged, baseline=None, allowed=(), costs=(), portfolio=()
     )
 
 
@@ -51,13 +53,13 @@ def test_what_breaks_a_constraint_is_left_out_and_nothing_is_measured_twice(
     tmp_path: Path, measured: list[int]
 ) -> None:
     here = session(tmp_path, "latency_ms <= 64 on onnx", "size_mb <= 1 on onnx")
-    assert structures.allowed(here, SLOTS) == ({"imgsz": 64}, {"imgsz": 32})
-    assert structures.allowed(here, SLOTS) == ({"imgsz": 64}, {"imgsz": 32})
+    assert structures.allowed(here, SLOTS) == (({"imgsz": 64}, {"imgsz": 32}), ())
+    assert structures.allowed(here, SLOTS) == (({"imgsz": 64}, {"imgsz": 32}), ())
     assert measured == [32, 64, 96]
 
 
 def test_without_constraints_nothing_is_measured(tmp_path: Path, measured: list[int]) -> None:
-    assert structures.allowed(session(tmp_path), SLOTS) == ()
+    assert structures.allowed(session(tmp_path), SLOTS) == ((), ())
     assert measured == []
 
 
@@ -84,4 +86,58 @@ def test_the_table_has_the_front_of_completed_trials_and_what_was_not_tried(
         "  * tiny.yaml at 64 px: latency_ms on onnx 64; 2 trials, best map50_95 0.5000 at epoch 2 (trial 0)",
         "    tiny.yaml at 96 px: latency_ms on onnx 96; not tried, breaks latency_ms <= 64 on onnx",
     ]
+    assert measured == [32, 64, 96]
+
+
+def test_with_a_second_objective_all_structures_are_tried_and_the_cheapest_within_the_tolerance_ships(
+    tmp_path: Path, measured: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    here = session(tmp_path, more={"second": "latency_ms on onnx", "tolerance": 0.05})
+    assert structures.allowed(here, SLOTS) == (({"imgsz": 96}, {"imgsz": 64}, {"imgsz": 32}), (96.0, 64.0, 32.0))
+    trials = [
+        completed(0, [0.1, 0.50], params={"imgsz": 96}),
+        completed(1, [0.2, 0.46], params={"imgsz": 64}),
+        completed(2, [0.3, 0.44], params={"imgsz": 32}),
+        completed(3, [0.3, 0.47], params={"imgsz": 96}),
+    ]
+    shipping.decide(here.journal, here.spec, trials)
+    said = (
+        "ships: the cheapest within 0.05 of the best: tiny.yaml at 64 px, latency_ms on onnx 64, 0.4600 on val "
+        "(trial 1); the best is tiny.yaml at 96 px, 96, 0.5000 (trial 0)"
+    )
+    assert said in caplog.messages
+    assert structure_table.lines(here.spec, here.journal.notes(), trials)[-1] == said
+    assert [row.ships for row in structure_table.rows(here.spec, here.journal.notes(), trials)] == [False, True, False]
+    assert [trial.number for trial in shipping.fitting(here.journal, trials)] == [1]
+    assert [trial.number for trial in shipping.with_baseline(here.journal, trials)] == [0, 1]
+    assert measured == [32, 64, 96]
+
+
+def test_without_a_second_objective_or_a_completed_trial_every_model_may_ship(
+    tmp_path: Path, measured: list[int]
+) -> None:
+    trials = [pruned(0, [0.1], params={"imgsz": 96})]
+    for name, more in (("a", None), ("b", {"second": "latency_ms on onnx"})):
+        (tmp_path / name).mkdir()
+        here = session(tmp_path / name, more=more)
+        structures.allowed(here, SLOTS)
+        shipping.decide(here.journal, here.spec, trials)
+        assert shipping.fitting(here.journal, trials) == trials
+    assert len(measured) == 3
+
+
+def test_enqueued_params_must_hold_the_constraints(tmp_path: Path, measured: list[int]) -> None:
+    here = session(tmp_path, "latency_ms <= 64 on onnx")
+    check = partial(
+        permitted.check_measured, journal=here.journal, constraints=here.spec.constraints, costs=here.spec.costs
+    )
+    check({"imgsz": 96, "lr0": 0.01})  # nothing is measured yet
+    structures.allowed(here, SLOTS)
+    check({"imgsz": 32, "lr0": 0.01})
+    with pytest.raises(
+        StudyError,
+        match=r"params: latency_ms <= 64 on onnx must hold, but imgsz=96 breaks it; allowed: imgsz=32; imgsz=64",
+    ):
+        check({"imgsz": 96, "lr0": 0.01})
     assert measured == [32, 64, 96]

@@ -30,7 +30,7 @@ DESCRIPTION = {
     "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
     "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 0.05},
     "confirm": {"seeds": 0},
-    "export": {"engine": "none"},
+    "export": {"engine": "none", "end_to_end": False},
 }
 
 

@@ -38,7 +38,7 @@ DESCRIPTION = {
     },
     "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 0.3},
     "confirm": {"seeds": 2},
-    "export": {"engine": "none"},
+    "export": {"engine": "none", "end_to_end": False},
 }
 
 

@@ -3,11 +3,13 @@
 import time
 from pathlib import Path
 
+import onnx
 import pytest
 
 from automl.release import footprint, latency, openvino_models
 from automl.study.errors import ExportError
 from automl.study.results import Target
+from tests import detectors
 from tests.conftest import tiny_job_at
 
 
@@ -27,6 +29,17 @@ def test_a_target_whose_package_is_missing_is_refused_with_the_command(
     monkeypatch.setattr(openvino_models, "missing", lambda: ["nncf"])
     with pytest.raises(ExportError, match=r"targets.cpu: nncf must be installed.*pip install"):
         footprint.measure(tiny_job_at(tmp_path, data), (Target("cpu", "openvino", "int8", 0.01),), {"cpu"})
+
+
+def test_a_graph_with_a_free_batch_axis_is_timed_with_one_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "RUNS", 2)
+    monkeypatch.setattr(latency, "FEWEST_RUNS", 2)
+    graph = onnx.load(detectors.saved(tmp_path / "model.onnx"))
+    graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.save(graph, tmp_path / "free.onnx")
+    assert footprint.of_onnx(tmp_path / "free.onnx").latency.p50 > 0
 
 
 def test_a_slow_model_is_run_less_often(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,7 @@ def test_the_onnx_file_is_judged_at_the_served_threshold() -> None:
     assert not accepted(replace(ENGINE, parity=replace(PARITY, drift=-0.2)), Gates())
 
 
+WHOLE = Latency(8.5, 9.0, 9.5, 0.01, "cpu")
 COSTS = Footprint(Latency(7.5, 8.0, 9.0, 0.01, "cpu"), 12.0)
 ON_CPU = TargetResult(Target("cpu", "openvino", "fp16", 0.01), GRAPH, latency=COSTS.latency, mb=12.0)
 
@@ -173,6 +174,9 @@ ON_CPU = TargetResult(Target("cpu", "openvino", "fp16", 0.01), GRAPH, latency=CO
         ("latency_ms <= 8 on cpu", replace(ENGINE, targets=(ON_CPU,)), True, 7.5, 0.5),
         ("size_mb <= 10 on cpu", replace(ENGINE, targets=(ON_CPU,)), False, 12.0, -2.0),
         ("latency_ms <= 7 on onnx", replace(ENGINE, onnx_cost=COSTS), False, 7.5, -0.5),
+        ("end_to_end_ms <= 9 on onnx", replace(ENGINE, onnx_cost=replace(COSTS, end_to_end=WHOLE)), True, 8.5, 0.5),
+        ("end_to_end_ms <= 9 on onnx", replace(ENGINE, onnx_cost=COSTS), False, None, None),
+        ("end_to_end_ms <= 8 on cpu", replace(ENGINE, targets=(replace(ON_CPU, end_to_end=WHOLE),)), False, 8.5, -0.5),
         ("latency_ms <= 8 on onnx", ENGINE, False, None, None),
         ("latency_ms <= 8 on cpu", ENGINE, False, None, None),
     ],
@@ -187,8 +191,9 @@ def test_a_model_that_breaks_a_constraint_or_was_not_measured_is_refused(
 
 
 def test_a_target_over_its_limits_is_left_out_with_the_measured_values() -> None:
-    limits = replace(ON_CPU.target, max_latency_ms=7.0, max_mb=20.0)
+    limits = replace(ON_CPU.target, max_latency_ms=7.0, max_end_to_end_ms=9.0, max_mb=20.0)
     found = {gate.name: gate for gate in of_target(replace(ON_CPU, target=limits), Gates())}
     assert not found["target cpu latency_ms"].passed
     assert found["target cpu latency_ms"].text == "target cpu: latency_ms <= 7 must hold, but got 7.5"
     assert found["target cpu size_mb"].margin == 8.0
+    assert found["target cpu end_to_end_ms"].text.endswith("must hold, but got no measurement")

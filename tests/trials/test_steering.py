@@ -1,6 +1,7 @@
 """Commands to a running study: cancel a trial, enqueue params, extend the budget; in virtual time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from automl.trials import cancellation, commands, steering
 from automl.trials.commands import Command, Kind
 from automl.trials.manager import TrialManager
 from tests.builders import METRIC, failed, spec_of, trial_of
+from tests.builders import SPEC as BASIS
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
 SPEC = spec_of(budget={"trials": 6})
@@ -110,6 +112,23 @@ def test_params_outside_the_space_are_refused(tmp_path: Path, params: dict[str, 
     assert not reply.accepted
     assert law in reply.text
     assert not source.steering.queue
+
+
+def test_enqueued_params_whose_structure_breaks_a_constraint_are_refused(tmp_path: Path) -> None:
+    laws = {"metric": "map50_95", "constraints": ["latency_ms <= 8 on onnx"]}
+    sizes = {**dict(BASIS["space"]), "imgsz": {"choices": [32, 64], "default": 32}}
+    source = open_search(tmp_path, spec_of(objective=laws, space=sizes))
+    source.use(replace(source.context, allowed=({"imgsz": 32},)))
+    sent = [commands.send(tmp_path, Kind.ENQUEUE, {"params": {"imgsz": size}}) for size in (32, 64)]
+    held, broken = obeyed(source, *sent)
+    assert held
+    assert held.accepted
+    assert broken
+    assert not broken.accepted
+    assert broken.text == (
+        "enqueued params: latency_ms <= 8 on onnx must hold, but imgsz=64 breaks it; allowed: imgsz=32"
+    )
+    assert len(source.steering.queue) == 1
 
 
 def test_a_running_study_gets_more_trials(tmp_path: Path) -> None:

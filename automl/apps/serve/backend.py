@@ -4,6 +4,8 @@ The seam between a runtime and detection: `opened` chooses a backend by the file
 of this machine; `Detector` needs no more of it than `Backend`.
 """
 
+import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -12,9 +14,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from automl.storage.layout import ONNX, TARGET
+from automl.storage.layout import ENGINE, ONNX, TARGET, VERDICT
 from automl.study.errors import RegistryError
 
+LOG: Final = logging.getLogger(__name__)
 Array = NDArray[np.float32]
 PROVIDERS: Final = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """Execution providers in order of preference; the first that this build of ONNX Runtime has is used."""
@@ -64,6 +67,8 @@ class Backend(Protocol):
 def opened(folder: Path, read: Callable[[str], bytes | None], *, target: str = "") -> Backend:
     """Return the backend for the version in a folder.
 
+    Without a target its TensorRT engine, if this machine has what it needs, else its ONNX file in ONNX Runtime.
+
     Args:
         folder: The version's folder, for messages.
         read: Returns the verified bytes of a file of the version, None for one that it does not have.
@@ -77,7 +82,29 @@ def opened(folder: Path, read: Callable[[str], bytes | None], *, target: str = "
     content = read(ONNX)
     if content is None:
         raise RegistryError(f"{folder}: must contain {ONNX}, the file that is served, but does not")
-    return OnnxRuntime(content, source=str(folder / ONNX))
+    graph = OnnxRuntime(content, source=str(folder / ONNX))
+    plan = read(ENGINE)
+    return graph if plan is None else _engine(folder, plan, read(VERDICT), graph)
+
+
+def _engine(folder: Path, plan: bytes, verdict: bytes | None, graph: "OnnxRuntime") -> Backend:
+    """Return the engine of a version; its ONNX file, with the reason in the log, where this machine cannot run it."""
+    from automl.apps.serve import tensorrt_backend  # noqa: PLC0415  (it needs this module)
+
+    source = folder / ENGINE
+    try:
+        recorded = json.loads(verdict or b"{}")
+        builder, score = str(recorded.get("engine")), recorded.get("engine_score")
+    except (ValueError, AttributeError):
+        builder, score = "", None
+    why = tensorrt_backend.unusable(builder, score)
+    if not why:
+        try:
+            return tensorrt_backend.TensorRt(plan, graph.metadata, builder=builder, source=str(source))
+        except RegistryError as error:
+            why = str(error)
+    LOG.info(f"{source} does not serve on this machine, {ONNX} does: {why}")
+    return graph
 
 
 def _of_target(folder: Path, read: Callable[[str], bytes | None], target: str) -> Backend:

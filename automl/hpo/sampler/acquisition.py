@@ -8,6 +8,7 @@ from math import inf, isfinite, nan
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from automl.hpo.learning_curves import forecast
@@ -119,7 +120,6 @@ class Proposal:
         self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
         self._condition()
         self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
-        self._incumbent = self._best_mean()
 
     def runs(self, point: Points) -> None:
         """Record that a trial runs at this point."""
@@ -127,15 +127,20 @@ class Proposal:
         self._running = np.vstack([self._running, point])
         self._condition()
 
-    def best(self, generator: np.random.Generator) -> Points:
-        """Return the argmax of expected improvement per second."""
-        candidates = self._fresh(self._candidates(generator))
-        scores = self._acquisition(candidates)
+    def best(self, generator: np.random.Generator, within: Encoding | None = None) -> Points:
+        """Return the argmax of expected improvement per second.
+
+        `within` restricts it to some structures: the improvement is that over the best of these.
+        """
+        encoding = within or self._encoding
+        incumbent = self._best_mean(encoding.permits(self._points))
+        candidates = self._fresh(self._candidates(generator, encoding))
+        scores = self._acquisition(candidates, incumbent)
         for width in REFINE_WIDTHS:
             leading = candidates[np.argsort(-scores, kind="stable")[:TOP]]
-            around = self._fresh(self._encoding.near(np.repeat(leading, STEPS, axis=0), generator, width=width))
+            around = self._fresh(encoding.near(np.repeat(leading, STEPS, axis=0), generator, width=width))
             candidates = np.concatenate([leading, around])
-            scores = self._acquisition(candidates)
+            scores = self._acquisition(candidates, incumbent)
         return np.asarray(candidates[int(np.argmax(scores))])
 
     def _fresh(self, candidates: Points) -> Points:
@@ -148,10 +153,10 @@ class Proposal:
         worst = self._targets.min() - self._expected(self._infeasible)
         self._model.condition_on(self._running, failed=self._infeasible, worst=worst)
 
-    def _acquisition(self, candidates: Points) -> Vector:
+    def _acquisition(self, candidates: Points, incumbent: float) -> Vector:
         """Return the log of the expected improvement per second (Snoek et al. 2012, arXiv:1206.2944)."""
         mean, deviation = self._model.predict(candidates)
-        scores = log_improvement(mean + self._expected(candidates), deviation, over=self._incumbent)
+        scores = log_improvement(mean + self._expected(candidates), deviation, over=incumbent)
         return scores - self._cost.log(candidates) + self._log_feasible(candidates)
 
     def _log_feasible(self, candidates: Points) -> Vector:
@@ -163,24 +168,32 @@ class Proposal:
         failed = failed * self._failed_share * self._weights.sum()
         return np.asarray(np.log((fine + 1) / (fine + failed + 1)))
 
-    def _best_mean(self) -> float:
-        """Return the highest posterior mean among the trials: an observed target is noisy."""
-        points = self._points[representative(self._targets, POSTERIOR_LIMIT)]
+    def _best_mean(self, mine: NDArray[np.bool_]) -> float:
+        """Return the highest posterior mean among some trials: an observed target is noisy.
+
+        Without any, the lowest of all, over which each improves.
+        """
+        chosen = mine if mine.any() else np.ones_like(mine)
+        points = self._points[chosen][representative(self._targets[chosen], POSTERIOR_LIMIT)]
         mean, _ = self._model.predict(points)
-        return float((mean + self._expected(points)).max())
+        values = mean + self._expected(points)
+        return float(values.max() if mine.any() else values.min())
 
     def _expected(self, points: Points) -> Vector:
         return self._transfer.expected(points) if self._transfer else np.zeros(len(points))
 
-    def _candidates(self, generator: np.random.Generator) -> Points:
-        parts = [self._encoding.draw(CANDIDATES // 2, generator)]
-        tops = self._points[np.argsort(-self._targets, kind="stable")[:TOP]]
+    def _candidates(self, generator: np.random.Generator, within: Encoding | None = None) -> Points:
+        encoding = within or self._encoding
+        parts = [encoding.draw(CANDIDATES // 2, generator)]
+        mine = encoding.permits(self._points)
+        near = mine if mine.any() else np.ones_like(mine)
+        tops = self._points[near][np.argsort(-self._targets[near], kind="stable")[:TOP]]
         for width in NEAR:
             centers = tops[generator.integers(len(tops), size=CANDIDATES // 4)]
-            parts.append(self._encoding.near(centers, generator, width=width))
+            parts.append(encoding.near(centers, generator, width=width))
         if self._transfer:
             earlier = self._transfer.candidates(TRANSFER_CANDIDATES, generator)
-            parts.append(self._encoding.restricted(earlier, generator))
+            parts.append(encoding.restricted(earlier, generator))
         return np.concatenate(parts)
 
     def _stack(self, points: Sequence[Points]) -> Points:

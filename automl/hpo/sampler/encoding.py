@@ -79,17 +79,26 @@ class Encoding:
 
     def restricted(self, points: Points, generator: np.random.Generator) -> Points:
         """Return points with a combination of choices that is not allowed replaced by one that is, drawn uniformly."""
-        if not self.allowed:
-            return points
-        wanted = {name for combination in self.allowed for name in combination}
-        columns = [column for column, name in enumerate(self.space.parameters) if name in wanted]
-        kept = self.encode(self.allowed)[:, columns]
-        wrong = ~(points[:, None, columns] == kept).all(axis=2).any(axis=1)
+        wrong = ~self.permits(points)
         if not wrong.any():
             return points
+        columns = self._columns()
+        kept = self.encode(self.allowed)[:, columns]
         changed = points.copy()
-        changed[np.ix_(wrong, columns)] = kept[generator.integers(len(kept), size=int(wrong.sum()))]
+        changed[np.ix_(np.flatnonzero(wrong), columns)] = kept[generator.integers(len(kept), size=int(wrong.sum()))]
         return self._normalised(changed)
+
+    def permits(self, points: Points) -> NDArray[np.bool_]:
+        """Return True for each point whose combination of choices is allowed."""
+        if not self.allowed:
+            return np.ones(len(points), dtype=bool)
+        columns = self._columns()
+        kept = self.encode(self.allowed)[:, columns]
+        return np.asarray((points[:, None, columns] == kept).all(axis=2).any(axis=1))
+
+    def _columns(self) -> NDArray[np.intp]:
+        wanted = {name for combination in self.allowed for name in combination}
+        return np.array([column for column, name in enumerate(self.space.parameters) if name in wanted], dtype=np.intp)
 
     def _choices(self) -> Iterator[tuple[int, Choice]]:
         for column, parameter in enumerate(self.space.parameters.values()):

@@ -46,6 +46,8 @@ class Prior:
     """Structures that no constraint excludes (`study.structure`), the dearest first; empty: all."""
     portfolio: Sequence[Params] = ()
     """Params of the space that are tried after the default."""
+    costs: tuple[float, ...] = ()
+    """The second objective of each of `allowed`; empty: the metric alone counts."""
 
 
 def starts_of(
@@ -68,6 +70,17 @@ def _permitted(space: SearchSpace, params: Params, allowed: tuple[Params, ...]) 
     return structure.moved(space, params, allowed[0])
 
 
+def _by_limit(space: SearchSpace, prior: Prior) -> list[Encoding]:
+    """Return for each cost the encoding of the structures that cost no more; empty without a second objective.
+
+    A draw takes one of them at random: the best value at no more than some cost, for every cost, is the Pareto front
+    (the epsilon-constraint method).
+    """
+    pairs = [*zip(prior.allowed, prior.costs, strict=True)] if prior.costs else []
+    limits = sorted({cost for _, cost in pairs})
+    return [Encoding(space, tuple(one for one, cost in pairs if cost <= limit)) for limit in limits]
+
+
 class Sampler:
     """Draws params and records every trial. Numbers are the study's trial numbers, without gaps."""
 
@@ -82,6 +95,7 @@ class Sampler:
     ) -> None:
         """Start with an empty history."""
         self._encoding = Encoding(space, prior.allowed)
+        self._within = _by_limit(space, prior)
         self._starts = starts_of(space, prior.baseline, prior.allowed)
         self._after_default = len(self._starts) - 1
         self._starts += [(_permitted(space, params, prior.allowed), "portfolio") for params in prior.portfolio]
@@ -110,29 +124,30 @@ class Sampler:
         origin = self._origin(number, generator)
         if number < len(self._starts):
             return dict(self._starts[number][0]), origin  # encoding as a point would round them
+        within = self._within[int(generator.integers(len(self._within)))] if self._within else self._encoding
         if origin == "near default":
-            point = self._encoding.near(self._encoding.default[None], generator, width=WIDTH)[0]
+            point = within.near(self._encoding.default[None], generator, width=WIDTH)[0]
         elif origin == "earlier":
-            point = self._encoding.restricted(self._transfer.best(number - len(self._starts))[None], generator)[0]
+            point = within.restricted(self._transfer.best(number - len(self._starts))[None], generator)[0]
         elif origin == "random":
-            point = self._encoding.draw(1, generator)[0]
+            point = within.draw(1, generator)[0]
         else:
-            point, origin = self._of_model(number, generator)
+            point, origin = self._of_model(number, generator, within)
         return self._encoding.decode(point), origin
 
-    def _of_model(self, number: int, generator: np.random.Generator) -> tuple[Points, str]:
+    def _of_model(self, number: int, generator: np.random.Generator, within: Encoding) -> tuple[Points, str]:
         """Return the model's point; a random one, said once, where the model fails."""
         try:
             self._proposal = self._proposal or Proposal(
                 self._encoding, list(self._seen.values()), self._transfer, self._max_epochs
             )
-            return self._proposal.best(generator), "model"
+            return self._proposal.best(generator, within), "model"
         except FAILURES as error:
             if not self._failed:
                 cause = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_CAUSE]
                 LOG.warning(f"sampler: its model failed ({cause}); trial {number}, and others so, are drawn at random")
             self._failed, self._proposal = True, None
-            return self._encoding.draw(1, np.random.default_rng([self._seed, number]))[0], "random"
+            return within.draw(1, np.random.default_rng([self._seed, number]))[0], "random"
 
     def add(self, trial: Trial) -> None:
         """Record a new trial, or one of an earlier session with its measurements."""

@@ -17,6 +17,8 @@ PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?P<what>.+) class recall", "{what}各类别召回率的最大下降"),
         (r"(?P<what>.+) confidence", "{what}平均置信度的变化"),
         (r"(?P<what>.+) objective", "{what}优化目标的变化"),
+        (r"target (?P<what>.+) end_to_end_ms", "{what}端到端处理一张图像的中位毫秒数"),
+        (r"end_to_end_ms on (?P<what>.+)", "约束 {what}端到端处理一张图像的中位毫秒数"),
         (r"target (?P<what>.+) latency_ms", "{what}处理一张图像的中位毫秒数"),
         (r"target (?P<what>.+) size_mb", "{what}文件的 MB 数"),
         (r"latency_ms on (?P<what>.+)", "约束 {what}处理一张图像的中位毫秒数"),

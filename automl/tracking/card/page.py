@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from automl.storage.layout import CONTRACT, SBOM
+from automl.storage.layout import CONTRACT, ONNX, SBOM
+from automl.study import Latency
 from automl.study.text import label, one_line, shell_line
 from automl.study.verdict import Verdict
 from automl.tracking.card.chinese import CHINESE
@@ -118,11 +119,21 @@ def rendered(facts: Facts, language: Language) -> str:
         by_class=_by_class(facts.metrics["classes"]),
         weaknesses=list(_weaknesses(facts, t)),
         contract=facts.contract,
+        timings=list(_timings(facts.verdict)),
         contract_file=CONTRACT,
         commands=_commands(facts.name, facts.number),
         number=_number,
         quoted=code,
     )  # fmt: skip
+
+
+def _timings(verdict: Verdict) -> Iterator[tuple[str, str, Latency]]:
+    """Yield file, key of the part and latency of what was timed."""
+    if verdict.onnx_cost:
+        yield ONNX, "timed_model", verdict.onnx_cost.latency
+        if verdict.onnx_cost.end_to_end:
+            yield ONNX, "timed_whole", verdict.onnx_cost.end_to_end
+    yield from ((one.name, "timed_whole", one.end_to_end) for one in verdict.targets if one.end_to_end)
 
 
 def marked(words: Words, overrides: Iterable[Mapping[str, Any]], signatures: Iterable[Mapping[str, str]]) -> list[str]:

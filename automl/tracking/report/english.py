@@ -76,11 +76,13 @@ ENGLISH: Final[Mapping[str, str]] = {
     "structure_model": "model",
     "structure_front": "Pareto front",
     "structure_yes": "yes",
+    "structure_ships": ", ships",
     "structure_breaks": "not tried: breaks {laws}",
     "structure_out": "breaks a constraint, not tried",
     "limit": "limit",
     "cost_axis": "{quantity} on {target}",
     "quantity.latency_ms": "median time of one image in the model (ms)",
+    "quantity.end_to_end_ms": "median time of one image end to end (ms)",
     "quantity.size_mb": "size of the files (MB)",
     "curves": "Learning curves",
     "curves_text": "Green: trained to the end. Grey: stopped early. Red: failed. Dotted lines: the rungs, where trials "

@@ -29,7 +29,9 @@ def front(rows: Sequence[StructureRow], spec: StudySpec, words: Words) -> Figure
             _dot(axes, row, cost)
     least = axes.get_ylim()[0]
     out = [row.costs[cost] for row in rows if row.breaks]
-    axes.plot(out, [least] * len(out), "x", color=RED, markersize=7, clip_on=False, label=words.plain("structure_out"))
+    if out:
+        label = words.plain("structure_out")
+        axes.plot(out, [least] * len(out), "x", color=RED, markersize=7, clip_on=False, label=label)
     for law in spec.constraints:
         if law.cost.text == cost:
             axes.axvline(law.limit, color=RED, linewidth=1.2, linestyle="--", label=words.plain("limit"))
@@ -41,7 +43,8 @@ def front(rows: Sequence[StructureRow], spec: StudySpec, words: Words) -> Figure
     axes.set_ylim(bottom=least)
     axes.set_xlabel(_axis(cost, words))
     axes.set_ylabel(words.plain("on_val", objective=spec.objective_name))
-    axes.legend(frameon=False, fontsize=8, loc="best")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8, loc="best")
     return figure
 
 

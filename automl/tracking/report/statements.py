@@ -15,7 +15,8 @@ DIFFERENCE: Final = re.compile(
 )
 """Name of a gate on an exported model against its weights (`release.gates`)."""
 COST: Final = re.compile(
-    r"(?P<quantity>latency_ms|size_mb) on (?P<target>\S+)|target (?P<of>\S+) (?P<of_target>latency_ms|size_mb)"
+    r"(?P<quantity>latency_ms|end_to_end_ms|size_mb) on (?P<target>\S+)|"
+    r"target (?P<of>\S+) (?P<of_target>latency_ms|end_to_end_ms|size_mb)"
 )
 """Name of a gate on what a model costs."""
 

@@ -55,3 +55,19 @@ def test_a_search_tries_allowed_structures_alone_from_the_baseline_on() -> None:
         tried = params if number else SPACE.defaults()  # trial 0 is no point of the space
         sampler.add(completed(number, [0.1, 0.01 * number], params=tried))
     assert {"baseline", "default", "earlier", "model"} <= set(origins)
+
+
+def test_with_a_second_objective_each_draw_is_from_the_structures_below_some_cost() -> None:
+    costs = tuple(float(len(EVERY) - place) for place in range(len(EVERY)))
+    prior = Prior(allowed=tuple(EVERY), costs=costs)
+    sampler = Sampler(SPACE, seed=5, metric=METRIC, max_epochs=6, prior=prior)
+    drawn = []
+    for number in range(30):
+        params, origin = sampler.draw()
+        assert sampler.draw() == (params, origin)
+        place = next(place for place, one in enumerate(EVERY) if structure.has(params, one))
+        drawn.append(place)
+        sampler.add(completed(number, [0.1, 0.9 - 0.1 * place], params=params))  # the dearest is the best
+    cheap = [place for place in drawn[10:] if place >= len(EVERY) // 2]
+    assert len(cheap) >= 3
+    assert 0 in drawn[10:]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from automl.study.footprint import Footprint, Latency
 from automl.study.gate_result import GateResult
 from automl.study.verdict import Claim, Comparison, Interval, Shipped, TargetVerdict, Verdict
 from automl.tracking.card import Facts, Words, marked, rendered
@@ -17,7 +18,7 @@ from automl.tracking.diagnosis.training_rules import NAMES
 from automl.tracking.report import Language
 
 CJK = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
-TERMS = {"ONNX", "IoU", "AP50", "F1", "SHA", "Python", "HTTP"}
+TERMS = {"ONNX", "JSON", "IoU", "AP50", "F1", "SHA", "Python", "HTTP"}
 """Terms that Chinese texts use as they are."""
 SCORE = {"boxes": 40, "ap50_95": 0.5, "ap50": 0.7, "precision": 0.8, "recall": 0.6, "f1": 0.7, "threshold": 0.31}
 NAMED = (
@@ -39,6 +40,7 @@ VERDICT = Verdict(
     targets=(TargetVerdict("cpu", "openvino", "int8", True, 0.59, 3.21, 5.0, False, "EPYC", ("model.0",), ()),
              TargetVerdict("npu", "openvino", "fp16", False, None, None, None, False, "", (), ())),
     over_baseline=Comparison(2, Interval(0.1, 0.02, 0.18, 0.03)),
+    onnx_cost=Footprint(Latency(3.0, 4.0, 5.0, 0.01, "EPYC"), 5.4, Latency(4.0, 6.0, 9.871, 0.5, "EPYC")),
 )  # fmt: skip
 ENVIRONMENT = {
     "python": "3.11.7", "platform": "Linux x86_64", "packages": {"torch": "2.15.0", "ray": "2.60.0"},
@@ -99,6 +101,8 @@ def test_a_card_says_where_a_version_comes_from_how_good_it_is_and_where_it_is_w
         "Diagnosis of the model that ships: threshold too high (`spot`).",
         "Confidence above 0.25, IoU of non-maximum suppression 0.7, at most 300 boxes",
         "automl serve boards --version 3", "automl replay boards@3",
+        "| `model.onnx` | in the model | 3.00 | 4.00 | 5.00 |",
+        "| `model.onnx` | end to end | 4.00 | 6.00 | 9.87; unstable | `EPYC` |",
     ):  # fmt: skip
         assert said in card, said
     assert "English text" not in card

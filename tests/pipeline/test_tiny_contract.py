@@ -1,0 +1,90 @@
+"""A whole study on an embedded Ray that ends by its contract, with a second objective: what ships, and what is said."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from automl.storage.journal import Journal
+from automl.storage.layout import VERDICT
+from automl.storage.place import read_spec
+from automl.study import EndReason, State
+from automl.study.structure import SHIPS
+from automl.trainers import registration
+from tests import tiny_trainer
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+ROOT = Path(__file__).parents[2]
+TRIALS = 12
+DESCRIPTION = {
+    "name": "held",
+    "model": tiny_trainer.MODEL,
+    "budget": {"trials": TRIALS},
+    "objective": {
+        "metric": "miss_rate",
+        "at": {"over_kill": 0.05, "per": "box"},
+        "second": "size_mb on onnx",
+        "constraints": ["latency_ms <= 5000 on onnx"],
+        "tolerance": 0.9,
+    },
+    "contract": {
+        "max_miss_rate": 0.8, "max_overkill_rate": 0.5, "per": "box", "stop": True,
+    },
+    "ladder": {"min_epochs": 2, "max_epochs": 4, "validate_every": 1},
+    "space": {
+        "lr0": {"low": 0.02, "high": 0.04, "default": 0.03, "log": True},
+        "imgsz": {"choices": [32, 64], "default": 64},
+    },
+    "train": {"optimizer": "SGD", "batch": 8},
+    "confirm": {"seeds": 0},
+    "export": {"engine": "none", "end_to_end": False},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A study that has ended."""
+
+    folder: Path
+    said: str
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Ended:
+    home = tmp_path_factory.mktemp("home")
+    (home / "study.yaml").write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
+    environment = {
+        **os.environ, "HOME": str(home), "AUTOML_STORAGE": str(home), "PYTHONPATH": str(ROOT),
+        registration.CHOSEN: tiny_trainer.registered(),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "automl" / "search.py"), str(home / "study.yaml")],
+        cwd=home, env=environment, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Ended(home / "runs" / "held", done.stdout + done.stderr)
+
+
+def test_the_search_ends_once_the_contract_holds_and_the_study_goes_on(ended: Ended) -> None:
+    trials = Journal.read(ended.folder, metric=read_spec(ended.folder).metric).trials()
+    assert len(trials) < TRIALS
+    assert any(trial.state is State.COMPLETED for trial in trials)
+    reasons = {trial.ending.reason for trial in trials if trial.ending}
+    assert reasons <= {EndReason.EPOCHS, EndReason.RUNG, EndReason.CONTRACT}
+    assert "search ends: the contract holds on val with trial" in (ended.folder / "study.log").read_text()
+    assert json.loads((ended.folder / VERDICT).read_text())["shipped"]
+
+
+def test_the_front_is_shown_and_one_structure_ships(ended: Ended) -> None:
+    notes = Journal.read(ended.folder, metric=read_spec(ended.folder).metric).notes()
+    log = (ended.folder / "study.log").read_text()
+    assert "on the Pareto front of" in log
+    assert notes[SHIPS]["text"] in log
+    facts = json.loads((ended.folder / VERDICT).read_text())
+    assert facts["shipped"]["params"]["imgsz"] == notes[SHIPS]["params"]["imgsz"]
+    assert facts["onnx_cost"]["mb"] > 0
