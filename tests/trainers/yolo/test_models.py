@@ -139,3 +139,8 @@ def test_a_torchscript_called_pt_is_called_what_it_is(tmp_path: Path) -> None:
         archive.writestr("best/code/model.py", "")
         archive.writestr("best/constants.pkl", "")
     assert "TorchScript" in model_mistake(tmp_path / "best.pt")
+
+
+def test_a_packaged_description_may_be_named_with_its_folder() -> None:
+    assert packaged_mistake("v8/yolov8n.yaml") == packaged_mistake("cfg/models/v8/yolov8-p2.yaml") == ""
+    assert packaged_mistake("v9/yolov8n.yaml") is None
