@@ -49,7 +49,8 @@ def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) 
         return
     if OWN & raw.keys():
         return
-    found = _readings(raw.get("parameters") if isinstance(raw.get("parameters"), dict) else raw, known)
+    parameters = raw.get("parameters")
+    found = _readings(parameters if isinstance(parameters, dict) else raw, known)
     if found.searched:
         what = f"{path}: must be the description of a study, but is a search space of another tool"
         yield from _with_suggestion(what, found)
