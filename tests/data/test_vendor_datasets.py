@@ -24,14 +24,14 @@ def test_the_folder_is_that_of_the_settings(
 
 
 def test_the_users_folder_survives_one_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(SETTINGS, raising=False)
+    monkeypatch.setenv(SETTINGS, "")  # so that it is put back as it was
+    monkeypatch.delenv(SETTINGS)
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
     written(tmp_path / "Ultralytics", "settings.json", '{"datasets_dir": "/mine"}')
     keep_users_folder()
     monkeypatch.setenv("YOLO_CONFIG_DIR", "/elsewhere")
     keep_users_folder()
     assert folders() == (Path("/mine"),)
-    monkeypatch.delenv(SETTINGS)
 
 
 def test_path_may_be_below_the_datasets_folder_of_ultralytics(
