@@ -57,8 +57,7 @@ def report_on(data: Path, page: Path, *, imgsz: int = 640) -> DataReport | None:
     Raises:
         DataError: the data set cannot be used for training.
     """
-    source = archive.yaml_of(data.absolute(), unpacked=data)
-    raw = read_yaml(source)
+    source, raw = archive.described(data.absolute(), unpacked=data)
     splits = tuple(split for split in ("train", "val", "test") if raw.get(split))
     found = collect(check.check(source, raw, splits=splits, cache=picture_cache.default_folder()), imgsz=imgsz)
     if found:

@@ -2,22 +2,19 @@
 
 from itertools import chain, islice
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 MOST_LOOKED_AT: Final = 20
 """Maximum number of files whose first bytes are read."""
 HEAD: Final = 4096
 
-COCO: Final = (
-    '{place} contains COCO annotations; convert them: python -c "from ultralytics.data.converter import convert_coco; '
-    "convert_coco('{folder}', 'yolo', cls91to80=False)\", then move labels and images into yolo/ and write a data.yaml"
+IMPORTED: Final = "{place} contains {kind} annotations; convert them: automl import {source} OUT, then pass OUT"
+NDJSON: Final = (
+    "{place} is an export of the Ultralytics Platform, whose images are addresses, and nothing is downloaded; convert "
+    'it where there is a network: python -c "import asyncio; from ultralytics.data.converter import '
+    "convert_ndjson_to_yolo as convert; print(asyncio.run(convert('{place}')))\", then pass the printed data.yaml"
 )
-VOC: Final = (
-    '{place} contains Pascal VOC annotations; convert them: pip install supervision && python -c "import supervision; '
-    "supervision.DetectionDataset.from_pascal_voc('IMAGES', '{folder}')"
-    ".as_yolo('yolo/images', 'yolo/labels', 'yolo/data.yaml')\""
-)
-CVAT: Final = "{place} contains CVAT annotations; export the task from CVAT again as `Ultralytics YOLO Detection`"
 LABELME: Final = (
     "{place} contains LabelMe annotations; convert them: pip install labelme2yolo && labelme2yolo --json_dir {folder}"
 )
@@ -33,10 +30,16 @@ def foreign(place: Path) -> str:
         for path in files:
             with path.open("rb") as file:
                 if remedy := _remedy(file.read(HEAD)):
-                    return remedy.format(place=path, folder=path.parent)
+                    source = place if place.is_dir() else _with_images(path.parent)
+                    return remedy.format(place=path, folder=path.parent, source=quote(str(source)))
     except OSError:
         return ""
     return ""
+
+
+def _with_images(folder: Path) -> Path:
+    """Return the folder of an annotation file, or the one above if only that has other folders, as of images."""
+    return folder if any(path.is_dir() for path in folder.iterdir()) else folder.parent
 
 
 def _candidates(folder: Path) -> list[Path]:
@@ -45,11 +48,19 @@ def _candidates(folder: Path) -> list[Path]:
 
 
 def _remedy(head: bytes) -> str:
-    if b"<annotations>" in head:
-        return CVAT
-    if b"<annotation>" in head or b"<annotation " in head:
-        return VOC
+    if head.startswith((b'{"type": "dataset"', b'{"type":"dataset"')):
+        return NDJSON
     if b'"shapes"' in head and (b'"imagePath"' in head or b'"imageData"' in head or b'"flags"' in head):
         return LABELME
+    kind = _kind(head)
+    return IMPORTED.replace("{kind}", kind) if kind else ""
+
+
+def _kind(head: bytes) -> str:
+    """Return the name of a format that `automl import` reads, empty for any other content."""
+    if b"<annotations>" in head:
+        return "CVAT"
+    if b"<annotation>" in head or b"<annotation " in head:
+        return "Pascal VOC"
     keys = [b'"images"', b'"annotations"', b'"categories"', b'"licenses"', b'"info"']
-    return COCO if head.lstrip().startswith(b"{") and sum(key in head for key in keys) >= 1 else ""
+    return "COCO" if head.lstrip().startswith(b"{") and any(key in head for key in keys) else ""

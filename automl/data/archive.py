@@ -5,16 +5,19 @@ import stat
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from automl.data import annotations
 from automl.storage import ownership
 from automl.study.errors import DataError
+from automl.study.yaml_io import read_yaml
 
 PART: Final = ".part"
 LEAST_BYTES: Final = 1 << 30
 MOST_TIMES: Final = 100
 """An archive may unpack to LEAST_BYTES, or to so many times its size: images hardly shrink, labels by 5 to 20 times."""
+SCHEMES: Final = frozenset({"http:", "https:", "ul:", "gs:", "s3:", "rtsp:", "ftp:"})
+"""How a URL begins, as the first part of a path."""
 MOST_MEMBERS: Final = 5_000_000
 """Maximum number of files and folders in an archive."""
 
@@ -39,6 +42,31 @@ def yaml_of(place: Path, *, unpacked: Path) -> Path:
     if remedy := annotations.foreign(place):
         raise DataError(f"{place}: must be the data.yaml of a data set in YOLO's format, but {remedy}")
     return place
+
+
+def described(place: Path, *, unpacked: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the `data.yaml` for a path, as `yaml_of` does, and its content.
+
+    The `path` of an archive is left out, as in Ultralytics: it is that of the machine on which the archive was made.
+
+    Raises:
+        DataError: like `yaml_of`, or it is a name that would have to be downloaded.
+        SpecError: the file cannot be read.
+    """
+    if hint := _download_hint(place):
+        raise DataError(f"{place}: must be a data.yaml, a folder or an archive, but does not exist; {hint}")
+    source = yaml_of(place, unpacked=unpacked)
+    raw = read_yaml(source, printable=True)
+    return source, {**raw, "path": None} if source.is_relative_to(unpacked) and raw.get("path") else raw
+
+
+def _download_hint(place: Path) -> str:
+    """Return what to do about a name that Ultralytics would download, empty for other paths."""
+    if any(part in SCHEMES for part in place.parts):
+        return "nothing is downloaded: fetch the data set manually, and pass its folder"
+    if place.parent == Path.cwd() and place.suffix.lower() in {"", ".yaml", ".yml"} and not place.exists():
+        return "nothing is downloaded, also not the data sets of Ultralytics, such as coco8: fetch yours manually"
+    return ""
 
 
 def yaml_in(folder: Path) -> Path | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from automl.data import annotations, copies, pairing
@@ -57,7 +58,7 @@ def check(source: Path, raw: Mapping[str, Any], *, splits: tuple[str, ...], cach
     found = {split: read_split(one, pictures, rules) for split, one in lists.items()}
     images = {split: findings.images for split, findings in found.items()}
     mistakes = [line for split in splits for line in _mistakes(f"{source}: {split}", found[split], split=split)]
-    mistakes += [f"{source}: {line}" for line in _shared_images(images)]
+    mistakes += [f"{source}: {line}" for line in _shared_images(images, source)]
     if mistakes:
         raise DataError(*mistakes)
     warnings = [(f"{split}: {head}", *rest) for split in splits for head, *rest in _warnings(found[split], names)]
@@ -146,6 +147,11 @@ def _remarks(found: Split, names: Mapping[int, str]) -> Iterator[str]:
         yield f"images in other formats are not read{_unread(found)}; save them as PNG or JPEG"
     if count := found.listed.repeats():
         yield f"{count} images are listed more than once and are used as often in each epoch"
+    if found.listed.padded:
+        yield (
+            f"{found.listed.padded} lines of list files end in white space; their images are used here, but `yolo "
+            "train` leaves them out"
+        )
     if found.repeated:
         yield f"{found.repeated} label lines are duplicates within their file and are dropped, as in Ultralytics"
     if found.flat:
@@ -170,7 +176,7 @@ def _indented(items: Sequence[str]) -> list[str]:
     return [*cut, *([f"  and {len(items) - SHOWN} more"] if len(items) > SHOWN else [])]
 
 
-def _shared_images(images: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+def _shared_images(images: Mapping[str, Sequence[Path]], source: Path) -> Iterator[str]:
     """Yield data leakage between splits: an image in two splits evaluates a model on its training data."""
     folders = {folder: resolved(folder) for paths in images.values() for folder in {path.parent for path in paths}}
     files = {
@@ -179,5 +185,6 @@ def _shared_images(images: Mapping[str, Sequence[Path]]) -> Iterator[str]:
     }
     for one, other in combinations(files, 2):
         if shared := files[one] & files[other]:
-            found = f"but share {len(shared)}, such as {min(shared)}{remedy_of(other)}"
+            again = f"; draw the splits again: automl import {quote(str(source))} OUT --splits 70,15,15"
+            found = f"but share {len(shared)}, such as {min(shared)}{remedy_of(other) or again}"
             yield f"{one} and {other} must share no image, {found}"

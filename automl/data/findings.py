@@ -57,7 +57,7 @@ class Split:
         if self.polygons and self.pose_like >= POSE_LIKE * self.polygons:
             yield (
                 f"{self.pose_like} label lines look like boxes with keypoints, but are read as polygons, so that "
-                "their boxes are incorrect; add `kpt_shape: [keypoints, 2 or 3]` to the data.yaml"
+                "their boxes are incorrect; add `kpt_shape: [keypoints, values each]` to the data.yaml"
             )
         elif self.polygons:
             what = "label lines of four corners (oriented boxes)" if self.polygons == self.corners else "polygons"
@@ -132,10 +132,10 @@ def _count(found: Split, lines: Sequence[LabelLine]) -> None:
         found.good += 1
         found.boxes[int(line.box[0])] += 1
         found.flat += min(line.box[3:]) == 0
-        if len(values) > BOX:
+        if len(values) != BOX:
             found.polygons += 1
             found.corners += len(values) == CORNERS
-            found.pose_like += looks_like_keypoints(values)
+            found.pose_like += len(values) > BOX and looks_like_keypoints(values)
 
 
 def looks_like_keypoints(values: Sequence[float]) -> bool:

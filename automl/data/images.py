@@ -33,6 +33,8 @@ class Listing:
     """In the order of the places; an image that is named more than once is in it as often."""
     unread: Counter[str] = field(default_factory=Counter)
     """Suffixes of image files that are skipped."""
+    padded: int = 0
+    """Lines of list files that end in white space, whose images Ultralytics leaves out."""
     others: int = 0
     """Folders and files found beside the images."""
 
@@ -54,15 +56,21 @@ def listing(places: Sequence[Path], *, roots: Sequence[Path]) -> Listing:
         if place.is_dir():
             found.images += sorted(_below(place, found))
         else:
-            found.images += _listed(place, (place.parent, *roots, Path.cwd()))
+            found.images += _listed(place, (place.parent, *roots, Path.cwd()), found)
     return found
 
 
-def _listed(place: Path, roots: Sequence[Path]) -> Iterator[Path]:
-    for line in list_text(place).splitlines():
-        if text := line.strip():
-            tried = (root / text for root in roots)
-            yield next((path for path in tried if not image_problem(path)), roots[0] / text)
+def _listed(place: Path, roots: Sequence[Path], found: Listing) -> Iterator[Path]:
+    """Yield the images of a list file; comments are left out, and a backslash may stand for a slash."""
+    for line in list_text(place).strip().splitlines():
+        text = line.strip()
+        if not text or (text.startswith("#") and Path(text).suffix.lower() not in IMAGES):
+            continue
+        texts = (text, text.replace("\\", "/")) if "\\" in text else (text,)
+        tried = [root / each for each in texts for root in roots]
+        path = next((path for path in tried if not image_problem(path)), tried[0])
+        found.padded += line != line.rstrip() and path.suffix.lower() in IMAGES
+        yield path
 
 
 def _below(folder: Path, found: Listing) -> Iterator[Path]:

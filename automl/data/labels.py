@@ -7,6 +7,7 @@ regular files are read as labels, and of their content at most a line of QUOTED 
 import codecs
 import hashlib
 import math
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from automl.data import regular_files
 
 BOX: Final = 5
 """Number of values in a box line; a polygon has at least seven."""
+POINT: Final = 3
+"""Number of values in a line of one corner."""
 CORNERS: Final = 9
 """Number of values in a line of four corners, as oriented boxes have."""
 TOLERANCE: Final = 0.01
@@ -121,7 +124,7 @@ def _parsed(text: str, classes: int, *, keypoints: int) -> Iterator[LabelLine]:
     for number, words in rows:
         line = " ".join(words)
         mistake = _shape_mistake(words, polygons=polygons)
-        values = () if mistake else tuple(float(word) for word in words)
+        values = () if mistake else (_class_of(words[0]), *map(float, words[1:]))
         box = box_of(values) if values else ()
         mistake = mistake or _value_mistake(words, box, classes)
         yield LabelLine(number, line, mistake, () if mistake else box, values in seen)
@@ -129,9 +132,27 @@ def _parsed(text: str, classes: int, *, keypoints: int) -> Iterator[LabelLine]:
             seen.add(values)
 
 
+def _class_of(word: str) -> float:
+    """Return the class of a line, in single precision as Ultralytics reads it.
+
+    >>> _class_of("1.00000001"), _class_of("0.5")
+    (1.0, 0.5)
+    """
+    value = float(word)
+    try:
+        return value if value.is_integer() else float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return value
+
+
 def is_polygon(words: Sequence[object]) -> bool:
     """Return True if a line is a class and at least three corners."""
     return len(words) > BOX + 1 and len(words) % 2 == 1
+
+
+def _is_part_of_polygon(words: Sequence[object]) -> bool:
+    """Return True if a line among polygons is one point, which Ultralytics takes as a box without size."""
+    return len(words) == POINT
 
 
 def box_of(values: Sequence[float]) -> tuple[float, ...]:
@@ -160,7 +181,7 @@ def box_text(cls: int, edges: tuple[float, float, float, float]) -> str:
 def _shape_mistake(words: Sequence[str], *, polygons: bool) -> str:
     if not all(math.isfinite(_number(word)) for word in words):
         return f"must be finite numbers, but got {quoted(words)!r}"
-    if len(words) != BOX and not is_polygon(words):
+    if len(words) != BOX and not (is_polygon(words) or (polygons and _is_part_of_polygon(words))):
         return f"must be `class x y width height` or a polygon, but has {len(words)} numbers"
     if polygons and len(words) == BOX:  # Ultralytics excludes the whole image
         return "boxes and polygons must not be mixed in one file, but a box is among polygons"

@@ -1,6 +1,7 @@
 """Images without a label file and label files without an image, counted, with the likely reason."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -73,12 +74,13 @@ def _reason(missing: Sequence[Path], orphans: Sequence[Path]) -> str:
 
 
 def _plain(stem: str) -> str:
-    """Return a normalized name: no case, no punctuation, no image suffix.
+    r"""Return a normalized name: no case, no punctuation, no image suffix, accented letters composed.
 
-    >>> _plain("Part#3.JPG"), _plain("part_3")
-    ('part_3', 'part_3')
+    >>> _plain("Part#3.JPG"), _plain("part_3"), _plain("e\u0301") == _plain("\u00e9")
+    ('part_3', 'part_3', True)
     """
-    without = re.sub(r"\.(jpe?g|png|bmp|tiff?|webp)$", "", stem.lower())
+    composed = unicodedata.normalize("NFC", stem).casefold()
+    without = re.sub(r"\.(jpe?g|png|bmp|tiff?|webp)$", "", composed)
     return re.sub(r"\W+", "_", without)
 
 

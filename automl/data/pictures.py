@@ -40,6 +40,10 @@ Blur of less than about a 64th of the image's side is not visible at it."""
 JPEG_QUALITY: Final = 88
 BY_PILLOW: Final = frozenset({".avif", ".heic", ".heif"})
 """Suffixes that Ultralytics decodes with Pillow; the others are decoded with OpenCV."""
+INSTALL: Final = (
+    "is a HEIC image, which needs the package pi-heif; install it on every machine: pip install 'yolo-automl-ray[heic]'"
+)
+RENAME: Final = "is a HEIC image under another suffix, which Ultralytics cannot decode; rename it to .heic"
 BITS_PER_SAMPLE: Final = 258
 """The tag of a TIFF file."""
 BROKEN: Final = (
@@ -118,6 +122,8 @@ def verified(path: Path, content: bytes) -> Picture:
 
 
 def _verified(path: Path, content: bytes) -> Picture:
+    if _is_heic(content) and path.suffix.lower() not in BY_PILLOW:
+        return Picture(RENAME)
     try:
         with _opened(content) as image:
             deep = _deep(image, content)
@@ -163,7 +169,7 @@ def _opened(content: bytes) -> ImageFile.ImageFile:
     """Open an image from memory; HEIC files need the package pi-heif, as they do in Ultralytics."""
     if _is_heic(content):
         if importlib.util.find_spec("pi_heif") is None:
-            raise ImportError("is a HEIC image, which needs the package pi-heif; install it on every machine")
+            raise ImportError(INSTALL)
         importlib.import_module("pi_heif").register_heif_opener()
     return Image.open(io.BytesIO(content))
 

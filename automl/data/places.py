@@ -1,16 +1,19 @@
 """Parser of `data.yaml`: classes and paths of the splits, as `check_det_dataset` of Ultralytics accepts them."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from automl.data import regular_files
+from automl.data import regular_files, vendor_datasets
 from automl.study.messages import shown
 
 MOST_LIST_BYTES: Final = 256 * regular_files.MB
 """Maximum size of a text file that lists images."""
 STORES: Final = (".git/annex/objects", ".dvc/cache")
 """Where git-annex and DVC keep the files to which they link, below the root of a repository."""
+VALID: Final = "valid"
+"""Roboflow's name of the folder of val, often written as the key too."""
 KEPT_IN_VAL: Final = "; or set confirm.split to val"
 """Remedy for a missing test split."""
 
@@ -30,9 +33,10 @@ def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...])
         values, hint = raw.get(split), remedy_of(split)
         listed = [values] if isinstance(values, str) else values
         if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
+            other = f"; rename the key {VALID} to val" if split == "val" and VALID in raw else ""
             yield (
                 f"{source}: {split}: must name a folder or a text file that lists images, or a list of these, "
-                f"but got {shown(values)}{hint}"
+                f"but got {shown(values)}{other}{hint}"
             )
             continue
         for value, place in zip(listed, places_of(source, raw, split), strict=True):
@@ -94,23 +98,25 @@ def _kind_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
             f"{shown(raw['channels'])}; remove the line to train on three channels: a grey image is repeated, of more "
             "channels the first three are used, of several pages the first"
         )
-    if raw.get("kpt_shape") is not None and keypoint_numbers(raw) == 0:
-        yield f"kpt_shape: must be [number of keypoints, 2 or 3], but got {shown(raw['kpt_shape'])}"
+    if raw.get("kpt_shape") is not None and not _is_shape(raw["kpt_shape"]):
+        law = "must be [number of keypoints, values each], such as [17, 3]"
+        yield f"kpt_shape: {law}, but got {shown(raw['kpt_shape'])}"
     if "path" in raw and not isinstance(raw["path"], str | None):
         yield f"path: must be text, but got {shown(raw['path'])}"
 
 
 def keypoint_numbers(raw: Mapping[str, Any]) -> int:
-    """Return the number of keypoint values in a label line.
+    """Return the number of keypoint values in a label line; a detection training cuts off any number a keypoint.
 
-    >>> keypoint_numbers({"kpt_shape": [4, 2]}), keypoint_numbers({})
-    (8, 0)
+    >>> keypoint_numbers({"kpt_shape": [4, 2]}), keypoint_numbers({"kpt_shape": [4, 5]}), keypoint_numbers({})
+    (8, 20, 0)
     """
     shape = raw.get("kpt_shape")
-    if not isinstance(shape, list) or [type(number) for number in shape] != [int, int]:
-        return 0
-    count, numbers = shape
-    return int(count * numbers) if count > 0 and numbers in {2, 3} else 0
+    return math.prod(shape) if isinstance(shape, list) and _is_shape(shape) else 0
+
+
+def _is_shape(shape: object) -> bool:
+    return isinstance(shape, list) and [type(n) for n in shape] == [int, int] and min(shape) >= 0
 
 
 def names_of(raw: Mapping[str, Any]) -> dict[int, str]:
@@ -135,11 +141,14 @@ def places_of(source: Path, raw: Mapping[str, Any], split: str) -> tuple[Path, .
 def roots_of(source: Path, raw: Mapping[str, Any]) -> tuple[Path, ...]:
     """Return the folders to which split paths are relative, the first match first.
 
-    `path` is read from the folder of the `data.yaml`, else from the working folder, as Ultralytics does.
+    `path` is read from the folder of the `data.yaml`, else from the working folder or from the datasets folder of
+    Ultralytics' settings, as Ultralytics does.
     """
     path = str(raw.get("path") or "")
     beside = source.parent / path
-    return (beside,) if not path or Path(path).is_absolute() else (beside, Path.cwd() / path)
+    if not path or Path(path).is_absolute():
+        return (beside,)
+    return (beside, Path.cwd() / path, *(folder / path for folder in vendor_datasets.folders()))
 
 
 def _place(roots: Sequence[Path], value: str) -> Path:

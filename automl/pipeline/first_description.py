@@ -24,7 +24,7 @@ from automl.study.errors import DataError
 from automl.study.ladder import SCRATCH_RUNG, first_rung
 from automl.study.load import load
 from automl.study.spec import SAMPLE
-from automl.study.yaml_io import dump_yaml, read_yaml
+from automl.study.yaml_io import dump_yaml
 from automl.trainers import trainer_of
 
 SPACE_OF: Final = "yolo_small.yaml"
@@ -93,8 +93,7 @@ def traits_of(data: str) -> Traits:
     """
     with scratch.folder() as drawn:
         given = sample.draw(drawn) if data == SAMPLE else Path(data).absolute()
-        path = archive.yaml_of(given, unpacked=drawn / UNPACKED)
-        raw = read_yaml(path)
+        path, raw = archive.described(given, unpacked=drawn / UNPACKED)
         found = check.check(path, raw, splits=("train",))
         statistics = inputs.summary_of(found)
         if statistics is None:

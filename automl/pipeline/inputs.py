@@ -24,7 +24,6 @@ from automl.study.objective import RateGoal
 from automl.study.space_spec import ChoiceSpec, RangeSpec
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.trial import ParamValue
-from automl.study.yaml_io import read_yaml
 from automl.trainers import trainer_of
 
 
@@ -118,10 +117,10 @@ def check_data(
     """
     splits = tuple(dict.fromkeys(("train", "val", split)))
     refuse_inside(study, [source])
-    place = archive.yaml_of(source.absolute(), unpacked=unpacked)
+    place, raw = archive.described(source.absolute(), unpacked=unpacked)
     made_here = place.is_relative_to(unpacked.parent)  # the sample, or an archive
     cache = None if made_here else picture_cache.default_folder()
-    data = check.check(place, read_yaml(place), splits=splits, cache=cache)
+    data = check.check(place, raw, splits=splits, cache=cache)
     if not made_here:
         refuse_inside(study, [place, *data.places, *dict.fromkeys(p.parent for ps in data.images.values() for p in ps)])
     if mistake := polygon_mistake(data, searched):
@@ -218,5 +217,5 @@ def summary_at(source: str) -> Summary | None:
     """Return a summary of the training split of a user's data set, or of the sample."""
     with scratch.folder() as folder:
         given = sample.draw(folder) if source == SAMPLE else Path(source).absolute()
-        path = archive.yaml_of(given, unpacked=folder / UNPACKED)
-        return summary_of(check.check(path, read_yaml(path), splits=("train",)))
+        path, raw = archive.described(given, unpacked=folder / UNPACKED)
+        return summary_of(check.check(path, raw, splits=("train",)))

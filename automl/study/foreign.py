@@ -3,16 +3,17 @@
 import ast
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from automl.study import text_file
+from automl.study import foreign_program, text_file
 from automl.study.messages import named, shown
 
-SPACES: Final = frozenset({"space", "param_space", "search_space", "config", "parameters"})
-"""Names of the dictionary of searched parameters in programs for Ultralytics' tuner, Ray Tune and others."""
 OWN: Final = frozenset({"name", "budget", "ladder", "space"})
 """Keys of a description of this program; one of them is enough to recognise it."""
+PROGRAMS: Final = {".py": "Python", ".ipynb": "notebook"}
+"""Suffix of a program to its kind."""
 PAIR: Final = 2
 LONGEST: Final = 1000
 """Letters of an expression that is looked at, and of a translation that is shown."""
@@ -27,16 +28,18 @@ BEGIN: Final = "copy a shipped space, such as search_spaces/yolo_small.yaml, and
 
 def program_mistakes(path: Path, known: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a Python program given as a description is, and its search space in the syntax of a description."""
-    if path.suffix != ".py" or not path.is_file():
+    if path.suffix not in PROGRAMS or not path.is_file():
         return
+    kind = PROGRAMS[path.suffix]
     try:
-        tree = ast.parse(text_file.read_bytes(path).decode("utf-8", errors="replace"))
-        found = max((_readings(one, known) for one in _dictionaries(tree)), key=_searched, default=({}, {}))
+        text = text_file.read_bytes(path).decode("utf-8", errors="replace")
+        spaces = foreign_program.spaces_in(foreign_program.tree_of(text, notebook=path.suffix == ".ipynb"))
+        found = max((_readings(one, known) for one in spaces), key=_searched, default=_Readings({}, {}, {}))
     except (*UNFIT, OSError):
-        yield f"{path}: must be a description in YAML, but is a Python file"
+        yield f"{path}: must be a description in YAML, but is a {kind} file"
         return
-    what = f"{path}: must be a description in YAML, but is a Python program, which is not run"
-    yield from _with_suggestion(what, *found)
+    what = f"{path}: must be a description in YAML, but is a {kind} program, which is not run"
+    yield from _with_suggestion(what, found)
 
 
 def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
@@ -46,11 +49,12 @@ def file_mistakes(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any]) 
         return
     if OWN & raw.keys():
         return
-    searched, fixed = _readings(raw.get("parameters") if isinstance(raw.get("parameters"), dict) else raw, known)
-    if searched:
+    parameters = raw.get("parameters")
+    found = _readings(parameters if isinstance(parameters, dict) else raw, known)
+    if found.searched:
         what = f"{path}: must be the description of a study, but is a search space of another tool"
-        yield from _with_suggestion(what, searched, fixed)
-    elif fixed.keys() & known.keys() and len(fixed.keys() & known.keys()) * 2 > len(raw):
+        yield from _with_suggestion(what, found)
+    elif found.fixed.keys() & known.keys() and len(found.fixed.keys() & known.keys()) * 2 > len(raw):
         yield (
             f"{path}: must be the description of a study, but contains settings of Ultralytics (as args.yaml and "
             "best_hyperparameters.yaml do); put fixed settings under `train:`, searched ones under `space:`"
@@ -74,37 +78,33 @@ def _other_kind(raw: Mapping[str, Any]) -> str:
     return ""
 
 
-def _dictionaries(tree: ast.AST) -> Iterator[dict[str, Any]]:
-    """Yield each dictionary that a program defines as a search space, its values as expressions or constants."""
-    for node in ast.walk(tree):
-        held: list[tuple[str | None, ast.expr]] = []
-        if isinstance(node, ast.Assign):
-            held = [(target.id, node.value) for target in node.targets if isinstance(target, ast.Name)]
-        elif isinstance(node, ast.Call):
-            held = [(keyword.arg, keyword.value) for keyword in node.keywords]
-        for name, value in held:
-            if name in SPACES and isinstance(value, ast.Dict):
-                yield {
-                    key.value: ast.unparse(inner)
-                    for key, inner in zip(value.keys, value.values, strict=True)
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
-                }
+@dataclass(frozen=True, slots=True)
+class _Readings:
+    """Parameters of another tool."""
+
+    searched: dict[str, Any]
+    """Name to its translation."""
+    fixed: dict[str, Any]
+    """Name to its value."""
+    left: dict[str, Any]
+    """What could not be translated, as it was written."""
 
 
-def _readings(raw: Any, known: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
-    """Return the searched parameters, translated, and the fixed ones."""
-    searched: dict[str, Any] = {}
-    fixed: dict[str, Any] = {}
+def _readings(raw: Mapping[Any, Any], known: Mapping[str, Any]) -> _Readings:
+    found = _Readings({}, {}, {})
     for name, value in raw.items():
-        if reading := _reading(name, value, known):
-            searched[str(name)] = reading
-        else:
-            fixed[str(name)] = _constant(value)
-    return searched, {name: value for name, value in fixed.items() if value is not None}
+        given = value["value"] if isinstance(value, dict) and value.keys() == {"value"} else value
+        if reading := _reading(name, given, known):
+            found.searched[str(name)] = reading
+        elif isinstance(constant := _constant(given), bool | int | float | str):
+            found.fixed[str(name)] = constant
+        elif given is not None:
+            found.left[str(name)] = given
+    return found
 
 
-def _searched(found: tuple[dict[str, Any], dict[str, Any]]) -> int:
-    return len(found[0])
+def _searched(found: _Readings) -> int:
+    return len(found.searched)
 
 
 def _reading(name: object, value: object, known: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -148,14 +148,33 @@ def _of_call(name: object, node: ast.Call, known: Mapping[str, Any]) -> dict[str
     kind = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     given = [*node.args, *(keyword.value for keyword in node.keywords)]
     values = [ast.literal_eval(argument) for argument in given]
+    if kind.startswith("suggest_"):
+        return _of_suggestion(name, kind, node, known)
     if kind in {"choice", "grid_search"}:
         return _choices(name, values[0], known)
     if kind in {"uniform", "quniform", "loguniform", "qloguniform"}:
         return _range(name, values[:PAIR], known, log="log" in kind)
     if kind in {"randint", "qrandint", "lograndint", "qlograndint"}:
         last = values[1] if kind.startswith("q") else values[1] - 1  # Ray leaves out the upper end of the others
-        return _range(name, [values[0], last], known, log="log" in kind) | {"type": "int"}
+        return _whole(_range(name, [values[0], last], known, log="log" in kind))
     return None
+
+
+def _of_suggestion(name: object, kind: str, node: ast.Call, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Parse a call of Optuna, such as `trial.suggest_float("lr0", 1e-5, 1e-1, log=True)`."""
+    options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+    positional = [ast.literal_eval(argument) for argument in node.args[1:]]
+    if kind == "suggest_categorical":
+        return _choices(name, options.get("choices", positional[0] if positional else ()), known)
+    low, high = (*positional, *(options[end] for end in ("low", "high") if end in options))[:PAIR]
+    log = bool(options.get("log")) or kind == "suggest_loguniform"
+    found = _range(name, [low, high], known, log=log)
+    return _whole(found) if kind == "suggest_int" else found
+
+
+def _whole(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a range of whole numbers."""
+    return {**found, "default": int(found["default"]), "type": "int"}
 
 
 def _range(name: object, ends: Sequence[float], known: Mapping[str, Any], *, log: bool | None = None) -> dict[str, Any]:
@@ -180,16 +199,18 @@ def _constant(value: object) -> Any:  # noqa: ANN401
         return None
 
 
-def _with_suggestion(what: str, searched: Mapping[str, Any], fixed: Mapping[str, Any]) -> Iterator[str]:
+def _with_suggestion(what: str, found: _Readings) -> Iterator[str]:
     """Yield a mistake, and below it a search space in the syntax of a description, line by line."""
-    if not searched:
+    if not found.searched:
         yield what
         return
     yield f"{what}; its search space in the syntax of this program: {BEGIN}"
     yield "  space:"
-    yield from (f"    {named(name)}: {_flow(reading)}" for name, reading in searched.items())
-    if plain := {name: value for name, value in fixed.items() if isinstance(value, bool | int | float | str)}:
-        yield f"  train: {_flow(plain)}"
+    yield from (f"    {named(name)}: {_flow(reading)}" for name, reading in found.searched.items())
+    if found.fixed:
+        yield f"  train: {_flow(found.fixed)}"
+    for name, value in found.left.items():
+        yield f"  # not translated: {named(name)}: {shown(value)}"
 
 
 def _flow(value: Mapping[str, Any]) -> str:

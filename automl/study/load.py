@@ -40,7 +40,7 @@ def load(path: Path, *, rules: Rules, overrides: Mapping[str, Any] | None = None
     """
     for key, value in (overrides or {}).items():
         refuse_secrets(f"{key}={value}", where="an override")
-    if found := [*foreign.program_mistakes(path, rules.settings() if path.suffix == ".py" else {})]:
+    if found := [*foreign.program_mistakes(path, rules.settings() if path.suffix in foreign.PROGRAMS else {})]:
         raise SpecError(found)
     raw = read_yaml(path)
     if found := [*foreign.file_mistakes(path, raw, rules.settings())]:

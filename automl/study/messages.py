@@ -40,6 +40,11 @@ MOST_HINTS: Final = 100
 """Unknown keys that get a hint: looking for a near name takes a moment each."""
 
 
+PARAMETER: Final = (
+    "must be a range, such as {low: 0.0, high: 1.0, default: 0.5}, or choices, such as {choices: [8, 16], default: 8}"
+)
+
+
 def readable(error: ValidationError, setting_hints: Callable[[], Mapping[str, str]] = dict) -> Iterator[str]:
     """Convert pydantic's errors to lines; all failed variants of one value make one line.
 
@@ -51,6 +56,8 @@ def readable(error: ValidationError, setting_hints: Callable[[], Mapping[str, st
         location = _trimmed(finding["loc"])
         key = ".".join(named(part) for part in location if part not in TAGS)
         law = LAWS.get(finding["type"]) or re.sub(r"^(Input|\w+) should", "must", finding["msg"])
+        if finding["type"] == "model_type" and location[:1] == ("space",) and len(location) > 1:
+            law = f"{PARAMETER}; a fixed value is train.{named(location[1])}"
         if finding["type"] == "extra_forbidden" and number < MOST_HINTS:
             law += _hint(location, setting_hints)
         found.setdefault(key, []).append("must have keys that are text" if "[key]" in finding["loc"] else law)

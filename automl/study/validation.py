@@ -22,7 +22,7 @@ from automl.study.trial import ParamValue
 
 MOST: Final = 1000
 """Mistakes of a kind that are looked for."""
-PACKAGED: Final = re.compile(r"\w[\w.-]*\.yaml")
+PACKAGED: Final = re.compile(r"(?:\w[\w.-]*/)*\w[\w.-]*\.yaml")
 
 
 class Rules(Protocol):

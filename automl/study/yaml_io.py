@@ -1,7 +1,6 @@
 """YAML reading and writing: safe loader that rejects duplicate keys and reads `1e-4` as a number."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,10 @@ MOST_DIGITS: Final = 400
 LONGEST: Final = 300
 """Letters of PyYAML's message, which may repeat a whole value."""
 NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
+CONTROL: Final = bytes(byte for byte in [*range(32), 127] if byte not in b"\t\n\r")
+"""Bytes that YAML does not allow."""
+TABS: Final = re.compile(r"(?m)(?<=[:,\[{-])[ \t]*\t[ \t]*|[ \t]*\t[ \t]*(?=$|[#,:\]}])")
+"""White space with a tab beside a sign: libyaml reads it, and with it Ultralytics, but PyYAML in Python does not."""
 ODD: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """What PyYAML raises besides its own errors, such as at `2024-13-45`, a list as a key, and `!!int ''`."""
 
@@ -32,8 +35,10 @@ NO_SECRETS: Final = (
 )
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping; a duplicate key is an error, and `1e-4` is a number.
+def read_yaml(path: Path, *, printable: bool = False) -> dict[str, Any]:
+    """Read a YAML mapping; a key with two values is an error, and `1e-4` is a number.
+
+    With `printable`, control characters are dropped, as Ultralytics does in the `data.yaml` of a data set.
 
     Raises:
         SpecError: the file is missing, is not YAML, or contains no mapping.
@@ -42,6 +47,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = text_file.read_bytes(path)
     except (OSError, ValueError) as error:
         raise SpecError([f"{path}: must be a readable file, but {_plain(error)}"]) from None
+    if printable:
+        data = data.translate(None, CONTROL)
     text = data.decode("utf-8", errors="replace")
     problem = text_file.encoding_problem(data)
     if (secret := _secret_in(text)) is not None:
@@ -106,6 +113,11 @@ def _parsed(text: str) -> Any:  # noqa: ANN401
         return yaml.load(text, Loader=_Loader)
     except RecursionError:
         raise yaml.YAMLError("it is nested too deep") from None
+    except yaml.scanner.ScannerError:
+        spaced = TABS.sub(lambda found: found[0].replace("\t", " "), text)
+        if spaced == text:
+            raise
+    return _parsed(spaced)
 
 
 def _reason(error: yaml.YAMLError) -> str:
@@ -118,7 +130,7 @@ def _plain(error: Exception) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML loader that rejects duplicate keys and reads `1e-4` as a number."""
+    """Safe YAML loader that rejects a key with two values and reads `1e-4` as a number."""
 
     def construct_document(self, node: yaml.Node) -> Any:  # noqa: ANN401
         """Refuse aliases that expand to far more values than the text has, before any is made."""
@@ -180,11 +192,20 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-    if twice := sorted(key for key, count in keys.items() if count > 1):
+    values: dict[str, list[yaml.Node]] = {}
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            values.setdefault(key.value, []).append(value)
+    if twice := sorted(key for key, given in values.items() if len(given) > 1 and not _are_equal(given)):
         raise _refused(f"a key must appear once, but {twice} appears twice", node)
     loader.flatten_mapping(node)
     return dict(loader.construct_pairs(node, deep=True))
+
+
+def _are_equal(nodes: list[yaml.Node]) -> bool:
+    """Return True if all values of a key that is repeated are the same text or number."""
+    scalars = {(node.tag, node.value) for node in nodes if isinstance(node, yaml.ScalarNode)}
+    return len(scalars) == 1 and all(isinstance(node, yaml.ScalarNode) for node in nodes)
 
 
 EXPONENT: Final = (

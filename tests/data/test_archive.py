@@ -43,17 +43,22 @@ def test_an_archive_is_unpacked_once(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.json", '{"info": {}, "images": [], "annotations": []}', "COCO .*convert_coco"),
+        ("a.json", '{"info": {}, "images": [], "annotations": []}', "COCO .*automl import"),
+        (
+            "a.ndjson",
+            '{"type": "dataset", "task": "detect"}\n',
+            "export of the Ultralytics Platform.*nothing is downloaded",
+        ),
         ("a.json", '{"version": "5", "flags": {}, "shapes": []}', "LabelMe .*labelme2yolo"),
-        ("a.xml", "<annotation><folder/></annotation>", "Pascal VOC .*from_pascal_voc"),
-        ("a.xml", '<?xml version="1.0"?>\n<annotations><version/></annotations>', "CVAT .*export the task"),
+        ("a.xml", "<annotation><folder/></annotation>", "Pascal VOC .*automl import"),
+        ("a.xml", '<?xml version="1.0"?>\n<annotations><version/></annotations>', "CVAT .*automl import"),
     ],
 )
 def test_annotations_in_another_format_are_told_with_the_way_to_convert_them(
     tmp_path: Path, name: str, content: str, told: str
 ) -> None:
     path = written(tmp_path / "set/annotations", name, content)
-    for given in (path, tmp_path / "set"):
+    for given in (path, tmp_path / "set") if path.suffix != ".ndjson" else (path,):
         with pytest.raises(DataError, match=told):
             yaml_of(given, unpacked=tmp_path / "unpacked")
 
@@ -85,3 +90,18 @@ def test_an_archive_that_explodes_is_refused(tmp_path: Path, kind: str, monkeypa
     with pytest.raises(DataError, match=r"must unpack to at most .* bytes and 5000000 files, but contains more"):
         yaml_of(packed, unpacked=tmp_path / "unpacked")
     assert not (tmp_path / "unpacked").exists()
+
+
+def test_the_path_of_an_archive_is_that_of_another_machine(tmp_path: Path) -> None:
+    written(tmp_path / "set", "data.yaml", "path: ../datasets/coco8\ntrain: images/train\n")
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "set"))
+    source, raw = archive.described(packed, unpacked=tmp_path / "unpacked")
+    assert (source, raw["path"], raw["train"]) == (tmp_path / "unpacked/data.yaml", None, "images/train")
+    assert archive.described(tmp_path / "set", unpacked=tmp_path / "unpacked")[1]["path"] == "../datasets/coco8"
+
+
+@pytest.mark.parametrize("name", ["coco8", "coco8.yaml", "https:/example.org/a.zip", "ul:/me/datasets/a"])
+def test_a_name_that_would_be_downloaded_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="does not exist; nothing is downloaded"):
+        archive.described(tmp_path / name, unpacked=tmp_path / "unpacked")

@@ -57,7 +57,7 @@ def test_a_place_that_is_not_there_is_told_with_the_likely_reason(
         ({"nc": 3}, "nc: must be the number of names (2), but got 3; remove nc, or fix names"),
         ({"nc": 1.5}, "nc: must be the number of classes, but got 1.5"),
         ({"channels": 1}, "channels: must be 3"),
-        ({"kpt_shape": [4, 5]}, "kpt_shape: must be [number of keypoints, 2 or 3], but got [4, 5]"),
+        ({"kpt_shape": [4]}, "kpt_shape: must be [number of keypoints, values each], such as [17, 3], but got [4]"),
     ],
 )
 def test_keys_that_contradict_or_cannot_be_kept_are_refused(root: Path, changes: dict[str, Any], told: str) -> None:
@@ -143,3 +143,7 @@ def test_an_unlabelled_test_split_says_what_else_can_be_done(root: Path) -> None
     for test in ("images/test", "images/val"):
         with pytest.raises(DataError, match=r"; or set confirm\.split to val"):
             data_check.check(root / "data.yaml", {**RAW, "test": test}, splits=("train", "val", "test"))
+
+
+def test_a_split_called_valid_is_told_its_name(root: Path) -> None:
+    assert refused(root, val=None, valid="images/val").endswith("but got None; rename the key valid to val")

@@ -43,3 +43,16 @@ def test_a_split_or_an_image_that_is_no_file_does_not_hang(root: Path, kind: str
 def test_a_list_of_endless_lines_is_told_in_a_few(root: Path) -> None:
     written(root, "train.txt", "images/train/0.jpg\n" + "n" * 1_000_000 + ".jpg\n")
     assert len(check(root, train="train.txt").warnings[0]) < 2_000
+
+
+def test_a_list_may_have_comments_backslashes_and_white_space_at_the_end_of_lines(root: Path) -> None:
+    written(root, "train.txt", "# my list\nimages\\train\\0.jpg\n./images/train/1.jpg \t\nimages/train/2.jpg\n")
+    found = check(root, train="train.txt")
+    assert [image.name for image in found.images["train"]] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert "train: 1 lines of list files end in white space; their images are used here" in "".join(found.warnings)
+
+
+def test_a_split_that_is_a_picture_is_no_list(root: Path) -> None:
+    (root / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    told = "data.yaml: train: must be a folder or a text file with one image a line, but a.jpg: is not text"
+    assert refused(root, train="a.jpg") == told

@@ -27,7 +27,8 @@ def made(root: Path, name: str, content: bytes) -> Path:
         ("a.png", encoded(noise(0)[:8]), "is 24 x 8 pixels, but each side must have at least 10"),
         ("a.tif", encoded(np.ones((24, 24), np.float32), "TIFF"), "cannot be decoded"),
         ("a.bmp", b"BM rubbish", "is not a readable image"),
-        ("a.jpg", b"\x00\x00\x00\x18ftypheic", "is a HEIC image, which needs the package pi-heif"),
+        ("a.heic", b"\x00\x00\x00\x18ftypheic", "is a HEIC image, which needs the package pi-heif"),
+        ("a.jpg", b"\x00\x00\x00\x18ftypheic", "is a HEIC image under another suffix"),
         ("a.jpg", b"", "is empty"),
     ],
 )

@@ -1,5 +1,6 @@
 """What other tools write is called what it is, and its search space is told as it reads here."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,11 @@ def test_what_is_no_range_of_anyone_is_left_to_the_other_laws(tmp_path: Path, va
         'model.tune(use_ray=True, space={"lr0": tune.loguniform(0.001, 0.1), "batch": 8})',
         'search_space = {"lr0": (1e-3, 1e-1), "batch": 8}\nmodel.tune(space=search_space)',
         'tuner = tune.Tuner(train, param_space={"lr0": tune.loguniform(0.001, 0.1), "batch": 8})',
+        "model.tune(space=dict(lr0=(1e-3, 1e-1), batch=8))",
+        'mine = {"lr0": (1e-3, 1e-1)}\nmine["batch"] = 8\nmodel.tune(space=mine)',
+        'param_space: dict[str, object] = {"lr0": tune.loguniform(lower=0.001, upper=0.1), "batch": 8}',
+        'fixed = {"batch": 8}\nspace = {**fixed, "lr0": loguniform(1e-3, 1e-1)}',
+        'space = {"batch": 8}\nspace["lr0"] = (0.001, 0.1)',
     ],
 )
 def test_a_python_program_is_read_and_not_run(tmp_path: Path, program: str) -> None:
@@ -96,3 +102,32 @@ def test_a_python_file_without_a_space_is_called_one(tmp_path: Path, text: str) 
 )  # fmt: skip
 def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, text: str, said: str) -> None:
     assert said in refused(tmp_path, text)
+
+
+def test_an_objective_function_of_optuna_is_read(tmp_path: Path) -> None:
+    program = (
+        "def objective(trial):\n"
+        '    lr0 = trial.suggest_float("lr0", 1e-3, 1e-1, log=True)\n'
+        '    batch = trial.suggest_int("batch", 8, high=16)\n'
+        '    return train(lr0, batch, trial.suggest_categorical("optimizer", ["SGD", "AdamW"]))\n'
+    )
+    found = refused(tmp_path, program, name="tune.py")
+    assert f"    {LR0}\n" in found
+    assert "    batch: {low: 8, high: 16, default: " in found
+    assert '    optimizer: {choices: ["SGD", "AdamW"], default: "SGD"}' in found
+
+
+def test_a_notebook_is_read_without_its_commands(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Tuning"]},
+        {"cell_type": "code", "source": ["!pip install ultralytics\n", "%matplotlib inline\n", "b = 8"]},
+        {"cell_type": "code", "source": 'model.tune(space={"lr0": (0.001, 0.1)})'},
+    ]
+    found = refused(tmp_path, json.dumps({"cells": cells}), name="tune.ipynb")
+    assert "is a notebook program, which is not run; its search space in the syntax of this program" in found
+    assert f"    {LR0}" in found
+
+
+def test_what_cannot_be_translated_is_named(tmp_path: Path) -> None:
+    program = 'space = {"lr0": (0.001, 0.1), "momentum": tune.sample_from(draw)}\n'
+    assert "\n  # not translated: momentum: 'tune.sample_from(draw)'" in refused(tmp_path, program, name="tune.py")

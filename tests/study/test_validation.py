@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from automl.study import load
 from automl.study.errors import SpecError
+from automl.study.messages import PARAMETER
 from tests.builders import SPEC, FakeRules, written
 
 LOADED = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -33,6 +34,9 @@ def changed(folder: Path, **changes: str) -> Path:
     parts = {key: yaml.safe_dump(value, default_flow_style=True).split("\n...")[0] for key, value in SPEC.items()}
     lines = [f"{key}: {' '.join(text.split())}" for key, text in (parts | changes).items()]
     return written(folder, "spec.yaml", "\n".join(lines))
+
+
+RANGE = f"{PARAMETER}; a fixed value is train.lr0"
 
 
 @pytest.mark.parametrize(
@@ -150,8 +154,8 @@ def test_a_wrong_value_is_one_line_with_key_law_and_value(tmp_path: Path, key: s
 @pytest.mark.parametrize(
     ("value", "mistake"),
     [
-        ("3", ": must contain `key: value` lines, but got 3"),
-        ("null", ": must contain `key: value` lines, but got None"),
+        ("3", f": {RANGE}, but got 3"),
+        ("null", f": {RANGE}, but got None"),
         ("{low: 0.1, high: 0.01, default: 0.1}", ": low < high must hold, but got low=0.1, high=0.01"),
         ("{low: 1, high: 1, default: 1}", ": low < high must hold, but got low=1, high=1"),
         ("{low: 0.1, high: 0.2, default: 1}",
@@ -185,7 +189,7 @@ def test_a_wrong_value_is_one_line_with_key_law_and_value(tmp_path: Path, key: s
         ("{low: 1, high: 2, default: 1, when: {optimizer: [Adam]}}",
          ".when.optimizer: must be among the choices ['SGD', 'AdamW'], but got ['Adam']"),
         ("[]", ": must have at least 1 item, but got []"),
-        ("[3]", ".0: must contain `key: value` lines, but got 3"),
+        ("[3]", f".0: {RANGE}, but got 3"),
         (f"[{LR0}]",
          ".0: must have a condition, such as when: {optimizer: [SGD]}, but has no when"),
         (f"[{OF_SGD}, {{choices: [1, 2], default: 1, when: {{optimizer: [AdamW]}}}}]",

@@ -100,7 +100,7 @@ def test_many_keys_are_read_and_many_that_stand_twice_are_told(tmp_path: Path) -
     text = "".join(f"{key}: {value}\n" for key, value in many.items())
     assert yaml_io.read_yaml(written(tmp_path, "a.yaml", text)) == many
     with pytest.raises(SpecError, match="a key must appear once") as caught:
-        yaml_io.read_yaml(written(tmp_path, "a.yaml", text + text))
+        yaml_io.read_yaml(written(tmp_path, "a.yaml", text + text.replace(": ", ": 1")))
     assert len(str(caught.value)) < 600
 
 
@@ -155,3 +155,30 @@ def test_a_value_that_yaml_stumbles_over_is_one_message(tmp_path: Path, text: st
 def test_a_value_that_resembles_another_tool_s_is_one_message(tmp_path: Path, value: str) -> None:
     kept = TEXT.partition("space:")[0]
     assert "space.lr0" in refused(tmp_path, f"{kept}space: {{lr0: {value}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a:\tb\nc: \td\t# e\n", {"a": "b", "c": "d"}),
+        ("a: [x,\ty\t]\nb: {c:\td}\n", {"a": ["x", "y"], "b": {"c": "d"}}),
+        ("a:\t\n  0:\tx\n", {"a": {0: "x"}}),
+        ("a: 2\nb: 1\na: 2\n", {"a": 2, "b": 1}),
+    ],
+)
+def test_tabs_and_repeats_that_change_nothing_are_read_as_by_libyaml(
+    tmp_path: Path, text: str, read: dict[str, object]
+) -> None:
+    assert yaml_io.read_yaml(written(tmp_path, "a.yaml", text)) == read
+
+
+def test_a_list_that_is_repeated_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="a key must appear once"):
+        yaml_io.read_yaml(written(tmp_path, "a.yaml", "a: [1]\na: [1]\n"))
+
+
+def test_control_characters_are_dropped_on_request(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yaml", "a: b # \x0c\x07\n")
+    assert yaml_io.read_yaml(path, printable=True) == {"a": "b"}
+    with pytest.raises(SpecError, match="special characters are not allowed"):
+        yaml_io.read_yaml(path)

@@ -107,7 +107,8 @@ def _read(source: Path, unpacked: Path, read_yaml: ReadYaml) -> Reading:
         raise DataError(f"{source}: must be a folder, an archive or a data.yaml, but does not exist")
     found = recognition.source_in(folder)
     yaml = archive.yaml_in(folder)
-    return recognition.read(found, yaml=yaml, raw=read_yaml(yaml) if yaml else {})
+    raw = read_yaml(yaml) if yaml else {}
+    return recognition.read(found, yaml=yaml, raw=raw if folder == source else {**raw, "path": None})
 
 
 def _classes(reading: Reading, given: Sequence[str], source: Path) -> tuple[str, ...]:

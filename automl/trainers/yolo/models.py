@@ -56,11 +56,13 @@ def packaged_mistake(name: str) -> str | None:
     """Return the law that a description in Ultralytics' package breaks, empty for a detector; None if it has none.
 
     Names are those that Ultralytics builds: `yolov8n-p2.yaml` is read from `yolov8-p2.yaml`, `yolov10n.yaml` is a
-    file of its own, `yolov8n6.yaml` is the former name of `yolov8n-p6.yaml`.
+    file of its own, `yolov8n6.yaml` is the former name of `yolov8n-p6.yaml`; folders may be named: `v8/yolov8n.yaml`.
     """
-    shipped = {path.name: path for path in (Path(ultralytics().__file__).parent / "cfg" / "models").rglob("*.yaml")}
-    found = next((shipped[candidate] for candidate in _spellings(name) if candidate in shipped), None)
-    return None if found is None else _description_mistake(found, shown=name)
+    root = Path(ultralytics().__file__).parent
+    shipped = [path.relative_to(root) for path in (root / "cfg" / "models").rglob("*.yaml")]
+    spelled = (Path(candidate).parts for candidate in _spellings(name))
+    found = next((path for parts in spelled for path in shipped if path.parts[-len(parts) :] == parts), None)
+    return None if found is None else _description_mistake(root / found, shown=name)
 
 
 def _spellings(name: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from automl.data import vendor_datasets
 from automl.storage import scratch
 
 ENVIRONMENT: Final = {
@@ -32,6 +33,7 @@ def disable_network() -> Path:
 
     Idempotent within a process. The folder is deleted when the process ends.
     """
+    vendor_datasets.keep_users_folder()
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.pop("ULTRALYTICS_API_KEY", None)

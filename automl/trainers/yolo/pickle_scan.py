@@ -32,6 +32,11 @@ CONTENTS: Final = {
     b"version https://git-lfs": "it is a pointer of Git LFS; fetch the file itself with `git lfs pull`",
     b"<!doctype": "it is a web page, saved in place of the file",
     b"<html": "it is a web page, saved in place of the file",
+    b"<?xml": "it is an XML text, such as the error message of a server, saved in place of the file",
+    b"{": "it is a JSON text, such as the error message of a server, saved in place of the file",
+    b"\x1f\x8b": "it is compressed by gzip; unpack it",
+    b"\x89hdf": "it is an HDF5 file, as Keras writes",
+    b"ftrt": "it is a TensorRT engine, which cannot be trained",
     b"\x08": "it looks like an ONNX export, which cannot be trained",
     b"\x80": "it is a bare pickle, or weights of torch before 1.6; save it again with a current torch",
 }
@@ -87,9 +92,17 @@ def _other_content(path: Path) -> str:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 script = any("/code/" in name for name in archive.namelist())
-            return "it is a TorchScript export, which cannot be trained" if script else ""
+            return (
+                "it is a TorchScript export, which cannot be trained"
+                if script
+                else "it is a zip archive of other files"
+            )
     except (OSError, zipfile.BadZipFile):
         return ""
+    if not head:
+        return "it is empty; copy it again"
+    if head[8:10] in {b'{"', b"{ "}:
+        return "it contains tensors without a model, in the format safetensors; pass the .pt that Ultralytics wrote"
     if head.startswith(b"PK"):
         return "it is truncated or damaged; copy it again"
     return next((kind for start, kind in CONTENTS.items() if head.lstrip().lower().startswith(start)), "")

@@ -125,6 +125,9 @@ def test_bare_numbers_and_bare_layers_are_no_model(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"), (b"<!DOCTYPE html>", "a web page"),
+        (b"", "it is empty"), (b"<?xml version='1.0'?>", "an XML text"), (b'{"message": 1}', "a JSON text"),
+        (b"\x1f\x8b\x08", "by gzip"), (b"\x89HDF\r\n", "an HDF5 file"), (b"ftrt\0", "a TensorRT engine"),
+        (b'\x10\0\0\0\0\0\0\0{"a": {}}', "in the format safetensors"),
         (b"\x08\x08\x12\x07pytorch", "an ONNX export"), (b"PK\x03\x04cut", "truncated or damaged"),
         (b"\x80\x02}q\x00.", "a bare pickle"),
     ],
@@ -139,3 +142,8 @@ def test_a_torchscript_called_pt_is_called_what_it_is(tmp_path: Path) -> None:
         archive.writestr("best/code/model.py", "")
         archive.writestr("best/constants.pkl", "")
     assert "TorchScript" in model_mistake(tmp_path / "best.pt")
+
+
+def test_a_packaged_description_may_be_named_with_its_folder() -> None:
+    assert packaged_mistake("v8/yolov8n.yaml") == packaged_mistake("cfg/models/v8/yolov8-p2.yaml") == ""
+    assert packaged_mistake("v9/yolov8n.yaml") is None
