@@ -100,6 +100,10 @@ def watch(
     max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
     poll: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the alias.")] = POLL_SECONDS,
     artifact: TargetName = "",
+    field: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep unsure pictures here, for `automl field`; default: none."),
+    ] = None,
     storage: Storage = None,
 ) -> None:
     """Detect objects in each new picture of a source, until it ends or Ctrl-C: a line of JSON for each.
@@ -109,6 +113,7 @@ def watch(
     version takes over.
     """
     _set_up_logs()
+    from automl.apps.serve.field_folder import FieldFolder
     from automl.apps.serve.follower import following
     from automl.apps.serve.images import Limits
     from automl.apps.watch import run
@@ -120,8 +125,9 @@ def watch(
         options = {"--post": post, "--mqtt": mqtt, "--modbus": modbus, "--opcua": opcua}
         receivers = run.receivers(options, serving.current)
         wanted = partial(thresholds, conf=conf, iou=iou, max_det=max_det)
+        kept = FieldFolder(field) if field else None
         with following(serving, every=poll):
-            found = run.records(serving, frames, place, wanted)
+            found = run.records(serving, frames, place, wanted, field=kept)
             run.deliver(found, receivers, live=place.live, show=lambda record: print(json_line(record), flush=True))
 
 

@@ -37,6 +37,11 @@ POLICY: Final = (
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-src 'self'; frame-ancestors 'self'"
 )
 """Nothing is loaded from, or sent to, another host. Vue compiles the templates of the pages, which takes eval."""
+REPORT_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-scripts allow-popups"
+)
+"""Of reports, which are files of the storage: their scripts run in an origin of their own, without the session."""
 HEADERS: Final = {
     "content-security-policy": POLICY, "x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN",
     "referrer-policy": "same-origin", "cross-origin-opener-policy": "same-origin",
