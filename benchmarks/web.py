@@ -54,7 +54,11 @@ CHROMIUM: Final = ("/usr/bin/chromium", "/usr/bin/google-chrome")
 NOTE_CHANGES: Final = """() => {
   window.seen = {}; window.gap = 0;
   let last = performance.now();
-  setInterval(() => { const now = performance.now(); window.gap = Math.max(window.gap, now - last - 50); last = now; }, 50);
+  setInterval(() => {
+    const now = performance.now();
+    window.gap = Math.max(window.gap, now - last - 50);
+    last = now;
+  }, 50);
   new MutationObserver((changes) => {
     const now = Date.now();
     for (const change of changes) {

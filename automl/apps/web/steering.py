@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from automl.apps import api
 from automl.pipeline import requests
 from automl.storage.journal import Journal
@@ -32,10 +30,8 @@ def extend(place: Place, folder: Path, values: Mapping[str, float | None]) -> st
         raise StudyError("a larger budget must have a number of trials or of hours, but has neither")
     try:
         wanted = applied(kept, given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise StudyError(f"{where}: {first['msg']}, but got {first['input']!r}") from None
+    except ValueError as error:
+        raise StudyError(f"the budget must be one that a description allows, but {error}") from None
     done = requests.extend(place, wanted)
     if not done:
         raise StudyError("the budget must be another one, but is the present one already")
