@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import cv2
 from numpy.typing import NDArray
 
 from automl.apps.serve.feedback import note_of
 from automl.apps.serve.field_folder import FieldFolder
 from automl.apps.serve.refusal import RequestError
 from automl.apps.serve.version import Served
+from automl.apps.watch.frames import encoded
 
-QUALITY: Final = 95
-"""Of the JPEG that is kept: a frame of a stream has no file of its own."""
 KEPT: Final = "kept"
 """Key of a record whose picture was kept: the name of its file."""
 NOT_KEPT: Final = "not_kept"
@@ -29,10 +27,10 @@ def kept(
     why = field.wanted(doubt)
     if why is None:
         return {}
-    done, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not done:
+    content = encoded(picture)
+    if not content:
         return {NOT_KEPT: "the picture cannot be encoded as JPEG"}
     try:
-        return {KEPT: field.keep(content.tobytes(), "JPEG", why, note_of(served, found))}
+        return {KEPT: field.keep(content, "JPEG", why, note_of(served, found))}
     except RequestError as error:
         return {NOT_KEPT: error.law}
