@@ -162,6 +162,7 @@ def opened(browser: Browser, link: str, *, count: int, rows: int) -> tuple[list[
         seconds.append(1000 * (time.perf_counter() - begin))
         page.evaluate(NOTE_CHANGES)
         pages.append(page)
+        told(f"browser {len(pages)} shows the study after {seconds[-1]:.0f} ms")
     return pages, seconds
 
 
@@ -169,9 +170,11 @@ def run(arguments: argparse.Namespace, executable: str) -> dict[str, Any]:
     """Return the figures of one run."""
     with scratch.folder() as storage:
         journal = study(storage, arguments.trials)
+        told("the study is written")
         with server(storage) as (link, process), sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=executable, args=FLAGS)
             pages, opening = opened(browser, link, count=arguments.browsers, rows=arguments.trials)
+            told(f"{arguments.rate:g} updates a second for {arguments.seconds:g} s")
             load = Load(journal, arguments.trials)
             before, begin = sum(process.cpu_times()[:2]), time.perf_counter()
             rate = load.write(rate=arguments.rate, seconds=arguments.seconds)
@@ -199,6 +202,11 @@ def shown(page: Page, load: Load) -> tuple[list[float | None], bool]:
     for number, epoch in load.sent:
         last[str(number)] = max(last[str(number)], epoch)
     return latencies, page.evaluate(LAST_EPOCHS) == last and None not in latencies
+
+
+def told(text: str) -> None:
+    """Print progress, apart from the figures."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def quantile(ordered: Sequence[float], share: float) -> int:

@@ -30,9 +30,7 @@ pytestmark = [
 STUDY_SECONDS = 900
 SIZES = {"wide": 1280, "narrow": 390}
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-MORE = {
-    "budget.trials": "2", "ladder.min_epochs": "1", "ladder.max_epochs": "2", "confirm.seeds": "0",
-}  # fmt: skip
+MORE = {"budget.trials": "2", "ladder.min_epochs": "4", "ladder.max_epochs": "11", "confirm.seeds": "0"}
 """What is typed under "more": a study of seconds."""
 
 
@@ -94,7 +92,7 @@ def _train(page: Any, base: str) -> None:
     for key, value in MORE.items():
         page.get_by_label(key, exact=True).fill(value)
     page.get_by_role("button", name="Start").click()
-    page.wait_for_url(f"{base}/studies/parts", timeout=300_000)
+    page.wait_for_url(f"{base}/studies/parts", timeout=120_000)
     page.wait_for_selector("#trials tr:nth-child(2)", timeout=1000 * STUDY_SECONDS)
     page.wait_for_selector("text=/^finished:/", timeout=1000 * STUDY_SECONDS)
     page.wait_for_selector("text=/This server: .* cores/", timeout=60_000)
