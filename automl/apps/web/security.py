@@ -26,7 +26,7 @@ from automl.apps.web.sign_in import forward_page, sign_in_page
 SESSION_SECONDS: Final = 7 * 24 * 3600.0
 MOST_SESSIONS: Final = 1000
 ATTEMPTS: Final = 5
-"""Wrong tokens and passwords within ATTEMPT_SECONDS, after which none is checked: guessing is slow."""
+"""Wrong passwords within ATTEMPT_SECONDS, after which none is checked: guessing is slow."""
 ATTEMPT_SECONDS: Final = 60.0
 LOGIN: Final = "/login"
 LOGIN_BYTES: Final = 4096
@@ -63,8 +63,12 @@ class Access:
     _wrong: deque[float] = field(default_factory=lambda: deque(maxlen=ATTEMPTS))
 
     def exchange(self, token: str) -> str | None:
-        """Return a new session for the token, which is then another one; None for a wrong token."""
-        if not self._opens(token, self.token):
+        """Return a new session for the token, which is then another one; None for a wrong token.
+
+        Wrong ones are not counted: 256 random bits need no limit, and a page of another site, whose browser may send
+        such links, would otherwise keep the user out.
+        """
+        if not _same(token, self.token):
             return None
         self.token = secrets.token_urlsafe(32)
         self.announce(self.token)
@@ -83,7 +87,7 @@ class Access:
         now = self.clock()
         if len(self._wrong) == ATTEMPTS and now - self._wrong[0] < ATTEMPT_SECONDS:
             return False
-        right = hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+        right = _same(given, wanted)
         if not right:
             self._wrong.append(now)
         return right
@@ -94,6 +98,10 @@ class Access:
         session = secrets.token_urlsafe(32)
         self._sessions[session] = self.clock()
         return session
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
 
 class Guard:

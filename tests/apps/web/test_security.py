@@ -89,6 +89,14 @@ def test_a_password_signs_in_and_guesses_are_limited() -> None:
     assert client.get("/").text == "inside"
 
 
+def test_wrong_links_that_another_site_sends_do_not_keep_the_user_out() -> None:
+    access = Access()
+    client = client_of(access)
+    for _ in range(ATTEMPTS + 1):
+        assert client.get("/", params={"token": "wrong"}).status_code == 401
+    assert client.get("/", params={"token": access.token}).status_code == 200
+
+
 def test_without_a_password_an_empty_one_does_not_sign_in() -> None:
     assert client_of(Access()).post("/login", data={"password": ""}).status_code == 401
 

@@ -133,8 +133,7 @@ class View:
         if not changed:
             return
         rows = [[row["number"], self._cells(row), row["state"]] for row in changed]
-        ui.run_javascript(f"automl.rows('trials', {_json(rows)})")
-        ui.run_javascript(f"automl.rows('rungs', {_json(self._rungs())})")
+        ui.run_javascript(f"automl.rows('trials', {_json(rows)}); automl.rows('rungs', {_json(self._rungs())})")
         lines = [_line(row) for row in sorted(changed, key=lambda row: -(row["value"] or 0.0)) if row["curve"]]
         if lines:
             self._chart.run_chart_method("setOption", {"series": lines[:MOST_LINES]})
