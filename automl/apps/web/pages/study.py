@@ -78,6 +78,8 @@ def add(context: Context) -> None:
         return Response(content, media_type="image/png" if content.startswith(b"\x89PNG") else "image/jpeg")
 
 
+GONE: Final = 'onerror="this.closest(&quot;figure&quot;).hidden = true"'
+"""A trial that has shown no picture yet has no frame on the page."""
 PREDICTIONS: Final = "val/predictions"
 
 
@@ -238,7 +240,7 @@ class View:
                 with ui.element("figure"):
                     where = f"/studies/{live.spec.name}/pictures/{trial.number}?epoch={trial.epoch}"
                     about = texts("picture", number=trial.number, epoch=trial.epoch)
-                    ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}">', sanitize=False)
+                    ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}" {GONE}>', sanitize=False)
                     ui.label(about).classes("soft")
 
     def _findings(self) -> None:
