@@ -1,6 +1,8 @@
 # Two commands set everything up by themselves: make demo, make test. While you work: make quick.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Hundreds of processes import the same files: each would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 QUICK := not ray and not yolo and not browser and not slow and not gpu
 

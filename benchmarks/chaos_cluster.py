@@ -50,7 +50,10 @@ class Machines:
         os.kill(_raylet(node), signal.SIGKILL)
         self.cluster.remove_node(node, allow_graceful=False)
         self.nodes.remove(node)
-        self.nodes.append(self.cluster.add_node(num_cpus=1))
+        from automl.cluster import slow_start
+
+        with slow_start.allowed():
+            self.nodes.append(self.cluster.add_node(num_cpus=1))
         return gone
 
 
@@ -60,9 +63,13 @@ def machines(folder: Path, chance: Random) -> Iterator[Machines]:
     os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32), RAY_TMPDIR=str(folder))
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    from automl.cluster import slow_start
+
+    with slow_start.allowed():
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(NODES)]
     try:
-        yield Machines(cluster, [cluster.add_node(num_cpus=1) for _ in range(NODES)], chance)
+        yield Machines(cluster, nodes, chance)
     finally:
         cluster.shutdown()
 

@@ -62,7 +62,7 @@ def served(folder: Path) -> None:
         for _ in range(300):
             try:
                 asked = urllib.request.Request(f"http://127.0.0.1:{PORT}/predict", data=picture.read_bytes())
-                with urllib.request.urlopen(asked, timeout=30) as answer:
+                with urllib.request.urlopen(asked, timeout=300) as answer:
                     assert answer.status == 200
                 return
             except OSError:
@@ -71,7 +71,7 @@ def served(folder: Path) -> None:
         raise AssertionError((folder / "serve.log").read_text())
     finally:
         os.killpg(server.pid, signal.SIGTERM)  # strace passes no signal on, so the server itself gets it
-        server.wait(timeout=60)
+        server.wait(timeout=300)
 
 
 def outbound(trace: str) -> Iterator[str]:

@@ -112,7 +112,7 @@ def fake_head() -> Iterator[FakeHead]:
     try:
         yield head
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=300)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -76,10 +76,16 @@ def main(folder: str) -> None:
     """Host a cluster until standard input ends."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415  (few tests need it, and it takes seconds to import)
 
+    from automl.cluster import slow_start  # noqa: PLC0415
+
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, "gcs_server_port": port}
-    cluster = Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY})
+    with slow_start.allowed():
+        _host(Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY}))
+
+
+def _host(cluster: Any) -> None:
     worker = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
     _say(cluster.address)
     joined: list[Any] = []

@@ -179,6 +179,7 @@ def test_a_description_has_these_keys_and_no_others() -> None:
 
 
 @cache
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 

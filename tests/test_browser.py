@@ -65,7 +65,7 @@ def wait_for_runs(address: str, count: int, *, seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            if len(json.load(urllib.request.urlopen(f"{address}/data/runs", timeout=5))) >= count:
+            if len(json.load(urllib.request.urlopen(f"{address}/data/runs", timeout=60))) >= count:
                 return
         except (urllib.error.URLError, OSError):
             pass
@@ -94,7 +94,7 @@ def hparams(address: str) -> dict[str, Any]:
     """Ask TensorBoard's plugin for the experiment, as its page does."""
     asked = urllib.parse.urlencode({"request": "{}"})
     found: dict[str, Any] = json.load(
-        urllib.request.urlopen(f"{address}/data/plugin/hparams/experiment?{asked}", timeout=30)
+        urllib.request.urlopen(f"{address}/data/plugin/hparams/experiment?{asked}", timeout=300)
     )
     return found
 
@@ -111,8 +111,8 @@ def test_the_hparams_table_has_a_row_for_each_trial_also_for_running_ones(
     board: str, page: Any, source: TrialManager
 ) -> None:
     page.goto(f"{board}/#hparams")
-    page.get_by_text("TABLE VIEW").wait_for(timeout=60_000)
-    page.get_by_text("0008_tiny").first.wait_for(timeout=60_000)
+    page.get_by_text("TABLE VIEW").wait_for(timeout=300_000)
+    page.get_by_text("0008_tiny").first.wait_for(timeout=300_000)
 
     keep(page, "hparams")
     assert sum(trial.ending is None for trial in source.trials) >= 1
@@ -123,7 +123,7 @@ def test_the_hparams_table_has_a_row_for_each_trial_also_for_running_ones(
 
 
 def test_the_curves_of_all_trials_are_shown_under_the_same_tags(board: str, page: Any) -> None:
-    tags = json.load(urllib.request.urlopen(f"{board}/data/plugin/scalars/tags", timeout=30))
+    tags = json.load(urllib.request.urlopen(f"{board}/data/plugin/scalars/tags", timeout=300))
     per_trial = {frozenset(set(names) - {"trial/outcome"}) for run, names in tags.items() if run.startswith("trials/")}
     whole, *young = sorted(per_trial, key=len, reverse=True)
     unvalidated = {tag for tag in whole if not tag.startswith(("val/", "best/"))}
@@ -132,7 +132,7 @@ def test_the_curves_of_all_trials_are_shown_under_the_same_tags(board: str, page
 
     page.goto(f"{board}/#timeseries")
     page.reload()
-    page.get_by_text("best/map50_95").first.wait_for(timeout=60_000)
+    page.get_by_text("best/map50_95").first.wait_for(timeout=300_000)
     page.wait_for_timeout(1500)
 
     assert len(keep(page, "scalars")) > 20_000

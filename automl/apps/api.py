@@ -132,7 +132,7 @@ class Study:
         Raises:
             StudyError: there is no such trial, or it has no weights.
         """
-        return projection.project(self.folder, self.spec, self._read(), number=trial, points=points)
+        return projection.project(self.folder, self.spec.model, self._read(), number=trial, points=points)
 
     def resume(self, *, address: str | None = None, fewer_gpus: bool = False) -> None:
         """Continue an interrupted study to its end; the same as `automl resume`.
@@ -150,7 +150,7 @@ class Study:
         Raises:
             StudyError: there is no such trial, it has ended, or it is the baseline.
         """
-        return requests.cancel(self.folder, self.spec, trial)
+        return requests.cancel(self.folder, trial, metric=self.spec.metric)
 
     def enqueue(self, params: Params) -> str:
         """Try params next, others with the default of the space; return what was done. The same as `automl enqueue`.

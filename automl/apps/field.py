@@ -11,7 +11,7 @@ from automl.data.labelling.store import LabelStore, State
 from automl.pipeline import data_versions
 from automl.pipeline.data_versions import DataVersion
 from automl.storage.place import Place, read_spec, study_folder
-from automl.storage.registry import CHAMPION
+from automl.storage.registry import CHAMPION, Registry
 from automl.study.errors import StudyError
 from automl.study.spec import StudySpec
 
@@ -64,12 +64,12 @@ def update(study: Path, folders: Sequence[Path], *, storage: Path) -> FieldStatu
     place, spec = _study(study, storage)
     if not folders:
         version = data_versions.last_version(place, spec)
-        return _status(spec, version, labels.store_at(version.data))
+        return _status(spec.champion_name, version, labels.store_at(version.data))
     version = data_versions.open_version(place, spec)
     store = labels.store_at(version.data)
     found = field.collect(store, folders)
-    count = _propose(place, spec, store, found.new)
-    state = _status(spec, version, store)
+    count = _propose(place.registry(spec.champion_name), store, found.new)
+    state = _status(spec.champion_name, version, store)
     return FieldStatus(
         state.champion, state.version, state.data, len(found.new), found.known, found.marked, found.unreadable, count,
         state.waiting, state.labelled,
@@ -93,7 +93,7 @@ def ready(study: Path, *, storage: Path, by: str) -> Ready:
             f"{version.description}: version {version.number} is closed; automl search {version.description}"
         )
     store = labels.store_at(version.data)
-    if not _status(spec, version, store).labelled and not _own(store):
+    if not _status(spec.champion_name, version, store).labelled and not _own(store):
         raise StudyError(f"{version.data}: must have a labelled picture, but all wait; label them: automl web")
     waiting = labels.settle(store, by=by).waiting
     images = Counter(store.splits[key] for key in _own(store))
@@ -111,18 +111,15 @@ def _study(study: Path, storage: Path) -> tuple[Place, StudySpec]:
     return Place(folder.absolute().parents[1]), read_spec(folder)
 
 
-def _propose(place: Place, spec: StudySpec, store: LabelStore, keys: Sequence[str]) -> int:
+def _propose(registry: Registry, store: LabelStore, keys: Sequence[str]) -> int:
     """Let the champion propose boxes where no person gave some; 0 without a champion."""
-    registry = place.registry(spec.champion_name)
     if not registry.records()[0].get(CHAMPION, 0):
         return 0
     unseen = [key for key in keys if not labels.has_person(store, key)]
     return labels.propose(store, labels.proposer(str(registry.folder)), unseen) if unseen else 0
 
 
-def _status(spec: StudySpec, version: DataVersion, store: LabelStore) -> FieldStatus:
+def _status(champion: str, version: DataVersion, store: LabelStore) -> FieldStatus:
     states = [store.read(key).state for key, split in store.splits.items() if split == field.WAITING]
     waiting = states.count(State.UNLABELLED)
-    return FieldStatus(
-        spec.champion_name, version.number, version.data, waiting=waiting, labelled=len(states) - waiting
-    )
+    return FieldStatus(champion, version.number, version.data, waiting=waiting, labelled=len(states) - waiting)

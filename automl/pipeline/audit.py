@@ -1,7 +1,7 @@
 """Label audit of a study: its kept models predict its images, and suspect labels are ranked."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -74,8 +74,8 @@ def audit(
         StudyError: no weights are left, or the study has no such data.
     """
     _check(splits, most)
-    models = models_of(folder, spec, most=most, registry=registry)
-    data = _data(folder, spec, splits)
+    models = models_of(folder, kept(folder, registry, metric=spec.metric, model=spec.model), most=most)
+    data = _data(folder, spec.data, splits)
     record = trainer_of(models[0].job).evaluation(models[0].job)
     numbered = {split: data.images[split] for split in splits}
     found = {
@@ -108,14 +108,14 @@ def _check(splits: Sequence[str], most: int) -> None:
         )
 
 
-def models_of(folder: Path, spec: StudySpec, *, most: int, registry: Registry) -> list[Model]:
-    """Return the study's kept models: the re-training that ships, the best trials, the registry's champion.
+def models_of(folder: Path, places: Iterable[tuple[str, Path, Path]], *, most: int) -> list[Model]:
+    """Return the first `most` different models of the places that `kept` yields, those without weights left out.
 
     Raises:
         StudyError: none has weights any more.
     """
     found = dict[str, Model]()
-    for name, weights, settings in _kept(folder, spec, registry):
+    for name, weights, settings in places:
         if len(found) == most:
             break
         if weights.is_file() and (digest := files.sha256(weights)) not in {one.digest for one in found.values()}:
@@ -128,13 +128,13 @@ def models_of(folder: Path, spec: StudySpec, *, most: int, registry: Registry) -
     return list(found.values())
 
 
-def _kept(folder: Path, spec: StudySpec, registry: Registry) -> Iterator[tuple[str, Path, Path]]:
-    """Yield name, weights and folder of the job of all that may be kept, the best first."""
+def kept(folder: Path, registry: Registry, *, metric: str, model: str) -> Iterator[tuple[str, Path, Path]]:
+    """Yield name, weights and folder of the job of all that may be kept: re-trainings, trials by rank, champion."""
     for path in sorted((folder / CONFIRM).glob(f"*/{BEST}")):
         yield path.parent.name, path, path.parent
-    trials = Journal.read(folder, metric=spec.metric).trials()
-    for trial in best_ended(trials, spec.metric, most=len(trials)):
-        place = trial_folder(folder, trial, spec.model)
+    trials = Journal.read(folder, metric=metric).trials()
+    for trial in best_ended(trials, metric, most=len(trials)):
+        place = trial_folder(folder, trial, model)
         yield f"trial {trial.number}", place / BEST, place
     if (number := registry.aliases().get(CHAMPION, 0)) and (folder / VERDICT).is_file():
         version = registry.verified(number)
@@ -150,9 +150,9 @@ def _job(settings: Path, folder: Path) -> Job:
     return replace(job, data=str(staged), gpus=job.gpus if job.gpus and trainer_of(job).has_cuda() else 0.0)
 
 
-def _data(folder: Path, spec: StudySpec, splits: Sequence[str]) -> DataSet:
+def _data(folder: Path, given: str, splits: Sequence[str]) -> DataSet:
     split = "test" if "test" in splits else "val"
-    source = inputs.source_of(spec.data, folder)
+    source = inputs.source_of(given, folder)
     return inputs.check_data(source, unpacked=folder / UNPACKED, split=split, searched=())
 
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
+from pathlib import Path
 from typing import Any, Final
 
 from automl import cluster
@@ -18,6 +19,7 @@ from automl.pipeline.search import rewrite_job_files, run_context
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
 from automl.storage import layout
+from automl.storage.journal import Journal
 from automl.study import Ending, Gain, Job, Trial, results
 from automl.study.errors import Interrupted, StudyError
 from automl.trials import quota, repair, retrainings
@@ -66,28 +68,28 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     final = last_look(rounds)
     results = results_of(session.journal.notes(), jobs, seed=session.spec.seed)
     gain = opened.gain(final, results)
-    _refuse_failed(session, gain)
+    _refuse_failed(session.folder, session.journal, gain)
     winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
-    older = _earlier(session, context, trials, jobs)
+    older = _earlier(session.journal, context, trials, jobs)
     return Confirmed(winner, trials[0].params, gain, jobs | older, opened.would_decide(rounds, results))
 
 
-def _refuse_failed(session: Session, gain: Gain) -> None:
+def _refuse_failed(folder: Path, journal: Journal, gain: Gain) -> None:
     """Check that a re-training of each side ended well."""
     if not gain.challenger or not gain.default:
-        notes = session.journal.notes()
+        notes = journal.notes()
         causes = {note["cause"] for key, note in notes.items() if key.startswith("confirm:") and note["cause"]}
         raise StudyError(
-            f"{session.folder / layout.CONFIRM}: every re-training of a side failed: {' | '.join(sorted(causes))}; "
+            f"{folder / layout.CONFIRM}: every re-training of a side failed: {' | '.join(sorted(causes))}; "
             "fix the cause (if the batch of the default params does not fit, lower train.batch or its default in a new "
             "study) and resume to retry them; see their log.txt"
         )
 
 
-def _earlier(session: Session, context: RunContext, trials: list[Trial], jobs: Mapping[str, Job]) -> dict[str, Job]:
+def _earlier(journal: Journal, context: RunContext, trials: list[Trial], jobs: Mapping[str, Job]) -> dict[str, Job]:
     """Return the re-trainings of verdicts before the study was extended: their models may still ship."""
-    notes, found = session.journal.notes(), dict[str, Job]()
-    with session.journal.interpreted():
+    notes, found = journal.notes(), dict[str, Job]()
+    with journal.interpreted():
         rounds = [Round.from_dict(plain) for plain in notes.get(EARLIER_ROUNDS, [])]
     for played in rounds:
         again = planned(context, trials, played, before=len(jobs) + len(found))
@@ -111,7 +113,7 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
     journal, names = session.journal, {job.number: name for name, job in jobs.items()}
 
     context = run_context(session, slots)
-    keeper = quota.restored(context, journal.trials(), needs=disk_forecast.needs(context))
+    keeper = quota.restored(context, journal.trials(), needs=disk_forecast.needs(context.spec, context.absolute))
 
     def on_end(job: Job, ending: Ending) -> None:
         name = names[job.number]

@@ -59,13 +59,13 @@ def open_version(place: Place, spec: StudySpec) -> DataVersion:
     last = last_version(place, spec)
     if last.number > FIRST and not last.description.is_file():
         return last
-    return _begun(last, _folder(place, spec) / str(last.number + 1))
+    return _begun(last, _folder(place, spec.champion_name) / str(last.number + 1))
 
 
 def last_version(place: Place, spec: StudySpec) -> DataVersion:
     """Return the newest version."""
     source = _source(place, spec)
-    folder = _folder(place, spec)
+    folder = _folder(place, spec.champion_name)
     numbers = sorted(int(path.name) for path in folder.glob("[0-9]*") if (path / DATA_YAML).is_file())
     paths = [source, *(folder / str(number) / DATA_YAML for number in numbers)]
     return DataVersion(numbers[-1] if numbers else FIRST, paths[-1], tuple(paths[:-1]))
@@ -74,7 +74,7 @@ def last_version(place: Place, spec: StudySpec) -> DataVersion:
 def _source(place: Place, spec: StudySpec) -> Path:
     """Return the `data.yaml` of version 1: that of the study, or of the study with which the loop began."""
     source = inputs.source_of(spec.data, place.study(spec.name))
-    folder = _folder(place, spec)
+    folder = _folder(place, spec.champion_name)
     if folder in source.parents:
         earlier = spec.confirm.earlier_data
         if not earlier:
@@ -87,8 +87,8 @@ def _source(place: Place, spec: StudySpec) -> Path:
     return source
 
 
-def _folder(place: Place, spec: StudySpec) -> Path:
-    return place.storage / FIELD / spec.champion_name
+def _folder(place: Place, champion: str) -> Path:
+    return place.storage / FIELD / champion
 
 
 def _begun(before: DataVersion, folder: Path) -> DataVersion:

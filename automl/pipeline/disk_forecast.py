@@ -1,7 +1,7 @@
 """Disk forecast: bytes that a study will use, computed from the parameters of its models before it starts."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,6 @@ from automl.study.space import SearchSpace
 from automl.study.spec import StudySpec
 from automl.study.text import GB, amount
 from automl.trainers import trainer_of
-from automl.trials.jobs import RunContext
 
 STATE: Final = 16
 """Bytes per parameter in `last.pt` and in the checkpoint before it: model, average, two moments, single precision."""
@@ -81,12 +80,12 @@ class Forecast:
     kept: int
 
 
-def needs(context: RunContext) -> dict[str, int]:
-    """Return the peak bytes of a trial of each model; empty if the study has no quota."""
-    if context.spec.retention.quota_gb is None:
+def needs(spec: StudySpec, absolute: Callable[[str], str]) -> dict[str, int]:
+    """Return the peak bytes of a trial of each model by its absolute name; empty if the study has no quota."""
+    if spec.retention.quota_gb is None:
         return {}
-    models = map(context.absolute, models_of(context.spec.model, context.spec.search_space))
-    return {model: footprint(model, context.spec.ladder.max_epochs).running for model in models}
+    models = map(absolute, models_of(spec.model, spec.search_space))
+    return {model: footprint(model, spec.ladder.max_epochs).running for model in models}
 
 
 def footprint(model: str, epochs: int) -> Footprint:

@@ -45,7 +45,7 @@ from automl.study.errors import StudyError
 from automl.study.gate_result import GateResult
 from automl.study.objective import ONNX_TARGET, RateGoal
 from automl.study.results import DEFAULT
-from automl.study.spec import StudySpec
+from automl.study.spec_parts import GatesSpec
 from automl.study.verdict import Interval
 from automl.trials import data_mount, retrainings
 from automl.trials.job_clock import Stage
@@ -139,7 +139,7 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
     if agreed:
         held = contract.judge(shipped, threshold, agreed)
     LOG.info(f"served threshold: {threshold:g}, {basis}")
-    at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec))
+    at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec.gates, spec.seed))
     parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
     found: tuple[TargetResult, ...] = ()
     if spec.built_for:
@@ -178,7 +178,7 @@ def worth(
     own = trial_folder(session.folder, trials[0], spec.model) if trials[0].state is State.COMPLETED else None
     theirs = _baseline(jobs, own, kept=folder / BASELINE_STATS, split=split, slots=slots)
     champion, over = over_champion(session, chosen.weights, slots)
-    plan = _resampling(spec)
+    plan = _resampling(spec.gates, spec.seed)
     between = partial(bootstrap.paired_difference, objective=spec.objective_name, plan=plan)
     return Worth(
         value=bootstrap.interval(shipped, spec.objective_name, plan),
@@ -204,12 +204,12 @@ def over_champion(session: Session, weights: Path, slots: cluster.Slots) -> tupl
     stats = _champion(registry.verified(number), weights, kept=kept, split=spec.confirm.split, slots=slots)
     if stats is None:
         return number, None
-    shipped, plan = ImageStats.load(folder / ONNX_STATS), _resampling(spec)
+    shipped, plan = ImageStats.load(folder / ONNX_STATS), _resampling(spec.gates, spec.seed)
     return number, bootstrap.paired_difference(shipped, [stats], objective=spec.objective_name, plan=plan)
 
 
-def _resampling(spec: StudySpec) -> bootstrap.Resampling:
-    return bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
+def _resampling(gates: GatesSpec, seed: int) -> bootstrap.Resampling:
+    return bootstrap.Resampling(seed=seed, confidence=gates.confidence)
 
 
 def _of_trial(trial: Trial, default: Params, *, folder: Path, metric: str) -> Candidate:

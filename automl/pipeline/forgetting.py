@@ -40,7 +40,7 @@ def stage(session: Session) -> None:
         DataError: one cannot be used, or has other classes than the study's data set.
     """
     spec = session.spec
-    for given, folder in _places(session):
+    for given, folder in _places(session.folder, spec.confirm.earlier_data):
         data = inputs.check_data(
             Path(given), unpacked=folder.with_name(f"{folder.name}-{UNPACKED}"), split=spec.confirm.split, searched=()
         )
@@ -57,8 +57,9 @@ def judged(session: Session, weights: Path, slots: cluster.Slots) -> tuple[GateR
 
     `weights` are those that ship; their ONNX file is in the study's export.
     """
-    places = _places(session)
-    registry = session.place.registry(session.spec.champion_name)
+    spec = session.spec
+    places = _places(session.folder, spec.confirm.earlier_data)
+    registry = session.place.registry(spec.champion_name)
     number = registry.records()[0].get(CHAMPION, 0)
     if not places or not number:
         if places:
@@ -69,14 +70,18 @@ def judged(session: Session, weights: Path, slots: cluster.Slots) -> tuple[GateR
     champion = registry.verified(number)
     if files.sha256(champion / BEST) == files.sha256(weights):
         return ()
-    plan = bootstrap.Resampling(seed=session.spec.seed, confidence=session.spec.gates.confidence)
-    objective = session.spec.metric.partition("/")[2]
+    plan = bootstrap.Resampling(seed=spec.seed, confidence=spec.gates.confidence)
+    objective = spec.metric.partition("/")[2]
     found = list[GateResult]()
     for given, folder in places:
-        ours = _measured(session.folder / EXPORT / ONNX, _job(weights.parent, weights.parent, folder, session), slots)
-        theirs = _measured(champion / ONNX, _job(champion, weights.parent, folder, session), slots)
+        ours = _measured(
+            session.folder / EXPORT / ONNX,
+            _job(weights.parent, weights.parent, folder, split=spec.confirm.split),
+            slots,
+        )
+        theirs = _measured(champion / ONNX, _job(champion, weights.parent, folder, split=spec.confirm.split), slots)
         over = bootstrap.paired_difference(ours, [theirs], objective=objective, plan=plan)
-        found.append(gates.forgetting(given, over, session.spec.laws))
+        found.append(gates.forgetting(given, over, spec.laws))
         LOG.info(f"gate {found[-1].reason}")
     return tuple(found)
 
@@ -89,17 +94,17 @@ def replaced(verdict: Verdict, results: Sequence[GateResult]) -> Verdict:
     return replace(verdict, gates=tuple(ranked), accepted=accepted, reasons=tuple(one.reason for one in ranked))
 
 
-def _places(session: Session) -> list[tuple[str, Path]]:
-    return [(given, session.folder / EARLIER / f"{number}")
-            for number, given in enumerate(session.spec.confirm.earlier_data, start=1)]  # fmt: skip
+def _places(folder: Path, earlier: Sequence[str]) -> list[tuple[str, Path]]:
+    return [(given, folder / EARLIER / f"{number}")
+            for number, given in enumerate(earlier, start=1)]  # fmt: skip
 
 
-def _job(own: Path, chosen: Path, data: Path, session: Session) -> Job:
+def _job(own: Path, chosen: Path, data: Path, *, split: str) -> Job:
     """Return the job in the folder `own`, on the earlier data set, with the classes that count as in the chosen one."""
     job, here = job_file.read(own), job_file.read(chosen)
     same = {name: here.settings[name] for name in CLASS_SETTINGS if name in here.settings}
     rest = {name: value for name, value in job.settings.items() if name not in CLASS_SETTINGS}
-    return replace(job, data=str(data / "data.yaml"), split=session.spec.confirm.split, gpus=here.gpus,
+    return replace(job, data=str(data / "data.yaml"), split=split, gpus=here.gpus,
                    threads=here.threads, settings={**rest, **same})  # fmt: skip
 
 

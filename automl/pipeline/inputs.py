@@ -20,6 +20,7 @@ from automl.study.errors import DataError
 from automl.study.messages import shown
 from automl.study.model_files import renamed
 from automl.study.model_files import source_of as source_of_model
+from automl.study.objective import RateGoal
 from automl.study.space_spec import ChoiceSpec, RangeSpec
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.trial import ParamValue
@@ -170,7 +171,7 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
     Raises:
         DataError: some do not fit.
     """
-    if mistakes := [*_rate_misfits(spec, data)]:
+    if mistakes := [*_rate_misfits(spec.rate, data, spec.confirm.split)]:
         raise DataError(*mistakes)
     searched = {name: values_of(part) for name, _, part in spec.parts()}
     fixed = {name: [value] for name, value in spec.train.items()}
@@ -185,13 +186,13 @@ def refuse_misfits(spec: StudySpec, data: DataSet) -> None:
         raise DataError(*dict.fromkeys(found))
 
 
-def _rate_misfits(spec: StudySpec, data: DataSet) -> Iterator[str]:
+def _rate_misfits(rate: RateGoal | None, data: DataSet, judged: str) -> Iterator[str]:
     """Yield what a split lacks to measure the miss rate of the objective: images with boxes, and images without."""
-    if spec.rate is None:
+    if rate is None:
         return
-    for split in dict.fromkeys(("val", spec.confirm.split)):
+    for split in dict.fromkeys(("val", judged)):
         boxed = sum(bool(data.texts.get(image, "").strip()) for image in data.images[split])
-        if not boxed or (spec.rate.per == "image" and boxed == len(data.images[split])):
+        if not boxed or (rate.per == "image" and boxed == len(data.images[split])):
             yield (
                 f"{split}: must have images with boxes and images without, on which objective.metric=miss_rate is "
                 f"measured per image, but {boxed} of {len(data.images[split])} have boxes; add images of good parts, "

@@ -5,15 +5,18 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from automl.cluster import Slots
 from automl.cluster.metrics import RETRAINING, TRIAL, StudyMetrics, Watched
 from automl.pipeline.session import Session
 from automl.storage import job_file
+from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM, REPORT, VERDICT, trial_folder
 from automl.study import Ending, Job, State, Trial
 from automl.study.errors import AutomlError, Interrupted
+from automl.study.spec import LadderSpec, StudySpec
 from automl.tracking import status, study_status
 from automl.tracking.mlflow.client import Client
 from automl.tracking.mlflow.exporter import Exporter, Overview, Target
@@ -27,18 +30,19 @@ FINISH_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 
 
-def trial_metrics(session: Session, slots: Slots) -> StudyMetrics:
+def trial_metrics(spec: StudySpec, trials: list[Trial], slots: Slots) -> StudyMetrics:
     """Return the metrics of the trials, those of earlier sessions included."""
-    spec = session.spec
     metrics = StudyMetrics(Watched(spec.name, TRIAL, spec.metric, spec.budget.trials, slots.gpus))
-    trials = session.journal.trials()
-    metrics.restore(trials, _unended(session, trials))
+    metrics.restore(trials, _unended(spec.ladder, trials))
     return metrics
 
 
 def retraining_metrics(session: Session, slots: Slots, jobs: Mapping[str, Job]) -> StudyMetrics:
     """Return the metrics of the re-trainings of all rounds so far; `jobs` are those of the present one."""
-    spec, known = session.spec, {training.name: training.trial for training in _retrainings(session)}
+    spec, known = (
+        session.spec,
+        {training.name: training.trial for training in _retrainings(session.folder, session.journal)},
+    )
     names = {*known, *jobs}
     metrics = StudyMetrics(Watched(spec.name, RETRAINING, spec.metric, len(names), slots.gpus))
     trials = [*known.values()]
@@ -120,16 +124,16 @@ def _overview(session: Session, status_now: str) -> Overview:
 def _trainings(session: Session) -> list[Training]:
     """Return the trials and re-trainings of earlier sessions."""
     trials, model = session.journal.trials(), session.spec.model
-    unended = _unended(session, trials)
+    unended = _unended(session.spec.ladder, trials)
     found = [
         Training(trial_folder(session.folder, trial, model).name, TRIAL, trial, _state(trial, unended))
         for trial in trials
     ]
-    return [*found, *_retrainings(session)]
+    return [*found, *_retrainings(session.folder, session.journal)]
 
 
-def _unended(session: Session, trials: list[Trial]) -> dict[int, State]:
-    paused = status.idle_states(trials, session.spec.ladder)
+def _unended(ladder: LadderSpec, trials: list[Trial]) -> dict[int, State]:
+    paused = status.idle_states(trials, ladder)
     return {
         trial.number: State.PAUSED if trial.number in paused else State.WAITING for trial in trials if not trial.ending
     }
@@ -139,11 +143,11 @@ def _state(trial: Trial, unended: Mapping[int, State]) -> State:
     return trial.ending.state if trial.ending else unended[trial.number]
 
 
-def _retrainings(session: Session) -> list[Training]:
+def _retrainings(study: Path, journal: Journal) -> list[Training]:
     """Return the re-trainings that began, from their job files and the journal."""
-    journal, found = session.journal, []
+    found = []
     notes = journal.notes()
-    for folder in sorted((session.folder / CONFIRM).glob("*/")):
+    for folder in sorted((study / CONFIRM).glob("*/")):
         try:
             job = job_file.read(folder)
         except AutomlError:  # the confirmation rewrites it

@@ -1,7 +1,7 @@
 """Preview of a study before it starts: data, baseline, ladder, cost, disk and time (`automl check`)."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.ladder import Cost
 from automl.study.model_files import renamed
+from automl.study.results import Contract
 from automl.study.space_spec import ChoiceSpec
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.spec_parts import ResourcesSpec
@@ -169,18 +170,17 @@ def preview(spec: StudySpec, place: Place, *, page: Path | None = None, prove: b
         searched = {} if prove else spec.space
         data = inputs.check_data(source, unpacked=unpacked, split=split, searched=searched, study=study)
         inputs.refuse_misfits(spec, data)
-        report = collect(data, imgsz=image_size(spec))
+        report = collect(data, imgsz=image_size(spec.space.get("imgsz"), spec.train))
         if page and report:  # the images of the sample or an archive are gone later
             data_report.write(report, page)
         shown_space = proof.prove(spec, data) if prove else None
         return replace(_of(spec, place, data), data_report=report, page=page, proof=shown_space)
 
 
-def image_size(spec: StudySpec) -> int:
-    """Return the image size of a study's trials; the default one where it is searched."""
-    part = spec.space.get("imgsz")
+def image_size(part: object, train: Mapping[str, object]) -> int:
+    """Return the image size of a study's trials by `space.imgsz` and `train`; the default one where it is searched."""
     searched = part.default if isinstance(part, ChoiceSpec) else None
-    given = searched or spec.train.get("imgsz") or trainer_of().settings().get("imgsz")
+    given = searched or train.get("imgsz") or trainer_of().settings().get("imgsz")
     return given if isinstance(given, int) else USUAL
 
 
@@ -214,8 +214,8 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         disk=disk_forecast.forecast(spec, place.storage),
         time=time_forecast.forecast(spec, data),
         portfolio=portfolio.chosen(spec, baseline)[1],
-        machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(spec)),
-        contract_warnings=tuple(_contract_warnings(spec, data)),
+        machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(list(spec.targets))),
+        contract_warnings=tuple(_contract_warnings(spec.agreed, data, spec.confirm.split)),
         constraints=tuple(one.text for one in spec.constraints),
         structures=len(structure.assignments(space)) if spec.costs else 0,
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
@@ -231,18 +231,17 @@ def _machine_warnings(resources: ResourcesSpec) -> Iterator[str]:
         )
 
 
-def _target_warnings(spec: StudySpec) -> Iterator[str]:
-    if spec.targets and (missing := openvino_models.missing()):
+def _target_warnings(targets: Sequence[str]) -> Iterator[str]:
+    if targets and (missing := openvino_models.missing()):
         yield (
-            f"targets: {', '.join(spec.targets)}: {' and '.join(missing)} must be installed where the study runs, "
+            f"targets: {', '.join(targets)}: {' and '.join(missing)} must be installed where the study runs, "
             "but is missing here: the artifact would be refused after the search; "
             "pip install 'yolo-automl-ray[openvino]'"
         )
 
 
-def _contract_warnings(spec: StudySpec, data: DataSet) -> Iterator[str]:
+def _contract_warnings(agreed: Contract | None, data: DataSet, split: str) -> Iterator[str]:
     """Yield what the judged split lacks: without a single failure, so many images would just show the rate."""
-    agreed, split = spec.agreed, spec.confirm.split
     if agreed is None:
         return
     images = data.images[split]

@@ -9,7 +9,6 @@ from automl.storage import job_file
 from automl.storage.layout import BEST, DATA, DATA_YAML, trial_folder
 from automl.study import Job, Trial
 from automl.study.errors import StudyError
-from automl.study.spec import StudySpec
 from automl.tracking import projector
 from automl.tracking.projector import Projection
 from automl.trainers import trainer_of
@@ -21,7 +20,7 @@ MOST_POINTS: Final = 10_000
 SPLIT: Final = "val"
 
 
-def project(study: Path, spec: StudySpec, trials: list[Trial], *, number: int, points: int = POINTS) -> Projection:
+def project(study: Path, model: str, trials: list[Trial], *, number: int, points: int = POINTS) -> Projection:
     """Write the features of up to `points` labelled objects of the validation set into the folder of a trial.
 
     The network is that of the trial's best epoch so far.
@@ -34,7 +33,7 @@ def project(study: Path, spec: StudySpec, trials: list[Trial], *, number: int, p
         raise StudyError(f"--points: must be 2 to {MOST_POINTS}, but got {points}")
     if not 0 <= number < len(trials):
         raise StudyError(f"{study}: trial must be 0 to {len(trials) - 1}, but got {number}")
-    folders = [trial_folder(study, trial, spec.model) for trial in trials]
+    folders = [trial_folder(study, trial, model) for trial in trials]
     if not (folders[number] / BEST).is_file():
         raise StudyError(f"{folders[number] / BEST}: must be the weights of trial {number}, but {_why(folders)}")
     job = _job(study, folders[number])

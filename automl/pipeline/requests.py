@@ -27,13 +27,13 @@ ANSWER_SECONDS: Final = 20.0
 """How long a driver is waited for; it looks once a second, and less often while it confirms or exports."""
 
 
-def cancel(folder: Path, spec: StudySpec, number: int) -> str:
+def cancel(folder: Path, number: int, *, metric: str) -> str:
     """Request the end of a trial, and return what was done.
 
     Raises:
         StudyError: there is no such trial, it has ended or is the baseline, or the driver refused.
     """
-    cancellation.check(number, Journal.read(folder, metric=spec.metric).trials())
+    cancellation.check(number, Journal.read(folder, metric=metric).trials())
     return _sent(folder, commands.send(folder, Kind.CANCEL, {"trial": number}))
 
 

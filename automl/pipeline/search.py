@@ -30,7 +30,9 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     session.clock.enter(Stage.SEARCH, places=slots.concurrent)
     spec, context = session.spec, run_context(session, slots)
     planner = Planner(session.journal, spec, slots.concurrent, session.clock.elapsed)
-    further: tuple[TrialListener, ...] = (operators.trial_metrics(session, slots), planner, *session.watchers)
+    further: tuple[TrialListener, ...] = (
+        operators.trial_metrics(spec, session.journal.trials(), slots), planner, *session.watchers,
+    )  # fmt: skip
     manager = TrialManager(
         context=context,
         journal=session.journal,
@@ -38,7 +40,7 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
         overview=status,
         table=session.progress,
         earlier=session.earlier,
-        needs=disk_forecast.needs(context),
+        needs=disk_forecast.needs(spec, context.absolute),
         elapsed=session.clock.elapsed,
     ).restore()
     rewrite_job_files(map(manager.job, manager.trials))

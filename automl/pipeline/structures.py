@@ -15,7 +15,7 @@ from automl.pipeline.session import Session
 from automl.release import footprint
 from automl.study import Params, structure
 from automl.study.errors import StudyError
-from automl.study.spec import StudySpec
+from automl.study.objective import Constraint, Cost
 from automl.study.structure import MeasuredStructure, Structure
 from automl.trainers import trainer_of
 
@@ -40,7 +40,7 @@ def allowed(session: Session, slots: cluster.Slots) -> tuple[Params, ...]:
     found = measured(session, slots)
     kept = [one for one in found if not one.broken(spec.constraints)]
     if not kept:
-        raise StudyError(*_none(session.folder, found, spec))
+        raise StudyError(*_none(session.folder, found, spec.constraints, spec.costs))
     return tuple(one.params for one in sorted(kept, key=lambda one: -one.cost(spec.costs[0])))
 
 
@@ -66,11 +66,16 @@ def measured(session: Session, slots: cluster.Slots) -> list[MeasuredStructure]:
     return found
 
 
-def _none(folder: Path, found: Sequence[MeasuredStructure], spec: StudySpec) -> Iterator[str]:
+def _none(
+    folder: Path,
+    found: Sequence[MeasuredStructure],
+    constraints: Sequence[Constraint],
+    costs: Sequence[Cost],
+) -> Iterator[str]:
     """Yield the lines of the message of a study without an allowed structure."""
-    laws = " and ".join(one.text for one in spec.constraints)
+    laws = " and ".join(one.text for one in constraints)
     yield (
         f"{folder}: objective.constraints: {laws} must hold for a model and image size of the space, but none holds it:"
     )
-    yield from (f"  {one.summary(spec.costs, ())}" for one in found)
+    yield from (f"  {one.summary(costs, ())}" for one in found)
     yield "raise the limit, or add a smaller model or imgsz, in a new study with another --name"

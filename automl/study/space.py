@@ -79,6 +79,11 @@ class Alternatives:
         """Return the highest end of all ranges."""
         return max(part.high for part in self.ranges)
 
+    @property
+    def log(self) -> bool:
+        """Return True if a range is on a logarithmic scale."""
+        return any(part.log for part in self.ranges)
+
 
 Parameter = Single | Alternatives
 

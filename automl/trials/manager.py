@@ -284,8 +284,8 @@ class TrialManager:
         return number
 
     def _suggest(self) -> int | None:
-        running = [self._trials[job.number] for job in self._live.jobs]
-        trial = self._suggestions.next(self.context.spec, len(self._trials), running)
+        spec, running = self.context.spec, [self._trials[job.number] for job in self._live.jobs]
+        trial = self._suggestions.next(spec.search_space, len(self._trials), running, seed=spec.seed)
         if trial is not None:
             self._strategy.add(self._trials.setdefault(trial.number, trial))
         return None if trial is None else trial.number

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from automl.hpo.strategy import Strategy
 from automl.storage.journal import Journal
 from automl.study import Trial
-from automl.study.spec import StudySpec
+from automl.study.space import SearchSpace
 from automl.trials.enqueued import ORIGIN, Queue
 from automl.trials.limits import Limits
 
@@ -20,18 +20,18 @@ class Suggestions:
     queue: Queue
     limits: Limits
 
-    def next(self, spec: StudySpec, count: int, running: Iterable[Trial]) -> Trial | None:
+    def next(self, space: SearchSpace, count: int, running: Iterable[Trial], *, seed: int) -> Trial | None:
         """Return a new trial, recorded in the journal; None if too little of the budget is left for its first rung.
 
-        `count` trials have begun. The baseline and the default come before the queue, and the baseline always starts.
+        `count` trials have begun; `seed` is that of trial 0. The baseline and the default come before the
+        queue, and the baseline always starts.
         """
         queued = bool(self.queue) and count >= self.strategy.starts
         params, origin = (self.queue.first(), ORIGIN) if queued else self.strategy.draw()
         if count and not self.limits.admits(params, running):
             return None
-        seed, space = spec.seed + count, spec.search_space
         outside = origin == "baseline" and not space.contains(params)
-        number = self.journal.suggested(params, space, seed=seed, origin=origin, outside=outside)
+        number = self.journal.suggested(params, space, seed=seed + count, origin=origin, outside=outside)
         if queued:
             self.queue.remove_first()
-        return Trial(number, params, seed, outside=outside, origin=origin)
+        return Trial(number, params, seed + count, outside=outside, origin=origin)

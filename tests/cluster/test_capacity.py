@@ -79,7 +79,7 @@ def test_a_study_whose_nodes_are_lost_says_so_and_stops_in_an_orderly_way(
             log = study / "study.log"
             assert wait_until(lambda: "cluster: no node can run a trial (1 CPU" in log.read_text(), seconds=120)
             driver.send_signal(signal.SIGTERM)
-            out, error = driver.communicate(timeout=60)
+            out, error = driver.communicate(timeout=300)
     assert driver.returncode in {0, STOPPED}, out + error
     assert "study stops: SIGTERM" in log.read_text()
     assert "state-dump" not in out + error

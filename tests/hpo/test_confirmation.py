@@ -44,10 +44,12 @@ def results_after(
     return {side: reached(heights[side][1], count, on_val=heights[side][0]) for side, count in counts.items()}
 
 
+@pytest.mark.slow
 def test_an_a_a_study_says_no_gain_in_at_least_95_of_100() -> None:
     assert tally(World(), description(), 300).rate <= 0.05
 
 
+@pytest.mark.slow
 def test_a_planted_gain_of_twice_the_noise_is_found_in_at_least_90_of_100() -> None:
     assert tally(World(2.0), description(), 300).rate >= 0.9
 

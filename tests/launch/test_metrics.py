@@ -114,7 +114,7 @@ class Prometheus:
 
     def ask(self, call: str, **values: str) -> Any:
         asked = f"{self.url}/api/v1/{call}?{urllib.parse.urlencode(values)}"
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=10) as response:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=120) as response:
             return json.loads(response.read())["data"]
 
     def series(self, expr: str, *, since: float) -> list[dict[str, Any]]:

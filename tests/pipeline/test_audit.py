@@ -43,7 +43,8 @@ def study(tmp_path: Path) -> automl.Study:
 
 def models(study: automl.Study, *, most: int = 5) -> list[str]:
     registry = Registry(study.folder.parents[1] / "models", "a")
-    return [model.name for model in stage.models_of(study.folder, study.spec, most=most, registry=registry)]
+    found = stage.kept(study.folder, registry, metric=study.spec.metric, model=study.spec.model)
+    return [model.name for model in stage.models_of(study.folder, found, most=most)]
 
 
 def test_the_labels_that_no_model_finds_are_named_and_no_file_of_the_data_set_changes(study: automl.Study) -> None:

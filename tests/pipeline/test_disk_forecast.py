@@ -13,7 +13,6 @@ from automl.study.errors import StudyError, TrialError
 from automl.study.spec import StudySpec
 from automl.trainers import yolo
 from automl.trials import worker
-from automl.trials.jobs import RunContext
 from tests.builders import spec_of
 from tests.conftest import MICRO, job_at
 from tests.simulated_checkpoints import held
@@ -76,7 +75,7 @@ def test_the_largest_of_the_models_counts(tmp_path: Path) -> None:
     several = study_of(space={"model": models}, retention={"quota_gb": 100.0})
     assert told(several, tmp_path) == told(study_of(model="yolo11n.yaml", retention={"quota_gb": 100.0}), tmp_path)
 
-    needs = disk_forecast.needs(RunContext(tmp_path, several, tmp_path / "data.yaml", gpus=0, threads=1, concurrent=1))
+    needs = disk_forecast.needs(several, str)
 
     assert needs.keys() == {str(MICRO), "yolo11n.yaml"}
     assert needs["yolo11n.yaml"] > 10 * needs[str(MICRO)]
@@ -112,8 +111,6 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
         yolo.parameters(str(tmp_path / "bad.pt"))
 
 
-def test_without_a_quota_no_model_is_opened(tmp_path: Path) -> None:
+def test_without_a_quota_no_model_is_opened() -> None:
     spec = study_of(model="not there")
-    assert (
-        disk_forecast.needs(RunContext(tmp_path, spec, tmp_path / "data.yaml", gpus=0, threads=1, concurrent=1)) == {}
-    )
+    assert disk_forecast.needs(spec, str) == {}

@@ -136,7 +136,8 @@ def test_the_grade_of_the_data_and_the_page_are_told_after_the_warnings() -> Non
     ],
 )
 def test_the_image_size_is_the_fixed_one_or_the_default_of_the_searched(changes: dict[str, Any], size: int) -> None:
-    assert image_size(spec_of(**changes)) == size
+    spec = spec_of(**changes)
+    assert image_size(spec.space.get("imgsz"), spec.train) == size
 
 
 def test_a_contract_that_the_images_cannot_show_is_told_before_anything_runs() -> None:
@@ -145,7 +146,7 @@ def test_a_contract_that_the_images_cannot_show_is_told_before_anything_runs() -
     data = DataSet(Path("data.yaml"), {0: "bolt"}, {"test": images}, {"test": {0: 80}}, (), "f", texts=texts)
 
     def warnings(**agreed: Any) -> list[str]:
-        return list(preview_module._contract_warnings(spec_of(contract=agreed), data))
+        return list(preview_module._contract_warnings(spec_of(contract=agreed).agreed, data, "test"))
 
     assert warnings(max_miss_rate=0.005, max_overkill_rate=0.1) == [
         "contract.max_miss_rate: 0.50% with 95% confidence needs at least 598 images with boxes in test, but it has "
@@ -157,12 +158,12 @@ def test_a_contract_that_the_images_cannot_show_is_told_before_anything_runs() -
     assert [line[:60] for line in warnings(max_miss_rate=0.03, max_overkill_rate=0.01, per="box")] == [
         "contract.max_miss_rate: 3.00% with 95% confidence needs at l"
     ]
-    assert list(preview_module._contract_warnings(spec_of(), data)) == []
+    assert list(preview_module._contract_warnings(None, data, "test")) == []
 
 
 def test_a_target_whose_packages_are_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of(targets={"cpu": {"format": "openvino"}})
-    assert list(preview_module._target_warnings(spec)) == [] or openvino_models.missing()
+    assert list(preview_module._target_warnings(list(spec.targets))) == [] or openvino_models.missing()
     monkeypatch.setattr(openvino_models, "missing", lambda: ["nncf"])
-    (warning,) = preview_module._target_warnings(spec)
+    (warning,) = preview_module._target_warnings(list(spec.targets))
     assert warning.startswith("targets: cpu: nncf must be installed where the study runs")

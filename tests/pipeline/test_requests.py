@@ -60,7 +60,7 @@ def test_without_a_driver_a_request_waits_and_is_shown(study: Path) -> None:
     found = study_status.read(study, SPEC)
     assert [entry["params"] for entry in found.enqueued] == [{"lr0": 0.05, "optimizer": "SGD"}]
     assert any(line.endswith(": lr0=0.05 optimizer=SGD") for line in found.messages)
-    assert "no driver is running" in requests.cancel(study, SPEC, 1)
+    assert "no driver is running" in requests.cancel(study, 1, metric=SPEC.metric)
 
 
 def test_in_a_study_whose_search_has_ended_params_wait_for_a_larger_budget(study: Path) -> None:
@@ -72,7 +72,7 @@ def test_in_a_study_whose_search_has_ended_params_wait_for_a_larger_budget(study
 
 def test_a_driver_answers(study: Path) -> None:
     with driven(study):
-        assert requests.cancel(study, SPEC, 1) == "trial 1 is canceled"
+        assert requests.cancel(study, 1, metric=SPEC.metric) == "trial 1 is canceled"
         assert requests.enqueue(study, SPEC, {}) == "lr0=0.01 optimizer=SGD is tried next"
         said = requests.extend(Place(study.parents[1]), spec_of(budget={"trials": 9}))
     assert said.endswith("which has the change: budget.trials 4 -> 9")
@@ -87,7 +87,7 @@ def test_what_a_driver_refuses_is_an_error(study: Path) -> None:
 
 def test_what_cannot_be_done_is_refused_before_it_is_sent(study: Path) -> None:
     with pytest.raises(StudyError, match="trial 9: must have begun, but trials 0 to 2 have begun"):
-        requests.cancel(study, SPEC, 9)
+        requests.cancel(study, 9, metric=SPEC.metric)
     with pytest.raises(SpecError, match="lr0: must be a number from"):
         requests.enqueue(study, SPEC, {"lr0": 9})
     with pytest.raises(StudyError, match=r"seed: 0 there, 1 here"):

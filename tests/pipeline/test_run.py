@@ -62,7 +62,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[
     second.send_signal(signal.SIGTERM)
     stopped_at = time.monotonic()
     second.communicate(timeout=360)
-    assert time.monotonic() - stopped_at < 30
+    assert time.monotonic() - stopped_at < 90, "a busy machine takes longer than 30 s, but no wait of Ray's"
     third = start(home, *SMALL)
     said, _ = third.communicate(timeout=1800)
     return home, said, [first.returncode, second.returncode, third.returncode]

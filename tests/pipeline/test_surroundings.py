@@ -112,7 +112,7 @@ def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) ->
         assert wait_until(lambda: named_below(driver.pid, "gcs_server"), seconds=120)
         rays = below(driver.pid)
         driver.send_signal(signal.SIGTERM)
-        out, error = driver.communicate(timeout=60)
+        out, error = driver.communicate(timeout=300)
     assert driver.returncode == 128 + signal.SIGINT, error + out
     assert error.splitlines()[-1] == "automl: stopped; nothing is lost"
     assert "Traceback" not in error
@@ -126,7 +126,7 @@ def test_a_process_of_ray_s_that_ends_is_named_and_the_study_can_be_resumed(home
         assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
         for process in named_below(driver.pid, name):
             process.send_signal(signal.SIGBUS)
-        out, error = driver.communicate(timeout=60)
+        out, error = driver.communicate(timeout=300)
     assert driver.returncode == 75, error + out
     told = (
         f"automl: the Ray cluster is lost: Ray's process {name} ended by SIGBUS; all results are saved: automl resume"

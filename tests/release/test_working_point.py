@@ -96,6 +96,7 @@ def test_other_images_cannot_be_compared() -> None:
         working_point.compare("ONNX", stats(images=10), weights=stats(images=11), at=AT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [0.0, 0.1])
 def test_the_lower_bound_is_below_the_true_difference_nineteen_times_in_twenty(loss: float) -> None:
     """A share of the found boxes is dropped at random; the true difference of recall is known."""

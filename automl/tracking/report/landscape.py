@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from automl.study import ParamValue, Trial
-from automl.study.space_spec import RangeSpec
-from automl.study.spec import StudySpec
+from automl.study.space import Choice, Parameter, SearchSpace
 from automl.study.text import one_line, short
 from automl.tracking.report.figures import frame
 from automl.tracking.report.language import MISSING
@@ -94,15 +93,19 @@ def ended(trials: Sequence[Trial], metric: str) -> list[Trial]:
     return sorted(shown, key=lambda trial: trial.best(metric) or 0.0)
 
 
-def axes_of(spec: StudySpec, trials: Sequence[Trial], order: Sequence[str]) -> list[Axis]:
+def _is_log(part: Parameter) -> bool:
+    return not isinstance(part, Choice) and part.log
+
+
+def axes_of(space: SearchSpace, trials: Sequence[Trial], order: Sequence[str]) -> list[Axis]:
     """Return an axis for each parameter in which the trials differ, those in `order` first."""
-    logs = {name for name, _, part in spec.parts() if isinstance(part, RangeSpec) and part.log}
-    names = [*(name for name in order if name in spec.space), *(name for name in spec.space if name not in order)]
+    known = space.parameters
+    names = [*(name for name in order if name in known), *(name for name in known if name not in order)]
     found = []
     for name in names:
         values = [trial.params[name] for trial in trials if name in trial.params]
         if len({short(value) for value in values}) > 1:
-            found.append(Axis.of(name, values, log=name in logs))
+            found.append(Axis.of(name, values, log=_is_log(known[name])))
     return found
 
 

@@ -54,9 +54,13 @@ def write(
     parts = {
         **_verdict_parts(verdict, words),
         **_search_parts(spec, trials, words),
-        **_class_parts(folder, spec, trials, verdict=verdict, words=words),
+        **_class_parts(class_results.judged(folder, verdict) if verdict else None, words),
+        "validated": class_results.validated(folder, trials, verdict, metric=spec.metric, model=spec.model),
         **model_parts.parts(folder, verdict, words),
-        **_cost_parts(folder, spec, trials, verdict=verdict, words=words),
+        "cost": cost.elapsed_rows(folder, spec.metric, words)
+        | cost.cost_rows(trials, verdict, words, epochs=spec.ladder.max_epochs),
+        "nodes": cost.node_rows(trials, words),
+        "times": drawn(partial(cost.time_by_trial, trials, words)) if any(trial.epoch for trial in trials) else "",
         **_structure_parts(edition.structures, spec, words),
     }
     page = _environment().get_template("report.html.j2").render(
@@ -127,7 +131,7 @@ def _search_parts(spec: StudySpec, trials: Sequence[Trial], words: Words) -> dic
     )
     names = {"metric": spec.metric, "objective": spec.objective_name}
     shown = landscape.ended(trials, spec.metric)
-    axes = landscape.axes_of(spec, shown, list(shares))
+    axes = landscape.axes_of(spec.search_space, shown, list(shares))
     seen = landscape.both(shown, axes)
     return {
         "curves": drawn(partial(figures.curves, trials, spec.ladder.rungs, words=words, **names)),
@@ -148,16 +152,12 @@ def _structure_parts(rows: Sequence[StructureRow], spec: StudySpec, words: Words
     }
 
 
-def _class_parts(
-    folder: Path, spec: StudySpec, trials: Sequence[Trial], *, verdict: Verdict | None, words: Words
-) -> dict[str, Any]:
-    judged = class_results.judged(folder, verdict) if verdict else None
+def _class_parts(judged: class_results.Judged | None, words: Words) -> dict[str, Any]:
     named = judged is not None and any(judged.ships)
     return {
         "judged": judged,
         "pr": drawn(partial(class_results.precision_recall, judged.ships, words)) if judged and named else "",
         "most_classes": class_results.MOST_CURVES,
-        "validated": class_results.validated(folder, trials, verdict, metric=spec.metric, model=spec.model),
     }
 
 
@@ -169,14 +169,3 @@ def _findings(
     folders = {f"trial {trial.number}": trial_folder(folder, trial, spec.model) for trial in trials}
     retrained = {path.name: path for path in (folder / CONFIRM).glob("*")}
     return finding_rows.rows(found, words, {**folders, **retrained})
-
-
-def _cost_parts(
-    folder: Path, spec: StudySpec, trials: Sequence[Trial], *, verdict: Verdict | None, words: Words
-) -> dict[str, Any]:
-    rows = cost.cost_rows(trials, verdict, words, epochs=spec.ladder.max_epochs)
-    return {
-        "cost": cost.elapsed_rows(folder, spec.metric, words) | rows,
-        "nodes": cost.node_rows(trials, words),
-        "times": drawn(partial(cost.time_by_trial, trials, words)) if any(trial.epoch for trial in trials) else "",
-    }

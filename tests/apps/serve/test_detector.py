@@ -138,8 +138,9 @@ def test_the_boxes_are_those_of_the_vendors_predictor(model: Path, tmp_path: Pat
         paths[f"{width} x {height}"] = _folder(tmp_path, f"{width} x {height}") / "image.png"
         scene(height, width).save(paths[f"{width} x {height}"])
     counts = []
-    for name, path in paths.items():
-        for wanted in WANTED:
+    for number, (name, path) in enumerate(paths.items()):
+        # How a picture is read and what is kept of its boxes do not depend on each other: two ways each, turn by turn.
+        for wanted in WANTED if name == "640 x 479" else (WANTED + WANTED)[number % len(WANTED) :][:2]:
             theirs, found = vendors(predictor, path, wanted), ours(detector, path, wanted)
             assert found.shape == theirs.shape, (name, wanted)
             np.testing.assert_allclose(found[:, :4], theirs[:, :4], atol=0.0502, err_msg=f"{name} {wanted}")

@@ -134,12 +134,12 @@ def test_the_alias_is_followed_in_a_thread(registry: Registry) -> None:
     held = serving(registry)
     with following(held, every=0.01) as thread:
         registry.promote(2, why="better")
-        end = time.monotonic() + 20
+        end = time.monotonic() + 300
         while held.current.number == 1 and time.monotonic() < end:
             time.sleep(0.01)
         assert held.current.number == 2
     assert thread is not None
-    thread.join(5)
+    thread.join(300)
     assert not thread.is_alive()
 
 

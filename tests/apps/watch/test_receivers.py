@@ -50,10 +50,10 @@ def running(server: Callable[[], AbstractAsyncContextManager[Any]]) -> Iterator[
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),), daemon=True)
     thread.start()
     try:
-        yield ready.get(timeout=20)
+        yield ready.get(timeout=300)
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+        thread.join(300)
         loop.close()
 
 
@@ -88,7 +88,7 @@ def test_records_are_published_to_an_mqtt_broker(tmp_path: Path) -> None:
         client, heard = subscribed(port, "line/1")
         found = watch(registry, path, "--mqtt", f"mqtt://line:secret@127.0.0.1:{port}/line/1")
         assert found.exit_code == 0, found.output
-        assert [heard.get(timeout=10) for _ in range(10)] == records(found)
+        assert [heard.get(timeout=300) for _ in range(10)] == records(found)
         client.disconnect()
         client.loop_stop()
     assert "secret" not in found.output

@@ -179,7 +179,7 @@ def test_a_camera_is_watched_and_its_password_is_in_no_output(registry: Registry
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(20)]
             process.terminate()
-            _, told = process.communicate(timeout=30)
+            _, told = process.communicate(timeout=300)
     found = [json.loads(line) for line in lines]
     assert {one["source"] for one in found} == {f"rtsp://***@127.0.0.1:{source.port}/live"}
     assert [one["frame"] for one in found] == sorted({one["frame"] for one in found})

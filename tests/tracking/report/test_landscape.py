@@ -31,10 +31,14 @@ def test_trials_that_run_or_have_no_result_are_not_in_the_picture() -> None:
 
 def test_the_axes_are_the_params_in_which_trials_differ_the_most_important_first() -> None:
     trials = trials_of()
-    assert [axis.name for axis in landscape.axes_of(spec_of(), trials, ["optimizer"])] == ["optimizer", "lr0"]
-    rate = landscape.axes_of(spec_of(), trials, [])[0]
+    space = spec_of().search_space
+    assert [axis.name for axis in landscape.axes_of(space, trials, ["optimizer"])] == [
+        "optimizer",
+        "lr0",
+    ]
+    rate = landscape.axes_of(space, trials, [])[0]
     assert (rate.low, rate.high, rate.log) == (0.002, 0.024, True)
-    assert landscape.axes_of(spec_of(), trials[:1], []) == []
+    assert landscape.axes_of(space, trials[:1], []) == []
 
 
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1), log=st.booleans())
