@@ -7,7 +7,7 @@ import pytest
 from automl.apps.web import live as live_module
 from automl.apps.web.live import LiveStudy
 from automl.storage.journal import Journal
-from automl.study import Ending
+from automl.study import Ending, Trial
 from tests.builders import METRIC, measurement, spec_of
 
 
@@ -40,7 +40,12 @@ def test_only_the_rows_of_changed_trials_are_made_again(tmp_path: Path, monkeypa
         journal.suggested(spec.search_space.defaults(), spec.search_space, seed=number, origin="model")
     live = LiveStudy(tmp_path, spec, clock=lambda: now[0])
     live.refresh()
-    monkeypatch.setattr(live_module, "row_of", lambda trial, *_, **__: made.append(trial.number) or {})
+
+    def row_of(trial: Trial, _state: str, *, metric: str) -> dict[str, str]:
+        made.append(trial.number)
+        return {"metric": metric}
+
+    monkeypatch.setattr(live_module, "row_of", row_of)
     journal.measured(2, measurement(1, 0.25), node="n")
     now[0] += 1
     live.refresh()
