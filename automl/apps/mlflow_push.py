@@ -22,4 +22,5 @@ def push_version(text: str, uri: str, *, storage: Path | None) -> Pushed:
     folder, version = referred(text, None, storage)
     registry = Registry(folder)
     whole = registry.stored.verified(int(registry.path(version).name))
-    return model_registry.push(Client(uri, dict(os.environ)), whole, name=registry.name, aliases=registry.aliases)
+    aliases = {alias.replace("/", "-"): number for alias, number in registry.aliases.items()}  # no slash in MLflow's
+    return model_registry.push(Client(uri, dict(os.environ)), whole, name=registry.name, aliases=aliases)

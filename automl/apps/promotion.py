@@ -1,7 +1,7 @@
 """Promotion by hand: with a reason, and against the gates of a version only with an override, which stays for ever."""
 
 from automl.apps.version_diff import json_of
-from automl.storage.alias_history import CHAMPION, Move
+from automl.storage.alias_history import CHAMPION, Move, named
 from automl.storage.layout import VERDICT
 from automl.storage.registry import Registry
 from automl.study.errors import RegistryError
@@ -10,13 +10,15 @@ UNKNOWN_GATE = "its verdict"
 """Stands for the gates in a verdict that lists none."""
 
 
-def promote(registry: Registry, number: int, *, why: str, override: str) -> None:
-    """Make a version the champion; `override` is the reason for a version that its gates refused.
+def promote(registry: Registry, number: int, *, why: str, override: str, target: str = "") -> None:
+    """Make a version the champion, of one target if it is given.
+
+    `override` is the reason for a version that its gates refused.
 
     Raises:
         RegistryError: the version is damaged, its gates refused it, or there is no reason, or one of the wrong kind.
     """
-    refused = refusals(registry, number)
+    refused = refusals(registry, number, target=target)
     if override and not refused:
         raise RegistryError(
             f"--override: must be for a version that its gates refused, but version {number} is none; pass --why"
@@ -27,10 +29,14 @@ def promote(registry: Registry, number: int, *, why: str, override: str) -> None
             "nevertheless, pass --override REASON in place of --why: the reason stays in its history for ever"
         )
     require_reason(override or why, option="--override" if override else "--why")
-    registry.promote(number, why=override or f"by hand: {why}", refused=refused)
+    reason = override or f"by hand: {why}"
+    if target:
+        registry.promote_for(target, number, why=reason, refused=refused)
+    else:
+        registry.promote(number, why=reason, refused=refused)
 
 
-def refusals(registry: Registry, number: int) -> list[str]:
+def refusals(registry: Registry, number: int, *, target: str = "") -> list[str]:
     """Return the gates that refused a version, as text; none if it was promoted without an override before.
 
     A later study with the same model may have accepted what the verdict in the version refuses.
@@ -39,7 +45,8 @@ def refusals(registry: Registry, number: int) -> list[str]:
         RegistryError: the version or the history is damaged.
     """
     _, moves = registry.records()
-    if any(entry["moves"].get(CHAMPION) == number and entry.get("kind") == Move.PROMOTE for entry in moves):
+    promoted = [entry["moves"] for entry in moves if entry.get("kind") == Move.PROMOTE]
+    if any(made.get(name) == number for made in promoted for name in (CHAMPION, named(CHAMPION, target))):
         return []
     verdict = json_of(registry.verified(number) / VERDICT)
     if verdict.get("accepted") is not False:

@@ -26,6 +26,8 @@ class Champion:
     name: str
     version: int
     aliases: Mapping[str, int]
+    target: str = ""
+    """The target that it serves, if only that one was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,10 @@ class Registry:
 
     @property
     def aliases(self) -> dict[str, int]:
-        """Return the mapping of alias (champion, challenger, previous) to version number; an unset alias is absent."""
+        """Return the mapping of alias to version number; an unset alias is absent.
+
+        Aliases are champion, challenger and previous, and those of targets, such as champion/cpu.
+        """
         return self.stored.aliases()
 
     def path(self, version: int | str = CHAMPION) -> Path:
@@ -101,26 +106,26 @@ class Registry:
         """
         return self.stored.path(number_or_alias(version))
 
-    def promote(self, version: int | str, *, why: str = "", override: str = "") -> Champion:
-        """Promote a version to champion manually; the reason is recorded in the history.
+    def promote(self, version: int | str, *, why: str = "", override: str = "", target: str = "") -> Champion:
+        """Promote a version to champion manually, with a target only there; the reason is recorded in the history.
 
         A version that its gates refused needs `override` in place of `why`: a reason that is shown with it for ever.
 
         Raises:
             RegistryError: there is no such version, it is damaged, its gates refused it, or no reason is given.
         """
-        number = int(self.path(version).name)
-        promotion.promote(self.stored, number, why=why, override=override)
-        return Champion(self.name, number, self.aliases)
+        number = int(self.stored.path(number_or_alias(version), target=target).name)
+        promotion.promote(self.stored, number, why=why, override=override, target=target)
+        return Champion(self.name, number, self.aliases, target)
 
-    def rollback(self, *, why: str) -> Champion:
-        """Restore the champion before the current one; repeat it to go further back.
+    def rollback(self, *, why: str, target: str = "") -> Champion:
+        """Restore the champion before the current one, with a target only there; repeat it to go further back.
 
         Raises:
             RegistryError: no version served before, it is damaged, or no reason is given.
         """
         promotion.require_reason(why)
-        return Champion(self.name, self.stored.rollback(why=why), self.aliases)
+        return Champion(self.name, self.stored.rollback(why=why, target=target), self.aliases, target)
 
     def sign(self, version: int | str = CHAMPION, *, key: Path | str) -> str:
         """Sign a version with a private key, an elliptic-curve key in PEM; return the SHA-256 of its public key.

@@ -44,10 +44,17 @@ def _checked(registry: Registry, found: Signature, key: Path) -> Signature:
 
 
 def problems(registry: Registry, signatures: Sequence[Signature], key: Path) -> list[str]:
-    """Return what is wrong if the champion has no signature with a public key; `signatures` were checked with it."""
-    champion = registry.aliases().get(CHAMPION)
-    ours = [one for one in signatures if one.version == champion]
-    if champion is None or any(one.checked for one in ours):
-        return []
+    """Return what is wrong if a champion, of the model or of a target, has no signature with a public key.
+
+    `signatures` were checked with it.
+    """
+    served = {number for alias, number in registry.aliases().items() if alias.partition("/")[0] == CHAMPION}
+    return [problem for number in sorted(served) if (problem := _unsigned(registry, number, signatures, key))]
+
+
+def _unsigned(registry: Registry, number: int, signatures: Sequence[Signature], key: Path) -> str:
+    ours = [one for one in signatures if one.version == number]
+    if any(one.checked for one in ours):
+        return ""
     found = "; ".join(dict.fromkeys(one.reason for one in ours)) or "has no signature"
-    return [f"{registry.path(champion)}: must be signed with {key}, but {found}; sign it: automl sign"]
+    return f"{registry.path(number)}: must be signed with {key}, but {found}; sign it: automl sign"

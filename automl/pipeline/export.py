@@ -112,6 +112,7 @@ def export(session: Session, chosen: Candidate, slots: cluster.Slots) -> ExportR
     LOG.info(f"{chosen.name} is chosen to ship: {chosen.weights}; exporting it")
     images = staged_images(session.staged, session.spec.confirm.split)
     job = _judged_job(chosen.weights.parent, session.spec.confirm.split)
+    job = replace(job, settings={**job.settings, "dynamic": session.spec.export.dynamic})
     build = partial(release_export.build, images=images, engine=session.spec.export.engine)
     built = _on_images(build, (chosen.weights, job, session.folder / EXPORT), slots, data=job.data)
     LOG.info(

@@ -33,8 +33,12 @@ def device() -> str:
 
 
 def read(onnx: Path) -> Model:
-    """Return the model in an ONNX file."""
-    return import_module("openvino").Core().read_model(str(onnx))
+    """Return the model in an ONNX file, for one image where the batch axis is free."""
+    model = import_module("openvino").Core().read_model(str(onnx))
+    shape = model.inputs[0].partial_shape
+    if shape.is_dynamic:
+        model.reshape([1, *(shape[axis].get_length() for axis in range(1, len(shape)))])
+    return model
 
 
 def save(model: Model, path: Path, *, half: bool) -> None:

@@ -82,6 +82,9 @@ def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
     if not parser.parse_from_file(str(exported)):
         problems = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
         raise ExportError(f"{exported}: {module.__name__} could not read the graph: {problems}")
+    entry = network.get_input(0)
+    if entry.shape[0] < 0:  # a free batch axis would need a profile of sizes; engines serve one image at a time
+        entry.shape = (1, *entry.shape[1:])
     plan = builder.build_serialized_network(network, _settings(module, builder))
     if plan is None:
         raise ExportError(f"{exported}: {module.__name__} could not build an engine; see the log of the Ray worker")

@@ -1,5 +1,6 @@
 """Replay of a registry's history: what the aliases must be, which versions served, what a rollback returns to."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,8 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
 NAMES: Final = frozenset({CHAMPION, CHALLENGER, PREVIOUS})
+OF_TARGET: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""A target's name, behind the slash of its alias: `champion/cpu`."""
 
 Entry = Mapping[str, Any]
 """A line of the history, as `move_log` reads it."""
@@ -25,6 +28,49 @@ class Move(StrEnum):
     ROLLBACK = "rollback"
     SIGN = "sign"
     """A signature was added to a version; no alias moved."""
+
+
+def named(alias: str, target: str = "") -> str:
+    """Return the name of an alias, of a target if one is given.
+
+    >>> named("champion"), named("champion", "cpu")
+    ('champion', 'champion/cpu')
+    """
+    return f"{alias}/{target}" if target else alias
+
+
+def target_of(alias: str) -> str:
+    """Return the target of an alias, empty for one of the model.
+
+    >>> target_of("champion/cpu"), target_of("champion")
+    ('cpu', '')
+    """
+    return alias.partition("/")[2]
+
+
+def is_alias(name: str) -> bool:
+    """Return True for the name of an alias, of the model or of a target.
+
+    >>> [is_alias(name) for name in ("champion", "previous/orin-nx", "best", "champion/", "champion/CPU")]
+    [True, True, False, False, False]
+    """
+    alias, slash, target = name.partition("/")
+    return alias in NAMES and (not slash or bool(OF_TARGET.fullmatch(target)))
+
+
+def resolved(aliases: Mapping[str, int], name: str, target: str = "") -> int:
+    """Return the version of an alias, 0 if it is not set; with a target that of the target.
+
+    A target without a champion of its own has the aliases of the model.
+
+    >>> aliases = {"champion": 3, "previous": 2, "champion/cpu": 2}
+    >>> [resolved(aliases, name, "cpu") for name in ("champion", "previous")], resolved(aliases, "champion", "orin")
+    ([2, 0], 3)
+    """
+    own = named(name, target)
+    if own not in aliases and named(CHAMPION, target) not in aliases:
+        own = name
+    return aliases.get(own, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +138,11 @@ def after(aliases: Mapping[str, int], moves: Mapping[str, int | None]) -> dict[s
     return {name: number for name, number in {**aliases, **moves}.items() if number is not None}
 
 
-def served(history: Iterable[Entry], aliases: Mapping[str, int]) -> list[int]:
+def served(history: Iterable[Entry], aliases: Mapping[str, int], target: str = "") -> list[int]:
     """Return the versions that served and were not rolled back from, oldest first, the champion last.
 
     A version that was rolled back is not in the list until it is promoted again. A move that was recorded but never
-    made, since its writer was killed, is ignored: the aliases decide.
+    made, since its writer was killed, is ignored: the aliases decide. With a target those that served it.
 
     >>> moves = [{"moves": {"champion": 1}}, {"moves": {"champion": 2, "previous": 1}, "kind": "promote"}]
     >>> served(moves, {"champion": 2, "previous": 1})
@@ -104,10 +150,11 @@ def served(history: Iterable[Entry], aliases: Mapping[str, int]) -> list[int]:
     >>> served([*moves, {"moves": {"champion": 1, "previous": None}, "kind": "rollback"}], {"champion": 1})
     [1]
     """
-    champion, found = aliases.get(CHAMPION), [number for name in (PREVIOUS, CHAMPION) if (number := aliases.get(name))]
+    names = named(PREVIOUS, target), named(CHAMPION, target)
+    champion, found = aliases.get(names[1]), [number for name in names if (number := aliases.get(name))]
     line: list[int] = []
     for entry in history:
-        line = _after(line, entry)
+        line = _after(line, entry, target)
         if line and line[-1] == champion:
             found = line
     return found
@@ -123,21 +170,28 @@ def overrides(history: Iterable[Entry]) -> dict[int, list[Entry]]:
     found: dict[int, list[Entry]] = {}
     for entry in history:
         if entry.get("kind") == Move.OVERRIDE:
-            found.setdefault(entry["moves"][CHAMPION], []).append(entry)
+            moves = entry["moves"]  # of the model's alias, or of a target's alone
+            own = next(name for name in (CHAMPION, *moves) if name in moves and name.partition("/")[0] == CHAMPION)
+            found.setdefault(moves[own], []).append(entry)
     return found
 
 
 def override_text(entry: Entry) -> str:
     """Return a promotion against refusing gates as text."""
-    return f"{entry['at']} by {entry['by']}: {entry['why']} (refused by: {'; '.join(entry['refused'])})"
+    target = "" if CHAMPION in entry["moves"] else ", ".join(sorted({target_of(name) for name in entry["moves"]}))
+    whom = f" for target {target}" if target else ""
+    return f"{entry['at']} by {entry['by']}{whom}: {entry['why']} (refused by: {'; '.join(entry['refused'])})"
 
 
-def _after(line: list[int], entry: Entry) -> list[int]:
-    number = entry["moves"].get(CHAMPION)
+def _after(line: list[int], entry: Entry, target: str) -> list[int]:
+    own = named(CHAMPION, target)
+    number = entry["moves"].get(own)
     if number is None:
-        return line
+        return [] if own in entry["moves"] else line
     if not _is_rollback(line, entry):
-        before = entry["moves"].get(PREVIOUS)
+        before = entry["moves"].get(named(PREVIOUS, target))
+        if target and before and not line:  # served the target as the champion of the model
+            return [before, number]
         return [*(line[: _last(line, before) + 1] if before in line else line), number]
     return without(line, line[_last(line, number) + 1 :]) or [number]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.storage import signature_files
-from automl.storage.alias_history import NAMES, Move
+from automl.storage.alias_history import Move, is_alias
 from automl.storage.sealed_json import content, is_number, parsed, reason, shown
 from automl.study.errors import RegistryError
 
@@ -140,7 +140,7 @@ def _has_moves(entry: Mapping[str, Any], *, sealed: bool) -> bool:
     if bool(moves) == (entry.get("kind") == Move.SIGN):  # a signature moves no alias, anything else does
         return False
     numbers = [*(number for number in moves.values() if number is not None), *aliases.values()]
-    return {*moves, *aliases} <= NAMES and all(map(is_number, numbers))
+    return all(map(is_alias, {*moves, *aliases})) and all(map(is_number, numbers))
 
 
 def _is_whole(tail: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""Model registry on disk: immutable versions, three aliases moved in one rename, a history of all moves.
+"""Model registry on disk: immutable versions, aliases moved in one rename, a history of all moves.
 
 models/<name>/versions/0003/   weights, exports, params, promotion and a manifest with the SHA-256 of each file
-models/<name>/aliases.json     champion, challenger, previous: version numbers
+models/<name>/aliases.json     champion, challenger, previous, and such of targets (champion/cpu): version numbers
 models/<name>/history.jsonl    who moved which alias when, and why
 models/<name>/signatures/      signatures of versions; the history lists them with their SHA-256
 
@@ -15,22 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from automl.storage import alias_history, move_log, sealed_json, signature_files, version_folder, writer_lock
 from automl.storage import files as storage_files
-from automl.storage import move_log, sealed_json, signature_files, version_folder, writer_lock
-from automl.storage.alias_history import (
-    CHALLENGER,
-    CHAMPION,
-    NAMES,
-    PREVIOUS,
-    Entry,
-    Move,
-    Replay,
-    after,
-    replay,
-    served,
-    without,
-)
+from automl.storage.alias_history import CHALLENGER, CHAMPION, PREVIOUS, Entry, Move
 from automl.storage.layout import ALIASES, HISTORY, VERSIONS
+from automl.storage.target_aliases import of_promotion, of_publication, of_rollback, of_target, require, targets_in
 from automl.study.errors import RegistryError
 
 __all__ = ["CHALLENGER", "CHAMPION", "PREVIOUS", "Registry"]
@@ -69,10 +58,12 @@ class Registry:
         found, sealed = sealed_json.read(path, remedy=self._remedy)
         lines = found.pop(LINES, None) if sealed else None
         counted = lines is None or type(lines) is int
-        if not (counted and found.keys() <= NAMES and all(map(sealed_json.is_number, found.values()))):
+        if not (
+            counted and all(alias_history.is_alias(key) and sealed_json.is_number(at) for key, at in found.items())
+        ):
             raise RegistryError(
-                f"{path}: must map {', '.join(sorted(NAMES))} to version numbers, but got {sealed_json.shown(found)}; "
-                f"{self._remedy()}"
+                f"{path}: must map {', '.join(sorted(alias_history.NAMES))} to version numbers, but got "
+                f"{sealed_json.shown(found)}; {self._remedy()}"
             )
         return found, lines
 
@@ -110,13 +101,13 @@ class Registry:
         """Return entries among the versions that are none: empty and foreign folders and files."""
         return sorted(path for path in self._entries() if not version_folder.is_version(path))
 
-    def path(self, version: int | str) -> Path:
-        """Return the folder of a version, given its number or an alias.
+    def path(self, version: int | str, *, target: str = "") -> Path:
+        """Return the folder of a version, given its number or an alias; with a target the alias is that of the target.
 
         Raises:
             RegistryError: there is none, or the aliases are not what the history leads to.
         """
-        number = self.records()[0].get(version, 0) if isinstance(version, str) else version
+        number = alias_history.resolved(self.records()[0], version, target) if isinstance(version, str) else version
         folder = self.folder / VERSIONS / version_folder.named(number if sealed_json.is_number(number) else 0)
         if not sealed_json.is_number(number) or not folder.is_dir():
             held = self.aliases() or "nothing"
@@ -141,6 +132,14 @@ class Registry:
             RegistryError: it is missing or damaged.
         """
         return version_folder.manifest(self.path(number))[0]
+
+    def targets(self, number: int) -> frozenset[str]:
+        """Return the targets whose artifacts a version contains.
+
+        Raises:
+            RegistryError: its manifest is missing or damaged.
+        """
+        return targets_in(self.manifest(number))
 
     def verify(self, number: int) -> list[str]:
         """Return the problems of a version's files, empty if every byte is as published."""
@@ -190,7 +189,8 @@ class Registry:
                 self._begin()
                 folder = self.folder / VERSIONS / version_folder.named(number)
                 version_folder.add(folder, self.name, files=files, texts=written)
-            self._move({CHALLENGER: number}, why=f"version {number} {how}", kind=Move.PUBLISH)
+            moves = of_publication(number, self.targets(number))
+            self._move(moves, why=f"version {number} {how}", kind=Move.PUBLISH)
             return number
 
     def promote(self, number: int, *, why: str, instead_of: int | None = None, refused: Sequence[str] = ()) -> None:
@@ -214,30 +214,40 @@ class Registry:
                     f"compared with that one, but has {champion or 'none'}; compare them again: automl resume"
                 )
             self.verified(number)
-            moves = {CHAMPION: number} if champion is None else {CHAMPION: number, PREVIOUS: champion}
-            more = {"refused": list(refused)} if refused else {}
-            self._move(moves, why=why, kind=Move.OVERRIDE if refused else Move.PROMOTE, **more)
+            self._promote(of_promotion(aliases, number, self.targets), why=why, refused=refused)
 
-    def rollback(self, *, why: str) -> int:
-        """Make the version that served before the champion again; return its number.
+    def promote_for(self, target: str, number: int, *, why: str, refused: Sequence[str] = ()) -> None:
+        """Make a version the champion of one target alone; no-op for its champion.
 
-        Once more goes further back, never to a version that a rollback left: `previous` is what served before that.
+        Raises:
+            RegistryError: the version, the aliases or the history are damaged, or it has no artifact for the target.
+        """
+        folder = self.path(number)
+        with self.writing():
+            aliases, _ = self.records()
+            self.verified(number)
+            require(self.targets(number), target, folder=folder)
+            if moves := of_target(aliases, number, target, self.targets):
+                self._promote(moves, why=why, refused=refused)
+
+    def rollback(self, *, why: str, target: str = "") -> int:
+        """Make the version that served before the champion again, of one target if it is given; return its number.
+
+        Once more goes further back, never to a version that a rollback left. Targets that it served go back too.
 
         Raises:
             RegistryError: no version served before, or it, the aliases or the history are damaged.
         """
         with self.writing():
-            aliases, moves = self.records()
-            line = without(served(moves, aliases), [aliases.get(CHAMPION)])
-            if not line:
-                raise RegistryError(
-                    f"{self.folder}: must have a previous champion to roll back to, but has {aliases or 'none'}; "
-                    "name a version: automl promote --version NUMBER --why WHY"
-                )
-            *before, back = line
-            self.verified(back)
-            self._move({CHAMPION: back, PREVIOUS: before[-1] if before else None}, why=why, kind=Move.ROLLBACK)
-            return back
+            aliases, history = self.records()
+            moves = of_rollback(history, aliases, target, folder=self.folder)
+            back = [self.verified(number) for number in moves.values() if number]
+            self._move(moves, why=why, kind=Move.ROLLBACK)
+            return int(back[0].name)
+
+    def _promote(self, moves: Mapping[str, int | None], *, why: str, refused: Sequence[str]) -> None:
+        more = {"refused": list(refused)} if refused else {}
+        self._move(moves, why=why, kind=Move.OVERRIDE if refused else Move.PROMOTE, **more)
 
     def sign(self, number: int, signature: Callable[[Path], tuple[bytes, str]]) -> str:
         """Add a signature of a version beside it, and return the identifier of its key.
@@ -258,9 +268,9 @@ class Registry:
     def _entries(self) -> list[Path]:
         return [path for path in (self.folder / VERSIONS).glob("*") if not path.name.startswith(".")]
 
-    def _replayed(self, history: list[dict[str, Any]]) -> Replay:
+    def _replayed(self, history: list[dict[str, Any]]) -> alias_history.Replay:
         try:
-            return replay(history)
+            return alias_history.replay(history)
         except ValueError as error:
             raise RegistryError(f"{self.folder / HISTORY}: {error}; {move_log.REMEDY}") from None
 
@@ -279,7 +289,7 @@ class Registry:
 
     def _move(self, moves: Mapping[str, int | None], *, why: str, kind: Move, **more: object) -> None:
         """Record a move, then make it; an alias moved to None is taken away."""
-        aliases = after(self.aliases(), moves)
+        aliases = alias_history.after(self.aliases(), moves)
         entry = move_log.entry({"kind": str(kind), "moves": dict(moves), "why": why, "aliases": aliases, **more})
         _, lines = move_log.read(self.folder / HISTORY)
         content = move_log.extended(lines, entry)

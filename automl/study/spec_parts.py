@@ -126,6 +126,9 @@ class ExportSpec(Part):
 
     engine: Literal["auto", "tensorrt", "tensorrt_rtx", "none"] = "auto"
     """Builder of the engine; `auto`: `tensorrt` on a machine with CUDA, else `tensorrt_rtx`, each if installed."""
+    dynamic: bool = False
+    """Free the batch axis of the ONNX file, which then takes any number of images at once. Compared with the weights
+    one image at a time and in batches; engines and targets stay at one."""
 
 
 class MlflowSpec(Part):

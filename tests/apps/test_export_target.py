@@ -55,7 +55,8 @@ def test_the_suffix_says_what_is_written(model: Path, tmp_path: Path, name: str,
 def test_another_suffix_is_refused_with_the_three_named(model: Path, tmp_path: Path, name: str) -> None:
     found = export(model, tmp_path / name, "--force")
     assert found.exit_code == 2
-    assert f"{tmp_path / name}: must end in .onnx, .engine, .pt, which selects the format" in found.stderr
+    ends = ".onnx, .engine, .pt, .mlpackage, .tflite, _ncnn_model, _rknn_model"
+    assert f"{tmp_path / name}: must end in {ends}, which selects the format" in found.stderr
     assert not (tmp_path / name).exists()
 
 
@@ -109,3 +110,33 @@ def test_a_version_without_the_file_is_told(tmp_path: Path) -> None:
     found = export(held.folder, tmp_path / "x.onnx")
     assert found.exit_code == 2
     assert "versions/0001: must contain model.onnx to write" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "law"),
+    [
+        (["x.onnx", "--imgsz", "480x650"], r"--imgsz: must be HEIGHTxWIDTH or an edge, in multiples of 32, but got"),
+        (["x.pt", "--dynamic"], r"must end in .onnx for --imgsz and --dynamic, but ends in '.pt'"),
+        (["x.tflite", "--dynamic"], r"--dynamic: must be for an .onnx file"),
+        (["x_ncnn_model", "--imgsz", "64", "--chip", "rk3588"], r"--chip: must be for a folder that ends in _rknn_m"),
+        (["x.onnx", "--dynamic"], r"evaluation.json: must be the record of the evaluation"),
+    ],
+)
+def test_options_that_do_not_fit_the_target_are_refused(
+    model: Path, tmp_path: Path, arguments: list[str], law: str
+) -> None:
+    found = export(model, tmp_path / arguments[0], *arguments[1:])
+    assert found.exit_code == 2
+    assert law in found.stderr
+    assert not (tmp_path / arguments[0]).exists()
+
+
+@pytest.mark.parametrize(("name", "package"), [("x_rknn_model", "rknn-toolkit2"), ("x.mlpackage", "coremltools")])
+def test_a_format_whose_packages_are_not_there_names_them(
+    model: Path, tmp_path: Path, name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl.trainers.yolo.formats.find_spec", lambda _module: None)
+    found = export(model, tmp_path / name, "--imgsz", "64")
+    assert found.exit_code == 2
+    assert f"needs {package}" in found.stderr
+    assert "which this environment lacks; pip install" in found.stderr

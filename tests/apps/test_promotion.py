@@ -119,3 +119,21 @@ def test_the_status_of_the_study_says_it_as_well(tmp_path: Path) -> None:
     assert line.startswith("OVERRIDE: boards version 1: its gates refused it; promoted ")
     (held.folder / "aliases.json").unlink()
     assert any("aliases.json: must be readable JSON" in line for line in study.status().messages)
+
+
+def test_a_target_is_promoted_against_the_gates_with_an_override_alone(tmp_path: Path) -> None:
+    held = Registry(tmp_path / "models", "boards")
+    for number, verdict in ((1, {"accepted": True}), (2, REFUSED)):
+        files = {"best.pt": written(tmp_path, f"{number}.pt", str(number))}
+        held.publish({**files, "target-cpu.json": written(tmp_path, "t.json", "{}")}, {"promotion.json": verdict})
+    held.promote(1, why="better")
+    command = ["promote", str(held.folder), "--version", "2", "--target", "cpu"]
+    refused = CliRunner().invoke(app, [*command, "--why", "small"])
+    assert refused.exit_code == 2
+    done = CliRunner().invoke(app, [*command, "--override", "fast enough"])
+    assert done.stdout == "champion of boards for target cpu: version 2\n"
+    assert held.aliases()["champion"] == 1
+    (move,) = automl.Registry(held.folder).verify().overrides
+    assert move.moves == {"champion/cpu": 2, "previous/cpu": 1}
+    back = CliRunner().invoke(app, ["rollback", str(held.folder), "--target", "cpu", "--why", "not"])
+    assert back.stdout == "champion of boards for target cpu: version 1\n"

@@ -1,17 +1,19 @@
 """From weights to ONNX and an engine, with the real exporters."""
 
 import importlib.util
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
 
-from automl.release import export, parity, tensorrt_builder
+from automl.release import export, other_forms, parity, runtime_contract, tensorrt_builder
 from automl.storage import files
 from automl.study import Ending, Job
 from automl.study.errors import ExportError
 from automl.trainers import yolo
+from automl.trainers.other_formats import Form
 
 pytestmark = pytest.mark.yolo
 needs_rtx = pytest.mark.skipif(
@@ -46,6 +48,28 @@ def test_a_graph_that_is_not_the_weights_is_refused(
 
     with pytest.raises(ExportError, match=r"outputs must be within 0\.001 of torch's"):
         export.build(trained[0].folder / "best.pt", trained[0], tmp_path, images=images, engine="none")
+
+
+def test_a_free_batch_axis_is_compared_in_batches_and_stands_in_the_contract(
+    trained: tuple[Job, Ending], tmp_path: Path
+) -> None:
+    job = replace(trained[0], split="test", settings={**trained[0].settings, "dynamic": True})
+
+    built = export.build(job.folder / "best.pt", job, tmp_path, images=judged_images(job), engine="none")
+
+    assert built.onnx_difference < 1e-4
+    record = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    size = record["imgsz"]
+    assert runtime_contract.contract(built.onnx.file, record)["input"]["shape"] == [-1, 3, size, size]
+
+    (tmp_path / "0001").mkdir()
+    for path in (job.folder / "best.pt", tmp_path / "evaluation.json", *tmp_path.glob("smoke-*")):
+        files.copy(path, tmp_path / "0001" / path.name)
+    said = other_forms.write(tmp_path / "0001", tmp_path / "wide.onnx", Form("onnx", 64, 96, dynamic=True))
+    assert "any batch x 64 x 96; differs from the weights by" in said
+    held = json.loads((tmp_path / "wide.contract.json").read_text(encoding="utf-8"))
+    assert held["input"]["shape"] == [-1, 3, 64, 96]
+    assert (held["input"]["letterbox"]["input_height"], held["input"]["letterbox"]["input_width"]) == (64, 96)
 
 
 def test_wrong_weights_show_in_the_comparison(trained: tuple[Job, Ending], tmp_path: Path) -> None:

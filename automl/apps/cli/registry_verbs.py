@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 12_500_000
 """Maximum pixels of an image; `automl.apps.serve.images` gives the reason, and brings in OpenCV."""
+OUTPUT: Final = (
+    "Output; its end selects the format: .onnx, .engine, .pt, .mlpackage (CoreML), .tflite, _ncnn_model or _rknn_model."
+)
+OneTarget = Annotated[
+    str, typer.Option("--target", metavar="NAME", help="Only for this target; default: the model and its targets.")
+]
 POLL_SECONDS: Final = 2.0
 """As in `automl.apps.serve.__main__`."""
 
@@ -44,21 +50,23 @@ def promote(
             metavar="REASON", help="Reason to promote a version that its gates refused; it is shown for ever."
         ),
     ] = "",
+    target: OneTarget = "",
     storage: Storage = None,
     json: Json = False,
 ) -> None:
     """Promote a version to champion manually; one that its gates refused only with --override REASON."""
     from automl.apps.registry import Registry, named
 
-    _print_champion(Registry(named(model, storage)).promote(version, why=why, override=override), json=json)
+    registry = Registry(named(model, storage))
+    _print_champion(registry.promote(version, why=why, override=override, target=target), json=json)
 
 
 @readable
-def rollback(model: ModelFolder, *, why: Why, storage: Storage = None) -> None:
+def rollback(model: ModelFolder, *, why: Why, target: OneTarget = "", storage: Storage = None) -> None:
     """Restore the champion before the current one; repeat it to go further back."""
     from automl.apps.registry import Registry, named
 
-    _print_champion(Registry(named(model, storage)).rollback(why=why), json=False)
+    _print_champion(Registry(named(model, storage)).rollback(why=why, target=target), json=False)
 
 
 @readable
@@ -103,16 +111,31 @@ def history(model: ModelFolder, *, storage: Storage = None, json: Json = False) 
 @readable
 def export(
     model: ModelFolder,
-    target: Annotated[Path, typer.Argument(help="Output file; its suffix selects the format: .onnx, .engine or .pt.")],
+    target: Annotated[Path, typer.Argument(help=OUTPUT)],
     *,
     version: Version = CHAMPION,
     builder: Annotated[
         str, typer.Option("--engine", help="Builder of an .engine file: auto, tensorrt or tensorrt_rtx.")
     ] = "auto",
+    imgsz: Annotated[
+        str, typer.Option(metavar="HEIGHTxWIDTH", help="Input of the .onnx file; default: as trained, square.")
+    ] = "",
+    dynamic: Annotated[bool, typer.Option("--dynamic", help="Free the batch axis of the .onnx file.")] = False,
+    precision: Annotated[
+        str, typer.Option(help="fp16 or int8, by NVIDIA ModelOpt in an environment of its own; default: fp32.")
+    ] = "",
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Images of train for --precision int8.")
+    ] = None,
+    chip: Annotated[str, typer.Option(metavar="NAME", help="Device of an RKNN folder; default: rk3588.")] = "",
     storage: Storage = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Export a version as ONNX, as weights, or as a TensorRT engine built for the GPU of this machine."""
+    """Export a version: ONNX (other sizes and batches too), weights, a TensorRT engine, CoreML, LiteRT, RKNN, NCNN.
+
+    An engine is built for the GPU of this machine. A new ONNX file is compared with the weights on the version's
+    pictures, and its contract is written beside it. CoreML, LiteRT, RKNN and NCNN need their packages, and are not run.
+    """
     from automl.apps import export_target
     from automl.apps.registry import Registry, named
 
@@ -121,7 +144,14 @@ def export(
     folder = registry.path(version)
     if problems := registry.stored.verify(int(folder.name)):
         raise RegistryError(*problems)
-    print_line(str(export_target.write(folder, target, builder=builder)))
+    form = export_target.form_of(target, imgsz=imgsz, dynamic=dynamic, chip=chip, version=folder)
+    if precision or calibration:
+        from automl.release import other_forms
+
+        export_target.refuse_precision(target, precision=precision, calibration=calibration, form=form)
+        print_line(other_forms.write_precision(folder, target, precision=precision, calibration=calibration))
+        return
+    print_line(str(export_target.write(folder, target, builder=builder, form=form)))
 
 
 @readable
@@ -149,7 +179,9 @@ def serve(
     from automl.apps.registry import Registry, number_or_alias, referred
 
     folder, wanted = referred(model, version, storage)
-    Registry(folder).path(number_or_alias(wanted))  # errors are reported before the process is replaced
+    Registry(folder).stored.path(
+        number_or_alias(wanted), target=target
+    )  # errors are reported before the process is replaced
     arguments = [f"--version={wanted}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
     arguments += [f"--target={target}"] if target else []
     arguments += [f"--field={field.absolute()}"] if field else []
@@ -183,4 +215,5 @@ def _print_champion(champion: "Champion", *, json: bool) -> None:
     if json:
         print_json(champion)
     else:
-        print_line(f"champion of {champion.name}: version {champion.version}")
+        whom = f" for target {champion.target}" if champion.target else ""
+        print_line(f"champion of {champion.name}{whom}: version {champion.version}")

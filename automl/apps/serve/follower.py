@@ -72,7 +72,7 @@ class Serving:
         if self._registry is None:
             return
         try:
-            wanted = int(self._registry.path(self.alias).name)
+            wanted = int(self._registry.path(self.alias, target=self._target).name)
         except (RegistryError, OSError) as error:
             self._fail(None, error)
             return

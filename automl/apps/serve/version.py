@@ -44,12 +44,12 @@ class Served:
 def load(registry: Registry, version: int | str, *, target: str = "") -> Served:
     """Read a version, check every byte, and run its model on its smoke-test pictures.
 
-    `target` is the target whose artifact runs; empty for the ONNX file.
+    `target` is the target whose artifact runs, and whose alias counts; empty for the ONNX file.
 
     Raises:
         RegistryError: the version does not exist, a file of it was changed, or it cannot be served.
     """
-    folder = registry.path(version)
+    folder = registry.path(version, target=target)
     number = int(folder.name)
     if problems := registry.verify(number):
         raise RegistryError(*problems)

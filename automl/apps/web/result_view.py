@@ -60,7 +60,7 @@ class ResultView:
         texts, aliases = self._texts, self._registry.aliases
         with ui.element("nav").classes("actions").props(f'aria-label="{texts("versions")}"'):
             for number in self._registry.versions:
-                held = [texts(name) for name, at in aliases.items() if at == number]
+                held = [_alias(texts, name) for name, at in aliases.items() if at == number]
                 names = f" ({', '.join(held)})" if held else ""
                 label = f"{texts('version')} {number}{names}"
                 link = ui.link(label, f"/models/{self._registry.name}?version={number}")
@@ -216,6 +216,12 @@ from urllib.request import urlopen
 with urlopen("http://127.0.0.1:8000/predict", data=Path("picture.jpg").read_bytes()) as answer:
     for box in json.load(answer)["boxes"]:
         print(box["name"], box["confidence"], box["box"])"""
+
+
+def _alias(texts: Texts, name: str) -> str:
+    """Return the name of an alias for the page; one of a target with the target behind it."""
+    alias, _, target = name.partition("/")
+    return f"{texts(alias)} {target}".rstrip()
 
 
 def cost_of(sweep: Sweep, threshold: float) -> tuple[int, int]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from automl.storage import detection_rate
 from automl.storage.detections import ImageStats
-from automl.study import Job
+from automl.study import EvalSettings, Job
 from automl.study.errors import ExportError
+from automl.trainers.other_formats import Form
 from automl.trainers.yolo import out_of_memory
 from automl.trainers.yolo.arguments import overrides
 from automl.trainers.yolo.data_fit import built, refuse_unjudged
@@ -84,56 +85,56 @@ def strip(weights: Path) -> None:
 
 
 def export_onnx(weights: Path, job: Job) -> Path:
-    """Write `<weights>.onnx`, fixed shape, batch 1, FP32, and return its path.
+    """Write `<weights>.onnx`, fixed shape, batch 1, FP32, and return its path; any batch with the setting `dynamic`.
 
     A head without non-maximum suppression returns as many rows as the job's evaluation allows boxes.
 
     Raises:
         ExportError: Ultralytics could not export.
     """
-    refuse_strange(weights)
+    from automl.trainers.yolo.formats import export_as
+
     record = evaluation(job)
-    try:
-        path = (
-            ultralytics()
-            .YOLO(weights, task="detect")
-            .export(
-                format="onnx", imgsz=record.imgsz, dynamic=False, simplify=True, device="cpu", verbose=False,
-                max_det=record.max_det, agnostic_nms=record.agnostic_nms, nms=None if record.nms else False,
-            )
-        )  # fmt: skip
-    except (RuntimeError, ValueError, TypeError, ImportError, AssertionError) as error:
-        raise ExportError(f"{weights}: ONNX export failed: {error}") from error
-    return Path(path)
+    return export_as(weights, record, Form("onnx", record.imgsz, record.imgsz, job.settings.get("dynamic") is True))
 
 
 def letterboxed(images: Sequence[Path], job: Job) -> NDArray[np.float32]:
     """Read images as in training: n x channels x size x size, RGB, 0..1; unreadable ones are excluded."""
+    record = evaluation(job)
+    found = letterboxed_to(images, (record.imgsz, record.imgsz), channels=record.channels)
+    if not len(found):
+        raise ExportError(f"{job.data}: {job.split}: must contain a readable image, but none of {len(images)} is")
+    return found
+
+
+def letterboxed_to(images: Sequence[Path], shape: tuple[int, int], *, channels: int) -> NDArray[np.float32]:
+    """Read images letterboxed to height and width, n x channels x height x width, RGB, 0..1; no unreadable ones."""
     ultralytics()
     import cv2
     from ultralytics.data.augment import LetterBox
     from ultralytics.utils.patches import imread
 
-    record = evaluation(job)
-    box = LetterBox((record.imgsz, record.imgsz), auto=False, scaleup=True)
-    flag = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}.get(record.channels, cv2.IMREAD_UNCHANGED)
+    box = LetterBox(shape, auto=False, scaleup=True)
+    flag = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}.get(channels, cv2.IMREAD_UNCHANGED)
     read = (imread(str(path), flags=flag) for path in images)
     boxed = (box(image=np.atleast_3d(picture)) for picture in read if picture is not None)
     pictures = [np.atleast_3d(picture).transpose(2, 0, 1) for picture in boxed]
-    if not pictures:
-        raise ExportError(f"{job.data}: {job.split}: must contain a readable image, but none of {len(images)} is")
-    ordered = [picture[::-1] if record.channels == RGB else picture for picture in pictures]
-    return np.asarray(np.stack(ordered) / 255, dtype=np.float32)
+    ordered = [picture[::-1] if channels == RGB else picture for picture in pictures]
+    return np.asarray(np.stack(ordered) / 255 if ordered else np.empty((0, channels, *shape)), dtype=np.float32)
 
 
 def raw_outputs(weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
     """Run weights in torch on letterboxed pictures, one at a time; n x ... as the export's first output."""
+    return outputs_of(weights, pictures, evaluation(job))
+
+
+def outputs_of(weights: Path, pictures: NDArray[np.float32], record: EvalSettings) -> NDArray[np.float32]:
+    """Run weights as `raw_outputs` does, by the record of their evaluation."""
     ultralytics()
     refuse_strange(weights)
     import torch
     from ultralytics.nn.autobackend import AutoBackend
 
-    record = evaluation(job)
     model = AutoBackend(str(weights), device=torch.device("cpu"), fp16=False, verbose=False, end2end=not record.nms)
     if getattr(model, "end2end", False):  # as Ultralytics' validator does
         model.backend.model.set_head_attr(max_det=record.max_det, agnostic_nms=record.agnostic_nms)

@@ -1,0 +1,53 @@
+"""Optional part of a trainer: its weights in another shape or in the file format of another runtime."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.study import EvalSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is written: the file format, and the shape of the model's input."""
+
+    format: str
+    """`onnx`, `coreml`, `litert`, `rknn` or `ncnn`."""
+    height: int
+    width: int
+    """Of the input, in pixels; both are multiples of the model's stride."""
+    dynamic: bool = False
+    """Whether the batch axis is free; it is 1 otherwise. ONNX alone."""
+    chip: str = ""
+    """Name of the device for a format that is built for one, such as `rk3588`."""
+
+
+@runtime_checkable
+class OtherFormats(Protocol):
+    """A trainer that can export weights by the record of their evaluation, without their data set."""
+
+    def missing_for(self, form: Form) -> str:
+        """Return why this machine cannot write a format, with the remedy; empty where it can."""
+        ...
+
+    def export_as(self, weights: Path, record: EvalSettings, form: Form) -> Path:
+        """Write weights in a form beside them; return the file or folder.
+
+        Raises:
+            ExportError: the exporter refuses.
+        """
+        ...
+
+    def outputs_as(
+        self, weights: Path, record: EvalSettings, form: Form, images: Sequence[Path]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return images letterboxed to a form's input, n x channels x height x width, and the outputs of weights.
+
+        Raises:
+            ExportError: no image can be read.
+        """
+        ...
