@@ -10,6 +10,7 @@ QUICK := not ray and not yolo and not browser and not slow and not gpu
 
 demo: .venv/ready ## a small study on generated data, from installation to a champion
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
+	@echo "in a browser, with the study and its model: $(BIN)/automl web"
 
 test: .venv/ready chromium prometheus check ## every check that needs no GPU
 	$(BIN)/python -m pytest -m "not gpu" -n 3 --dist loadfile --no-loadscope-reorder --durations=25

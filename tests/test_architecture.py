@@ -108,6 +108,7 @@ OPTIONS = {
     "verify": ["--json", "--key", "--storage", "model"],
     "watch": [
         "--conf",
+        "--field",
         "--iou",
         "--max-det",
         "--max-pixels",

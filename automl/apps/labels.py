@@ -142,9 +142,18 @@ def has_person(store: LabelStore, key: str) -> bool:
     return found is not None and found.model == PERSON
 
 
+def given_files(storage: Path) -> list[str]:
+    """Return the names of the ONNX files directly in a storage, which may propose boxes; links are left out."""
+    return sorted(path.name for path in storage.glob(f"*{ONNX}") if path.is_file() and not path.is_symlink())
+
+
 def propose_by(store: LabelStore, model: str, storage: Path) -> int:
-    """Let a version of a storage's registry propose boxes for the images without labels; return how many."""
-    return propose(store, proposer(str(storage / MODELS / model)), unlabelled(store))
+    """Let a model of a storage propose boxes for the images without labels; return how many.
+
+    `model` is a name in its registry, or an ONNX file directly in it.
+    """
+    place = storage if model in given_files(storage) else storage / MODELS
+    return propose(store, proposer(str(place / model)), unlabelled(store))
 
 
 def suspects(store: LabelStore, audit: Path) -> list[Suspect]:

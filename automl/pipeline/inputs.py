@@ -51,6 +51,11 @@ def kept_name(name: str) -> str:
     return str(Path(MODELS, files.sha256(source)[:12], Path(name).name)) if source else name
 
 
+def located(spec: StudySpec, folder: Path) -> StudySpec:
+    """Return a description whose model files, adopted into a study's folder, are named by whole paths."""
+    return renamed(spec, lambda name: str(folder / name) if symlinks.contains_file(folder, name) else name)
+
+
 def named_from(storage: Path, spec: StudySpec) -> StudySpec:
     """Make paths of earlier studies in the storage relative to it, so that they do not depend on its mount point."""
     root = storage.resolve()

@@ -76,7 +76,7 @@ def extend(place: Place, wanted: StudySpec) -> str:
         return ""
     change = Change("", "", found)
     text = _sent(folder, commands.send(folder, Kind.EXTEND, {"keys": change.to_dict()["keys"]}))
-    return f"the study runs in another process, which has the change: {text}"
+    return f"the study runs in another process, which has the change: {text}" if _alive(folder) else text
 
 
 def _sent(folder: Path, command: Command) -> str:

@@ -17,6 +17,7 @@ from automl.hpo import warm_start as hpo_warm_start
 from automl.pipeline import data_identity, extension, plain_training, portfolio
 from automl.pipeline.inputs import (
     adopt,
+    located,
     named_from,
     prepare_data,
     refuse_inside,
@@ -139,7 +140,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
 def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataSet, Path]:
     """Check and stage the data set, and log its warnings."""
     data, staged = prepare_data(spec.data, folder, split=spec.confirm.split, searched=spec.space, journal=journal)
-    refuse_misfits(spec, data)
+    refuse_misfits(located(spec, folder), data)
     if links := staging.link_replacement(staged):
         LOG.info(links)
     for warning in (*data.warnings, *setting_warnings(spec.train, data)):

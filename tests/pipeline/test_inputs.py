@@ -9,7 +9,7 @@ from rich.console import Console
 
 from automl.data import sample
 from automl.data.record import DataSet
-from automl.pipeline.inputs import check_data, prepare_data, refuse_misfits, setting_warnings
+from automl.pipeline.inputs import check_data, located, prepare_data, refuse_misfits, setting_warnings
 from automl.pipeline.session import opened
 from automl.storage.place import Place
 from automl.study.errors import DataError, StudyError
@@ -29,6 +29,15 @@ def test_data_may_be_a_folder_or_an_archive(tmp_path: Path, kind: str) -> None:
     data, staged = prepare_data(str(place), tmp_path / "study", split="val", searched=())
     assert {split: len(images) for split, images in data.images.items()} == {"train": 4, "val": 2}
     assert len(list((staged.parent / "images/train").iterdir())) == 4
+
+
+def test_adopted_model_files_are_found_from_any_working_folder(tmp_path: Path) -> None:
+    held = written(tmp_path, "models/abc/own.pt", "weights")
+    spec = spec_of(model="models/abc/own.pt", space={"model": {"choices": ["models/abc/own.pt", "yolo11n.yaml"],
+                                                              "default": "models/abc/own.pt"}})  # fmt: skip
+    found = located(spec, tmp_path)
+    assert found.model == str(held)
+    assert found.space["model"].choices == [str(held), "yolo11n.yaml"]  # type: ignore[union-attr]
 
 
 def test_copy_paste_is_searched_on_polygons_alone(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ Conf = Annotated[
     typer.Option(min=0, max=1, help="Least confidence of a box; default: as recorded in the version."),
 ]
 Iou = Annotated[float | None, typer.Option(min=0, max=1, help="IoU threshold of non-maximum suppression.")]
+FieldFolderOption = Annotated[
+    Path | None,
+    typer.Option("--field", metavar="FOLDER", help="Keep unsure pictures here, for `automl field`; default: none."),
+]
 MaxDet = Annotated[int | None, typer.Option(min=1, max=3000, help="The most boxes of an image.")]
 
 
@@ -100,6 +104,7 @@ def watch(
     max_pixels: Annotated[int, typer.Option(min=1, help="The most pixels of an image.")] = MAX_PIXELS,
     poll: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the alias.")] = POLL_SECONDS,
     artifact: TargetName = "",
+    field: FieldFolderOption = None,
     storage: Storage = None,
 ) -> None:
     """Detect objects in each new picture of a source, until it ends or Ctrl-C: a line of JSON for each.
@@ -109,6 +114,7 @@ def watch(
     version takes over.
     """
     _set_up_logs()
+    from automl.apps.serve.field_folder import FieldFolder
     from automl.apps.serve.follower import following
     from automl.apps.serve.images import Limits
     from automl.apps.watch import run
@@ -121,7 +127,7 @@ def watch(
         receivers = run.receivers(options, serving.current)
         wanted = partial(thresholds, conf=conf, iou=iou, max_det=max_det)
         with following(serving, every=poll):
-            found = run.records(serving, frames, place, wanted)
+            found = run.records(serving, frames, place, wanted, field=FieldFolder(field) if field else None)
             run.deliver(found, receivers, live=place.live, show=lambda record: print(json_line(record), flush=True))
 
 

@@ -37,7 +37,7 @@ def add(service: FastAPI, field: FieldFolder | None, detections: Detections, bod
                 start, end, given = _parts(content, mark, request.query_params.get("verdict"))
                 picture = Picture("", lambda: bytearray(content[start:end]))
                 (found,) = await detections.found([picture], served.detector, served.thresholds)
-                note = {**_note(served, found), **given}
+                note = {**note_of(served, found), **given}
                 name = await run_in_threadpool(_keep, field, content[start:end], Why.FEEDBACK, note)
         except ClientDisconnect:
             return JSONResponse({"detail": "the client disconnected"}, status_code=400)
@@ -51,7 +51,7 @@ async def sample(
     for picture, answer in zip(pictures, found, strict=True):
         if why := field.wanted(answer[DOUBT]):
             try:
-                await run_in_threadpool(_keep, field, picture.read(), why, _note(served, answer))
+                await run_in_threadpool(_keep, field, picture.read(), why, note_of(served, answer))
             except RequestError:
                 return
 
@@ -60,7 +60,7 @@ def _keep(field: FieldFolder, content: bytes | bytearray, why: Why, note: Mappin
     return field.keep(content, headers.read(content).kind, why, note)
 
 
-def _note(served: Served, found: Mapping[str, Any]) -> dict[str, Any]:
+def note_of(served: Served, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the model saw: boxes in pixels, with width and height of the picture."""
     return {"model": served.name, "version": served.number, "threshold": served.thresholds.conf, **found}
 

@@ -27,6 +27,8 @@ POLL_SECONDS: Final = 0.5
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two attempts to connect; each is twice as long as the one before."""
+KEPT_QUALITY: Final = 95
+"""Of a JPEG for labelling and training: a frame of a stream has no file of its own."""
 TIMEOUT_MS: Final = 10_000
 """Of connecting to a stream, and of waiting for a frame."""
 
@@ -44,6 +46,12 @@ class Frame:
     error: str = ""
     at: str = ""
     """When it was read: UTC, ISO 8601."""
+
+
+def encoded(picture: NDArray[Any]) -> bytes:
+    """Return a BGR picture as JPEG of little loss; empty where it cannot be encoded."""
+    done, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, KEPT_QUALITY])
+    return content.tobytes() if done else b""
 
 
 def now() -> str:

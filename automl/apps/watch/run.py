@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.apps.predict.sources import VIDEOS
+from automl.apps.serve.field_folder import FieldFolder
 from automl.apps.serve.follower import Serving
 from automl.apps.serve.images import Limits
 from automl.apps.serve.thresholds import Thresholds
 from automl.apps.serve.version import Served
+from automl.apps.watch import unsure
 from automl.apps.watch.address import Address, given
 from automl.apps.watch.delivery import Delivery, Receiver
 from automl.apps.watch.frames import Frame, Stream, of_folder, of_video
@@ -91,9 +93,17 @@ def receiver(option: str, text: str, *, classes: Sequence[str]) -> Receiver:
 
 
 def records(
-    serving: Serving, frames: Iterator[Frame], source: Source, wanted: Callable[[Thresholds], Thresholds]
+    serving: Serving,
+    frames: Iterator[Frame],
+    source: Source,
+    wanted: Callable[[Thresholds], Thresholds],
+    *,
+    field: FieldFolder | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a record for each picture, by the version that serves when the picture is read."""
+    """Yield a record for each picture, by the version that serves when the picture is read.
+
+    `field` keeps the pictures of which the model is unsure, and a few others.
+    """
     for frame in frames:
         served = serving.current
         record = {"model": served.name, "version": served.number, "source": str(source.address), "at": frame.at}
@@ -104,8 +114,12 @@ def records(
             yield record | {"error": frame.error}
             continue
         height, width = frame.picture.shape[:2]
-        boxes = served.detector.detect(frame.picture, wanted(served.thresholds))
-        yield record | {"width": width, "height": height, "boxes": boxes}
+        found: dict[str, Any] = {"width": width, "height": height}
+        if field is None:
+            yield record | found | {"boxes": served.detector.detect(frame.picture, wanted(served.thresholds))}
+            continue
+        found["boxes"], doubt = served.detector.detect_with_doubt(frame.picture, wanted(served.thresholds))
+        yield record | found | unsure.kept(field, served, frame.picture, found, doubt=doubt)
 
 
 def deliver(

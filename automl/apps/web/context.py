@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from automl.apps.web.jobs import Jobs
 from automl.apps.web.live import LiveStudies
+from automl.apps.web.machine import Machine
 from automl.storage.layout import SPEC
 from automl.storage.place import Place
 from automl.study.errors import StudyError
@@ -34,6 +35,11 @@ class Context:
     """Whether only this computer reaches the page."""
     address: str = field(default="")
     """Address of the page without its token."""
+    machine: Machine = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Measure the machine of this storage."""
+        object.__setattr__(self, "machine", Machine(self.place.storage))
 
     def language_of(self, request: HTTPConnection | None) -> Language:
         """Return the language of a request: as chosen, else the default, else the browser's."""

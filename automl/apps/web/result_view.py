@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from automl.apps.promotion import refusals
 from automl.apps.registry import Champion, Registry
+from automl.apps.web import try_view, worst_view
 from automl.apps.web.context import Context
 from automl.apps.web.frame import heading
 from automl.apps.web.tables import notify, plain_text, preformatted, table
@@ -47,6 +49,8 @@ class ResultView:
             self._classes(verdict, kept)
             self._targets(verdict)
         self._threshold(kept)
+        if verdict is not None and kept is not None:
+            await worst_view.build(self._context.place.study(Path(verdict.study).name), kept, self._texts)
         self._try()
         self._change()
         self._compare()
@@ -137,18 +141,7 @@ class ResultView:
         )
 
     def _try(self) -> None:
-        texts = self._texts
-        heading(texts("try"), 2)
-        ui.label(texts("try_text")).classes("soft")
-        where = {"canvas": "shot", "note": "shot-note", "slider": "threshold",
-                 "url": f"/models/{self._registry.name}/{self._number}/predict"}  # fmt: skip
-        said = {"busy": texts("busy"), "refused": texts("not_found"), "found": texts("found", count="{count}")}
-        with ui.element("label").classes("file"):
-            ui.label(texts("choose"))
-            picture = ui.element("input").props('type=file accept="image/*" id=picture')
-        picture.on("change", js_handler=f"(e) => automl.tryPicture(e.target, {json.dumps(where)}, {json.dumps(said)})")
-        ui.element("div").props("id=shot-note role=status aria-live=polite")
-        ui.element("canvas").props("id=shot hidden").classes("shot")
+        try_view.build(self._texts, f"/models/{self._registry.name}/{self._number}/predict")
 
     def _change(self) -> None:
         texts, registry, number = self._texts, self._registry, self._number

@@ -26,7 +26,7 @@ from automl.apps.web.sign_in import forward_page, sign_in_page
 SESSION_SECONDS: Final = 7 * 24 * 3600.0
 MOST_SESSIONS: Final = 1000
 ATTEMPTS: Final = 5
-"""Wrong tokens and passwords within ATTEMPT_SECONDS, after which none is checked: guessing is slow."""
+"""Wrong passwords within ATTEMPT_SECONDS, after which none is checked: guessing is slow."""
 ATTEMPT_SECONDS: Final = 60.0
 LOGIN: Final = "/login"
 LOGIN_BYTES: Final = 4096
@@ -37,6 +37,11 @@ POLICY: Final = (
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-src 'self'; frame-ancestors 'self'"
 )
 """Nothing is loaded from, or sent to, another host. Vue compiles the templates of the pages, which takes eval."""
+REPORT_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-scripts allow-popups"
+)
+"""Of reports, which are files of the storage: their scripts run in an origin of their own, without the session."""
 HEADERS: Final = {
     "content-security-policy": POLICY, "x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN",
     "referrer-policy": "same-origin", "cross-origin-opener-policy": "same-origin",
@@ -58,8 +63,12 @@ class Access:
     _wrong: deque[float] = field(default_factory=lambda: deque(maxlen=ATTEMPTS))
 
     def exchange(self, token: str) -> str | None:
-        """Return a new session for the token, which is then another one; None for a wrong token."""
-        if not self._opens(token, self.token):
+        """Return a new session for the token, which is then another one; None for a wrong token.
+
+        Wrong ones are not counted: 256 random bits need no limit, and a page of another site, whose browser may send
+        such links, would otherwise keep the user out.
+        """
+        if not _same(token, self.token):
             return None
         self.token = secrets.token_urlsafe(32)
         self.announce(self.token)
@@ -78,7 +87,7 @@ class Access:
         now = self.clock()
         if len(self._wrong) == ATTEMPTS and now - self._wrong[0] < ATTEMPT_SECONDS:
             return False
-        right = hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+        right = _same(given, wanted)
         if not right:
             self._wrong.append(now)
         return right
@@ -89,6 +98,10 @@ class Access:
         session = secrets.token_urlsafe(32)
         self._sessions[session] = self.clock()
         return session
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
 
 class Guard:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from automl.apps.web.texts import Texts
+from automl.apps.web.texts.settings import SETTINGS
 from automl.study import schema
+from automl.tracking.report import Language
 
 SECTIONS: Final = ("budget", "ladder", "confirm", "gates", "resources", "retention", "contract")
 PLAIN: Final = ("integer", "number", "null", "string", "boolean")
@@ -24,6 +26,10 @@ class Field:
     """Its documentation, in English."""
     plain: Mapping[str, Any]
     """Its JSON schema."""
+
+    def text_in(self, language: Language) -> str:
+        """Return the documentation in a language; empty where it has none."""
+        return self.text if language is Language.EN else SETTINGS.get(self.key, "")
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ HEAD: Final = (
 def sign_in_page(*, with_password: bool, wrong: bool = False) -> str:
     """Return the page that asks for the link, or for the password if there is one."""
     refused = (
-        "<p role=alert>This link was used or is wrong; after five wrong attempts, wait a minute. "
-        "<span lang=zh>链接已用过或有误；连续五次错误后请等待一分钟。</span></p>"
+        "<p role=alert>This link was used, or link or password is wrong; after five wrong passwords, wait a minute. "
+        "<span lang=zh>链接已用过，或链接、密码有误；连续五次密码错误后请等待一分钟。</span></p>"
     )
     form = (
         "<form method=post action=/login><label>Password <span lang=zh>密码</span> "

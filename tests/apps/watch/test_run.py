@@ -52,6 +52,17 @@ def test_a_video_gives_a_record_for_each_frame(registry: Registry, tmp_path: Pat
     assert [line["boxes"][0]["box"][0] for line in lines] == [8 * (at % 8) for at in range(10)]
 
 
+def test_unsure_pictures_are_kept_for_labelling(registry: Registry, tmp_path: Path) -> None:
+    kept = tmp_path / "field"
+    found = watch(registry, video(tmp_path / "clip.avi"), "--field", kept, "--conf", "0.9")
+    assert found.exit_code == 0, found.output
+    names = {line["kept"] for line in records(found) if "kept" in line}
+    assert names
+    assert {path.stem for path in kept.glob("*.jpg")} == names
+    note = json.loads((kept / f"{min(names)}.json").read_text())
+    assert (note["why"], note["model"], note["version"]) == ("unsure", "boards", 1)
+
+
 @pytest.mark.parametrize(("source", "law"), [("none", "but does not exist"), ("models", "")])
 def test_a_source_that_is_none_is_told(registry: Registry, tmp_path: Path, source: str, law: str) -> None:
     if source == "models":

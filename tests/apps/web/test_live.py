@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
+from automl.apps.web import live as live_module
 from automl.apps.web.live import LiveStudy
 from automl.storage.journal import Journal
-from automl.study import Ending
+from automl.study import Ending, Trial
 from tests.builders import METRIC, measurement, spec_of
 
 
@@ -16,7 +19,6 @@ def test_only_changed_rows_are_returned(tmp_path: Path) -> None:
         params = spec.search_space.defaults()
         journal.suggested(params, spec.search_space, seed=number, origin="model")
     live = LiveStudy(tmp_path, spec, clock=lambda: now[0])
-    live._slow = float("inf")
     first = live.refresh()
     assert [row["number"] for row in live.changes(0)] == [0, 1, 2]
     assert live.changes(first) == []
@@ -28,6 +30,27 @@ def test_only_changed_rows_are_returned(tmp_path: Path) -> None:
     now[0] += 1
     assert live.refresh() > second
     assert live.changes(second)[0]["state"] == "COMPLETED"
+
+
+def test_only_the_rows_of_changed_trials_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, made = [0.0], list[int]()
+    spec = spec_of()
+    journal = Journal.create(tmp_path, name="small", metric=METRIC)
+    for number in range(3):
+        journal.suggested(spec.search_space.defaults(), spec.search_space, seed=number, origin="model")
+    live = LiveStudy(tmp_path, spec, clock=lambda: now[0])
+    live.refresh()
+
+    def row_of(trial: Trial, _state: str, *, metric: str) -> dict[str, str]:
+        made.append(trial.number)
+        return {"metric": metric}
+
+    monkeypatch.setattr(live_module, "row_of", row_of)
+    journal.measured(2, measurement(1, 0.25), node="n")
+    now[0] += 1
+    live.refresh()
+    assert made == [2]
+    assert live.rungs() is live.rungs()
 
 
 def test_a_study_that_cannot_be_read_has_a_problem_and_keeps_its_rows(tmp_path: Path) -> None:

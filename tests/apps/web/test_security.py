@@ -16,7 +16,7 @@ from automl.apps.serve.hosts import Hosts
 from automl.apps.web.context import Context
 from automl.apps.web.jobs import Jobs
 from automl.apps.web.live import LiveStudies
-from automl.apps.web.pages import language, model, study
+from automl.apps.web.pages import data, language, model, study
 from automl.apps.web.security import ATTEMPTS, SESSION_SECONDS, Access, Guard
 from automl.storage.place import Place
 from automl.study.errors import StudyError
@@ -87,6 +87,14 @@ def test_a_password_signs_in_and_guesses_are_limited() -> None:
     now[0] = 61
     assert client.post("/login", data={"password": PASSWORD}).status_code == 200
     assert client.get("/").text == "inside"
+
+
+def test_wrong_links_that_another_site_sends_do_not_keep_the_user_out() -> None:
+    access = Access()
+    client = client_of(access)
+    for _ in range(ATTEMPTS + 1):
+        assert client.get("/", params={"token": "wrong"}).status_code == 401
+    assert client.get("/", params={"token": access.token}).status_code == 200
 
 
 def test_without_a_password_an_empty_one_does_not_sign_in() -> None:
@@ -170,7 +178,7 @@ def routes(storage: Path) -> TestClient:
     """The routes of the pages that read files."""
     app = FastAPI()
     context = Context(app, Place(storage), Jobs(storage), LiveStudies())
-    for page in (study.PAGE, model.PAGE, language.PAGE):
+    for page in (study.PAGE, model.PAGE, language.PAGE, data.PAGE):
         page.add(context)
     return TestClient(app, base_url=BASE)
 
@@ -179,6 +187,23 @@ def routes(storage: Path) -> TestClient:
 @pytest.mark.parametrize("path", ["/studies/{}/report", "/studies/{}/pictures/0", "/models/{}/1/bundle.zip"])
 def test_no_name_from_the_browser_leads_out_of_the_storage(routes: TestClient, path: str, name: str) -> None:
     assert routes.get(path.format(name)).status_code == 404
+
+
+def test_a_report_that_a_stranger_packed_has_no_session_and_leads_nowhere(storage: Path, routes: TestClient) -> None:
+    (storage / "data/parts").mkdir(parents=True)
+    (storage / "data/parts/data.yaml").write_text("train: images\nval: images\nnames: [a]\n")
+    report = data._report_of(storage / "data/parts/data.yaml")
+    report.parent.mkdir(exist_ok=True)
+    report.write_text("<script>fetch('/models')</script>")
+    answer = routes.get("/data-report/data/parts")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "sandbox allow-scripts" in policy
+    assert "allow-same-origin" not in policy
+    assert "default-src 'none'" in policy
+    report.unlink()
+    report.symlink_to(storage.parent / "secret/study.yaml")
+    assert routes.get("/data-report/data/parts").status_code == 404
 
 
 def test_a_link_out_of_the_storage_is_no_study(storage: Path) -> None:

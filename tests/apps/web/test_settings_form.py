@@ -2,6 +2,7 @@
 
 from automl.apps.web.settings_form import SECTIONS, fields
 from automl.apps.web.texts import Texts
+from automl.apps.web.texts.settings import SETTINGS
 from automl.apps.web.texts.train import TRAIN
 from automl.tracking.report import Language
 
@@ -18,6 +19,8 @@ def test_laws_are_those_of_the_schema() -> None:
     assert FIELDS["gates.confidence"].default == "0.95"
 
 
-def test_each_field_has_its_documentation() -> None:
+def test_each_field_has_its_documentation_in_both_languages() -> None:
     assert len(FIELDS) > 25
-    assert not [key for key, field in FIELDS.items() if not field.text]
+    assert not [key for key, field in FIELDS.items() if not field.text_in(Language.EN)]
+    assert FIELDS.keys() == SETTINGS.keys()
+    assert all(any("一" <= letter <= "鿿" for letter in text) for text in SETTINGS.values())

@@ -16,9 +16,11 @@ from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
 from automl.apps.web.page import Page
 from automl.apps.web.resumable_upload import ResumableUpload, routes
+from automl.apps.web.security import REPORT_POLICY
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.data import DATA
 from automl.data.importing.run import Imported
+from automl.data.places import resolved
 from automl.data.report.records import DataReport
 from automl.storage.layout import DATA_SETS
 from automl.study.errors import AutomlError
@@ -27,7 +29,6 @@ UPLOADS: Final = ".uploads"
 """Folder of the storage with uploads that are not imported yet."""
 REASONS: Final = 5
 REPORT: Final = "report.html"
-REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'"
 QUIET: Final = "role=status aria-live=polite"
 
 
@@ -48,9 +49,14 @@ def add(context: Context) -> None:
     async def report(kind: str, rest: str) -> Response:
         source = data_sets.keys(storage).get(f"{kind}/{rest}")
         path = _report_of(source) if source else None
-        if path is None or not path.is_file():
+        if source is None or path is None or not path.is_file() or _leads_out(path, source.parent):
             return PlainTextResponse("no such report", status_code=404)
         return FileResponse(path, headers={"content-security-policy": REPORT_POLICY})
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Return True for a link out of a data set, which a stranger may have packed."""
+    return not resolved(path).is_relative_to(resolved(folder))
 
 
 def _report_of(source: Path) -> Path:

@@ -61,8 +61,10 @@ def audit_of(context: Context, key: str) -> Path | None:
 
 
 def _models(storage: Path) -> list[str]:
+    """Return what may propose boxes: models of the registry, then ONNX files directly in the storage."""
     folder = storage / MODELS
-    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    registered = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return [*registered, *labels.given_files(storage)]
 
 
 class LabelsView:

@@ -15,13 +15,16 @@ from automl.apps.web.boards import Boards, ray_dashboard
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
 from automl.apps.web.live import LiveStudy, Row
+from automl.apps.web.machine import Use
 from automl.apps.web.page import Page
+from automl.apps.web.security import REPORT_POLICY
+from automl.apps.web.steering_view import SteeringView
 from automl.apps.web.tables import notify, plain_text, preformatted, table
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.watch import WATCH
 from automl.storage.layout import REPORT, trial_folder
 from automl.study.errors import AutomlError
-from automl.study.text import duration
+from automl.study.text import amount, duration
 from automl.tracking import event_pictures
 from automl.tracking import status as status_texts
 from automl.tracking.report import finding_rows, language_of
@@ -47,6 +50,7 @@ def add(context: Context) -> None:
                 _without_folder(context, texts, name, error)
                 return
             await run_in_threadpool(live.refresh)
+            await run_in_threadpool(live.refresh_slow)
             View(context, texts, live, boards).build()
 
     @context.app.get("/studies/{name}/report")
@@ -74,8 +78,9 @@ def add(context: Context) -> None:
         return Response(content, media_type="image/png" if content.startswith(b"\x89PNG") else "image/jpeg")
 
 
+GONE: Final = 'onerror="this.closest(&quot;figure&quot;).hidden = true"'
+"""A trial that has shown no picture yet has no frame on the page."""
 PREDICTIONS: Final = "val/predictions"
-REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'"
 
 
 def _without_folder(context: Context, texts: Texts, name: str, error: AutomlError) -> None:
@@ -94,13 +99,16 @@ class View:
 
     def __init__(self, context: Context, texts: Texts, live: LiveStudy, boards: Boards) -> None:
         self._context, self._texts, self._live, self._boards = context, texts, live, boards
+        self._steering = SteeringView(context, texts, live)
         self._version = 0
         self._slow_shown: object = None
 
     def build(self) -> None:
         """Build the page, and the timers that keep it up to date."""
         texts, live = self._texts, self._live
-        self._head = ui.element("div").classes("card")
+        with ui.element("div").classes("card"):
+            self._head = ui.element("div")
+            self._use = ui.label().classes("soft")
         self._actions()
         heading(texts("curves"), 2)
         ui.label(texts("curves_text", objective=live.spec.objective)).classes("soft")
@@ -110,9 +118,10 @@ class View:
         heading(texts("table"), 2)
         names = ("number", "state", "epoch", "value", "seconds", "why", "params")
         table([texts(name) for name in names], [], key="trials", kind="tall")
+        self._steering.build()
         self._below = ui.element("div")
         self._push()
-        self._slow()
+        self._show_slow()
         ui.timer(EVERY_SECONDS, self._update, immediate=False)
         ui.timer(SLOW_SECONDS, self._slow, immediate=False)
 
@@ -126,8 +135,7 @@ class View:
         if not changed:
             return
         rows = [[row["number"], self._cells(row), row["state"]] for row in changed]
-        ui.run_javascript(f"automl.rows('trials', {_json(rows)})")
-        ui.run_javascript(f"automl.rows('rungs', {_json(self._rungs())})")
+        ui.run_javascript(f"automl.rows('trials', {_json(rows)}); automl.rows('rungs', {_json(self._rungs())})")
         lines = [_line(row) for row in sorted(changed, key=lambda row: -(row["value"] or 0.0)) if row["curve"]]
         if lines:
             self._chart.run_chart_method("setOption", {"series": lines[:MOST_LINES]})
@@ -146,7 +154,15 @@ class View:
             for one in self._live.rungs()
         ]  # fmt: skip
 
-    def _slow(self) -> None:
+    async def _slow(self) -> None:
+        await run_in_threadpool(self._live.refresh_slow)
+        self._show_slow()
+        use = await run_in_threadpool(self._context.machine.use)
+        text = machine_text(use, self._texts) if use else ""
+        if self._use.text != text:
+            self._use.text = text
+
+    def _show_slow(self) -> None:
         """Show what is read every few seconds, if it is another one."""
         status, problem = self._live.status, self._live.problem
         shown = status and (status.running, status.finished, status.ended, status.messages, status.findings)
@@ -192,12 +208,7 @@ class View:
     def _actions(self) -> None:
         texts, name = self._texts, self._live.spec.name
         with ui.element("div").classes("actions"):
-            ui.button(texts("stop"), on_click=partial(self._do, self._context.jobs.stop, "stopping")).props(
-                "outline no-caps"
-            )
-            ui.button(texts("resume"), on_click=partial(self._do, self._context.jobs.resume, "resuming")).props(
-                "outline no-caps"
-            )
+            self._steering.buttons()
             ui.link(texts("result"), f"/models/{self._live.spec.champion_name}")
             ui.link(texts("report"), f"/studies/{name}/report").props("target=_blank")
             if self._context.loopback:
@@ -206,14 +217,6 @@ class View:
                 ui.label(texts("tensorboard_remote", command=f"automl tensorboard {name}"))
             if (status := self._live.status) and status.running and (address := ray_dashboard(self._live.folder)):
                 ui.link(texts("ray"), address).props("target=_blank rel=noreferrer")
-
-    def _do(self, change: Any, done: str) -> None:  # noqa: ANN401
-        try:
-            change(self._live.spec.name)
-        except AutomlError as error:
-            notify(error)
-        else:
-            ui.notify(self._texts(done))
 
     async def _tensorboard(self) -> None:
         try:
@@ -237,7 +240,7 @@ class View:
                 with ui.element("figure"):
                     where = f"/studies/{live.spec.name}/pictures/{trial.number}?epoch={trial.epoch}"
                     about = texts("picture", number=trial.number, epoch=trial.epoch)
-                    ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}">', sanitize=False)
+                    ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}" {GONE}>', sanitize=False)
                     ui.label(about).classes("soft")
 
     def _findings(self) -> None:
@@ -252,6 +255,13 @@ class View:
         if status and status.messages:
             heading(texts("messages"), 2)
             preformatted("\n".join(status.messages))
+
+
+def machine_text(use: Use, texts: Texts) -> str:
+    """Return the use of the server's machine as a line."""
+    percents = [{"number": gpu.number, "percent": gpu.percent, "used": amount(gpu.used), "memory": amount(gpu.memory)}
+                for gpu in use.gpus]  # fmt: skip
+    return " · ".join([texts("machine", **use.values), *(texts("gpu", **values) for values in percents)])
 
 
 def _line(row: Row) -> dict[str, Any]:

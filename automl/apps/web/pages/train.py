@@ -20,7 +20,6 @@ from automl.apps.web.texts.train import TRAIN
 from automl.study.errors import AutomlError
 from automl.study.spec import SAMPLE
 from automl.study.text import amount, duration
-from automl.tracking.report import Language
 
 UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -94,8 +93,7 @@ class Form:
                 entry = ui.input(field.key, placeholder=field.default).style("width:100%")
                 if law := field.law(texts):
                     ui.label(texts("law", law=law)).classes("soft")
-            if texts.language is Language.EN:
-                ui.label(field.text).classes("soft")
+            ui.label(field.text_in(texts.language)).classes("soft")
         return entry
 
     def _free_name(self, key: str) -> str:

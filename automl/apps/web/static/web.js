@@ -26,28 +26,80 @@ const automl = {
       });
     }
   },
-  // Boxes of a picture that a person chose, by a version of a model.
-  async tryPicture(input, where, texts) {
-    const file = input.files[0];
-    if (!file) return;
-    const out = document.getElementById(where.canvas), note = document.getElementById(where.note);
+  // Asks a version for the boxes of a picture: {boxes} or {detail}.
+  async ask(picture, where) {
     const conf = document.getElementById(where.slider)?.dataset.value;
-    note.textContent = texts.busy;
-    const answer = await fetch(conf ? `${where.url}?conf=${conf}` : where.url, {method: "POST", body: file});
-    const found = await answer.json().catch(() => ({detail: answer.statusText}));
-    if (!answer.ok) { note.textContent = `${texts.refused} ${found.detail}`; return; }
-    const picture = await createImageBitmap(file);
-    out.width = picture.width; out.height = picture.height; out.hidden = false;
-    const pen = out.getContext("2d"), line = Math.max(2, picture.width / 300);
+    try {
+      const answer = await fetch(conf ? `${where.url}?conf=${conf}` : where.url, {method: "POST", body: picture});
+      const found = await answer.json().catch(() => ({detail: answer.statusText}));
+      return answer.ok ? found : {detail: String(found.detail)};
+    } catch (error) { return {detail: String(error)}; }
+  },
+  // Draws a picture and its boxes on a canvas.
+  draw(canvas, picture, boxes) {
+    canvas.width = picture.width; canvas.height = picture.height; canvas.hidden = false;
+    const pen = canvas.getContext("2d"), line = Math.max(2, picture.width / 300);
     pen.drawImage(picture, 0, 0);
     pen.lineWidth = line; pen.font = `${line * 7}px sans-serif`;
-    for (const box of found.boxes) {
+    for (const box of boxes) {
       const [x1, y1, x2, y2] = box.box;
       pen.strokeStyle = pen.fillStyle = `hsl(${[...box.name].reduce((sum, one) => sum * 31 + one.charCodeAt(0), 7) % 360} 90% 45%)`;
       pen.strokeRect(x1, y1, x2 - x1, y2 - y1);
       pen.fillText(`${box.name} ${box.confidence.toFixed(2)}`, x1, Math.max(y1 - line * 2, line * 7));
     }
+  },
+  // A picture that a person chose.
+  async tryPicture(input, where, texts) {
+    const file = input.files[0], note = document.getElementById(where.note);
+    if (!file) return;
+    note.textContent = texts.busy;
+    const found = await automl.ask(file, where);
+    if (found.detail) { note.textContent = `${texts.refused} ${found.detail}`; return; }
+    const picture = await createImageBitmap(file).catch(() => null);
+    if (picture) automl.draw(document.getElementById(where.canvas), picture, found.boxes);
     note.textContent = texts.found.replace("{count}", found.boxes.length);
+  },
+  // All pictures of a folder, one after another; the first MOST_SHOWN are shown.
+  async tryFolder(input, where, texts) {
+    const MOST_SHOWN = 60, list = document.getElementById(where.list), note = document.getElementById(where.note);
+    const files = [...input.files].filter((file) => file.type.startsWith("image/"));
+    input.value = "";
+    list.replaceChildren();
+    let count = 0, done = 0, refused = 0;
+    for (const file of files) {
+      const found = await automl.ask(file, where), picture = found.detail ? null : await createImageBitmap(file).catch(() => null);
+      if (found.detail) refused += 1; else { done += 1; count += found.boxes.length; }
+      if (list.childElementCount < MOST_SHOWN) {
+        const figure = document.createElement("figure"), text = document.createElement("figcaption");
+        if (picture) { const canvas = document.createElement("canvas"); canvas.className = "shot"; automl.draw(canvas, picture, found.boxes); figure.append(canvas); }
+        text.textContent = found.detail ? `${file.name}: ${texts.refused} ${found.detail}` : `${file.name}: ${texts.found.replace("{count}", found.boxes.length)}`;
+        figure.append(text);
+        list.append(figure);
+      }
+      note.textContent = texts.files.replace("{files}", done).replace("{count}", count).replace("{refused}", refused);
+    }
+  },
+  // The camera of the computer of the browser, picture after picture, until the button is pressed again.
+  async tryCamera(button, where, texts) {
+    const note = document.getElementById(where.note);
+    if (automl.camera) { automl.camera.getTracks().forEach((track) => track.stop()); automl.camera = null; return; }
+    try {
+      automl.camera = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}}, audio: false});
+    } catch (error) { note.textContent = `${texts.camera} ${error.message ?? error}`; return; }
+    const video = document.createElement("video"), still = document.createElement("canvas"), stream = automl.camera;
+    video.muted = true; video.srcObject = stream;
+    button.setAttribute("aria-pressed", "true");
+    await video.play();
+    while (automl.camera === stream && stream.active) {
+      still.width = video.videoWidth; still.height = video.videoHeight;
+      still.getContext("2d").drawImage(video, 0, 0);
+      const found = await automl.ask(await new Promise((done) => still.toBlob(done, "image/jpeg", 0.9)), where);
+      if (automl.camera !== stream) break;
+      if (found.detail) { note.textContent = `${texts.refused} ${found.detail}`; await new Promise((done) => setTimeout(done, 1000)); continue; }
+      automl.draw(document.getElementById(where.canvas), still, found.boxes);
+      note.textContent = texts.found.replace("{count}", found.boxes.length);
+    }
+    button.setAttribute("aria-pressed", "false");
   },
 };
 window.automl = automl;

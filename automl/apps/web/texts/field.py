@@ -20,9 +20,10 @@ FIELD: Final[Table] = {
     "marked": ("Marked as wrong, but known; look at the labels: {line}", "被标为错误，但图片已知；请检查标注：{line}"),
     "ready": ("Train again with {count} new pictures", "用 {count} 张新图片再训练"),
     "made": (
-        "Version {version} is closed. Train again with: automl search {description}",
-        "第 {version} 版已封存。再训练：automl search {description}",
+        "Version {version} is closed; its description: {description}",
+        "第 {version} 版已封存；其描述：{description}",
     ),
+    "start": ("Start {name} on version {version}", "在第 {version} 版上开始 {name}"),
     "labels": ("Label them", "去标注"),
     "roots": ("Folders below: {roots}", "允许的位置：{roots}"),
     "working": ("Working …", "处理中……"),
