@@ -59,9 +59,7 @@ class Registry:
         found, sealed = sealed_json.read(path, remedy=self._remedy)
         lines = found.pop(LINES, None) if sealed else None
         counted = lines is None or type(lines) is int
-        if not (
-            counted and all(alias_history.is_alias(key) and sealed_json.is_number(at) for key, at in found.items())
-        ):
+        if not counted or any(not alias_history.is_alias(k) or not sealed_json.is_number(v) for k, v in found.items()):
             raise RegistryError(
                 f"{path}: must map {', '.join(sorted(alias_history.NAMES))} to version numbers, but got "
                 f"{sealed_json.shown(found)}; {self._remedy()}"
