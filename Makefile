@@ -6,14 +6,18 @@ unexport PYTHONDONTWRITEBYTECODE
 
 QUICK := not ray and not yolo and not browser and not slow and not gpu
 
-.PHONY: demo test quick check chromium prometheus mlflow gpu dist docs clean
+# Tests wait for other processes much of the time: lint and types run beside them, and four processes on two cores.
+.PHONY: demo test suite quick check chromium prometheus mlflow gpu dist docs clean
 
 demo: .venv/ready ## a small study on generated data, from installation to a champion
 	$(BIN)/python automl/search.py search_spaces/smoke.yaml --name demo
 	@echo "in a browser, with the study and its model: $(BIN)/automl web"
 
-test: .venv/ready chromium prometheus check ## every check that needs no GPU
-	$(BIN)/python -m pytest -m "not gpu" -n 3 --dist loadfile --no-loadscope-reorder --durations=25
+test: .venv/ready chromium prometheus ## every check that needs no GPU
+	@$(MAKE) --no-print-directory -j2 suite check
+
+suite: .venv/ready
+	$(BIN)/python -m pytest -m "not gpu" -n 4 --dist loadfile --no-loadscope-reorder --durations=25
 
 quick: .venv/ready ## the tests that start no Ray, no YOLO and no browser, and take at most two seconds each
 	$(BIN)/python -m pytest -q -m "$(QUICK)" -n 2 --dist loadfile
