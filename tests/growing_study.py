@@ -9,6 +9,7 @@ from pathlib import Path
 from automl import cluster
 from automl.cluster import capacity, launcher
 from automl.study import Answer, Job, Loss, Measurement
+from tests import tiny_trainer
 from tests.builders import METRIC
 from tests.quick_study import train
 from tests.scripted_source import Jobs
@@ -36,8 +37,9 @@ class Growing(Jobs):
 def main(folder: Path, address: str) -> None:
     vars(launcher)["_train"] = train
     vars(capacity)["LOOK_SECONDS"] = 1.0
+    trainer = tiny_trainer.registered()  # the other one imports torch on each node
     jobs = [
-        Job(folder / f"{number}", number, {"lr0": 0.01}, 0, EPOCHS, "m", "d", METRIC, {}, cpus=1.0)
+        Job(folder / f"{number}", number, {"lr0": 0.01}, 0, EPOCHS, "m", "d", METRIC, {}, cpus=1.0, trainer=trainer)
         for number in range(2)
     ]
     with cluster.interruptible(), cluster.connected(address=address, log=folder / "ray.log"):

@@ -4,6 +4,7 @@ As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS LOG LOST
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from automl import cluster
 from automl.cluster import launcher
 from automl.cluster.control_store import Timeouts
 from automl.study import Ending, Job, Measurement, Report
+from automl.trainers import registration
+from tests import tiny_trainer
 from tests.builders import spec_of
 from tests.simulated_study import open_search, saturating
 
@@ -58,6 +61,7 @@ def _measured(job: Job, epoch: int) -> Measurement:
 def main(folder: Path, address: str, timeouts: Timeouts) -> None:
     """Search, as a job does."""
     vars(launcher)["_train"] = train
+    os.environ[registration.CHOSEN] = tiny_trainer.registered()  # the other one imports torch on each node
     with cluster.interruptible():
         source = open_search(folder, spec_of(budget={"trials": 2}), gpus=0)
         with cluster.connected(address=address, log=folder / "ray.log", timeouts=timeouts):

@@ -64,7 +64,7 @@ def test_studies_prints_each_study_and_each_problem(tmp_path: Path) -> None:
 
 def test_promote_prints_the_champion_and_history_the_moves(registry: Path) -> None:
     assert document("promote", registry, "--version", "1", "--why", "x") == {
-        "name": "boards", "version": 1, "aliases": {"challenger": 1, "champion": 1},
+        "name": "boards", "version": 1, "target": "", "aliases": {"challenger": 1, "champion": 1},
     }  # fmt: skip
     moves = document("history", registry)
     assert [(move["moves"], move["why"]) for move in moves] == [

@@ -18,9 +18,11 @@ SCRIPTS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "Argumen
 
 
 ASKED = """
-import importlib, os, runpy, sys
-for name in ("matplotlib.figure", "optuna", "pandas", "ray.tune", "scipy.stats", "torch", "ultralytics"):
+import gc, importlib, os, runpy, sys
+for name in ("automl.apps.api", "automl.cluster.launcher", "automl.trainers.yolo", "matplotlib.figure", "ultralytics"):
     importlib.import_module(name)
+gc.freeze()
+gc.disable()
 for script in sys.argv[1:]:
     print(script, flush=True)
     if child := os.fork():
@@ -30,7 +32,7 @@ for script in sys.argv[1:]:
     runpy.run_path(script, run_name="__main__")
     raise SystemExit(3)
 """
-"""Each script in a process of its own, forked from one that has loaded the vendors: loading them takes seconds."""
+"""Each script in a process of its own, forked from one that has loaded what they use: loading it takes seconds."""
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from automl.cluster import launcher
 from automl.study import Answer, Job, Kind, Measurement
 from tests import hosted_cluster
 from tests import two_ranks as tests_two_ranks
-from tests.conftest import job_at
+from tests.conftest import tiny_job_at
 from tests.guarded_worker import wait_until
 from tests.processes import kill_all
 from tests.scripted_source import Jobs, workers
@@ -30,7 +30,7 @@ class Watched(Jobs):
     """One trial of two ranks; at its second measurement something happens to it."""
 
     def __init__(self, folder: Path, happens: Callable[[], None] = lambda: None) -> None:
-        super().__init__([replace(job_at(folder / "0", folder, epochs=1000), number=0)], concurrent=1)
+        super().__init__([replace(tiny_job_at(folder / "0", folder, epochs=1000), number=0)], concurrent=1)
         self.folder = folder / "0"
         self.happens = happens
 
