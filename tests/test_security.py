@@ -172,7 +172,8 @@ def test_a_model_is_served_to_this_machine_unless_told_otherwise(
     monkeypatch.setattr(
         os, "execve", lambda _program, given, _env: heard.extend(word for word in given if "host" in word)
     )
-    monkeypatch.setattr(registry, "Registry", lambda _path: SimpleNamespace(path=lambda _version: None))
+    stored = SimpleNamespace(path=lambda _version, *, target: target)
+    monkeypatch.setattr(registry, "Registry", lambda _path: SimpleNamespace(stored=stored))
     for more in ([], ["--host", "0.0.0.0"]):
         assert CliRunner().invoke(app, ["serve", str(tmp_path), *more]).exit_code == 0
     assert heard == ["--host=127.0.0.1", "--host=0.0.0.0"]

@@ -179,9 +179,8 @@ def serve(
     from automl.apps.registry import Registry, number_or_alias, referred
 
     folder, wanted = referred(model, version, storage)
-    Registry(folder).stored.path(
-        number_or_alias(wanted), target=target
-    )  # errors are reported before the process is replaced
+    # Errors are reported before the process is replaced.
+    Registry(folder).stored.path(number_or_alias(wanted), target=target)
     arguments = [f"--version={wanted}", f"--host={host}", f"--port={port}", f"--max-pixels={max_pixels}"]
     arguments += [f"--target={target}"] if target else []
     arguments += [f"--field={field.absolute()}"] if field else []

@@ -39,6 +39,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "resources.memory_gb": "每个试验的内存，由 Ray 在每个节点上计算；null 为不计算。单位：GB（10^9 字节）。",
     "resources.retries": "试验进程终止或停滞后，在同一轮次连续重试的次数；丢失的节点不计入。",
     "resources.own_retries": "训练出现可能是暂时的错误后的重试次数。",
+    "resources.local_copy": "每个节点是否把数据集复制一次到自己的磁盘（缓存文件夹 AUTOML_CACHE），供其上所有试验使用；"
+    "auto：图像位于网络文件系统时复制。",
+    "resources.local_copy_gb": "每个节点上所有副本的总大小上限；最久未用的先删除。放不下的数据集就地读取。单位：GB。",
     "resources.hung_minutes": "心跳超时，之后试验在其他工作进程上继续；也是一轮的最短时限。单位：分钟。",
     "retention.keep": "保留权重的最佳已结束试验数；其余试验只保留曲线、参数和日志。单位：个。",
     "retention.quota_gb": "研究文件夹的最大容量；接近时结束最差的暂停试验。null 为不限。单位：GB（10^9 字节）。",
