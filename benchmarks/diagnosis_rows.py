@@ -28,8 +28,8 @@ def replayed(folder: Path) -> list[Row]:
     """Return the trainings of `detector_curves.py` as rows without planted fault.
 
     They are of more data sets and a larger model, but have losses and metrics only. Each half has every configuration
-    in half of the tasks; the plain `yolo train` of a task, trained with several seeds, has its seed. A configuration that
-    the collector has reached in tasks of one half only is left out.
+    in half of the tasks; the plain `yolo train` of a task, trained with several seeds, has its seed. A configuration
+    that the collector has reached in tasks of one half only is left out.
     """
     found: list[Row] = []
     for place, path in enumerate(sorted(folder.glob("*.jsonl"))):
