@@ -18,7 +18,7 @@ from pathlib import Path
 from automl.cluster.guard import guard
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
-guard(folder)
+guard(folder, process=os.getpid())
 asleep = [sys.executable, "-S", "-c", "import time; time.sleep(300)"]
 deaf = [sys.executable, "-S", "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(300)"]
 outer = f"import subprocess, time; p = subprocess.Popen({{asleep!r}}, env={{{{}}}}, start_new_session=True); " \\

@@ -9,14 +9,13 @@ from automl.storage import files
 from automl.storage.layout import BEST, ENGINE, ONNX
 from automl.storage.registry import Registry
 from automl.study.errors import ExportError
-from automl.trainers.other_formats import Form
+from automl.trainers.other_formats import STRIDE, Form
 
 SOURCES: Final = {Path(name).suffix: name for name in (ONNX, ENGINE, BEST)}
 """Maps the suffix of a target to a file of the version; an engine is built here, from the ONNX file."""
 AUTO: Final = "auto"
 OTHERS: Final = {".mlpackage": "coreml", ".tflite": "litert", "_ncnn_model": "ncnn", "_rknn_model": "rknn"}
 """Maps the end of a target's name to a format of another runtime, written by the trainer's exporter."""
-STRIDE: Final = 32
 MOST_EDGE: Final = 8192
 CHIP: Final = "rk3588"
 """Device of an RKNN file where none is given, as in Ultralytics."""
@@ -63,10 +62,8 @@ def _edges(text: str) -> tuple[int, int]:
     >>> _edges("640"), _edges("480x640")
     ((640, 640), (480, 640))
     """
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(
-        part.isdecimal() and 0 < int(part) <= 8192 and not int(part) % STRIDE for part in parts
-    ):
+    parts, edges = text.lower().split("x"), range(STRIDE, MOST_EDGE + 1, STRIDE)
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) in edges for part in parts):
         raise ExportError(f"--imgsz: must be HEIGHTxWIDTH or an edge, in multiples of {STRIDE}, but got {text!r}")
     return int(parts[0]), int(parts[-1])
 

@@ -15,17 +15,16 @@ PATIENCE: Final = 20.0
 """Seconds to wait for leftovers to end; an unkillable one must not block the start of the trial."""
 
 
-def guard(folder: Path, *, process: int | None = None) -> str:
+def guard(folder: Path, *, process: int) -> str:
     """Mark all processes that this one will start for the trial in `folder`; return the mark.
 
-    The trial trains in `process`, this one by default. It is ended with this one, and what it leaves with it.
+    The trial trains in `process`. It is ended with this one, and what it leaves with it.
     """
     trial, here = _name(folder), os.getpid()
     if _leftovers(trial):
         reaper.end(lambda: _leftovers(trial), seconds=PATIENCE)
     mark = f"{trial}-{secrets.token_hex(8)}"
-    watched = (here,) if process is None else (process, here)
-    arguments = (*(str(part) for pid in watched for part in (pid, reaper.start_of(pid))), mark)
+    arguments = (*(str(part) for pid in (process, here) for part in (pid, reaper.start_of(pid))), mark)
     # Started before the mark is set, so that it is not marked; -I and -S exclude our packages and Ray's paths.
     subprocess.run(
         [sys.executable, "-I", "-S", str(SCRIPT), *arguments],

@@ -1,6 +1,6 @@
 """Reaper: waits until a trial's worker has ended, then ends every process that the trial has left.
 
-Run as a script, `python -I -S reaper.py PID STARTED [PID STARTED] MARK`, in a session of its own, by `guard.py`. The
+Run as a script, `python -I -S reaper.py PID STARTED PID STARTED MARK`, in a session of its own, by `guard.py`. The
 second process is the worker of Ray: a trial that trains in a process of its own ends with it. There is one reaper for
 each running trial, so it imports next to nothing: 12 ms to start and 3.3 MB of its own memory (7 MB with the
 interpreter's shared pages); `typing` alone would make that 21 ms. Ray ends a worker's children and its process

@@ -64,6 +64,7 @@ class Shelf:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not (copy / COMPLETE).is_file() and not self._made(marker, copy, prepare, say):
                     made = marker
+                    fcntl.flock(lock, fcntl.LOCK_UN)  # else all other trainings would wait for the end of this one
                     break
                 fcntl.flock(lock, fcntl.LOCK_SH)  # not atomic: it may be deleted in between, and is then made again
             os.utime(lock.name)

@@ -57,14 +57,20 @@ def _text(row: StructureRow, best: StructureRow, *, cost: str, tolerance: float)
 
 def fits(journal: Journal, params: Params) -> bool:
     """Return True if a model of these params may ship."""
-    found = journal.notes().get(SHIPS)
-    with journal.interpreted():
-        return found is None or structure.has(params, found["params"])
+    return structure.has(params, _shipping(journal))
 
 
 def fitting(journal: Journal, trials: Sequence[Trial]) -> list[Trial]:
     """Return the trials whose models may ship."""
-    return [trial for trial in trials if fits(journal, trial.params)]
+    wanted = _shipping(journal)
+    return [trial for trial in trials if structure.has(trial.params, wanted)]
+
+
+def _shipping(journal: Journal) -> Params:
+    """Return the params of the structure that ships; none where every structure may."""
+    found = journal.notes().get(SHIPS)
+    with journal.interpreted():
+        return found["params"] if found else {}
 
 
 def with_baseline(journal: Journal, trials: Sequence[Trial]) -> list[Trial]:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data import picture_cache
 from automl.storage import files, scratch
 from automl.study.errors import ExportError
 
@@ -42,9 +43,17 @@ LAST: Final = 400
 
 
 def place() -> Path:
-    """Return the folder of the environment."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get(PLACE) or cache / "automl" / f"modelopt-{VERSION}")
+    """Return the folder of the environment.
+
+    Raises:
+        ExportError: none is named, and there is no cache folder.
+    """
+    if given := os.environ.get(PLACE):
+        return Path(given)
+    cache = picture_cache.default_folder()
+    if cache is None:
+        raise ExportError(f"the environment of ModelOpt needs a folder, since AUTOML_CACHE is empty: set {PLACE}")
+    return cache / f"modelopt-{VERSION}"
 
 
 def converted(graph: Path, target: Path, *, precision: str, calibration: NDArray[np.float32] | None = None) -> str:

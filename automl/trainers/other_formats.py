@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.study import EvalSettings
+
+STRIDE: Final = 32
+"""Height and width of an input are multiples of it: the largest stride of the shipped detectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Form:
     """`onnx`, `coreml`, `litert`, `rknn` or `ncnn`."""
     height: int
     width: int
-    """Of the input, in pixels; both are multiples of the model's stride."""
+    """Of the input, in pixels; both are multiples of `STRIDE`."""
     dynamic: bool = False
     """Whether the batch axis is free; it is 1 otherwise. ONNX alone."""
     chip: str = ""

@@ -19,10 +19,8 @@ def check(params: Params, allowed: Sequence[Params], constraints: Sequence[Const
         laws = " and ".join(one.text for one in constraints)
         names = dict.fromkeys(name for one in allowed for name in one)
         own = {name: params[name] for name in names if name in params}
-        least, *others = (shown(one) for one in allowed)
-        raise StudyError(
-            f"enqueued params: {laws} must hold, but {shown(own)} breaks it; allowed: {'; '.join((least, *others))}"
-        )
+        held = "; ".join(shown(one) for one in allowed)
+        raise StudyError(f"enqueued params: {laws} must hold, but {shown(own)} breaks it; allowed: {held}")
 
 
 def check_measured(

@@ -1,5 +1,6 @@
 """Copies of data sets on the disk of a node: written once, shared, continued after a crash, deleted by the quota."""
 
+import fcntl
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,9 @@ def test_a_data_set_without_room_is_read_where_it_is_and_says_so(tmp_path: Path)
     marker, said = staged(tmp_path), list[str]()
     with Shelf.of(tmp_path / "cache", gb=SIZE / GB).held(marker, prepare=lambda _yaml: None, say=said.append) as found:
         assert found == marker
+        (lock,) = (tmp_path / "cache").rglob("*.lock")
+        with lock.open("a") as others:
+            fcntl.flock(others, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody waits for the end of this training
     assert "do not fit" in said[0]
 
 

@@ -11,13 +11,9 @@ from typing import Final, Self
 import numpy as np
 
 from automl.data.audit.records import AuditImage, Detections, FloatArray, IntArray, corners
-from automl.data.audit.thresholds import LEAST_CONF, NEAR, SAME_PLACE
+from automl.data.audit.thresholds import AT_BORDER, LEAST_CONF, NEAR, SAME_PLACE, TINIEST
 from automl.storage.boxes import overlaps
 
-TINIEST: Final = 1e-6
-"""Least side of a box, as a share of the image, of which a logarithm is taken."""
-AT_BORDER: Final = 0.01
-"""Distance to the edge of the image, as a share of it, from which a box may be cut."""
 NONE: Final = -1
 
 

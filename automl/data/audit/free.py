@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automl.data.audit.records import AuditImage, BoolArray, FloatArray
-from automl.data.audit.thresholds import LEAST_CONF, LEAST_FREE, SAME_PLACE, TAKEN
+from automl.data.audit.thresholds import AT_BORDER, LEAST_CONF, LEAST_FREE, SAME_PLACE, TAKEN, TINIEST
 from automl.storage.boxes import overlaps
 
 
@@ -79,8 +79,8 @@ def _place(group: _Loose, labels: FloatArray, *, models: int) -> Place:
     mine = group.kind == cls
     np.maximum.at(own, group.model[mine].astype(np.int64), conf[mine])
     box = np.median(group.boxes[mine], axis=0)
-    width, height = np.maximum(box[2:] - box[:2], 1e-6)
-    border = min(*box[:2], *(1 - box[2:])) < 0.01
+    width, height = np.maximum(box[2:] - box[:2], TINIEST)
+    border = min(*box[:2], *(1 - box[2:])) < AT_BORDER
     values = np.array([
         own.mean(), own.min(), own.max(), any_class.mean(), any_class.min(), (own > 0).mean(),
         float(overlaps(box[None], group.boxes[mine]).mean()), group.overlap.max(), _covered(box, labels),

@@ -73,7 +73,7 @@ class Suspect:
     """The same in every audit with the same split, image name, kind and label (for `extra`: rounded detection)."""
     kind: Kind
     score: float
-    """0 to 1; comparable within an audit, no probability."""
+    """0 to 1; an estimated probability if it is learned (`ranking.is_learned`), else comparable in one audit only."""
     split: str
     image: Path
     labels: Path

@@ -71,15 +71,7 @@ class _Candidate:
 
 
 def rank(images: Sequence[AuditImage], *, names: Sequence[str], models: Sequence[str]) -> list[Suspect]:
-    """Return the suspect labels of images, the most suspicious first.
-
-    A label is named once, for its most suspicious fault.
-
-    Args:
-        images: labels and detections; class numbers are places in `names`.
-        names: class names.
-        models: names of the models, in the order of the detections.
-    """
+    """Return the suspect labels of images, the most suspicious first; see `ranking.rank`."""
     evidence = [Evidence.of(image, len(names)) for image in images]
     typical = Typical.of(evidence, len(names))
     sizes = np.bincount(np.concatenate([one.cls for one in evidence] or [np.zeros(0, np.int64)]), minlength=len(names))

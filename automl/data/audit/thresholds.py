@@ -47,3 +47,7 @@ TIGHT: Final = 0.7
 """IoU with a label below which a model's detection counts as one of another box."""
 FAINT_CONF: Final = 0.1
 """Confidence below which a detection at a label counts as none for the list of models that agree."""
+TINIEST: Final = 1e-6
+"""Least side of a box, as a share of the image, of which a logarithm is taken."""
+AT_BORDER: Final = 0.01
+"""Distance to the edge of the image, as a share of it, from which a box may be cut."""

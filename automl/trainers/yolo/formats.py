@@ -17,7 +17,6 @@ from automl.trainers.yolo import weights as own
 from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.vendor import ultralytics
 
-STRIDE: Final = 32
 PACKAGES: Final[Mapping[str, Mapping[str, str]]] = {
     "onnx": {},
     "coreml": {"coremltools": "coremltools>=9.0"},
