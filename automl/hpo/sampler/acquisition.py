@@ -120,6 +120,7 @@ class Proposal:
         self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
         self._condition()
         self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
+        self._incumbents: dict[int, float] = {}
 
     def runs(self, point: Points) -> None:
         """Record that a trial runs at this point."""
@@ -133,7 +134,7 @@ class Proposal:
         `within` restricts it to some structures: the improvement is that over the best of these.
         """
         encoding = within or self._encoding
-        incumbent = self._best_mean(encoding.permits(self._points))
+        incumbent = self._incumbent(encoding)
         candidates = self._fresh(self._candidates(generator, encoding))
         scores = self._acquisition(candidates, incumbent)
         for width in REFINE_WIDTHS:
@@ -168,6 +169,12 @@ class Proposal:
         failed = failed * self._failed_share * self._weights.sum()
         return np.asarray(np.log((fine + 1) / (fine + failed + 1)))
 
+    def _incumbent(self, encoding: Encoding) -> float:
+        """Return the value to improve on, computed once: pending points are conditioned on their own mean."""
+        if id(encoding) not in self._incumbents:
+            self._incumbents[id(encoding)] = self._best_mean(encoding.permits(self._points))
+        return self._incumbents[id(encoding)]
+
     def _best_mean(self, mine: NDArray[np.bool_]) -> float:
         """Return the highest posterior mean among some trials: an observed target is noisy.
 
@@ -182,8 +189,7 @@ class Proposal:
     def _expected(self, points: Points) -> Vector:
         return self._transfer.expected(points) if self._transfer else np.zeros(len(points))
 
-    def _candidates(self, generator: np.random.Generator, within: Encoding | None = None) -> Points:
-        encoding = within or self._encoding
+    def _candidates(self, generator: np.random.Generator, encoding: Encoding) -> Points:
         parts = [encoding.draw(CANDIDATES // 2, generator)]
         mine = encoding.permits(self._points)
         near = mine if mine.any() else np.ones_like(mine)

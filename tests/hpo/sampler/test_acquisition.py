@@ -110,7 +110,7 @@ def test_the_price_of_a_proposal_is_bounded() -> None:
     assert made._model is not None
     assert len(made._model._process._X_all) == POSTERIOR_LIMIT
     assert REGIONS.contains(encoding.decode(made.best(generator)))
-    assert len(made._candidates(generator)) == CANDIDATES
+    assert len(made._candidates(generator, encoding)) == CANDIDATES
 
 
 def test_what_runs_is_kept_away_from() -> None:
