@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 MB: Final = 1 << 20
 NOT_REGULAR: Final = "is not a regular file"
@@ -13,7 +13,8 @@ NOT_REGULAR: Final = "is not a regular file"
 def read(path: Path, *, most: int) -> bytes:
     """Return the content of a regular file of at most `most` bytes; symlinks are followed.
 
-    A size of 0 is not trusted: files of /proc are endless with it.
+    A size of 0 is not trusted: files of /proc are endless with it. Memory is taken for what is there, not for `most`:
+    `read(n)` of Python allocates n bytes before it reads one.
 
     Raises:
         OSError: the file cannot be read, is of another kind, or is larger; `strerror` is the reason.
@@ -29,12 +30,22 @@ def read(path: Path, *, most: int) -> bytes:
         if found.st_size > most:
             raise _too_large(most)
         with os.fdopen(handle, "rb", closefd=False) as file:
-            content = file.read(most + 1) or b""
+            content = file.read(found.st_size + 1) or b""
+            if len(content) <= found.st_size:  # the end of the file
+                return content
+            return _read_on(file, content, most=most)
     finally:
         os.close(handle)
-    if len(content) > most:
-        raise _too_large(most)
-    return content
+
+
+def _read_on(file: BinaryIO, head: bytes, *, most: int) -> bytes:
+    """Return `head` and the rest of a file that is larger than its size says."""
+    content = bytearray(head)
+    while len(content) <= most:
+        if not (chunk := file.read(min(MB, most + 1 - len(content)))):
+            return bytes(content)
+        content += chunk
+    raise _too_large(most)
 
 
 def _too_large(most: int) -> OSError:
