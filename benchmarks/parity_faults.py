@@ -31,6 +31,7 @@ from automl.storage.layout import ONNX, ONNX_STATS, TORCH_STATS
 from automl.storage.registry import Registry
 from automl.study import Gates, Job, Target
 from automl.study.errors import ExportError, RegistryError
+from benchmarks.planted import engines
 
 INPUT, OUTPUT = "planted_input", "planted_output"
 
@@ -65,8 +66,8 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         bench = exported(given.version, given.data, Path(place))
-        faults = [*planted(bench), *planted_in_registry(bench, Path(place))]
-        good = list(accepted(bench))
+        faults = [*planted(bench), *planted_in_registry(bench, Path(place)), *planted_in_engines(bench)]
+        good = [*accepted(bench), ("engine built on this machine", list(filter(None, [engines.refusal(bench.folder)])))]
     for fault in faults:
         print(f"{fault.name:45} {'refused: ' + fault.found[-140:] if fault.found else 'ACCEPTED'}")
     for name, refusals in good:
@@ -165,6 +166,12 @@ def accepted(bench: Bench) -> Iterator[tuple[str, list[str]]]:
     ):  # fmt: skip
         built = targets.build(order, target)
         yield f"OpenVINO {target.name}", [one.text for one in gates.of_target(built, Gates()) if not one.passed]
+
+
+def planted_in_engines(bench: Bench) -> Iterator[Fault]:
+    """Yield the faults in the record of an engine."""
+    for name, (reason, changes) in engines.FAULTS.items():
+        yield Fault(name, reason, engines.refusal(bench.folder, **changes))
 
 
 def planted_in_registry(bench: Bench, place: Path) -> Iterator[Fault]:
