@@ -23,7 +23,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from automl.hpo.bootstrap import Resampling
-from automl.release import export, gates, openvino_models, parity, quantization, targets, working_point
+from automl.release import export, gates, openvino_models, openvino_target, parity, quantization, targets, working_point
 from automl.release.working_point import Comparison
 from automl.storage import job_file
 from automl.storage.detections import ImageStats
@@ -128,7 +128,7 @@ def by_outputs(bench: Bench, path: Path) -> str:
 def by_gates(bench: Bench, name: str) -> Fault:
     """Return the fault of a target calibrated on noise: its blocks would have to go back, which the evidence tells."""
     noise = np.random.default_rng(0).random((16, *shape(bench)), np.float32) * np.float32(0.02)
-    model = quantization.quantized_but_for_decoding(openvino_models.read(bench.folder / ONNX), noise)
+    model = openvino_target.quantized(openvino_models.read(bench.folder / ONNX), noise)
     return Fault(name, "lower bound of the difference", "; ".join(refusals(bench, openvino_models.compressed(model))))
 
 
@@ -145,9 +145,12 @@ def confidences_of_a_target(bench: Bench) -> Fault:
 def refusals(bench: Bench, model: openvino_models.Model) -> list[str]:
     """Return the gates that an OpenVINO model fails."""
     target = Target("planted", "openvino", "int8", 0.01)
-    order = targets.Order(bench.job, bench.folder, bench.calibration, bench.at, Gates())
     with tempfile.TemporaryDirectory() as place:
-        stats, _ = targets.measured(targets.saved(model, Path(place) / "m", order, target), bench.job, split="test")
+        stats, _ = targets.measured(
+            openvino_target.saved(model, Path(place) / "m", half=False, metadata=parity.facts(bench.folder / ONNX)),
+            bench.job,
+            split="test",
+        )
     weights = ImageStats.load(bench.folder / TORCH_STATS)
     found = working_point.compare("planted", stats, weights=weights, at=bench.at)
     return [gate.text for gate in gates.of_parity(found, Gates(), max_loss=target.max_loss) if not gate.passed]

@@ -82,3 +82,12 @@ def recorded(verdict: bytes | None, facts: bytes | None) -> tuple[EngineFacts, f
     except (ValueError, LookupError, TypeError):
         return EngineFacts(""), score
     return (found if found.builder == builder else EngineFacts("")), score
+
+
+def of_target(record: bytes) -> tuple[EngineFacts, dict[str, str]]:
+    """Return what the record of a target says of its engine, and the metadata of its graph; empty if nothing."""
+    try:
+        plain = json.loads(record)
+        return EngineFacts.from_dict(plain["engine"]), dict(plain["metadata"])
+    except (ValueError, LookupError, TypeError):
+        return EngineFacts(""), {}

@@ -105,17 +105,47 @@ def _engine(source: Path, plan: bytes, read: Read, graph: "OnnxRuntime") -> Back
 
 
 def _of_target(folder: Path, read: Read, target: str) -> Backend:
-    names = [f"{TARGET}{target}{suffix}" for suffix in (".xml", ".bin", ".json")]
-    found = [content for name in names if (content := read(name)) is not None]
-    if len(found) < len(names):
-        there = sorted(path.stem.removeprefix(TARGET) for path in folder.glob(f"{TARGET}*.xml"))
-        raise RegistryError(
-            f"{folder}: must contain the artifact of target {target}, but contains those of "
-            f"{', '.join(there) or 'none'}; a version contains an artifact that passed its gates"
-        )
+    """Return the backend for the artifact of a target: an engine built on its device, a graph, or an OpenVINO model."""
+    name = f"{TARGET}{target}"
+    record = read(f"{name}.json")
+    for suffix, load in {".engine": _engine_of_target, ".onnx": _graph_of_target, ".xml": _openvino_of_target}.items():
+        content = read(f"{name}{suffix}")
+        if content is not None and record is not None:
+            return load(folder / f"{name}{suffix}", content, record, read)
+    there = sorted({path.stem.removeprefix(TARGET) for path in folder.glob(f"{TARGET}*") if path.suffix != ".json"})
+    raise RegistryError(
+        f"{folder}: must contain the artifact of target {target}, but contains those of "
+        f"{', '.join(there) or 'none'}; a version contains an artifact that passed its gates"
+    )
+
+
+def _graph_of_target(source: Path, content: bytes, record: bytes, read: Read) -> Backend:
+    del record, read
+    return OnnxRuntime(content, source=str(source))
+
+
+def _openvino_of_target(source: Path, content: bytes, record: bytes, read: Read) -> Backend:
     from automl.apps.serve.openvino_backend import OpenVino  # noqa: PLC0415  (it needs this module)
 
-    return OpenVino(*found, source=str(folder / names[0]))
+    weights = read(source.with_suffix(".bin").name)
+    if weights is None:
+        raise RegistryError(f"{source}: must have its .bin file beside it, but has none")
+    return OpenVino(content, weights, record, source=str(source))
+
+
+def _engine_of_target(source: Path, content: bytes, record: bytes, read: Read) -> Backend:
+    """Return the engine of a target, whose record has a score if it was measured on its device.
+
+    Raises:
+        RegistryError: this machine cannot run it.
+    """
+    from automl.apps.serve import tensorrt_backend  # noqa: PLC0415  (it needs this module)
+
+    facts, metadata = engine_machine.of_target(record)
+    if why := engine_machine.unusable(facts, score=1.0):  # it was measured: a version contains no other
+        raise RegistryError(f"{source}: must be an engine that this machine runs, but {why}")
+    del read
+    return tensorrt_backend.TensorRt(content, metadata, facts=facts, source=str(source))
 
 
 class OnnxRuntime:
