@@ -159,7 +159,9 @@ KEYS = {
     ],
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
-    "targets.*.": ["format", "max_end_to_end_ms", "max_latency_ms", "max_loss", "max_mb", "precision", "required"],
+    "targets.*.": [
+        "format", "max_end_to_end_ms", "max_latency_ms", "max_loss", "max_mb", "precision", "required", "resource",
+    ],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
