@@ -71,7 +71,8 @@ def write(registry: Registry, version: int, folder: Path, wanted: Wanted) -> str
     sealed_json.write(folder / device_script.KIT, order)
     return (
         f"{folder}: {chosen} for target {target} of version {version}, {len(pictures)} pictures; copy the folder to "
-        f"the device, run `python {SCRIPT}` there, copy it back, then: automl device-built {registry.name} {folder.name}"
+        f"the device, run `python {SCRIPT}` there, copy it back, then: automl device-built {registry.name} "
+        f"{folder.name}"
     )
 
 

@@ -26,7 +26,7 @@ def with_builder() -> SimpleNamespace:
     settings = SimpleNamespace(hardware_compatibility_level="none")
     network = SimpleNamespace()
     builder = SimpleNamespace(
-        create_network=lambda flags: network, create_builder_config=lambda: settings,
+        create_network=lambda _flags: network, create_builder_config=lambda: settings,
         build_serialized_network=lambda _network, _settings: b"plan of the device",
     )  # fmt: skip
     module.Logger.WARNING = 2
