@@ -24,6 +24,8 @@ MOST_LINES = 300
 MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
+FORMS = ("--calibration", "--chip", "--dynamic", "--engine", "--force", "--imgsz", "--precision")
+
 OPTIONS = {
     "audit": ["--epochs", "--folds", "--json", "--lang", "--models", "--split", "--storage", "study"],
     "bundle-site": ["--constraints", "--requirement", "--verify", "--weights", "out"],
@@ -36,19 +38,7 @@ OPTIONS = {
     "diff": ["--json", "--storage", "after", "before", "model"],
     "doctor": ["--address", "--json", "--set", "--storage", "spec"],
     "enqueue": ["--storage", "params", "study"],
-    "export": [
-        "--calibration",
-        "--chip",
-        "--dynamic",
-        "--engine",
-        "--force",
-        "--imgsz",
-        "--precision",
-        "--storage",
-        "--version",
-        "model",
-        "target",
-    ],
+    "export": [*FORMS, "--storage", "--version", "model", "target"],
     "field": ["--json", "--ready", "--storage", "folder", "study"],
     "history": ["--json", "--storage", "model"],
     "import": ["--group", "--json", "--names", "--split", "out", "source"],

@@ -113,4 +113,5 @@ def _pictures(source: Path, target: str, images: Path | None) -> NDArray[np.uint
             made.append(letterboxed(decode(path.read_bytes()), size=size))
         except (RequestError, OSError) as error:
             raise ExportError(f"{path}: must be a picture, but {error}") from None
-    return np.rint(np.concatenate(made) * np.float32(255)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.concatenate(made) * np.float32(255)).astype(np.uint8)
+    return pixels

@@ -42,12 +42,11 @@ def main() -> None:
     folder = HERE / BUILT
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    made = {"onnxruntime": by_onnxruntime, "openvino": by_openvino, "tensorrt": by_tensorrt}[kit["runtime"]]
-    run, builder, device, engine = made(folder, given)
+    run, builder, device, engine = MAKERS[kit["runtime"]](folder, given)
     pictures = np.load(HERE / "pictures.npy", allow_pickle=False)
     inputs = [np.divide(picture, np.float32(255), dtype=np.float32)[None] for picture in pictures]
     np.save(folder / OUTPUTS, np.concatenate([np.asarray(run(one), np.float32) for one in inputs]))
-    found = {
+    found: dict[str, Any] = {
         "format": 1, "kit": digest(HERE / KIT), "builder": builder, "engine": engine or None,
         "latency_ms": latency(lambda: run(inputs[0]), device), "machine": machine(),
         "files": {path.name: digest(path) for path in sorted(folder.iterdir())},
@@ -156,7 +155,7 @@ def by_tensorrt(folder: Path, given: argparse.Namespace) -> Made:
     kinds = cuda.cudaDeviceAttr
     wanted = (kinds.cudaDevAttrComputeCapabilityMajor, kinds.cudaDevAttrComputeCapabilityMinor)
     major, minor = (done(cuda.cudaDeviceGetAttribute(kind, 0)) for kind in wanted)
-    facts = {
+    facts: dict[str, Any] = {
         "builder": f"{trt.__name__} {trt.__version__}", "capabilities": [f"{int(major)}.{int(minor)}"],
         "hardware": "ampere_plus" if given.hardware_compatible else "none",
         "version_compatible": bool(given.version_compatible), "platform": machine()["platform"],
@@ -205,6 +204,12 @@ def done(result: tuple[Any, ...]) -> Any:  # noqa: ANN401
         sys.exit(f"CUDA says {error}")
     return values[0] if values else None
 
+
+MAKERS: dict[str, Callable[[Path, argparse.Namespace], Made]] = {
+    "onnxruntime": by_onnxruntime,
+    "openvino": by_openvino,
+    "tensorrt": by_tensorrt,
+}
 
 if __name__ == "__main__":
     main()

@@ -214,7 +214,7 @@ def test_int8_onnx_passes_the_same_gates_and_is_taken_back_block_by_block(
             return []
         return [replace(one, passed=False) for one in real(found, laws, max_loss=max_loss)]
 
-    monkeypatch.setattr(targets.gates, "of_parity", judged)
+    monkeypatch.setattr(gates, "of_parity", judged)
     built = targets.build(order(exported), Target("orin", "onnx", "int8", 0.99))
 
     assert set(built.files) == {"target-orin.onnx", "target-orin.json"}
