@@ -98,18 +98,19 @@ def measured(weights: Path, job: Job, place: Path, split: str) -> tuple[float, I
 
 
 def averaged(weights: list[Path], job: Job, target: Path, *, again: bool = True) -> Path:
-    """Write the mean of weights, with batch normalisation estimated again on train, or averaged too; return the file."""
+    """Write the mean of weights, with batch normalisation estimated again on train, or averaged; return the file."""
     loaded = [torch.load(path, map_location="cpu", weights_only=False) for path in weights]
-    states = [one["model"].float().state_dict() for one in loaded]
+    models = [(one.get("ema") or one["model"]).float() for one in loaded]  # as Ultralytics reads a checkpoint
+    states = [model.state_dict() for model in models]
     mean = {
         name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value
         for name, value in states[0].items()
     }
-    model = loaded[0]["model"]
+    model = models[0]
     model.load_state_dict(mean)
     if again:
         estimate_again(model, job)
-    torch.save({**loaded[0], "model": model.half()}, target)
+    torch.save({**loaded[0], "model": model.half(), "ema": None}, target)
     return target
 
 
