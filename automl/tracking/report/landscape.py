@@ -32,6 +32,8 @@ GRID: Final = 40
 POWER: Final = 3.0
 """Inverse-distance weighting: a higher power keeps the surface closer to the nearest dot."""
 LONGEST: Final = 14
+APART: Final = 0.07
+"""Least distance of two labels on an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,17 @@ class Axis:
     high: float = 1.0
     log: bool = False
     choices: tuple[str, ...] = ()
+    marks: tuple[float, ...] = ()
+    """The values that a number can have, if these are few."""
 
     @classmethod
-    def of(cls, name: str, values: Sequence[ParamValue], *, log: bool) -> Self:
-        """Return the axis of some values: numbers by size, anything else as choices."""
+    def of(cls, name: str, values: Sequence[ParamValue], *, log: bool = False, listed: bool = False) -> Self:
+        """Return the axis of some values: numbers by size, anything else as choices; `listed`: of a choice."""
         if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
             return cls(name, choices=tuple(sorted({short(value) for value in values})))
         numbers = [float(value) for value in values if isinstance(value, int | float)]
-        return cls(name, min(numbers), max(numbers), log and min(numbers) > 0)
+        marks = tuple(sorted({*numbers})) if listed else ()
+        return cls(name, min(numbers), max(numbers), log and min(numbers) > 0, marks=marks)
 
     def place(self, value: ParamValue) -> float:
         """Return the place of a value.
@@ -73,8 +78,22 @@ class Axis:
             return [index / max(len(labels) - 1, 1) for index in range(len(labels))], labels
         if self.high <= self.low:
             return [0.5], [f"{self.low:.3g}"]
+        if self.marks:
+            return self._marked()
         middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         return [0.0, 0.5, 1.0], [f"{value:.3g}" for value in (self.low, middle, self.high)]
+
+    def _marked(self) -> tuple[list[float], list[str]]:
+        """Return places and labels of listed values, those left out whose label would lie on the one before.
+
+        >>> Axis("nbs", 8, 64, marks=(8, 9, 64)).ticks
+        ([0.0, 1.0], ['8', '64'])
+        """
+        shown: list[float] = []
+        for value in (self.low, self.high, *self.marks):
+            if all(abs(self.place(value) - self.place(other)) >= APART for other in shown):
+                shown.append(value)
+        return [self.place(value) for value in sorted(shown)], [f"{value:g}" for value in sorted(shown)]
 
 
 def cut(text: str) -> str:
@@ -105,14 +124,14 @@ def axes_of(space: SearchSpace, trials: Sequence[Trial], order: Sequence[str]) -
     for name in names:
         values = [trial.params[name] for trial in trials if name in trial.params]
         if len({short(value) for value in values}) > 1:
-            found.append(Axis.of(name, values, log=_is_log(known[name])))
+            found.append(Axis.of(name, values, log=_is_log(known[name]), listed=isinstance(known[name], Choice)))
     return found
 
 
 def parallel(trials: Sequence[Trial], axes: Sequence[Axis], *, metric: str, objective: str) -> Figure:
     """Return parallel coordinates of ended trials, the best drawn last."""
     results = [trial.best(metric) or 0.0 for trial in trials]
-    columns = [*axes[:MOST_AXES], Axis.of(objective, results, log=False)]
+    columns = [*axes[:MOST_AXES], Axis.of(objective, results)]
     figure, canvas = frame(9.6, 3.8)
     canvas.grid(visible=False)
     canvas.spines[["left", "bottom"]].set_visible(False)
