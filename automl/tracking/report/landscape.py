@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from automl.study import ParamValue, Trial
 from automl.study.space import Choice, Parameter, SearchSpace
 from automl.study.text import one_line, short
+from automl.tracking.report import hover
 from automl.tracking.report.figures import frame
 from automl.tracking.report.language import MISSING
 
@@ -23,6 +24,7 @@ FloatArray = NDArray[np.float64]
 MOST_LINES: Final = 200
 MOST_AXES: Final = 8
 LEAST_DOTS: Final = 3
+MOST_DOTS: Final = 400
 LEAST_SURFACE: Final = 8
 """Dots from which on a surface is drawn between them."""
 ABSENT: Final = -0.12
@@ -144,8 +146,9 @@ def parallel(trials: Sequence[Trial], axes: Sequence[Axis], *, metric: str, obje
         best = trial is trials[-1]
         canvas.plot(
             range(len(columns)), heights, color=scale.to_rgba(np.array([result]))[0], linewidth=2.6 if best else 1.1,
-            alpha=1.0 if best else 0.7,
+            alpha=1.0 if best else 0.7, gid=hover.mark(trial),
         )  # fmt: skip
+        hover.aim(canvas, range(len(columns)), heights, trial)
     for index, axis in enumerate(columns):
         _draw_axis(canvas, index, axis)
     absent = any(axis.name not in trial.params for axis in columns[:-1] for trial in trials[-MOST_LINES:])
@@ -170,7 +173,7 @@ def both(trials: Sequence[Trial], axes: Sequence[Axis]) -> list[Trial]:
     """Return the trials that have the first two params; none if these are fewer than a contour takes."""
     names = [axis.name for axis in axes[:2]]
     shown = [trial for trial in trials if all(name in trial.params for name in names)]
-    return shown if len(names) == 2 and len(shown) >= LEAST_DOTS else []
+    return shown[-MOST_DOTS:] if len(names) == 2 and len(shown) >= LEAST_DOTS else []
 
 
 def contour(shown: Sequence[Trial], axes: Sequence[Axis], *, metric: str, objective: str) -> Figure:
@@ -185,7 +188,11 @@ def contour(shown: Sequence[Trial], axes: Sequence[Axis], *, metric: str, object
         levels = np.linspace(results.min(), results.max(), LEVELS + 1)
         surface = interpolated(x, y, results, steps)
         canvas.contourf(steps, steps, surface, levels=levels, cmap=scale.cmap, norm=scale.norm, alpha=0.75)
-    canvas.scatter(x, y, c=scale.to_rgba(results), s=36, edgecolors="white", linewidths=0.9, zorder=3)
+    for trial, left, height, colour in zip(shown, x, y, scale.to_rgba(results), strict=True):
+        canvas.plot(
+            [left], [height], "o", markerfacecolor=colour, markeredgecolor="white", markersize=6, markeredgewidth=0.9,
+            zorder=3, gid=hover.mark(trial),
+        )  # fmt: skip
     canvas.set_xticks(*across.ticks)
     canvas.set_yticks(*up.ticks)
     canvas.set_xlabel(cut(across.name))
