@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -21,6 +21,9 @@ TRAINABLE = "ray::Training"
 REAPER = "reaper.py"
 """The program of a reaper; its last arguments are the training, its start, the worker, its start, and a mark."""
 NODES = 2
+NODE_STARTS: Final = 5
+NODE_SECONDS: Final = 60.0
+"""Of one start, as long as some raylet runs; the others do, even where that of the new node has ended."""
 
 
 @dataclass
@@ -64,10 +67,7 @@ class Machines:
         os.kill(_raylet(node), signal.SIGKILL)
         self.cluster.remove_node(node, allow_graceful=False)
         self.nodes.remove(node)
-        from automl.cluster import slow_start
-
-        with slow_start.allowed():
-            self.nodes.append(self.cluster.add_node(num_cpus=1))
+        self.nodes.append(_added(self.cluster))
         return gone
 
 
@@ -81,11 +81,22 @@ def machines(folder: Path, chance: Random) -> Iterator[Machines]:
 
     with slow_start.allowed():
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        nodes = [cluster.add_node(num_cpus=1) for _ in range(NODES)]
+    nodes = [_added(cluster) for _ in range(NODES)]
     try:
         yield Machines(cluster, nodes, chance)
     finally:
         cluster.shutdown()
+
+
+def _added(cluster: Any) -> Any:  # noqa: ANN401
+    """Return a new node of one core; a raylet ends itself where its agents start slowly, so another is started then."""
+    from automl.cluster import slow_start
+
+    for _ in range(NODE_STARTS - 1):
+        with suppress(Exception), slow_start.allowed(NODE_SECONDS):  # Ray raises nothing narrower
+            return cluster.add_node(num_cpus=1)
+    with slow_start.allowed(NODE_SECONDS):
+        return cluster.add_node(num_cpus=1)
 
 
 REFUSED: Final = 2
