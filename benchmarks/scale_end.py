@@ -107,7 +107,7 @@ def _parts(line: bytes) -> tuple[bytes, int | None, bytes]:
 
 def _moved(log: dict[str, Any], chance: Random) -> dict[str, Any]:
     """Return a line that creates a trial, its numeric params drawn anew around theirs."""
-    space = scale_study.SPACE
+    space: dict[str, Any] = dict(scale_study.SPACE)
     for name, value in log["params"].items():
         if "low" in space[name]:
             moved = value * chance.uniform(0.9, 1.1)
@@ -123,7 +123,9 @@ def _sealed(body: bytes, before: int) -> bytes:
 
 def _continued(source: TrialManager) -> dict[str, float]:
     """Return the medians of CPU seconds of suggestions and tables, and the mean of measurements."""
-    suggested, told, tables = [], [], []
+    suggested: list[float] = []
+    told: list[float] = []
+    tables: list[float] = []
     for _ in range(SUGGESTIONS):
         source._strategy._sampler.invalidate()
         began = time.process_time()
