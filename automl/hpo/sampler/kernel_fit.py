@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from automl.hpo.sampler.encoding import Points, Vector
 
@@ -45,6 +44,8 @@ def fit(
 
     Those of the start where the optimisation fails, with a warning, as Optuna does.
     """
+    from scipy.optimize import minimize  # noqa: PLC0415  (a command that samples nothing does without it)
+
     loss = _loss(_squared(points, categorical), targets, minimum_noise)
     start = np.zeros(points.shape[1] + 2)
     start[-1] = np.log(1 - START_NOISE * minimum_noise)
