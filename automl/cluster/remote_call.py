@@ -16,8 +16,11 @@ Result = TypeVar("Result")
 
 
 def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slots) -> Result:
-    """Return the result of `work`, or raise its error; it is retried if the node is lost."""
-    task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=3)(_run)
+    """Return the result of `work`, or raise its error; it is retried if the node is lost.
+
+    It gets at most one GPU: a trial alone trains on several.
+    """
+    task = ray.remote(num_cpus=resources.cpus, num_gpus=min(resources.gpus, 1.0), max_retries=3)(_run)
     try:
         with capacity.watched(resources):
             result: Result = ray.get(task.remote(work, arguments))
