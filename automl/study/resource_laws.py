@@ -48,7 +48,8 @@ def several_mistakes(resources: ResourcesSpec, space: Mapping[str, object], fixe
         place, values = _values("batch", part, fixed)
         broken = [value for value in values if isinstance(value, int) and value % count]
         if broken:
-            yield f"{place}: {law}, but got {shown(broken)}; {_remedy(place, broken[0], count)}"
+            got = broken if part else broken[0]
+            yield f"{place}: {law}, but got {shown(got)}; {_remedy(place, broken[0], count)}"
         place, values = _values("rect", space.get("rect"), fixed)
         if True in values:
             yield f"{place}: must be false where a trial has several GPUs ({key}), but got true; --set {place}=false"

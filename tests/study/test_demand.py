@@ -51,7 +51,7 @@ LAW = "must be divisible by 2, the GPUs of a trial (resources.gpus), since each 
 @pytest.mark.parametrize(
     ("space", "fixed", "mistake"),
     [
-        ({}, {"batch": 15}, f"train.batch: {LAW}, but got [15]; --set train.batch=14"),
+        ({}, {"batch": 15}, f"train.batch: {LAW}, but got 15; --set train.batch=14"),
         ({"choices": [8, 9], "default": 8}, {"batch": 15}, f"space.batch: {LAW}, but got [9]; such as 8"),
         ({"low": 8, "high": 16, "default": 8}, {}, f"space.batch: {LAW}; make it choices, such as {{choices: [8, 16]"),
         ({}, {"batch": 16, "rect": True}, "train.rect: must be false where a trial has several GPUs (resources.gpus)"),

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from automl.storage.epoch_details import EpochDetails
 from automl.study import EndReason, Measurement
 from automl.study.errors import DataError, TrialError
-from automl.trainers.yolo import ranks
+from automl.trainers.yolo import arguments, ranks, timing
 from automl.trainers.yolo.ranks import Rank, RankError, Watch, error_of, failure_of
 from tests import scripted_rank
+from tests.conftest import job_at
 from tests.guarded_worker import wait_until
 from tests.scripted_rank import DIES, ENDS, FAILS, LAMENTS, SLEEPS
 
@@ -87,6 +89,15 @@ def test_an_unknown_error_of_a_rank_is_named() -> None:
     rank = Rank(1, None, None, failure=failure_of(KeyError("lr0")))  # type: ignore[arg-type]
     assert isinstance(error_of(rank), RankError)
     assert str(error_of(rank)) == "rank 1: KeyError: 'lr0'"
+
+
+def test_each_gpu_of_a_job_has_its_share_of_batch_and_threads(tmp_path: Path) -> None:
+    job = replace(job_at(tmp_path, tmp_path / "data.yaml", batch=16), gpus=2.0, threads=6)
+    wanted = arguments.training_overrides(job, tmp_path)
+    assert (wanted["device"], wanted["workers"], wanted["batch"]) == ("0,1", 3, 16)
+    share = timing.share_of(job)
+    assert (share.gpus, share.threads, arguments.batch_size(share)) == (1.0, 3, 8)
+    assert arguments.overrides(job, tmp_path)["device"] == 0, "what is no training takes one"
 
 
 if __name__ == "__main__":
