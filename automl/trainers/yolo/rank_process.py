@@ -69,8 +69,8 @@ def main(order: Path, descriptor: int) -> int:
     finally:
         if error := sys.exception():
             parent.send({FAILED: failure_of(error)})
-    _leave()
     parent.send({OVER: metrics})
+    _leave()
     return 0
 
 

@@ -135,15 +135,18 @@ class Watch:
 
         Raises the error of the rank that failed first, see `train`.
         """
-        with selectors.DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector, ExitStack() as opened:
             for rank in self.ranks:
-                selector.register(rank.connection, selectors.EVENT_READ, rank)
-            while selector.get_map() and not self._failed:
+                process = os.pidfd_open(rank.process.pid)
+                opened.callback(os.close, process)
+                for source in (process, rank.connection):
+                    selector.register(source, selectors.EVENT_READ, rank)
+            while not self._failed and any(rank.over is None for rank in self.ranks):
                 for key, _ in selector.select():
                     self._read(key.data)
-                    if self._hung_up(key.data):
+                    if self._is_over(key.fileobj, key.data):
                         selector.unregister(key.fileobj)
-        if self._failed or any(rank.over is None for rank in self.ranks):
+        if self._failed:
             raise self._cause()
         for rank in self.ranks:
             with suppress(subprocess.TimeoutExpired):
@@ -162,16 +165,17 @@ class Watch:
             else:
                 rank.over = message[OVER]
 
-    def _hung_up(self, rank: Rank) -> bool:
-        """Return True if no message of a rank can follow; an end without the last message is a failure."""
-        try:
-            gone = not rank.connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
-        except BlockingIOError:
+    def _is_over(self, source: object, rank: Rank) -> bool:
+        """Return True if a source can say no more; a process that ended without its last message has failed.
+
+        Loaders of a killed rank may hold its connection open for a while, so its process is watched too.
+        """
+        if source is rank.connection:
+            with suppress(BlockingIOError, ConnectionError):
+                return not rank.connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
             return False
-        except ConnectionError:
-            gone = True
-        self._failed = self._failed or (gone and rank.over is None)
-        return gone
+        self._failed = self._failed or rank.over is None
+        return True
 
     def _report(self, message: Mapping[str, Any]) -> None:
         pictured = EpochDetails.load(Path(message["pictured"])) if message["pictured"] else EpochDetails()
