@@ -112,9 +112,6 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str) ->
         ("resources", "{gpus: 1.5}",
          "resources.gpus: must be at most 1 (one GPU or a share of one per trial), or a whole number, but got 1.5; "
          "--set resources.gpus=2"),
-        ("resources", "{gpus: 3}",
-         "train.batch: must be divisible by 3, the GPUs of a trial (resources.gpus), since each gets an equal part, "
-         "but got 16; --set train.batch=15"),
         ("resources", "{gpus: true}", "resources.gpus: must be 'auto' or a number, but got True"),
         ("resources", "{cpus: 0}", "resources.cpus: must be 'auto' or greater than 0, but got 0"),
         ("resources", "{concurrent: 1.5}", "resources.concurrent: must be 'auto' or a whole number, but got 1.5"),
