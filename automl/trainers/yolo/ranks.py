@@ -11,6 +11,7 @@ its launcher, torch elastic, does not tell which rank ended first, nor whether a
 import json
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -45,6 +46,10 @@ class RankError(Exception):
     """An error of a rank that is none of a known kind, as text."""
 
 
+class RankLost(Exception):  # noqa: N818  (the rank made no error)
+    """A rank was killed."""
+
+
 @dataclass(slots=True)
 class Rank:
     """One process."""
@@ -74,9 +79,11 @@ class Rank:
 def train(trainer: Any) -> dict[str, float]:  # noqa: ANN401  (Ultralytics' trainer, in the process of the trial)
     """Train on all GPUs of the job of a trainer, and return the metrics of the evaluated `best.pt`.
 
+    If a rank is killed, this process kills itself, so that its loss is that of a training of one process: its worker
+    is lost, and the last heartbeat stays, which tells whether memory ran out.
+
     Raises:
         TrialError, DataError, OSError, RankError: the error of the rank that failed first.
-        SystemExit: a rank was killed. The trial has lost its process, as one of a single process would have.
     """
     import torch
     from torch.distributed import TCPStore
@@ -88,7 +95,13 @@ def train(trainer: Any) -> dict[str, float]:  # noqa: ANN401  (Ultralytics' trai
     order.write_text(json.dumps(plain), encoding="utf-8")
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # on a port that the kernel chooses
     with started(processes(hooks.job), order, port=store.port) as ranks:
-        return Watch(ranks, hooks.on_epoch).run()
+        try:
+            return Watch(ranks, hooks.on_epoch).run()
+        except RankLost as lost:
+            sys.stdout.write(f"{lost}: this process ends too\n")
+            sys.stdout.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+            raise
 
 
 @contextmanager
@@ -133,7 +146,8 @@ class Watch:
     def run(self) -> dict[str, float]:
         """Answer the ranks until all are over, and return the metrics of rank 0.
 
-        Raises the error of the rank that failed first, see `train`.
+        Raises:
+            RankLost: a rank was killed. Else the error of the rank that failed first, see `train`.
         """
         with selectors.DefaultSelector() as selector, ExitStack() as opened:
             for rank in self.ranks:
@@ -183,7 +197,7 @@ class Watch:
         weights, state = Path(message["weights"]), Path(message["state"])
         self.on_epoch(Measurement.from_dict(message[EPOCH]), weights, state, shown)
 
-    def _cause(self) -> BaseException:
+    def _cause(self) -> Exception:
         """Return the error with which the training ends: a killed rank, else the first message."""
         until = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < until and not all(rank.ended for rank in self.ranks):
@@ -193,7 +207,7 @@ class Watch:
         lost = [rank for rank in self.ranks if rank.ended and rank.over is None and rank.failure is None]
         failures = sorted((rank.failure["at"], rank.number) for rank in self.ranks if rank.failure)
         if lost or not failures:
-            return SystemExit(f"{_ends(lost)} of {len(self.ranks)} ranks ended without a message")
+            return RankLost(f"{_ends(lost)} of {len(self.ranks)} ranks ended without a message")
         return error_of(self.ranks[failures[0][1]])
 
     def _read_failure(self, rank: Rank) -> None:

@@ -16,7 +16,7 @@ from automl.storage.epoch_details import EpochDetails
 from automl.study import EndReason, Measurement
 from automl.study.errors import DataError, TrialError
 from automl.trainers.yolo import arguments, ranks, timing
-from automl.trainers.yolo.ranks import Rank, RankError, Watch, error_of, failure_of
+from automl.trainers.yolo.ranks import Rank, RankError, RankLost, Watch, error_of, failure_of
 from tests import scripted_rank
 from tests.conftest import job_at
 from tests.guarded_worker import wait_until
@@ -60,7 +60,7 @@ def test_the_error_of_one_rank_ends_all(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_rank_is_a_lost_process_whatever_others_say_of_it(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"rank 1 \(exit -9\) of 2 ranks ended without a message"):
+    with pytest.raises(RankLost, match=r"rank 1 \(exit -9\) of 2 ranks ended without a message"):
         trained(tmp_path, LAMENTS, DIES)
 
 
