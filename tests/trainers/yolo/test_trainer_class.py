@@ -29,10 +29,12 @@ def test_a_trainer_that_no_training_started_is_refused(tmp_path: Path, job: Job)
 def test_losses_of_a_validation_are_means_over_the_batches_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rank 0 has two of three batches, each with a loss of 2: Ultralytics halves their sum by ranks and by batches."""
     yolo.settings()
-    from automl.trainers.yolo import validator_class  # noqa: PLC0415  (after the doors are shut)
+    from ultralytics.models.yolo.detect import DetectionValidator  # noqa: PLC0415  (after the doors are shut)
+
+    from automl.trainers.yolo import validator_class  # noqa: PLC0415
 
     found = {"val/box_loss": 1.5, "metrics/mAP50(B)": 0.5}
-    monkeypatch.setattr(validator_class.DetectionValidator, "__call__", lambda *_given, **_more: found)
+    monkeypatch.setattr(DetectionValidator, "__call__", lambda *_given, **_more: found)
     validator = validator_class.StudyValidator.__new__(validator_class.StudyValidator)
     validator.dataloader, validator.seen_here = [0, 1], validator_class.Seen(batches=3)
     assert validator(SimpleNamespace(world_size=2)) == {"val/box_loss": 2.0, "metrics/mAP50(B)": 0.5}
