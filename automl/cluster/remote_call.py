@@ -22,10 +22,11 @@ SHARE: Final = 0.001
 def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slots, *, resource: str = "") -> Result:
     """Return the result of `work`, or raise its error; it is retried if the node is lost.
 
-    With `resource`, a resource of Ray, it runs on a node that has it.
+    It gets at most one GPU: a trial alone trains on several. With `resource`, a resource of Ray, it runs on a node that
+    has it.
     """
-    named = {resource: SHARE} if resource else {}
-    task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, resources=named, max_retries=3)(_run)
+    named, gpus = {resource: SHARE} if resource else {}, min(resources.gpus, 1.0)
+    task = ray.remote(num_cpus=resources.cpus, num_gpus=gpus, resources=named, max_retries=3)(_run)
     try:
         with capacity.watched(resources):
             result: Result = ray.get(task.remote(work, arguments))

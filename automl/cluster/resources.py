@@ -130,6 +130,8 @@ def slots_of(
 
     >>> slots_of([(16, 2)], gpus="auto", cpus="auto", concurrent="auto")
     Slots(gpus=1.0, cpus=8.0, concurrent=2, most=1000000, memory_gb=0.0, others=())
+    >>> slots_of([(16, 4), (4, 1)], gpus=2, cpus="auto", concurrent="auto").cpus
+    8.0
     """
     most_gpus = max(gpu for _, gpu in shapes)
     wanted_gpus = (1.0 if most_gpus else 0.0) if gpus == "auto" else float(gpus)
@@ -141,7 +143,7 @@ def slots_of(
     if cpus != "auto":
         wanted_cpus = float(cpus)
     elif wanted_gpus:
-        wanted_cpus = max(1.0, min(cpu // gpu * wanted_gpus for cpu, gpu in shapes if gpu) // 1)
+        wanted_cpus = max(1.0, min(cpu // gpu * wanted_gpus for cpu, gpu in shapes if gpu >= max(wanted_gpus, 1)) // 1)
     else:
         wanted_cpus = 1.0
     capacity = sum(fit(cpu, gpu, wanted_cpus, wanted_gpus) for cpu, gpu in shapes)
@@ -155,9 +157,15 @@ def slots_of(
 
 
 def fit(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
-    """Return how many trials fit on a node of these CPU cores and GPUs; a fraction of a GPU never spans two GPUs."""
+    """Return how many trials fit on a node of these CPU cores and GPUs; a fraction of a GPU never spans two GPUs.
+
+    >>> fit(16, 4, 2, 0.5), fit(16, 5, 2, 2), fit(16, 1, 2, 2), fit(16, 0, 2, 0)
+    (8, 2, 0, 8)
+    """
     by_cpu = int(cpu / wanted_cpu + ROUNDING)
-    return min(by_cpu, int(gpu) * int(1 / wanted_gpu + ROUNDING)) if wanted_gpu else by_cpu
+    if not wanted_gpu:
+        return by_cpu
+    return min(by_cpu, int(gpu) * int(1 / wanted_gpu + ROUNDING) if wanted_gpu <= 1 else int(gpu / wanted_gpu))
 
 
 def probe(folder: Path) -> None:

@@ -49,7 +49,7 @@ def summary(slots: Slots, nodes: Sequence[Node]) -> str:
     >>> summary(Slots(gpus=0.0, cpus=1.0, concurrent=1), [Node("a", 1, 0)])
     '1 place, no GPU and 1 CPU core each: a (1 CPU core, no GPU)'
     """
-    gpus = f"{slots.gpus:g} GPU" if slots.gpus else "no GPU"
+    gpus = f"{slots.gpus:g} GPU{'s' * (slots.gpus > 1)}" if slots.gpus else "no GPU"
     cpus = f"{slots.cpus:g} CPU core{'s' * (slots.cpus != 1)}"
     more = f" and {len(nodes) - MOST_SHOWN} more nodes" if len(nodes) > MOST_SHOWN else ""
     shown = ", ".join(node.summary() for node in nodes[:MOST_SHOWN])

@@ -12,7 +12,7 @@ from automl.data.report.collect import collect
 from automl.data.report.records import DataReport
 from automl.hpo import statistics
 from automl.hpo.warm_start import Transfer
-from automl.pipeline import disk_forecast, inputs, plain_training, portfolio, proof, time_forecast
+from automl.pipeline import disk_forecast, inputs, machine, plain_training, portfolio, proof, time_forecast
 from automl.pipeline.disk_forecast import DiskForecast
 from automl.pipeline.proof import SpaceProof
 from automl.pipeline.time_forecast import TimeForecast
@@ -28,7 +28,6 @@ from automl.study.model_files import renamed
 from automl.study.results import Contract
 from automl.study.space_spec import ChoiceSpec
 from automl.study.spec import SAMPLE, StudySpec
-from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import one_line, shown
 from automl.tracking import data_report
 from automl.trainers import trainer_of
@@ -79,6 +78,8 @@ class Preview:
     """Params of other data sets that follow the default, as text; empty if none are asked for."""
     machine_warnings: tuple[str, ...] = ()
     """Resources that the description requires and this machine lacks."""
+    several_gpus: tuple[str, ...] = ()
+    """Trials that use several GPUs, as lines."""
     space_warnings: tuple[str, ...] = ()
     """Trials that must repeat params."""
     contract_warnings: tuple[str, ...] = ()
@@ -127,6 +128,7 @@ class Preview:
         yield from self.second
         if self.structures:
             yield f"models and image sizes measured before the first trial: {self.structures}"
+        yield from self.several_gpus
         yield from (f"space warning: {warning}" for warning in self.space_warnings)
         yield from self.proof.lines() if self.proof else ()
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
@@ -221,11 +223,12 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         disk=disk_forecast.forecast(spec, place.storage),
         time=time,
         portfolio=portfolio.chosen(spec, baseline)[1],
-        machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(list(spec.targets))),
+        machine_warnings=(*machine.warnings(spec.resources), *_target_warnings(list(spec.targets))),
         contract_warnings=tuple(_contract_warnings(spec.agreed, data, spec.confirm.split)),
         constraints=tuple(one.text for one in spec.constraints),
         structures=len(structure.assignments(space)) if spec.costs else 0,
         second=tuple(_second(spec.second, spec.goal.tolerance)),
+        several_gpus=tuple(machine.several(spec)),
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 
@@ -235,15 +238,6 @@ def _second(cost: objective.Cost | None, tolerance: float) -> Iterator[str]:
         return
     rule = f"the cheapest whose best trial is within {tolerance:g} of the best" if tolerance else "the most accurate"
     yield f"second objective: {cost.text}, minimised; of models and image sizes ships {rule}"
-
-
-def _machine_warnings(resources: ResourcesSpec) -> Iterator[str]:
-    gpus = resources.gpus
-    if gpus != "auto" and gpus > 0 and not trainer_of().has_cuda():
-        yield (
-            f"resources.gpus: {gpus:g} per trial, but this machine has no CUDA GPU: a search on it fails; "
-            "submit it to a cluster with GPUs, or set resources.gpus=auto"
-        )
 
 
 def _target_warnings(targets: Sequence[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ in the registry or the study changes.
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -123,8 +124,11 @@ def _prepared(folder: Path, job: Job, place: Path, *, storage: Path, data: Path 
     Raises:
         StudyError: the data set or a model file is another or missing, or there is no GPU.
     """
-    if job.gpus > 0 and not trainer_of(job).gpu_count():
-        raise StudyError(f"{folder}: must be trained on a GPU, as it was, but this machine has none")
+    if trainer_of(job).gpu_count() < (needed := math.ceil(job.gpus)):
+        raise StudyError(
+            f"{folder}: must be trained on {needed} GPU{'s' * (needed > 1)}, as it was, but this machine has "
+            f"{trainer_of(job).gpu_count()}"
+        )
     staged = _staged(folder, place, data)
     study = storage / RUNS / stored(folder / SPEC).name
     digest = _digest_of_model(folder)

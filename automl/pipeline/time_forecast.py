@@ -142,7 +142,7 @@ class TimeForecast:
             confirm_seconds=(fewest, most),
             places=estimate.places,
             copies=copies,
-            device="a GPU" if job.gpus else "cpu",
+            device=_device(job.gpus),
             timing=estimate.timing,
             varied=tuple(name for name in COSTLY if name in spec.space),
         )
@@ -201,13 +201,20 @@ def forecast(spec: StudySpec, data: DataSet) -> TimeForecast:
     return TimeForecast.of(Estimate(spec, timing, images, slots.concurrent), job, copies=copies)
 
 
+def _device(gpus: float) -> str:
+    """Return what a timed training runs on, as text."""
+    if gpus > 1:
+        return f"one of {gpus:g} GPUs with its share of a batch, without the exchange between them"
+    return "a GPU" if gpus else "cpu"
+
+
 def side_by_side(slots: cluster.Slots) -> int:
     """Return how many trainings to time together: those that share a GPU, else those that share the machine's cores.
 
     >>> side_by_side(cluster.Slots(gpus=0.5, cpus=4, concurrent=8)), side_by_side(cluster.Slots(0, 1, 2))
     (2, 2)
     """
-    sharing = int(1 / slots.gpus) if slots.gpus else slots.concurrent
+    sharing = int(1 / min(slots.gpus, 1)) if slots.gpus else slots.concurrent
     return max(1, min(sharing, slots.concurrent, MOST_COPIES))
 
 

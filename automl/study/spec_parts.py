@@ -98,7 +98,8 @@ class ResourcesSpec(Part):
     """Resources of a trial while it runs, and its retries."""
 
     gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    """Per trial, at most 1; below 1, trials share a GPU. `auto`: 1 if the cluster has GPUs, else 0. Unit: GPUs."""
+    """Per trial: below 1, trials share a GPU; a whole number of 2 or more, GPUs of one node, each of which trains on an
+    equal part of every batch. `auto`: 1 if the cluster has GPUs, else 0. Unit: GPUs."""
     cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
     """Per trial. `auto`: the cores of a node divided by its GPUs; 1 without a GPU. Unit: CPU cores."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"

@@ -13,7 +13,7 @@ from automl.study.messages import elsewhere, named, nearest, shown
 from automl.study.model_files import WEIGHTS_SETTINGS, is_file, source_of
 from automl.study.objective_laws import objective_mistakes, rate_mistakes, second_mistakes
 from automl.study.parameter_laws import parameter_mistakes, size_mistakes
-from automl.study.resource_laws import resource_mistakes
+from automl.study.resource_laws import resource_mistakes, several_mistakes
 from automl.study.space import SearchSpace
 from automl.study.space_spec import ChoiceSpec, RangeSpec
 from automl.study.spec import StudySpec
@@ -59,7 +59,8 @@ def mistakes(spec: StudySpec, rules: Rules, *, dead: bool = True) -> Iterator[st
     """
     known = rules.settings()
     theirs = _trainer_mistakes(spec.model, spec.parts(), train=spec.train, rules=rules, known=known)
-    found = [*islice(own_mistakes(spec), MOST), *islice(theirs, MOST)]
+    several = several_mistakes(spec.resources, spec.space, known | spec.train)
+    found = [*islice(own_mistakes(spec), MOST), *islice(theirs, MOST), *several]
     if dead and not found:  # the values are sound, so laws between them can be checked
         found = [*dead_mistakes(spec, rules)]
     yield from once(found)

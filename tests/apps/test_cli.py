@@ -117,7 +117,8 @@ def test_bad_data_is_named_by_file_and_line(
         ("budgett={trials: 3}", "budgett: is not a known key; did you mean budget?"),
         ("name=../escape", "name: must be 1 to 64 letters, digits"),
         ("model=nothing.pt", "model: must be an existing file"),
-        ("resources.gpus=2", "resources.gpus: must be at most 1"),
+        ("resources.gpus=7", "batch: must be divisible by 7, the GPUs of a trial (resources.gpus)"),
+        ("resources.gpus=1.5", "resources.gpus: must be at most 1"),
         ("space.close_mosaic={choices: [12], default: 12}", "must hold, but got close_mosaic=12, max_epochs=12"),
     ],
 )

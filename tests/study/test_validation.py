@@ -109,8 +109,6 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str) ->
          "--set ladder.max_epochs=9"),
         ("ladder", "{min_epochs: 1, max_epochs: 6, reduction_factor: 1}",
          "ladder.reduction_factor: must be greater than or equal to 2, but got 1"),
-        ("resources", "{gpus: 2}",
-         "resources.gpus: must be at most 1 (one GPU or a share of one per trial), but got 2; --set resources.gpus=1"),
         ("resources", "{gpus: true}", "resources.gpus: must be 'auto' or a number, but got True"),
         ("resources", "{cpus: 0}", "resources.cpus: must be 'auto' or greater than 0, but got 0"),
         ("resources", "{concurrent: 1.5}", "resources.concurrent: must be 'auto' or a whole number, but got 1.5"),

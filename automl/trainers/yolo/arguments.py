@@ -29,6 +29,24 @@ def overrides(job: Job, scratch: Path) -> dict[str, Any]:
     return {"imgsz": IMAGE_SIZE, "batch": BATCH, "model": job.model, **job.settings, **job.params, **ours}
 
 
+def training_overrides(job: Job, scratch: Path) -> dict[str, Any]:
+    """Return the arguments of a job's training: those of `overrides`, on all its GPUs; each has loaders of its own."""
+    wanted, count = overrides(job, scratch), processes(job)
+    if count == 1:
+        return wanted
+    return wanted | {"device": ",".join(map(str, range(count))), "workers": min(8, threads(job))}
+
+
+def processes(job: Job) -> int:
+    """Return the number of processes of a training: one for each GPU."""
+    return max(1, int(job.gpus))
+
+
+def threads(job: Job) -> int:
+    """Return the CPU threads of each process of a training."""
+    return max(1, job.threads // processes(job))
+
+
 def image_size(job: Job) -> int:
     """Return the edge of the square model input of a job, in pixels."""
     return int(overrides(job, job.folder)["imgsz"])

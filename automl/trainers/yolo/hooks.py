@@ -12,7 +12,7 @@ from automl.study import EndReason, Job, Measurement
 from automl.study.errors import TrialError
 from automl.trainers.protocol import OnEpoch
 from automl.trainers.yolo import state_file
-from automl.trainers.yolo.arguments import overrides
+from automl.trainers.yolo.arguments import threads, training_overrides
 from automl.trainers.yolo.data_fit import refuse_left_out
 from automl.trainers.yolo.observer import Observer
 from automl.trainers.yolo.resume import Continuation, capture
@@ -36,15 +36,19 @@ class Hooks:
     requested_batch: int
     """The batch of the job; a training that resumes with half of it gets that half."""
     observer: Observer
+    state: Path | None = None
+    """The state from which the training resumes."""
     _since: float = 0.0
 
     @classmethod
     def of(cls, job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> Self:
         """Return the hooks of a job that is trained in `scratch`, from the start or from a state."""
-        continuation, wanted = Continuation.of(state), overrides(job, scratch)
+        continuation, wanted = Continuation.of(state), training_overrides(job, scratch)
         requested_batch = wanted["batch"]
         wanted["batch"] = continuation.state.get("batch", requested_batch)
-        return cls(job, wanted, on_epoch, continuation, requested_batch=requested_batch, observer=Observer(job))
+        return cls(
+            job, wanted, on_epoch, continuation, requested_batch=requested_batch, observer=Observer(job), state=state
+        )
 
     def at(self, event: str) -> tuple[Hook, ...]:
         """Return the callbacks of an event, in calling order."""
@@ -54,7 +58,7 @@ class Hooks:
             "on_train_epoch_start": (resumed.epoch_started, self.began, self.check_batch, self.observer.epoch_started),
             "on_train_batch_start": (resumed.steps.batch_started, self.observer.batch_started),
             "on_train_batch_end": (resumed.steps.batch_ended, self.observer.batch_ended),
-            "on_train_epoch_end": (self.check_losses, self.choose_validation),
+            "on_train_epoch_end": (self.check_losses, resumed.gather_ranks, self.choose_validation),
             "on_model_save": (self.saved,),
         }.get(event, ())
 
@@ -67,7 +71,7 @@ class Hooks:
         """
         for loader, split in ((trainer.train_loader, "train"), (trainer.test_loader, "val")):
             refuse_left_out(loader.dataset, Path(self.job.data), split)
-        set_threads(self.job.threads)
+        set_threads(threads(self.job))
         self._since = time.monotonic()
         actual = vars(trainer.args)
         chosen = {"optimizer"} if str(self.wanted.get("optimizer")).lower() == "auto" else set()  # auto is replaced
@@ -128,7 +132,8 @@ class Hooks:
         self._since = now
         state = trainer.save_dir / "state.pt"
         last_step = self.continuation.steps.last
-        state_file.save(capture(trainer, attempt=self.job.attempt, last_step=last_step), state)
+        captured = capture(trainer, attempt=self.job.attempt, last_step=last_step)
+        state_file.save({**captured, "ranks": self.continuation.ranks}, state)
         self.on_epoch(measurement, Path(trainer.last), state, self.observer.details(trainer, validated=validated))
 
     def _changed(self, batch: int) -> str:

@@ -1,8 +1,8 @@
 """Resume state of a training between two epochs: capture it from a trainer and restore it in a new one.
 
 Bitwise equal where the training process itself loads the images, as on a CPU. Loader processes, as on a GPU, each have
-a random state of their own, which cannot be read: there the curve is close, not equal. So it is in a training of
-several processes, of which rank 0 writes its own state alone.
+a random state of their own, which cannot be read: there the curve is close, not equal. In a training of several
+processes rank 0 writes the state, with what only the others have: random states, and what they have loaded.
 """
 
 import random
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from automl.trainers.yolo import state_file
-from automl.trainers.yolo.vendor import unwrapped
+from automl.trainers.yolo.vendor import rank, unwrapped
 
 PLAIN: Final = (int, float, str, bool, type(None))
 
@@ -64,7 +64,11 @@ class Continuation:
 
     state: Mapping[str, Any] = field(default_factory=dict)
     steps: Steps = field(default_factory=Steps)
+    ranks: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of each rank but the first: what is its own after the epoch under way."""
     _pending: bool = False
+    _random: Mapping[str, Any] = field(default_factory=dict)
+    """Random states of this rank after the epoch, where it is not the first."""
 
     @classmethod
     def of(cls, path: Path | None) -> "Continuation":
@@ -88,7 +92,7 @@ class Continuation:
         vars(trainer.stopper).update(state["stopper"])
         _restore_criterion(model, state["criterion"])
         dataset = trainer.train_loader.dataset
-        for index in state["buffer"]:
+        for index in self._own("buffer"):
             dataset.load_image(index)
         trainer.start_epoch = epoch  # the loop reads it after this callback
         trainer.scheduler.last_epoch = epoch - 1
@@ -107,8 +111,34 @@ class Continuation:
             for name, parameter in unwrapped(trainer).named_parameters():
                 if name in self.state["gradients"]:
                     parameter.grad = self.state["gradients"][name].to(parameter.device)
-            trainer.train_loader.generator.set_state(self.state["loader"])
-            _restore_random(self.state["random"])
+            if self._has_own():
+                trainer.train_loader.generator.set_state(self._own("loader"))
+                _restore_random(self._own("random"))
+        elif self._random:  # a validation has drawn numbers since they were gathered
+            _restore_random(self._random)
+
+    def gather_ranks(self, trainer: Any) -> None:  # noqa: ANN401
+        """Gather at rank 0 what is another rank's own after an epoch; all ranks take part."""
+        if rank() < 0:
+            return
+        from torch import distributed
+
+        parts: list[Any] = [None] * distributed.get_world_size()
+        mine = _own_state(trainer.train_loader)
+        distributed.gather_object(mine, parts if rank() == 0 else None, dst=0)
+        if rank() == 0:
+            self.ranks = parts[1:]
+        else:
+            self._random = mine["random"]
+
+    def _has_own(self) -> bool:
+        """Return False if the training had no process of this rank: it keeps the random numbers of its seed."""
+        return rank() <= len(self.state.get("ranks", ()))
+
+    def _own(self, part: str) -> Any:  # noqa: ANN401
+        if not self._has_own():
+            return ()
+        return self.state[part] if rank() <= 0 else self.state["ranks"][rank() - 1][part]
 
 
 def capture(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  # noqa: ANN401
@@ -126,12 +156,19 @@ def capture(trainer: Any, *, attempt: int, last_step: int) -> dict[str, Any]:  #
         "best_fitness": None if trainer.best_fitness is None else float(trainer.best_fitness),
         "stopper": {name: float(getattr(trainer.stopper, name)) for name in ("best_fitness", "best_epoch")},
         "criterion": getattr(model.criterion, "updates", None),
-        "random": _random(),
-        "loader": loader.generator.get_state(),
-        "buffer": list(getattr(loader.dataset, "buffer", ())),
+        **_own_state(loader),
         "last_step": last_step,
         "gradients": {name: p.grad for name, p in model.named_parameters() if p.grad is not None},
         "structure": _structure(trainer),
+    }
+
+
+def _own_state(loader: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what each process of a training has for itself: random states, and the images kept for mosaics."""
+    return {
+        "random": _random(),
+        "loader": loader.generator.get_state(),
+        "buffer": list(getattr(loader.dataset, "buffer", ())),
     }
 
 

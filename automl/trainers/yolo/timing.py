@@ -15,6 +15,7 @@ from typing import Any, Final
 from automl.study import Job
 from automl.study.errors import TrialError
 from automl.trainers.protocol import Timing
+from automl.trainers.yolo.arguments import batch_size, processes, threads
 from automl.trainers.yolo.train import train
 from automl.trainers.yolo.vendor import ultralytics
 
@@ -37,11 +38,12 @@ def measure(job: Job, *, copies: int = 1, seconds: float = SECONDS) -> Timing:
     """Train a job's first epoch as a trial would, and return the durations of its parts; writes into `job.folder`.
 
     So many `copies` train side by side, since trials that share a machine slow each other down; their times are
-    averaged.
+    averaged. Of a job on several GPUs one is timed, with its share of each batch and without the exchange between them.
 
     Raises:
         TrialError: the training failed, or took more than `seconds`.
     """
+    whole, job = job, share_of(job)
     folders = [job.folder / f"copy{number}" for number in range(copies)]
     deadline = time.monotonic() + seconds
     with ExitStack() as started:
@@ -53,7 +55,17 @@ def measure(job: Job, *, copies: int = 1, seconds: float = SECONDS) -> Timing:
                 raise TrialError(f"{TRAIN_BATCHES} training batches and a validation took over {seconds:g} s") from None
     found = [_result(folder, process.returncode) for folder, process in zip(folders, running, strict=True)]
     means = {part: mean(getattr(one, part) for one in found) for part in ("start", "train_batch", "val_batch", "epoch")}
-    return replace(found[0], **means)
+    sizes = {name: getattr(found[0], name) * processes(whole) for name in ("batch", "val_images")}
+    return replace(found[0], **means, **sizes)
+
+
+def share_of(job: Job) -> Job:
+    """Return the job of one of the processes of a training: one GPU at most, its threads, its share of a batch."""
+    if (count := processes(job)) == 1:
+        return job
+    batch = {"batch": batch_size(job) // count}
+    params = {**job.params, **{name: value for name, value in batch.items() if name in job.params}}
+    return replace(job, gpus=1.0, threads=threads(job), params=params, settings={**job.settings, **batch})
 
 
 @contextmanager

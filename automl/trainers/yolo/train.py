@@ -25,14 +25,14 @@ def train(
     Validates after the epochs that the job names; between them `on_epoch` gets the training's losses and rates alone.
     Leaves stripped `weights/last.pt` and `weights/best.pt` in `scratch`. With a `state` the training resumes after
     the epoch it was saved at, as if it had never been interrupted (resume.py documents the limits). `callbacks` maps
-    Ultralytics' events to additional callbacks.
+    Ultralytics' events to additional callbacks; none of them runs in a training on several GPUs.
 
     Raises:
         TrialError: a loss or metric is not finite, memory ran out, or a setting was not applied.
         DataError: Ultralytics left out images that were staged.
     """
     vendor = ultralytics()
-    from automl.trainers.yolo.trainer_class import StudyTrainer, ordered
+    from automl.trainers.yolo.trainer_class import StudyTrainer, hooked
 
     hooks = Hooks.of(job, scratch, state=state, on_epoch=on_epoch)
     for value in hooks.wanted.values():
@@ -42,7 +42,7 @@ def train(
         model.add_callback(event, callback)
     with (
         out_of_memory.named(lambda: model.trainer.batch_size if model.trainer else hooks.requested_batch),
-        ordered(hooks, state=state),
+        hooked(hooks),
     ):
         model.train(trainer=StudyTrainer, **hooks.wanted)
     return named(model.trainer.metrics or {})  # rank 0 alone has metrics

@@ -1,34 +1,26 @@
-"""Ultralytics' detection trainer with the hooks of a study, a class that another process can import.
+"""Ultralytics' detection trainer with the hooks of a study.
 
-Imported where Ultralytics is. On several GPUs Ultralytics 8.4.190 (`utils/dist.py`) starts a process for each, which
-imports the trainer's class by its module and passes it the arguments. Callbacks added to a model travel as pickled
-copies: what they share with this process is lost there. So the hooks belong to the class, which makes those of its
-process from an order in the environment (docs/decisions/0026).
+Imported where Ultralytics is. Hooks that were callbacks added to a model would be lost in the processes of a training
+on several GPUs, so they belong to the class (docs/decisions/0026).
 """
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
+import torch
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils.torch_utils import unset_deterministic
 
-from automl.storage import streams
-from automl.storage.epoch_details import EpochDetails
-from automl.study import Job, Measurement
 from automl.study.errors import TrialError
 from automl.study.objective import RateGoal
+from automl.trainers.yolo import ranks
 from automl.trainers.yolo.hooks import Hooks
 from automl.trainers.yolo.validator_class import StudyValidator
-from automl.trainers.yolo.vendor import ultralytics
+from automl.trainers.yolo.vendor import rank
 
-ORDER: Final = "AUTOML_YOLO_ORDER"
-"""Environment variable for child processes: job, folder and resume state of the training, as JSON."""
-
-_here: dict[str, Hooks] = {}
+_here: Final[dict[str, Hooks]] = {}
 """The hooks of the trainings of this process, by their folder."""
 
 
@@ -44,6 +36,25 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
         """Find the hooks by the folder of the training, before the first event."""
         self.hooks = _hooks_of(str((overrides or {}).get("save_dir", "")))
         super().__init__(cfg, overrides, _callbacks)
+
+    def train(self) -> None:
+        """Train; on several GPUs in a process for each, which begins with the weights of a training of one process."""
+        if not self.ddp:
+            super().train()
+            return
+        self.setup_model()
+        try:
+            self.metrics = ranks.train(self)
+        finally:
+            unset_deterministic()
+
+    def setup_model(self) -> Any:  # noqa: ANN401
+        """Make the model; a rank takes the first weights of all."""
+        found = super().setup_model()
+        if rank() >= 0:
+            first = self.save_dir / ranks.FIRST
+            self.model.load_state_dict(torch.load(first, map_location="cpu", weights_only=True))
+        return found
 
     def run_callbacks(self, event: str) -> None:
         """Run the hooks of an event, then the other callbacks."""
@@ -71,39 +82,22 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
 
 
 @contextmanager
-def ordered(hooks: Hooks, *, state: Path | None) -> Iterator[None]:
-    """Register hooks for the `StudyTrainer` of a block, and for those that its child processes create."""
+def hooked(hooks: Hooks) -> Iterator[None]:
+    """Register hooks for the `StudyTrainer` of a block."""
     scratch = str(hooks.wanted["save_dir"])
-    before = os.environ.get(ORDER)
     _here[scratch] = hooks
-    os.environ[ORDER] = json.dumps({
-        "job": hooks.job.to_dict(), "scratch": scratch, "state": None if state is None else str(state),
-    })  # fmt: skip
     try:
         yield
     finally:
         del _here[scratch]
-        os.environ.pop(ORDER)
-        if before is not None:
-            os.environ[ORDER] = before
 
 
 def _hooks_of(scratch: str) -> Hooks:
-    """Return the hooks of a training: those of this process, or of its order in a process that Ultralytics started.
+    """Return the hooks of a training.
 
     Raises:
         TrialError: there is no such training.
     """
-    if scratch in _here:
-        return _here[scratch]
-    order = json.loads(os.environ.get(ORDER, "{}"))
-    if not order or order["scratch"] != scratch:
+    if scratch not in _here:
         raise TrialError(f"{scratch}: must be the folder of a training that `automl.trainers.yolo.train` started")
-    streams.clean_prints()
-    ultralytics()  # disables network access in this process too
-    state = Path(order["state"]) if order["state"] else None
-    return Hooks.of(Job.from_dict(order["job"]), Path(scratch), state=state, on_epoch=_no_report)
-
-
-def _no_report(measurement: Measurement, weights: Path, state: Path, shown: EpochDetails) -> None:
-    """Do nothing: a process that Ultralytics started does not report."""
+    return _here[scratch]

@@ -42,6 +42,7 @@ class Seen:
     """Per image: True for detections that match a true box of their class at IoU 0.50; empty without a goal."""
     background: list[NDArray[np.bool_]] = field(default_factory=list)
     """Per image: True for detections that overlap no true box."""
+    batches: int = 0
     drawn: dict[str, Drawn] = field(default_factory=dict)
     """Images to show, by file name."""
     confusion: Any = None
@@ -51,6 +52,7 @@ class Seen:
         for name in ("size", "found", "conf", "hits", "background"):
             getattr(self, name).extend(getattr(other, name))
         self.drawn |= other.drawn
+        self.batches += other.batches
         if self.confusion is not None:
             self.confusion.matrix = self.confusion.matrix + other.confusion.matrix
 
@@ -91,6 +93,18 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
     """The detection rate that is measured in addition."""
     seen_here: Seen
 
+    def __call__(self, trainer: Any = None, model: Any = None, **more: Any) -> Any:  # noqa: ANN401
+        """Validate; losses are means over the batches of all processes, as in a training of one.
+
+        Ultralytics 8.4.190 divides the mean of the processes' sums by the batches of the first, which may have more
+        than others.
+        """
+        found = super().__call__(trainer, model, **more)
+        if trainer is None or trainer.world_size <= 1 or not found:
+            return found
+        factor = trainer.world_size * len(self.dataloader) / self.seen_here.batches
+        return {tag: round(value * factor, 5) if tag.startswith("val/") else value for tag, value in found.items()}
+
     def init_metrics(self, model: Any) -> None:  # noqa: ANN401
         """Start a new record with the metrics."""
         super().init_metrics(model)
@@ -102,6 +116,7 @@ class StudyValidator(DetectionValidator):  # type: ignore[misc]
     def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
         """Record sizes and matches of a batch; pictures where wanted."""
         super().update_metrics(preds, batch)
+        self.seen_here.batches += 1
         if self.goal:
             every = self.metrics.stats["tp"]
             self.seen_here.hits += [np.asarray(part)[:, 0].astype(bool) for part in every[len(every) - len(preds) :]]
