@@ -25,7 +25,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -167,10 +166,11 @@ def opened(browser: Browser, link: str, *, count: int, rows: int) -> tuple[list[
     state = first.storage_state()
     page.close()
     cookie = "; ".join(f"{one['name']}={one['value']}" for one in state.get("cookies", ()))
-    pages, seconds = [], []
+    pages: list[Page] = []
+    seconds: list[float] = []
     for _ in range(count):
         page = browser.new_context(storage_state=state, viewport={"width": 1280, "height": 800}).new_page()
-        page.on("console", partial(_console, len(pages) + 1))
+        page.on("console", _console)
         begin = time.perf_counter()
         page.goto(f"{base}/studies/scale", timeout=60_000)
         page.wait_for_selector(f"#trials tr:nth-child({rows})", timeout=60_000)
@@ -181,9 +181,9 @@ def opened(browser: Browser, link: str, *, count: int, rows: int) -> tuple[list[
     return pages, seconds, cookie
 
 
-def _console(number: int, message: ConsoleMessage) -> None:
+def _console(message: ConsoleMessage) -> None:
     if "reloading" in message.text:
-        told(f"browser {number}: {message.text}")
+        told(f"a browser: {message.text}")
 
 
 def run(arguments: argparse.Namespace, executable: str) -> dict[str, Any]:
