@@ -80,7 +80,7 @@ def test_a_person_goes_from_pictures_to_a_champion(drawn: Path, tmp_path: Path, 
 
 def _refused(browser: Any, base: str) -> None:
     """A stranger without the link sees nothing."""
-    answer = browser.new_context().new_page().goto(base)
+    answer = browser.new_context().new_page().goto(base, timeout=MOST_MS)
     assert answer.status == 401
 
 
