@@ -34,8 +34,17 @@ const automl = {
     let version = 0, wait = 500;
     const connect = () => {
       const socket = new WebSocket(address), ask = () => { if (socket.readyState === WebSocket.OPEN) socket.send(String(version)); };
-      // a page that nobody sees asks for nothing until it is seen again
-      const next = () => (document.hidden ? document.addEventListener("visibilitychange", next, {once: true}) : requestAnimationFrame(ask));
+      // asks once it is drawn; a page that nobody sees is not drawn, and asks every 5 seconds or when it is seen again
+      const next = () => {
+        let asked = false;
+        const once = () => {
+          if (asked) return;
+          asked = true; clearTimeout(timer); document.removeEventListener("visibilitychange", once); ask();
+        };
+        const timer = setTimeout(once, document.hidden ? 5000 : 1000);
+        document.addEventListener("visibilitychange", once);
+        if (!document.hidden) requestAnimationFrame(once);
+      };
       socket.onopen = () => { wait = 500; ask(); };
       socket.onmessage = (event) => {
         const found = JSON.parse(event.data);
