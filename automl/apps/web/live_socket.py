@@ -53,7 +53,7 @@ def add(context: Context) -> None:
         feed = feeds.setdefault(live.folder, Feed(live))
         try:
             await _answer(websocket, feed, context.language_of(websocket))
-        except (WebSocketDisconnect, OSError):
+        except (WebSocketDisconnect, OSError, asyncio.CancelledError):  # cancelled by the end of the server
             return
 
 

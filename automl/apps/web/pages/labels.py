@@ -15,7 +15,7 @@ from automl.apps.label_desk import LabelDesk, Show
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame
 from automl.apps.web.label_editor import LabelEditor
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.labels import LABELS
 from automl.data.labelling.store import ConflictError
@@ -32,7 +32,7 @@ def add(context: Context) -> None:
     """Add the page."""
     storage = context.place.storage
 
-    @ui.page("/labels")
+    @ui.page("/labels", response_timeout=BUILD_SECONDS)
     async def page(request: Request, data: str = "", show: str = "all") -> None:
         texts = Texts(context.language_of(request), LABELS)
         with frame(context, request, texts("title")):

@@ -16,7 +16,7 @@ from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
 from automl.apps.web.live import LiveStudy
 from automl.apps.web.machine import Use
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.security import REPORT_POLICY
 from automl.apps.web.steering_view import SteeringView
 from automl.apps.web.tables import notify, plain_text, preformatted, table
@@ -41,7 +41,7 @@ def add(context: Context) -> None:
     boards = Boards()
     live_socket.add(context)
 
-    @ui.page("/studies/{name}")
+    @ui.page("/studies/{name}", response_timeout=BUILD_SECONDS)
     async def page(request: Request, name: str) -> None:
         texts = Texts(context.language_of(request), WATCH)
         with frame(context, request, name):
