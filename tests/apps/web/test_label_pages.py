@@ -1,0 +1,84 @@
+"""In headless Chromium: a data set is uploaded as a zip, and one label is mended with mouse and keys.
+
+The pictures are kept in $AUTOML_SCREENSHOTS, when that is set, to be looked at.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from automl.apps import labels
+from automl.data import sample
+from tests.apps.web.conftest import until
+from tests.test_browser import CHROMIUM, FLAGS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+KEY = "images/train/0001.jpg"
+
+
+def test_a_person_uploads_a_data_set_and_mends_a_label(tmp_path: Path, address: str) -> None:
+    sample.draw(tmp_path / "drawn", splits={"train": 3, "val": 2})
+    packed = shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "drawn")
+    base, target = address.split("/?", maxsplit=1)[0], tmp_path / "storage/data/parts"
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        page, other = context.new_page(), context.new_page()
+        page.goto(address)
+        page.wait_for_selector("main")
+        page.goto(f"{base}/data")
+        page.set_input_files(".resumable-upload input", packed)
+        page.wait_for_selector("text=YOLO: 5 images", timeout=60_000)
+        for one in (other, page):
+            one.goto(f"{base}/labels?data=data/parts")
+            one.wait_for_selector(".label-editor img")
+            one.locator(".label-editor").press("Enter")
+            one.wait_for_selector("text=0001.jpg")
+        _mended(page, target)
+        other.locator(".label-editor").press("n")
+        other.wait_for_selector("text=Not saved: Ada changed these labels")
+        _keep_picture(page)
+        browser.close()
+    assert not list((tmp_path / "storage/.uploads").iterdir())
+
+
+def _mended(page: Any, target: Path) -> None:
+    """Draw a box with the mouse, change it with keys, take it back: the label file follows each time."""
+    label = target / "labels/train/0001.txt"
+    before = label.read_text()
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Your name").press("Tab")
+    area = page.locator(".label-editor svg").bounding_box()
+    for step, (x, y) in enumerate(((0.1, 0.1), (0.2, 0.2), (0.3, 0.2))):
+        page.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"])
+        if step == 0:
+            page.mouse.down()
+    page.mouse.up()
+    drawn = until(lambda: label.read_text() != before and label.read_text())
+    assert drawn.splitlines()[-1].split()[0] == "0"
+    assert [round(float(edge), 1) for edge in drawn.splitlines()[-1].split()[1:]] == [0.2, 0.1, 0.2, 0.1]
+    for key in ("2", "ArrowRight", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    until(lambda: label.read_text().splitlines()[-1].startswith("1 0.202"))
+    page.wait_for_selector("text=saved")
+    page.keyboard.press("Delete")
+    until(lambda: label.read_text() == before)
+    page.keyboard.press("u")
+    until(lambda: label.read_text() != before)
+    store = labels.store_at(target)
+    store.history.refresh()
+    changes = [(change.by, change.kind, change.image) for change in store.history.changes]
+    assert changes[0] == ("Ada", "edit", KEY)
+    assert changes[-1] == ("Ada", "undo", KEY)
+
+
+def _keep_picture(page: Any) -> None:
+    if folder := os.environ.get("AUTOML_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "labels.png")
