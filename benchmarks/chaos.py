@@ -24,8 +24,8 @@ import yaml
 from benchmarks.chaos_audit import Audit, audit, begun
 from benchmarks.chaos_cluster import Driver, Machines, beats, machines, wait
 
-KINDS = ("worker", "worker", "node", "driver")
-"""Workers twice as often as nodes and drivers: so it is in life."""
+KINDS = ("worker", "worker", "worker", "training", "node", "driver")
+"""Workers most often: so it is in life."""
 PATIENCE = 180.0
 """Seconds after which a trial that has not gone on counts as not going on at all."""
 HASTE = 0.2
@@ -41,18 +41,24 @@ class Story:
     kills: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     given_up: int = 0
+    until: float = float("inf")
+    """When the killing ends, by the monotonic clock."""
+
+    def more(self, kills: int) -> bool:
+        """Return True if there are fewer kills than that, and time is left."""
+        return self.kills.total() < kills and time.monotonic() < self.until
 
 
 def main() -> int:
     """Kill, look, print; exit 1 where anything was lost."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that its cluster ends with it
-    story = Story(Random(options.seed))
+    story = Story(Random(options.seed), until=time.monotonic() + 60 * options.minutes)
     audits: list[Audit] = []
     with tempfile.TemporaryDirectory(prefix="chaos-") as short:
         storage = options.folder or Path(short) / "s"
         with machines(Path(short), story.chance) as there:
-            while story.kills.total() < options.kills or not audits:
+            while story.more(options.kills) or not audits:
                 study = storage / "runs" / f"chaos{len(audits):02d}"
                 _live_through(study, there, story, options)
                 audits.append(audit(study))
@@ -67,6 +73,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--trials", type=int, default=8, help="of each study")
     parser.add_argument("--pause", type=float, default=8.0, help="mean seconds between a mend and the next kill")
+    parser.add_argument("--haste", type=float, default=HASTE, help="share of kills that do not wait for the mend")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which nothing more is killed")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the victims")
     parser.add_argument("--spec", type=Path, help="description that the studies are made from; else the smoke study")
     parser.add_argument("--folder", type=Path, help="where the studies are kept; else they are thrown away")
@@ -81,20 +89,25 @@ def _live_through(study: Path, there: Machines, story: Story, options: argparse.
         while not _finished(study):
             if not driver.alive and not _finished(study):
                 driver.start()
-            if story.kills.total() < options.kills:
+            if story.more(options.kills):
                 wait(lambda: not driver.alive, seconds=story.chance.expovariate(1 / options.pause))
-                _strike(there, driver, story)
+                _strike(there, driver, story, haste=options.haste)
             else:
                 wait(lambda: not driver.alive, seconds=5)
     finally:
         driver.stop()
 
 
-def _strike(there: Machines, driver: Driver, story: Story) -> None:
+def _strike(there: Machines, driver: Driver, story: Story, *, haste: float) -> None:
     """Kill something, and wait until what it took goes on."""
     before, kind = beats(driver.study), story.chance.choice(KINDS)
-    blow = {"worker": there.kill_worker, "node": there.kill_node, "driver": driver.kill}[kind]
-    gone = blow()
+    blows = {
+        "worker": there.kill_worker,
+        "training": there.kill_training,
+        "node": there.kill_node,
+        "driver": driver.kill,
+    }
+    gone = blows[kind]()
     if not gone:
         return  # nothing was training there: no kill
     began = time.monotonic()
@@ -103,7 +116,7 @@ def _strike(there: Machines, driver: Driver, story: Story) -> None:
         driver.start()
     hit = {place: _attempts(place) for place, beat in before.items() if beat["process"] in gone}
     print(f"kill {story.kills.total()}: {kind}, {len(hit)} trainings hit", flush=True)
-    if not hit or story.chance.random() < HASTE:
+    if not hit or story.chance.random() < haste:
         return
     # After a driver's death not all of them need have a place again at once: the first shows that it goes on.
     ready = any if kind == "driver" else all

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,8 +17,13 @@ from typing import Any, Final
 import psutil
 
 TRAINABLE = "ray::Training"
-"""What Ray calls a process that trains."""
+"""What Ray calls a worker that has a training."""
+REAPER = "reaper.py"
+"""The program of a reaper; its last arguments are the training, its start, the worker, its start, and a mark."""
 NODES = 2
+NODE_STARTS: Final = 5
+NODE_SECONDS: Final = 60.0
+"""Of one start, as long as some raylet runs; the others do, even where that of the new node has ended."""
 
 
 @dataclass
@@ -35,25 +40,34 @@ class Machines:
         return str(self.cluster.address)
 
     def workers(self) -> list[psutil.Process]:
-        """Return the processes that train."""
+        """Return the workers of Ray that have a training."""
         return [worker for node in self.nodes for worker in _trainers(node)]
 
     def kill_worker(self) -> set[int]:
-        """Kill a process that trains; return the ids of what was killed, nothing where none trains."""
+        """Kill a worker of Ray; return its id and that of its training, nothing where none trains."""
         found = self.workers()
-        return _kill(self.chance.choice(found)) if found else set()
+        if not found:
+            return set()
+        worker = self.chance.choice(found)
+        return _trainings({worker.pid}) | _kill(worker)
+
+    def kill_training(self) -> set[int]:
+        """Kill a process that trains, a fork of the fork server; return its id, nothing where none trains."""
+        found = sorted(_trainings({worker.pid for worker in self.workers()}))
+        try:
+            return _kill(psutil.Process(self.chance.choice(found))) if found else set()
+        except psutil.NoSuchProcess:
+            return set()
 
     def kill_node(self) -> set[int]:
         """Kill a raylet, its workers with it, and start another node in its place."""
         node = self.chance.choice(self.nodes)
-        gone = {worker.pid for worker in _trainers(node)}
+        workers = {worker.pid for worker in _trainers(node)}
+        gone = workers | _trainings(workers)
         os.kill(_raylet(node), signal.SIGKILL)
         self.cluster.remove_node(node, allow_graceful=False)
         self.nodes.remove(node)
-        from automl.cluster import slow_start
-
-        with slow_start.allowed():
-            self.nodes.append(self.cluster.add_node(num_cpus=1))
+        self.nodes.append(_added(self.cluster))
         return gone
 
 
@@ -67,11 +81,22 @@ def machines(folder: Path, chance: Random) -> Iterator[Machines]:
 
     with slow_start.allowed():
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        nodes = [cluster.add_node(num_cpus=1) for _ in range(NODES)]
+    nodes = [_added(cluster) for _ in range(NODES)]
     try:
         yield Machines(cluster, nodes, chance)
     finally:
         cluster.shutdown()
+
+
+def _added(cluster: Any) -> Any:  # noqa: ANN401
+    """Return a new node of one core; a raylet ends itself where its agents start slowly, so another is started then."""
+    from automl.cluster import slow_start
+
+    for _ in range(NODE_STARTS - 1):
+        with suppress(Exception), slow_start.allowed(NODE_SECONDS):  # Ray raises nothing narrower
+            return cluster.add_node(num_cpus=1)
+    with slow_start.allowed(NODE_SECONDS):
+        return cluster.add_node(num_cpus=1)
 
 
 REFUSED: Final = 2
@@ -154,11 +179,25 @@ def _trainers(node: Any) -> list[psutil.Process]:  # noqa: ANN401
     return [child for child in children if TRAINABLE in _command(child)]
 
 
+def _trainings(workers: set[int]) -> set[int]:
+    """Return the processes that train for some workers: a reaper's arguments name both."""
+    found = set()
+    for process in psutil.process_iter():
+        words = _words(process)
+        if REAPER in [Path(word).name for word in words] and int(words[-3]) in workers:
+            found.add(int(words[-5]))
+    return found
+
+
 def _command(process: psutil.Process) -> str:
+    return " ".join(_words(process))
+
+
+def _words(process: psutil.Process) -> list[str]:
     try:
-        return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # it ended after it had been listed
-        return ""
+        return process.cmdline()
+    except psutil.Error:  # it ended after it had been listed
+        return []
 
 
 def _kill(process: psutil.Process) -> set[int]:

@@ -25,7 +25,7 @@ from benchmarks.diagnosis_rows import REPLAYED, Row, judged_rows, of_half, read,
 
 ROWS: Final = Path(__file__).with_suffix("") / "rows.jsonl"
 CURVES: Final = Path(__file__).with_name("detector-curves")
-SEEDS: Final = 12
+SEEDS: Final = 16
 NOT_FINITE: Final = "not finite"
 KNOWN: Final = {("sample", "class suppressed", "scratch")}
 """Data, finding and subject of what is true without a planted fault: the sample's scratches are not learned by a micro

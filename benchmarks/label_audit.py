@@ -83,24 +83,24 @@ def _planted(plain: Mapping[str, Any]) -> Planted:
     return Planted(**{**plain, **boxes})
 
 
-def job_of(data: DataSet, folder: Path, *, staged: Path, weights: Path, number: int) -> Job:
-    """Return the job of a model: params of a plain training, varied."""
+def job_of(data: DataSet, folder: Path, *, weights: Path, number: int, epochs: int) -> Job:
+    """Return the job of a model, without its data: params of a plain training, varied."""
     images = len(data.images["train"])
-    auto = yolo.resolve_auto(images=images, classes=len(data.names), epochs=EPOCHS, batch=BATCH)
+    auto = yolo.resolve_auto(images=images, classes=len(data.names), epochs=epochs, batch=BATCH)
     varied = VARIED[number % len(VARIED)]
     params = {**auto, **varied, "lr0": auto["lr0"] * varied.get("lr0", 1.0), "warmup_epochs": 1.0, "close_mosaic": 2}
     return Job(
-        folder=folder, number=number, params=params, seed=number, epochs=EPOCHS, model=str(weights), data=str(staged),
+        folder=folder, number=number, params=params, seed=number, epochs=epochs, model=str(weights), data="",
         metric="val/map50_95", settings={"imgsz": IMGSZ, "batch": BATCH, "cache": "ram"}, validate_every=4, threads=1,
     )  # fmt: skip
 
 
-def trained(data: DataSet, place: Path, *, weights: Path, number: int) -> Job:
+def trained(data: DataSet, place: Path, job: Job) -> Job:
     """Return the job of a model, trained at the first call."""
-    folder = place / f"model{number}"
+    folder = job.folder
     if (folder / "done").is_file():
         return job_file.read(folder)
-    job = job_of(data, folder, staged=staging.stage(data, place / "data"), weights=weights, number=number)
+    job = replace(job, data=str(staging.stage(data, place / "data")))
     folder.mkdir(parents=True, exist_ok=True)
     job_file.write(job)
     began = time.monotonic()
@@ -108,7 +108,7 @@ def trained(data: DataSet, place: Path, *, weights: Path, number: int) -> Job:
     if not ending.final:
         raise BenchmarkError(f"{folder}: must be trained, but {ending.cause}")
     score = ending.final.metrics["val/map50"]
-    print(f"{place.name} model {number}: mAP50 {score:.3f} on val, {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{place.name} model {job.number}: mAP50 {score:.3f} on val, {time.monotonic() - began:.0f} s", flush=True)
     files.write_text(folder / "done", f"{score}\n")
     return job
 
@@ -131,9 +131,9 @@ def ranked(
     return ranking.rank(images, names=[data.names[number] for number in sorted(data.names)], models=names)
 
 
-def out_of_fold(data: DataSet, place: Path, *, weights: Path, count: int) -> list[Suspect]:
+def out_of_fold(data: DataSet, place: Path, *, weights: Path, count: int, epochs: int) -> list[Suspect]:
     """Return the ranked list of the audit by models that were not trained on the images that they predict."""
-    job = job_of(data, place, staged=place, weights=weights, number=0)
+    job = job_of(data, place, weights=weights, number=0, epochs=epochs)
     found = audit_folds.detections(data, SPLITS, job=job, folder=place / "folds", count=count)
     return ranked(data, [found], names=[audit_folds.NAME])
 
@@ -201,19 +201,18 @@ def measured(source: Path, args: argparse.Namespace) -> Row | None:
     """Return the row of a data set; None where the time is over before its models are trained."""
     place: Path = args.scratch.absolute() / f"{source.name}-{args.seed}"
     data, planted = prepared(source, place, seed=args.seed)
+    weights: Path = args.weights.absolute()
     if args.folds:
-        listed = out_of_fold(data, place, weights=args.weights.absolute(), count=args.folds)
-        return {
-            **facts(source, args, models=args.folds),
-            "folds": args.folds,
-            **judged(listed, planted),
-            **origin(gpu=False),
-        }
+        listed = out_of_fold(data, place, weights=weights, count=args.folds, epochs=args.epochs)
+        about = facts(source, args, models=args.folds)
+        return {**about, "folds": args.folds, **judged(listed, planted), **origin(gpu=False)}
     jobs = []
     for number in range(args.models):
-        if time.monotonic() > args.ends and not (place / f"model{number}" / "done").is_file():
+        folder = place / f"model{number}-{args.epochs}"
+        if time.monotonic() > args.ends and not (folder / "done").is_file():
             return None
-        jobs.append(trained(data, place, weights=args.weights.absolute(), number=number))
+        job = job_of(data, folder, weights=weights, number=number, epochs=args.epochs)
+        jobs.append(trained(data, place, job))
     return {
         **facts(source, args, models=args.models),
         "map50": [float((job.folder / "done").read_text(encoding="utf-8")) for job in jobs],
@@ -230,7 +229,7 @@ def facts(source: Path, args: argparse.Namespace, *, models: int) -> Row:
         "thresholds_chosen_here": source.name in CHOSEN_ON,
         "models": models,
         "folds": 0,
-        "epochs": EPOCHS,
+        "epochs": args.epochs,
         "imgsz": IMGSZ,
         "weights": digest(args.weights.absolute()),
     }
@@ -267,6 +266,7 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     add_("--weights", type=Path, help="the pretrained weights that are fine-tuned")
     add_("--models", type=int, default=3)
     add_("--folds", type=int, default=0, help="ask so many models, each about the images that it was not trained on")
+    add_("--epochs", type=int, default=EPOCHS, help="of each training")
     add_("--seed", type=int, default=0, help="of the planted errors")
     add_("--scratch", type=Path, default=Path("label-audit-scratch"), help="copies, weights and detections")
     add_("--rows", type=Path, default=ROWS)

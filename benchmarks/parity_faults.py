@@ -23,7 +23,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from automl.hpo.bootstrap import Resampling
-from automl.release import export, gates, openvino_models, parity, quantization, targets, working_point
+from automl.release import export, gates, openvino_models, openvino_target, parity, quantization, targets, working_point
 from automl.release.working_point import Comparison
 from automl.storage import job_file
 from automl.storage.detections import ImageStats
@@ -31,6 +31,7 @@ from automl.storage.layout import ONNX, ONNX_STATS, TORCH_STATS
 from automl.storage.registry import Registry
 from automl.study import Gates, Job, Target
 from automl.study.errors import ExportError, RegistryError
+from benchmarks.planted import engines
 
 INPUT, OUTPUT = "planted_input", "planted_output"
 
@@ -65,8 +66,8 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         bench = exported(given.version, given.data, Path(place))
-        faults = [*planted(bench), *planted_in_registry(bench, Path(place))]
-        good = list(accepted(bench))
+        faults = [*planted(bench), *planted_in_registry(bench, Path(place)), *planted_in_engines(bench)]
+        good = [*accepted(bench), ("engine built on this machine", list(filter(None, [engines.refusal(bench.folder)])))]
     for fault in faults:
         print(f"{fault.name:45} {'refused: ' + fault.found[-140:] if fault.found else 'ACCEPTED'}")
     for name, refusals in good:
@@ -127,7 +128,7 @@ def by_outputs(bench: Bench, path: Path) -> str:
 def by_gates(bench: Bench, name: str) -> Fault:
     """Return the fault of a target calibrated on noise: its blocks would have to go back, which the evidence tells."""
     noise = np.random.default_rng(0).random((16, *shape(bench)), np.float32) * np.float32(0.02)
-    model = quantization.quantized_but_for_decoding(openvino_models.read(bench.folder / ONNX), noise)
+    model = openvino_target.quantized(openvino_models.read(bench.folder / ONNX), noise)
     return Fault(name, "lower bound of the difference", "; ".join(refusals(bench, openvino_models.compressed(model))))
 
 
@@ -144,9 +145,12 @@ def confidences_of_a_target(bench: Bench) -> Fault:
 def refusals(bench: Bench, model: openvino_models.Model) -> list[str]:
     """Return the gates that an OpenVINO model fails."""
     target = Target("planted", "openvino", "int8", 0.01)
-    order = targets.Order(bench.job, bench.folder, bench.calibration, bench.at, Gates())
     with tempfile.TemporaryDirectory() as place:
-        stats, _ = targets.measured(targets.saved(model, Path(place) / "m", order, target), bench.job, split="test")
+        stats, _ = targets.measured(
+            openvino_target.saved(model, Path(place) / "m", half=False, metadata=parity.facts(bench.folder / ONNX)),
+            bench.job,
+            split="test",
+        )
     weights = ImageStats.load(bench.folder / TORCH_STATS)
     found = working_point.compare("planted", stats, weights=weights, at=bench.at)
     return [gate.text for gate in gates.of_parity(found, Gates(), max_loss=target.max_loss) if not gate.passed]
@@ -165,6 +169,12 @@ def accepted(bench: Bench) -> Iterator[tuple[str, list[str]]]:
     ):  # fmt: skip
         built = targets.build(order, target)
         yield f"OpenVINO {target.name}", [one.text for one in gates.of_target(built, Gates()) if not one.passed]
+
+
+def planted_in_engines(bench: Bench) -> Iterator[Fault]:
+    """Yield the faults in the record of an engine."""
+    for name, (reason, changes) in engines.FAULTS.items():
+        yield Fault(name, reason, engines.refusal(bench.folder, **changes))
 
 
 def planted_in_registry(bench: Bench, place: Path) -> Iterator[Fault]:

@@ -8,7 +8,9 @@ real study. The driver is a serial server: its CPU seconds are charged to the vi
 answer or for its next job is idle because of us. The same for Ray's stock `OptunaSearch` and `ASHAScheduler`, whose
 calls are timed without Tune's own loop, without a journal and without TensorBoard files. With `--bulk SHARE` the first
 SHARE of the trials is made with random params, without fsync, table and TensorBoard files, and resumed: only the end of
-the study is measured then, and its beginning on another study.
+the study is measured then, and its beginning on another study. With `--end` the study is made of copies of a small
+one, and opening and continuing it is measured alone: 40 suggestions, each with a new fit, their measurements and three
+tables.
 Prints one JSON object on the last line.
 """
 
@@ -29,7 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from automl.study.spec import StudySpec
-from benchmarks import scale_stock, scale_study
+from benchmarks import scale_end, scale_stock, scale_study
 
 EARLY: Final = (20, 60)
 """The suggestions, by number, that count as the beginning: the model is in use, and its history small."""
@@ -45,6 +47,7 @@ def main() -> None:
     )
     parser.add_argument("--epoch-seconds", type=float, default=scale_study.EPOCH_SECONDS)
     parser.add_argument("--folder", type=Path, help="where the study is written, and kept; else a temporary folder")
+    parser.add_argument("--end", action="store_true", help="only the end of the study, on copies of a small one")
     parser.add_argument("--no-stock", action="store_true")
     parser.add_argument("--resume", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--bulk-only", action="store_true", help=argparse.SUPPRESS)
@@ -61,7 +64,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         folder = given.folder or Path(place)
-        figures = ours(folder, given)
+        run = scale_end.measured(folder, given.trials, given.slots) if given.end else ours(folder, given)
+        figures: dict[str, Any] = dict(run)
     if not given.no_stock:
         figures["stock"] = _child("--stock", "--trials", given.trials, "--slots", given.slots)
     print(json.dumps(figures))

@@ -1,13 +1,15 @@
 """A strict schema of KubeRay's RayJob, since no package brings one: unknown keys are refused, as kubectl refuses them.
 
-Written from the field reference of ray.io/v1 in KubeRay 1.7.0. Pod templates are left open here; they are Kubernetes'
-own and are checked against its schema. So are the blocks that our manifest does not use.
+Written from the field reference of ray.io/v1 in KubeRay 1.7.0, and compared with the CRD that has a RayJob's fields
+(`ray.io_raycronjobs.yaml` at commit 034971d of ray-project/kuberay): equal in names, types and enumerations. Pod
+templates are left open here; they are Kubernetes' own and are checked against its schema. So are the blocks that our
+manifest does not use.
 """
 
 from typing import Any, Final
 
 TEXT: Final = {"type": "string"}
-COUNT: Final = {"type": "integer", "minimum": 0}
+COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
 FLAG: Final = {"type": "boolean"}
 NUMBER: Final = {"type": "number"}
 TEXTS: Final = {"type": "object", "additionalProperties": TEXT}
@@ -39,7 +41,7 @@ HEAD: Final = closed(
 )
 
 WORKERS: Final = closed(
-    ["groupName", "template"],
+    ["groupName", "maxReplicas", "minReplicas", "template"],
     groupName=TEXT,
     suspend=FLAG,
     replicas=COUNT,

@@ -24,6 +24,8 @@ MOST_LINES = 300
 MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
+FORMS = ("--calibration", "--chip", "--dynamic", "--engine", "--force", "--imgsz", "--precision")
+
 OPTIONS = {
     "audit": ["--epochs", "--folds", "--json", "--lang", "--models", "--split", "--storage", "study"],
     "bundle-site": ["--constraints", "--requirement", "--verify", "--weights", "out"],
@@ -31,22 +33,12 @@ OPTIONS = {
     "card": ["--lang", "--storage", "reference"],
     "check": ["--data", "--json", "--model", "--prove", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
+    "device-built": ["--storage", "folder", "model"],
+    "device-kit": ["--images", "--runtime", "--storage", "--target", "--version", "folder", "model"],
     "diff": ["--json", "--storage", "after", "before", "model"],
     "doctor": ["--address", "--json", "--set", "--storage", "spec"],
     "enqueue": ["--storage", "params", "study"],
-    "export": [
-        "--calibration",
-        "--chip",
-        "--dynamic",
-        "--engine",
-        "--force",
-        "--imgsz",
-        "--precision",
-        "--storage",
-        "--version",
-        "model",
-        "target",
-    ],
+    "export": [*FORMS, "--storage", "--version", "model", "target"],
     "field": ["--json", "--ready", "--storage", "folder", "study"],
     "history": ["--json", "--storage", "model"],
     "import": ["--group", "--json", "--names", "--split", "out", "source"],
@@ -159,7 +151,16 @@ KEYS = {
     ],
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
-    "targets.*.": ["format", "max_end_to_end_ms", "max_latency_ms", "max_loss", "max_mb", "precision", "required"],
+    "targets.*.": [
+        "format",
+        "max_end_to_end_ms",
+        "max_latency_ms",
+        "max_loss",
+        "max_mb",
+        "precision",
+        "required",
+        "resource",
+    ],
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],

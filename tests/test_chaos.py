@@ -81,7 +81,7 @@ def test_what_a_trial_trained_and_the_journal_does_not_know_is_lost(study: Path)
 def test_ten_kills_cost_a_study_no_trial_and_no_measurement(tmp_path: Path, data: Path) -> None:
     spec = tmp_path / "described.yaml"
     spec.write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
-    asked = {"kills": 10, "trials": 3, "pause": 3, "folder": tmp_path, "spec": spec}
+    asked = {"kills": 10, "trials": 3, "pause": 3, "haste": 1, "folder": tmp_path, "spec": spec}
     options = [part for name, value in asked.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), registration.CHOSEN: tiny_trainer.registered()}

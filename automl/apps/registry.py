@@ -1,7 +1,7 @@
 """The model registry as the command line and the Python API use it: `automl.Registry(folder)`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from automl.apps import promotion, signatures
 from automl.apps.signatures import Signature
 from automl.apps.version_diff import VersionDiff, compare
+from automl.storage import engine_machine, registry_check
 from automl.storage import registry as storage_registry
-from automl.storage import registry_check
+from automl.storage.layout import ENGINE, ENGINE_FACTS, ONNX, VERDICT
 from automl.storage.place import default_storage, registry_folder
 from automl.storage.registry import CHAMPION
 from automl.study.errors import RegistryError
@@ -193,7 +194,8 @@ class Registry:
         found = signatures.read(self.stored, Path(key) if key else None)
         if key:
             problems += tuple(signatures.problems(self.stored, found, Path(key)))
-        notes, overrides = tuple(registry_check.notes(self.stored)), tuple(move for move in history if move.refused)
+        notes = (*registry_check.notes(self.stored), *(engine_note(self.stored) if not problems else ()))
+        overrides = tuple(move for move in history if move.refused)
         return Verification(self.name, tuple(self.versions), aliases, problems, history, notes, found, overrides)
 
     def history(self) -> list[AliasMove]:
@@ -213,6 +215,19 @@ class Registry:
             )
             for entry in self.stored.history()
         ]
+
+
+def engine_note(registry: storage_registry.Registry) -> Iterator[str]:
+    """Yield why the engine of the champion does not serve on this machine, if it has one."""
+    number = registry.aliases().get(CHAMPION)
+    engine = registry.path(number) / ENGINE if number else None
+    if engine is None or not engine.is_file():
+        return
+    verdict, facts = (path.read_bytes() if (path := engine.with_name(name)).is_file() else None
+                      for name in (VERDICT, ENGINE_FACTS))  # fmt: skip
+    found, score = engine_machine.recorded(verdict, facts)
+    if why := engine_machine.unusable(found, score=score):
+        yield f"{engine}: does not serve on this machine, {ONNX} does: {why}"
 
 
 def stored(folder: Path | str) -> storage_registry.Registry:

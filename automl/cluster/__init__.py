@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from automl.cluster.connection import connected, interruptible, refuse_arguments
     from automl.cluster.launcher import run
     from automl.cluster.remote_call import call
-    from automl.cluster.resources import Node, Slots, nodes, probe, slots, slots_for, slots_of
+    from automl.cluster.resources import Node, Slots, has, nodes, probe, slots, slots_for, slots_of
 
 __all__ = [
-    "Node", "Slots", "call", "connected", "interruptible", "nodes", "probe", "refuse_arguments", "run", "slots",
+    "Node", "Slots", "call", "connected", "has", "interruptible", "nodes", "probe", "refuse_arguments", "run", "slots",
     "slots_for", "slots_of",
 ]  # fmt: skip
 MODULES: Final = {

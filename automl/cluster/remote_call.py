@@ -1,7 +1,7 @@
 """Run a single function on a node, with the resources of a trial."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -15,9 +15,17 @@ from automl.study.errors import ExportError
 Result = TypeVar("Result")
 
 
-def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slots) -> Result:
-    """Return the result of `work`, or raise its error; it is retried if the node is lost."""
-    task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=3)(_run)
+SHARE: Final = 0.001
+"""Of a resource that names a kind of node: it selects the node and excludes nobody, as Ray's accelerator types do."""
+
+
+def call(work: Callable[..., Result], arguments: tuple[Any, ...], resources: Slots, *, resource: str = "") -> Result:
+    """Return the result of `work`, or raise its error; it is retried if the node is lost.
+
+    With `resource`, a resource of Ray, it runs on a node that has it.
+    """
+    named = {resource: SHARE} if resource else {}
+    task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, resources=named, max_retries=3)(_run)
     try:
         with capacity.watched(resources):
             result: Result = ray.get(task.remote(work, arguments))

@@ -79,6 +79,11 @@ def nodes() -> list[Node]:
     return sorted((_node(node) for node in ray.nodes() if node["Alive"]), key=lambda node: node.name)
 
 
+def has(resource: str) -> bool:
+    """Return True if a living node has a resource of Ray."""
+    return any(node["Alive"] and node["Resources"].get(resource) for node in ray.nodes())
+
+
 def _node(plain: Mapping[str, Any]) -> Node:
     held = plain["Resources"]
     kinds = sorted(name.removeprefix(ACCELERATOR) for name in held if name.startswith(ACCELERATOR))

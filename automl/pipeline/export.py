@@ -17,7 +17,7 @@ from automl.data import staging
 from automl.hpo import bootstrap, selection
 from automl.hpo.rounds import side_of
 from automl.hpo.selection import Candidate, best_trial
-from automl.pipeline import shipped_cost, shipping
+from automl.pipeline import shipped_cost, shipping, target_nodes
 from automl.pipeline.session import Session
 from automl.release import contract, parity, quantization, targets, working_point
 from automl.release import export as release_export
@@ -157,7 +157,7 @@ def _targets(session: Session, job: Job, at: Comparison, slots: cluster.Slots) -
     calibration = quantization.calibration(staged_images(session.staged, "train"), seed=spec.seed)
     pictures = shipped_cost.timed_on(session.staged, split=spec.confirm.split, wanted=spec.export.end_to_end)
     order = targets.Order(job, session.folder / EXPORT, calibration, at, spec.laws, pictures)
-    found: tuple[TargetResult, ...] = _on_images(targets.build_all, (order, spec.built_for), slots, data=job.data)
+    found = target_nodes.build(order, spec.built_for, slots)
     for one in found:
         if one.artifact and one.note:
             LOG.info(f"note: target {one.target.name}: {one.note}")

@@ -35,6 +35,7 @@ from automl.trainers import trainer_of
 
 USUAL: Final = 640
 """Image size where neither description nor trainer has one."""
+REFUSED: Final = "the space is refused, see the last lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,9 @@ def preview(spec: StudySpec, place: Place, *, page: Path | None = None, prove: b
         if page and report:  # the images of the sample or an archive are gone later
             data_report.write(report, page)
         shown_space = proof.prove(spec, data) if prove else None
-        return replace(_of(spec, place, data), data_report=report, page=page, proof=shown_space)
+        refused = shown_space is not None and shown_space.refused
+        time = TimeForecast(problem=REFUSED) if refused else time_forecast.forecast(spec, data)
+        return replace(_of(spec, place, data, time), data_report=report, page=page, proof=shown_space)
 
 
 def image_size(part: object, train: Mapping[str, object]) -> int:
@@ -188,7 +191,7 @@ def image_size(part: object, train: Mapping[str, object]) -> int:
     return given if isinstance(given, int) else USUAL
 
 
-def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
+def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Preview:
     named = inputs.named_from(place.storage, renamed(spec, inputs.kept_name))
     space, epochs = spec.search_space, spec.ladder.max_epochs
     baseline, default = plain_training.baseline_for(data, space, train=spec.train, epochs=epochs), space.defaults()
@@ -216,7 +219,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet) -> Preview:
         gpu_hours=spec.budget.gpu_hours,
         total_hours=spec.budget.total_hours,
         disk=disk_forecast.forecast(spec, place.storage),
-        time=time_forecast.forecast(spec, data),
+        time=time,
         portfolio=portfolio.chosen(spec, baseline)[1],
         machine_warnings=(*_machine_warnings(spec.resources), *_target_warnings(list(spec.targets))),
         contract_warnings=tuple(_contract_warnings(spec.agreed, data, spec.confirm.split)),

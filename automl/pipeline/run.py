@@ -13,7 +13,17 @@ from rich.console import Console
 
 from automl import cluster
 from automl.cluster.metrics import SHOWN
-from automl.pipeline import devices, export, extension, finish, forgetting, operators, shipping, structures
+from automl.pipeline import (
+    devices,
+    export,
+    extension,
+    finish,
+    forgetting,
+    operators,
+    shipping,
+    structures,
+    target_nodes,
+)
 from automl.pipeline.confirm import confirm
 from automl.pipeline.search import search
 from automl.pipeline.session import Session, opened
@@ -111,6 +121,7 @@ def compare_again(session: Session, verdict: Verdict, *, address: str | None, fe
 def allotted(session: Session, *, fewer_gpus: bool) -> cluster.Slots:
     """Return the resources of a trial; log and record the places and devices of this session."""
     slots = cluster.slots_for(session.spec.resources)
+    target_nodes.warn(session.spec.built_for)
     devices.declare(session.folder, session.journal, slots, cluster.nodes(), fewer_gpus=fewer_gpus)
     return slots
 

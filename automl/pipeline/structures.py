@@ -11,9 +11,10 @@ from typing import Final
 
 from automl import cluster
 from automl.data import staging
+from automl.pipeline import target_nodes
 from automl.pipeline.search import run_context
 from automl.pipeline.session import Session
-from automl.release import end_to_end, footprint
+from automl.release import end_to_end
 from automl.study import Params, structure
 from automl.study.errors import StudyError
 from automl.study.objective import Constraint, Cost
@@ -64,7 +65,7 @@ def measured(session: Session, slots: cluster.Slots) -> list[MeasuredStructure]:
             found.append(known[one])
             continue
         LOG.info(f"structure {number} of {len(choices)}: measuring {one.name}, untrained")
-        costs = cluster.call(footprint.measure, (job, spec.built_for, names, pictures), slots)
+        costs = target_nodes.measure(job, spec.built_for, names, pictures, slots)
         for target, cost in costs.items():
             session.journal.note(structure.note_of(one, target), structure.note(params, cost))
         found.append(MeasuredStructure(params, one, costs))

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 import onnxruntime
 
-from automl.release import end_to_end, latency, openvino_models, quantization
+from automl.release import end_to_end, onnx_target
+from automl.release.formats import FORMATS
 from automl.release.parity import facts, named_failure
 from automl.storage import scratch
 from automl.study import Footprint, Job, Target
@@ -18,7 +19,6 @@ from automl.trainers import trainer_of
 
 CALIBRATION: Final = 4
 """Random inputs on which INT8 is calibrated: they decide about accuracy, not about latency."""
-MEGA: Final = 1e6
 
 
 def measure(
@@ -39,7 +39,7 @@ def measure(
         with named_failure(f"{job.model}: ONNX export failed"):
             exported = trainer.export_onnx(place / "model.pt", job)
         if ONNX_TARGET in names:
-            found[ONNX_TARGET] = of_onnx(exported)
+            found[ONNX_TARGET] = onnx_target.footprint(exported)
             if pictures:
                 timed = end_to_end.of_onnx(exported, pictures)
                 found[ONNX_TARGET] = replace(found[ONNX_TARGET], end_to_end=timed)
@@ -49,24 +49,13 @@ def measure(
     return found
 
 
-def of_onnx(path: Path) -> Footprint:
-    """Return the footprint of an ONNX file in ONNX Runtime on the CPU."""
-    with named_failure(f"{path}: cannot be timed in ONNX Runtime"):
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        entry = session.get_inputs()[0]
-        shape = [edge if isinstance(edge, int) else 1 for edge in entry.shape]  # a free batch axis: one image
-        picture = np.random.default_rng(0).random(shape, np.float32)
-        timed = latency.measured(lambda: session.run(None, {entry.name: picture}), latency.processor())
-    return Footprint(timed, path.stat().st_size / MEGA)
-
-
 def shipped(path: Path, pictures: Sequence[Path], record: Path) -> tuple[Footprint, str]:
     """Return the footprint of the ONNX file of an export, timed end to end if there are pictures, and why it was not.
 
     Raises:
         ExportError: it cannot be run.
     """
-    cost = of_onnx(path)
+    cost = onnx_target.footprint(path)
     if not pictures:
         return cost, ""
     try:
@@ -75,29 +64,24 @@ def shipped(path: Path, pictures: Sequence[Path], record: Path) -> tuple[Footpri
         return cost, str(error)
 
 
-def of_openvino(model: openvino_models.Model, written: Path) -> Footprint:
-    """Return the footprint of an OpenVINO model whose files are in a folder."""
-    compiled = openvino_models.compiled(model)
-    picture = np.random.default_rng(0).random(tuple(compiled.input(0).shape), np.float32)
-    timed = latency.measured(lambda: compiled(picture), openvino_models.device())
-    return Footprint(timed, sum(file.stat().st_size for file in written.glob("model.*")) / MEGA)
-
-
 def _of_target(exported: Path, target: Target, place: Path, pictures: Sequence[Path]) -> Footprint:
-    if missing := openvino_models.missing():
-        raise ExportError(
-            f"targets.{target.name}: {' and '.join(missing)} must be installed, since a constraint names this target; "
-            "pip install 'yolo-automl-ray[openvino]'"
-        )
-    model = openvino_models.read(exported)
+    kind = FORMATS[target.format]
+    if missing := kind.missing():
+        raise ExportError(f"targets.{target.name}: {missing}; a constraint names this target")
+    model = kind.read(exported)
     if target.precision == "int8":
-        shape = tuple(openvino_models.compiled(model).input(0).shape)[1:]
-        noise = np.random.default_rng(0).random((CALIBRATION, *shape), np.float32)
-        model = openvino_models.compressed(quantization.quantized_but_for_decoding(model, noise))
-    folder = place / target.name
-    folder.mkdir()
-    openvino_models.save(model, folder / "model.xml", half=target.precision == "fp16")
-    cost = of_openvino(model, folder)
-    if not pictures:
-        return cost
-    return replace(cost, end_to_end=end_to_end.of_openvino(folder, facts(exported), pictures))
+        noise = np.random.default_rng(0).random((CALIBRATION, *_shape(exported)), np.float32)
+        model = kind.finished(kind.quantized(model, noise))
+    elif target.precision == "fp16":
+        model = kind.in_half(model)
+    metadata = facts(exported)
+    written = kind.saved(model, place / target.name, half=target.precision == "fp16", metadata=metadata)
+    cost = kind.footprint(written)
+    return replace(cost, end_to_end=kind.end_to_end(written, metadata, pictures)) if pictures else cost
+
+
+def _shape(exported: Path) -> tuple[int, int, int]:
+    """Return channels, height and width of an ONNX file's input."""
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    _, channels, height, width = session.get_inputs()[0].shape
+    return channels, height, width

@@ -18,6 +18,7 @@ from automl.storage.layout import (
     CURVES,
     DATASET,
     ENGINE,
+    ENGINE_FACTS,
     EVALUATION,
     EXPORT,
     FINDINGS,
@@ -250,6 +251,11 @@ def _claim(confirmed: Confirmed, gates: Gates, *, done: int, allowed: int) -> Cl
     )
 
 
+def _engine_files(engine: Path) -> dict[str, Path]:
+    facts = engine.with_name(ENGINE_FACTS)
+    return {ENGINE: engine} | ({ENGINE_FACTS: facts} if facts.is_file() else {})
+
+
 def _files(folder: Path, case: Case, laws: Gates) -> dict[str, str]:
     """Return the files of a version: name in the registry to path in the study's folder.
 
@@ -261,7 +267,7 @@ def _files(folder: Path, case: Case, laws: Gates) -> dict[str, str]:
         ONNX: case.built.onnx.file,
         PARAMS: case.chosen.weights.parent / PARAMS,
         SPEC: folder / SPEC,
-    } | ({ENGINE: case.built.engine.file} if case.built.engine else {})
+    } | (_engine_files(case.built.engine.file) if case.built.engine else {})
     if record.is_file():
         files[EVALUATION] = record
     if (folder / DATASET).is_file():

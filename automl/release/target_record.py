@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from automl.release.formats import FORMATS
 from automl.storage import files
 from automl.storage.layout import TARGET
 from automl.study import Artifact, Gates, Latency, Parity, Target, TargetResult
@@ -71,7 +72,7 @@ def read(folder: Path, target: Target, *, inputs: Mapping[str, Any]) -> TargetRe
 
 def _result(plain: Mapping[str, Any], folder: Path, target: Target) -> TargetResult:
     names = [*plain["files"], path(folder, target).name]
-    graph = next(name for name in plain["files"] if name.endswith(".xml"))
+    graph = next(name for name in plain["files"] if name.endswith(FORMATS[target.format].SUFFIXES[0]))
     parity: dict[str, Any] = {**plain["parity"]}
     parity |= {name: Interval.of(parity[name]) for name in INTERVALS}
     return TargetResult(

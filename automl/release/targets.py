@@ -7,10 +7,12 @@ changed, or was built from something else.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from automl.release import end_to_end, footprint, gates, openvino_models, quantization, target_record, working_point
+from automl.release import gates, quantization, target_record, working_point
+from automl.release.formats import FORMATS
 from automl.release.parity import facts, named_failure
+from automl.release.target_format import TargetFormat
 from automl.release.working_point import Comparison
 from automl.storage import files, scratch
 from automl.storage.detections import ImageStats
@@ -19,9 +21,6 @@ from automl.study import Artifact, Gates, Job, Latency, Target, TargetResult
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
 from automl.trials import data_mount
-
-FORMAT: Final = "_openvino_model"
-"""Ultralytics recognises OpenVINO by the end of a folder's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +53,25 @@ def build(order: Order, target: Target) -> TargetResult:
     inputs = target_record.inputs(order.folder / ONNX, target, calibration=order.calibration, gates=order.gates)
     if kept := target_record.read(order.folder, target, inputs=inputs):
         return kept
-    if missing := openvino_models.missing():
-        note = f"{' and '.join(missing)} must be installed; pip install 'yolo-automl-ray[openvino]'"
-        return TargetResult(target, None, note=note)
+    kind = FORMATS[target.format]
+    if missing := kind.missing():
+        return TargetResult(target, None, note=missing)
+    metadata = facts(order.folder / ONNX)
     with scratch.folder() as place:
         try:
             model, in_float = _model(order, target, place)
         except ExportError as error:
             return TargetResult(target, None, note=str(error))
-        folder = saved(model, place / "shipped", order, target)
-        stats, score = measured(folder, order.job, split=order.job.split)
-        written = _copied(folder, order.folder, target)
-        cost = footprint.of_openvino(model, folder)
-        metadata = facts(order.folder / ONNX)
-        served, note = _served(folder, metadata, order)
+        written = kind.saved(model, place / "shipped", half=target.precision == "fp16", metadata=metadata)
+        stats, score = measured(written, order.job, split=order.job.split)
+        shipped = _copied(kind.files(written), order.folder, target)
+        cost = kind.footprint(written)
+        served, note = _served(kind, written, metadata, order)
     weights = ImageStats.load(order.folder / TORCH_STATS)
     built = TargetResult(
         target,
-        Artifact(written[f"{TARGET}{target.name}.xml"], openvino_models.builder(), score),
-        written,
+        Artifact(shipped[f"{TARGET}{target.name}{kind.SUFFIXES[0]}"], kind.builder(target.precision), score),
+        shipped,
         working_point.compare(target.name, stats, weights=weights, at=order.at),
         cost.latency,
         tuple(in_float),
@@ -83,62 +82,55 @@ def build(order: Order, target: Target) -> TargetResult:
     return target_record.write(order.folder, built, inputs=inputs, metadata=metadata)
 
 
-def _served(folder: Path, metadata: Mapping[str, str], order: Order) -> tuple[Latency | None, str]:
-    """Return the end-to-end latency of the model in a folder, None where it is not wanted, or why it has none."""
+def _served(kind: TargetFormat, written: Path, metadata: Mapping[str, str], order: Order) -> tuple[Latency | None, str]:
+    """Return the end-to-end latency of a written model, None where it is not wanted, or why it has none."""
     if not order.pictures:
         return None, ""
     try:
         with data_mount.Needed(order.job):
-            return end_to_end.of_openvino(folder, metadata, order.pictures, record=order.folder / EVALUATION), ""
+            return kind.end_to_end(written, metadata, order.pictures, record=order.folder / EVALUATION), ""
     except ExportError as error:
         return None, str(error)
 
 
 def _model(order: Order, target: Target, place: Path) -> tuple[Any, list[str]]:
     """Return the model in the wanted precision, and its blocks that stay in floating point."""
-    with named_failure(f"{order.folder / ONNX}: OpenVINO cannot read it"):
-        model = openvino_models.read(order.folder / ONNX)
+    kind = FORMATS[target.format]
+    with named_failure(f"{order.folder / ONNX}: {target.format} cannot read it"):
+        model = kind.read(order.folder / ONNX)
     if target.precision != "int8":
-        return model, []
+        with named_failure(f"{target.name}: the conversion to {target.precision} failed"):
+            return (kind.in_half(model) if target.precision == "fp16" else model), []
     unread = f"{target.name}: images of train cannot be read for the calibration"
     with data_mount.Needed(order.job), named_failure(unread):
         pictures = trainer_of(order.job).letterboxed(order.calibration, order.job)
     on_val = ImageStats.load(order.folder / VAL_STATS)
 
     def passes(candidate: Any) -> bool:  # noqa: ANN401
-        folder = saved(candidate, place / "candidate", order, target)
-        stats, _ = measured(folder, order.job, split="val")
+        written = kind.saved(candidate, place / "candidate", half=False, metadata=facts(order.folder / ONNX))
+        stats, _ = measured(written, order.job, split="val")
         found = working_point.compare(target.name, stats, weights=on_val, at=order.at)
         return all(gate.passed for gate in gates.of_parity(found, order.gates, max_loss=target.max_loss))
 
     with named_failure(f"{target.name}: the INT8 quantization failed"):
-        return quantization.int8(model, pictures, passes=passes)
+        return quantization.int8(kind, model, pictures, passes=passes)
 
 
-def saved(model: Any, place: Path, order: Order, target: Target) -> Path:  # noqa: ANN401
-    """Write a model as Ultralytics reads it, `<place>_openvino_model`, and return that folder."""
-    folder = place.with_name(place.name + FORMAT)
-    folder.mkdir(parents=True, exist_ok=True)
-    openvino_models.save(model, folder / "model.xml", half=target.precision == "fp16")
-    files.write_json(folder / "metadata.yaml", facts(order.folder / ONNX))  # JSON is YAML
-    return folder
-
-
-def measured(folder: Path, job: Job, *, split: str) -> tuple[ImageStats, float]:
-    """Return the detections of a model written by `saved` on a split, and its objective.
+def measured(written: Path, job: Job, *, split: str) -> tuple[ImageStats, float]:
+    """Return the detections of a written model on a split, and its objective.
 
     Raises:
         ExportError: it cannot be run.
         DataAwayError: images are away.
     """
-    with data_mount.Needed(job), named_failure(f"{folder}: cannot be measured on {split}"):
-        metrics, stats = trainer_of(job).judge(folder, job, split=split)
+    with data_mount.Needed(job), named_failure(f"{written}: cannot be measured on {split}"):
+        metrics, stats = trainer_of(job).judge(written, job, split=split)
     return stats, metrics[job.judged_metric.replace(f"{job.split}/", f"{split}/", 1)]
 
 
-def _copied(source: Path, folder: Path, target: Target) -> Mapping[str, Path]:
-    """Copy the model files into the export; return name in a version to file."""
-    names = {f"{TARGET}{target.name}{suffix}": source / f"model{suffix}" for suffix in (".xml", ".bin")}
+def _copied(made: Mapping[str, Path], folder: Path, target: Target) -> Mapping[str, Path]:
+    """Copy the model files, by suffix, into the export; return name in a version to file."""
+    names = {f"{TARGET}{target.name}{suffix}": file for suffix, file in made.items()}
     for name, file in names.items():
         files.copy(file, folder / name)
     return {name: folder / name for name in names}

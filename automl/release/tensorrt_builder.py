@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import onnx
 
-from automl.storage import files
+from automl.storage import engine_machine, files
+from automl.storage.layout import ENGINE_FACTS
 from automl.study import Artifact, Job
+from automl.study.engine_facts import EngineFacts
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
 
@@ -21,6 +23,8 @@ RTX_CARDS: Final = ("SM80", "SM86", "SM89", "SM120")
 def build_plan(exported: Path, target: Path, *, wanted: str) -> str:
     """Build `target` from an ONNX file on this machine, without measuring it; return the builder's name.
 
+    What it runs on is written beside it, as `<target>.json`.
+
     Raises:
         ExportError: this machine has no such builder, or it rejected the graph.
     """
@@ -28,7 +32,8 @@ def build_plan(exported: Path, target: Path, *, wanted: str) -> str:
     if module is None:
         raise ExportError(f"{target}: cannot be built: {reason}")
     files.write_bytes(target, _plan(module, exported))
-    return f"{module.__name__} {module.__version__}"
+    facts = _recorded(module, target.with_name(f"{target.name}.json"))
+    return facts.builder
 
 
 def build_engine(exported: Path, job: Job, target: Path, *, wanted: str) -> tuple[Artifact | None, tuple[str, ...]]:
@@ -44,7 +49,7 @@ def build_engine(exported: Path, job: Job, target: Path, *, wanted: str) -> tupl
         return None, (f"no engine was built: {reason}",)
     plan = _plan(module, exported)
     files.write_bytes(target, plan)
-    builder = f"{module.__name__} {module.__version__}"
+    builder = _recorded(module, target.with_name(ENGINE_FACTS)).builder
     if module.__name__ == "tensorrt_rtx":
         return Artifact(target, builder, None), (
             f"the engine was built by {builder}, without tensorrt on a CUDA GPU: it runs on RTX cards only "
@@ -54,6 +59,16 @@ def build_engine(exported: Path, job: Job, target: Path, *, wanted: str) -> tupl
     framed.write_bytes(_framed(plan, exported))
     measured = trainer_of(job).validate(framed, job, split=job.split)[job.judged_metric]
     return Artifact(target, builder, measured), ()
+
+
+def _recorded(module: Any, path: Path) -> EngineFacts:  # noqa: ANN401
+    """Write what an engine that a module built on this machine runs on; return it."""
+    builder = f"{module.__name__} {module.__version__}"
+    cards = tuple(f"{card[2:-1]}.{card[-1]}" for card in RTX_CARDS)
+    own = (found,) if (found := engine_machine.capability()) else ()
+    facts = EngineFacts(builder, cards if module.__name__ == "tensorrt_rtx" else own, platform=engine_machine.here())
+    files.write_json(path, facts.to_dict())
+    return facts
 
 
 def _builder(wanted: str) -> tuple[Any, str]:

@@ -10,8 +10,9 @@ import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from automl.storage import files, records
 from automl.storage.journal_format import Scan, scan, sealed, unfinished
@@ -48,7 +49,7 @@ class Lines:
             found = scan(content)
             self._check(found, content)
             self._end, self._crc = found.end, found.crc
-            self._logs = _parsed(content, found.end, path)
+            self._logs = _read(path, found.end)
             self.count = found.count
             """Lines that were replayed, or are there to be replayed."""
             if writable:
@@ -84,7 +85,7 @@ class Lines:
         if found.problem:
             where = f"{self.path}:{known + found.count + 1}"
             raise RecordError(f"{where}: the checksum must match, but {found.problem}; {REMEDY}")
-        self._new += _parsed(rest, found.end, self.path)
+        self._new += _parsed(BytesIO(rest), found.end, self.path)
         self._end, self._crc = self._end + found.end, found.crc
 
     def since(self, number: int) -> list[dict[str, Any]]:
@@ -193,14 +194,26 @@ class Lines:
         return f"{REMEDY}, or go on with the {found.count} lines before: {cut}"
 
 
-def _parsed(content: bytes, end: int, path: Path) -> Iterator[dict[str, Any]]:
-    """Parse the good lines, block by block: a large journal need not be in memory as text and as objects at once."""
-    start, number = 0, 1
-    while start < end:
-        stop = content.rfind(b"\n", start, min(start + BLOCK, end)) + 1 or content.find(b"\n", start) + 1
-        lines = content[start : stop - 1].split(b"\n")
+def _read(path: Path, end: int) -> Iterator[dict[str, Any]]:
+    """Parse the good lines of a file: a large journal need not be in memory as text and as objects at once."""
+    try:
+        with path.open("rb") as file:
+            yield from _parsed(file, end, path)
+    except OSError as error:
+        raise StudyError(f"{path}: must be a file that can be read, but {error.strerror}") from None
+
+
+def _parsed(file: IO[bytes], end: int, path: Path) -> Iterator[dict[str, Any]]:
+    """Parse the good lines, which end at `end`, block by block."""
+    number = 1
+    while end > 0:
+        block = file.read(min(BLOCK, end))
+        block += b"" if block.endswith(b"\n") else file.readline()
+        if not block:
+            raise StudyError(f"{path}: must be only appended to, but was cut while it was read")
+        lines = block[:-1].split(b"\n")
         yield from _block(lines, path, first=number)
-        start, number = stop, number + len(lines)
+        end, number = end - len(block), number + len(lines)
 
 
 def _block(lines: list[bytes], path: Path, *, first: int) -> Iterator[dict[str, Any]]:

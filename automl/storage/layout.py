@@ -81,6 +81,8 @@ ATTEMPT: Final = "attempt.json"
 # An export, and a version in the registry.
 ONNX: Final = "model.onnx"
 ENGINE: Final = "model.engine"
+ENGINE_FACTS: Final = "engine.json"
+"""Builder, GPU and compatibility of the engine (`EngineFacts`)."""
 EVALUATION: Final = "evaluation.json"
 """How a model was judged and is to be served (`EvalSettings`)."""
 SMOKE: Final = "smoke"

@@ -50,7 +50,7 @@ class Target:
     """A kind of device that the model is built for, beside ONNX."""
 
     name: str
-    format: Literal["openvino"]
+    format: Literal["openvino", "onnx"]
     precision: Literal["fp32", "fp16", "int8"]
     max_loss: float
     """Largest loss of the objective against the weights, by the lower bound of the difference."""
@@ -59,6 +59,8 @@ class Target:
     max_latency_ms: float | None = None
     max_mb: float | None = None
     max_end_to_end_ms: float | None = None
+    resource: str = ""
+    """Resource of Ray of the nodes on which it is built and measured; empty: any node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,7 @@ class StudySpec(Part):
                 max_latency_ms=one.max_latency_ms,
                 max_mb=one.max_mb,
                 max_end_to_end_ms=one.max_end_to_end_ms,
+                resource=one.resource or "",
             )
             for name, one in self.targets.items()
         )

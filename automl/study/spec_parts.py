@@ -175,11 +175,15 @@ class TargetSpec(Part):
     contains it if it passes the gates.
     """
 
-    format: Literal["openvino"]
-    """`openvino`: for CPUs, and Intel's GPUs and NPUs; built and measured on any machine."""
+    format: Literal["openvino", "onnx"]
+    """`openvino`: for CPUs, and Intel's GPUs and NPUs; `onnx`: the ONNX file in another precision, by NVIDIA ModelOpt,
+    for ONNX Runtime and strongly typed engines. Both are built and measured on any machine."""
     precision: Literal["fp32", "fp16", "int8"] = "fp16"
-    """`fp16`: weights in 16 bits; `int8`: weights and activations in 8 bits, calibrated on images of train. Blocks that
-    lose too much on val stay in floating point."""
+    """`fp16`: weights in 16 bits, for `onnx` activations too; `int8`: weights and activations in 8 bits, calibrated on
+    images of train. Blocks that lose too much on val stay in floating point. `fp32`: for `openvino` alone."""
+    resource: Annotated[str, Field(pattern=r"^\S{1,100}$")] | None = None
+    """Resource of Ray that the nodes with this device have, such as `orin` of `ray start --resources '{"orin": 1}'`, or
+    `accelerator_type:L4`: the artifact is built and measured on such a node. null: on any node."""
     max_loss: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = "auto"
     """Maximum loss against the weights, for the lower bound of the difference; `auto`: 0.01 for `int8`, else 0.005.
     Unit: of the objective, 0 to 1."""

@@ -18,6 +18,7 @@ from automl.study.space import SearchSpace
 from automl.study.space_spec import ChoiceSpec, RangeSpec
 from automl.study.spec import StudySpec
 from automl.study.spec_parts import ConfirmSpec, MlflowSpec, NotifySpec
+from automl.study.target_laws import target_mistakes
 from automl.study.trial import ParamValue
 
 MOST: Final = 1000
@@ -98,6 +99,7 @@ def own_mistakes(spec: StudySpec) -> Iterator[str]:
         )
     yield from _confirm_mistakes(spec.confirm)
     yield from objective_mistakes(spec.goal, spec.targets)
+    yield from target_mistakes(spec.targets)
     yield from second_mistakes(spec.goal, spec.space)
     yield from rate_mistakes(spec.goal, spec.contract)
     yield from _server_mistakes(spec.tracking.mlflow)

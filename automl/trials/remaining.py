@@ -54,12 +54,11 @@ def whole_training(trials: Sequence[Trial], *, metric: str, epochs: int) -> floa
 
     Only trials that will be retrained count: that of the default params and the best so far.
     """
-    validated = {t.number: [m.seconds for m in t.measurements if metric in m.metrics] for t in trials}
-    ranked = sorted(trials, key=lambda trial: -(trial.best(metric) or 0.0))
-    asked = {trial.number for trial in (*trials[:1], *ranked[:1]) if validated[trial.number]}
-    if not asked:
-        return None
-    return mean(mean(validated[number]) for number in asked) * epochs
+    best = max(trials, key=lambda trial: trial.best(metric) or 0.0, default=None)
+    asked = {trial.number: trial for trial in (*trials[:1], best) if trial}
+    validated = [[m.seconds for m in trial.measurements if metric in m.metrics] for trial in asked.values()]
+    found = [mean(seconds) for seconds in validated if seconds]
+    return mean(found) * epochs if found else None
 
 
 def waves(count: int, places: int) -> int:

@@ -100,6 +100,21 @@ def test_the_schema_of_the_ray_job_refuses_a_misspelt_key() -> None:
         jsonschema.validate(job, RAY_JOB)
 
 
+def test_the_ray_job_passes_the_checks_of_the_operator() -> None:
+    """KubeRay's `ValidateRayJobSpec` and `ValidateRayClusterSpec` (commit 0074504), where they concern our fields."""
+    job, cluster = ray_job(), ray_job()["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,45}[a-z0-9])?", job["metadata"]["name"])  # 47 characters, a DNS label
+    assert tuple(map(int, cluster["rayVersion"].split("."))) >= (2, 52, 0)  # for authOptions.mode: token
+    assert job["spec"]["shutdownAfterJobFinishes"]  # else ttlSecondsAfterFinished is refused
+    assert isinstance(yaml.safe_load(job["spec"]["runtimeEnvYAML"]), dict)
+    for group in groups:
+        assert not group.get("resources"), "only one of rayStartParams and resources may state CPUs and GPUs"
+        assert "labels" not in group["rayStartParams"]
+        names = {variable["name"] for variable in group["template"]["spec"]["containers"][0]["env"]}
+        assert not names & {"RAY_REDIS_ADDRESS", "REDIS_USERNAME", "RAY_enable_autoscaler_v2"}
+
+
 @pytest.mark.parametrize("role", ["head", "gpu"])
 def test_a_pod_of_the_ray_job_holds_to_kubernetes_own_schema(role: str) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": role}, "spec": pods()[role]["spec"]}

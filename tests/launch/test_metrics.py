@@ -31,7 +31,8 @@ from tests.builders import METRIC
 ROOT = Path(__file__).resolve().parents[2]
 BOARD = ROOT / "launch" / "grafana" / "studies.json"
 CONFIGURATION = ROOT / "launch" / "prometheus.yml"
-PROMETHEUS = shutil.which("prometheus", path=f"{os.environ['PATH']}:{ROOT / 'build/prometheus/usr/bin'}")
+PATH = f"{os.environ['PATH']}:{ROOT / 'build/prometheus/usr/bin'}"
+PROMETHEUS, PROMTOOL = shutil.which("prometheus", path=PATH), shutil.which("promtool", path=PATH)
 COLUMNS = 24
 WINDOW = "20s"
 """In place of Grafana's own interval, which is four scrapes."""
@@ -93,6 +94,39 @@ def test_it_shows_every_metric_and_no_other() -> None:
     counters = {f"{EXPORTED_PREFIX}{name}_total" for name in COUNTERS}
     ours = {f"{EXPORTED_PREFIX}{name}" for name in GAUGES} | counters
     assert set(re.findall(rf"{EXPORTED_PREFIX}\w+", " ".join(expressions()))) == ours
+
+
+RECORDED = {
+    'ray_automl_trainings{study="s",kind="trial",state="COMPLETED",WorkerId="a"}': 3,
+    'ray_automl_trainings{study="s",kind="trial",state="COMPLETED",WorkerId="b"}': 4,
+    'ray_automl_trainings{study="s",kind="trial",state="PRUNED",WorkerId="b"}': 5,
+    'ray_automl_trainings_asked{study="s",kind="trial",WorkerId="a"}': 12,
+    'ray_automl_trainings_asked{study="s",kind="trial",WorkerId="b"}': 12,
+    'ray_node_gpus_utilization{ip="10.0.0.1",GpuIndex="0",GpuDeviceName="NVIDIA H200",GpuUuid="u"}': 70,
+    'ray_node_gram_used{ip="10.0.0.1",GpuIndex="0",GpuDeviceName="NVIDIA H200",GpuUuid="u"}': 30,
+    'ray_node_gram_available{ip="10.0.0.1",GpuIndex="0",GpuDeviceName="NVIDIA H200",GpuUuid="u"}': 90,
+}
+"""Series with the labels of Ray: a study while it resumes, whose old driver `a` has not gone stale, and a GPU."""
+SHOWN = {
+    "Progress": ('{study="s", kind="trial"}', 0.75),
+    "GPU use": ('{ip="10.0.0.1", GpuIndex="0", GpuDeviceName="NVIDIA H200"}', 70),
+    "GPU memory": ('{ip="10.0.0.1", GpuIndex="0"}', 0.25),
+}
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: make prometheus")
+def test_what_a_panel_shows_while_a_study_resumes_and_of_a_gpu(tmp_path: Path) -> None:
+    queries = {panel["title"]: query for panel, query in zip(board()["panels"], expressions(), strict=True)}
+    told = [
+        {"expr": queries[title], "eval_time": "1m", "exp_samples": [{"labels": labels, "value": value}]}
+        for title, (labels, value) in SHOWN.items()
+    ]
+    series = [{"series": name, "values": f"{value}x6"} for name, value in RECORDED.items()]
+    test = {"interval": "10s", "input_series": series, "promql_expr_test": told}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}))
+    command = [str(PROMTOOL), "test", "rules", str(tmp_path / "test.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def times(series: list[dict[str, Any]]) -> list[float]:
@@ -181,6 +215,10 @@ def test_every_query_of_the_dashboard_returns_data_of_a_real_study(
     for expr in expressions():
         found = prometheus.series(expr, since=began)
         assert found or OF_GPUS in expr, expr
+    variable = re.fullmatch(r"label_values\((\w+), (\w+)\)", board()["templating"]["list"][1]["definition"])
+    assert variable is not None
+    metric, label = variable.groups()
+    assert prometheus.ask(f"label/{label}/values", **{"match[]": metric}) == ["watched"]
 
     def most(expr: str) -> float:
         return max(float(value) for one in prometheus.series(expr, since=began) for _, value in one["values"])

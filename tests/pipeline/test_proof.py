@@ -6,8 +6,9 @@ import pytest
 
 from automl.data import check
 from automl.data.record import DataSet
-from automl.pipeline import proof
+from automl.pipeline import preview, proof
 from automl.pipeline.proof import Dead, SpaceProof
+from automl.storage.place import Place
 from automl.study.space import Alternatives, Choice, Integer, Real, SearchSpace
 from automl.study.spec import StudySpec
 from automl.study.yaml_io import read_yaml
@@ -100,6 +101,15 @@ class TestProof:
 
         assert found == SpaceProof(refused=found.refused, problem="tiny: cannot compare trainings")
         assert [*found.lines()] == ["space proof: nothing was proved: tiny: cannot compare trainings"]
+
+    def test_a_space_that_is_refused_is_not_timed(self, data: Path, tmp_path: Path) -> None:
+        ranges = {"dropout": {"low": 0.0, "high": 0.5, "default": 0.0}}
+        spec = spec_of(model=tiny_trainer.MODEL, space=ranges, data=str(data), train={"optimizer": "SGD"})
+        found = preview.preview(spec, Place(tmp_path), prove=True)
+
+        assert found.proof is not None
+        assert found.proof.refused
+        assert found.time.summary() == f"time: could not be measured on this machine: {preview.REFUSED}"
 
     def test_few_images_have_every_class(self, checked: DataSet) -> None:
         images = proof.few(checked).images

@@ -28,7 +28,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Take the image size as milliseconds, and return the sizes that were measured."""
     sizes: list[int] = []
 
-    def call(_work: object, arguments: tuple[Any, ...], _slots: object) -> Mapping[str, Footprint]:
+    def call(_work: object, arguments: tuple[Any, ...], _slots: object, *, resource: str) -> Mapping[str, Footprint]:
+        assert resource == ""
         job: Job = arguments[0]
         sizes.append(tiny_trainer.image_size(job))
         cost = Footprint(Latency(float(sizes[-1]), 0.0, 0.0, 0.0, "cpu"), 1.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from automl.release import footprint, latency, openvino_models
+from automl.release import footprint, latency, onnx_target, openvino_models
 from automl.study.errors import ExportError
 from automl.study.results import Target
 from tests import detectors
@@ -39,7 +39,7 @@ def test_a_graph_with_a_free_batch_axis_is_timed_with_one_image(
     graph = onnx.load(detectors.saved(tmp_path / "model.onnx"))
     graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.save(graph, tmp_path / "free.onnx")
-    assert footprint.of_onnx(tmp_path / "free.onnx").latency.p50 > 0
+    assert onnx_target.footprint(tmp_path / "free.onnx").latency.p50 > 0
 
 
 def test_a_slow_model_is_run_less_often(monkeypatch: pytest.MonkeyPatch) -> None:

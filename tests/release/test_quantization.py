@@ -1,5 +1,6 @@
-"""INT8 with blocks taken back: the search for the fewest, and what a block is, on a stand-in for the vendor's graph."""
+"""INT8 with blocks taken back: the search for the fewest, and what a block is."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.release import quantization
-from automl.release.quantization import MOST_CALIBRATION, _fewest, calibration, quantizers
+from automl.release.quantization import MOST_CALIBRATION, _fewest, blocks, calibration
+from automl.release.target_format import Array
 from automl.study.errors import ExportError
 
 
@@ -24,33 +26,15 @@ def test_the_fewest_that_pass_are_found_with_few_measurements(most: int, needed:
     assert len(asked) <= 12
 
 
-class Node:
-    """A node of a graph, as OpenVINO shows it."""
-
-    def __init__(self, name: str, kind: str = "FakeQuantize") -> None:
-        self.name, self.kind = name, kind
-
-    def get_friendly_name(self) -> str:
-        return self.name
-
-    def get_type_name(self) -> str:
-        return self.kind
-
-
-class Graph:
-    """A network of three layers, of which the last is the head."""
-
-    def get_ordered_ops(self) -> list[Node]:
-        return [
-            Node("/model.0/conv/Conv/fq_weights_1"), Node("/model.0/act/Mul/fq_output_0"),
-            Node("/model.9/cv1/Conv/fq_weights_1"), Node("/model.10/cv2/cv2.0/Conv/fq_weights_1"),
-            Node("/model.10/cv3/cv3.1/Conv/fq_weights_1"), Node("/model.10/cv3/Mul", kind="Multiply"),
-        ]  # fmt: skip
+NAMES = (
+    "/model.0/conv/Conv/fq_weights_1", "/model.0/act/Mul/fq_output_0", "/model.9/cv1/Conv/fq_weights_1",
+    "/model.10/cv2/cv2.0/Conv/fq_weights_1", "/model.10/cv3/cv3.1/Conv/fq_weights_1",
+)  # fmt: skip
 
 
 def test_a_block_is_a_layer_and_the_head_is_divided_into_branches() -> None:
-    assert list(quantizers(Graph())) == ["model.0", "model.9", "model.10/cv2", "model.10/cv3"]
-    assert len(quantizers(Graph())["model.0"]) == 2
+    assert list(blocks(NAMES)) == ["model.0", "model.9", "model.10/cv2", "model.10/cv3"]
+    assert len(blocks(NAMES)["model.0"]) == 2
 
 
 def test_the_calibration_is_a_random_sample_of_bounded_size_and_the_same_for_a_seed() -> None:
@@ -62,9 +46,25 @@ def test_the_calibration_is_a_random_sample_of_bounded_size_and_the_same_for_a_s
     assert calibration(images[:5], seed=0) == tuple(images[:5])
 
 
-def test_a_block_that_cannot_be_in_int8_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantization, "quantized_but_for_decoding", lambda model, _: model)
-    monkeypatch.setattr(quantization, "by_harm", lambda *_: ["model.1", "model.2"])
-    monkeypatch.setattr(quantization, "in_float", lambda model, _: model)
+class Hopeless:
+    """A format whose blocks all lose too much."""
+
+    def quantized(self, model: str, _: Array) -> str:
+        return model
+
+    def quantizers(self, _: str) -> dict[str, list[str]]:
+        return {"model.1": ["a"], "model.2": ["b"]}
+
+    def in_float(self, model: str, _: Sequence[str]) -> str:
+        return model
+
+    def outputs(self, _model: str, pictures: Array) -> Array:
+        return pictures
+
+    def finished(self, model: str) -> str:
+        return model
+
+
+def test_a_block_that_cannot_be_in_int8_at_all_is_refused() -> None:
     with pytest.raises(ExportError, match="loss is too large with any; set precision: fp16"):
-        quantization.int8(Graph(), np.zeros((1, 3, 8, 8), np.float32), passes=lambda _: False)
+        quantization.int8(Hopeless(), "graph", np.zeros((1, 7, 8), np.float32), passes=lambda _: False)

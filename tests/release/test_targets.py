@@ -10,11 +10,44 @@ import numpy as np
 import pytest
 
 from automl.hpo.bootstrap import Resampling
-from automl.release import export, gates, openvino_models, quantization, target_record, targets
+from automl.release import (
+    export,
+    gates,
+    modelopt,
+    onnx_target,
+    openvino_models,
+    openvino_target,
+    quantization,
+    target_record,
+    targets,
+)  # fmt: skip
 from automl.release.targets import Order
 from automl.release.working_point import Comparison
-from automl.study import Ending, Gates, Job, Target, TargetResult
+from automl.study import Ending, Gates, Job, Parity, Target, TargetResult
+from automl.study.gate_result import GateResult
 from tests.damage import flipped
+
+
+def by_onnxruntime(graph: Path, target: Path, *, precision: str, calibration: Any = None) -> str:
+    """Stand in for ModelOpt, whose environment takes minutes to make: the same nodes, by ONNX Runtime."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static  # noqa: PLC0415
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        """The first images."""
+
+        def __init__(self) -> None:
+            self.rows = iter([{"images": row[None]} for row in calibration[:4]])
+
+        def get_next(self) -> Any:
+            return next(self.rows, None)
+
+    assert precision == "int8"
+    quantize_static(
+        graph, target, Reader(), quant_format=QuantFormat.QDQ, op_types_to_quantize=["Conv"],
+        extra_options={"QDQKeepRemovableActivations": True, "ActivationSymmetric": True, "QuantizeBias": False},
+    )  # fmt: skip
+    return "stand-in"
+
 
 needs_openvino = pytest.mark.skipif(bool(openvino_models.missing()), reason="openvino and nncf are not installed")
 pytestmark = pytest.mark.yolo
@@ -87,15 +120,15 @@ def test_int8_that_fails_its_gates_on_val_is_taken_back_block_by_block(exported:
     asked: list[int] = []
 
     def passes(candidate: Any) -> bool:
-        asked.append(sum(map(len, quantization.quantizers(candidate).values())))
+        asked.append(sum(map(len, openvino_target.quantizers(candidate).values())))
         return len(asked) > 2
 
-    found, in_float = quantization.int8(model, pictures, passes=passes)
+    found, in_float = quantization.int8(openvino_target, model, pictures, passes=passes)
 
     assert asked[0] > asked[1] > asked[2]
     assert len(in_float) == 2
-    assert not set(in_float) & set(quantization.quantizers(found))
-    assert quantization.outputs(found, pictures[:1]).shape == quantization.outputs(model, pictures[:1]).shape
+    assert not set(in_float) & set(openvino_target.quantizers(found))
+    assert openvino_target.outputs(found, pictures[:1]).shape == openvino_target.outputs(model, pictures[:1]).shape
 
 
 @needs_openvino
@@ -103,13 +136,13 @@ def test_a_model_with_all_blocks_taken_back_is_the_one_in_floating_point(exporte
     job, folder, _ = exported
     model = openvino_models.read(folder / "model.onnx")
     pictures = quantization_pictures(job)
-    quantized = quantization.quantized_but_for_decoding(model, pictures)
+    quantized = openvino_target.quantized(model, pictures)
 
-    whole = quantization.in_float(quantized, list(quantization.quantizers(quantized)))
+    whole = openvino_target.in_float(quantized, list(openvino_target.quantizers(quantized)))
 
-    assert not quantization.quantizers(whole)
-    ours, theirs = (quantization.outputs(one, pictures[:4]) for one in (whole, model))
-    spoiled = quantization.outputs(quantized, pictures[:4])
+    assert not openvino_target.quantizers(whole)
+    ours, theirs = (openvino_target.outputs(one, pictures[:4]) for one in (whole, model))
+    spoiled = openvino_target.outputs(quantized, pictures[:4])
     assert np.abs(ours - theirs).mean() < np.abs(spoiled - theirs).mean()
 
 
@@ -165,3 +198,33 @@ def test_without_the_packages_the_target_is_refused_in_one_line(
         "refused: target none: must be built and measured, but was not: openvino and nncf must be installed; pip "
         "install 'yolo-automl-ray[openvino]', margin -1.0000"
     )
+
+
+def test_int8_onnx_passes_the_same_gates_and_is_taken_back_block_by_block(
+    exported: tuple[Job, Path, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modelopt, "converted", by_onnxruntime)
+    asked: list[int] = []
+    passing = iter([False, True])
+    real = gates.of_parity
+
+    def judged(found: Parity, laws: Gates, *, max_loss: float) -> list[GateResult]:
+        asked.append(1)
+        if next(passing, True):
+            return []
+        return [replace(one, passed=False) for one in real(found, laws, max_loss=max_loss)]
+
+    monkeypatch.setattr(gates, "of_parity", judged)
+    built = targets.build(order(exported), Target("orin", "onnx", "int8", 0.99))
+
+    assert set(built.files) == {"target-orin.onnx", "target-orin.json"}
+    assert built.artifact
+    assert built.artifact.builder.startswith("modelopt")
+    assert built.artifact.score is not None
+    assert built.parity
+    assert len(built.float_blocks) == 1
+    graph = onnx_target.read(built.files["target-orin.onnx"])
+    assert onnx_target.quantizers(graph)
+    assert not set(built.float_blocks) & set(onnx_target.quantizers(graph))
+    assert {entry.key for entry in graph.metadata_props} >= {"names", "stride", "weights_sha256"}
+    assert targets.build(order(exported), Target("orin", "onnx", "int8", 0.99)) == built

@@ -33,6 +33,27 @@ def test_all_trials_are_on_one_scale() -> None:
     assert sparklines([trial_of(0)], METRIC) == [""]
 
 
+class Counted(float):
+    """A number that counts its comparisons."""
+
+    compared = 0
+
+    def __lt__(self, other: float) -> bool:
+        Counted.compared += 1
+        return float.__lt__(self, other)
+
+    def __gt__(self, other: float) -> bool:
+        Counted.compared += 1
+        return float.__gt__(self, other)
+
+
+def test_the_scale_is_found_in_one_pass_over_the_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counted, "compared", 0)
+    trials = [trial_of(number, [Counted(0.01 * epoch) for epoch in range(30)]) for number in range(30)]
+    sparklines(trials, METRIC)
+    assert 900 <= Counted.compared <= 3 * 900
+
+
 def test_the_table_of_a_study_has_them_and_drops_them_first() -> None:
     assert [row[VIEW.columns.index("curve")] for row in VIEW.rows] == ["▁▂▂▃▄▅", "█", ""]
     assert VIEW.optional[0] == "curve"

@@ -4,7 +4,6 @@ The seam between a runtime and detection: `opened` chooses a backend by the file
 of this machine; `Detector` needs no more of it than `Backend`.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,11 +13,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from automl.storage.layout import ENGINE, ONNX, TARGET, VERDICT
+from automl.storage import engine_machine
+from automl.storage.layout import ENGINE, ENGINE_FACTS, ONNX, TARGET, VERDICT
 from automl.study.errors import RegistryError
 
 LOG: Final = logging.getLogger(__name__)
 Array = NDArray[np.float32]
+Read = Callable[[str], bytes | None]
+"""Returns the verified bytes of a file of a version, None for one that it does not have."""
 PROVIDERS: Final = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """Execution providers in order of preference; the first that this build of ONNX Runtime has is used."""
 THREADS: Final = 1
@@ -64,7 +66,7 @@ class Backend(Protocol):
         """
 
 
-def opened(folder: Path, read: Callable[[str], bytes | None], *, target: str = "") -> Backend:
+def opened(folder: Path, read: Read, *, target: str = "") -> Backend:
     """Return the backend for the version in a folder.
 
     Without a target its TensorRT engine, if this machine has what it needs, else its ONNX file in ONNX Runtime.
@@ -84,41 +86,66 @@ def opened(folder: Path, read: Callable[[str], bytes | None], *, target: str = "
         raise RegistryError(f"{folder}: must contain {ONNX}, the file that is served, but does not")
     graph = OnnxRuntime(content, source=str(folder / ONNX))
     plan = read(ENGINE)
-    return graph if plan is None else _engine(folder, plan, read(VERDICT), graph)
+    return graph if plan is None else _engine(folder / ENGINE, plan, read, graph)
 
 
-def _engine(folder: Path, plan: bytes, verdict: bytes | None, graph: "OnnxRuntime") -> Backend:
+def _engine(source: Path, plan: bytes, read: Read, graph: "OnnxRuntime") -> Backend:
     """Return the engine of a version; its ONNX file, with the reason in the log, where this machine cannot run it."""
     from automl.apps.serve import tensorrt_backend  # noqa: PLC0415  (it needs this module)
 
-    source = folder / ENGINE
-    try:
-        recorded = json.loads(verdict or b"{}")
-        builder, score = str(recorded.get("engine")), recorded.get("engine_score")
-    except (ValueError, AttributeError):
-        builder, score = "", None
-    why = tensorrt_backend.unusable(builder, score)
+    facts, score = engine_machine.recorded(read(VERDICT), read(ENGINE_FACTS))
+    why = engine_machine.unusable(facts, score=score)
     if not why:
         try:
-            return tensorrt_backend.TensorRt(plan, graph.metadata, builder=builder, source=str(source))
+            return tensorrt_backend.TensorRt(plan, graph.metadata, facts=facts, source=str(source))
         except RegistryError as error:
             why = str(error)
     LOG.info(f"{source} does not serve on this machine, {ONNX} does: {why}")
     return graph
 
 
-def _of_target(folder: Path, read: Callable[[str], bytes | None], target: str) -> Backend:
-    names = [f"{TARGET}{target}{suffix}" for suffix in (".xml", ".bin", ".json")]
-    found = [content for name in names if (content := read(name)) is not None]
-    if len(found) < len(names):
-        there = sorted(path.stem.removeprefix(TARGET) for path in folder.glob(f"{TARGET}*.xml"))
-        raise RegistryError(
-            f"{folder}: must contain the artifact of target {target}, but contains those of "
-            f"{', '.join(there) or 'none'}; a version contains an artifact that passed its gates"
-        )
+def _of_target(folder: Path, read: Read, target: str) -> Backend:
+    """Return the backend for the artifact of a target: an engine built on its device, a graph, or an OpenVINO model."""
+    name = f"{TARGET}{target}"
+    record = read(f"{name}.json")
+    for suffix, load in {".engine": _engine_of_target, ".onnx": _graph_of_target, ".xml": _openvino_of_target}.items():
+        content = read(f"{name}{suffix}")
+        if content is not None and record is not None:
+            return load(folder / f"{name}{suffix}", content, record, read)
+    there = sorted({path.stem.removeprefix(TARGET) for path in folder.glob(f"{TARGET}*") if path.suffix != ".json"})
+    raise RegistryError(
+        f"{folder}: must contain the artifact of target {target}, but contains those of "
+        f"{', '.join(there) or 'none'}; a version contains an artifact that passed its gates"
+    )
+
+
+def _graph_of_target(source: Path, content: bytes, record: bytes, read: Read) -> Backend:
+    del record, read
+    return OnnxRuntime(content, source=str(source))
+
+
+def _openvino_of_target(source: Path, content: bytes, record: bytes, read: Read) -> Backend:
     from automl.apps.serve.openvino_backend import OpenVino  # noqa: PLC0415  (it needs this module)
 
-    return OpenVino(*found, source=str(folder / names[0]))
+    weights = read(source.with_suffix(".bin").name)
+    if weights is None:
+        raise RegistryError(f"{source}: must have its .bin file beside it, but has none")
+    return OpenVino(content, weights, record, source=str(source))
+
+
+def _engine_of_target(source: Path, content: bytes, record: bytes, read: Read) -> Backend:
+    """Return the engine of a target, whose record has a score if it was measured on its device.
+
+    Raises:
+        RegistryError: this machine cannot run it.
+    """
+    from automl.apps.serve import tensorrt_backend  # noqa: PLC0415  (it needs this module)
+
+    facts, metadata = engine_machine.of_target(record)
+    if why := engine_machine.unusable(facts, score=1.0):  # it was measured: a version contains no other
+        raise RegistryError(f"{source}: must be an engine that this machine runs, but {why}")
+    del read
+    return tensorrt_backend.TensorRt(content, metadata, facts=facts, source=str(source))
 
 
 class OnnxRuntime:

@@ -1,67 +1,41 @@
 """TensorRT as an inference backend: the engine of a registry version, where this machine can run it.
 
-An engine runs with the TensorRT version that built it, on the kind of GPU that it was built for. It serves only if it
-was measured when it was built; else the ONNX file does.
+An engine runs with the TensorRT version that built it, on the kind of GPU that it was built for: what its version
+records of it is compared with this machine before the engine is loaded. It serves only if it was measured when it was
+built; else the ONNX file does.
 """
 
 import threading
 import weakref
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from automl.apps.serve.backend import Array
+from automl.storage.engine_machine import CUDA
+from automl.study.engine_facts import EngineFacts
 from automl.study.errors import RegistryError
-
-RUNTIMES: Final = ("tensorrt", "tensorrt_rtx")
-"""Names of the modules that build and run engines."""
-CUDA: Final = "cuda.bindings.runtime"
-
-
-def unusable(builder: str, score: float | None) -> str:
-    """Return why this machine does not run the engine of a builder, such as `tensorrt 11.4.0`; empty if it does.
-
-    Args:
-        builder: Module and version, as the verdict of the version names them.
-        score: The objective of the engine when it was built; None if it was not measured.
-
-    >>> unusable("tensorrt 11.4.0", None)
-    'it was not measured where it was built'
-    """
-    name, _, version = builder.partition(" ")
-    if name not in RUNTIMES:
-        return "its builder is not recorded"
-    if score is None:
-        return "it was not measured where it was built"
-    try:
-        found = str(import_module(name).__version__)
-    except ImportError:
-        return f"{name} is not installed"
-    if found != version:
-        return f"it was built by {builder}, but {name} {found} is installed"
-    try:
-        error, gpus = import_module(CUDA).cudaGetDeviceCount()
-    except ImportError:
-        return "the package cuda-bindings is not installed"
-    return "" if not int(error) and gpus else "this machine has no CUDA GPU"
 
 
 class TensorRt:
     """An engine on the first CUDA GPU; each thread has an execution context and buffers of its own."""
 
-    def __init__(self, plan: bytes, metadata: Mapping[str, str], *, builder: str, source: str) -> None:
+    def __init__(self, plan: bytes, metadata: Mapping[str, str], *, facts: EngineFacts, source: str) -> None:
         """Load the bytes of an engine; the metadata is that of the ONNX file, since a plan has none.
 
         Raises:
             RegistryError: TensorRT cannot load it, such as one for another kind of GPU, or it has other tensors than
                 an input and an output of numbers.
         """
-        module = import_module(builder.partition(" ")[0])
-        self._engine = module.Runtime(module.Logger(module.Logger.ERROR)).deserialize_cuda_engine(plan)
+        module = import_module(facts.module)
+        runtime = module.Runtime(module.Logger(module.Logger.ERROR))
+        if facts.version_compatible:  # it contains the runtime of its own version
+            runtime.engine_host_code_allowed = True
+        self._engine = runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise RegistryError(f"{source}: must be an engine for this GPU and {builder}, but cannot be loaded")
+            raise RegistryError(f"{source}: must be an engine for this GPU and {facts.builder}, but cannot be loaded")
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         modes = [self._engine.get_tensor_mode(name) for name in names]
         entries = [name for name, mode in zip(names, modes, strict=True) if mode == module.TensorIOMode.INPUT]

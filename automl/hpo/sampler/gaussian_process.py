@@ -1,4 +1,4 @@
-"""Gaussian process over the unit cube, on Optuna's implementation.
+"""Gaussian process over the unit cube, on Optuna's implementation; its kernel is fitted by `kernel_fit`.
 
 The only module that uses Optuna's private `_gp`; its version is pinned to the minor release and a test checks the
 interface. Fitted from a fixed start, so that the same history gives the same model in every session.
@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.hpo.sampler import kernel_fit
 from automl.hpo.sampler.encoding import Points, Vector
 
 FIT_LIMIT: Final = 100
@@ -57,32 +58,25 @@ class Model:
         Of more than `most` observations the best half of that number is kept, and as many of the others, spaced evenly
         by rank.
         """
-        from optuna._gp import gp, prior
+        from optuna._gp import gp
 
         kept = representative(targets, most)
         points, targets = points[kept], targets[kept]
         mean, spread = float(targets.mean()), float(targets.std()) or 1.0
         scaled = (targets - mean) / spread
         some = representative(scaled, FIT_LIMIT)
-        process = gp.fit_kernel_params(
-            X=points[some],
-            Y=scaled[some],
-            is_categorical=categorical,
-            log_prior=prior.default_log_prior,
-            minimum_noise=MINIMUM_NOISE,
-            deterministic_objective=False,
-            gtol=TOLERANCE,
+        kernel = kernel_fit.fit(
+            points[some], scaled[some], categorical=categorical, minimum_noise=MINIMUM_NOISE, tolerance=TOLERANCE
         )
-        if len(some) < len(scaled):
-            process = gp.GPRegressor(
-                is_categorical=_tensor(categorical),
-                X_train=_tensor(points),
-                y_train=_tensor(scaled),
-                inverse_squared_lengthscales=process.inverse_squared_lengthscales,
-                kernel_scale=process.kernel_scale,
-                noise_var=process.noise_var,
-            )
-            process._cache_matrix()
+        process = gp.GPRegressor(
+            is_categorical=_tensor(categorical),
+            X_train=_tensor(points),
+            y_train=_tensor(scaled),
+            inverse_squared_lengthscales=_tensor(kernel.inverse_squared_lengths),
+            kernel_scale=_tensor(np.array(kernel.scale)),
+            noise_var=_tensor(np.array(kernel.noise)),
+        )
+        process._cache_matrix()
         return cls(process, mean, spread, process)
 
     @_one_thread()

@@ -83,6 +83,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "quantity.end_to_end_ms": "端到端处理一张图像的中位时间（毫秒）",
     "quantity.size_mb": "文件大小（MB）",
     "curves": "学习曲线",
+    "hover_text": "将鼠标指向某条线、某个点或试验表中的某一行：该试验会在所有图中突出显示，并给出其参数。",
     "curves_text": "绿色：训练到最后。灰色：提前停止。红色：失败。虚线：各级比较点，试验在此相互比较。",
     "epoch": "轮次",
     "rung": "比较点",

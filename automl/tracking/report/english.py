@@ -85,6 +85,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "quantity.end_to_end_ms": "median time of one image end to end (ms)",
     "quantity.size_mb": "size of the files (MB)",
     "curves": "Learning curves",
+    "hover_text": "Point at a line, a dot or a row of the trials: that trial stands out in all pictures, with its "
+    "params.",
     "curves_text": "Green: trained to the end. Grey: stopped early. Red: failed. Dotted lines: the rungs, where trials "
     "are compared.",
     "epoch": "epoch",

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from automl.study import State, Trial
 from automl.study.verdict import Verdict
+from automl.tracking.report import hover
 from automl.tracking.report.language import Words
 
 COLOURS: Final = {
@@ -29,15 +30,15 @@ SETTINGS: Final = {
 }
 
 
-def drawn(figure: Callable[[], Figure]) -> Markup:
-    """Return a figure as inline SVG; matplotlib escapes its texts."""
+def drawn(figure: Callable[[], Figure], titles: Mapping[int, str] | None = None) -> Markup:
+    """Return a figure as inline SVG; matplotlib escapes its texts. `titles` are the tooltips of trials by number."""
     text = io.StringIO()
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         # The browser's fonts draw the text; those of matplotlib, which lack Chinese, only measure it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure().savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
-    return Markup(svg[svg.index("<svg") :])
+    return Markup(hover.titled(svg[svg.index("<svg") :], titles or {}))
 
 
 def frame(width: float, height: float) -> tuple[Figure, Any]:
@@ -59,14 +60,16 @@ def curves(trials: Sequence[Trial], rungs: Sequence[int], *, metric: str, object
         best = trial is ranked[-1]
         axes.plot(
             epochs, values, color=COLOURS[trial.state], linewidth=2.4 if best else 1.1,
-            alpha=1.0 if best else 0.65, marker="o" if len(values) == 1 else None, markersize=3,
+            alpha=1.0 if best else 0.65, marker="o" if len(values) == 1 else None, markersize=3, gid=hover.mark(trial),
         )  # fmt: skip
+        hover.aim(axes, epochs, values, trial)
         if best and values:
             name = words.plain("trial_number", number=trial.number)
             axes.annotate(name, (epochs[-1], values[-1]), xytext=(4, 0), textcoords="offset points")
     if trials and trials[0].best(metric) is not None:
         epochs, values = _points(trials[0], metric)
-        axes.plot(epochs, values, color=BASELINE, linewidth=2, linestyle="--", label=words.plain("baseline"))
+        style = {"color": BASELINE, "linewidth": 2, "linestyle": "--", "gid": hover.mark(trials[0])}
+        axes.plot(epochs, values, label=words.plain("baseline"), **style)
         axes.legend(frameon=False, loc="upper left")
     _mark_rungs(axes, rungs, words)
     axes.set_xlabel(words.plain("epoch"))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from automl.study import ParamValue, Trial
 from automl.study.space import Choice, Parameter, SearchSpace
 from automl.study.text import one_line, short
+from automl.tracking.report import hover
 from automl.tracking.report.figures import frame
 from automl.tracking.report.language import MISSING
 
@@ -23,6 +24,7 @@ FloatArray = NDArray[np.float64]
 MOST_LINES: Final = 200
 MOST_AXES: Final = 8
 LEAST_DOTS: Final = 3
+MOST_DOTS: Final = 400
 LEAST_SURFACE: Final = 8
 """Dots from which on a surface is drawn between them."""
 ABSENT: Final = -0.12
@@ -32,6 +34,8 @@ GRID: Final = 40
 POWER: Final = 3.0
 """Inverse-distance weighting: a higher power keeps the surface closer to the nearest dot."""
 LONGEST: Final = 14
+APART: Final = 0.07
+"""Least distance of two labels on an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,17 @@ class Axis:
     high: float = 1.0
     log: bool = False
     choices: tuple[str, ...] = ()
+    marks: tuple[float, ...] = ()
+    """The values that a number can have, if these are few."""
 
     @classmethod
-    def of(cls, name: str, values: Sequence[ParamValue], *, log: bool) -> Self:
-        """Return the axis of some values: numbers by size, anything else as choices."""
+    def of(cls, name: str, values: Sequence[ParamValue], *, log: bool = False, listed: bool = False) -> Self:
+        """Return the axis of some values: numbers by size, anything else as choices; `listed`: of a choice."""
         if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
             return cls(name, choices=tuple(sorted({short(value) for value in values})))
         numbers = [float(value) for value in values if isinstance(value, int | float)]
-        return cls(name, min(numbers), max(numbers), log and min(numbers) > 0)
+        marks = tuple(sorted({*numbers})) if listed else ()
+        return cls(name, min(numbers), max(numbers), log and min(numbers) > 0, marks=marks)
 
     def place(self, value: ParamValue) -> float:
         """Return the place of a value.
@@ -73,8 +80,22 @@ class Axis:
             return [index / max(len(labels) - 1, 1) for index in range(len(labels))], labels
         if self.high <= self.low:
             return [0.5], [f"{self.low:.3g}"]
+        if self.marks:
+            return self._marked()
         middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         return [0.0, 0.5, 1.0], [f"{value:.3g}" for value in (self.low, middle, self.high)]
+
+    def _marked(self) -> tuple[list[float], list[str]]:
+        """Return places and labels of listed values, those left out whose label would lie on the one before.
+
+        >>> Axis("nbs", 8, 64, marks=(8, 9, 64)).ticks
+        ([0.0, 1.0], ['8', '64'])
+        """
+        shown: list[float] = []
+        for value in (self.low, self.high, *self.marks):
+            if all(abs(self.place(value) - self.place(other)) >= APART for other in shown):
+                shown.append(value)
+        return [self.place(value) for value in sorted(shown)], [f"{value:g}" for value in sorted(shown)]
 
 
 def cut(text: str) -> str:
@@ -105,14 +126,14 @@ def axes_of(space: SearchSpace, trials: Sequence[Trial], order: Sequence[str]) -
     for name in names:
         values = [trial.params[name] for trial in trials if name in trial.params]
         if len({short(value) for value in values}) > 1:
-            found.append(Axis.of(name, values, log=_is_log(known[name])))
+            found.append(Axis.of(name, values, log=_is_log(known[name]), listed=isinstance(known[name], Choice)))
     return found
 
 
 def parallel(trials: Sequence[Trial], axes: Sequence[Axis], *, metric: str, objective: str) -> Figure:
     """Return parallel coordinates of ended trials, the best drawn last."""
     results = [trial.best(metric) or 0.0 for trial in trials]
-    columns = [*axes[:MOST_AXES], Axis.of(objective, results, log=False)]
+    columns = [*axes[:MOST_AXES], Axis.of(objective, results)]
     figure, canvas = frame(9.6, 3.8)
     canvas.grid(visible=False)
     canvas.spines[["left", "bottom"]].set_visible(False)
@@ -125,8 +146,9 @@ def parallel(trials: Sequence[Trial], axes: Sequence[Axis], *, metric: str, obje
         best = trial is trials[-1]
         canvas.plot(
             range(len(columns)), heights, color=scale.to_rgba(np.array([result]))[0], linewidth=2.6 if best else 1.1,
-            alpha=1.0 if best else 0.7,
+            alpha=1.0 if best else 0.7, gid=hover.mark(trial),
         )  # fmt: skip
+        hover.aim(canvas, range(len(columns)), heights, trial)
     for index, axis in enumerate(columns):
         _draw_axis(canvas, index, axis)
     absent = any(axis.name not in trial.params for axis in columns[:-1] for trial in trials[-MOST_LINES:])
@@ -151,7 +173,7 @@ def both(trials: Sequence[Trial], axes: Sequence[Axis]) -> list[Trial]:
     """Return the trials that have the first two params; none if these are fewer than a contour takes."""
     names = [axis.name for axis in axes[:2]]
     shown = [trial for trial in trials if all(name in trial.params for name in names)]
-    return shown if len(names) == 2 and len(shown) >= LEAST_DOTS else []
+    return shown[-MOST_DOTS:] if len(names) == 2 and len(shown) >= LEAST_DOTS else []
 
 
 def contour(shown: Sequence[Trial], axes: Sequence[Axis], *, metric: str, objective: str) -> Figure:
@@ -166,7 +188,11 @@ def contour(shown: Sequence[Trial], axes: Sequence[Axis], *, metric: str, object
         levels = np.linspace(results.min(), results.max(), LEVELS + 1)
         surface = interpolated(x, y, results, steps)
         canvas.contourf(steps, steps, surface, levels=levels, cmap=scale.cmap, norm=scale.norm, alpha=0.75)
-    canvas.scatter(x, y, c=scale.to_rgba(results), s=36, edgecolors="white", linewidths=0.9, zorder=3)
+    for trial, left, height, colour in zip(shown, x, y, scale.to_rgba(results), strict=True):
+        canvas.plot(
+            [left], [height], "o", markerfacecolor=colour, markeredgecolor="white", markersize=6, markeredgewidth=0.9,
+            zorder=3, gid=hover.mark(trial),
+        )  # fmt: skip
     canvas.set_xticks(*across.ticks)
     canvas.set_yticks(*up.ticks)
     canvas.set_xlabel(cut(across.name))

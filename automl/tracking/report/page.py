@@ -21,7 +21,16 @@ from automl.study.text import duration, printable, short
 from automl.study.verdict import Verdict
 from automl.tracking import html_templates
 from automl.tracking.diagnosis import findings_file, shipped_findings
-from automl.tracking.report import class_results, cost, figures, finding_rows, landscape, model_parts, pareto_figure
+from automl.tracking.report import (
+    class_results,
+    cost,
+    figures,
+    finding_rows,
+    hover,
+    landscape,
+    model_parts,
+    pareto_figure,
+)
 from automl.tracking.report.figures import drawn
 from automl.tracking.report.finding_rows import FindingRow
 from automl.tracking.report.language import Language, Words
@@ -133,14 +142,16 @@ def _search_parts(spec: StudySpec, trials: Sequence[Trial], words: Words) -> dic
     shown = landscape.ended(trials, spec.metric)
     axes = landscape.axes_of(spec.search_space, shown, list(shares))
     seen = landscape.both(shown, axes)
-    return {
-        "curves": drawn(partial(figures.curves, trials, spec.ladder.rungs, words=words, **names)),
+    titles = hover.titles(trials, [*spec.space], words, **names)
+    found = {
+        "curves": drawn(partial(figures.curves, trials, spec.ladder.rungs, words=words, **names), titles),
         "importances": shares,
         "bars": drawn(partial(figures.bars, shares)) if shares else "",
-        "parallel": drawn(partial(landscape.parallel, shown, axes, **names)) if axes else "",
+        "parallel": drawn(partial(landscape.parallel, shown, axes, **names), titles) if axes else "",
         "most_lines": landscape.MOST_LINES,
-        "contour": drawn(partial(landscape.contour, seen, axes, **names)) if seen else "",
+        "contour": drawn(partial(landscape.contour, seen, axes, **names), titles) if seen else "",
     }
+    return {**found, "rules": hover.rules([str(found[name]) for name in ("curves", "parallel", "contour")])}
 
 
 def _structure_parts(rows: Sequence[StructureRow], spec: StudySpec, words: Words) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def _started(job: Job) -> Iterator[subprocess.Popen[bytes]]:
 def _result(folder: Path, code: int) -> Timing:
     if not (folder / RESULT).is_file():
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise TrialError(lines[-1] if lines and code > 0 else f"the process ended with code {code}")
+        last = lines[-1].removeprefix(f"{TrialError.__module__}.{TrialError.__name__}: ") if lines else ""
+        raise TrialError(last if last and code > 0 else f"the process ended with code {code}")
     return Timing(**json.loads((folder / RESULT).read_text(encoding="utf-8")))
 
 

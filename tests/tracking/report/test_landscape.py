@@ -41,6 +41,13 @@ def test_the_axes_are_the_params_in_which_trials_differ_the_most_important_first
     assert landscape.axes_of(space, trials[:1], []) == []
 
 
+def test_an_axis_of_chosen_numbers_names_these_and_none_between() -> None:
+    space = spec_of(space={"nbs": {"choices": [8, 64], "default": 64}}).search_space
+    trials = [completed(n, [0.1 * n] * 6, params={"nbs": (8, 64)[n % 2]}) for n in range(4)]
+    (axis,) = landscape.axes_of(space, trials, [])
+    assert axis.ticks == ([0.0, 1.0], ["8", "64"])
+
+
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1), log=st.booleans())
 def test_each_value_has_a_place_on_its_axis(values: list[ParamValue], *, log: bool) -> None:
     axis = Axis.of("x", values, log=log)

@@ -110,7 +110,9 @@ def test_every_trial_is_a_row_with_its_state_and_why_it_ended(tmp_path: Path) ->
     text, words = page_of(tmp_path)
     assert "RuntimeError: out of memory" in words
     assert "rank 3 of 3, 1 advance" in words
-    rows = [re.sub(r"<[^>]+>|\s+", " ", row).split() for row in text.split("<h2>Trials</h2>")[1].split("<tr>")[2:8]]
+    rows = [
+        re.sub(r"<[^>]+>|\s+", " ", row).split() for row in re.split("<tr[^>]*>", text.split("<h2>Trials</h2>")[1])[2:8]
+    ]
     assert [row[:3] for row in rows] == [
         ["0", "COMPLETED", "6"], ["1", "PRUNED", "2"], ["2", "FAILED", "1"], ["3", "FAILED", "0"],
         ["4", "RUNNING", "1"], ["5", "COMPLETED", "6"],

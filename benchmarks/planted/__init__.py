@@ -1,0 +1,1 @@
+"""Faults that `parity_faults.py` plants."""

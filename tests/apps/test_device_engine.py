@@ -1,0 +1,60 @@
+"""An engine of TensorRT from a kit, on the stand-in of a machine: built, taken back, served there and nowhere else."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from automl.apps.device_built import take_back
+from automl.apps.serve.version import load
+from automl.release import device_script
+from automl.study import Target
+from automl.study.errors import RegistryError
+from tests.apps.serve.test_tensorrt_backend import VERSION, machine
+from tests.apps.test_device_kit import kit_of, registry
+
+CHOSEN: dict[str, Any] = {"hardware_compatible": True, "version_compatible": False}
+
+
+def with_builder() -> SimpleNamespace:
+    """Give the stand-in of TensorRT a builder, and return its settings."""
+    module: Any = sys.modules["tensorrt"]
+    settings = SimpleNamespace(hardware_compatibility_level="none")
+    network = SimpleNamespace()
+    builder = SimpleNamespace(
+        create_network=lambda _flags: network, create_builder_config=lambda: settings,
+        build_serialized_network=lambda _network, _settings: b"plan of the device",
+    )  # fmt: skip
+    module.Logger.WARNING = 2
+    module.Builder = lambda _logger: builder
+    module.NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
+    module.OnnxParser = lambda _network, _logger: SimpleNamespace(parse_from_file=lambda path: Path(path).is_file())
+    module.HardwareCompatibilityLevel = SimpleNamespace(AMPERE_PLUS="ampere")
+    return settings
+
+
+def test_an_engine_of_a_device_is_a_version_s_artifact_for_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = registry(tmp_path / "made", Target("orin", "onnx", "fp16", 0.01))
+    kit = kit_of(registered, tmp_path / "kit", "orin", runtime="tensorrt")
+    machine(monkeypatch, kit / "model.onnx", capability=(8, 7))
+    settings = with_builder()
+    monkeypatch.setattr(device_script, "HERE", kit)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda _: argparse.Namespace(**CHOSEN))
+    device_script.main()
+
+    assert settings.hardware_compatibility_level == "ampere"
+    assert f"by tensorrt {VERSION}" in take_back(registered, kit)
+    assert (registered.path(2) / "target-orin.engine").read_bytes() == b"plan of the device"
+    facts = json.loads((registered.path(2) / "target-orin.json").read_text())["engine"]
+    assert (facts["capabilities"], facts["hardware"]) == (["8.7"], "ampere_plus")
+    assert load(registered, 2, target="orin").path.name == "target-orin.engine"
+    machine(monkeypatch, kit / "model.onnx", capability=(7, 5))
+    with pytest.raises(RegistryError, match=r"compute capability 8\.0 or more, but the GPU of this machine has 7\.5"):
+        load(registered, 2, target="orin")
+    assert load(registered, 1, target="orin").path.name == "target-orin.onnx"
