@@ -7,6 +7,10 @@ row in a browser, with all browsers counted. A browser has failed if it missed a
 value than the journal at the end, or loaded the page again because its connection was lost.
 
     python benchmarks/web.py                            # 200 trials, 5 updates a second for 20 s, 20 browsers
+    python benchmarks/web.py --browsers 1 --light 20    # one browser beside 20 watchers in one light process
+
+Browsers on the server's own machine are themselves the load; `--light` measures the server apart from them
+(`web_watchers.py`).
 
 Prints figures of the server, then one JSON object on the last line; exit code 1 if a browser failed.
 """
@@ -29,7 +33,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from automl.storage import scratch
 from automl.storage.journal import Journal
@@ -38,6 +42,7 @@ from automl.study import Measurement
 from automl.study.load import dump
 from benchmarks.scale_study import spec_of
 from benchmarks.validation import machine
+from benchmarks.web_watchers import watchers
 
 SERVE: Final = "from automl.apps.cli import app; app(prog_name='automl')"
 EPOCHS: Final = 5
@@ -99,6 +104,13 @@ class Load:
             for (number, epoch), since in self.sent.items()
         ]
 
+    def last(self) -> dict[str, int]:
+        """Return the last epoch of each trial."""
+        last = {str(number): EPOCHS for number in range(self.trials)}
+        for number, epoch in self.sent:
+            last[str(number)] = max(last[str(number)], epoch)
+        return last
+
 
 def measured(number: int, epoch: int) -> Measurement:
     """Return a measurement of a saturating curve."""
@@ -144,8 +156,8 @@ def server(storage: Path) -> Iterator[tuple[str, psutil.Process]]:
         process.wait()
 
 
-def opened(browser: Browser, link: str, *, count: int, rows: int) -> tuple[list[Page], list[float]]:
-    """Return pages of so many sessions on the study, and the milliseconds until each showed all rows."""
+def opened(browser: Browser, link: str, *, count: int, rows: int) -> tuple[list[Page], list[float], str]:
+    """Return pages of so many sessions on the study, the milliseconds until each showed all rows, and their cookies."""
     base = link.split("/?", maxsplit=1)[0]
     first = browser.new_context()
     page = first.new_page()
@@ -153,9 +165,12 @@ def opened(browser: Browser, link: str, *, count: int, rows: int) -> tuple[list[
     page.wait_for_selector("main")
     state = first.storage_state()
     page.close()
-    pages, seconds = [], []
+    cookie = "; ".join(f"{one['name']}={one['value']}" for one in state.get("cookies", ()))
+    pages: list[Page] = []
+    seconds: list[float] = []
     for _ in range(count):
         page = browser.new_context(storage_state=state, viewport={"width": 1280, "height": 800}).new_page()
+        page.on("console", _console)
         begin = time.perf_counter()
         page.goto(f"{base}/studies/scale", timeout=60_000)
         page.wait_for_selector(f"#trials tr:nth-child({rows})", timeout=60_000)
@@ -163,7 +178,12 @@ def opened(browser: Browser, link: str, *, count: int, rows: int) -> tuple[list[
         page.evaluate(NOTE_CHANGES)
         pages.append(page)
         told(f"browser {len(pages)} shows the study after {seconds[-1]:.0f} ms")
-    return pages, seconds
+    return pages, seconds, cookie
+
+
+def _console(message: ConsoleMessage) -> None:
+    if "reloading" in message.text:
+        told(f"a browser: {message.text}")
 
 
 def run(arguments: argparse.Namespace, executable: str) -> dict[str, Any]:
@@ -173,21 +193,23 @@ def run(arguments: argparse.Namespace, executable: str) -> dict[str, Any]:
         told("the study is written")
         with server(storage) as (link, process), sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=executable, args=FLAGS)
-            pages, opening = opened(browser, link, count=arguments.browsers, rows=arguments.trials)
-            told(f"{arguments.rate:g} updates a second for {arguments.seconds:g} s")
-            load = Load(journal, arguments.trials)
-            before, begin = sum(process.cpu_times()[:2]), time.perf_counter()
-            rate = load.write(rate=arguments.rate, seconds=arguments.seconds)
-            busy = (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - begin)
-            time.sleep(SETTLE_SECONDS)
+            pages, opening, cookie = opened(browser, link, count=arguments.browsers, rows=arguments.trials)
+            with watchers(link, cookie, arguments.light) as light:
+                told(f"{arguments.rate:g} updates a second for {arguments.seconds:g} s")
+                load = Load(journal, arguments.trials)
+                before, begin = sum(process.cpu_times()[:2]), time.perf_counter()
+                rate = load.write(rate=arguments.rate, seconds=arguments.seconds)
+                busy = (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - begin)
+                time.sleep(SETTLE_SECONDS)
             found = [shown(page, load) for page in pages]
-            gap = max(page.evaluate("window.gap ?? 0") for page in pages)
+            gap = max((page.evaluate("window.gap ?? 0") for page in pages), default=0)
             browser.close()
-    times = sorted(one for latencies, _ in found for one in latencies if one is not None)
+    times = ordered(found)
     return {
         "machine": machine(), "load_average": round(os.getloadavg()[0], 1), "opening_ms_median": round(median(opening)),
         "opening_ms_most": round(max(opening)), "p50_ms": quantile(times, 0.5), "most_ms": round(max(times, default=0)),
-        "longest_browser_delay_ms": round(gap), "server_cores": round(busy, 2),
+        "missed": sum(latencies.count(None) for latencies, _ in found), "longest_browser_delay_ms": round(gap),
+        "server_cores": round(busy, 2), **(of_light(light, load) if light else {}),
         "result": {
             "trials": arguments.trials, "updates_per_s": round(rate, 2), "p95_ms": quantile(times, 0.95),
             "browsers": arguments.browsers, "failed": sum(not fine for _, fine in found),
@@ -195,13 +217,29 @@ def run(arguments: argparse.Namespace, executable: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def of_light(light: list[dict[str, Any]], load: Load) -> dict[str, Any]:
+    """Return the figures of the light watchers."""
+    found = [(load.latencies(one["seen"]), one["last"] == load.last()) for one in light]
+    times, updates = ordered(found), len(light) * len(load.sent)
+    return {
+        "light": len(light), "light_p50_ms": quantile(times, 0.5), "light_p95_ms": quantile(times, 0.95),
+        "light_most_ms": round(max(times, default=0)),
+        "light_failed": sum(not same or None in latencies for latencies, same in found),
+        "light_lost_connections": sum(one["lost"] for one in light),
+        "bytes_an_update": round(sum(one["live_bytes"] for one in light) / updates),
+        "answers_an_update": round(sum(one["live_messages"] for one in light) / updates, 2),
+    }  # fmt: skip
+
+
+def ordered(found: Sequence[tuple[list[float | None], bool]]) -> list[float]:
+    """Return the latencies of all watchers in order, those of missed updates left out."""
+    return sorted(one for latencies, _ in found for one in latencies if one is not None)
+
+
 def shown(page: Page, load: Load) -> tuple[list[float | None], bool]:
     """Return the latencies in a browser, and whether it showed all updates and shows the journal's last epochs."""
     latencies = load.latencies(page.evaluate("window.seen ?? {}"))
-    last = {str(number): EPOCHS for number in range(load.trials)}
-    for number, epoch in load.sent:
-        last[str(number)] = max(last[str(number)], epoch)
-    return latencies, page.evaluate(LAST_EPOCHS) == last and None not in latencies
+    return latencies, page.evaluate(LAST_EPOCHS) == load.last() and None not in latencies
 
 
 def told(text: str) -> None:
@@ -225,6 +263,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=5.0, help="updates a second")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--browsers", type=int, default=20)
+    parser.add_argument("--light", type=int, default=0, help="watchers in one light process beside the browsers")
     arguments = parser.parse_args()
     executable = next((path for path in CHROMIUM if Path(path).is_file()), None)
     if executable is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from automl.apps import given_weights
 from automl.data import archive, regular_files
 from automl.data.importing.splits import Plan
 from automl.data.labelling import proposals, settling
@@ -86,7 +87,9 @@ def unlabelled(store: LabelStore) -> list[str]:
 
 
 def proposer(model: str, storage: Path | None = None) -> Proposer:
-    """Load a model that proposes boxes, as it is served: `MODEL[@VERSION]` of a registry, or an ONNX file.
+    """Load a model that proposes boxes, as it is served: `MODEL[@VERSION]` of a registry, an ONNX file, or weights.
+
+    `.pt` weights are exported for it; those that could run code are refused, as everywhere.
 
     Raises:
         RegistryError: there is none, or it cannot be served.
@@ -99,11 +102,13 @@ def proposer(model: str, storage: Path | None = None) -> Proposer:
 
     path = Path(model)
     if path.suffix.lower() in {ONNX, ".pt", ".engine"}:
-        if path.suffix.lower() != ONNX or not path.is_file():
+        if path.suffix.lower() not in given_weights.SUFFIXES or not path.is_file():
             raise RegistryError(
-                f"{model}: must be an ONNX file, or MODEL[@VERSION] of a registry, but is not; export it: automl export"
+                f"{model}: must be an existing {' or '.join(given_weights.SUFFIXES)} file, or MODEL[@VERSION] of a "
+                "registry, but is not"
             )
-        return Proposer(path.name, Detector(OnnxRuntime(path.read_bytes(), source=model)), Thresholds())
+        content = path.read_bytes() if path.suffix.lower() == ONNX else given_weights.as_onnx(path)
+        return Proposer(path.name, Detector(OnnxRuntime(content, source=model)), Thresholds())
     folder, wanted = referred(model, None, storage)
     served = load(stored(folder), number_or_alias(wanted))
     return Proposer(f"{served.name} version {served.number}", served.detector, served.thresholds)
@@ -142,18 +147,25 @@ def has_person(store: LabelStore, key: str) -> bool:
     return found is not None and found.model == PERSON
 
 
-def given_files(storage: Path) -> list[str]:
-    """Return the names of the ONNX files directly in a storage, which may propose boxes; links are left out."""
-    return sorted(path.name for path in storage.glob(f"*{ONNX}") if path.is_file() and not path.is_symlink())
+def proposers(storage: Path) -> list[str]:
+    """Return what may propose boxes in a storage: models of its registry, then weights files."""
+    folder = storage / MODELS
+    registered = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return [*registered, *given_weights.offered(storage)]
 
 
 def propose_by(store: LabelStore, model: str, storage: Path) -> int:
     """Let a model of a storage propose boxes for the images without labels; return how many.
 
-    `model` is a name in its registry, or an ONNX file directly in it.
+    `model` is a name in its registry, or the path of weights relative to it.
+
+    Raises:
+        RegistryError: there is none in the storage, or it cannot be used.
+        DataError: the model has none of the data set's classes.
     """
-    place = storage if model in given_files(storage) else storage / MODELS
-    return propose(store, proposer(str(place / model)), unlabelled(store))
+    registered = model in proposers(storage) and Path(model).suffix.lower() not in given_weights.SUFFIXES
+    place = storage / MODELS / model if registered else given_weights.inside(storage, model)
+    return propose(store, proposer(str(place)), unlabelled(store))
 
 
 def suspects(store: LabelStore, audit: Path) -> list[Suspect]:

@@ -37,6 +37,14 @@ class OtherFormats(Protocol):
         """Return why this machine cannot write a format, with the remedy; empty where it can."""
         ...
 
+    def edge_of(self, weights: Path) -> int:
+        """Return the edge of the square images that weights were trained on, in pixels.
+
+        Raises:
+            TrialError: the file is not to be trusted.
+        """
+        ...
+
     def export_as(self, weights: Path, record: EvalSettings, form: Form) -> Path:
         """Write weights in a form beside them; return the file or folder.
 

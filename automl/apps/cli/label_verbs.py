@@ -54,7 +54,10 @@ def labels(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="data.yaml of a data set, or its folder.")],
     *,
     propose: Annotated[
-        str, typer.Option(metavar="MODEL[@VERSION]", help="Let a model, or an ONNX file, propose boxes where none are.")
+        str,
+        typer.Option(
+            metavar="MODEL[@VERSION]", help="Let a model, an ONNX file or .pt weights propose boxes where none are."
+        ),
     ] = "",
     settle: Annotated[
         bool, typer.Option("--settle", help="Move labelled images that waited into train, val and test.")

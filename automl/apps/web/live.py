@@ -1,23 +1,24 @@
 """Live studies: the journal is followed line by line; of a change only the rows of changed trials are returned.
 
-One reader serves all browsers of a study. What is slow (findings, messages, forecasts) is read every few seconds and
-apart (`refresh_slow`), so that it delays no row.
+One reader serves all browsers of a study. Version, rows and rungs are replaced together, as one value (`Shown`): a
+browser whose answer is made while another thread reads would otherwise note a version without its rows. What is slow
+(findings, messages, forecasts) is read every few seconds and apart (`refresh_slow`), so that it delays no row.
 """
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from automl.apps.web.rows import Best, Row, Shown, best_until, row_of, rungs_of
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, trial_folder
 from automl.storage.place import read_spec
 from automl.study import State, Trial
 from automl.study.errors import AutomlError
 from automl.study.spec import StudySpec
-from automl.study.text import shown
 from automl.tracking import status, study_status
 from automl.tracking.study_status import StudyStatus
 from automl.trials import heartbeat, remaining
@@ -28,10 +29,6 @@ FAST_SECONDS: Final = 0.15
 SLOW_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 2.0
 
-Rung = dict[str, int | float | None]
-Row = dict[str, Any]
-"""A trial: number, state, epoch, value, seconds, params, reason, and `curve`, the objective by epoch."""
-
 
 @dataclass(slots=True)
 class LiveStudy:
@@ -40,19 +37,17 @@ class LiveStudy:
     folder: Path
     spec: StudySpec
     clock: Callable[[], float] = time.monotonic
-    version: int = 0
-    """Grows with each change of a row."""
+    shown: Shown = field(default_factory=Shown)
+    """The version that browsers are sent."""
     trials: list[Trial] = field(default_factory=list)
     status: StudyStatus | None = None
     left: tuple[float, float] | None = None
     """Fewest and most seconds left; None: unknown, or none."""
     problem: str = ""
     """Why the study cannot be read."""
-    _rows: dict[int, tuple[int, Row]] = field(default_factory=dict)
     _sources: dict[int, tuple[Trial, str]] = field(default_factory=dict)
     """Number to the trial and state of which its row was made."""
-    _rungs: tuple[int, list[Rung]] = (-1, [])
-    """Version, and the rungs of it."""
+    _bests: dict[int, Best] = field(default_factory=dict)
     _present: dict[int, Beat | None] = field(default_factory=dict)
     _journal: Journal | None = None
     _size: int = -1
@@ -66,7 +61,7 @@ class LiveStudy:
     def refresh(self) -> int:
         """Read what is new, and return the version; at once where another browser's request reads."""
         if self.clock() - self._fast < FAST_SECONDS or not self._lock.acquire(blocking=False):
-            return self.version
+            return self.shown.version
         try:
             self._read()
             self.problem = ""
@@ -75,7 +70,7 @@ class LiveStudy:
         finally:
             self._fast = self.clock()
             self._lock.release()
-        return self.version
+        return self.shown.version
 
     def refresh_slow(self) -> None:
         """Read status and findings again, if it is time; at once where another browser's request reads."""
@@ -90,17 +85,6 @@ class LiveStudy:
         finally:
             self._slow = self.clock()
             self._slow_lock.release()
-
-    def changes(self, since: int) -> list[Row]:
-        """Return the rows that changed after a version."""
-        return [row for version, row in list(self._rows.values()) if version > since]
-
-    def rungs(self) -> list[Rung]:
-        """Return for each rung its epoch, the trials that reached it, those that went further, and the best value."""
-        version = self.version
-        if self._rungs[0] != version:
-            self._rungs = version, [_rung(epoch, self.trials, self.spec.metric) for epoch in self.spec.ladder.rungs]
-        return self._rungs[1]
 
     def _read(self) -> None:
         size = (self.folder / JOURNAL).stat().st_size
@@ -135,44 +119,19 @@ class LiveStudy:
 
     def _update(self) -> None:
         """Replace the rows that differ, all under one new version; a trial that is the same object has not changed."""
-        after, changed = self.version + 1, False
+        after, rows = self.shown.version + 1, dict[int, Row]()
         for trial in self.trials:
             state = self._idle.get(trial.number, str(trial.state))
             known = self._sources.get(trial.number)
             if known is not None and known[0] is trial and known[1] == state:
                 continue
             self._sources[trial.number] = trial, state
-            self._rows[trial.number] = after, row_of(trial, state, metric=self.spec.metric)
-            changed = True
-        if changed:
-            self.version = after
-
-
-def row_of(trial: Trial, state: str, *, metric: str) -> Row:
-    """Return a trial as a row."""
-    value = trial.best(metric)
-    return {
-        "number": trial.number,
-        "state": state,
-        "epoch": trial.epoch,
-        "value": None if value is None else round(value, 4),
-        "seconds": round(trial.seconds),
-        "params": shown(trial.params),
-        "reason": str(trial.ending.reason) if trial.ending else "",
-        "curve": [[one.epoch, round(one.metrics[metric], 4)] for one in trial.measurements if metric in one.metrics],
-    }
-
-
-def _rung(epoch: int, trials: Sequence[Trial], metric: str) -> Rung:
-    reached = [trial for trial in trials if trial.epoch >= epoch]
-    values = [value for trial in reached if (value := _best_until(trial, metric, epoch)) is not None]
-    further = sum(trial.epoch > epoch for trial in reached)
-    return {"epoch": epoch, "reached": len(reached), "further": further, "best": max(values, default=None)}
-
-
-def _best_until(trial: Trial, metric: str, epoch: int) -> float | None:
-    values = [one.metrics[metric] for one in trial.measurements if one.epoch <= epoch and metric in one.metrics]
-    return max(values, default=None)
+            before = self.shown.rows.get(trial.number)
+            rows[trial.number] = row_of(trial, state, metric=self.spec.metric, version=after, before=before)
+            self._bests[trial.number] = best_until(trial, self.spec.ladder.rungs, metric=self.spec.metric)
+        if rows:
+            rungs = rungs_of(self.spec.ladder.rungs, list(self._bests.values()))
+            self.shown = Shown(after, {**self.shown.rows, **rows}, rungs)
 
 
 @dataclass(slots=True)

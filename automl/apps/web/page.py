@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from automl.apps.web.context import Context
 from automl.tracking.report import Language
+
+BUILD_SECONDS: Final = 60.0
+"""For the content of a page. NiceGUI's own limit of 3 s ends in an error page where the machine is busy with trials."""
 
 
 @dataclass(frozen=True, slots=True)

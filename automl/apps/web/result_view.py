@@ -1,7 +1,6 @@
 """View of a version: verdict, classes, targets, threshold, a picture, comparison, promotion, use."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -162,7 +161,7 @@ class ResultView:
             roll = partial(self._do, lambda: registry.rollback(why=str(why.value or "")))
             ui.button(texts("rollback"), on_click=roll).props("outline no-caps")
         heading(texts("history"), 3)
-        rows = [[move.at[:19], move.by, json.dumps(dict(move.moves)), move.why] for move in registry.history()]
+        rows = [[move.at[:19], move.by, _moves(texts, move.moves), move.why] for move in registry.history()]
         table([texts(name) for name in ("at", "by", "moves", "reason")], rows)
 
     async def _do(self, change: Callable[[], Champion]) -> None:
@@ -222,6 +221,11 @@ def _alias(texts: Texts, name: str) -> str:
     """Return the name of an alias for the page; one of a target with the target behind it."""
     alias, _, target = name.partition("/")
     return f"{texts(alias)} {target}".rstrip()
+
+
+def _moves(texts: Texts, moves: Mapping[str, int | None]) -> str:
+    """Return the aliases that were moved as words: `champion → 2, previous → 1`."""
+    return ", ".join(f"{_alias(texts, name)} → {'-' if at is None else at}" for name, at in moves.items())
 
 
 def cost_of(sweep: Sweep, threshold: float) -> tuple[int, int]:

@@ -27,7 +27,9 @@ from automl.tracking.report import Language
 LEAST_PASSWORD: Final = 12
 PASSWORD: Final = "AUTOML_WEB_PASSWORD"
 """Environment variable with the password."""
-RECONNECT_SECONDS: Final = 10.0
+RECONNECT_SECONDS: Final = 60.0
+"""Until a page whose connection was lost is given up and loads again. NiceGUI waits 0.4 times as long for the answer to
+a ping: with 10 s, browsers on a machine at its limit (answers after more than 4 s) were cut off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Weights in other shapes and file formats, by Ultralytics' exporters; nothing is installed at run time."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.study import EvalSettings
 from automl.study.errors import ExportError
-from automl.trainers.other_formats import Form
+from automl.trainers.other_formats import STRIDE, Form
 from automl.trainers.yolo import weights as own
 from automl.trainers.yolo.pickle_scan import refuse_strange
 from automl.trainers.yolo.vendor import ultralytics
@@ -26,6 +27,9 @@ PACKAGES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Format to module and requirement of the packages that Ultralytics' exporter imports."""
 BATCH: Final = "batch"
+EDGE: Final = 640
+"""Of weights that do not tell theirs, as in Ultralytics."""
+MOST_EDGE: Final = 4096
 FAILURES: Final = (RuntimeError, ValueError, TypeError, LookupError, ImportError, AssertionError, AttributeError)
 
 
@@ -38,6 +42,18 @@ def missing_for(form: Form) -> str:
         return ""
     quoted = " ".join(f"'{one}'" for one in missing)
     return f"{form.format} needs {' and '.join(missing)}, which this environment lacks; pip install {quoted}"
+
+
+def edge_of(weights: Path) -> int:
+    """Return the edge of the square images that weights were trained on, a multiple of the stride.
+
+    Raises:
+        TrialError: the file is not to be trusted.
+    """
+    refuse_strange(weights)
+    found = ultralytics().YOLO(weights, task="detect").overrides.get("imgsz", EDGE)
+    edge = found if isinstance(found, int) and 0 < found <= MOST_EDGE else EDGE
+    return STRIDE * math.ceil(edge / STRIDE)
 
 
 def export_as(weights: Path, record: EvalSettings, form: Form) -> Path:

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
-from automl.apps.web import live as live_module
 from automl.apps.web.live import LiveStudy
 from automl.storage.journal import Journal
-from automl.study import Ending, Trial
+from automl.study import Ending
 from tests.builders import METRIC, measurement, spec_of
 
 
@@ -20,37 +17,32 @@ def test_only_changed_rows_are_returned(tmp_path: Path) -> None:
         journal.suggested(params, spec.search_space, seed=number, origin="model")
     live = LiveStudy(tmp_path, spec, clock=lambda: now[0])
     first = live.refresh()
-    assert [row["number"] for row in live.changes(0)] == [0, 1, 2]
-    assert live.changes(first) == []
+    assert [row.number for row in live.shown.after(0)] == [0, 1, 2]
+    assert live.shown.after(first) == []
     journal.measured(1, measurement(1, 0.25), node="n")
     now[0] += 1
     second = live.refresh()
-    assert [(row["number"], row["epoch"], row["value"]) for row in live.changes(first)] == [(1, 1, 0.25)]
+    assert [(row.number, row.epoch, row.value) for row in live.shown.after(first)] == [(1, 1, 0.25)]
     journal.ended(1, Ending(final=measurement(2, 0.5)))
     now[0] += 1
     assert live.refresh() > second
-    assert live.changes(second)[0]["state"] == "COMPLETED"
+    assert live.shown.after(second)[0].state == "COMPLETED"
 
 
-def test_only_the_rows_of_changed_trials_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, made = [0.0], list[int]()
+def test_only_the_rows_of_changed_trials_are_made_again(tmp_path: Path) -> None:
+    now = [0.0]
     spec = spec_of()
     journal = Journal.create(tmp_path, name="small", metric=METRIC)
     for number in range(3):
         journal.suggested(spec.search_space.defaults(), spec.search_space, seed=number, origin="model")
     live = LiveStudy(tmp_path, spec, clock=lambda: now[0])
     live.refresh()
-
-    def row_of(trial: Trial, _state: str, *, metric: str) -> dict[str, str]:
-        made.append(trial.number)
-        return {"metric": metric}
-
-    monkeypatch.setattr(live_module, "row_of", row_of)
+    before = live.shown
     journal.measured(2, measurement(1, 0.25), node="n")
     now[0] += 1
     live.refresh()
-    assert made == [2]
-    assert live.rungs() is live.rungs()
+    assert [live.shown.rows[number] is before.rows[number] for number in range(3)] == [True, True, False]
+    assert before.after(0) == [*before.rows.values()], "a version that is being sent does not change"
 
 
 def test_a_study_that_cannot_be_read_has_a_problem_and_keeps_its_rows(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ USES: dict[str, Callable[[Path, Job], object]] = {
     ),
     "validate": lambda path, job: yolo.validate(path, job, split="val"),
     "export": yolo.export_onnx,
+    "edge": lambda path, _job: yolo.edge_of(path),
     "load": lambda path, _job: yolo.load(path),
     "run": lambda path, job: yolo.raw_outputs(path, None, job),  # type: ignore[arg-type]
     "strip": lambda path, _job: yolo.strip(path),

@@ -14,7 +14,7 @@ from automl.apps import data_sets, labels
 from automl.apps.uploads import MB, Uploads
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.resumable_upload import ResumableUpload, routes
 from automl.apps.web.security import REPORT_POLICY
 from automl.apps.web.texts import Texts
@@ -39,7 +39,7 @@ def add(context: Context) -> None:
     uploads.delete_old()
     context.app.include_router(routes(uploads))
 
-    @ui.page("/data")
+    @ui.page("/data", response_timeout=BUILD_SECONDS)
     async def page(request: Request) -> None:
         texts = Texts(context.language_of(request), DATA)
         with frame(context, request, texts("title")):

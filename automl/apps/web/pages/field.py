@@ -12,7 +12,7 @@ from automl.apps import field as loop
 from automl.apps.field import FieldStatus
 from automl.apps.web.context import NAME, Context
 from automl.apps.web.frame import frame
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.field import FIELD
 from automl.storage.layout import RUNS, SPEC
@@ -24,7 +24,7 @@ from automl.study.yaml_io import read_yaml
 def add(context: Context) -> None:
     """Add the page."""
 
-    @ui.page("/field")
+    @ui.page("/field", response_timeout=BUILD_SECONDS)
     async def page(request: Request) -> None:
         texts = Texts(context.language_of(request), FIELD)
         with frame(context, request, texts("title")):

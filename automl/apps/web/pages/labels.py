@@ -15,12 +15,12 @@ from automl.apps.label_desk import LabelDesk, Show
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame
 from automl.apps.web.label_editor import LabelEditor
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.labels import LABELS
 from automl.data.labelling.store import ConflictError
 from automl.data.labelling.suspects import Answer
-from automl.storage.layout import AUDIT_LIST, MODELS, RUNS
+from automl.storage.layout import AUDIT_LIST, RUNS
 from automl.study.errors import AutomlError
 
 ANSWERS: Final = {Answer.RIGHT: "check", Answer.WRONG: "delete", Answer.FIX: "auto_fix_high"}
@@ -32,7 +32,7 @@ def add(context: Context) -> None:
     """Add the page."""
     storage = context.place.storage
 
-    @ui.page("/labels")
+    @ui.page("/labels", response_timeout=BUILD_SECONDS)
     async def page(request: Request, data: str = "", show: str = "all") -> None:
         texts = Texts(context.language_of(request), LABELS)
         with frame(context, request, texts("title")):
@@ -51,20 +51,13 @@ def add(context: Context) -> None:
                 return
             wanted = Show(show) if show in list(Show) else Show.ALL
             view = LabelsView(desk, texts, storage=storage, audit=audit_of(context, key))
-            view.build(wanted, _models(storage))
+            view.build(wanted, labels.proposers(storage))
 
 
 def audit_of(context: Context, key: str) -> Path | None:
     """Return the list of the audit of the study with the data set of a key; None where there is none."""
     found = context.place.storage / key / AUDIT_LIST
     return found if key.startswith(f"{RUNS}/") and found.is_file() else None
-
-
-def _models(storage: Path) -> list[str]:
-    """Return what may propose boxes: models of the registry, then ONNX files directly in the storage."""
-    folder = storage / MODELS
-    registered = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return [*registered, *labels.given_files(storage)]
 
 
 class LabelsView:
@@ -88,7 +81,7 @@ class LabelsView:
 
         Args:
             show: which images are gone through first.
-            models: names in the registry that may propose boxes.
+            models: what may propose boxes; others of the storage can be typed.
         """
         with ui.element("div").classes("actions"):
             self._shown(show)
@@ -141,9 +134,14 @@ class LabelsView:
                 button = ui.button(say(str(answer)), icon=icon).props("outline no-caps")
                 button.on_click(lambda answer=answer: self._answer(answer))
             ui.label(say("suspect keys")).classes("soft")
-        if models:
-            self.model = ui.select(models, value=models[0], label=say("model"))
-            self.propose = ui.button(say("propose"), on_click=self._propose).props("outline no-caps")
+        self.model = ui.select(
+            models,
+            value=models[0] if models else None,
+            label=say("model"),
+            new_value_mode="add-unique",
+            with_input=True,
+        ).props(f'hint="{say("model text")}"')
+        self.propose = ui.button(say("propose"), on_click=self._propose).props("outline no-caps")
         if any(split == "waiting" for split in self.desk.store.splits.values()):
             ui.button(say("settle"), on_click=self._settle).props("outline no-caps")
         ui.label(say("keys")).classes("soft").style("font-size:.85rem")
@@ -165,7 +163,9 @@ class LabelsView:
         self.propose.disable()
         self.state.text = self.say("working")
         try:
-            count = await run_in_threadpool(labels.propose_by, self.desk.store, str(self.model.value), self._storage)
+            count = await run_in_threadpool(
+                labels.propose_by, self.desk.store, str(self.model.value or ""), self._storage
+            )
             ui.notify(self.say("proposed count", count=count))
         except (AutomlError, OSError) as error:
             ui.notify(str(error), type="negative", multi_line=True)

@@ -17,7 +17,7 @@ from automl.apps.serve.thresholds import from_query
 from automl.apps.serve.work import Detections, Picture
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.result_view import ResultView
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.model import MODEL
@@ -43,7 +43,7 @@ def add(context: Context) -> None:
 
 
 def _add_pages(context: Context) -> None:
-    @ui.page("/models")
+    @ui.page("/models", response_timeout=BUILD_SECONDS)
     async def listed(request: Request) -> None:
         texts = Texts(context.language_of(request), MODEL)
         with frame(context, request, texts("title")):
@@ -53,7 +53,7 @@ def _add_pages(context: Context) -> None:
             for name in names:
                 _card(context, texts, name)
 
-    @ui.page("/models/{name}")
+    @ui.page("/models/{name}", response_timeout=BUILD_SECONDS)
     async def page(request: Request, name: str, version: int = 0) -> None:
         texts = Texts(context.language_of(request), MODEL)
         with frame(context, request, name):

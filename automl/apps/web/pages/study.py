@@ -1,7 +1,6 @@
 """Page of one study, live, and its report."""
 
 import json as json_text
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -11,18 +10,20 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from automl.apps import api
+from automl.apps.web import live_socket
 from automl.apps.web.boards import Boards, ray_dashboard
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
-from automl.apps.web.live import LiveStudy, Row
+from automl.apps.web.live import LiveStudy
 from automl.apps.web.machine import Use
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.security import REPORT_POLICY
 from automl.apps.web.steering_view import SteeringView
 from automl.apps.web.tables import notify, plain_text, preformatted, table
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.watch import WATCH
 from automl.storage.layout import REPORT, trial_folder
+from automl.study import Trial
 from automl.study.errors import AutomlError
 from automl.study.text import amount, duration
 from automl.tracking import event_pictures
@@ -30,7 +31,6 @@ from automl.tracking import status as status_texts
 from automl.tracking.report import finding_rows, language_of
 from automl.tracking.report.language import Words
 
-EVERY_SECONDS: Final = 0.2
 SLOW_SECONDS: Final = 2.0
 MOST_LINES: Final = 60
 """Trials whose curves are drawn, the best ones: more lines cannot be told from each other."""
@@ -39,8 +39,9 @@ MOST_LINES: Final = 60
 def add(context: Context) -> None:
     """Add the page and the report."""
     boards = Boards()
+    live_socket.add(context)
 
-    @ui.page("/studies/{name}")
+    @ui.page("/studies/{name}", response_timeout=BUILD_SECONDS)
     async def page(request: Request, name: str) -> None:
         texts = Texts(context.language_of(request), WATCH)
         with frame(context, request, name):
@@ -95,13 +96,13 @@ def _without_folder(context: Context, texts: Texts, name: str, error: AutomlErro
 
 
 class View:
-    """The elements of one browser's page of a study, and the version that it shows."""
+    """The elements of one browser's page of a study; rows and curves come by a websocket of their own."""
 
     def __init__(self, context: Context, texts: Texts, live: LiveStudy, boards: Boards) -> None:
         self._context, self._texts, self._live, self._boards = context, texts, live, boards
         self._steering = SteeringView(context, texts, live)
-        self._version = 0
-        self._slow_shown: object = None
+        self._head_shown: object = None
+        self._below_shown: object = None
 
     def build(self) -> None:
         """Build the page, and the timers that keep it up to date."""
@@ -120,39 +121,10 @@ class View:
         table([texts(name) for name in names], [], key="trials", kind="tall")
         self._steering.build()
         self._below = ui.element("div")
-        self._push()
         self._show_slow()
-        ui.timer(EVERY_SECONDS, self._update, immediate=False)
+        where = {"url": f"/studies/{live.spec.name}/live", "most": MOST_LINES}
+        ui.run_javascript(f"automl.live({json_text.dumps(where)}, () => getElement({self._chart.id})?.chart)")
         ui.timer(SLOW_SECONDS, self._slow, immediate=False)
-
-    async def _update(self) -> None:
-        if await run_in_threadpool(self._live.refresh) != self._version:
-            self._push()
-
-    def _push(self) -> None:
-        """Send the rows and curves that changed since the version that this browser shows."""
-        changed, self._version = self._live.changes(self._version), self._live.version
-        if not changed:
-            return
-        rows = [[row["number"], self._cells(row), row["state"]] for row in changed]
-        ui.run_javascript(f"automl.rows('trials', {_json(rows)}); automl.rows('rungs', {_json(self._rungs())})")
-        lines = [_line(row) for row in sorted(changed, key=lambda row: -(row["value"] or 0.0)) if row["curve"]]
-        if lines:
-            self._chart.run_chart_method("setOption", {"series": lines[:MOST_LINES]})
-
-    def _cells(self, row: Row) -> list[str]:
-        texts, epochs = self._texts, self._live.spec.ladder.max_epochs
-        value = "" if row["value"] is None else f"{row['value']:.4f}"
-        why = texts.named("why", row["reason"]) if row["reason"] else ""
-        state, time = texts.named("trial", row["state"]), duration(row["seconds"])
-        return [str(row["number"]), state, f"{row['epoch']}/{epochs}", value, time, why, row["params"]]
-
-    def _rungs(self) -> list[list[Any]]:
-        return [
-            [one["epoch"], [str(one["epoch"]), str(one["reached"]), str(one["further"]),
-                            "" if one["best"] is None else f"{one['best']:.4f}"], ""]
-            for one in self._live.rungs()
-        ]  # fmt: skip
 
     async def _slow(self) -> None:
         await run_in_threadpool(self._live.refresh_slow)
@@ -163,21 +135,25 @@ class View:
             self._use.text = text
 
     def _show_slow(self) -> None:
-        """Show what is read every few seconds, if it is another one."""
-        status, problem = self._live.status, self._live.problem
-        shown = status and (status.running, status.finished, status.ended, status.messages, status.findings)
-        seconds = status and round(status.seconds / 10)
-        now = problem, shown, seconds, self._context.jobs.is_starting(self._live.spec.name)
-        if now == self._slow_shown:
-            return
-        self._slow_shown = now
-        self._head.clear()
-        self._below.clear()
-        with self._head:
-            self._state()
-        with self._below:
-            self._pictures()
-            self._findings()
+        """Show what is read every few seconds, each part if it is another one."""
+        live, status = self._live, self._live.status
+        facts = status and (
+            status.running, status.finished, status.ended, status.budget, status.best_value, round(status.seconds / 10),
+        )  # fmt: skip
+        head = facts, live.problem, self._context.jobs.is_starting(live.spec.name)
+        if head != self._head_shown:
+            self._head_shown = head
+            self._head.clear()
+            with self._head:
+                self._state()
+        pictured = [(trial.number, trial.epoch) for trial in self._pictured()]
+        below = pictured, status and (status.messages, status.findings)
+        if below != self._below_shown:
+            self._below_shown = below
+            self._below.clear()
+            with self._below:
+                self._pictures()
+                self._findings()
 
     def _state(self) -> None:
         texts, live, status = self._texts, self._live, self._live.status
@@ -226,12 +202,16 @@ class View:
         else:
             ui.navigate.to(address, new_tab=True)
 
-    def _pictures(self) -> None:
-        """Show the same images of val as the best trial and the baseline see them now."""
-        texts, live = self._texts, self._live
+    def _pictured(self) -> list[Trial]:
+        """Return the baseline and the best trial, once they have an epoch."""
+        live = self._live
         best = status_texts.leading(live.trials, live.spec.metric)
         numbers = dict.fromkeys([0, *([best.number] if best else [])])
-        shown = [trial for trial in live.trials if trial.number in numbers and trial.epoch]
+        return [trial for trial in live.trials if trial.number in numbers and trial.epoch]
+
+    def _pictures(self) -> None:
+        """Show the same images of val as the best trial and the baseline see them now."""
+        texts, live, shown = self._texts, self._live, self._pictured()
         if not shown:
             return
         heading(texts("pictures"), 2)
@@ -264,11 +244,6 @@ def machine_text(use: Use, texts: Texts) -> str:
     return " · ".join([texts("machine", **use.values), *(texts("gpu", **values) for values in percents)])
 
 
-def _line(row: Row) -> dict[str, Any]:
-    return {"id": f"trial{row['number']}", "name": str(row["number"]), "type": "line", "data": row["curve"],
-            "showSymbol": len(row["curve"]) == 1, "lineStyle": {"width": 1.5}}  # fmt: skip
-
-
 GREY: Final = {"color": "#888"}
 AXIS: Final = {"splitLine": {"lineStyle": {"color": "#8884"}}, "axisLabel": GREY, "nameTextStyle": GREY}
 """Greys that can be read on light and on dark."""
@@ -282,10 +257,6 @@ def _chart(texts: Texts, epochs: int) -> dict[str, Any]:
         },
         "yAxis": {"type": "value", "scale": True, **AXIS}, "series": [],
     }  # fmt: skip
-
-
-def _json(rows: Sequence[Any]) -> str:
-    return json_text.dumps(rows).replace("<", "\\u003c")
 
 
 PAGE = Page("/studies", add)

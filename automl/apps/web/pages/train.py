@@ -12,7 +12,7 @@ from automl.apps import data_sets
 from automl.apps.web.context import Context
 from automl.apps.web.draft import DEVICES, LONG, MATTERS, Answers, Draft, drafted
 from automl.apps.web.frame import frame, heading
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.settings_form import SECTIONS, Field, fields
 from automl.apps.web.tables import notify, preformatted
 from automl.apps.web.texts import Texts
@@ -27,7 +27,7 @@ UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]+")
 def add(context: Context) -> None:
     """Add the page."""
 
-    @ui.page("/train")
+    @ui.page("/train", response_timeout=BUILD_SECONDS)
     async def page(request: Request) -> None:
         texts = Texts(context.language_of(request), TRAIN)
         with frame(context, request, texts("title")):

@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
-from automl.apps.web.page import Page
+from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.tables import preformatted
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.watch import WATCH
@@ -31,7 +31,7 @@ def state_of(context: Context, study: ListedStudy) -> str:
 def add(context: Context) -> None:
     """Add the page."""
 
-    @ui.page("/")
+    @ui.page("/", response_timeout=BUILD_SECONDS)
     async def page(request: Request) -> None:
         texts = Texts(context.language_of(request), WATCH)
         with frame(context, request, texts("title")):

@@ -8,16 +8,18 @@ const automl = {
     document.body.classList.toggle("body--light", now);
     window.dispatchEvent(new Event("resize"));
   },
-  // Rows: [[key, [cell, ...]], ...]; a row is replaced where its key exists. Cells are texts, never HTML.
+  // Rows: [[key, [cell, ...], state], ...]; a row is replaced where its key exists. Cells are texts, never HTML.
   rows(id, rows) {
     const body = document.getElementById(id);
     if (!body) return;
+    const known = (body.automlRows ??= new Map());
     for (const [key, cells, state] of rows) {
-      let row = body.querySelector(`[data-key="${CSS.escape(String(key))}"]`);
+      let row = known.get(key);
       if (!row) {
         row = body.insertRow();
         row.dataset.key = key;
         cells.forEach(() => row.insertCell());
+        known.set(key, row);
       }
       if (state) row.dataset.state = state;
       cells.forEach((text, at) => {
@@ -25,6 +27,59 @@ const automl = {
         if (cell.textContent !== text) cell.textContent = text;
       });
     }
+  },
+  // Follows a study: asks for what is newer than the version shown, draws it, asks again; where: {url, most}.
+  live(where, chart) {
+    const lines = automl.lines(chart, where.most), address = location.origin.replace(/^http/, "ws") + where.url;
+    let version = 0, wait = 500;
+    const connect = () => {
+      const socket = new WebSocket(address), ask = () => { if (socket.readyState === WebSocket.OPEN) socket.send(String(version)); };
+      // asks once it is drawn; a page that nobody sees is not drawn, and asks every 5 seconds or when it is seen again
+      const next = () => {
+        let asked = false;
+        const once = () => {
+          if (asked) return;
+          asked = true; clearTimeout(timer); document.removeEventListener("visibilitychange", once); ask();
+        };
+        const timer = setTimeout(once, document.hidden ? 5000 : 1000);
+        document.addEventListener("visibilitychange", once);
+        if (!document.hidden) requestAnimationFrame(once);
+      };
+      socket.onopen = () => { wait = 500; ask(); };
+      socket.onmessage = (event) => {
+        const found = JSON.parse(event.data);
+        version = found.version;
+        if (found.rows) { automl.rows("trials", found.rows); automl.rows("rungs", found.rungs); lines.take(found.rows); }
+        next();
+      };
+      socket.onclose = (event) => { if (event.code < 4000) setTimeout(connect, wait = Math.min(2 * wait, 10000)); };
+    };
+    connect();
+  },
+  // Curves of a chart: those of the best trials, drawn at most once a second, which costs more than all rows.
+  lines(chart, most) {
+    const EVERY_MS = 1000, curves = new Map(), changed = new Set();
+    let drawn = "", timer = null;
+    const draw = () => {
+      timer = null;
+      const now = chart();
+      if (!now) { timer = setTimeout(draw, 100); return; }
+      const best = [...curves].filter(([, one]) => one.points.length).sort(([, a], [, b]) => b.value - a.value).slice(0, most);
+      const names = best.map(([key]) => key).sort((a, b) => a - b).join();
+      const shown = names === drawn ? best.filter(([key]) => changed.has(key)) : best;
+      const series = shown.map(([key, one]) => ({id: `trial${key}`, name: String(key), type: "line", data: one.points,
+        showSymbol: one.points.length === 1, lineStyle: {width: 1.5}}));
+      if (series.length) now.setOption({series}, names === drawn ? {} : {replaceMerge: ["series"]});
+      drawn = names; changed.clear();
+    };
+    return {take(rows) {
+      for (const [key, , , value, at, points] of rows) {
+        const one = curves.get(key) ?? {points: []};
+        one.points = [...one.points.slice(0, at), ...points]; one.value = value ?? 0;
+        curves.set(key, one); changed.add(key);
+      }
+      timer ??= setTimeout(draw, drawn ? EVERY_MS : 0);
+    }};
   },
   // Asks a version for the boxes of a picture: {boxes} or {detail}.
   async ask(picture, where) {

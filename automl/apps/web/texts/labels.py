@@ -53,6 +53,10 @@ LABELS: Final[Table] = {
     "suspect keys": ("r right · w wrong · f fix", "r 正确 · w 错误 · f 修正"),
     "propose": ("Let a model propose", "让模型给出建议框"),
     "model": ("Model", "模型"),
+    "model text": (
+        "A model, or the path of weights (.pt, .onnx) in the storage",
+        "模型，或存储中权重文件（.pt、.onnx）的路径",
+    ),
     "proposed count": ("{count} images have proposals", "{count} 张图片有建议框"),
     "pick": ("Data set", "数据集"),
     "no sets": (
