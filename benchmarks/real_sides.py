@@ -55,7 +55,7 @@ FINE_TUNED: Final[dict[str, dict[str, Any]]] = {
     "close_mosaic": {"choices": [10, 2], "default": 10},
     "scale": {"low": 0.0, "high": 0.9, "default": 0.5},
 }
-"""The space of pretrained weights; its defaults are what `optimizer=auto` of Ultralytics 8.4.190 chooses for 3 classes."""
+"""The space of pretrained weights: defaults are those of `optimizer=auto` of Ultralytics 8.4.190 (3 classes)."""
 TRAIN_FINE_TUNED: Final = {"warmup_bias_lr": 0.0, "cache": "ram"}
 """Settings of every training of pretrained weights in a search: with `auto`, too, a bias starts at this rate."""
 KEPT_PLAIN: Final = ("imgsz", "batch", "cache")

@@ -1,10 +1,10 @@
 """Real trainings: the same search by this program and by Ultralytics' own `YOLO.tune(use_ray=True)`, called stock.
 
-On real photographs, on the CPU, with pretrained weights (`--weights`) or a small model from scratch: same space, epochs,
-cores and CPU-seconds. What is asked: how much did stock compute to get where it ended, against what ours computed to
-get there. The side `yolo_train` is one training with Ultralytics' defaults, for the scores on test. Run it with
-`python benchmarks/real_trainings.py --data FOLDER`, the folder that holds `bolts/data.yaml` and `bccd/data.yaml`; the
-same call again does what is missing.
+On real photographs, on the CPU, with pretrained weights (`--weights`) or a small model from scratch: same space,
+epochs, cores and CPU-seconds. What is asked: how much did stock compute to get where it ended, against what ours
+computed to get there. The side `yolo_train` is one training with Ultralytics' defaults, for the scores on test. Run it
+with `python benchmarks/real_trainings.py --data FOLDER`, the folder that holds `bolts/data.yaml` and `bccd/data.yaml`;
+the same call again does what is missing.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def orders(args: argparse.Namespace, out: Path) -> Iterator[Order]:
     """Yield all searches in their order: seeds outermost, and the side that goes first changes with the seed."""
     model = str(args.weights.absolute() if args.weights else MODEL)
     sized = {"imgsz": args.imgsz} if args.imgsz else {}
-    shared = TRAIN_FINE_TUNED if pretrained(model) else TRAIN
+    shared = dict(TRAIN_FINE_TUNED if pretrained(model) else TRAIN)
     for seed in range(args.seeds):
         for dataset in args.datasets:
             turn = seed % len(args.sides)
@@ -63,7 +63,8 @@ def orders(args: argparse.Namespace, out: Path) -> Iterator[Order]:
                 folder = out / f"{dataset}-{seed}-{side}"
                 yield Order(
                     side=side, dataset=dataset, seed=seed, folder=str(folder),
-                    data=str(out / "data" / f"{folder.name}" / "data.yaml"), train={**shared, **DATASETS[dataset], **sized},
+                    data=str(out / "data" / f"{folder.name}" / "data.yaml"),
+                    train={**shared, **DATASETS[dataset], **sized},
                     epochs=args.epochs, min_epochs=args.min_epochs, trials=args.trials, concurrent=args.concurrent,
                     cpu_seconds=60 * args.cpu_minutes, settings=tuple(args.set),
                     model=model,
@@ -135,9 +136,9 @@ def sources(args: argparse.Namespace) -> dict[str, Path]:
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return what all runs of one table have in common."""
-    names = ("cpu_minutes", "trials", "epochs", "min_epochs", "concurrent", "set", "imgsz")
-    weights = {"weights": args.weights.name} if args.weights else {}
-    return {name: getattr(args, name) for name in names} | weights
+    names = ("cpu_minutes", "trials", "epochs", "min_epochs", "concurrent", "set")
+    given = {"imgsz": args.imgsz, "weights": args.weights and args.weights.name}
+    return {name: getattr(args, name) for name in names} | {name: one for name, one in given.items() if one}
 
 
 def kept(out: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -165,7 +166,7 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, default=Path("runs/real_trainings"), help="results; the same call again goes on there")
     add("--results", type=Path, help="folder of settings.json and results.jsonl, which are kept; as --out")
     add("--weights", type=Path, help="pretrained weights; else a micro model from scratch")
-    add("--imgsz", type=int, help=f"image size; {sorted({one['imgsz'] for one in DATASETS.values()})[0]}")
+    add("--imgsz", type=int, help="image size; that of the data set's settings, 160")
     add("--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
     add("--sides", nargs="+", choices=SIDES, default=[STOCK, OURS])
     add("--seeds", type=int, help=f"repetitions; {FULL['seeds']}")

@@ -4,7 +4,7 @@ The only module that uses Optuna's private `_gp`; its version is pinned to the m
 interface. Fitted from a fixed start, so that the same history gives the same model in every session.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ POSTERIOR_LIMIT: Final = 300
 MINIMUM_NOISE: Final = 1e-4
 TOLERANCE: Final = 0.05
 """Gradient tolerance at which the fit of the kernel ends."""
+SPREAD: Final = 0.35
+"""Standard deviation of the logarithm of a length scale that is known beforehand."""
 
 
 @contextmanager
@@ -50,14 +52,21 @@ class Model:
     @classmethod
     @_one_thread()
     def fit(
-        cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = POSTERIOR_LIMIT
+        cls,
+        points: Points,
+        targets: Vector,
+        *,
+        categorical: NDArray[np.bool_],
+        most: int = POSTERIOR_LIMIT,
+        lengths: Vector | None = None,
     ) -> Self:
         """Fit a Matern 5/2 kernel with a length scale per parameter, Hamming distance between choices, and noise.
 
         Of more than `most` observations the best half of that number is kept, and as many of the others, spaced evenly
-        by rank.
+        by rank. `lengths` are known length scales, one per parameter, NaN where none is known: the kernel's are
+        log-normal around them, with a standard deviation of `SPREAD`.
         """
-        from optuna._gp import gp, prior
+        from optuna._gp import gp
 
         kept = representative(targets, most)
         points, targets = points[kept], targets[kept]
@@ -68,7 +77,7 @@ class Model:
             X=points[some],
             Y=scaled[some],
             is_categorical=categorical,
-            log_prior=prior.default_log_prior,
+            log_prior=_log_prior(lengths),
             minimum_noise=MINIMUM_NOISE,
             deterministic_objective=False,
             gtol=TOLERANCE,
@@ -118,6 +127,25 @@ def log_improvement(mean: Vector, deviation: Vector, *, over: float) -> Vector:
 
     deviation = deviation + 1e-12
     return np.asarray(acqf.standard_logei(_tensor((mean - over) / deviation)).numpy() + np.log(deviation))
+
+
+def _log_prior(lengths: Vector | None) -> Callable[[Any], Any]:
+    """Return Optuna's log density of a kernel's parameters, but a narrower one for length scales that are known."""
+    from optuna._gp import prior
+
+    known = np.zeros(0, dtype=bool) if lengths is None else np.isfinite(lengths)
+    if lengths is None or not known.any():
+        usual: Callable[[Any], Any] = prior.default_log_prior
+        return usual
+    where, middle = _tensor(known), _tensor(-2 * np.log(lengths[known]))
+
+    def narrower(process: Any) -> Any:  # noqa: ANN401
+        inverse = process.inverse_squared_lengthscales[where]
+        replaced = (0.1 / inverse + 0.1 * inverse).sum()
+        apart = (inverse.log() - middle) / (2 * SPREAD)
+        return prior.default_log_prior(process) + replaced - (apart**2).sum() / 2
+
+    return narrower
 
 
 def _tensor(array: NDArray[Any]) -> Any:  # noqa: ANN401
