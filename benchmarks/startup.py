@@ -41,11 +41,11 @@ def main() -> None:
     """Run the trials and print the medians."""
     given = _arguments()
     from automl import cluster
-    from automl.cluster import launcher
+    from automl.cluster import launcher, training
     from automl.data import check, sample, staging
     from automl.study.yaml_io import read_yaml
 
-    vars(launcher)["_train"] = train
+    vars(launcher)["Training"] = type("Training", (training.Training,), {"run": "benchmarks.startup:run"})
     with TemporaryDirectory(prefix="startup-") as name:
         folder = Path(name)
         drawn = sample.draw(folder / "drawn", splits={"train": 24, "val": 12})
@@ -127,14 +127,6 @@ class Source:
 
     def tick(self) -> None:
         """Do nothing."""
-
-
-def train(config: Mapping[str, Any]) -> None:
-    """Do on a worker all that it does, but let `run` below train."""
-    from automl.cluster import launcher
-
-    vars(launcher)["RUN"] = "benchmarks.startup:run"
-    getattr(launcher, "_train")(config)  # noqa: B009  (the worker's own, not the one that stands in its place)
 
 
 def run(job: Job, report: Report) -> Ending:

@@ -11,7 +11,7 @@ from automl.cluster import capacity, launcher
 from automl.study import Answer, Job, Loss, Measurement
 from tests import tiny_trainer
 from tests.builders import METRIC
-from tests.quick_study import train
+from tests.quick_study import Training
 from tests.scripted_source import Jobs
 
 EPOCHS = 400
@@ -35,7 +35,7 @@ class Growing(Jobs):
 
 
 def main(folder: Path, address: str) -> None:
-    vars(launcher)["_train"] = train
+    vars(launcher)["Training"] = Training
     vars(capacity)["LOOK_SECONDS"] = 1.0
     trainer = tiny_trainer.registered()  # the other one imports torch on each node
     jobs = [

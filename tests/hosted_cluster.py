@@ -23,8 +23,9 @@ WORDS = ("kill-store", "start-store", "kill-raylet", "add-node", "remove-node")
 class Host:
     """What talks to a hosted cluster."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
         self.process = process
+        self.errors = errors
         self.address = self._answer()
 
     def do(self, word: str) -> None:
@@ -40,7 +41,9 @@ class Host:
         for line in self.process.stdout:
             if line.startswith("host: "):
                 return line.removeprefix("host: ").strip()
-        raise AssertionError(f"the cluster's process ended with {self.process.wait()}")
+        raise AssertionError(
+            f"the cluster's process ended with {self.process.wait()}: {self.errors.read_text()[-4000:]}"
+        )
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -56,18 +59,22 @@ def host(home: Path, **settings: str) -> Iterator[Host]:
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
         variables = environment(home) | {f"RAY_{name}": value for name, value in settings.items()}
         command = [sys.executable, "-m", __spec__.name, short]
-        with ended(
-            subprocess.Popen(
-                command,
-                env=variables,
-                text=True,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-        ) as process:
+        errors = home / f"{Path(short).name}.err"
+        with (
+            errors.open("w") as stderr,
+            ended(
+                subprocess.Popen(
+                    command,
+                    env=variables,
+                    text=True,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                )
+            ) as process,
+        ):
             try:
-                yield Host(process)
+                yield Host(process, errors)
             finally:
                 process.communicate(timeout=300)
 

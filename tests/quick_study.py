@@ -7,12 +7,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from automl import cluster
-from automl.cluster import launcher
+from automl.cluster import launcher, training
 from automl.cluster.control_store import Timeouts
 from automl.study import Ending, Job, Measurement, Report
 from automl.trainers import registration
@@ -25,10 +23,10 @@ HANG = "hang"
 """A file of this name in the study's folder makes each trial hang after its first epoch."""
 
 
-def train(config: Mapping[str, Any]) -> None:
-    """Do on a worker all that it does, but train nothing."""
-    vars(launcher)["RUN"] = "tests.quick_study:run"
-    getattr(launcher, "_train")(config)  # noqa: B009  (the worker's own, not the one that stands in its place)
+class Training(training.Training):
+    """Does on a worker all that it does, but trains nothing."""
+
+    run = "tests.quick_study:run"
 
 
 def run(job: Job, report: Report) -> Ending:
@@ -60,7 +58,7 @@ def _measured(job: Job, epoch: int) -> Measurement:
 
 def main(folder: Path, address: str, timeouts: Timeouts) -> None:
     """Search, as a job does."""
-    vars(launcher)["_train"] = train
+    vars(launcher)["Training"] = Training
     os.environ[registration.CHOSEN] = tiny_trainer.registered()  # the other one imports torch on each node
     with cluster.interruptible():
         source = open_search(folder, spec_of(budget={"trials": 2}), gpus=0)

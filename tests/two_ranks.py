@@ -1,19 +1,18 @@
 """A training of two processes, as a stand-in for one on two GPUs: torch elastic starts them, gloo joins them.
 
-`train` stands where the worker's own function stands; what it reports are turns of the loop.
+`run` stands where the worker's own function stands; what it reports are turns of the loop.
 """
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from automl.cluster import guard, launcher, reaper
+from automl.cluster import guard, reaper, training
 from automl.study import Ending, Job, Measurement, Report
 from tests.guarded_worker import wait_until
 from tests.processes import existing
@@ -21,21 +20,22 @@ from tests.processes import existing
 RANKS = 2
 
 
-def train(config: Mapping[str, Any]) -> None:
-    """Do on a worker all that it does, but let the ranks train."""
-    vars(launcher)["RUN"] = f"{run.__module__}:run"
-    getattr(launcher, "_train")(config)  # noqa: B009  (the worker's own, not the one that a test has put in its place)
+class Training(training.Training):
+    """Does on a worker all that it does, but lets the ranks train."""
+
+    run = "tests.two_ranks:run"
 
 
-def train_unguarded(config: Mapping[str, Any]) -> None:
-    """Mark the processes, so that a test finds them, but leave them alone."""
+class Unguarded(Training):
+    """Marks the processes, so that a test finds them, but leaves them alone."""
 
-    def marked_only(folder: Path, *, process: int) -> None:
-        del process
-        os.environ[reaper.VARIABLE] = guard._name(folder)
+    def train(self) -> dict[str, Any]:
+        def marked_only(folder: Path, *, process: int) -> None:
+            del process
+            os.environ[reaper.VARIABLE] = guard._name(folder)
 
-    vars(launcher)["guard"] = marked_only
-    train(config)
+        vars(training)["guard"] = marked_only
+        return super().train()
 
 
 def run(job: Job, report: Report) -> Ending:

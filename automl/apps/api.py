@@ -10,7 +10,7 @@ from typing import Any
 
 from automl import cluster
 from automl.hpo import selection
-from automl.pipeline import inputs, projection, requests, run
+from automl.pipeline import inputs, projection, requests
 from automl.pipeline.audit import MODELS, SPLITS, Asked, AuditReport, audit
 from automl.pipeline.preview import Preview, preview
 from automl.storage import records
@@ -24,7 +24,7 @@ from automl.study.load import load
 from automl.study.plain_values import plain
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.verdict import Verdict
-from automl.tracking import audit_page, report, structure_table, study_status
+from automl.tracking import audit_page, structure_table, study_status
 from automl.tracking.console import announce
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
@@ -90,6 +90,8 @@ class Study:
         Raises:
             StudyError: there is no such language.
         """
+        from automl.tracking import report  # noqa: PLC0415  (Matplotlib)
+
         language = report.language_of(lang)
         journal = self._journal()
         rows = structure_table.rows(self.spec, journal.notes(), journal.trials())
@@ -119,6 +121,8 @@ class Study:
         Raises:
             StudyError: no weights are left, a training failed, or there is no such language or split.
         """
+        from automl.tracking import report  # noqa: PLC0415  (Matplotlib)
+
         language, asked = report.language_of(lang), Asked(models, folds, epochs)
         registry = Place(self.folder.parents[1]).registry(self.spec.champion_name)
         found = audit(self.folder, self.spec, splits=tuple(splits or SPLITS), asked=asked, registry=registry)
@@ -149,6 +153,8 @@ class Study:
         """
         if (self.folder.parent.name, self.folder.name) != (RUNS, self.name):
             raise StudyError(f"{self.folder}: must be named runs/{self.name}, the name of its study; rename it")
+        from automl.pipeline import run  # noqa: PLC0415  (Ray, ONNX Runtime)
+
         run.run(self.spec, Place(self.folder.parents[1]), address=address, fewer_gpus=fewer_gpus)
 
     def cancel(self, trial: int) -> str:
@@ -206,6 +212,8 @@ def search(  # noqa: PLR0913  (the options of `automl search`)
         AutomlError: a condition that the user can fix; the message contains the remedy.
         KeyboardInterrupt: stopped; the same call continues.
     """
+    from automl.pipeline import run  # noqa: PLC0415  (Ray, ONNX Runtime)
+
     given = {"data": data, "model": model, "name": name}
     cluster.refuse_arguments()
     described, place = describe(spec, given, overrides), place_at(storage)

@@ -1,35 +1,27 @@
 """Launcher: runs the jobs of a source through Ray Tune and passes reports to the source."""
 
-import json
 import os
 import signal
-import socket
-import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
-import ray
 from ray import tune
-from ray.tune.trainable import wrap_function
+from ray.train._internal.storage import StorageContext
+from ray.tune.execution import class_cache
+from ray.tune.experiment.trial import _TrialInfo
+from ray.util import register_serializer
 
 from automl.cluster import capacity
 from automl.cluster.connection import handling_signals
-from automl.cluster.guard import guard
 from automl.cluster.handle import Handle
 from automl.cluster.resources import Slots
-from automl.cluster.tune_hooks import MESSAGE, Callback, Scheduler, Searcher, Stop, name, title
+from automl.cluster.training import Training
+from automl.cluster.tune_hooks import Callback, Scheduler, Searcher, Stop, name
 from automl.storage import outage, scratch
-from automl.study import Job
-from automl.study.text import GB
-from automl.trainers.registration import module_of
-from automl.trials import fork_server
 from automl.trials.source import JobSource
-from automl.trials.training_process import FAILED, OVER, Order
 
-RUN: Final = "automl.trials.worker:run"
-"""The function that runs a job, in the process of its training."""
 MOST_PENDING: Final = 10_000
 """Trials that may wait for resources in Ray; the source limits them to fewer."""
 
@@ -41,6 +33,7 @@ def run(source: JobSource, resources: Slots) -> None:
     arrives as an ending, not as a Ray error. A paused trial has no process and no resources.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
+    _lighten_actors()
     handle = Handle(source)
     with (
         scratch.folder() as records,
@@ -50,7 +43,7 @@ def run(source: JobSource, resources: Slots) -> None:
     ):
         handle.places, handle.fitted = (lambda: watch.places), resources.concurrent
         tune.Tuner(
-            _named(tune.with_resources(_train, _demands(resources))),
+            type(Training.__name__, (Training,), {"usual_cpus": resources.cpus}),
             tune_config=tune.TuneConfig(
                 search_alg=Searcher(handle),
                 scheduler=Scheduler(handle),
@@ -63,6 +56,7 @@ def run(source: JobSource, resources: Slots) -> None:
                 storage_path=str(records),
                 stop=Stop(handle),
                 callbacks=[Callback(handle)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
             ),
         ).fit()
@@ -70,64 +64,15 @@ def run(source: JobSource, resources: Slots) -> None:
         raise handle.failure
 
 
-def _demands(usual: Slots) -> Callable[[Mapping[str, Any]], tune.PlacementGroupFactory]:
-    """Return the function that gives Ray the resources of a job, by what the job names."""
+def _lighten_actors() -> None:
+    """Let a trial start in a worker that is ready, and without Ray Tune.
 
-    def wanted(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
-        job = Job.from_dict(config["job"])
-        bundle = {"CPU": job.cpus or usual.cpus, "GPU": job.gpus, "memory": round(job.memory_gb * GB)}
-        return tune.PlacementGroupFactory([{name: amount for name, amount in bundle.items() if amount}])
-
-    return wanted
-
-
-def _named(train: Callable[[Mapping[str, Any]], None]) -> Any:  # noqa: ANN401  (Ray has no types)
-    """Return Ray Tune's class for a function; the name of its actors in Ray's dashboard is that of the trial.
-
-    Ray shows the `repr` that an actor has after its constructor.
+    Ray starts a new process for an actor that has environment variables of its own; Ray Tune gives it some that only
+    its own functions read. And a worker would import Ray Tune for the arguments that our actors do not use.
     """
-
-    def shown(actor: Any) -> str:  # noqa: ANN401
-        return title(Job.from_dict(actor.config["job"]))
-
-    return type("Training", (wrap_function(train),), {"__repr__": shown})
-
-
-def _train(config: Mapping[str, Any]) -> None:
-    """Run one job in a process of its own, and pass its messages to the driver.
-
-    This process, a worker of Ray, trains nothing. It ends with the training where that is lost, by the same signal as a
-    worker that is killed, and the reaper ends the training with it.
-    """
-    job = Job.from_dict(config["job"])
-    os.environ["YOLO_VERBOSE"] = "true"
-    with outage.retries_enabled(outage.RetrySettings()):
-        outage.retry_on_outage(job.folder, lambda: job.folder.mkdir(parents=True, exist_ok=True))
-    owner = fork_server.Owner(os.getppid(), ray.get_runtime_context().get_job_id(), module_of(job.trainer))
-    with fork_server.connect(owner) as connection, closing(_messages(job, connection)) as messages:
-        for line in messages:
-            message = json.loads(line)
-            if OVER in message:
-                return
-            if FAILED in message:
-                raise OSError(*message[FAILED])
-            tune.report({MESSAGE: line})
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _messages(job: Job, training: socket.socket) -> Generator[str, None, None]:
-    """Start a job in the process at the other end, and yield its messages until it ends, each answered after its use.
-
-    A process that is killed resets its connection where an answer was not read yet. Answers are written without a
-    buffer, which would be written again when it is closed.
-    """
-    with suppress(ConnectionError), training.makefile("r", encoding="utf-8") as lines:
-        if process := lines.readline():
-            guard(job.folder, process=int(process))
-            training.sendall(Order(job.to_dict(), RUN, dict(os.environ), sys.path).to_line().encode())
-        for line in lines:
-            yield line
-            training.sendall(b"\n")
+    vars(class_cache).update(DEFAULT_ENV_VARS={}, ENV_VARS_TO_PROPAGATE=frozenset())
+    for argument in (StorageContext, _TrialInfo):
+        register_serializer(argument, serializer=lambda _: "", deserializer=str)
 
 
 @contextmanager

@@ -15,10 +15,9 @@ from ray.tune.stopper import Stopper
 
 from automl.cluster import failures
 from automl.cluster.handle import Handle
-from automl.storage.layout import CONFIRM
-from automl.study import Answer, Ending, Job, Kind, Loss, Measurement
+from automl.cluster.training import MESSAGE
+from automl.study import Answer, Ending, Kind, Loss, Measurement
 
-MESSAGE: Final = "message"
 IDLE_SECONDS: Final = 0.1
 """Poll interval while nothing runs: Tune's loop has no pause of its own."""
 
@@ -156,14 +155,6 @@ class Stop(Stopper):
 def name(trial: RayTrial) -> str:
     """Return Ray's name of a trial; each attempt after a loss is a new trial to Ray."""
     return f"trial-{number(trial):04d}-{trial.config['job']['attempt']}"
-
-
-def title(job: Job) -> str:
-    """Return the name of a job's actor in Ray's dashboard: trial or re-training, study, params."""
-    study, folder = job.folder.parent.parent.name, job.folder.name
-    if job.folder.parent.name == CONFIRM:
-        return f"re-training {folder} of {study}"
-    return f"trial {job.number} of {study}: {folder.partition('_')[2]}"
 
 
 def folder_of(trial: RayTrial) -> Path:

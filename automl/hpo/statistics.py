@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil, inf, log, log1p, sqrt
 from statistics import mean, variance
 
-from scipy.stats import beta, t, ttest_ind
+from scipy.special import betaincinv, stdtrit
 
 from automl.study import Gain, Gates, Score
 
@@ -40,7 +40,7 @@ def quantile(level: float, freedom: float) -> float:
     >>> round(quantile(0.95, 4), 3)
     2.132
     """
-    return float(t.ppf(level, freedom))
+    return float(stdtrit(freedom, level))
 
 
 def _lower_bound(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> float:
@@ -50,6 +50,8 @@ def _lower_bound(ours: Sequence[float], theirs: Sequence[float], confidence: flo
     """
     if not variance(ours) + variance(theirs):
         return mean(ours) - mean(theirs)
+    from scipy.stats import ttest_ind  # noqa: PLC0415  (half a second that most commands would spend for nothing)
+
     with warnings.catch_warnings():
         # A side whose values are equal has no spread, for which scipy warns; the bound is still correct.
         warnings.filterwarnings("ignore", "Precision loss occurred in moment calculation", RuntimeWarning)
@@ -74,7 +76,7 @@ def upper_bound(failures: int, tries: int, *, confidence: float) -> float:
     """
     if failures >= tries:
         return 1.0
-    return float(beta.ppf(confidence, failures + 1, tries - failures))
+    return float(betaincinv(failures + 1, tries - failures, confidence))
 
 
 def least_tries(rate: float, *, confidence: float) -> int:

@@ -1,5 +1,7 @@
 """The Ray bridge on a real embedded Ray, with trainings of milliseconds."""
 
+import json
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import ray
 from ray.util.state import list_actors
 
 from automl import cluster
-from automl.cluster import resources
+from automl.cluster import launcher, resources, training
 from automl.study import Answer, Kind, State
 from automl.study.errors import ExportError, StudyError
 from automl.study.spec_parts import MOST
@@ -51,6 +53,28 @@ def test_ray_s_dashboard_names_an_actor_after_its_trial_and_its_study(
         "trial 7 of cards: yolo11n_sgd_lr1e-2": "Training",
         "re-training trial7_seed1000002 of cards": "Training",
     }
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_worker_imports_no_ray_tune_and_shares_the_environment_of_the_workers_that_are_ready(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: Path
+) -> None:
+    def train(actor: Any) -> dict[str, Any]:
+        from ray import get_runtime_context  # noqa: PLC0415  (a pickled function brings the modules that it names)
+
+        found = {"modules": [*sys.modules], "environment": dict(get_runtime_context().runtime_env)}
+        (tmp_path / "found.json").write_text(json.dumps(found))
+        return training.Training.train(actor)
+
+    monkeypatch.setattr(launcher, "Training", type("Training", (training.Training,), {"train": train}))
+    source = Jobs([replace(tiny_job_at(tmp_path / "0", data), number=0)])
+
+    cluster.run(source, cluster.slots(gpus=0, cpus="auto", concurrent=1))
+
+    assert source.endings[0].state is State.COMPLETED
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert not {"ray.tune", "ray.train", "ray.data", "pandas", "torch"} & {*found["modules"]}
+    assert not found["environment"]
 
 
 @pytest.mark.usefixtures("connection")

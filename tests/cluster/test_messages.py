@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.cluster import guard, launcher
+from automl.cluster import guard, training
 from automl.trials import fork_server
 from tests.conftest import tiny_job_at
 from tests.guarded_worker import guardians, wait_until
@@ -36,12 +36,11 @@ def test_those_of_a_training_that_is_killed_end_without_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: int
 ) -> None:
     """A killed process resets the connection where it had not read an answer."""
-    monkeypatch.setattr(launcher, "RUN", f"{wait.__module__}:{wait.__name__}")
     monkeypatch.setenv("AUTOML_TRIAL", "")
     job = tiny_job_at(tmp_path / "job", tmp_path)
     job.folder.mkdir()
     with asleep() as owner, fork_server.connect(owner) as connection:
-        messages = launcher._messages(job, connection)
+        messages = training._messages(job, connection, f"{wait.__module__}:{wait.__name__}")
         for _ in range(answered):
             next(messages)
         assert "measurement" in json.loads(next(messages))

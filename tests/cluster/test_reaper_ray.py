@@ -45,14 +45,14 @@ class Watched(Jobs):
 
 @pytest.fixture(autouse=True)
 def two_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "_train", tests_two_ranks.train)
+    monkeypatch.setattr(launcher, "Training", tests_two_ranks.Training)
 
 
 @pytest.mark.usefixtures("connection")
 def test_without_a_guardian_a_worker_killed_with_its_group_leaves_its_ranks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "_train", tests_two_ranks.train_unguarded)
+    monkeypatch.setattr(launcher, "Training", tests_two_ranks.Unguarded)
     source = Watched(tmp_path, lambda: os.killpg(workers()[0].pid, signal.SIGKILL))
 
     cluster.run(source, ONE_PLACE)
@@ -146,6 +146,6 @@ def test_a_trial_whose_node_is_lost_leaves_none(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    launcher._train = tests_two_ranks.train
+    vars(launcher)["Training"] = tests_two_ranks.Training
     with cluster.connected(address=sys.argv[2], log=Path(sys.argv[1]) / "ray.log"):
         cluster.run(Watched(Path(sys.argv[1])), ONE_PLACE)

@@ -13,7 +13,8 @@ from ray.tune.experiment import Trial as RayTrial
 
 from automl.cluster import tune_hooks
 from automl.cluster.handle import Handle
-from automl.cluster.tune_hooks import MESSAGE, Scheduler, Searcher
+from automl.cluster.training import MESSAGE
+from automl.cluster.tune_hooks import Scheduler, Searcher
 from automl.study import Answer, Job
 from automl.study.errors import StudyError
 from tests.builders import measurement

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from automl.hpo.learning_curves import forecast
 from automl.hpo.sampler.encoding import Encoding, Points, Vector
@@ -248,4 +248,4 @@ def normal_quantiles(values: Sequence[float], weights: Vector) -> Vector:
     unique, places = np.unique(values, return_inverse=True)
     counts = np.bincount(places, weights=weights, minlength=len(unique))
     middles = np.cumsum(counts) - counts / 2
-    return np.asarray(norm.ppf(middles[places] / counts.sum()))
+    return np.asarray(ndtri(middles[places] / counts.sum()))

@@ -6,7 +6,6 @@ from typing import Final
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 from automl.study import Params, Trial
@@ -37,6 +36,9 @@ def importances(
             study.add_trial(create_trial(value=value, params=dict(trial.params), distributions=held))
     if len(study.trials) < 5:
         return {}
+    # Imports scikit-learn and pandas, a second and a half that most commands would spend for nothing.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # noqa: PLC0415
+
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Some regimes for parameter")  # shown as a hint only

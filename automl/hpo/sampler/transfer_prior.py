@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from scipy.stats import rankdata
 
 from automl.hpo.sampler.encoding import Encoding, Points, Vector
 from automl.hpo.sampler.gaussian_process import FIT_LIMIT, Model
@@ -78,4 +77,6 @@ class TransferPrior:
 def _correlation(one: Vector, other: Vector) -> float:
     if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
+    from scipy.stats import rankdata  # noqa: PLC0415  (half a second that most commands would spend for nothing)
+
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
