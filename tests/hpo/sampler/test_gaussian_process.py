@@ -54,8 +54,7 @@ def test_predictions_are_in_the_unit_of_the_targets() -> None:
 
 def test_a_known_length_scale_tells_which_parameter_matters_where_few_points_do_not() -> None:
     points = drawn(6)
-    fitted_to = {"categorical": NUMBERS, "lengths": np.array([0.2, 20.0])}
-    first = Model.fit(points, np.sin(9 * points[:, 0]), **fitted_to)
+    first = Model.fit(points, np.sin(9 * points[:, 0]), categorical=NUMBERS, lengths=np.array([0.2, 20.0]))
     ends = np.array([[0.5, 0.0], [0.5, 1.0], [0.9, 0.0]])
     correlation = first.correlation(ends[:1], ends)[0]
     assert correlation[1] > 0.9, "the second parameter may go from end to end"
