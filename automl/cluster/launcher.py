@@ -43,7 +43,7 @@ def run(source: JobSource, resources: Slots) -> None:
     ):
         handle.places, handle.fitted = (lambda: watch.places), resources.concurrent
         tune.Tuner(
-            type(Training.__name__, (Training,), {"usual_cpus": resources.cpus}),
+            type("Training", (Training,), {"usual_cpus": resources.cpus}),
             tune_config=tune.TuneConfig(
                 search_alg=Searcher(handle),
                 scheduler=Scheduler(handle),
