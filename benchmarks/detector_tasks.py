@@ -149,6 +149,13 @@ def cached() -> list[Task]:
     return tasks()
 
 
+@cache
+def learned_lengths(source: str) -> dict[str, float]:
+    """Return the length scales fitted to the tables of all other data sets, as shares of a parameter's range."""
+    others = [one.response.table for one in cached() if isinstance(one, SmoothTask) and one.source != source]
+    return dict(zip(space().parameters, fitted(others).lengths.tolist(), strict=True))
+
+
 def usable(rows: Sequence[Row]) -> list[Row]:
     """Return the rows of trainings that came to their end; none if they are too few configurations."""
     found = [row for row in rows if not row["cause"] and len(row["curve"][METRIC]) == row["epochs"]]

@@ -1,6 +1,7 @@
 """The project's own search as a strategy in virtual time, driven as `automl.trials.manager` drives it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from automl.hpo.strategy import Strategy, StrategySettings
@@ -23,6 +24,8 @@ class Start:
     allowed: tuple[Params, ...] = ()
     costs: tuple[float, ...] = ()
     """The second objective of each of `allowed`."""
+    lengths: Mapping[str, float] = field(default_factory=dict)
+    """Length scales that are known from other data sets."""
 
 
 class Ours:
@@ -53,6 +56,7 @@ class Ours:
                 allowed=start.allowed,
                 costs=start.costs,
                 portfolio=start.portfolio,
+                lengths=start.lengths,
             )
         )
 

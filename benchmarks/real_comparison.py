@@ -10,6 +10,8 @@ from benchmarks.real_sides import OURS, SIDES, STOCK, BenchmarkError, Point
 
 AXES: Final = ("cpu", "epochs", "wall")
 RESAMPLES: Final = 2000
+TOLD: Final = {STOCK: "stock_tune"}
+"""Names of sides among the scores on test."""
 
 Curve = Sequence[tuple[float, float]]
 """Steps of (spent so far, best validation mAP so far)."""
@@ -115,7 +117,7 @@ def compared(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         found["seeds_reached"] = [seed for seed, one in pairs.items() if one.reached]
     found["default"] = _mean(_of_default(run) for run in by_side[OURS])
     found["val"] = {side: _mean(final(run) for run in runs) for side, runs in by_side.items() if runs}
-    found["test"] = {side: _mean(run["test"] for run in runs) for side, runs in by_side.items() if runs}
+    found["test"] = {TOLD.get(side, side): _mean(run["test"] for run in runs) for side, runs in by_side.items() if runs}
     return found
 
 

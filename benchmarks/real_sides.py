@@ -13,6 +13,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,14 +25,17 @@ MODEL: Final = ROOT / "search_spaces" / "models" / "micro.yaml"
 OURS: Final = "ours"
 STOCK: Final = "stock"
 STOCK_DEFAULTS: Final = "stock-defaults"
-SIDES: Final = (STOCK, OURS, STOCK_DEFAULTS)
+PLAIN: Final = "yolo_train"
+"""No search: one training with Ultralytics' own defaults."""
+SIDES: Final = (STOCK, OURS, STOCK_DEFAULTS, PLAIN)
 METRIC: Final = "metrics/mAP50-95(B)"
 TEST: Final = "test"
 CURVES: Final = {
-    True: ("runs/search/trials/*/curves.csv", "val/map50_95"),
-    False: (f"{STOCK}_*/results.csv", METRIC),
+    OURS: ("runs/search/trials/*/curves.csv", "val/map50_95"),
+    PLAIN: (f"{PLAIN}/results.csv", METRIC),
 }
-"""Where the trials of ours, and of the others, write their curves, and the column of the mAP."""
+OTHER_CURVES: Final = (f"{STOCK}_*/results.csv", METRIC)
+"""Where the trials of a side write their curves, and the column of the mAP."""
 CHILD: Final = Path(__file__).resolve().with_name("real_stock.py")
 SPACE: Final[dict[str, dict[str, Any]]] = {
     "optimizer": {"choices": ["AdamW", "SGD", "MuSGD"], "default": "AdamW"},
@@ -41,7 +45,21 @@ SPACE: Final[dict[str, dict[str, Any]]] = {
     "scale": {"low": 0.0, "high": 0.9, "default": 0.5},
 }
 TRAIN: Final = {"nbs": 8, "warmup_epochs": 0.5, "close_mosaic": 3, "cache": "ram"}
-"""Settings of every training; image size and batch depend on the data set."""
+"""Settings of every training from scratch; image size and batch depend on the data set."""
+FINE_TUNED: Final[dict[str, dict[str, Any]]] = {
+    "optimizer": {"choices": ["AdamW", "SGD", "MuSGD"], "default": "AdamW"},
+    "lr0": {"low": 1e-4, "high": 0.05, "log": True, "default": 0.001429},
+    "momentum": {"low": 0.8, "high": 0.98, "default": 0.9},
+    "warmup_epochs": {"low": 0.0, "high": 3.0, "default": 3.0},
+    "freeze": {"choices": [0, 4], "default": 0},
+    "close_mosaic": {"choices": [10, 2], "default": 10},
+    "scale": {"low": 0.0, "high": 0.9, "default": 0.5},
+}
+"""The space of pretrained weights: defaults are those of `optimizer=auto` of Ultralytics 8.4.190 (3 classes)."""
+TRAIN_FINE_TUNED: Final = {"warmup_bias_lr": 0.0, "cache": "ram"}
+"""Settings of every training of pretrained weights in a search: with `auto`, too, a bias starts at this rate."""
+KEPT_PLAIN: Final = ("imgsz", "batch", "cache")
+"""Settings that a plain training shares with a search."""
 ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "passive",
@@ -78,6 +96,13 @@ class Order:
     cpu_seconds: float
     settings: tuple[str, ...] = ()
     """KEY=VALUE for our spec, beyond what both sides share."""
+    model: str = str(MODEL)
+    """What is trained: pretrained weights, or a description that starts from scratch."""
+
+    @property
+    def space(self) -> dict[str, dict[str, Any]]:
+        """Return the space that both sides search."""
+        return FINE_TUNED if pretrained(self.model) else SPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +114,15 @@ class Point:
     trial: str
     epoch: int
     value: float | None
+
+
+def pretrained(model: str) -> bool:
+    """Return True if a model brings trained weights.
+
+    >>> pretrained("yolo11n.pt"), pretrained("micro.yaml")
+    (True, False)
+    """
+    return Path(model).suffix == ".pt"
 
 
 class Meter:
@@ -136,12 +170,12 @@ def described(order: Order) -> dict[str, Any]:
     """Return the order as a spec of ours."""
     return {
         "name": "search",
-        "model": str(MODEL),
+        "model": order.model,
         "data": order.data,
         "objective": "map50_95",
         "budget": {"trials": order.trials},
         "ladder": {"min_epochs": order.min_epochs, "max_epochs": order.epochs, "reduction_factor": 3},
-        "space": SPACE,
+        "space": order.space,
         "train": order.train,
         "resources": {"gpus": 0, "cpus": 1, "concurrent": order.concurrent},
         "seed": order.seed,
@@ -153,7 +187,7 @@ def read(order: Order) -> Values:
 
     Ray Tune's own `result.json` would not do: it reaches the storage up to ten seconds late.
     """
-    pattern, column = CURVES[order.side == OURS]
+    pattern, column = CURVES.get(order.side, OTHER_CURVES)
     found = {}
     for path in sorted(Path(order.folder).glob(pattern)):
         with path.open(newline="") as file:
@@ -204,8 +238,8 @@ def judge(order: Order, trial: str) -> float:
 
 def _watched(order: Order, process: subprocess.Popen[bytes], meter: Meter) -> Generator[Point, None, None]:
     folder, began, known = Path(order.folder), time.monotonic(), set()
-    running, cpu = True, 0.0
-    while running and cpu < order.cpu_seconds:
+    running, cpu, limit = True, 0.0, inf if order.side == PLAIN else order.cpu_seconds
+    while running and cpu < limit:
         time.sleep(POLL_SECONDS)
         confirming = (folder / "runs" / "search" / "confirm").exists()
         running = process.poll() is None and not confirming

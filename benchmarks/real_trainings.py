@@ -1,8 +1,10 @@
 """Real trainings: the same search by this program and by Ultralytics' own `YOLO.tune(use_ray=True)`, called stock.
 
-Small models, trained from scratch on real photographs, on the CPU: same space, epochs, cores and CPU-seconds. What is
-asked: how much did stock compute to get where it ended, against what ours computed to get there. Run it with
-`python benchmarks/real_trainings.py --data FOLDER`, the folder that holds `bolts/data.yaml` and `bccd/data.yaml`.
+On real photographs, on the CPU, with pretrained weights (`--weights`) or a small model from scratch: same space,
+epochs, cores and CPU-seconds. What is asked: how much did stock compute to get where it ended, against what ours
+computed to get there. The side `yolo_train` is one training with Ultralytics' defaults, for the scores on test. Run it
+with `python benchmarks/real_trainings.py --data FOLDER`, the folder that holds `bolts/data.yaml` and `bccd/data.yaml`;
+the same call again does what is missing.
 """
 
 import argparse
@@ -23,7 +25,20 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only its own folder is on the path
 
 from benchmarks.real_comparison import AXES, compared, final, spent_by
-from benchmarks.real_sides import OURS, SIDES, STOCK, TRAIN, BenchmarkError, Order, Point, judge, search
+from benchmarks.real_sides import (
+    MODEL,
+    OURS,
+    SIDES,
+    STOCK,
+    TRAIN,
+    TRAIN_FINE_TUNED,
+    BenchmarkError,
+    Order,
+    Point,
+    judge,
+    pretrained,
+    search,
+)
 
 DATASETS: Final[dict[str, dict[str, Any]]] = {
     "bolts": {"imgsz": 160, "batch": 4},
@@ -38,6 +53,9 @@ USER_ERROR: Final = 2
 
 def orders(args: argparse.Namespace, out: Path) -> Iterator[Order]:
     """Yield all searches in their order: seeds outermost, and the side that goes first changes with the seed."""
+    model = str(args.weights.absolute() if args.weights else MODEL)
+    sized = {"imgsz": args.imgsz} if args.imgsz else {}
+    shared = dict(TRAIN_FINE_TUNED if pretrained(model) else TRAIN)
     for seed in range(args.seeds):
         for dataset in args.datasets:
             turn = seed % len(args.sides)
@@ -45,9 +63,11 @@ def orders(args: argparse.Namespace, out: Path) -> Iterator[Order]:
                 folder = out / f"{dataset}-{seed}-{side}"
                 yield Order(
                     side=side, dataset=dataset, seed=seed, folder=str(folder),
-                    data=str(out / "data" / f"{folder.name}" / "data.yaml"), train={**TRAIN, **DATASETS[dataset]},
+                    data=str(out / "data" / f"{folder.name}" / "data.yaml"),
+                    train={**shared, **DATASETS[dataset], **sized},
                     epochs=args.epochs, min_epochs=args.min_epochs, trials=args.trials, concurrent=args.concurrent,
                     cpu_seconds=60 * args.cpu_minutes, settings=tuple(args.set),
+                    model=model,
                 )  # fmt: skip
 
 
@@ -114,6 +134,13 @@ def sources(args: argparse.Namespace) -> dict[str, Path]:
     return found
 
 
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what all runs of one table have in common."""
+    names = ("cpu_minutes", "trials", "epochs", "min_epochs", "concurrent", "set")
+    given = {"imgsz": args.imgsz, "weights": args.weights and args.weights.name}
+    return {name: getattr(args, name) for name in names} | {name: one for name, one in given.items() if one}
+
+
 def kept(out: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the runs that an earlier call left in a folder, and see that they were made with the same settings.
 
@@ -137,6 +164,9 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--data", help=f"the folder of the data sets; ${VARIABLE}")
     add("--out", type=Path, default=Path("runs/real_trainings"), help="results; the same call again goes on there")
+    add("--results", type=Path, help="folder of settings.json and results.jsonl, which are kept; as --out")
+    add("--weights", type=Path, help="pretrained weights; else a micro model from scratch")
+    add("--imgsz", type=int, help="image size; that of the data set's settings, 160")
     add("--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
     add("--sides", nargs="+", choices=SIDES, default=[STOCK, OURS])
     add("--seeds", type=int, help=f"repetitions; {FULL['seeds']}")
@@ -160,16 +190,16 @@ def main() -> int:
     """Run what is not yet run, and print the comparison; the last line is JSON."""
     args = parsed()
     out = args.out.absolute()
-    names = ("cpu_minutes", "trials", "epochs", "min_epochs", "concurrent", "set")
+    results = (args.results or args.out).absolute()
     try:
         places = sources(args)
-        records = kept(out, {name: getattr(args, name) for name in names})
+        records = kept(results, settings_of(args))
         done = {(record["dataset"], record["seed"], record["side"]) for record in records}
         for order in orders(args, out):
             if (order.dataset, order.seed, order.side) not in done:
                 record = run(order, places[order.dataset])
                 records.append(record)
-                with (out / "results.jsonl").open("a") as file:
+                with (results / "results.jsonl").open("a") as file:
                     file.write(json.dumps(record) + "\n")
                 print(told(record), flush=True)
         report(args, records)

@@ -59,6 +59,7 @@ OURS: dict[str, dict[str, Any]] = {
     "ours_misled": {"misled": True},
     "ours_freeze_thaw": {"freeze_thaw": True},
     "ours_stopping": {"scheduler": "stopping"},
+    f"{efficiency.WITHOUT}lengths": {"lengths": False},
     **{f"ours_portfolio{count or ''}": {"members": count or MEMBERS} for count in (0, 2, 4)},
     "ours_misled_portfolio": {"members": -MEMBERS},
     **{f"ours_first{rung}": {"first_rung": rung} for rung in (1, 3, 4, 6, 12)},
@@ -187,7 +188,9 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
         earlier = _earlier(place, task, cell.seed)
     elif asked.pop("misled", False):
         earlier = [past.misleading(study) for study in _earlier(place, task, cell.seed)]
-    start = Start(asked.pop("first_rung", FIRST_RUNG), _members(task, asked.pop("members", 0)))
+    known = asked.pop("lengths", True) and isinstance(task, SmoothTask)
+    lengths = detector_tasks.learned_lengths(task.source) if known and isinstance(task, SmoothTask) else {}
+    start = Start(asked.pop("first_rung", FIRST_RUNG), _members(task, asked.pop("members", 0)), lengths=lengths)
     if asked.pop("freeze_thaw", False):
         return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not task.name.startswith("micro-"))
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)

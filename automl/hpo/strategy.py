@@ -3,7 +3,8 @@
 The trial manager records its answers; a simulation in virtual time runs the same code.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal
 
@@ -40,6 +41,8 @@ class StrategySettings:
     """The second objective of each of `allowed`, which is minimised; empty: the metric alone counts."""
     portfolio: tuple[Params, ...] = ()
     """Params of the space that are tried after the default."""
+    lengths: Mapping[str, float] = field(default_factory=dict)
+    """Length scales that are known from other data sets, as shares of a parameter's range (`hpo.length_scales`)."""
 
 
 class Strategy:
@@ -63,6 +66,7 @@ class Strategy:
                 settings.allowed,
                 settings.portfolio,
                 settings.costs,
+                settings.lengths,
             ),
         )
 

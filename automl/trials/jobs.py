@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl.hpo.length_scales import lengths_of
 from automl.hpo.strategy import StrategySettings
 from automl.storage import symlinks
 from automl.storage.layout import trial_folder
@@ -14,6 +15,7 @@ from automl.study.demand import Demand, demand_of
 from automl.study.model_files import FILE_SETTINGS
 from automl.study.spec import StudySpec
 from automl.trainers import chosen
+from automl.trainers.registration import BUILT_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +104,5 @@ def strategy_settings(context: RunContext, earlier: tuple[PastEvidence, ...]) ->
         allowed=context.allowed,
         costs=context.costs,
         portfolio=context.portfolio,
+        lengths=lengths_of(spec.search_space) if chosen() in BUILT_IN else {},
     )

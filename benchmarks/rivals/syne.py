@@ -2,7 +2,7 @@
 
 Of 0.16 there are BOHB and ASHA with BORE. MOBSTER, HyperTune and DyHPO were last shipped by 0.14, which works beside
 all else here if put before it on the path, though it asks for an older NumPy:
-`pip install --no-deps --target DIR syne-tune==0.14.2 autograd==1.9.1`, then `PYTHONPATH=DIR`.
+`pip install --no-deps --target DIR syne-tune==0.14.2 autograd==1.9.1 dill`, then `PYTHONPATH=DIR`.
 Settings are the package's own, but for promotion in place of stopping, and HyperTune's several brackets.
 """
 

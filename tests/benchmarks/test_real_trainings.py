@@ -12,7 +12,7 @@ import pytest
 
 from automl.study.spec import StudySpec
 from benchmarks import real_comparison, real_sides, real_trainings
-from benchmarks.real_sides import OURS, STOCK, STOCK_DEFAULTS, BenchmarkError, Meter, Order
+from benchmarks.real_sides import OURS, PLAIN, STOCK, STOCK_DEFAULTS, BenchmarkError, Meter, Order
 
 BURNS = (
     "import sys, time\n"
@@ -51,6 +51,11 @@ def test_the_ratio_is_what_stock_spent_over_what_ours_spent_to_get_there() -> No
     assert found["epochs"] == 2.0, "stock has its last gain at the second epoch of a seed, ours at the first"
     assert (found["val"][STOCK], found["val"][OURS]) == (0.4, 0.45)
     assert found["low"] <= found["ratio"] <= found["high"]
+
+
+def test_the_scores_on_test_name_each_side_and_a_plain_training() -> None:
+    found = real_comparison.compared([a_record(side, 0, (10, 0.4)) for side in (STOCK, OURS, PLAIN)])
+    assert found["test"] == {"stock_tune": 0.2, "ours": 0.2, "yolo_train": 0.2}
 
 
 def test_where_ours_never_gets_there_the_ratio_is_a_bound_and_says_so() -> None:
@@ -93,7 +98,18 @@ def test_our_spec_is_one_that_the_program_takes(tmp_path: Path) -> None:
     assert (tmp_path / "spec.yaml").is_file()
 
 
-@pytest.mark.parametrize("side", [STOCK, STOCK_DEFAULTS])
+def test_pretrained_weights_are_searched_from_the_true_default_and_kept_apart(tmp_path: Path) -> None:
+    args = options("--weights", "w/yolo11n.pt", "--imgsz", "96", "--sides", PLAIN, OURS, "--seeds", "1")
+    (plain, ours, *_) = real_trainings.orders(args, tmp_path)
+    assert [Path(order.model).name for order in (plain, ours)] == ["yolo11n.pt"] * 2
+    assert ours.train == {"warmup_bias_lr": 0.0, "cache": "ram", "imgsz": 96, "batch": 4}
+    assert {name: part["default"] for name, part in ours.space.items()}["lr0"] == 0.001429
+    assert StudySpec(**real_sides.described(ours)).ladder.rungs == (4,)
+    assert real_trainings.settings_of(args)["weights"] == "yolo11n.pt"
+    assert "weights" not in real_trainings.settings_of(options())
+
+
+@pytest.mark.parametrize("side", [STOCK, STOCK_DEFAULTS, PLAIN])
 def test_an_order_reaches_the_child_process_whole(tmp_path: Path, side: str) -> None:
     order = an_order(tmp_path, side=side)
     words = real_sides.command(order)
@@ -110,6 +126,7 @@ def vars_of(order: Order) -> dict[str, Any]:
     [
         (OURS, "runs/search/trials/0001_a/curves.csv", "val/map50_95"),
         (STOCK, "stock_1a/results.csv", real_sides.METRIC),
+        (PLAIN, "yolo_train/results.csv", real_sides.METRIC),
     ],
 )
 def test_curves_are_read_as_far_as_they_are_whole(tmp_path: Path, side: str, path: str, column: str) -> None:

@@ -89,12 +89,19 @@ class Proposal:
     """The model of one state of a study; valid until a trial reaches a rung or ends."""
 
     def __init__(
-        self, encoding: Encoding, seen: Sequence[ObservedTrial], transfer: TransferPrior, max_epochs: int
+        self,
+        encoding: Encoding,
+        seen: Sequence[ObservedTrial],
+        transfer: TransferPrior,
+        max_epochs: int,
+        *,
+        lengths: Vector | None = None,
     ) -> None:
         """Fit the model; at least three trials must have a value.
 
         Targets are normal quantiles of ranks: half by the final value that a trial is forecast to reach, half by its
-        best so far. Each alone orders the trials of a study worse than both together.
+        best so far. Each alone orders the trials of a study worse than both together. `lengths` are known length scales
+        (`Model.fit`); past studies tell their own.
         """
         self._encoding = encoding
         self._transfer = transfer
@@ -113,11 +120,12 @@ class Proposal:
         curves = [trial.values for trial in valued]
         finals = [found.final for found in forecast(_cut(curves) if len(every) > len(valued) else curves, max_epochs)]
         bests = [trial.best for trial in valued]
-        self._targets = (_quantiles(finals, weights) + _quantiles(bests, weights)) / 2
+        self._targets = (normal_quantiles(finals, weights) + normal_quantiles(bests, weights)) / 2
         if transfer:
             transfer.update_weights(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
-        self._model = Model.fit(self._points, rest, categorical=encoding.categorical)
+        known = None if transfer else lengths
+        self._model = Model.fit(self._points, rest, categorical=encoding.categorical, lengths=known)
         self._condition()
         self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
         self._incumbents: dict[int, float] = {}
@@ -235,7 +243,7 @@ def _cut(curves: Sequence[Sequence[float]]) -> list[Sequence[float]]:
     return [short if any(map(isfinite, short)) else curve for short, curve in zip(cut, curves, strict=True)]
 
 
-def _quantiles(values: Sequence[float], weights: Vector) -> Vector:
+def normal_quantiles(values: Sequence[float], weights: Vector) -> Vector:
     """Return the normal quantile of each value's rank; a value stands for `weights` equal ones."""
     unique, places = np.unique(values, return_inverse=True)
     counts = np.bincount(places, weights=weights, minlength=len(unique))

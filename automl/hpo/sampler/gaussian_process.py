@@ -20,9 +20,6 @@ FIT_LIMIT: Final = 100
 """Observations to which the kernel's parameters are fitted."""
 POSTERIOR_LIMIT: Final = 300
 """Observations of the posterior: bounds the time of a suggestion in a study of any size."""
-MINIMUM_NOISE: Final = 1e-4
-TOLERANCE: Final = 0.05
-"""Gradient tolerance at which the fit of the kernel ends."""
 
 
 @contextmanager
@@ -51,12 +48,19 @@ class Model:
     @classmethod
     @_one_thread()
     def fit(
-        cls, points: Points, targets: Vector, *, categorical: NDArray[np.bool_], most: int = POSTERIOR_LIMIT
+        cls,
+        points: Points,
+        targets: Vector,
+        *,
+        categorical: NDArray[np.bool_],
+        most: int = POSTERIOR_LIMIT,
+        lengths: Vector | None = None,
     ) -> Self:
         """Fit a Matern 5/2 kernel with a length scale per parameter, Hamming distance between choices, and noise.
 
         Of more than `most` observations the best half of that number is kept, and as many of the others, spaced evenly
-        by rank.
+        by rank. `lengths` are known length scales, one per parameter, NaN where none is known: the kernel's are
+        log-normal around them, with a standard deviation of `kernel_fit.SPREAD`.
         """
         from optuna._gp import gp
 
@@ -65,9 +69,7 @@ class Model:
         mean, spread = float(targets.mean()), float(targets.std()) or 1.0
         scaled = (targets - mean) / spread
         some = representative(scaled, FIT_LIMIT)
-        kernel = kernel_fit.fit(
-            points[some], scaled[some], categorical=categorical, minimum_noise=MINIMUM_NOISE, tolerance=TOLERANCE
-        )
+        kernel = kernel_fit.fit(points[some], scaled[some], categorical=categorical, lengths=lengths)
         process = gp.GPRegressor(
             is_categorical=_tensor(categorical),
             X_train=_tensor(points),

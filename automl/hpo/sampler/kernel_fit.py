@@ -22,6 +22,11 @@ NOISE_PRIOR: Final = (1.1, 30.0)
 """The same of the variance of the noise."""
 LENGTH_PRIOR: Final = 0.1
 """Weight of an inverse squared length scale, and of its inverse."""
+SPREAD: Final = 0.35
+"""Standard deviation of the logarithm of a length scale that is known beforehand."""
+MINIMUM_NOISE: Final = 1e-4
+TOLERANCE: Final = 0.05
+"""Gradient tolerance at which the fit ends."""
 START_NOISE: Final = 0.99
 """Share of the least noise that is taken from the noise at the start, which is 1 as all parameters are."""
 
@@ -37,20 +42,22 @@ class Kernel:
     """Variance."""
 
 
-def fit(
-    points: Points, targets: Vector, *, categorical: NDArray[np.bool_], minimum_noise: float, tolerance: float
-) -> Kernel:
+def fit(points: Points, targets: Vector, *, categorical: NDArray[np.bool_], lengths: Vector | None = None) -> Kernel:
     """Return the kernel's parameters of highest posterior density, from a fixed start.
+
+    `lengths` are known length scales, one per parameter, NaN where none is known: the kernel's are log-normal around
+    them, with a standard deviation of `SPREAD`, in place of Optuna's prior.
 
     Those of the start where the optimisation fails, with a warning, as Optuna does.
     """
     from scipy.optimize import minimize  # noqa: PLC0415  (a command that samples nothing does without it)
 
-    loss = _loss(_squared(points, categorical), targets, minimum_noise)
+    known = np.full(points.shape[1], np.nan) if lengths is None else lengths
+    loss = _loss(_squared(points, categorical), targets, known)
     start = np.zeros(points.shape[1] + 2)
-    start[-1] = np.log(1 - START_NOISE * minimum_noise)
+    start[-1] = np.log(1 - START_NOISE * MINIMUM_NOISE)
     try:
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": tolerance})
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": TOLERANCE})
         failure = "" if found.success else str(found.message)
     except RuntimeError as error:  # torch: the covariance is not positive definite
         failure = str(error)
@@ -58,7 +65,7 @@ def fit(
         LOG.warning(f"sampler: the fit of its kernel failed ({failure.strip()}); it uses the parameters of the start")
         return Kernel(np.ones(points.shape[1]), 1.0, 1.0)
     raw = np.exp(found.x)
-    return Kernel(raw[:-2], float(raw[-2]), float(raw[-1]) + minimum_noise)
+    return Kernel(raw[:-2], float(raw[-2]), float(raw[-1]) + MINIMUM_NOISE)
 
 
 def _squared(points: Points, categorical: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -68,9 +75,7 @@ def _squared(points: Points, categorical: NDArray[np.bool_]) -> NDArray[np.float
     return found.reshape(len(points) ** 2, -1)
 
 
-def _loss(
-    squared: NDArray[np.float64], targets: Vector, minimum_noise: float
-) -> Callable[[Vector], tuple[float, Vector]]:
+def _loss(squared: NDArray[np.float64], targets: Vector, known: Vector) -> Callable[[Vector], tuple[float, Vector]]:
     """Return the negative log posterior density, and its gradient, as a function of the parameters' logarithms.
 
     By torch without its differentiation: numpy has no limit of threads for one call, and the other cores train.
@@ -81,7 +86,7 @@ def _loss(
 
     def loss(raw: Vector) -> tuple[float, Vector]:
         plain = np.exp(raw)
-        lengths, scale, noise = plain[:-2], float(plain[-2]), float(plain[-1]) + minimum_noise
+        lengths, scale, noise = plain[:-2], float(plain[-2]), float(plain[-1]) + MINIMUM_NOISE
         distance = distances @ torch.from_numpy(lengths)
         root = torch.sqrt(5 * distance)
         decay = torch.exp(-root)
@@ -96,16 +101,18 @@ def _loss(
         by_distance = slope.reshape(-1) * (root + 1) * decay * (-5 / 6 * scale)
         by_lengths = (by_distance @ distances).numpy()
         gradient = np.array([*by_lengths, float((slope * correlation).sum()), float(slope.trace())])
-        density, density_slope = _prior(lengths, scale, noise)
+        density, density_slope = _prior(lengths, scale, noise, known)
         return value - density, (gradient - density_slope) * plain
 
     return loss
 
 
-def _prior(lengths: Vector, scale: float, noise: float) -> tuple[float, Vector]:
-    """Return the log prior density, and its gradient."""
-    density = -LENGTH_PRIOR * float((1 / lengths + lengths).sum())
-    slope = [*(LENGTH_PRIOR * (1 / lengths**2 - 1))]
+def _prior(lengths: Vector, scale: float, noise: float, known: Vector) -> tuple[float, Vector]:
+    """Return the log prior density, and its gradient; `lengths` are inverse and squared, `known` are not."""
+    usual = np.isnan(known)
+    deviation = np.where(usual, 0.0, (np.log(lengths) + 2 * np.log(np.where(usual, 1.0, known))) / (2 * SPREAD))
+    density = -LENGTH_PRIOR * float((1 / lengths + lengths)[usual].sum()) - float((deviation**2).sum()) / 2
+    slope = [*np.where(usual, LENGTH_PRIOR * (1 / lengths**2 - 1), -deviation / (2 * SPREAD * lengths))]
     for value, (concentration, rate) in ((scale, SCALE_PRIOR), (noise, NOISE_PRIOR)):
         density += (concentration - 1) * np.log(value) - rate * value
         slope.append((concentration - 1) / value - rate)

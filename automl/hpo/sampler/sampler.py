@@ -5,9 +5,10 @@ trial's low value is not taken for a bad final value (docs/decisions has the mea
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
+from math import nan
 from typing import Final
 
 import numpy as np
@@ -48,6 +49,8 @@ class Prior:
     """Params of the space that are tried after the default."""
     costs: tuple[float, ...] = ()
     """The second objective of each of `allowed`; empty: the metric alone counts."""
+    lengths: Mapping[str, float] = field(default_factory=dict)
+    """Length scales of the model that are known from other data sets, as shares of a parameter's range."""
 
 
 def starts_of(
@@ -104,6 +107,7 @@ class Sampler:
         self._max_epochs = max_epochs
         self._seen: dict[int, ObservedTrial] = {}
         self._transfer = TransferPrior(self._encoding, prior.earlier)
+        self._lengths = np.array([prior.lengths.get(name, nan) for name in space.parameters])
         self._proposal: Proposal | None = None
         self._failed = False
 
@@ -139,7 +143,7 @@ class Sampler:
         """Return the model's point; a random one, said once, where the model fails."""
         try:
             self._proposal = self._proposal or Proposal(
-                self._encoding, list(self._seen.values()), self._transfer, self._max_epochs
+                self._encoding, list(self._seen.values()), self._transfer, self._max_epochs, lengths=self._lengths
             )
             return self._proposal.best(generator, within), "model"
         except FAILURES as error:

@@ -146,8 +146,8 @@ def test_of_a_large_history_the_best_and_an_even_share_of_the_others_are_used() 
 
 
 def test_quantiles_of_weighted_values_are_those_of_all_values() -> None:
-    few = acquisition._quantiles([0.3, 0.1, 0.2], np.array([1.0, 3.0, 2.0]))
-    every = acquisition._quantiles([0.3, 0.1, 0.1, 0.1, 0.2, 0.2], np.ones(6))
+    few = acquisition.normal_quantiles([0.3, 0.1, 0.2], np.array([1.0, 3.0, 2.0]))
+    every = acquisition.normal_quantiles([0.3, 0.1, 0.1, 0.1, 0.2, 0.2], np.ones(6))
     assert few.tolist() == pytest.approx(every[[0, 1, 4]].tolist())
 
 

@@ -52,6 +52,22 @@ def test_predictions_are_in_the_unit_of_the_targets() -> None:
     assert other[1] == pytest.approx(one[1] * 1000, rel=1e-2)
 
 
+def test_a_known_length_scale_tells_which_parameter_matters_where_few_points_do_not() -> None:
+    points = drawn(6)
+    first = Model.fit(points, np.sin(9 * points[:, 0]), categorical=NUMBERS, lengths=np.array([0.2, 20.0]))
+    ends = np.array([[0.5, 0.0], [0.5, 1.0], [0.9, 0.0]])
+    correlation = first.correlation(ends[:1], ends)[0]
+    assert correlation[1] > 0.9, "the second parameter may go from end to end"
+    assert correlation[2] < 0.5, "the first may not"
+
+
+def test_without_known_length_scales_the_fit_is_the_same_to_the_last_bit() -> None:
+    points = drawn(12)
+    one = Model.fit(points, hill(points), categorical=NUMBERS).predict(points)
+    other = Model.fit(points, hill(points), categorical=NUMBERS, lengths=np.full(2, np.nan)).predict(points)
+    assert [part.tolist() for part in one] == [part.tolist() for part in other]
+
+
 def test_fitted_twice_it_says_the_same_to_the_last_bit() -> None:
     asked = drawn(50, seed=2)
     for one, other in zip(fitted().predict(asked), fitted().predict(asked), strict=True):

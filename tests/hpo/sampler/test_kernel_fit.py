@@ -6,7 +6,7 @@ from scipy.optimize import check_grad
 
 from automl.hpo.sampler import kernel_fit
 from automl.hpo.sampler.encoding import Points, Vector
-from automl.hpo.sampler.gaussian_process import MINIMUM_NOISE, TOLERANCE
+from automl.hpo.sampler.kernel_fit import MINIMUM_NOISE, TOLERANCE
 
 CATEGORICAL = np.array([False, False, True])
 
@@ -33,23 +33,22 @@ def test_the_kernel_is_that_of_optunas_own_fit(count: int) -> None:
         deterministic_objective=False,
         gtol=TOLERANCE,
     )
-    ours = kernel_fit.fit(points, targets, categorical=CATEGORICAL, minimum_noise=MINIMUM_NOISE, tolerance=TOLERANCE)
+    ours = kernel_fit.fit(points, targets, categorical=CATEGORICAL)
     assert ours.inverse_squared_lengths == pytest.approx(theirs.inverse_squared_lengthscales.numpy(), rel=1e-6)
     assert ours.scale == pytest.approx(theirs.kernel_scale.item(), rel=1e-6)
     assert ours.noise == pytest.approx(theirs.noise_var.item(), rel=1e-6)
 
 
-def test_the_gradient_is_that_of_the_loss() -> None:
+@pytest.mark.parametrize("known", [[np.nan] * 3, [0.2, np.nan, 3.0]], ids=["no length known", "two lengths known"])
+def test_the_gradient_is_that_of_the_loss(known: list[float]) -> None:
     points, targets = observed(20)
-    loss = kernel_fit._loss(kernel_fit._squared(points, CATEGORICAL), targets, MINIMUM_NOISE)
+    loss = kernel_fit._loss(kernel_fit._squared(points, CATEGORICAL), targets, np.array(known))
     at = np.random.default_rng(1).normal(0, 0.5, 5)
     assert check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], at) < 1e-4
 
 
 def test_a_failed_fit_is_told_and_leaves_the_parameters_of_the_start(caplog: pytest.LogCaptureFixture) -> None:
     points, _ = observed(5)
-    found = kernel_fit.fit(
-        points, np.full(5, np.nan), categorical=CATEGORICAL, minimum_noise=MINIMUM_NOISE, tolerance=TOLERANCE
-    )
+    found = kernel_fit.fit(points, np.full(5, np.nan), categorical=CATEGORICAL)
     assert (found.inverse_squared_lengths.tolist(), found.scale, found.noise) == ([1.0, 1.0, 1.0], 1.0, 1.0)
     assert "fit of its kernel failed" in caplog.text
