@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.real_sides import (
     CURVES,
     ENVIRONMENT,
+    OTHER_CURVES,
     OURS,
     ROOT,
     STOCK,
@@ -124,7 +125,7 @@ def _driver(process: subprocess.Popen[bytes], counted: dict[psutil.Process, int]
 def _trained(order: Order) -> float:
     """Return the seconds of all epochs."""
     ours, total = order.side == OURS, 0.0
-    for path in Path(order.folder).glob(CURVES[ours][0]):
+    for path in Path(order.folder).glob(CURVES.get(order.side, OTHER_CURVES)[0]):
         with path.open(newline="") as file:
             rows = [float(row[SECONDS[ours]]) for row in csv.DictReader(file)]
         total += sum(rows) if ours else max(rows, default=0.0)

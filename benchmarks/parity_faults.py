@@ -101,9 +101,12 @@ def planted(bench: Bench) -> Iterator[Fault]:
         "input not divided by 255": ("not divided by 255", lambda graph: scale_input(graph, 255.0)),
         "classes in another order": ("classes are in another order", turn_classes),
         "confidences halved, ranks kept": ("confidences are 0.50 times", lambda graph: scale_scores(graph, 0.5)),
-        "letterbox at the top left": ("letterbox is not centred", to_top_left(bench)),
         "weights of an older checkpoint": ("exported from other weights", older),
     }
+    if any(border := letterbox_border(bench)):
+        edits["letterbox at the top left"] = ("letterbox is not centred", to_top_left(*border))
+    else:
+        print("not planted: letterbox at the top left: the images are as square as the input, so there is no border")
     for name, (reason, edit) in edits.items():
         graph = onnx.load(bench.folder / ONNX)
         edit(graph)
@@ -272,13 +275,17 @@ def turn_classes(graph: onnx.ModelProto) -> None:
     behind(graph, lambda source, result: helper.make_node("Gather", [source, order], [result], axis=1))
 
 
-def to_top_left(bench: Bench) -> Callable[[onnx.ModelProto], None]:
-    """Return the edit that rolls the picture of the commonest letterbox to the top left."""
+def letterbox_border(bench: Bench) -> tuple[int, int]:
+    """Return the border of the commonest letterbox, in pixels: above and left of the picture."""
     from automl.trainers import trainer_of
 
     pictures = trainer_of(bench.job).letterboxed(bench.images[:1], bench.job)
     grey = np.isclose(pictures[0], pictures[0][0, 0, 0], atol=1e-3)
-    top, left = (int(np.argmin(grey.all(axis=(0, axis)))) for axis in (2, 1))
+    return int(np.argmin(grey.all(axis=(0, 2)))), int(np.argmin(grey.all(axis=(0, 1))))
+
+
+def to_top_left(top: int, left: int) -> Callable[[onnx.ModelProto], None]:
+    """Return the edit that rolls a picture with this border to the top left."""
 
     def edit(graph: onnx.ModelProto) -> None:
         axis, offset = (2, top) if top else (3, left)
