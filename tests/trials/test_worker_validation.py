@@ -267,9 +267,9 @@ def test_a_real_training_validates_only_when_asked_and_resumes_between(
     validated: list[int] = []
     original = vendors.__call__
 
-    def counted(validator: Any, trainer: Any = None, **more: Any) -> Any:
+    def counted(validator: Any, trainer: Any = None, *more: Any, **named: Any) -> Any:
         validated.append(trainer.epoch + 1 if trainer else 0)
-        return original(validator, trainer, **more)
+        return original(validator, trainer, *more, **named)
 
     monkeypatch.setattr(vendors, "__call__", counted)
     job = replace(job_at(tmp_path, data, epochs=7), validate_every=3, rungs=(2,))
