@@ -6,11 +6,12 @@ more than the allowed drift, must be found by both.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.storage.boxes import overlaps
 from automl.study.gate_result import GateResult
 
 Boxes = NDArray[np.float32]
@@ -88,12 +89,8 @@ def _pairs(ours: Boxes, theirs: Boxes) -> list[tuple[int, int]]:
     return found
 
 
-def _overlap(ours: Boxes, theirs: Boxes) -> NDArray[Any]:
+def _overlap(ours: Boxes, theirs: Boxes) -> NDArray[np.float64]:
     """Return the IoU of each pair of boxes; 0 for two of different classes."""
-    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
-    high = np.minimum(ours[:, None, 2:4], theirs[None, :, 2:4])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    areas = [np.prod(side[:, 2:4] - side[:, :2], axis=1) for side in (ours, theirs)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    same = ours[:, None, 5] == theirs[None, :, 5]
-    return np.where(same & (union > 0), shared / np.where(union > 0, union, 1), 0.0)
+    return np.where(
+        ours[:, None, 5] == theirs[None, :, 5], overlaps(ours[:, :4].astype(float), theirs[:, :4].astype(float)), 0.0
+    )

@@ -1,6 +1,5 @@
 """What a device returns: the folder of a kit with `built`, read and checked byte for byte."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.apps.device_kit import PICTURES
-from automl.release.device_script import BUILT, ENGINE, KIT, OUTPUTS, RESULT
+from automl.release.device_script import BUILT, ENGINE, KIT, OUTPUTS, RESULT, seal
 from automl.storage import files, sealed_json
 from automl.study import Latency
 from automl.study.engine_facts import EngineFacts
@@ -63,7 +62,7 @@ def _read(folder: Path) -> DeviceResult:
         raise ExportError(f"{built / RESULT}: is missing; run `python build.py` in the folder on the device")
     result = json.loads((built / RESULT).read_text(encoding="utf-8"))
     sealed = result.pop("seal", None)
-    if hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest() != sealed:
+    if seal(result) != sealed:
         raise ExportError(f"{built / RESULT}: its seal must fit its content, but does not; {REMEDY}")
     if result["kit"] != files.sha256(folder / KIT):
         raise ExportError(f"{built / RESULT}: must be the result of this kit, but is of another one; {REMEDY}")

@@ -23,7 +23,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 KIT, BUILT, RESULT, OUTPUTS, ENGINE = "kit.json", "built", "result.json", "outputs.npy", "model.engine"
 REPEATS, MOST_RUNS, FEWEST_RUNS, WARM_UP, MOST_SECONDS = 3, 100, 20, 10, 10.0
-"""As `automl` measures latency: a slow model runs less often."""
+"""Of a repeat at most `MOST_SECONDS`: a slow model runs less often, at least `FEWEST_RUNS` times."""
 CUDA = "cuda.bindings.runtime"
 Run = Callable[[Any], Any]
 Made = tuple[Run, str, str, dict[str, Any]]
@@ -94,7 +94,7 @@ def processor() -> str:
 
 
 def latency(run: Callable[[], Any], device: str) -> dict[str, Any]:
-    """Return p50, p95, p99 in milliseconds, and the spread of the repeats' medians."""
+    """Return p50, p95, p99 in milliseconds, and the spread of the repeats' medians, after a warm-up."""
     first = min(times(run, WARM_UP))
     count = int(min(max(1000 * MOST_SECONDS / max(first, 1e-6), FEWEST_RUNS), MOST_RUNS))
     repeats = [times(run, count) for _ in range(REPEATS)]

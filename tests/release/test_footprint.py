@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from automl.release import footprint, latency, onnx_target, openvino_models
+from automl.release import device_script, footprint, latency, onnx_target, openvino_models
 from automl.study.errors import ExportError
 from automl.study.results import Target
 from tests import detectors
@@ -34,8 +34,8 @@ def test_a_target_whose_package_is_missing_is_refused_with_the_command(
 def test_a_graph_with_a_free_batch_axis_is_timed_with_one_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(latency, "RUNS", 2)
-    monkeypatch.setattr(latency, "FEWEST_RUNS", 2)
+    monkeypatch.setattr(device_script, "MOST_RUNS", 2)
+    monkeypatch.setattr(device_script, "FEWEST_RUNS", 2)
     graph = onnx.load(detectors.saved(tmp_path / "model.onnx"))
     graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.save(graph, tmp_path / "free.onnx")
@@ -48,4 +48,4 @@ def test_a_slow_model_is_run_less_often(monkeypatch: pytest.MonkeyPatch) -> None
     runs: list[int] = []
     found = latency.measured(lambda: runs.append(1), "a processor")
     assert found.p50 == found.p99 == 250
-    assert len(runs) == latency.WARM_UP + latency.REPEATS * 40
+    assert len(runs) == device_script.WARM_UP + device_script.REPEATS * 40

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from automl.apps.serve import timing
-from automl.release import end_to_end, latency
+from automl.release import device_script, end_to_end
 from automl.study.errors import ExportError
 from tests import detectors
 
@@ -21,8 +21,8 @@ def picture(tmp_path: Path) -> Path:
 def test_an_image_is_timed_from_its_bytes_to_json(
     tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(latency, "RUNS", 5)
-    monkeypatch.setattr(latency, "FEWEST_RUNS", 5)
+    monkeypatch.setattr(device_script, "MOST_RUNS", 5)
+    monkeypatch.setattr(device_script, "FEWEST_RUNS", 5)
     detectors.saved(tmp_path / "model.onnx")
     found = timing.timed({"folder": str(tmp_path), "target": "", "pictures": [str(picture)]})
     assert 0 < found.p50 <= found.p95 <= found.p99
