@@ -25,7 +25,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 KIT, BUILT, RESULT, OUTPUTS, ENGINE = "kit.json", "built", "result.json", "outputs.npz", "model.engine"
-PICTURES, POSTPROCESS = "pictures.npy", "postprocess.py"
+PICTURES, POSTPROCESS, TIMINGS = "pictures.npy", "postprocess.py", "tensorrt.timings"
 REPEATS, MOST_RUNS, FEWEST_RUNS, WARM_UP, MOST_SECONDS = 3, 100, 20, 10, 10.0
 """Of a repeat at most `MOST_SECONDS`: a slow model runs less often, at least `FEWEST_RUNS` times."""
 CUDA = "cuda.bindings.runtime"
@@ -225,9 +225,13 @@ def by_tensorrt(folder: Path, given: argparse.Namespace) -> Made:
         settings.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
     if given.version_compatible:
         settings.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
+    kept = HERE / TIMINGS  # what TensorRT timed in an earlier build on this device
+    cache = settings.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
+    settings.set_timing_cache(cache or settings.create_timing_cache(b""), False)  # noqa: FBT003
     plan = builder.build_serialized_network(network, settings)
     if plan is None:
         sys.exit("TensorRT could not build an engine; see above")
+    kept.write_bytes(bytes(settings.get_timing_cache().serialize()))
     (folder / ENGINE).write_bytes(bytes(plan))
     kinds = cuda.cudaDeviceAttr
     wanted = (kinds.cudaDevAttrComputeCapabilityMajor, kinds.cudaDevAttrComputeCapabilityMinor)
