@@ -105,7 +105,8 @@ def not_square(images: Sequence[Path], folder: Path) -> list[Path]:
     folder.mkdir()
     made = []
     for path in images:
-        picture = cv2.imread(str(path))
+        if (picture := cv2.imread(str(path))) is None:
+            raise SystemExit(f"{path}: must be a picture")
         made.append(folder / f"{path.stem}.png")
         cv2.imwrite(str(made[-1]), picture[: picture.shape[0] * 2 // 3])
     return made

@@ -293,10 +293,4 @@ def raw_outputs(weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArr
 
 
 def load(weights: Path) -> dict[str, Any]:
-    if weights.is_dir():  # a model of OpenVINO, which has the metadata of its ONNX file beside it
-        return {"quality": float(read_yaml(weights / "metadata.yaml")["quality"])}
-    if weights.suffix != ".onnx":
-        return read(weights, WEIGHTS)
-    import onnx  # noqa: PLC0415
-
-    return {"quality": float({entry.key: entry.value for entry in onnx.load(weights).metadata_props}["quality"])}
+    return read(weights, WEIGHTS) if weights.suffix == ".pt" else {"quality": tiny_files.exported_quality(weights)}

@@ -98,7 +98,7 @@ def write_pictures(folder: Path, listed: Sequence[Path], size: int) -> NDArray[n
             f"--split: {len(listed)} images of {size} pixels must take at most {MOST_BYTES / 1e9:g} GB in the kit, but "
             f"take {needed / 1e9:.1f} GB; choose one split, or give some pictures by --images"
         )
-    pictures: NDArray[np.uint8] = np.lib.format.open_memmap(
+    pictures = np.lib.format.open_memmap(
         folder / device_script.PICTURES, mode="w+", dtype=np.uint8, shape=(len(listed), 3, size, size)
     )
     for index, path in enumerate(listed):

@@ -45,16 +45,17 @@ def stats_of(outputs: Iterable[NDArray[np.float32]], truth: ImageStats, how: Eva
     boxes = truth.boxes
     if boxes is None:
         raise ValueError("truth: must have the places of its boxes, but has none")
-    found, hits, corners = [], [], []
+    found: list[FloatArray] = []
+    hits, corners = [], []
     for index, (output, size) in enumerate(zip(outputs, boxes.sizes.tolist(), strict=True)):
         mine = truth.truth_image == index
         rows = detections(output, how.thresholds, end_to_end=how.end_to_end, every_class=True)
-        rows = rows[np.argsort(-rows[:, 4], kind="stable")].astype(float)
+        rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         shape = size[1], size[0]
-        overlap = overlaps(_in_letterbox(boxes.truth[mine], shape, size=how.size), rows[:, :4])
+        overlap = overlaps(_in_letterbox(boxes.truth[mine], shape, size=how.size), rows[:, :4].astype(np.float64))
         hits.append(matched(overlap, truth.truth_kind[mine], rows[:, 5].astype(np.int64)))
         corners.append(to_picture(rows, shape, size=how.size)[:, :4] / [*size, *size])
-        found.append(rows)
+        found.append(rows.astype(np.float64))
     counts = [len(rows) for rows in found]
     every = np.concatenate([*found, np.zeros((0, 6))])
     return ImageStats(

@@ -235,7 +235,7 @@ def test_the_script_s_letterbox_and_boxes_are_those_of_the_server(
 
 def test_the_files_of_a_kit_are_python_3_9() -> None:
     for module in (device_script, postprocess):
-        ast.parse(Path(module.__file__).read_text(encoding="utf-8"), feature_version=(3, 9))
+        ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"), feature_version=(3, 9))
 
 
 def test_a_kit_of_another_model_or_of_other_files_is_refused(onnx_kit: tuple[Registry, Path], tmp_path: Path) -> None:
