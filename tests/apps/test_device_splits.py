@@ -188,7 +188,8 @@ def test_detections_of_raw_outputs_are_those_of_the_trainer_s_validation(
     data = Path(job.data).parent / "images" / "test"
     size = int(job.settings["imgsz"])
     pictures = device_splits.write_pictures(tmp_path, [data / name for name in validated.names], size)
-    outputs = trainer_of(job).raw_outputs(tmp_path / BEST, pictures / np.float32(255), job)
+    inputs = np.divide(pictures, np.float32(255), dtype=np.float32)
+    outputs = trainer_of(job).raw_outputs(tmp_path / BEST, inputs, job)
     how = device_splits.evaluation(trainer_of(job).evaluation(job), end_to_end=False)
 
     ours = stats_of(iter(outputs), validated, how)
