@@ -29,7 +29,7 @@ import yaml
 from automl.storage.layout import VERDICT
 from benchmarks.chaos_audit import audit, begun
 from benchmarks.chaos_blows import AIMED, WEIGHTS, Blow, Blows, Storage, mounted, stage_of
-from benchmarks.chaos_cluster import NODES, Driver, Machines, beats, machines, wait
+from benchmarks.chaos_cluster import NODES, Driver, Machines, beats, machines, trains, wait
 from benchmarks.chaos_record import Record
 
 PATIENCE = 180.0
@@ -40,6 +40,8 @@ TWIN_TRIALS: Final = 4
 """Of a study that is run a second time without a kill, and of that one."""
 DELAY: Final = 0.6
 """Most seconds from the begin of a stage to the kill that is aimed at it."""
+EARLY: Final = 0.05
+"""Share of the moments without a training at which something is killed all the same: else no driver would get far."""
 AT_A_STAGE: Final = 2
 """Kills aimed at one stage of one study."""
 CALM: Final = "calm"
@@ -139,10 +141,10 @@ def _live_through(study: Path, there: Machines, story: Story, trials: int, *, ca
                 driver.start()
             if calm or not story.more:
                 wait(lambda: not driver.alive, seconds=5)
-            elif (stage := _waited(study, driver, aims, story)) in aims:
+            elif (stage := _waited(study, driver, aims, story)) in aims and driver.alive:
                 aims[stage] += 1
                 _strike(blows, driver, story, {"driver": 1.0})
-            elif not _finished(study):
+            elif trains(study) or story.chance.random() < EARLY:
                 _strike(blows, driver, story, {kind: WEIGHTS[kind] for kind in story.options.kinds})
     finally:
         driver.stop()
@@ -165,7 +167,7 @@ def _strike(blows: Blows, driver: Driver, story: Story, kinds: dict[str, float])
     """Kill something, and wait until what it took goes on."""
     before, stage = beats(driver.study), stage_of(driver.study)
     blow = blows.drawn(kinds)
-    if not blow.gone and blow.kind != "driver":
+    if not blow.gone and (blow.kind != "driver" or stage in {"search", "confirm"}):
         return  # nothing was training there: no kill
     began = time.monotonic()
     if not driver.alive and not _finished(driver.study):

@@ -59,8 +59,14 @@ class Machines:
     def replace(self) -> None:
         """Kill the head's store and all nodes, and start another cluster."""
         self.cluster.head_node.kill_gcs_server()
-        self.cluster.shutdown()
+        self.end()
         self.start()
+
+    def end(self) -> None:
+        """End all nodes: a drain of each, as Ray's own shutdown asks for, would wait for a store that may be gone."""
+        if self.cluster:
+            for node in self.cluster.list_all_nodes():
+                self.cluster.remove_node(node, allow_graceful=False)
 
     @contextmanager
     def store_killed(self) -> Iterator[None]:
@@ -75,7 +81,7 @@ class Machines:
         """Have another number of nodes."""
         self.count = count
         while len(self.nodes) > count:
-            self.cluster.remove_node(self.nodes.pop(), allow_graceful=True)
+            self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
         while len(self.nodes) < count:
             self.nodes.append(_added(self.cluster))
 
@@ -120,8 +126,7 @@ def machines(folder: Path, chance: Random) -> Iterator[Machines]:
         there.start()
         yield there
     finally:
-        if there.cluster:
-            there.cluster.shutdown()
+        there.end()
 
 
 def _free_port() -> int:
@@ -206,6 +211,11 @@ def beats(study: Path) -> dict[Path, dict[str, Any]]:
         except (OSError, ValueError):
             continue
     return found
+
+
+def trains(study: Path) -> bool:
+    """Return True if a process of a heartbeat lives."""
+    return any(psutil.pid_exists(beat["process"]) for beat in beats(study).values())
 
 
 def _raylet(node: Any) -> int:  # noqa: ANN401

@@ -59,6 +59,7 @@ def measured(slots: int, *, trials: int, epoch_seconds: float, folder: Path | No
         spec = place / "described.yaml"
         spec.write_text(yaml.safe_dump(_described(slots, trials, epoch_seconds)), encoding="utf-8")
         environment = _environment()
+        environment.pop("RAY_ADDRESS", None)
         line = [
             sys.executable,
             "-c",
@@ -97,8 +98,8 @@ def _environment() -> dict[str, str]:
     from tests import tiny_trainer
 
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    own = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    return {**own, "PYTHONPATH": path, registration.CHOSEN: tiny_trainer.registered()}
+    chosen = {registration.CHOSEN: tiny_trainer.registered()}  # which also registers it in this process's environment
+    return {**os.environ, **chosen, "PYTHONPATH": path}
 
 
 def _watched(process: subprocess.Popen[bytes], study: Path) -> dict[str, Any]:

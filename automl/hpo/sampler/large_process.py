@@ -44,7 +44,8 @@ class LargeProcess:
         """Return means and variances."""
         covariance = self.kernel(points, self._X_all)
         spanned = torch.linalg.solve_triangular(self._factor, covariance.T, upper=False)
-        return covariance @ self._cov_Y_Y_inv_Y, (self.kernel_scale - spanned.square_().sum(0)).clamp_(min=0)
+        means = torch.linalg.vecdot(covariance, self._cov_Y_Y_inv_Y)
+        return means, (self.kernel_scale - spanned.square_().sum(0)).clamp_(min=0)
 
     def append_running_data(self, points: torch.Tensor, values: torch.Tensor) -> None:
         """Condition on further points."""
