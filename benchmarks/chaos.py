@@ -157,7 +157,7 @@ def _waited(study: Path, driver: Driver, aims: dict[str, int], story: Story) -> 
         stage = stage_of(study)
         if stage in aims and (stage != before or stage != "confirm") and aims[stage] < AT_A_STAGE:
             time.sleep(story.chance.uniform(0, DELAY))
-            return stage if driver.alive else ""
+            return stage
         before = stage
         time.sleep(0.05)
     return ""

@@ -63,7 +63,7 @@ class Blows:
     def _pair(self) -> set[int]:
         """Kill two at once."""
         one, other = self._chance.sample(SINGLE, 2)
-        return self.done(one).gone | self.done(other).gone
+        return {*self.done(one).gone, *self.done(other).gone}
 
     def _store(self) -> set[int]:
         """Kill the head's control store, which keeps its state on disk, and start it again."""

@@ -78,7 +78,7 @@ def measured(slots: int, *, trials: int, epoch_seconds: float, folder: Path | No
             _end(process)
         if not (study / JOURNAL).exists():
             raise SystemExit((place / "driver.log").read_text(errors="replace")[-2000:])
-        return {"slots": slots} | _figures(study, slots) | load
+        return {"slots": slots} | figures(study, slots, metric=METRIC) | load
 
 
 def _described(slots: int, trials: int, epoch_seconds: float) -> dict[str, Any]:
@@ -147,8 +147,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=60)
 
 
-def _figures(study: Path, slots: int) -> dict[str, Any]:
-    trials = Journal.read(study, metric=METRIC).trials()
+def figures(study: Path, slots: int, *, metric: str) -> dict[str, Any]:
+    """Return how the slots of a study's search were used."""
+    trials = Journal.read(study, metric=metric).trials()
     works = works_of((study / "study.log").read_text(encoding="utf-8"))
     trained = sum(trial.seconds for trial in trials)
     return {

@@ -5,7 +5,6 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from math import inf, isfinite, nan
 from typing import Final
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from automl.hpo.learning_curves import forecast
+from automl.hpo.learning_curves import Curve, forecast
 from automl.hpo.sampler.encoding import Encoding, Points, Vector
 from automl.hpo.sampler.epoch_cost import Cost
 from automl.hpo.sampler.gaussian_process import POSTERIOR_LIMIT, Model, log_improvement, representative
@@ -49,7 +48,7 @@ class ObservedTrial:
     """The sampler's record of a trial."""
 
     point: Points
-    values: "array[float]" = field(default_factory=partial(array, "d"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
     """One an epoch; NaN where it was not validated."""
     best: float = -inf
     """The best value so far."""
@@ -120,7 +119,8 @@ class Proposal:
         self._infeasible = self._stack([trial.point for trial in failed[:: 1 + len(failed) // FAILED_LIMIT]])
         self._running = self._stack([trial.point for trial in others if trial.pending])
         self._known = {trial.key for trial in seen}
-        curves, large = [np.frombuffer(trial.values).copy() for trial in valued], len(every) > len(valued)
+        curves: list[Curve] = [np.frombuffer(trial.values).copy() for trial in valued]
+        large = len(every) > len(valued)
         finals = [found.final for found in forecast(_cut(curves) if large else curves, max_epochs)]
         bests = [trial.best for trial in valued]
         self._targets = (normal_quantiles(finals, weights) + normal_quantiles(bests, weights)) / 2
@@ -238,7 +238,7 @@ def _history(valued: Sequence[ObservedTrial]) -> tuple[list[ObservedTrial], Vect
     return [valued[index] for index in kept[again]], weights[again].astype(float)
 
 
-def _cut(curves: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+def _cut(curves: Sequence[Curve]) -> list[Curve]:
     """Return curves cut to a few lengths; one that would lose all its values stays as it is."""
     counts = Counter(map(len, curves))
     lengths = sorted({*GRID, *(length for length, count in counts.items() if count >= COMMON * len(curves))})

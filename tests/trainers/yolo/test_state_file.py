@@ -1,6 +1,7 @@
 """Reading of a training's state: once for all that ask, again after it was replaced, never what a training changed."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,12 @@ def saved(path: Path, epoch: int) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     made: list[Path] = []
     whole = state_file._read
-    monkeypatch.setattr(state_file, "_read", lambda path: (made.append(path), whole(path))[1])
+
+    def noted(path: Path) -> dict[str, Any]:
+        made.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(state_file, "_read", noted)
     state_file._READ.clear()
     return made
 
