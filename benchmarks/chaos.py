@@ -124,8 +124,8 @@ def _study(study: Path, there: Machines, story: Story) -> None:
 def _champion(study: Path) -> tuple[Any, ...]:
     """Return what a study ships, and how its finalist and the baseline scored on fresh seeds."""
     verdict = json.loads((study / VERDICT).read_text(encoding="utf-8"))
-    shipped, claim = verdict["shipped"], verdict["claim"]
-    return shipped["name"], shipped["params"], claim["trial"], claim["challenger"], claim["baseline"]
+    shipped = verdict["shipped"]
+    return shipped["name"], shipped["params"], verdict["trial"], verdict["challenger"], verdict["default"]
 
 
 def _live_through(study: Path, there: Machines, story: Story, trials: int, *, calm: bool = False) -> None:
