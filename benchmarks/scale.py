@@ -35,7 +35,8 @@ from automl.study.spec import StudySpec
 from benchmarks import scale_end, scale_ray, scale_stock, scale_study
 
 EARLY: Final = (20, 60)
-"""The suggestions, by number, that count as the beginning: the model is in use, and its history small."""
+"""The suggestions that count as the beginning, counted from the first that finds a trial with a value: the model is in
+use, and its history small."""
 
 
 def main() -> None:
@@ -97,7 +98,7 @@ def ours(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         "measurements": sum(len(trial.measurements) for trial in run.source.trials),
         "ms_per_measurement": round(1000 * run.calls.measuring / max(run.calls.measured, 1), 3),
         "ms_per_measurement_clock": round(1000 * run.calls.clock / max(run.calls.measured, 1), 3),
-        "ms_per_suggestion_early": early or _ms(run.calls.suggested[slice(*EARLY)]),
+        "ms_per_suggestion_early": early or _ms(run.calls.suggested[given.slots + EARLY[0] : given.slots + EARLY[1]]),
         "ms_per_suggestion_late": _ms(run.calls.suggested[EARLY[0] - EARLY[1] :]),
         "ms_per_resumption": _ms(run.calls.resumed),
         "ms_per_table": _ms(run.calls.tables),
