@@ -25,6 +25,7 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
+from automl.trainers.device_meter import DeviceMeter
 from tests import tiny_comparison, tiny_features, tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 
@@ -208,6 +209,10 @@ def scan_labels(data: Path) -> None:
 def measure(job: Job, *, copies: int = 1) -> Timing:
     del copies
     return Timing(start=0.1, train_batch=0.01, val_batch=0.01, epoch=0.01, batch=batch_size(job), val_images=BATCH)
+
+
+def device_meter() -> DeviceMeter:
+    raise TrialError("this trainer uses no GPU; tests.packed_trainer has one")
 
 
 def gpu_count() -> int:

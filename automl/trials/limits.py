@@ -14,6 +14,7 @@ from automl.trials.job_clock import Elapsed
 from automl.trials.jobs import RunContext
 from automl.trials.pace import Pace
 from automl.trials.remaining import reserved
+from automl.trials.retry import share_at
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ class Limits:
         """Record the epochs of earlier sessions."""
         for trial in trials:
             self.contract.ended(trial)
-            self.spending.trained(trial.seconds, gpus=self._context.demand(trial.params).gpus)
+            gpus = self._context.demand(trial.params).gpus
             for measurement in trial.measurements:
                 self._pace.add(trial.params, measurement.seconds)
+                self.spending.trained(measurement.seconds, gpus=share_at(gpus, trial.losses, measurement.epoch))
         self.reserve(trials)
 
     def started(self, number: int) -> None:
@@ -53,9 +55,10 @@ class Limits:
 
     def measured(self, trial: Trial) -> None:
         """Record the last measurement of a trial."""
-        seconds = trial.measurements[-1].seconds
-        self._pace.measured(trial.number, trial.params, seconds)
-        self.spending.trained(seconds, gpus=self._context.demand(trial.params).gpus)
+        last = trial.measurements[-1]
+        self._pace.measured(trial.number, trial.params, last.seconds)
+        gpus = share_at(self._context.demand(trial.params).gpus, trial.losses, last.epoch)
+        self.spending.trained(last.seconds, gpus=gpus)
 
     def reserve(self, trials: Iterable[Trial]) -> None:
         """Reserve the time of the confirmation by the pace so far, where the whole study has a limit."""

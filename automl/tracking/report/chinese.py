@@ -168,7 +168,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "why.quota": "为腾出空间，其权重已被删除",
     "why.changed": "未按要求训练",
     "why.crash": "训练失败",
-    "why.memory": "节点内存两次耗尽",
+    "why.memory": "GPU 内存耗尽，或节点内存多次耗尽",
     "why.not finite": "损失或指标不是有限数",
     "why.lost": "工作进程丢失次数过多",
     "why.data": "图像无法读取",

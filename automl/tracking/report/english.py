@@ -173,7 +173,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "why.quota": "its weights were deleted to free space",
     "why.changed": "not trained as requested",
     "why.crash": "its training failed",
-    "why.memory": "the memory of its node ran out twice",
+    "why.memory": "the memory of its GPU ran out, or that of its node repeatedly",
     "why.not finite": "a loss or metric was not finite",
     "why.lost": "its worker was lost too often",
     "why.data": "its images could not be read",
