@@ -19,7 +19,7 @@ from tests import tiny_trainer
 NAME = "packed"
 DEVICE = "stand-in GPU"
 RECORD = "AUTOML_TEST_PACKED"
-"""Environment variable with a file: a line for each measurement of the probe, and for each begin and end of a trial."""
+"""Environment variable with a file: a line for each measurement of the probe, and for each begin of a training."""
 ALONE, PEAK = 100.0, 300.0
 """Images per second of one copy, and of all together at most."""
 EPOCH_SECONDS = 0.05
@@ -91,11 +91,22 @@ def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> 
         if is_trial and job.number == OUTGROWS and job.gpus < NEEDS:
             raise TrialError("out of memory: batch 8 did not fit: CUDA out of memory", reason=EndReason.MEMORY)
 
-    record(f"begin {os.getpid()} {job.gpus}")
+    record(f"begin {os.getpid()} {job.gpus} {side_by_side() + 1}")
+    return tiny_trainer.train(job, scratch, state=state, on_epoch=watched)
+
+
+def side_by_side() -> int:
+    """Return how many of the trainings that began before are still there."""
+    lines = Path(os.environ[RECORD]).read_text(encoding="utf-8").splitlines()
+    return len({line.split()[1] for line in lines if line.startswith("begin") and alive(line.split()[1])})
+
+
+def alive(process: str) -> bool:
+    """Return True if a process trains: one that has ended may wait for its parent."""
     try:
-        return tiny_trainer.train(job, scratch, state=state, on_epoch=watched)
-    finally:
-        record(f"end {os.getpid()} {job.gpus}")
+        return Path("/proc", process, "stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
 
 
 def record(line: str) -> None:

@@ -169,6 +169,14 @@ def probed_in(notes: Mapping[str, Any]) -> dict[tuple[TrainingStructure, str], P
     return found
 
 
+def lines(notes: Mapping[str, Any]) -> list[str]:
+    """Return a line on each probed structure in a journal's notes."""
+    return [
+        f"packing of {one.name}{f' on {kind}' if kind else ''}: {found.summary}"
+        for (one, kind), found in sorted(probed_in(notes).items(), key=lambda item: item[0])
+    ]
+
+
 def tightest(packings: Iterable[Packing]) -> Packing:
     """Return the packing with the fewest copies: a trial does not know on which kind of GPU it will run."""
     return min(packings, key=lambda one: one.copies)

@@ -139,6 +139,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "cost_retrained_text": "{count} 次，每次 {epochs} 轮",
     "cost_wall": "整个作业的实际用时",
     "cost_partial": "搜索 {time}（其余未记录）",
+    "cost_packing": "共用一个 GPU 的试验数（按模型、图像尺寸和批量）",
     "cost_changed": "研究开始后的更改",
     "cost_enqueued": "用户排入的试验",
     "cost_dropped": "未计入的日志内容",

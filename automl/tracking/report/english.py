@@ -144,6 +144,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "cost_retrained_text": "{count} of {epochs} epochs",
     "cost_wall": "wall-clock time of the whole job",
     "cost_partial": "search {time} (the rest was not recorded)",
+    "cost_packing": "trials that share a GPU, by model, image size and batch",
     "cost_changed": "changes after the study began",
     "cost_enqueued": "trials that a user enqueued",
     "cost_dropped": "left out of the journal",
