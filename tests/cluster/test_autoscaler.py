@@ -1,0 +1,87 @@
+"""Nodes that Ray's autoscaler adds for trials that wait: Ray's fake provider, whose nodes are processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from ray.autoscaler._private.fake_multi_node import node_provider
+
+from tests import growing_study, hosted_cluster
+from tests.processes import below, ended, kill_all
+
+MOST = 2
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def description(address: str) -> str:
+    """Return the file of a cluster that begins without a node for trials and may get two, of a core each."""
+    worker = {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": MOST}
+    return json.dumps({
+        "cluster_name": "fake", "max_workers": MOST, "idle_timeout_minutes": 60, "upscaling_speed": 1.0,
+        "provider": {"type": "fake_multinode", "gcs_address": address, "head_node_id": node_provider.FAKE_HEAD_NODE_ID},
+        "available_node_types": {
+            "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}, "worker": worker,
+        },
+        "head_node_type": "head",
+    })  # fmt: skip
+
+
+@contextmanager
+def autoscaling(home: Path, environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
+    """Give the address of a cluster with an autoscaler, and the process that its nodes are below."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
+        address = f"127.0.0.1:{free_port()}"
+        file = home / "cluster.json"
+        file.write_text(description(address))
+        command = [
+            str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--node-ip-address", "127.0.0.1",
+            "--port", address.rpartition(":")[2], "--num-cpus", "0", "--num-gpus", "0", "--include-dashboard", "false",
+            "--temp-dir", short, "--object-store-memory", str(80 * 2**20), "--autoscaling-config", str(file),
+        ]  # fmt: skip
+        variables = environment | {
+            "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+            "RAY_FAKE_CLUSTER": "1",
+            "RAY_enable_autoscaler_v2": "0",
+        }
+        with (
+            (home / "head.log").open("w") as log,
+            ended(subprocess.Popen(command, env=variables, text=True, stdout=log, stderr=log)) as head,
+        ):
+            whole = psutil.Process(head.pid)
+            try:
+                yield address, whole
+            finally:
+                kill_all([*below(head.pid), whole])
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_the_autoscaler_adds_a_node_for_each_trial_that_waits_and_a_lost_one_loses_only_its_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = hosted_cluster.environment(tmp_path)
+    monkeypatch.setattr(os, "environ", environment)
+    with autoscaling(tmp_path, environment) as (address, head):
+        command = [sys.executable, "-m", growing_study.__name__, str(tmp_path), address]
+        with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE) as driver:
+            assert driver.stdout
+            heard = []
+            for line in map(str.strip, driver.stdout):
+                heard.append(line)
+                print(line)
+                if line == "epoch 1 2":
+                    print([(p.pid, p.cmdline()[:2]) for p in below(head.pid, command="raylet/raylet")])
+    print((tmp_path / "head.log").read_text()[-3000:])
