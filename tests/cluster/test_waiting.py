@@ -31,15 +31,15 @@ def test_a_job_that_a_node_could_hold_holds_the_others_back_for_a_while(caplog: 
 def test_one_that_has_its_place_or_that_no_node_could_hold_holds_nothing_back() -> None:
     clock, nodes = Clock(), [NODE]
     waiting = Waiting(clock, shapes=lambda: nodes)
-    waiting.look({7: WHOLE})
-    clock.now = SECONDS
-    waiting.look({7: WHOLE})
-    assert waiting.holds
-    waiting.look({})
-    assert not waiting.holds
-    waiting.look({7: WHOLE})
-    assert not waiting.holds, "it waits anew"
+
+    def holds(pending: dict[int, tuple[float, float]], *, seconds: float) -> bool:
+        clock.now += seconds
+        waiting.look(pending)
+        return waiting.holds
+
+    assert not holds({7: WHOLE}, seconds=0)
+    assert holds({7: WHOLE}, seconds=SECONDS)
+    assert not holds({}, seconds=1)
+    assert not holds({7: WHOLE}, seconds=1), "it waits anew"
     nodes[0] = (2.0, 1.0)
-    clock.now += SECONDS
-    waiting.look({7: WHOLE})
-    assert not waiting.holds
+    assert not holds({7: WHOLE}, seconds=SECONDS)

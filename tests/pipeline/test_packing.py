@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from automl.cluster import Node
+from automl.pipeline import machine, packing
 from automl.storage import job_file
 from automl.storage.journal import Journal
 from automl.storage.layout import TRIAL_LOG
 from automl.study import Kind, Trial
 from automl.study.packing import TrainingStructure, probed_in
+from automl.study.spec_parts import ResourcesSpec
 from automl.tracking.diagnosis import findings_file
 from automl.trainers import registration
 from tests import packed_trainer, tiny_trainer
-from tests.builders import METRIC
+from tests.builders import METRIC, spec_of
 
 ROOT = Path(__file__).parents[2]
 DESCRIPTION = {
@@ -90,6 +93,39 @@ def study(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Packed:
     return made
 
 
+@pytest.mark.parametrize(
+    ("resources", "nodes", "expected"),
+    [
+        ({}, [(16, 2)], 8),
+        ({}, [(16, 2), (4, 2)], 2),
+        ({"cpus": 3.0}, [(16, 2)], 2),
+        ({"cpus": 9.0}, [(16, 2)], 0),
+        ({"concurrent": 1}, [(16, 2)], 1),
+    ],
+)
+def test_a_trial_that_shares_a_gpu_has_a_core_at_least(
+    resources: dict[str, object], nodes: list[tuple[float, float]], expected: int
+) -> None:
+    given = [Node("n", cpus, gpus) for cpus, gpus in nodes]
+    assert packing.copies_allowed(ResourcesSpec.model_validate(resources), given)[1] == expected
+
+
+def test_a_preview_says_what_auto_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registration.CHOSEN, tiny_trainer.registered())
+    sizes = {"imgsz": {"choices": [32, 64], "default": 32}, "batch": {"low": 4, "high": 8, "default": 4}}
+    (line,) = machine.packing(spec_of(space=sizes))
+    assert line.startswith("resources.gpus: auto: this machine has no CUDA GPU, so trials here use the CPU; ")
+    assert "a probe of 2 structures (model, image size, batch)" in line
+    own = [{"when": {"imgsz": [64]}, "gpus": 1.0}]
+    (line,) = machine.packing(spec_of(space=sizes, resources={"exceptions": own}))
+    assert "a probe of 1 structure (model" in line
+    monkeypatch.setattr(tiny_trainer, "gpu_count", lambda: 2)
+    (line,) = machine.packing(spec_of(space=sizes))
+    assert line.startswith("resources.gpus: auto: a probe of 2 structures")
+    assert line.endswith("finds before the first trial how many share a GPU: up to 8")
+    assert not [*machine.packing(spec_of(resources={"gpus": 1}))]
+
+
 @pytest.mark.ray
 @pytest.mark.timeout(900)
 class TestStudy:
@@ -99,8 +135,8 @@ class TestStudy:
         tried = [(int(imgsz), int(copies)) for _, imgsz, copies in study.lines("probe")]
         assert sorted(tried) == [(32, 1), (32, 2), (32, 3), (32, 4), (64, 1)]
         found = probed_in(Journal.read(study.folder, metric=METRIC).notes())
-        assert {one: packing.copies for (one, _), packing in found.items()} == {SMALL: 3, LARGE: 1}
-        assert {packing.device for packing in found.values()} == {packed_trainer.DEVICE}
+        assert {one: each.copies for (one, _), each in found.items()} == {SMALL: 3, LARGE: 1}
+        assert {each.device for each in found.values()} == {packed_trainer.DEVICE}
         assert "packing of tiny.yaml at 32 px, batch 8: 3 trials share a GPU: 300 images/s in all, " in study.log()
         assert "2 copies would use more than 90% of the memory" in study.log()
 
