@@ -80,16 +80,16 @@ def measure(job: Job, *, copies: int = 1) -> Timing:
 
 
 def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> dict[str, float]:
-    """Train as the tiny trainer does; some trials are slow, or out of memory after their first epoch."""
+    """Train as the tiny trainer does; some trials are slow, or out of memory in their second epoch."""
     is_trial = job.folder.parent.name == TRIALS
 
     def watched(measurement: Measurement, *given: Any) -> None:
         if is_trial and job.number == SLOW:
             time.sleep(SLOW_SECONDS)
             measurement = Measurement(measurement.epoch, measurement.metrics, measurement.seconds + SLOW_SECONDS)
-        on_epoch(measurement, *given)
-        if is_trial and job.number == OUTGROWS and job.gpus < NEEDS:
+        if is_trial and job.number == OUTGROWS and job.gpus < NEEDS and measurement.epoch > 1:
             raise TrialError("out of memory: batch 8 did not fit: CUDA out of memory", reason=EndReason.MEMORY)
+        on_epoch(measurement, *given)
 
     record(f"begin {os.getpid()} {job.gpus} {side_by_side() + 1}")
     return tiny_trainer.train(job, scratch, state=state, on_epoch=watched)
