@@ -90,27 +90,43 @@ class Limits:
 
     def admits(self, params: Params, running: Iterable[Trial]) -> bool:
         """Return True if a new trial can reach its first rung in what is left; log once that none can."""
-        why = refusal(self.spending, self._pace, params, running, rung=self._context.spec.ladder.first_rung)
+        rung = self._context.spec.ladder.first_rung
+        why = refusal(self.spending, self._pace, params, running, rung=rung, weight=self._weight)
         if why and not self.late:
             LOG.info(why)
         self.late = bool(why)
         return not why
 
+    def _weight(self, params: Params) -> float:
+        """Return the GPUs of a trial over those of a usual one."""
+        return (self._context.demand(params).gpus or 1.0) / (self._context.gpus or 1.0)
 
-def refusal(spending: Spending, pace: Pace, params: Params, running: Iterable[Trial], *, rung: int) -> str:
+
+def refusal(
+    spending: Spending,
+    pace: Pace,
+    params: Params,
+    running: Iterable[Trial],
+    *,
+    rung: int,
+    weight: Callable[[Params], float] = lambda _params: 1.0,
+) -> str:
     """Return why a new trial of these params is not started, empty if it may be; `rung` is the first one.
 
-    Of GPU-hours, what the `running` trials still need to their first rung is taken off. Before the first epoch
-    everything may start.
+    Of GPU-hours, what the `running` trials still need to their first rung is taken off; `weight` returns the GPUs of a
+    trial over those of a usual one. Before the first epoch everything may start.
     """
     needed, epoch = pace.seconds(params, rung), pace.epoch(params)
     if needed is None or epoch is None:
         return ""
     if needed > (left := spending.seconds_left()):
         return _text(left, needed, rung, "of the time")
-    promised = sum(max(rung - trial.epoch, 0) * (pace.epoch(trial.params) or 0.0) for trial in running)
-    if epoch * rung > (left := max(spending.gpu_seconds_left() - promised, 0.0)):
-        return _text(left, epoch * rung, rung, "of training in budget.gpu_hours")
+    promised = sum(
+        max(rung - trial.epoch, 0) * (pace.epoch(trial.params) or 0.0) * weight(trial.params) for trial in running
+    )
+    own = weight(params)
+    if epoch * rung * own > (left := max(spending.gpu_seconds_left() - promised, 0.0)):
+        return _text(left / own, epoch * rung, rung, "of training in budget.gpu_hours")
     return ""
 
 

@@ -70,6 +70,17 @@ def test_what_running_trials_need_is_taken_off_the_gpu_hours(tmp_path: Path) -> 
     assert "of training in budget.gpu_hours" in refusal(spending, pace, {}, [Trial(0, {}, 0), Trial(1, {}, 1)], rung=3)
 
 
+def test_a_trial_that_shares_a_gpu_needs_its_share_of_the_gpu_hours(tmp_path: Path) -> None:
+    spec = search_of(gpu_hours=60 / 3600)
+    spending = Spending(Journal.create(tmp_path, name="a", metric=METRIC), spec.budget, gpus=1.0, clock=Clock())
+    pace = Pace(Clock())
+    pace.add({}, 10 * EPOCH)
+    assert refusal(spending, pace, {}, [], rung=3)
+    assert refusal(spending, pace, {}, [Trial(0, {}, 1)], rung=3, weight=lambda _params: 0.1) == ""
+    spending.trained(500.0, gpus=0.1)
+    assert refusal(spending, pace, {}, [], rung=3, weight=lambda _params: 0.1)
+
+
 def test_a_place_without_a_gpu_counts_as_one(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path, name="a", metric=METRIC)
     spending = Spending(journal, search_of(gpu_hours=1).budget, gpus=0.0, clock=Clock())
