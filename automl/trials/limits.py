@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from automl.hpo.asha import Decision
@@ -90,8 +91,8 @@ class Limits:
 
     def admits(self, params: Params, running: Iterable[Trial]) -> bool:
         """Return True if a new trial can reach its first rung in what is left; log once that none can."""
-        rung = self._context.spec.ladder.first_rung
-        why = refusal(self.spending, self._pace, params, running, rung=rung, weight=self._weight)
+        first = FirstRung(self._context.spec.ladder.first_rung, self._weight)
+        why = refusal(self.spending, self._pace, params, running, first=first)
         if why and not self.late:
             LOG.info(why)
         self.late = bool(why)
@@ -102,29 +103,31 @@ class Limits:
         return (self._context.demand(params).gpus or 1.0) / (self._context.gpus or 1.0)
 
 
-def refusal(
-    spending: Spending,
-    pace: Pace,
-    params: Params,
-    running: Iterable[Trial],
-    *,
-    rung: int,
-    weight: Callable[[Params], float] = lambda _params: 1.0,
-) -> str:
-    """Return why a new trial of these params is not started, empty if it may be; `rung` is the first one.
+@dataclass(frozen=True, slots=True)
+class FirstRung:
+    """The first rung, and what a trial uses on its way to it."""
 
-    Of GPU-hours, what the `running` trials still need to their first rung is taken off; `weight` returns the GPUs of a
-    trial over those of a usual one. Before the first epoch everything may start.
+    epoch: int
+    weight: Callable[[Params], float] = lambda _params: 1.0
+    """Returns the GPUs of a trial over those of a usual one."""
+
+
+def refusal(spending: Spending, pace: Pace, params: Params, running: Iterable[Trial], *, first: FirstRung) -> str:
+    """Return why a new trial of these params is not started, empty if it may be.
+
+    Of GPU-hours, what the `running` trials still need to their first rung is taken off. Before the first epoch
+    everything may start.
     """
+    rung = first.epoch
     needed, epoch = pace.seconds(params, rung), pace.epoch(params)
     if needed is None or epoch is None:
         return ""
     if needed > (left := spending.seconds_left()):
         return _text(left, needed, rung, "of the time")
     promised = sum(
-        max(rung - trial.epoch, 0) * (pace.epoch(trial.params) or 0.0) * weight(trial.params) for trial in running
+        max(rung - trial.epoch, 0) * (pace.epoch(trial.params) or 0.0) * first.weight(trial.params) for trial in running
     )
-    own = weight(params)
+    own = first.weight(params)
     if epoch * rung * own > (left := max(spending.gpu_seconds_left() - promised, 0.0)):
         return _text(left / own, epoch * rung, rung, "of training in budget.gpu_hours")
     return ""
