@@ -53,7 +53,9 @@ def shared(session: Session, slots: Slots) -> Slots:
     session.shares = Shares(packings, {one: _demand(resources, slots, packing) for one, packing in packings.items()})
     for one, packing in packings.items():
         LOG.info(f"packing of {one.name}: {packing.summary}")
-    return _places(slots, session.shares)
+    packed = _places(slots, session.shares)
+    LOG.info(f"packing: up to {packed.concurrent} trials train at a time")
+    return packed
 
 
 def copies_allowed(resources: ResourcesSpec, nodes: list[Node]) -> tuple[float, int]:

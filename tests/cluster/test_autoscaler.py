@@ -15,7 +15,7 @@ import pytest
 from ray.autoscaler._private.fake_multi_node import node_provider
 
 from tests import growing_study, hosted_cluster
-from tests.processes import below, ended, kill_all
+from tests.processes import below, ended, kill_all, named_below
 
 MOST = 2
 
@@ -69,19 +69,27 @@ def autoscaling(home: Path, environment: dict[str, str]) -> Iterator[tuple[str, 
 
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-def test_the_autoscaler_adds_a_node_for_each_trial_that_waits_and_a_lost_one_loses_only_its_trials(
+def test_the_autoscaler_adds_a_node_for_each_trial_that_waits_and_a_lost_node_loses_only_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = hosted_cluster.environment(tmp_path)
     monkeypatch.setattr(os, "environ", environment)
     with autoscaling(tmp_path, environment) as (address, head):
         command = [sys.executable, "-m", growing_study.__name__, str(tmp_path), address]
-        with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE) as driver:
+        with ended(subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)) as driver:
             assert driver.stdout
-            heard = []
+            heard, before = [], len(raylets(head))
             for line in map(str.strip, driver.stdout):
                 heard.append(line)
-                print(line)
                 if line == "epoch 1 2":
-                    print([(p.pid, p.cmdline()[:2]) for p in below(head.pid, command="raylet/raylet")])
-    print((tmp_path / "head.log").read_text()[-3000:])
+                    added = raylets(head)
+                    assert len(added) == before + MOST, "a node for each of the two jobs"
+                    added[-1].kill()
+    assert driver.returncode == 0, (tmp_path / "head.log").read_text()
+    assert heard.index("resized 2") < heard.index("epoch 1 1"), "one job more was started than fitted"
+    assert [line for line in heard if line.startswith("lost")] == ["lost 1 node"]
+
+
+def raylets(head: psutil.Process) -> list[psutil.Process]:
+    """Return the nodes of a cluster, in the order of their start."""
+    return sorted(named_below(head.pid, "raylet"), key=psutil.Process.create_time)
