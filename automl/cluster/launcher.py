@@ -43,7 +43,7 @@ def run(source: JobSource, resources: Slots) -> None:
     ):
         handle.places, handle.fitted = (lambda: watch.places), resources.concurrent
         handle.more_wanted = resources.wants_more
-        if len({*resources.demands}) > 1:
+        if len({*resources.demands}) > 1 or 0 < resources.gpus < 1:  # such a trial may need a larger share
             handle.waiting.shapes = lambda: watch.shapes
         tune.Tuner(
             type("Training", (Training,), {"usual_cpus": resources.cpus}),

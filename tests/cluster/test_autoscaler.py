@@ -18,6 +18,11 @@ from tests import growing_study, hosted_cluster
 from tests.processes import below, ended, kill_all, named_below
 
 MOST = 2
+LISTS = (
+    "cluster_synced_files", "rsync_exclude", "rsync_filter", "initialization_commands", "setup_commands",
+    "head_setup_commands", "worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands",
+)  # fmt: skip
+"""Keys of a cluster's file that Ray reads without a default."""
 
 
 def free_port() -> int:
@@ -35,7 +40,8 @@ def description(address: str) -> str:
         "available_node_types": {
             "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}, "worker": worker,
         },
-        "head_node_type": "head",
+        "head_node_type": "head", "auth": {}, "docker": {}, "file_mounts": {}, "file_mounts_sync_continuously": False,
+        **{key: [] for key in LISTS},
     })  # fmt: skip
 
 
