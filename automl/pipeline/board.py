@@ -35,12 +35,12 @@ def listeners_of(context: RunContext, data: DataSet, *, further: tuple[TrialList
 def probed_seconds(context: RunContext, data: DataSet) -> Callable[[Params, int], float]:
     """Return what the seconds of an epoch are by the probe of a shared GPU; 0 where there was none."""
     spec, pattern = context.spec, context.job(context.folder, number=0, params={}, seed=0)
-    train = len(data.images["train"]) * float(spec.train.get("fraction", 1.0))
 
     def seconds(params: Params, epoch: int) -> float:
         if not context.shares:
             return 0.0
         packing = context.shares.packing(context.structure(params))
+        train = len(data.images["train"]) * float(spec.train.get("fraction", 1.0))
         validated = len(data.images["val"]) if pattern.validates(epoch) else 0
         return packing.epoch_seconds(train, validated) if packing else 0.0
 

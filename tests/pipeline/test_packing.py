@@ -12,6 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from automl import cluster
 from automl.cluster import Node, Slots
 from automl.cluster.resources import slots_of
 from automl.data import check
@@ -76,7 +77,7 @@ class Cluster:
             "nodes": lambda: [*nodes], "call": self.call, "ACCELERATOR": "accelerator_type:",
             "slots": lambda **wanted: slots_of(shapes, **wanted),
         }.items():  # fmt: skip
-            monkeypatch.setattr(packing.cluster, name, value, raising=False)
+            monkeypatch.setattr(cluster, name, value, raising=False)
 
     def call(self, work: object, given: tuple[Order], slots: Slots, *, resource: str) -> Packing:
         assert work is gpu_probe.probe_here
@@ -153,7 +154,7 @@ def test_where_nothing_is_shared_it_is_said_and_nothing_is_probed(
 def test_a_structure_that_cannot_be_probed_gets_a_whole_gpu_and_a_warning(
     opened: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(packing.cluster, "call", lambda *_given, **_more: Packing(1, {}, "torch sees no CUDA GPU"))
+    monkeypatch.setattr(cluster, "call", lambda *_given, **_more: Packing(1, {}, "torch sees no CUDA GPU"))
     packed = packing.shared(opened, Slots(1.0, 8.0, 3, 1_000_000))
     assert run_context(opened, packed).demand({}) == Demand(8, 1)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
