@@ -28,6 +28,7 @@ class Handle:
         self.more_wanted: Callable[[int], bool] = lambda _fitted: False
         """Returns True if more nodes than these would be used: one job more is then started, and waits in Ray."""
         self._told = 0
+        """How many jobs the source was told to run at a time; 0 before that."""
         self.failure: AutomlError | OSError | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Handle":
@@ -56,15 +57,15 @@ class Handle:
 
         An autoscaler adds a node for a job that waits; where a user asks for more trials than fit, one does.
         """
-        now = self.places()
+        now, before = self.places(), self._told or self.fitted
         if now is None:
             return
         if now != self.fitted:
             LOG.info(f"cluster: {now} trials fit at a time now, {self.fitted} before")
             self.fitted = now
-        if (wanted := now + self.more_wanted(now)) != (self._told or now):
-            self().resize(wanted)
-        self._told = wanted
+        self._told = now + self.more_wanted(now)
+        if self._told != before:
+            self().resize(self._told)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -178,7 +178,7 @@ def _shared(measurement: Mapping[str, Any]) -> dict[str, Any]:
 def _pending(trials: Iterable[RayTrial]) -> dict[int, tuple[float, float]]:
     """Return CPU cores and GPUs of the jobs for which Ray has no place yet."""
     waiting = [trial.config["job"] for trial in trials if trial.status == RayTrial.PENDING]
-    return {int(job["number"]): (float(job.get("cpus", 0.0)), float(job["gpus"])) for job in waiting}
+    return {int(job["number"]): (float(job.get("cpus") or 1.0), float(job["gpus"])) for job in waiting}
 
 
 def _busy(trial: RayTrial) -> bool:
