@@ -89,7 +89,8 @@ def test_a_card_says_where_a_version_comes_from_how_good_it_is_and_where_it_is_w
     for said in (
         "# boards, version 3", "made from `yolo11n.pt` by the study `lines`", "Its gates refused it", "f" * 64,
         "| `test` | 40 | 40 | 30 | 10 |", "| `lr0` | `0.02` |", "Training `trial 7`, 30 epochs, seed 7.",
-        "| Seed of the study; of the training | 3; 7 |", "it shared one | 0.3333 |", "`NVIDIA H100`; `580.95`", "`torch 2.15.0`, `ray 2.60.0`",
+        "it shared one | 0.3333 |",
+        "| Seed of the study; of the training | 3; 7 |", "`NVIDIA H100`; `580.95`", "`torch 2.15.0`, `ray 2.60.0`",
         "on 40 images of the split `test`", "| `map50_95` | 0.6000 | 0.5000..0.7000 |", "| `map50` | 0.8000 | not rec",
         "+0.1000 (+0.0200..+0.1800)", "| score | passed | 0.6100 | 0.0000 | +0.6100 |",
         "| ONNX loss | refused | 0.0100 | 0.0050 | -0.0050 |", "The gate ONNX loss refused it.",
