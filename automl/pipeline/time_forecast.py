@@ -18,6 +18,7 @@ from automl.study.ladder import seats
 from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import duration
 from automl.trainers import Timing, chosen, trainer_of
+from automl.trials import gpu_probe
 from automl.trials.remaining import waves
 
 COSTLY: Final = ("model", "imgsz", "batch", "multi_scale")
@@ -190,7 +191,7 @@ def forecast(spec: StudySpec, data: DataSet) -> TimeForecast:
         slots = cluster.slots_of([shape], gpus=wanted.gpus, cpus=wanted.cpus, concurrent=wanted.concurrent)
         with scratch.folder() as folder:
             job = _job(spec, slots, folder)
-            few = _few(data, batch=trainer_of(job).batch_size(job))
+            few = gpu_probe.few_batches(data, job)
             staged = str(staging.stage(few, folder / "data"))
             copies = side_by_side(slots)
             timing = trainer_of(job).measure(replace(job, data=staged, validate_every=1), copies=copies)
@@ -236,17 +237,6 @@ def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
         rungs=spec.ladder.rungs,
         trainer=chosen(),
     )
-
-
-def _few(data: DataSet, *, batch: int) -> DataSet:
-    """Return a data set of a few batches, sampled evenly from the splits; a validation batch is twice as large."""
-    trainer = trainer_of()
-    wanted = {"train": batch * trainer.TRAIN_BATCHES, "val": 2 * batch * trainer.VAL_BATCHES}
-    return replace(data, images={split: _spread(data.images[split], count) for split, count in wanted.items()})
-
-
-def _spread(images: Sequence[Path], count: int) -> tuple[Path, ...]:
-    return tuple(images[:: max(1, len(images) // count)][:count])
 
 
 def span(low: float, high: float) -> str:

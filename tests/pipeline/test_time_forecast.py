@@ -15,6 +15,7 @@ from automl.study.errors import TrialError
 from automl.study.spec import StudySpec
 from automl.study.yaml_io import read_yaml
 from automl.trainers import Timing, yolo
+from automl.trials import gpu_probe
 from tests.builders import METRIC, spec_of
 from tests.conftest import MICRO, job_at
 
@@ -142,7 +143,7 @@ def test_a_few_batches_are_trained_and_nothing_lands_beside_the_users_files(tmp_
 
 @pytest.mark.yolo
 def test_a_set_of_fewer_batches_is_gone_through_again(tmp_path: Path, data: DataSet) -> None:
-    few = staging.stage(time_forecast._few(data, batch=1), tmp_path / "staged")
+    few = staging.stage(gpu_probe.few_batches(data, job_at(tmp_path / "one", tmp_path, batch=1)), tmp_path / "staged")
     found = yolo.measure(job_at(tmp_path / "job", few))  # six images are one batch of eight
     assert (found.batch, found.val_images) == (8, 8)
     assert min(found.start, found.train_batch, found.val_batch, found.epoch) > 0
