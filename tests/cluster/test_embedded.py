@@ -26,7 +26,7 @@ def test_the_dashboard_is_started_unless_the_variable_is_0(
 
 def test_another_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(embedded.VARIABLE, "no")
-    with pytest.raises(StudyError, match="AUTOML_DASHBOARD: must be 0 .* or 1, but is 'no'"):
+    with pytest.raises(StudyError, match=r"AUTOML_DASHBOARD: must be 0 .* or 1, but is 'no'"):
         embedded.has_dashboard()
 
 
