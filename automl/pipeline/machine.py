@@ -7,6 +7,7 @@ from typing import Any
 from automl.study import structure
 from automl.study.packing import MOST
 from automl.study.resource_laws import several_gpus
+from automl.study.space import SearchSpace
 from automl.study.space_spec import ChoiceSpec
 from automl.study.spec import StudySpec
 from automl.study.spec_parts import ResourcesSpec
@@ -31,12 +32,12 @@ def several(spec: StudySpec) -> Iterator[str]:
         yield f"{key}: a trial uses {count} GPUs of one node, a process each, with {batches} images of a batch"
 
 
-def packing(spec: StudySpec) -> Iterator[str]:
+def packing(resources: ResourcesSpec, space: SearchSpace) -> Iterator[str]:
     """Yield a line on how the trials share GPUs, with `resources.gpus: auto`."""
-    if spec.resources.gpus != "auto":
+    if resources.gpus != "auto":
         return
-    own = [one for one in spec.resources.exceptions if one.gpus is not None]
-    found = structure.assignments(spec.search_space, structure.TRAINED)
+    own = [one for one in resources.exceptions if one.gpus is not None]
+    found = structure.assignments(space, structure.TRAINED)
     count = sum(not any(one.applies(params) for one in own) for params in found)
     what = f"{count} structure{'s' if count != 1 else ''} (model, image size, batch)"
     if trainer_of().gpu_count():

@@ -16,6 +16,7 @@ from automl.pipeline.session import Session
 from automl.study import Params, structure
 from automl.study.demand import Demand
 from automl.study.packing import MOST, Packing, Shares, TrainingStructure, note_of, probed_in, tightest
+from automl.study.space import SearchSpace
 from automl.study.spec_parts import ResourcesSpec
 from automl.trials import gpu_probe
 from automl.trials.jobs import RunContext
@@ -74,14 +75,13 @@ def _wanted(context: RunContext, session: Session) -> dict[TrainingStructure, Pa
     exceptions = [one for one in context.spec.resources.exceptions if one.gpus is not None]
     return {
         context.structure(params): params
-        for params in _params(context, session)
+        for params in _params(context.spec.search_space, session)
         if not any(one.applies(params) for one in exceptions)
     }
 
 
-def _params(context: RunContext, session: Session) -> Iterator[Params]:
+def _params(space: SearchSpace, session: Session) -> Iterator[Params]:
     """Yield params of each structure of the space, of the baseline and of the portfolio."""
-    space = context.spec.search_space
     for assignment in structure.assignments(space, structure.TRAINED):
         params = structure.moved(space, space.defaults(), assignment)
         if not session.allowed or any(structure.has(params, one) for one in session.allowed):

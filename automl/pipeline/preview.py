@@ -232,7 +232,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         structures=len(structure.assignments(space)) if spec.costs else 0,
         second=tuple(_second(spec.second, spec.goal.tolerance)),
         several_gpus=tuple(machine.several(spec)),
-        packing=tuple(machine.packing(spec)),
+        packing=tuple(machine.packing(spec.resources, spec.search_space)),
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -223,20 +224,24 @@ def test_a_trial_that_shares_a_gpu_has_a_core_at_least(
     assert packing.copies_allowed(ResourcesSpec.model_validate(resources), given)[1] == expected
 
 
+def packing_lines(spec: StudySpec) -> Iterator[str]:
+    return machine.packing(spec.resources, spec.search_space)
+
+
 def test_a_preview_says_what_auto_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(registration.CHOSEN, tiny_trainer.registered())
     sizes = {"imgsz": {"choices": [32, 64], "default": 32}, "batch": {"low": 4, "high": 8, "default": 4}}
-    (line,) = machine.packing(spec_of(space=sizes))
+    (line,) = packing_lines(spec_of(space=sizes))
     assert line.startswith("resources.gpus: auto: this machine has no CUDA GPU, so trials here use the CPU; ")
     assert "a probe of 2 structures (model, image size, batch)" in line
     own = [{"when": {"imgsz": [64]}, "gpus": 1.0}]
-    (line,) = machine.packing(spec_of(space=sizes, resources={"exceptions": own}))
+    (line,) = packing_lines(spec_of(space=sizes, resources={"exceptions": own}))
     assert "a probe of 1 structure (model" in line
     monkeypatch.setattr(tiny_trainer, "gpu_count", lambda: 2)
-    (line,) = machine.packing(spec_of(space=sizes))
+    (line,) = packing_lines(spec_of(space=sizes))
     assert line.startswith("resources.gpus: auto: a probe of 2 structures")
     assert line.endswith("finds before the first trial how many share a GPU: up to 8")
-    assert not [*machine.packing(spec_of(resources={"gpus": 1}))]
+    assert not [*packing_lines(spec_of(resources={"gpus": 1}))]
 
 
 @pytest.mark.ray

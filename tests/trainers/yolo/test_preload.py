@@ -12,7 +12,7 @@ import pytest
 from automl.study import Ending, Job, Measurement, Report
 from automl.trials import fork_server
 from automl.trials.fork_server import Owner
-from automl.trials.training_process import Order
+from automl.trials.order import Order
 from tests.builders import METRIC
 
 pytestmark = [pytest.mark.yolo, pytest.mark.slow]
