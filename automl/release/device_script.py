@@ -29,6 +29,8 @@ PICTURES, POSTPROCESS, TIMINGS = "pictures.npy", "postprocess.py", "tensorrt.tim
 REPEATS, MOST_RUNS, FEWEST_RUNS, WARM_UP, MOST_SECONDS = 3, 100, 20, 10, 10.0
 """Of a repeat at most `MOST_SECONDS`: a slow model runs less often, at least `FEWEST_RUNS` times."""
 CUDA = "cuda.bindings.runtime"
+OPENVINO = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+"""Those of `openvino_models.HINT`, which says why."""
 NO_OPENCV = "OpenCV is not installed there: pip install opencv-python-headless, and run build.py again"
 BLOCK = 2**20
 Run = Callable[[Any], Any]
@@ -205,7 +207,7 @@ def by_openvino(folder: Path, given: argparse.Namespace) -> Made:
     del folder, given
     openvino = import_module("openvino")
     core = openvino.Core()
-    compiled = core.compile_model(core.read_model(str(HERE / "model.xml")), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    compiled = core.compile_model(core.read_model(str(HERE / "model.xml")), "CPU", OPENVINO)
     builder = f"openvino {openvino.__version__.partition('-')[0]}"
     return (lambda batch: compiled(batch)[0]), builder, str(core.get_property("CPU", "FULL_DEVICE_NAME")), {}
 
