@@ -204,7 +204,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         model=spec.model,
         trials=spec.budget.trials,
         splits=_splits(data),
-        data_warnings=(*data.warnings, *inputs.setting_warnings(spec.train, data)),
+        data_warnings=(*data.warnings, *inputs.setting_warnings(spec.train, data, searched=spec.space)),
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
         warm_start=inputs.transfers_of(named, place, inputs.summary_of(data)),

@@ -143,7 +143,7 @@ def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataS
     refuse_misfits(located(spec, folder), data)
     if links := staging.link_replacement(staged):
         LOG.info(links)
-    for warning in (*data.warnings, *setting_warnings(spec.train, data)):
+    for warning in (*data.warnings, *setting_warnings(spec.train, data, searched=spec.space)):
         for line in f"data warning: {warning}".split("\n"):
             LOG.info(line)
     return data, staged

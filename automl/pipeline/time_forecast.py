@@ -107,7 +107,7 @@ class TimeForecast:
     problem: str = ""
     """Why nothing could be measured; all other fields then have their defaults."""
     search_seconds: float = 0.0
-    """Of the search, up to `budget.hours`."""
+    """Of the search, up to `budget.hours` and `budget.total_hours`."""
     whole_search_seconds: float = 0.0
     """Of the search without time limits."""
     confirm_seconds: tuple[float, float] = (0.0, 0.0)
@@ -125,6 +125,8 @@ class TimeForecast:
     """Of search and the most re-trainings, if no trial is pruned."""
     varied: tuple[str, ...] = ()
     """Searched parameters that change the time of a batch: measured with their defaults."""
+    trials: int = 0
+    """Trials of the search without time limits."""
 
     @classmethod
     def of(cls, estimate: Estimate, job: Job, *, copies: int) -> Self:
@@ -145,6 +147,7 @@ class TimeForecast:
             device=_device(job.gpus),
             timing=estimate.timing,
             varied=tuple(name for name in COSTLY if name in spec.space),
+            trials=spec.budget.trials,
         )
 
     @property
@@ -167,7 +170,11 @@ class TimeForecast:
             return f"time: could not be measured on this machine: {self.problem}"
         limit = ""
         if self.search_seconds < self.whole_search_seconds:
-            limit = f", where budget.hours ends it; all trials would take {duration(self.whole_search_seconds)}"
+            fit = int(self.trials * self.search_seconds / self.whole_search_seconds)
+            limit = (
+                f", where its limit of time ends it with about {fit} of {self.trials} trials; all would take "
+                f"{duration(self.whole_search_seconds)}"
+            )
         places = f"{self.places} trial{'s' if self.places > 1 else ''} at a time"
         where = f"{self.device}{f', {self.copies} at a time' if self.copies > 1 else ''}"
         only = f" with the default {', '.join(self.varied)}; other values take other times" if self.varied else ""

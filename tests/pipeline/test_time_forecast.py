@@ -84,10 +84,11 @@ def test_the_plan_ends_with_the_hours_of_the_whole_study() -> None:
     assert TimeForecast.of(found, job_of(found.spec), copies=1).most_seconds == 360
 
 
-def test_the_line_tells_where_the_hours_end_the_search() -> None:
-    found = estimate_of(budget={"trials": 4, "hours": 0.01})
+@pytest.mark.parametrize("limit", ["hours", "total_hours"])
+def test_the_line_tells_where_the_time_ends_the_search_and_how_many_trials_fit(limit: str) -> None:
+    found = estimate_of(budget={"trials": 4, limit: 0.01})
     told = TimeForecast.of(found, job_of(found.spec), copies=1).summary()
-    assert "(search 36s, where budget.hours ends it; all trials would take 47s, confirm" in told
+    assert "(search 36s, where its limit of time ends it with about 3 of 4 trials; all would take 47s, confirm" in told
 
 
 def test_the_line_tells_whose_time_it_is_where_models_differ() -> None:
