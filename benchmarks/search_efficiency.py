@@ -25,6 +25,7 @@ from automl.study import Params, PastEvidence
 from benchmarks import ablation, detector_tasks, efficiency, past, portfolio, rivals, tables, virtual
 from benchmarks.detector_tasks import SmoothTask
 from benchmarks.freeze_thaw import FreezeThaw
+from benchmarks.model_ranks import ModelRanks
 from benchmarks.ours import FIRST_RUNG, Ours, Start
 from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
@@ -58,6 +59,7 @@ OURS: dict[str, dict[str, Any]] = {
     "ours_warm": {"warm": True},
     "ours_misled": {"misled": True},
     "ours_freeze_thaw": {"freeze_thaw": True},
+    "ours_model_ranks": {"model_ranks": True},
     "ours_stopping": {"scheduler": "stopping"},
     f"{efficiency.WITHOUT}lengths": {"lengths": False},
     **{f"ours_portfolio{count or ''}": {"members": count or MEMBERS} for count in (0, 2, 4)},
@@ -193,6 +195,8 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     start = Start(asked.pop("first_rung", FIRST_RUNG), _members(task, asked.pop("members", 0)), lengths=lengths)
     if asked.pop("freeze_thaw", False):
         return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not task.name.startswith("micro-"))
+    if asked.pop("model_ranks", False):
+        return ModelRanks(task, seed=cell.seed, start=start)
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)
 
 
