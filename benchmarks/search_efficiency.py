@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from automl.study import Params, PastEvidence
+from automl.study.ladder import SCRATCH_RUNG
 from benchmarks import ablation, detector_tasks, efficiency, past, portfolio, rivals, tables, virtual
 from benchmarks.detector_tasks import SmoothTask
 from benchmarks.freeze_thaw import FreezeThaw
@@ -53,6 +54,8 @@ MEMBERS = 8
 SYNTHETIC = ("lcbench", "taskset", "quicktune")
 PORTFOLIO = "portfolio"
 """A portfolio alone, halved at the rungs."""
+FROM_SCRATCH = "micro-"
+"""How the names of detectors begin whose model starts from random weights."""
 GRID = np.linspace(0, 1, 101)[1:]
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
@@ -192,12 +195,21 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
         earlier = [past.misleading(study) for study in _earlier(place, task, cell.seed)]
     known = asked.pop("lengths", True) and isinstance(task, SmoothTask)
     lengths = detector_tasks.learned_lengths(task.source) if known and isinstance(task, SmoothTask) else {}
-    start = Start(asked.pop("first_rung", FIRST_RUNG), _members(task, asked.pop("members", 0)), lengths=lengths)
+    start = Start(asked.pop("first_rung", _first_rung(task)), _members(task, asked.pop("members", 0)), lengths=lengths)
     if asked.pop("freeze_thaw", False):
-        return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not task.name.startswith("micro-"))
+        return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not _from_scratch(task))
     if asked.pop("model_ranks", False):
         return ModelRanks(task, seed=cell.seed, start=start)
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)
+
+
+def _first_rung(task: Task) -> int:
+    """Return the first rung: the product's own where a detector is trained from scratch, else FIRST_RUNG."""
+    return SCRATCH_RUNG if _from_scratch(task) else FIRST_RUNG
+
+
+def _from_scratch(task: Task) -> bool:
+    return isinstance(task, SmoothTask) and task.name.startswith(FROM_SCRATCH)
 
 
 def _members(task: Task, count: int) -> tuple[Params, ...]:
