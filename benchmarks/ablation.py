@@ -21,10 +21,6 @@ def _free(_: epoch_cost.Cost, points: Points) -> Vector:
     return np.zeros(len(points))
 
 
-def _alike(_: Vector) -> None:
-    return None
-
-
 def _as_it_stands(curves: Sequence[Sequence[float]], _: int) -> list[SimpleNamespace]:
     return [SimpleNamespace(final=float(np.nanmax(curve))) for curve in curves]
 
@@ -51,11 +47,9 @@ PARTS: Final[Mapping[str, tuple[Any, str, Any]]] = {
     "running": (acquisition.Proposal, "_condition", _blind),
     "climb": (acquisition, "REFINE_WIDTHS", ()),
     "prior": (sampler.Sampler, "_origin", _anywhere),
-    "noise": (acquisition, "_noise", _alike),
 }
 """What is put in a part's place: random params, the best value so far as the final one, every epoch at the same price,
-trials that still run overlooked, candidates not refined, nothing known of the default params, one noise for all
-trials."""
+trials that still run overlooked, candidates not refined, nothing known of the default params."""
 
 
 def without(part: str | None) -> AbstractContextManager[object]:

@@ -3,9 +3,9 @@
 Each table is taken as the trials of a study: all rows are seen up to the first rung, the best third of them to the
 second, the best third of these to the end. Rows of the same params are left out and predicted from the others
 (`left_out`: rank correlation with their end). At the first rung all rows are ranked by their value (`value`) and by
-the model's posterior mean, which knows that value and those of the others (`model`). Rules: `noise alike` has one noise
-for all trials and Optuna's prior of it, `noise by epochs` is the product's, `other data sets` has the tables of other
-data sets as a warm start, with one noise. Length scales are those of other data sets. The last line is one JSON object.
+the model's posterior mean, which knows that value and those of the others (`model`). Rules: `noise alike` is the
+product's, with one noise for all trials, `noise by epochs` is that of `noisy_looks.py`, `other data sets` has the
+tables of other data sets as a warm start. Length scales are those of other data sets. The last line is one JSON object.
 """
 
 import argparse
@@ -16,20 +16,18 @@ from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
-from unittest.mock import patch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from automl.hpo.sampler import acquisition
 from automl.hpo.sampler.acquisition import ObservedTrial, Proposal, normal_quantiles
 from automl.hpo.sampler.encoding import Encoding
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import Evidence, Measurement, PastEvidence
 from automl.study.ladder import ladder
-from benchmarks import detector_tasks, tables
+from benchmarks import detector_tasks, noisy_looks, tables
 from benchmarks.detector_tasks import SmoothTask, learned_lengths
 from benchmarks.ours import FIRST_RUNG, REDUCTION
 from benchmarks.portfolio import teachers
@@ -109,9 +107,9 @@ def predicted(task: SmoothTask, rule: str, rows: Matrix, *, epochs: Matrix, at: 
     known = learned_lengths(task.source)
     lengths = np.array([known.get(name, np.nan) for name in task.space.parameters])
     seen = [observed(table.points[row], table.curves[row, : epochs[row]]) for row in rows]
-    with patch.object(acquisition, "_noise", lambda _: None) if rule == ALIKE else nullcontext():
+    with noisy_looks.known() if rule == BY_EPOCHS else nullcontext():
         proposal = Proposal(encoding, seen, transfer, task.max_epochs, lengths=lengths)
-    return np.asarray(proposal.mean(at))
+    return np.asarray(proposal._model.predict(at)[0] + proposal._expected(at))
 
 
 def observed(point: Matrix, curve: Matrix) -> ObservedTrial:

@@ -51,5 +51,6 @@ class ModelRanks(Ours):
             sampler._proposal = Proposal(
                 sampler._encoding, seen, sampler._transfer, sampler._max_epochs, lengths=sampler._lengths
             )
-        means = sampler._proposal.mean(np.array([sampler._seen[number].point for number in numbers]))
+        points, model = np.array([sampler._seen[number].point for number in numbers]), sampler._proposal
+        means = model._model.predict(points)[0] + model._expected(points)
         return dict(zip(numbers, means.tolist(), strict=True))

@@ -29,9 +29,8 @@ from automl.hpo.sampler import sampler as sampler_module
 from automl.hpo.sampler.acquisition import normal_quantiles
 from automl.hpo.sampler.encoding import Encoding
 from automl.hpo.sampler.gaussian_process import Model
-from automl.hpo.sampler.kernel_fit import Known
 from automl.study.space import Choice
-from benchmarks import ablation, detector_tasks, rivals, tables, virtual
+from benchmarks import detector_tasks, rivals, tables, virtual
 from benchmarks.detector_tasks import RATE, SmoothTask, learned_lengths
 from benchmarks.ladder_rules import figures
 from benchmarks.ours import Ours, Start
@@ -42,10 +41,8 @@ UNKNOWN: Final = "no known lengths"
 LEARNED: Final = "learned lengths"
 EXCHANGED: Final = "exchanged lengths"
 """The learned lengths in reverse order, which misleads."""
-ALIKE: Final = "noise alike"
-"""The learned lengths, and one noise for all trials in place of more for those that were trained for fewer epochs."""
 STARTS: Final = {"starts anywhere": 0.0, "starts near the default": 1.0}
-RULES: Final = (UNKNOWN, LEARNED, EXCHANGED, ALIKE, *STARTS)
+RULES: Final = (UNKNOWN, LEARNED, EXCHANGED, *STARTS)
 RIVALS: Final = ("stock", "stock_default", "look_then_train", "pasha", "dyhpo", "dyhpo_default", "random")
 DECADES: Final = 2
 """Width of the range of `lr0` under each optimizer of the tables."""
@@ -56,7 +53,7 @@ def lengths_by(rule: str, task: SmoothTask) -> dict[str, float]:
     learned = learned_lengths(task.source)
     if rule == EXCHANGED:
         return dict(zip(learned, reversed(learned.values()), strict=True))
-    return learned if rule in {LEARNED, ALIKE} else {}
+    return learned if rule == LEARNED else {}
 
 
 def searched(task: SmoothTask, rule: str, *, family: str, workers: int, seed: int) -> Matrix:
@@ -65,7 +62,7 @@ def searched(task: SmoothTask, rule: str, *, family: str, workers: int, seed: in
     budget = FULL[family][workers] * asked.full
     starts = patch.object(sampler_module, "NEAR_DEFAULT", STARTS[rule]) if rule in STARTS else nullcontext()
     search: Any
-    with starts, ablation.without("noise" if rule == ALIKE else None):
+    with starts:
         if rule in RIVALS:
             search = rivals.make(rule, asked.space, max_epochs=asked.max_epochs, seed=seed, workers=workers)
         else:
@@ -86,7 +83,7 @@ def explained(task: SmoothTask, rule: str) -> float:
     missed = []
     for point, target in zip(points, targets, strict=True):
         others = ~np.isclose(points, point).all(axis=1)
-        model = Model.fit(points[others], targets[others], categorical=kinds, known=Known(lengths))
+        model = Model.fit(points[others], targets[others], categorical=kinds, lengths=lengths)
         missed.append(float(model.predict(point[None])[0][0] - target))
     return 1 - float(np.mean(np.square(missed)) / targets.var())
 

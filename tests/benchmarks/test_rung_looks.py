@@ -4,8 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import check_grad
 
-from benchmarks import look_model, rung_looks
+from automl.hpo.sampler import kernel_fit
+from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
+from automl.hpo.sampler.encoding import Encoding
+from automl.hpo.sampler.transfer_prior import TransferPrior
+from automl.study.space import Real, SearchSpace
+from benchmarks import look_model, noisy_looks, rung_looks
 from benchmarks.rung_looks import WAYS, compared, firsts
 
 
@@ -46,3 +52,31 @@ def test_rows_are_cut_as_a_search_cuts_trials() -> None:
     assert look_model.cut(curves).tolist() == [2, 2, 2, 2, 2, 2, 6, 6, 12]
     trial = look_model.observed(np.zeros(2), curves[8, :6])
     assert (len(trial.values), trial.best) == (6, 101.0)
+
+
+def test_with_noise_by_epochs_a_look_says_less_than_a_whole_training_and_nothing_is_left_patched() -> None:
+    encoding = Encoding(SearchSpace({"lr0": Real(0.0, 1.0, default=0.5)}))
+
+    def trained(place: float, value: float, epochs: int) -> ObservedTrial:
+        return look_model.observed(encoding.encode([{"lr0": place}])[0], np.full(epochs, value))
+
+    def mean(epochs: int) -> float:
+        others = [trained(place, 0.2 + 0.1 * place, 9) for place in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+        seen, transfer = [*others, trained(0.5, 0.9, epochs)], TransferPrior(encoding, ())
+        proposal = Proposal(encoding, seen, transfer, 9, lengths=np.array([0.3]))
+        return float(proposal._model.predict(np.array([[0.5]]))[0][0])
+
+    before = mean(1), mean(9)
+    assert before[0] == before[1], "its rank is the first in both"
+    with noisy_looks.known():
+        assert mean(1) < mean(9) - 0.1
+    assert (mean(1), mean(9)) == before
+
+
+def test_the_gradient_with_noise_by_epochs_is_that_of_its_loss() -> None:
+    points = np.random.default_rng(0).random((20, 2))
+    squared = kernel_fit._squared(points, np.array([False, False]))
+    noise = np.linspace(1.0, 7.0, 20)
+    loss = noisy_looks._loss(squared, np.sin(9 * points[:, 0]), np.array([0.3, np.nan]), noise)
+    at = np.random.default_rng(1).normal(0, 0.5, 4)
+    assert check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], at) < 1e-4

@@ -15,7 +15,6 @@ from automl.hpo.learning_curves import forecast
 from automl.hpo.sampler.encoding import Encoding, Points, Vector
 from automl.hpo.sampler.epoch_cost import Cost
 from automl.hpo.sampler.gaussian_process import POSTERIOR_LIMIT, Model, log_improvement, representative
-from automl.hpo.sampler.kernel_fit import Known
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import Measurement
 
@@ -39,9 +38,6 @@ GRID: Final = (1, *(round(2 ** (step / 2)) for step in range(2, 30)))
 COMMON: Final = 0.02
 """Curves of a larger history are cut to these epochs, or to a length that this share of them has, such as that of a
 rung: the forecast takes a step for each distinct length."""
-LOOK_NOISE: Final = 6.0
-"""How many times the noise of a whole training that of a first look is larger: after a sixth of the epochs the ranks of
-detectors have a correlation of 0.46 with the end, after half of them 0.83 (decision 69)."""
 TRANSFER_CANDIDATES: Final = 60
 """Number of candidates from past studies."""
 
@@ -105,7 +101,7 @@ class Proposal:
 
         Targets are normal quantiles of ranks: half by the final value that a trial is forecast to reach, half by its
         best so far. Each alone orders the trials of a study worse than both together. `lengths` are known length scales
-        (`kernel_fit.Known`), which also tell that a look at a part of a training is noisy; past studies tell their own.
+        (`Model.fit`); past studies tell their own.
         """
         self._encoding = encoding
         self._transfer = transfer
@@ -128,11 +124,8 @@ class Proposal:
         if transfer:
             transfer.update_weights(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
-        known = None
-        if lengths is not None and not transfer:
-            shares = np.array([len(trial.values) / max_epochs for trial in valued])
-            known = Known(lengths, _noise(shares) if np.isfinite(lengths).any() else None)
-        self._model = Model.fit(self._points, rest, categorical=encoding.categorical, known=known)
+        known = None if transfer else lengths
+        self._model = Model.fit(self._points, rest, categorical=encoding.categorical, lengths=known)
         self._condition()
         self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
         self._incumbents: dict[int, float] = {}
@@ -158,10 +151,6 @@ class Proposal:
             candidates = np.concatenate([leading, around])
             scores = self._acquisition(candidates, incumbent)
         return np.asarray(candidates[int(np.argmax(scores))])
-
-    def mean(self, points: Points) -> Vector:
-        """Return the expected targets at points."""
-        return np.asarray(self._model.predict(points)[0] + self._expected(points))
 
     def _fresh(self, candidates: Points) -> Points:
         """Return the candidates that have not been tried; all of them if none is left."""
@@ -223,15 +212,6 @@ class Proposal:
 
     def _stack(self, points: Sequence[Points]) -> Points:
         return np.array(points, dtype=float).reshape(len(points), len(self._encoding.space.parameters))
-
-
-def _noise(shares: Vector) -> Vector:
-    """Return the relative noise variances of trials that were trained for these shares of all epochs.
-
-    >>> _noise(np.array([0.0, 0.5, 1.0])).tolist()
-    [7.0, 4.0, 1.0]
-    """
-    return 1 + LOOK_NOISE * (1 - np.minimum(shares, 1))
 
 
 def _keys(points: Points) -> list[bytes]:

@@ -7,7 +7,7 @@ interface. Fitted from a fixed start, so that the same history gives the same mo
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from automl.hpo.sampler import kernel_fit
 from automl.hpo.sampler.encoding import Points, Vector
-from automl.hpo.sampler.kernel_fit import Known
 
 FIT_LIMIT: Final = 100
 """Observations to which the kernel's parameters are fitted."""
@@ -55,34 +54,31 @@ class Model:
         *,
         categorical: NDArray[np.bool_],
         most: int = POSTERIOR_LIMIT,
-        known: Known | None = None,
+        lengths: Vector | None = None,
     ) -> Self:
         """Fit a Matern 5/2 kernel with a length scale per parameter, Hamming distance between choices, and noise.
 
         Of more than `most` observations the best half of that number is kept, and as many of the others, spaced evenly
-        by rank. `known` is what other data sets tell of length scales and noise.
+        by rank. `lengths` are known length scales, one per parameter, NaN where none is known: the kernel's are
+        log-normal around them, with a standard deviation of `kernel_fit.SPREAD`.
         """
         from optuna._gp import gp
 
         kept = representative(targets, most)
         points, targets = points[kept], targets[kept]
-        relative = np.ones(len(kept)) if known is None or known.noise is None else known.noise[kept]
         mean, spread = float(targets.mean()), float(targets.std()) or 1.0
         scaled = (targets - mean) / spread
         some = representative(scaled, FIT_LIMIT)
-        if known is not None and known.noise is not None:
-            known = replace(known, noise=relative[some])
-        kernel = kernel_fit.fit(points[some], scaled[some], categorical=categorical, known=known)
+        kernel = kernel_fit.fit(points[some], scaled[some], categorical=categorical, lengths=lengths)
         process = gp.GPRegressor(
             is_categorical=_tensor(categorical),
             X_train=_tensor(points),
             y_train=_tensor(scaled),
             inverse_squared_lengthscales=_tensor(kernel.inverse_squared_lengths),
             kernel_scale=_tensor(np.array(kernel.scale)),
-            noise_var=_tensor(kernel.noise * relative),
+            noise_var=_tensor(np.array(kernel.noise)),
         )
         process._cache_matrix()
-        process.noise_var = _tensor(np.array(kernel.noise))  # that of pending points
         return cls(process, mean, spread, process)
 
     @_one_thread()

@@ -20,10 +20,6 @@ SCALE_PRIOR: Final = (2.0, 1.0)
 """Concentration and rate of the gamma prior of the kernel's scale."""
 NOISE_PRIOR: Final = (1.1, 30.0)
 """The same of the variance of the noise."""
-KNOWN_NOISE: Final = (0.2, 0.7)
-"""Median of the noise variance of a whole training, and standard deviation of its logarithm, where relative variances
-are given: detectors on small data sets differ by a fifth of their variance between two seeds. Optuna's prior, with a
-mean of 0.04, lets the fit take noise for structure (decision 69)."""
 LENGTH_PRIOR: Final = 0.1
 """Weight of an inverse squared length scale, and of its inverse."""
 SPREAD: Final = 0.35
@@ -33,17 +29,6 @@ TOLERANCE: Final = 0.05
 """Gradient tolerance at which the fit ends."""
 START_NOISE: Final = 0.99
 """Share of the least noise that is taken from the noise at the start, which is 1 as all parameters are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What other data sets tell of the kernel."""
-
-    lengths: Vector
-    """(parameters,): length scales, NaN where none is known; the kernel's are log-normal around them (`SPREAD`)."""
-    noise: Vector | None = None
-    """(observations,): relative variances of their noise; the kernel's noise is their unit, log-normal as `KNOWN_NOISE`
-    says. None: all are alike, with Optuna's prior."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +42,18 @@ class Kernel:
     """Variance."""
 
 
-def fit(points: Points, targets: Vector, *, categorical: NDArray[np.bool_], known: Known | None = None) -> Kernel:
+def fit(points: Points, targets: Vector, *, categorical: NDArray[np.bool_], lengths: Vector | None = None) -> Kernel:
     """Return the kernel's parameters of highest posterior density, from a fixed start.
 
-    With `known`, its priors replace Optuna's.
+    `lengths` are known length scales, one per parameter, NaN where none is known: the kernel's are log-normal around
+    them, with a standard deviation of `SPREAD`, in place of Optuna's prior.
 
     Those of the start where the optimisation fails, with a warning, as Optuna does.
     """
     from scipy.optimize import minimize  # noqa: PLC0415  (a command that samples nothing does without it)
 
-    loss = _loss(_squared(points, categorical), targets, known or Known(np.full(points.shape[1], np.nan)))
+    known = np.full(points.shape[1], np.nan) if lengths is None else lengths
+    loss = _loss(_squared(points, categorical), targets, known)
     start = np.zeros(points.shape[1] + 2)
     start[-1] = np.log(1 - START_NOISE * MINIMUM_NOISE)
     try:
@@ -88,7 +75,7 @@ def _squared(points: Points, categorical: NDArray[np.bool_]) -> NDArray[np.float
     return found.reshape(len(points) ** 2, -1)
 
 
-def _loss(squared: NDArray[np.float64], targets: Vector, known: Known) -> Callable[[Vector], tuple[float, Vector]]:
+def _loss(squared: NDArray[np.float64], targets: Vector, known: Vector) -> Callable[[Vector], tuple[float, Vector]]:
     """Return the negative log posterior density, and its gradient, as a function of the parameters' logarithms.
 
     By torch without its differentiation: numpy has no limit of threads for one call, and the other cores train.
@@ -96,18 +83,16 @@ def _loss(squared: NDArray[np.float64], targets: Vector, known: Known) -> Callab
     import torch  # noqa: PLC0415  (a second to import)
 
     distances, values, count = torch.from_numpy(squared), torch.from_numpy(targets), len(targets)
-    relative = torch.from_numpy(np.ones(count) if known.noise is None else known.noise)
-    noise_prior = _gamma(NOISE_PRIOR) if known.noise is None else _log_normal(KNOWN_NOISE)
 
     def loss(raw: Vector) -> tuple[float, Vector]:
         plain = np.exp(raw)
-        lengths, scale, level = plain[:-2], float(plain[-2]), float(plain[-1]) + MINIMUM_NOISE
+        lengths, scale, noise = plain[:-2], float(plain[-2]), float(plain[-1]) + MINIMUM_NOISE
         distance = distances @ torch.from_numpy(lengths)
         root = torch.sqrt(5 * distance)
         decay = torch.exp(-root)
         correlation = (decay * (5 / 3 * distance + root + 1)).reshape(count, count)
         covariance = scale * correlation
-        covariance.diagonal().add_(level * relative)
+        covariance.diagonal().add_(noise)
         factor = torch.linalg.cholesky(covariance)
         inverse = torch.cholesky_inverse(factor)
         weights = inverse @ values
@@ -115,39 +100,20 @@ def _loss(squared: NDArray[np.float64], targets: Vector, known: Known) -> Callab
         slope = (inverse - torch.outer(weights, weights)) / 2
         by_distance = slope.reshape(-1) * (root + 1) * decay * (-5 / 6 * scale)
         by_lengths = (by_distance @ distances).numpy()
-        by_noise = float((slope.diagonal() * relative).sum())
-        gradient = np.array([*by_lengths, float((slope * correlation).sum()), by_noise])
-        of_lengths, lengths_slope = _length_prior(lengths, known.lengths)
-        (of_scale, scale_slope), (of_noise, noise_slope) = _gamma(SCALE_PRIOR)(scale), noise_prior(level)
-        density_slope = np.array([*lengths_slope, scale_slope, noise_slope])
-        return value - of_lengths - of_scale - of_noise, (gradient - density_slope) * plain
+        gradient = np.array([*by_lengths, float((slope * correlation).sum()), float(slope.trace())])
+        density, density_slope = _prior(lengths, scale, noise, known)
+        return value - density, (gradient - density_slope) * plain
 
     return loss
 
 
-def _length_prior(lengths: Vector, known: Vector) -> tuple[float, Vector]:
+def _prior(lengths: Vector, scale: float, noise: float, known: Vector) -> tuple[float, Vector]:
     """Return the log prior density, and its gradient; `lengths` are inverse and squared, `known` are not."""
     usual = np.isnan(known)
     deviation = np.where(usual, 0.0, (np.log(lengths) + 2 * np.log(np.where(usual, 1.0, known))) / (2 * SPREAD))
     density = -LENGTH_PRIOR * float((1 / lengths + lengths)[usual].sum()) - float((deviation**2).sum()) / 2
-    return density, np.where(usual, LENGTH_PRIOR * (1 / lengths**2 - 1), -deviation / (2 * SPREAD * lengths))
-
-
-def _gamma(prior: tuple[float, float]) -> Callable[[float], tuple[float, float]]:
-    """Return log density and slope of a gamma distribution of this concentration and rate, up to a constant."""
-    concentration, rate = prior
-    return lambda value: (
-        (concentration - 1) * float(np.log(value)) - rate * value,
-        (concentration - 1) / value - rate,
-    )
-
-
-def _log_normal(prior: tuple[float, float]) -> Callable[[float], tuple[float, float]]:
-    """Return log density, in terms of the logarithm, and slope of a log-normal distribution, up to a constant."""
-    median, spread = prior
-
-    def density(value: float) -> tuple[float, float]:
-        deviation = float(np.log(value / median)) / spread
-        return -(deviation**2) / 2, -deviation / (spread * value)
-
-    return density
+    slope = [*np.where(usual, LENGTH_PRIOR * (1 / lengths**2 - 1), -deviation / (2 * SPREAD * lengths))]
+    for value, (concentration, rate) in ((scale, SCALE_PRIOR), (noise, NOISE_PRIOR)):
+        density += (concentration - 1) * np.log(value) - rate * value
+        slope.append((concentration - 1) / value - rate)
+    return density, np.array(slope)

@@ -55,30 +55,6 @@ def test_a_lost_worker_says_nothing_about_the_params() -> None:
     assert lost.count("AdamW") >= 3 * max(failed.count("AdamW"), 1)
 
 
-@pytest.mark.parametrize("known", [0.3, np.nan], ids=["length known", "no length known"])
-def test_where_lengths_are_known_a_look_says_less_than_a_whole_training(known: float) -> None:
-    space = space_of(lr0=Real(0.0, 1.0, 0.5))
-    encoding = Encoding(space)
-
-    def trained(place: float, value: float, epochs: int) -> ObservedTrial:
-        trial = ObservedTrial(encoding.encode([{"lr0": place}])[0])
-        for epoch in range(1, epochs + 1):
-            trial.record(measurement(epoch, value), METRIC)
-        return trial
-
-    others = [trained(place, 0.2 + 0.1 * place, 9) for place in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
-    means = [
-        Proposal(
-            encoding, [*others, trained(0.5, 0.9, epochs)], TransferPrior(encoding, ()), 9, lengths=np.array([known])
-        ).mean(np.array([[0.5]]))[0]
-        for epochs in (1, 9)
-    ]  # its rank is the first in both
-    if np.isnan(known):
-        assert means[0] == means[1]
-    else:
-        assert means[0] < means[1] - 0.1
-
-
 def test_a_failure_that_showed_values_is_no_result() -> None:
     story = Story(sampler_of(REGIONS))
     for value in (0.2, 0.4, 0.3):

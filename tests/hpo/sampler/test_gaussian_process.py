@@ -6,7 +6,6 @@ from scipy.stats import norm
 
 from automl.hpo.sampler.encoding import Points, Vector
 from automl.hpo.sampler.gaussian_process import FIT_LIMIT, POSTERIOR_LIMIT, Model, log_improvement
-from automl.hpo.sampler.kernel_fit import Known
 
 NUMBERS = np.array([False, False])
 
@@ -55,7 +54,7 @@ def test_predictions_are_in_the_unit_of_the_targets() -> None:
 
 def test_a_known_length_scale_tells_which_parameter_matters_where_few_points_do_not() -> None:
     points = drawn(6)
-    first = Model.fit(points, np.sin(9 * points[:, 0]), categorical=NUMBERS, known=Known(np.array([0.2, 20.0])))
+    first = Model.fit(points, np.sin(9 * points[:, 0]), categorical=NUMBERS, lengths=np.array([0.2, 20.0]))
     ends = np.array([[0.5, 0.0], [0.5, 1.0], [0.9, 0.0]])
     correlation = first.correlation(ends[:1], ends)[0]
     assert correlation[1] > 0.9, "the second parameter may go from end to end"
@@ -65,35 +64,8 @@ def test_a_known_length_scale_tells_which_parameter_matters_where_few_points_do_
 def test_without_known_length_scales_the_fit_is_the_same_to_the_last_bit() -> None:
     points = drawn(12)
     one = Model.fit(points, hill(points), categorical=NUMBERS).predict(points)
-    other = Model.fit(points, hill(points), categorical=NUMBERS, known=Known(np.full(2, np.nan))).predict(points)
+    other = Model.fit(points, hill(points), categorical=NUMBERS, lengths=np.full(2, np.nan)).predict(points)
     assert [part.tolist() for part in one] == [part.tolist() for part in other]
-
-
-def test_a_noisy_observation_is_trusted_less() -> None:
-    points = drawn(12)
-    targets, alike = hill(points), np.ones(12)
-    targets[0] += 2.0
-    noisy = alike.copy()
-    noisy[0] = 7.0
-    lengths = np.full(2, 0.5)
-    off = [
-        float(Model.fit(points, targets, categorical=NUMBERS, known=Known(lengths, noise)).predict(points[:1])[0][0])
-        - hill(points)[0]
-        for noise in (alike, noisy)
-    ]
-    assert off[1] < off[0]
-    assert off[1] < 1.0
-
-
-def test_known_noise_is_not_taken_for_structure() -> None:
-    points, noise = drawn(30), np.random.default_rng(3).normal(0, 1, 30)
-    spread = [
-        float(
-            Model.fit(points, noise, categorical=NUMBERS, known=Known(np.full(2, 0.3), given)).predict(points)[0].std()
-        )
-        for given in (None, np.ones(30))
-    ]
-    assert spread[1] < 0.7 * spread[0]
 
 
 def test_fitted_twice_it_says_the_same_to_the_last_bit() -> None:
