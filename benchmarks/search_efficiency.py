@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -23,9 +24,10 @@ import numpy as np
 
 from automl.study import Params, PastEvidence
 from automl.study.ladder import SCRATCH_RUNG
-from benchmarks import ablation, detector_tasks, efficiency, past, portfolio, rivals, tables, virtual
+from benchmarks import ablation, detector_tasks, efficiency, noisy_looks, past, portfolio, rivals, tables, virtual
 from benchmarks.detector_tasks import SmoothTask
 from benchmarks.freeze_thaw import FreezeThaw
+from benchmarks.model_ranks import ModelRanks
 from benchmarks.ours import FIRST_RUNG, Ours, Start
 from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
@@ -61,6 +63,8 @@ OURS: dict[str, dict[str, Any]] = {
     "ours_warm": {"warm": True},
     "ours_misled": {"misled": True},
     "ours_freeze_thaw": {"freeze_thaw": True},
+    "ours_model_ranks": {"model_ranks": True},
+    "ours_noisy_looks": {"noisy_looks": True},
     "ours_stopping": {"scheduler": "stopping"},
     f"{efficiency.WITHOUT}lengths": {"lengths": False},
     **{f"ours_portfolio{count or ''}": {"members": count or MEMBERS} for count in (0, 2, 4)},
@@ -172,7 +176,9 @@ def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
         regret, trials = virtual.least_regret(task, GRID * budget, startup=startup), 1
     else:
         strategy = _strategy(place, cell, task)
-        with ablation.without(OURS.get(cell.strategy, {}).get("without")):
+        asked = OURS.get(cell.strategy, {})
+        noisy = noisy_looks.known() if asked.get("noisy_looks") else nullcontext()
+        with ablation.without(asked.get("without")), noisy:
             trace = virtual.run(strategy, task, workers=cell.workers, budget=budget, startup=startup)
         regret, trials = virtual.regret(trace, task, GRID * budget), trace.trials
     return cell, {"regret": [round(float(value), 5) for value in regret], "trials": [trials]}
@@ -185,7 +191,8 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
             return Halved(course, _members(task, MEMBERS))
         return rivals.make(cell.strategy, task.space, max_epochs=task.max_epochs, seed=cell.seed, workers=cell.workers)
     asked = dict(OURS[cell.strategy])
-    asked.pop("without", None)
+    for applied in ("without", "noisy_looks"):
+        asked.pop(applied, None)
     earlier: Sequence[PastEvidence] = ()
     if asked.pop("warm", False):
         earlier = _earlier(place, task, cell.seed)
@@ -196,6 +203,8 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     start = Start(asked.pop("first_rung", _first_rung(task)), _members(task, asked.pop("members", 0)), lengths=lengths)
     if asked.pop("freeze_thaw", False):
         return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not _from_scratch(task))
+    if asked.pop("model_ranks", False):
+        return ModelRanks(task, seed=cell.seed, start=start)
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)
 
 
