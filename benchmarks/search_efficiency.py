@@ -29,8 +29,8 @@ from benchmarks.detector_tasks import SmoothTask
 from benchmarks.freeze_thaw import FreezeThaw
 from benchmarks.model_ranks import ModelRanks
 from benchmarks.ours import FIRST_RUNG, Ours, Start
-from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
+from benchmarks.rivals.search_settings import SearchSettings
 from benchmarks.rivals.staged import Halved
 from benchmarks.tables import Task
 
@@ -187,8 +187,8 @@ def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
 def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     if cell.strategy not in OURS:
         if cell.strategy == PORTFOLIO:
-            course = Course(task.space, task.max_epochs, cell.seed, cell.workers, defaults_first=True)
-            return Halved(course, _members(task, MEMBERS))
+            settings = SearchSettings(task.space, task.max_epochs, cell.seed, cell.workers, defaults_first=True)
+            return Halved(settings, _members(task, MEMBERS))
         return rivals.make(cell.strategy, task.space, max_epochs=task.max_epochs, seed=cell.seed, workers=cell.workers)
     asked = dict(OURS[cell.strategy])
     for applied in ("without", "noisy_looks"):
