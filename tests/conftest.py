@@ -91,6 +91,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Job, 
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The dashboard of a local Ray, one for all tests of a file."""
     from automl import cluster  # noqa: PLC0415  (few tests need Ray, and it takes seconds to import)
+    from automl.cluster import embedded  # noqa: PLC0415
 
-    with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
-        yield dashboard
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(embedded.VARIABLE, "1")
+        with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
+            yield dashboard

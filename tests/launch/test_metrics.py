@@ -193,7 +193,7 @@ def run_study(folder: Path, data: Path) -> Path:
     """Run a tiny study on an embedded Ray of its own, which reports every second; return its folder."""
     (folder / "study.yaml").write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
     environment = {
-        **os.environ, "HOME": str(folder), "AUTOML_STORAGE": str(folder), "RAY_TMPDIR": str(folder),
+        **os.environ, "AUTOML_DASHBOARD": "1", "HOME": str(folder), "AUTOML_STORAGE": str(folder), "RAY_TMPDIR": str(folder),
         "RAY_metrics_report_interval_ms": "1000", "PYTHONPATH": str(ROOT),
         registration.CHOSEN: tiny_trainer.registered(),
     }  # fmt: skip
