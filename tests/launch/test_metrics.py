@@ -193,8 +193,8 @@ def run_study(folder: Path, data: Path) -> Path:
     """Run a tiny study on an embedded Ray of its own, which reports every second; return its folder."""
     (folder / "study.yaml").write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
     environment = {
-        **os.environ, "AUTOML_DASHBOARD": "1", "HOME": str(folder), "AUTOML_STORAGE": str(folder), "RAY_TMPDIR": str(folder),
-        "RAY_metrics_report_interval_ms": "1000", "PYTHONPATH": str(ROOT),
+        **os.environ, "HOME": str(folder), "AUTOML_STORAGE": str(folder), "RAY_TMPDIR": str(folder),
+        "AUTOML_DASHBOARD": "1", "RAY_metrics_report_interval_ms": "1000", "PYTHONPATH": str(ROOT),
         registration.CHOSEN: tiny_trainer.registered(),
     }  # fmt: skip
     command = [sys.executable, str(ROOT / "automl" / "search.py"), str(folder / "study.yaml")]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from automl.study import Ending, Job, Measurement, Report
+from automl.trainers import registration
 from automl.trials import fork_server
 from automl.trials.fork_server import Owner
 from automl.trials.order import Order
@@ -79,8 +80,11 @@ def test_preloading_leaves_no_thread_and_asks_for_no_device() -> None:
     assert found.stdout.splitlines()[-1] == "threads 1 asked", found.stderr
 
 
-@pytest.mark.parametrize(("trainer", "bad"), [("automl.trainers.yolo", 0.0), (__name__, 1.0)])
-def test_a_training_can_use_cuda_after_the_fork(asleep: int, tmp_path: Path, trainer: str, bad: float) -> None:
+@pytest.mark.parametrize(("trainer", "bad"), [("yolo", 0.0), ("asking", 1.0)])
+def test_a_training_can_use_cuda_after_the_fork(
+    asleep: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer: str, bad: float
+) -> None:
     """The second trainer proves that torch itself knows, also on a machine without a GPU."""
+    monkeypatch.setenv(registration.REGISTERED, f"asking={__name__}")
     found = seen_in_a_fork(Owner(asleep, "cuda", trainer, idle=5.0), tmp_path / "trial")
     assert found == {"bad fork": bad, "initialised": 0.0}
