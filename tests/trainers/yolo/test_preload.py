@@ -85,6 +85,7 @@ def test_a_training_can_use_cuda_after_the_fork(
     asleep: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer: str, bad: float
 ) -> None:
     """The second trainer proves that torch itself knows, also on a machine without a GPU."""
-    monkeypatch.setenv(registration.REGISTERED, f"asking={__name__}")
+    monkeypatch.setenv(registration.REGISTERED, os.environ.get(registration.REGISTERED, ""))  # restored at the end
+    registration.register("asking", __name__)
     found = seen_in_a_fork(Owner(asleep, "cuda", trainer, idle=5.0), tmp_path / "trial")
     assert found == {"bad fork": bad, "initialised": 0.0}
