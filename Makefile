@@ -28,8 +28,8 @@ check: .venv/ready ## lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-gpu: .venv/ready ## the tests that need a CUDA GPU
-	$(BIN)/python -m pytest -m gpu
+gpu: .venv/ready ## every check that needs a CUDA GPU, and its figures; 25 minutes at most
+	$(BIN)/python benchmarks/gpu.py
 
 dist: .venv/ready ## wheel and sdist of this commit in dist/; a tag of it must be the version
 	rm -rf dist

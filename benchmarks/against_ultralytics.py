@@ -14,7 +14,6 @@ processes). The last line is one JSON object.
 import argparse
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -30,10 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.real_sides import (
     CURVES,
-    ENVIRONMENT,
     OTHER_CURVES,
     OURS,
-    ROOT,
     STOCK,
     TRAIN,
     BenchmarkError,
@@ -41,6 +38,7 @@ from benchmarks.real_sides import (
     Order,
     _stop,
     command,
+    environment_of,
     read,
 )
 
@@ -83,15 +81,12 @@ def _run(order: Order) -> dict[str, float]:
     """Search to the end of the trials, without the confirmation, and return the figures."""
     folder = Path(order.folder)
     folder.mkdir()
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, **ENVIRONMENT, "YOLO_CONFIG_DIR": str(folder), "PYTHONPATH": path}
-    environment.pop("RAY_ADDRESS", None)
     begun = time.monotonic()
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            command(order), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command(order), env=environment_of(folder), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-    meter, counted = Meter(process.pid), dict[psutil.Process, int]()
+    meter, counted = Meter(process.pid, mark=str(folder)), dict[psutil.Process, int]()
     figures, epochs, first, last = {"driver_cpu_s": 0.0}, 0, 0.0, 0.0
     try:
         while process.poll() is None and not (folder / "runs" / "search" / "confirm").exists():

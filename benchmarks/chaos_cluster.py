@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,16 +29,61 @@ NODE_SECONDS: Final = 60.0
 
 @dataclass
 class Machines:
-    """A head without work and nodes of one core each, as raylets on this machine."""
+    """A head without work and nodes of one core each, as raylets on this machine; the head's store is kept on disk."""
 
-    cluster: Any
-    nodes: list[Any]
+    folder: Path
     chance: Random
+    count: int = NODES
+    cluster: Any = None
+    nodes: list[Any] = field(default_factory=list)
 
     @property
     def address(self) -> str:
         """Return where a driver joins."""
         return str(self.cluster.address)
+
+    def start(self) -> None:
+        """Start a cluster that knows nothing of an earlier one."""
+        from ray.cluster_utils import Cluster
+
+        from automl.cluster import slow_start
+
+        kept = self.folder / f"store{secrets.token_hex(2)}"
+        kept.mkdir()
+        os.environ.update(RAY_gcs_storage="rocksdb", RAY_gcs_storage_path=str(kept))
+        head = {"num_cpus": 0, "include_dashboard": False, "gcs_server_port": _free_port()}
+        with slow_start.allowed():
+            self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.nodes = [_added(self.cluster) for _ in range(self.count)]
+
+    def replace(self) -> None:
+        """Kill the head's store and all nodes, and start another cluster."""
+        self.cluster.head_node.kill_gcs_server()
+        self.end()
+        self.start()
+
+    def end(self) -> None:
+        """End all nodes: a drain of each, as Ray's own shutdown asks for, would wait for a store that may be gone."""
+        if self.cluster:
+            for node in self.cluster.list_all_nodes():
+                self.cluster.remove_node(node, allow_graceful=False)
+
+    @contextmanager
+    def store_killed(self) -> Iterator[None]:
+        """Kill the head's store, and start it again at the end of the block: it has kept its state."""
+        self.cluster.head_node.kill_gcs_server()
+        try:
+            yield
+        finally:
+            self.cluster.head_node.start_gcs_server()
+
+    def resize(self, count: int) -> None:
+        """Have another number of nodes."""
+        self.count = count
+        while len(self.nodes) > count:
+            self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
+        while len(self.nodes) < count:
+            self.nodes.append(_added(self.cluster))
 
     def workers(self) -> list[psutil.Process]:
         """Return the workers of Ray that have a training."""
@@ -75,17 +121,17 @@ class Machines:
 def machines(folder: Path, chance: Random) -> Iterator[Machines]:
     """Start a cluster with a token of its own; sockets lie in `folder`, whose path must be short."""
     os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32), RAY_TMPDIR=str(folder))
-    from ray.cluster_utils import Cluster
-
-    from automl.cluster import slow_start
-
-    with slow_start.allowed():
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [_added(cluster) for _ in range(NODES)]
+    there = Machines(folder, chance)
     try:
-        yield Machines(cluster, nodes, chance)
+        there.start()
+        yield there
     finally:
-        cluster.shutdown()
+        there.end()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def _added(cluster: Any) -> Any:  # noqa: ANN401
@@ -165,6 +211,11 @@ def beats(study: Path) -> dict[Path, dict[str, Any]]:
         except (OSError, ValueError):
             continue
     return found
+
+
+def trains(study: Path) -> bool:
+    """Return True if a process of a heartbeat lives."""
+    return any(psutil.pid_exists(beat["process"]) for beat in beats(study).values())
 
 
 def _raylet(node: Any) -> int:  # noqa: ANN401

@@ -1,11 +1,13 @@
 """Which cheap look at a trial tells most about its end: fewer epochs, smaller images or a share of the data?
 
     python benchmarks/fidelities.py [--data bolts/data.yaml] [--runs 12]
+    python benchmarks/fidelities.py --rungs sample-small bccd --data bccd/data.yaml --weights yolo11n.pt
 
 Trains a model from scratch with params drawn as a study draws its first, each at full strength with two seeds, and
 once with smaller images and once with half of the training images. Of each way to look, at each epoch: its CPU-seconds
 as a share of the whole training's, and the rank correlation (Spearman) of its best value so far with where the whole
 training ended, over all params. `again` is the whole training with another seed, so what noise leaves of a correlation.
+`--rungs` asks of tasks of `detector-curves/` whether a probe at a rung, or averaged weights, rank better (rung_looks).
 The last line is one JSON object.
 """
 
@@ -29,6 +31,9 @@ from automl.data import sample
 from automl.storage import scratch
 from automl.study import Job, Measurement
 from automl.trials import worker
+from benchmarks import rung_looks
+from benchmarks.detector_curves import wanted_tasks
+from benchmarks.detector_rows import path_of, read_rows
 from benchmarks.validation import METRIC, jobs, machine, staged
 
 WAYS: Final[dict[str, dict[str, float]]] = {
@@ -104,17 +109,29 @@ def measured(data: Path, place: Path, *, epochs: int, image_size: int, runs: int
     return compared(found)
 
 
+def at_rungs(asked: argparse.Namespace) -> dict[str, Any]:
+    """Look at the rungs of some tasks as far as that is missing, and return what the looks say of the end."""
+    asked.tasks, asked.device = asked.rungs, "cpu"
+    with scratch.folder() as place:
+        rung_looks.collect(wanted_tasks(asked), place)
+    return rung_looks.compared({task: read_rows(path_of(rung_looks.OUT, task)) for task in asked.rungs}) | machine()
+
+
 def main() -> None:
     """Measure, print a table a data set, and one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="the data.yaml of a second data set")
+    parser.add_argument("--data", type=Path, nargs="+", default=[], help="the data.yaml of further data sets")
     parser.add_argument("--runs", type=int, default=12, help="params, each trained in five ways")
+    parser.add_argument("--rungs", nargs="+", metavar="TASK", help="look at rungs in place of whole trainings")
+    parser.add_argument("--weights", type=Path, help="the weights that the tasks of --rungs are fine-tuned from")
     asked = parser.parse_args()
+    if asked.rungs:
+        print(json.dumps(at_rungs(asked)))
+        return
     figures: dict[str, Any] = {"runs": asked.runs, **machine()}
     with scratch.folder() as place:
         sets = {"sample": staged(sample.draw(place / "drawn"), place / "sample")}
-        if asked.data:
-            sets[asked.data.parent.name] = staged(asked.data, place / "given")
+        sets |= {path.parent.name: staged(path, place / f"given-{path.parent.name}") for path in asked.data}
         for name, data in sets.items():
             size = 128 if name == "sample" else 160
             figures[name] = measured(data, place / f"runs_{name}", epochs=12, image_size=size, runs=asked.runs)

@@ -2,7 +2,8 @@
 
 Exports the weights of a registry version, builds OpenVINO in FP32, FP16 and INT8 and ONNX in FP16 and INT8 as a study
 does, measures all on the test split, and times each as it is served: one image end to end (decode JPEG, letterbox,
-model, suppression, JSON) in one process, three repeats, the formats in turn.
+model, suppression, JSON) in one process, three repeats, the formats in turn. On a GPU with TensorRT the engines of the
+FP16 graph are built and timed too, as `engine_builds.py` does. Where other work runs beside: `nice -n -10 python ...`.
 
     python benchmarks/precision.py --version STORAGE/models/NAME/versions/0001 --data STORAGE/runs/NAME/data/data.yaml
 """
@@ -12,6 +13,7 @@ import json
 import sys
 import tempfile
 import time
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,10 +29,15 @@ from automl.release import targets, working_point
 from automl.storage.detections import ImageStats, metrics
 from automl.storage.layout import ONNX, ONNX_STATS
 from automl.study import Gates, Target, TargetResult
+from benchmarks import engine_builds
 from benchmarks.parity_faults import Bench, exported
 
 REPEATS: Final = 3
+RUNS: Final = 100
+"""Images of a repeat; those of the split take turns."""
 WARM: Final = 5
+STABLE: Final = 0.03
+"""Largest difference between the medians of the repeats, as a share, of a stable latency."""
 TARGETS: Final = (
     Target("openvino-fp32", "openvino", "fp32", 0.005), Target("openvino-fp16", "openvino", "fp16", 0.005),
     Target("openvino-int8", "openvino", "int8", 0.01), Target("onnx-fp16", "onnx", "fp16", 0.005),
@@ -50,8 +57,9 @@ def main() -> None:
         built = {target.name: _built(bench, target) for target in TARGETS}
         detectors = {"onnx": _detector(bench, "")} | {name: _detector(bench, name) for name in built}
         times = _times(bench, detectors)
+        engines = _engines(bench, Path(place))
         rows = {"onnx": _onnx(bench)} | {name: _target(one) for name, one in built.items()}
-    found = {name: row | times[name] for name, row in rows.items()}
+    found = {name: row | times[name] for name, row in rows.items()} | engines
     for name, row in found.items():
         print(name, row)
     print(json.dumps(found))
@@ -63,6 +71,16 @@ def _built(bench: Bench, target: Target) -> TargetResult:
     if built.artifact is None:
         raise SystemExit(built.note)
     return built
+
+
+def _engines(bench: Bench, place: Path) -> dict[str, dict[str, Any]]:
+    """Return what engines of the FP16 graph cost; none on a machine that cannot build them, which is said."""
+    if reason := engine_builds.unable():
+        print(f"no engines: {reason}")
+        return {}
+    (place / "engines").mkdir()
+    found = engine_builds.measured(bench.folder / "target-onnx-fp16.onnx", place / "engines")
+    return {f"engine, {name}": row for name, row in found.items()}
 
 
 def _detector(bench: Bench, target: str) -> Detector:
@@ -96,10 +114,10 @@ def _target(built: TargetResult) -> dict[str, Any]:
     }
 
 
-def _times(bench: Bench, detectors: dict[str, Detector]) -> dict[str, dict[str, float]]:
+def _times(bench: Bench, detectors: dict[str, Detector]) -> dict[str, dict[str, Any]]:
     """Return the time of one image from its bytes to JSON, in milliseconds; the formats take turns."""
     wanted = Thresholds(conf=bench.at.threshold)
-    contents = [path.read_bytes() for path in bench.images]
+    contents = list(islice(cycle([path.read_bytes() for path in bench.images]), RUNS))
     spent: dict[str, list[list[float]]] = {name: [] for name in detectors}
     for repeat in range(REPEATS + 1):
         for name, detector in detectors.items():
@@ -112,11 +130,11 @@ def _times(bench: Bench, detectors: dict[str, Detector]) -> dict[str, dict[str, 
     return {name: _summary(repeats) for name, repeats in spent.items()}
 
 
-def _summary(repeats: list[list[float]]) -> dict[str, float]:
+def _summary(repeats: list[list[float]]) -> dict[str, Any]:
     medians = np.median(repeats, axis=1)
-    p50, p99 = np.percentile(repeats, [50, 99])
-    spread = (medians.max() - medians.min()) / np.median(medians)
-    return {"p50_ms": round(float(p50), 2), "p99_ms": round(float(p99), 2), "spread": round(float(spread), 3)}
+    p50, p95, p99 = (round(float(value), 2) for value in np.percentile(repeats, [50, 95, 99]))
+    spread = float((medians.max() - medians.min()) / np.median(medians))
+    return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "spread": round(spread, 3), "stable": spread < STABLE}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import inf
@@ -68,6 +68,8 @@ ENVIRONMENT: Final = {
     "YOLO_VERBOSE": "false",
 }
 """The same for all sides: one thread a trial, no network. Ours sets the rest by itself."""
+MARK: Final = "AUTOML_BENCHMARK_SEARCH"
+"""Variable of all processes of a search, which names its folder."""
 POLL_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 60
 
@@ -126,20 +128,26 @@ def pretrained(model: str) -> bool:
 
 
 class Meter:
-    """CPU-seconds of a process and all its descendants, those that have ended included.
+    """CPU-seconds of a process, all its descendants and all that bear its mark, those that have ended included.
 
-    A process that lives for less than the time between two readings is missed, and the last moments of each other one.
+    The processes that train our trials are no descendants: the warm process that they are forked from outlives the one
+    that started it. They inherit the environment, so `mark` finds them: the value of MARK there. A process that lives
+    for less than the time between two readings is missed, and the last moments of each other one.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, mark: str = "") -> None:
         self._root = psutil.Process(pid)
         self._spent: dict[psutil.Process, float] = {self._root: 0.0}
+        self._mark = mark
+        self._others: set[psutil.Process] = set()
 
     def read(self) -> float:
         """Return the CPU-seconds so far, user and system."""
         with suppress(psutil.NoSuchProcess):
             for child in self._root.children(recursive=True):
                 self._spent.setdefault(child, 0.0)
+        for marked in self._marked():
+            self._spent.setdefault(marked, 0.0)
         for process in self._spent:
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
@@ -152,6 +160,25 @@ class Meter:
         for process in self._spent:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+    def _marked(self) -> Iterator[psutil.Process]:
+        """Yield the processes with the mark that are not known yet; each other one is looked at once."""
+        for process in psutil.process_iter() if self._mark else ():
+            if process not in self._spent and process not in self._others:
+                found = {}
+                with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    found = process.environ()
+                if found.get(MARK) == self._mark:
+                    yield process
+                else:
+                    self._others.add(process)
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the environment of a search, which starts a Ray of its own."""
+    found = {**os.environ, **ENVIRONMENT, "YOLO_CONFIG_DIR": str(folder), "PYTHONPATH": _path(), MARK: str(folder)}
+    found.pop("RAY_ADDRESS", None)
+    return found
 
 
 def command(order: Order) -> list[str]:
@@ -212,13 +239,11 @@ def search(order: Order) -> Generator[Point, None, None]:
     """
     folder = Path(order.folder)
     folder.mkdir(parents=True)
-    environment = {**os.environ, **ENVIRONMENT, "YOLO_CONFIG_DIR": str(folder), "PYTHONPATH": _path()}
-    environment.pop("RAY_ADDRESS", None)
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            command(order), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command(order), env=environment_of(folder), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-    meter = Meter(process.pid)
+    meter = Meter(process.pid, mark=str(folder))
     try:
         yield from _watched(order, process, meter)
     finally:

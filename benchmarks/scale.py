@@ -10,7 +10,8 @@ calls are timed without Tune's own loop, without a journal and without TensorBoa
 SHARE of the trials is made with random params, without fsync, table and TensorBoard files, and resumed: only the end of
 the study is measured then, and its beginning on another study. With `--end` the study is made of copies of a small
 one, and opening and continuing it is measured alone: 40 suggestions, each with a new fit, their measurements and three
-tables.
+tables. With `--folder` the figures so far are in `calls.json` there, and a run that was ended is continued.
+With `--ray SLOTS` nothing is simulated: a study on a real Ray, with trainings that sleep (`scale_ray.py`).
 Prints one JSON object on the last line.
 """
 
@@ -31,28 +32,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from automl.study.spec import StudySpec
-from benchmarks import scale_end, scale_stock, scale_study
+from benchmarks import scale_end, scale_ray, scale_stock, scale_study
 
 EARLY: Final = (20, 60)
-"""The suggestions, by number, that count as the beginning: the model is in use, and its history small."""
+"""The suggestions that count as the beginning, counted from the first that finds a trial with a value: the model is in
+use, and its history small."""
 
 
 def main() -> None:
     """Measure, and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--slots", type=int, default=512)
-    parser.add_argument(
-        "--bulk", type=float, default=0.0, help="share of the trials that is made without being measured"
-    )
-    parser.add_argument("--epoch-seconds", type=float, default=scale_study.EPOCH_SECONDS)
-    parser.add_argument("--folder", type=Path, help="where the study is written, and kept; else a temporary folder")
-    parser.add_argument("--end", action="store_true", help="only the end of the study, on copies of a small one")
-    parser.add_argument("--no-stock", action="store_true")
-    parser.add_argument("--resume", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--bulk-only", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--stock", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = _given()
+    if given.ray:
+        seconds, folder = given.epoch_seconds, given.folder
+        print(json.dumps(scale_ray.measured(given.ray, trials=given.trials, epoch_seconds=seconds, folder=folder)))
+        return
     if given.bulk_only:
         _bulk(given.folder, given)
         return
@@ -71,6 +64,26 @@ def main() -> None:
     print(json.dumps(figures))
 
 
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, help="default: 10,000; with --ray three a slot")
+    parser.add_argument("--slots", type=int, default=512)
+    parser.add_argument(
+        "--bulk", type=float, default=0.0, help="share of the trials that is made without being measured"
+    )
+    parser.add_argument("--epoch-seconds", type=float, default=scale_study.EPOCH_SECONDS)
+    parser.add_argument("--folder", type=Path, help="where the study is written, and kept; else a temporary folder")
+    parser.add_argument("--end", action="store_true", help="only the end of the study, on copies of a small one")
+    parser.add_argument("--no-stock", action="store_true")
+    parser.add_argument("--ray", type=int, metavar="SLOTS", help="slots of a real Ray in place of virtual ones")
+    parser.add_argument("--resume", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--bulk-only", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--stock", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    given.trials = given.trials or (3 * given.ray if given.ray else 10_000)
+    return given
+
+
 def ours(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Run the study and return its figures."""
     early = _early(given) if given.bulk else None
@@ -83,14 +96,14 @@ def ours(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         "trials": len(run.source.trials),
         "slots": given.slots,
         "measurements": sum(len(trial.measurements) for trial in run.source.trials),
-        "ms_per_measurement": _mean(run.calls.measured),
-        "ms_per_measurement_clock": round(1000 * run.calls.clock / max(len(run.calls.measured), 1), 3),
-        "ms_per_suggestion_early": early or _ms(run.calls.suggested[slice(*EARLY)]),
+        "ms_per_measurement": round(1000 * run.calls.measuring / max(run.calls.measured, 1), 3),
+        "ms_per_measurement_clock": round(1000 * run.calls.clock / max(run.calls.measured, 1), 3),
+        "ms_per_suggestion_early": early or _ms(run.calls.suggested[given.slots + EARLY[0] : given.slots + EARLY[1]]),
         "ms_per_suggestion_late": _ms(run.calls.suggested[EARLY[0] - EARLY[1] :]),
         "ms_per_resumption": _ms(run.calls.resumed),
         "ms_per_table": _ms(run.calls.tables),
         "rss_gb": scale_study.rss(),
-        "idle_share": round(run.idle_share, 4),
+        "idle_share": round(run.calls.idle_share, 4),
         "journal_mb": round((folder / "journal.log").stat().st_size / 1e6, 1),
     }
     print(json.dumps(figures), flush=True)
@@ -119,6 +132,7 @@ def _bulk(folder: Path, given: argparse.Namespace) -> None:
         stack.enter_context(mock.patch("os.fsync"))
         stack.enter_context(scale_study.random_params())
         scale_study.run(folder, spec, given.slots, epoch_seconds=given.epoch_seconds, board=False)
+    (given.folder / scale_study.CALLS).unlink()
     print(f"made {spec.budget.trials} trials", flush=True)
 
 
@@ -142,10 +156,6 @@ def _child(*arguments: object) -> dict[str, Any]:
 
 def _ms(seconds: list[float]) -> float | None:
     return round(1000 * median(seconds), 3) if seconds else None
-
-
-def _mean(seconds: list[float]) -> float:
-    return round(1000 * sum(seconds) / max(len(seconds), 1), 3)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import optuna
 from automl.study import Answer, Params
 from benchmarks import scale_study
 from benchmarks.rivals import tune
-from benchmarks.rivals.course import Course
+from benchmarks.rivals.search_settings import SearchSettings
 
 EARLY: Final = (20, 100)
 LATE: Final = 40
@@ -21,7 +21,7 @@ LATE: Final = 40
 def measured(trials: int, slots: int, *, epoch_seconds: float) -> dict[str, Any]:
     """Return the figures of a search with the sampler that Ultralytics' `run_ray_tune` makes."""
     epochs = scale_study.LADDER["max_epochs"]
-    rival = tune.make("stock", Course(scale_study.space_of(), epochs, seed=0, workers=slots))
+    rival = tune.make("stock", SearchSettings(scale_study.space_of(), epochs, seed=0, workers=slots))
     suggested, answers = _run(rival, trials, slots, epoch_seconds)
     return {
         "trials": trials,

@@ -1,13 +1,14 @@
 """The study of `scale.py`: its description, its learning curves, and the slots in virtual time."""
 
 import heapq
+import json
 import math
 import random
 import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -47,8 +48,12 @@ SPACE: Final = {
 Found = TypeVar("Found")
 TABLE_SECONDS: Final = 30.0
 """Virtual seconds between two tables, as in a log; longer where they are slow, as the console does."""
-TABLES_PER_DRAWING: Final = 20
+TABLES_PER_DRAWING: Final = 100
 """One table in so many is made, the others are charged as that one was."""
+SAVE_SECONDS: Final = 20.0
+"""Real seconds between two notes of the figures so far."""
+CALLS: Final = "calls.json"
+"""File of them, in the study's folder."""
 EPOCH_SECONDS: Final = 60.0
 """Mean seconds of a virtual epoch; with 512 slots a measurement each 0.12 s."""
 
@@ -88,7 +93,10 @@ def rss() -> float:
 class Calls:
     """CPU seconds of the driver, by kind of call."""
 
-    measured: list[float] = field(default_factory=list)
+    measured: int = 0
+    """How many epochs were recorded."""
+    measuring: float = 0.0
+    """CPU seconds of all of them."""
     suggested: list[float] = field(default_factory=list)
     """A new trial: from `next_job` to the job, with its journal line, lease, job file and TensorBoard row."""
     resumed: list[float] = field(default_factory=list)
@@ -96,6 +104,16 @@ class Calls:
     tables: list[float] = field(default_factory=list)
     clock: float = 0.0
     """Wall-clock seconds of all measurements."""
+    now: float = 0.0
+    """The virtual clock."""
+    idle: float = 0.0
+    """Slot-seconds spent waiting for the driver."""
+    used: float = 0.0
+
+    @property
+    def idle_share(self) -> float:
+        """Return the share of slot time spent waiting for the driver."""
+        return self.idle / max(self.idle + self.used, 1e-9)
 
 
 @dataclass(slots=True)
@@ -107,50 +125,54 @@ class Run:
     epoch_seconds: float
     tables: bool = True
     calls: Calls = field(default_factory=Calls)
-    now: float = 0.0
-    idle: float = 0.0
-    """Slot-seconds spent waiting for the driver."""
-    used: float = 0.0
+    saved: Callable[[], None] = lambda: None
+    """Called now and then: a run that is ended is continued with the figures so far."""
     events: list[tuple[float, int, int, Job]] = field(default_factory=list)
     free: list[float] = field(default_factory=list)
     """When each free slot became free."""
     known: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def idle_share(self) -> float:
-        """Return the share of slot time spent waiting for the driver."""
-        return self.idle / max(self.idle + self.used, 1e-9)
+    _shown: float = 0.0
+    """When the last table was drawn, and what the last one cost that was made."""
+    _cost: float = 0.0
+    _drawn: int = 0
 
     def go(self) -> None:
         """Run until no job is left."""
         self.known = {trial.number: trial.epoch for trial in self.source.trials}
-        self.free = [0.0] * self.slots
+        self.free = [self.calls.now] * self.slots
         heapq.heapify(self.free)
-        shown = cost = 0.0
-        drawn = 0
+        saved = time.monotonic()
         self._fill()
         while self.events:
             due, number, epoch, job = heapq.heappop(self.events)
-            self.now = max(self.now, due)
+            self.calls.now = max(self.calls.now, due)
             answer = self._answer(job, epoch)
-            self.idle += self.now - due
+            self.calls.idle += self.calls.now - due
             if answer is Answer.CONTINUE and epoch < job.epochs:
                 self._train(job, epoch + 1)
             else:
                 if answer is Answer.CONTINUE:
                     self._timed(partial(self.source.ended, number, Ending(final=_measurement(job, epoch))))
                 heapq.heappush(self.free, due)
-                self.idle -= self.now - due  # counted when the slot gets its next job
+                self.calls.idle -= self.calls.now - due  # counted when the slot gets its next job
             self._fill()
-            if self.tables and self.now - shown >= max(TABLE_SECONDS, DRAWING_SHARE * cost):
-                if drawn % TABLES_PER_DRAWING:
-                    self.now += cost
-                else:
-                    cost = self._timed(self.source.view)[1]
-                    self.calls.tables.append(cost)
-                shown, drawn = self.now, drawn + 1
+            self._draw()
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                self.saved()
+                saved = time.monotonic()
         if hasattr(self.source, "finish") and self.source.over:
             self.source.finish()
+
+    def _draw(self) -> None:
+        """Draw a table, if one is due."""
+        if not self.tables or self.calls.now - self._shown < max(TABLE_SECONDS, DRAWING_SHARE * self._cost):
+            return
+        if self._drawn % TABLES_PER_DRAWING:
+            self.calls.now += self._cost
+        else:
+            self._cost = self._timed(self.source.view)[1]
+            self.calls.tables.append(self._cost)
+        self._shown, self._drawn = self.calls.now, self._drawn + 1
 
     def _fill(self) -> None:
         while self.free:
@@ -159,7 +181,7 @@ class Run:
             if job is None:
                 return
             free = heapq.heappop(self.free)
-            self.idle += self.now - free
+            self.calls.idle += self.calls.now - free
             new = len(self.source.trials_seen) > began
             (self.calls.suggested if new else self.calls.resumed).append(seconds)
             done = self.known.get(job.number, 0)
@@ -169,8 +191,8 @@ class Run:
 
     def _train(self, job: Job, epoch: int) -> None:
         seconds = self.epoch_seconds * (0.8 + 0.4 * random.Random(job.number).random())
-        self.used += seconds
-        heapq.heappush(self.events, (self.now + seconds, job.number, epoch, job))
+        self.calls.used += seconds
+        heapq.heappush(self.events, (self.calls.now + seconds, job.number, epoch, job))
 
     def _answer(self, job: Job, epoch: int) -> Answer:
         measurement = _measurement(job, epoch)
@@ -178,7 +200,8 @@ class Run:
         call: Callable[[], Answer] = partial(self.source.measured, job.number, measurement, node="node")
         answer, seconds = self._timed(call)
         self.calls.clock += time.perf_counter() - began
-        self.calls.measured.append(seconds)
+        self.calls.measured += 1
+        self.calls.measuring += seconds
         self.known[job.number] = max(epoch, self.known.get(job.number, 0))
         return answer
 
@@ -187,7 +210,7 @@ class Run:
         began = time.process_time()
         found = call()
         seconds = time.process_time() - began
-        self.now += seconds
+        self.calls.now += seconds
         return found, seconds
 
 
@@ -210,9 +233,18 @@ def opened(folder: Path, spec: StudySpec, slots: int, *, board: bool = True) -> 
 
 
 def run(folder: Path, spec: StudySpec, slots: int, *, epoch_seconds: float, board: bool = True) -> Run:
-    """Run the study to its end, or resume it."""
-    made = Run(_Seen(opened(folder, spec, slots, board=board)), slots, epoch_seconds, tables=board)
+    """Run the study to its end, or resume it with the figures so far; what was recorded after them is not counted."""
+    path = folder / CALLS
+    calls = Calls(**json.loads(path.read_text())) if path.exists() else Calls()
+
+    def save() -> None:
+        trials = made.source.trials_seen
+        print(f"{len(trials)} trials, {made.calls.measured} measurements, idle {made.calls.idle_share:.4f}", flush=True)
+        path.write_text(json.dumps(asdict(made.calls)))
+
+    made = Run(_Seen(opened(folder, spec, slots, board=board)), slots, epoch_seconds, board, calls, save)
     made.go()
+    save()
     return made
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -22,12 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from automl.study import Params, PastEvidence
-from benchmarks import ablation, detector_tasks, efficiency, past, portfolio, rivals, tables, virtual
+from automl.study.ladder import SCRATCH_RUNG
+from benchmarks import ablation, detector_tasks, efficiency, noisy_looks, past, portfolio, rivals, tables, virtual
 from benchmarks.detector_tasks import SmoothTask
 from benchmarks.freeze_thaw import FreezeThaw
+from benchmarks.model_ranks import ModelRanks
 from benchmarks.ours import FIRST_RUNG, Ours, Start
-from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
+from benchmarks.rivals.search_settings import SearchSettings
 from benchmarks.rivals.staged import Halved
 from benchmarks.tables import Task
 
@@ -52,12 +55,16 @@ MEMBERS = 8
 SYNTHETIC = ("lcbench", "taskset", "quicktune")
 PORTFOLIO = "portfolio"
 """A portfolio alone, halved at the rungs."""
+FROM_SCRATCH = "micro-"
+"""How the names of detectors begin whose model starts from random weights."""
 GRID = np.linspace(0, 1, 101)[1:]
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours_warm": {"warm": True},
     "ours_misled": {"misled": True},
     "ours_freeze_thaw": {"freeze_thaw": True},
+    "ours_model_ranks": {"model_ranks": True},
+    "ours_noisy_looks": {"noisy_looks": True},
     "ours_stopping": {"scheduler": "stopping"},
     f"{efficiency.WITHOUT}lengths": {"lengths": False},
     **{f"ours_portfolio{count or ''}": {"members": count or MEMBERS} for count in (0, 2, 4)},
@@ -169,7 +176,9 @@ def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
         regret, trials = virtual.least_regret(task, GRID * budget, startup=startup), 1
     else:
         strategy = _strategy(place, cell, task)
-        with ablation.without(OURS.get(cell.strategy, {}).get("without")):
+        asked = OURS.get(cell.strategy, {})
+        noisy = noisy_looks.known() if asked.get("noisy_looks") else nullcontext()
+        with ablation.without(asked.get("without")), noisy:
             trace = virtual.run(strategy, task, workers=cell.workers, budget=budget, startup=startup)
         regret, trials = virtual.regret(trace, task, GRID * budget), trace.trials
     return cell, {"regret": [round(float(value), 5) for value in regret], "trials": [trials]}
@@ -178,11 +187,12 @@ def _run(place: Path | None, cell: Cell) -> tuple[Cell, dict[str, list[float]]]:
 def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
     if cell.strategy not in OURS:
         if cell.strategy == PORTFOLIO:
-            course = Course(task.space, task.max_epochs, cell.seed, cell.workers, defaults_first=True)
-            return Halved(course, _members(task, MEMBERS))
+            settings = SearchSettings(task.space, task.max_epochs, cell.seed, cell.workers, defaults_first=True)
+            return Halved(settings, _members(task, MEMBERS))
         return rivals.make(cell.strategy, task.space, max_epochs=task.max_epochs, seed=cell.seed, workers=cell.workers)
     asked = dict(OURS[cell.strategy])
-    asked.pop("without", None)
+    for applied in ("without", "noisy_looks"):
+        asked.pop(applied, None)
     earlier: Sequence[PastEvidence] = ()
     if asked.pop("warm", False):
         earlier = _earlier(place, task, cell.seed)
@@ -190,10 +200,21 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
         earlier = [past.misleading(study) for study in _earlier(place, task, cell.seed)]
     known = asked.pop("lengths", True) and isinstance(task, SmoothTask)
     lengths = detector_tasks.learned_lengths(task.source) if known and isinstance(task, SmoothTask) else {}
-    start = Start(asked.pop("first_rung", FIRST_RUNG), _members(task, asked.pop("members", 0)), lengths=lengths)
+    start = Start(asked.pop("first_rung", _first_rung(task)), _members(task, asked.pop("members", 0)), lengths=lengths)
     if asked.pop("freeze_thaw", False):
-        return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not task.name.startswith("micro-"))
+        return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not _from_scratch(task))
+    if asked.pop("model_ranks", False):
+        return ModelRanks(task, seed=cell.seed, start=start)
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)
+
+
+def _first_rung(task: Task) -> int:
+    """Return the first rung: the product's own where a detector is trained from scratch, else FIRST_RUNG."""
+    return SCRATCH_RUNG if _from_scratch(task) else FIRST_RUNG
+
+
+def _from_scratch(task: Task) -> bool:
+    return isinstance(task, SmoothTask) and task.name.startswith(FROM_SCRATCH)
 
 
 def _members(task: Task, count: int) -> tuple[Params, ...]:

@@ -20,6 +20,7 @@ settings.register_profile("automl", deadline=None)  # a law does not depend on h
 settings.load_profile("automl")
 # Ray gives its workers niceness 15: beside other tests on two cores, a training would hardly come to its turn.
 os.environ.setdefault("RAY_worker_niceness", "0")
+os.environ.setdefault("AUTOML_DASHBOARD", "0")  # a third of the CPU time of a start; tests that look at it set 1
 os.environ.setdefault("AUTOML_CACHE", "")  # tests that ask for a cache name a folder of their own
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a shell script inherits that
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -90,6 +91,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Job, 
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The dashboard of a local Ray, one for all tests of a file."""
     from automl import cluster  # noqa: PLC0415  (few tests need Ray, and it takes seconds to import)
+    from automl.cluster import embedded  # noqa: PLC0415
 
-    with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
-        yield dashboard
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(embedded.VARIABLE, "1")
+        with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
+            yield dashboard

@@ -25,6 +25,7 @@ MOST_FUNCTION_LINES = 50
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "shared", "tools", "util", "utils"}
 
 FORMS = ("--calibration", "--chip", "--dynamic", "--engine", "--force", "--imgsz", "--precision")
+KIT = ("--data", "--images", "--runtime", "--split", "--storage", "--target", "--version")
 
 OPTIONS = {
     "audit": ["--epochs", "--folds", "--json", "--lang", "--models", "--split", "--storage", "study"],
@@ -34,7 +35,7 @@ OPTIONS = {
     "check": ["--data", "--json", "--model", "--prove", "--report", "--set", "--storage", "spec"],
     "dashboard": ["--host", "--port", "--storage", "study"],
     "device-built": ["--storage", "folder", "model"],
-    "device-kit": ["--images", "--runtime", "--storage", "--target", "--version", "folder", "model"],
+    "device-kit": [*KIT, "folder", "model"],
     "diff": ["--json", "--storage", "after", "before", "model"],
     "doctor": ["--address", "--json", "--set", "--storage", "spec"],
     "enqueue": ["--storage", "params", "study"],

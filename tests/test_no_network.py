@@ -32,7 +32,7 @@ def test_the_whole_road_asks_no_other_machine_and_looks_up_no_name() -> None:
     if why := why_not():
         pytest.skip(why)
     kept = {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
-    for name in ("AUTOML_TRAINER", "AUTOML_TRAINERS", "RAY_ADDRESS"):
+    for name in ("AUTOML_DASHBOARD", "AUTOML_TRAINER", "AUTOML_TRAINERS", "RAY_ADDRESS"):
         kept.pop(name, None)
     with tempfile.TemporaryDirectory(prefix="cut-", ignore_cleanup_errors=True) as short:
         folder = Path(short)
@@ -41,6 +41,7 @@ def test_the_whole_road_asks_no_other_machine_and_looks_up_no_name() -> None:
         done = subprocess.run(command, cwd=cut_off.ROOT, env=kept, capture_output=True, text=True, check=False)
         logs = "".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
         assert done.returncode == 0, done.stderr + logs
+        assert "Ray dashboard http://127.0.0.1:" in (folder / "search.log").read_text()
         traces = {path.stem: path.read_text() for path in folder.glob("*.trace")}
     assert set(traces) == {"check", "search", "serve"}
     assert re.search(r"AF_INET6?, ", traces["search"]), "the trace must contain Ray's own connections on loopback"

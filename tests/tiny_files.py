@@ -13,6 +13,7 @@ import numpy as np
 
 from automl.study import Job
 from automl.study.errors import TrialError
+from automl.study.yaml_io import read_yaml
 
 STATE, WEIGHTS = "tiny state", "tiny weights"
 DIES: Final = "TINY_TRAINER_DIES"
@@ -65,3 +66,12 @@ def die_if_asked() -> None:
 
 def preload() -> None:
     """Import nothing: the modules of this trainer are all that it uses."""
+
+
+def exported_quality(model: Path) -> float:
+    """Return the quality in the metadata of an ONNX file, or in those beside a model of OpenVINO."""
+    if model.is_dir():
+        return float(read_yaml(model / "metadata.yaml")["quality"])
+    import onnx  # noqa: PLC0415  (most tests export nothing)
+
+    return float({entry.key: entry.value for entry in onnx.load(model).metadata_props}["quality"])

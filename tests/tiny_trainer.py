@@ -25,7 +25,7 @@ from automl.study.errors import ExportError, TrialError
 from automl.study.space import SearchSpace
 from automl.study.yaml_io import read_yaml
 from automl.trainers import OnEpoch, Timing, register
-from tests import tiny_comparison, tiny_features, tiny_files, tiny_judge
+from tests import tiny_comparison, tiny_device, tiny_features, tiny_files, tiny_judge
 from tests.tiny_files import PICTURE, STATE, WEIGHTS, read, write
 
 NAME = "tiny"
@@ -35,6 +35,7 @@ BATCH, TRAIN_BATCHES, VAL_BATCHES = 16, 1, 1
 OPTIMIZERS = ("auto", "SGD", "AdamW")
 MANAGED = {"epochs": "set ladder.max_epochs", "model": "set model", "data": "set data", "seed": "set seed"}
 damage, write_untrained, object_features = tiny_files.damage, tiny_files.write_untrained, tiny_features.object_features
+device_meter, gpu_count, has_cuda = tiny_device.device_meter, tiny_device.gpu_count, tiny_device.has_cuda
 compare, unprovable, preload = tiny_comparison.compare, tiny_comparison.unprovable, tiny_files.preload
 DIVERGES = 1.0
 """From this `lr0` on the loss is no number after the first epoch."""
@@ -210,14 +211,6 @@ def measure(job: Job, *, copies: int = 1) -> Timing:
     return Timing(start=0.1, train_batch=0.01, val_batch=0.01, epoch=0.01, batch=batch_size(job), val_images=BATCH)
 
 
-def gpu_count() -> int:
-    return 0
-
-
-def has_cuda() -> bool:
-    return False
-
-
 def parameters(model: str) -> int:
     if packaged_mistake(model) == "":
         return PARAMETERS
@@ -293,8 +286,4 @@ def raw_outputs(weights: Path, pictures: NDArray[np.float32], job: Job) -> NDArr
 
 
 def load(weights: Path) -> dict[str, Any]:
-    if weights.suffix != ".onnx":
-        return read(weights, WEIGHTS)
-    import onnx  # noqa: PLC0415
-
-    return {"quality": float({entry.key: entry.value for entry in onnx.load(weights).metadata_props}["quality"])}
+    return read(weights, WEIGHTS) if weights.suffix == ".pt" else {"quality": tiny_files.exported_quality(weights)}

@@ -5,32 +5,19 @@ evidence of the device in the record of its target, in its verdict and on its ca
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-
-from automl.apps import agreement, device_result
-from automl.apps.agreement import Agreement, Boxes
-from automl.apps.device_kit import reader, without_engine
+from automl.apps import device_gates, device_result
+from automl.apps.device_gates import Judged
 from automl.apps.device_result import DeviceResult
-from automl.apps.serve.backend import Backend, opened
-from automl.apps.serve.postprocess import detections
-from automl.apps.serve.thresholds import Thresholds, recorded
 from automl.storage import files, scratch
-from automl.storage.layout import CARD, CARD_ZH, EVALUATION, TARGET, VERDICT
+from automl.storage.layout import CARD, CARD_ZH, TARGET, VERDICT
 from automl.storage.registry import Registry
-from automl.study import Gates
 from automl.study.errors import ExportError, RegistryError
 from automl.study.gate_result import GateResult
-
-MEGA: Final = 1e6
-END_TO_END: Final = 6
-LEAST: Final = 0.001
-"""Lowest threshold at which boxes are compared."""
-Read = Callable[[str], bytes | None]
 
 
 def take_back(registry: Registry, folder: Path) -> str:
@@ -43,13 +30,13 @@ def take_back(registry: Registry, folder: Path) -> str:
     found = device_result.read(folder)
     source = _source(registry, found, folder)
     record = json.loads((source / f"{TARGET}{found.target}.json").read_text(encoding="utf-8"))
-    gates = judged(found, source, record)
-    if refused := [gate.reason for gate in gates if not gate.passed]:
+    judged = device_gates.judged(found, source, record)
+    if refused := [gate.reason for gate in judged.gates if not gate.passed]:
         raise ExportError(f"{folder}: {'; '.join(refused)}; nothing was published")
-    number = _published(registry, source, found, (_evidence(record, found, source), gates))
+    number = _published(registry, source, found, (_evidence(record, found, source, judged), judged))
     return (
         f"version {number} of {registry.name}: version {found.version} with target {found.target} by {found.builder}, "
-        f"{found.latency.text} on {found.latency.device}; to serve it there: automl promote {registry.name} --version "
+        f"{_measured(found)}; {judged.text}; to serve it there: automl promote {registry.name} --version "
         f"{number} --target {found.target} --why WHY"
     )
 
@@ -76,90 +63,34 @@ def _source(registry: Registry, found: DeviceResult, folder: Path) -> Path:
     return source
 
 
-def judged(found: DeviceResult, source: Path, record: Mapping[str, Any]) -> tuple[GateResult, ...]:
-    """Return the gates of an artifact: agreement with its graph, and the limits of its target.
-
-    Raises:
-        ExportError: the outputs are not those of such a model, or the record is damaged.
-    """
-    try:
-        laws, target = Gates(**record["inputs"]["gates"]), record["inputs"]["target"]
-        limits = {name: target.get(f"max_{name}") for name in ("latency_ms", "end_to_end_ms")}
-        limits["size_mb"] = target.get("max_mb")
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ExportError(f"{source}: must record the gates of target {found.target}, but {error}") from None
-    same = _agreement(found, source, laws)
-    costs = {"latency_ms": found.latency.p50, "end_to_end_ms": None, "size_mb": _size(found, source) / MEGA}
-    own = (
-        _limited(found.target, name, costs[name], float(limit)) for name, limit in limits.items() if limit is not None
-    )
-    compared = same.gates(found.target, max_lost=laws.max_threshold_loss, max_drift=laws.max_drift)
-    return (*compared, *own)
+def _measured(found: DeviceResult) -> str:
+    """Return the latencies as text."""
+    served = f"end to end {found.served.text}" if found.served else f"not timed end to end: {found.note}"
+    return f"in the model {found.latency.text}, {served}, on {found.latency.device}"
 
 
-def _limited(target: str, name: str, value: float | None, limit: float) -> GateResult:
-    passed = value is not None and value <= limit
-    shown = "no measurement: the script measures the model alone" if value is None else f"{value:.4g}"
-    text = (
-        f"target {target} on its device: {name} <= {limit:g} {'holds with' if passed else 'must hold, but got'} {shown}"
-    )
-    return GateResult(f"target {target} on its device {name}", passed, limit, value, text)
-
-
-def _agreement(found: DeviceResult, source: Path, laws: Gates) -> Agreement:
-    """Compare the raw outputs of the device with those of the target's graph on this machine, as boxes."""
-    read = without_engine(reader(source))
-    backend = opened(source, read, target=found.target)
-    pictures = found.pictures
-    ours, theirs = found.outputs, [_run(backend, picture) for picture in pictures]
-    if len(ours) != len(pictures) or not len(pictures) or ours.shape[1:] != theirs[0].shape:
-        shape = [len(pictures), *(theirs[0].shape if theirs else ())]
-        raise ExportError(f"the outputs of the device must have the shape {shape}, but have {list(ours.shape)}")
-    if not np.isfinite(ours).all():
-        raise ExportError("the outputs of the device must be finite, but some are NaN or infinite")
-    wanted = recorded(read(EVALUATION), source / EVALUATION)
-    low = Thresholds(
-        max(wanted.conf - laws.max_drift, LEAST), wanted.iou, wanted.max_det, wanted.agnostic_nms, wanted.classes
-    )
-    boxes: list[list[Boxes]] = [
-        [detections(np.asarray(one, np.float32), low, end_to_end=_without_suppression(backend, one)) for one in side]
-        for side in (ours, theirs)
-    ]
-    return agreement.compare(*boxes, threshold=wanted.conf, drift=laws.max_drift)
-
-
-def _run(backend: Backend, picture: Any) -> Any:  # noqa: ANN401
-    return backend.run(np.divide(picture, np.float32(255), dtype=np.float32)[None])[0]
-
-
-def _without_suppression(backend: Backend, output: Any) -> bool:  # noqa: ANN401
-    return backend.metadata.get("end2end") == "True" or output.shape[-1] == END_TO_END
-
-
-def _size(found: DeviceResult, source: Path) -> int:
-    if found.engine:
-        return found.engine.stat().st_size
-    return sum((source / f"{TARGET}{found.target}{suffix}").stat().st_size for suffix in found.sources)
-
-
-def _evidence(record: Mapping[str, Any], found: DeviceResult, source: Path) -> dict[str, Any]:
-    """Return the record of a target with what its device measured."""
+def _evidence(record: Mapping[str, Any], found: DeviceResult, source: Path, judged: Judged) -> dict[str, Any]:
+    """Return the record of a target with what its device measured; of pictures alone, accuracy is the graph's."""
+    measured = {"score": judged.score, "parity": asdict(judged.parities[judged.split])} if judged.parities else {}
     return {
         **record,
+        **measured,
         "builder": found.builder,
         "latency_ms": asdict(found.latency),
-        "end_to_end_ms": None,
-        "mb": _size(found, source) / MEGA,
+        "end_to_end_ms": found.served and asdict(found.served),
+        "mb": device_gates.size(found, source) / device_gates.MEGA,
         "engine": found.facts and found.facts.to_dict(),
-        "device": {"machine": found.machine, "pictures": len(found.pictures), "from_version": found.version},
-    }
+        "device": {
+            "machine": found.machine, "pictures": len(found.pictures), "from_version": found.version,
+            "build_seconds": found.build_seconds, "splits": found.splits,
+            "parity": {split: asdict(parity) for split, parity in judged.parities.items()},
+        },
+    }  # fmt: skip
 
 
-def _published(
-    registry: Registry, source: Path, found: DeviceResult, evidence: tuple[dict[str, Any], tuple[GateResult, ...]]
-) -> int:
+def _published(registry: Registry, source: Path, found: DeviceResult, evidence: tuple[dict[str, Any], Judged]) -> int:
     """Publish the version with the artifact; return its number."""
-    record, gates = evidence
+    record, judged = evidence
     name = f"{TARGET}{found.target}"
     rewritten = {f"{name}.json", f"{name}.engine", VERDICT, CARD, CARD_ZH}
     listed = registry.manifest(found.version)["files"]
@@ -171,21 +102,23 @@ def _published(
         made = {**kept, f"{name}.json": place / "record.json"}
         if found.engine:
             made[f"{name}.engine"] = found.engine
-        return registry.publish(made, documents, texts=lambda number: _cards(source, found, gates, number=number))
+        return registry.publish(
+            made, documents, texts=lambda number: _cards(source, found, judged.gates, number=number)
+        )
 
 
-def _verdict(
-    path: Path, found: DeviceResult, evidence: tuple[dict[str, Any], tuple[GateResult, ...]]
-) -> dict[str, Any]:
+def _verdict(path: Path, found: DeviceResult, evidence: tuple[dict[str, Any], Judged]) -> dict[str, Any]:
     """Return the verdict of a version with the result of the device in that of its target."""
     try:
         plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        record, gates = evidence
+        record, judged = evidence
+        measured = {
+            "p50_ms": found.latency.p50, "p99_ms": found.latency.p99, "stable": found.latency.stable,
+            "device": found.latency.device, "mb": record["mb"], "end_to_end": record["end_to_end_ms"],
+        } | ({"score": judged.score} if judged.parities else {})  # fmt: skip
         for one in plain.get("targets", ()):
             if one["name"] == found.target:
-                one["gates"] = [*one["gates"], *map(asdict, gates)]
-                one |= {"p50_ms": found.latency.p50, "p99_ms": found.latency.p99, "stable": found.latency.stable}
-                one |= {"device": found.latency.device, "mb": record["mb"], "end_to_end": None}
+                one.update(measured, gates=[*one["gates"], *map(asdict, judged.gates)])
     except (ValueError, LookupError, TypeError) as error:
         raise RegistryError(f"{path}: must be the verdict of the version, but {error}") from None
     return plain
@@ -198,7 +131,7 @@ def _cards(source: Path, found: DeviceResult, gates: tuple[GateResult, ...], *, 
         CARD_ZH: f"版本 {number}：目标 `{found.target}`，在其设备上由版本 {found.version} 构建",  # noqa: RUF001
     }
     lines = [
-        f"- {found.builder}: {found.latency.text} ({found.latency.device})",
+        f"- {found.builder}: {_measured(found)}",
         *(f"- {gate.reason}" for gate in gates),
     ]
     return {

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.apps.device_kit import PICTURES
-from automl.release.device_script import BUILT, ENGINE, KIT, OUTPUTS, RESULT, seal
+from automl.apps.device_splits import WEIGHTS
+from automl.release.device_script import BUILT, ENGINE, KIT, OUTPUTS, PICTURES, RESULT, seal
 from automl.storage import files, sealed_json
 from automl.study import Latency
 from automl.study.engine_facts import EngineFacts
@@ -30,8 +30,25 @@ class DeviceResult:
     sources: dict[str, str]
     """SHA-256 of the model's files in the kit, by suffix."""
     pictures: NDArray[np.uint8]
-    outputs: NDArray[np.float32]
+    """n x 3 x size x size, on disk."""
+    splits: dict[str, int]
+    """Split to number of images, in the order of the pictures; empty: pictures without labels."""
+    weights: dict[str, Path]
+    """Split to the detections of the weights."""
+    end_to_end: bool
+    """The model's head needs no suppression."""
+    outputs: list[NDArray[np.float32]]
+    """Raw output for each picture, without the boxes that cannot count."""
+    shape: list[int]
+    """Of a whole raw output."""
+    wrong: int
+    """Numbers in all raw outputs that are not finite."""
     latency: Latency
+    served: Latency | None
+    """From the bytes of an image to boxes as JSON; None where not measured."""
+    note: str
+    """Why not."""
+    build_seconds: float
     builder: str
     machine: dict[str, str]
     engine: Path | None
@@ -68,20 +85,39 @@ def _read(folder: Path) -> DeviceResult:
         raise ExportError(f"{built / RESULT}: must be the result of this kit, but is of another one; {REMEDY}")
     _check(folder, kit["files"])
     _check(built, result["files"])
+    outputs, shape, wrong = _outputs(built / OUTPUTS, end_to_end=bool(kit["end_to_end"]))
+    splits = {str(split): int(count) for split, count in kit["splits"].items()}
     return DeviceResult(
         model=str(kit["model"]),
         version=int(kit["version"]),
         target=str(kit["target"]),
         runtime=str(kit["runtime"]),
         sources={Path(name).suffix: digest for name, digest in kit["files"].items() if name.startswith("model.")},
-        pictures=np.load(folder / PICTURES, allow_pickle=False),
-        outputs=np.load(built / OUTPUTS, allow_pickle=False),
+        pictures=np.load(folder / PICTURES, mmap_mode="r", allow_pickle=False),
+        splits=splits,
+        weights={split: folder / WEIGHTS.format(split=split) for split in splits},
+        end_to_end=bool(kit["end_to_end"]),
+        outputs=outputs,
+        shape=shape,
+        wrong=wrong,
         latency=well_typed(Latency(**result["latency_ms"])),
+        served=Latency.of(result["end_to_end_ms"]),
+        note=str(result["note"]),
+        build_seconds=float(result["build_seconds"]),
         builder=str(result["builder"]),
         machine={str(name): str(value) for name, value in result["machine"].items()},
         engine=built / ENGINE if ENGINE in result["files"] else None,
         facts=EngineFacts.from_dict(result["engine"]) if result["engine"] else None,
     )
+
+
+def _outputs(path: Path, *, end_to_end: bool) -> tuple[list[NDArray[np.float32]], list[int], int]:
+    """Return the raw output for each picture as `detections` takes it, the shape of a whole one, and wrong numbers."""
+    with np.load(path, allow_pickle=False) as archive:
+        rows, counts = np.asarray(archive["rows"], np.float32), archive["counts"].astype(np.int64)
+        parts = np.split(rows, np.cumsum(counts)[:-1])
+        outputs = [part if end_to_end else part.T for part in parts]
+        return outputs, [int(edge) for edge in archive["shape"]], int(archive["wrong"])
 
 
 def _check(folder: Path, wanted: dict[str, Any]) -> None:

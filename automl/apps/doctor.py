@@ -9,7 +9,7 @@ from typing import Final
 
 from automl.cluster.connection import LEAST_FILES
 from automl.cluster.survey import Surveyed
-from automl.storage.node_facts import NodeFacts
+from automl.storage.node_facts import OFF, NodeFacts
 from automl.study.text import GB, amount, one_line
 
 OK, WARNING, FAULT = "OK", "WARNING", "FAULT"
@@ -37,10 +37,14 @@ class Row:
     remedy: str = ""
 
 
-def rows_of(nodes: Sequence[Surveyed], storage: Path) -> list[Row]:
-    """Return the rows of all nodes; the first node's packages are compared with those of the others."""
+def rows_of(nodes: Sequence[Surveyed], storage: Path, *, token: str | None = None) -> list[Row]:
+    """Return the rows of all nodes; the first node's packages are compared with those of the others.
+
+    `token` is the digest of this side's token, with which that of each node of a cluster is compared.
+    """
     first = next((node.facts for node in nodes if node.facts), None)
-    return [row for node in nodes for row in _of_node(node, storage, first)]
+    compared = [] if token is None else [_token(node.facts, token) for node in nodes if node.facts]
+    return [row for node in nodes for row in _of_node(node, storage, first)] + compared
 
 
 def failed(rows: Sequence[Row]) -> bool:
@@ -77,6 +81,7 @@ def _of_node(node: Surveyed, storage: Path, first: NodeFacts | None) -> Iterator
         yield Row(check, node.name, state, f"{amount(free)} free", f"make room in {place}" if state != OK else "")
     yield _shm(facts)
     yield _files(facts)
+    yield _ports(facts)
     state = FAULT if node.skew >= LARGE_SKEW else WARNING if node.skew >= SKEW else OK
     yield Row("clock", node.name, state, f"{node.skew:.1f} s off", "run chrony or ntpd on it" if state != OK else "")
     for path in facts.missing:
@@ -146,6 +151,26 @@ def _files(facts: NodeFacts) -> Row:
     state = FAULT if facts.files_hard < LEAST_FILES else WARNING if facts.files_soft < FEW_FILES else OK
     found = f"{facts.files_soft} open files, at most {facts.files_hard}"
     return Row("file descriptors", facts.name, state, found, "ulimit -n 65536" if state != OK else "")
+
+
+def _ports(facts: NodeFacts) -> Row:
+    if facts.port_problem:
+        remedy = "give the host's name an address of this machine in /etc/hosts, and allow connections to it"
+        return Row("ports", facts.name, FAULT, f"its own address does not answer: {facts.port_problem}", remedy)
+    if facts.unreachable:
+        found = f"no answer from {', '.join(facts.unreachable)}"
+        remedy = "open these ports between the nodes; ray start fixes them: --node-manager-port, --object-manager-port"
+        return Row("ports", facts.name, FAULT, found, remedy)
+    others = f"; {facts.reached} ports of the cluster answer" if facts.reached else ""
+    return Row("ports", facts.name, OK, f"its own address answers{others}")
+
+
+def _token(facts: NodeFacts, here: str) -> Row:
+    if facts.token == here:
+        found = {OFF: "authentication is off, as here", "": "none, as here"}.get(here, "the same as here")
+        return Row("token", facts.name, OK, found)
+    found = {OFF: "authentication is off there", "": "none there"}.get(facts.token, "another than here")
+    return Row("token", facts.name, FAULT, found, "copy the head's token to this side and to each node, mode 600")
 
 
 def token_row(node: str, *, wanted: bool) -> Row:

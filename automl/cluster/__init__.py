@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from automl.cluster.connection import connected, interruptible, refuse_arguments
     from automl.cluster.launcher import run
     from automl.cluster.remote_call import call
-    from automl.cluster.resources import Node, Slots, has, nodes, probe, slots, slots_for, slots_of
+    from automl.cluster.resources import ACCELERATOR, Node, Slots, has, nodes, probe, slots, slots_for, slots_of
 
 __all__ = [
-    "Node", "Slots", "call", "connected", "has", "interruptible", "nodes", "probe", "refuse_arguments", "run", "slots",
-    "slots_for", "slots_of",
+    "ACCELERATOR", "Node", "Slots", "call", "connected", "has", "interruptible", "nodes", "probe", "refuse_arguments",
+    "run", "slots", "slots_for", "slots_of",
 ]  # fmt: skip
 MODULES: Final = {
     "connected": "connection", "interruptible": "connection", "refuse_arguments": "connection", "run": "launcher",

@@ -36,6 +36,8 @@ class Watch:
         self._ask, self._wanted, self._clock = ask, wanted, clock
         self.places: int | None = None
         """How many trials fit at a time, None before the first answer."""
+        self.shapes: Sequence[Shape] | None = None
+        """The living nodes, None before the first answer."""
         self._since: float | None = None
         self._said = 0.0
 
@@ -44,7 +46,7 @@ class Watch:
         shapes, now = self._ask(), self._clock()
         if shapes is None:  # the watch of the control store tells that
             return
-        self.places = self._wanted.places(shapes)
+        self.shapes, self.places = shapes, self._wanted.places(shapes)
         if any(fit(cpu, gpu, one.cpus, one.gpus) for cpu, gpu in shapes for one in self._wanted.demands):
             if self._since is not None:
                 LOG.info(f"cluster: a node can run a trial again, after {duration(now - self._since)}")

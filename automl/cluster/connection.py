@@ -14,7 +14,7 @@ from typing import Any, Final
 import ray
 from ray._private import worker as ray_worker
 
-from automl.cluster import auth_token, control_store, own_processes, slow_start, usage_reports
+from automl.cluster import auth_token, control_store, embedded, own_processes, slow_start, usage_reports
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import local_disk, scratch, streams
 from automl.storage.outage import retry_on_outage
@@ -66,9 +66,11 @@ def connected(
         raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: automl submit")
     os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
     _raise_file_limit()
+    dashboard_wanted = embedded.has_dashboard()
     silent = usage_reports.none() if target == "local" else nullcontext()
-    with local_disk.FullDiskErrors(), _short_socket_paths(target), silent, _ray_output_to(log) as stderr:
-        dashboard = _join(target, log)
+    lean = embedded.lean(dashboard=dashboard_wanted)
+    with local_disk.FullDiskErrors(), _short_socket_paths(target), silent, lean, _ray_output_to(log) as stderr:
+        dashboard = _join(target, log, dashboard_wanted=dashboard_wanted)
         store = ray.get_runtime_context().gcs_address
         died = own_processes.died if target == "local" else str
         watch = control_store.Watch(lambda: control_store.name_at(store), timeouts=timeouts, died=died)
@@ -100,10 +102,10 @@ def _forwarded() -> dict[str, Any]:
     return {"runtime_env": {"env_vars": variables}} if variables else {}
 
 
-def _join(target: str, log: Path) -> str:
+def _join(target: str, log: Path, *, dashboard_wanted: bool) -> str:
     """Connect this process and return the URL of the dashboard, empty if there is none."""
     before = {number: signal.getsignal(number) for number in handled_signals()}
-    started = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    started = {"include_dashboard": dashboard_wanted, "dashboard_host": "127.0.0.1"}
     refuse_arguments()
     with _Joining(target, log), slow_start.allowed():
         auth_token.secure(make=target == "local")

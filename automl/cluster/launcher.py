@@ -42,6 +42,9 @@ def run(source: JobSource, resources: Slots) -> None:
         capacity.watched(resources) as watch,
     ):
         handle.places, handle.fitted = (lambda: watch.places), resources.concurrent
+        handle.more_wanted = resources.wants_more
+        if len({*resources.demands}) > 1 or 0 < resources.gpus < 1:  # such a trial may need a larger share
+            handle.waiting.shapes = lambda: watch.shapes
         tune.Tuner(
             type("Training", (Training,), {"usual_cpus": resources.cpus}),
             tune_config=tune.TuneConfig(

@@ -106,8 +106,8 @@ class Watched:
     """The tag that is maximised."""
     asked: int
     """Trainings that the stage asks for."""
-    gpus: float
-    """GPUs of each."""
+    gpus: Callable[[Trial], float]
+    """Returns the GPUs that a training holds while it runs."""
 
 
 @dataclass(slots=True)
@@ -186,7 +186,8 @@ class StudyMetrics:
         self._set("trainings_asked", self.about.asked, kind=kind)
         new = max(0, self.about.asked - len(self._trials))
         self._set("trainings_queued", new + states[State.WAITING], kind=kind)
-        self._set("gpus_reserved", states[State.RUNNING] * self.about.gpus, kind=kind)
+        running = (number for number, state in self._states.items() if state is State.RUNNING)
+        self._set("gpus_reserved", sum(self.about.gpus(self._trials[number]) for number in running), kind=kind)
         if kind == TRIAL and self._best is not None:
             self._set("best_objective_ratio", self._best, objective=self.about.metric.removeprefix("val/"))
 

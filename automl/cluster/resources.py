@@ -53,6 +53,14 @@ class Slots:
         found = max(sum(fit(cpu, gpu, one.cpus, one.gpus) for cpu, gpu in shapes) for one in self.demands)
         return max(1, min(found, self.most))
 
+    def wants_more(self, fitted: int) -> bool:
+        """Return True if a user asked for more trials at a time than fit: `resources.concurrent` is a larger number.
+
+        >>> Slots(1, 8, 2, most=9).wants_more(4), Slots(1, 8, 2, most=4).wants_more(4), Slots(1, 8, 2).wants_more(4)
+        (True, False, False)
+        """
+        return self.most is not None and fitted < self.most < MOST
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

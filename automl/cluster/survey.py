@@ -38,21 +38,32 @@ def survey(storage: Path, wanted: Sequence[str] = ()) -> list[Surveyed]:
         token = Path()  # the driver's own row says that it cannot write
     try:
         living = sorted((node for node in ray.nodes() if node["Alive"]), key=lambda node: str(node["NodeID"]))
-        found = [_asked(node, storage, token, wanted) for node in living]
+        ports = [ray.get_runtime_context().gcs_address, *(port for node in living for port in _ports(node))]
+        found = [_asked(node, storage, token, (wanted, ports)) for node in living]
     finally:
         if token.name:
             token.unlink(missing_ok=True)
     return sorted(found, key=lambda one: one.name)
 
 
-def _asked(node: Any, storage: Path, token: Path, wanted: Sequence[str]) -> Surveyed:  # noqa: ANN401
+def _ports(node: Any) -> list[str]:  # noqa: ANN401
+    """Return the addresses of a node's raylet and object store, which the other nodes talk to."""
+    return [f"{node['NodeManagerAddress']}:{node[kind]}" for kind in ("NodeManagerPort", "ObjectManagerPort")]
+
+
+def _asked(
+    node: Any,  # noqa: ANN401
+    storage: Path,
+    token: Path,
+    wanted: tuple[Sequence[str], Sequence[str]],
+) -> Surveyed:
     name, gpus = str(node["NodeManagerHostname"]), float(node["Resources"].get("GPU", 0))
     where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
     task = _look.options(scheduling_strategy=where)
     try:
-        ray.get(task.remote(name, storage, token, ()), timeout=SECONDS)  # its process starts, with its imports
+        ray.get(task.remote(name, storage, token, ((), ())), timeout=SECONDS)  # its process starts, with its imports
         began = time.time()
-        facts, problem = ray.get(task.remote(name, storage, token, tuple(wanted)), timeout=SECONDS)
+        facts, problem = ray.get(task.remote(name, storage, token, wanted), timeout=SECONDS)
         ended = time.time()
     except ray.exceptions.RayError as error:
         return Surveyed(name, gpus, None, 0.0, f"no answer: {type(error).__name__}")
@@ -61,7 +72,7 @@ def _asked(node: Any, storage: Path, token: Path, wanted: Sequence[str]) -> Surv
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _look(name: str, storage: Path, token: Path, wanted: Sequence[str]) -> tuple[NodeFacts, str]:
+def _look(name: str, storage: Path, token: Path, wanted: tuple[Sequence[str], Sequence[str]]) -> tuple[NodeFacts, str]:
     problem = ""
     if token.name:
         try:
@@ -69,4 +80,5 @@ def _look(name: str, storage: Path, token: Path, wanted: Sequence[str]) -> tuple
             problem = "" if same else "another folder is mounted at that path"
         except OSError as error:
             problem = f"does not see the driver's file there: {error.strerror}"
-    return facts(name, storage, wanted), problem
+    files, ports = wanted
+    return facts(name, storage, files, ports), problem

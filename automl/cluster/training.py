@@ -22,9 +22,8 @@ from automl.storage import outage
 from automl.storage.layout import CONFIRM
 from automl.study import Job
 from automl.study.text import GB
-from automl.trainers.registration import module_of
 from automl.trials import fork_server
-from automl.trials.training_process import FAILED, OVER, Order
+from automl.trials.order import FAILED, OVER, Order
 
 if TYPE_CHECKING:
     from ray.tune import PlacementGroupFactory
@@ -103,7 +102,7 @@ class Training(Base):
         os.environ["YOLO_VERBOSE"] = "true"
         with outage.retries_enabled(outage.RetrySettings()):
             outage.retry_on_outage(job.folder, lambda: job.folder.mkdir(parents=True, exist_ok=True))
-        owner = fork_server.Owner(os.getppid(), ray.get_runtime_context().get_job_id(), module_of(job.trainer))
+        owner = fork_server.Owner(os.getppid(), ray.get_runtime_context().get_job_id(), job.trainer)
         connection = self.resources.enter_context(fork_server.connect(owner))
         return self.resources.enter_context(closing(_messages(job, connection, self.run)))
 

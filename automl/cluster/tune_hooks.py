@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,8 @@ class Searcher(RaySearcher):
         source = self._handle()
         if self._handle.stopping or source.over:
             return str(RaySearcher.FINISHED)
+        if self._handle.waiting.holds:
+            return None
         with self._handle.kept():
             while job := source.next_job():
                 if not self._handle.paused.queue(job):
@@ -77,6 +79,7 @@ class Scheduler(FIFOScheduler):
         """
         self._end_hung_trials(tune_controller)
         self._end_canceled_trials(tune_controller)
+        self._handle.waiting.look(_pending(tune_controller.get_live_trials()))
         if self._handle().over:
             for trial in self._handle.paused.empty():
                 tune_controller.stop_trial(trial)
@@ -170,6 +173,12 @@ def number(trial: RayTrial) -> int:
 def _shared(measurement: Mapping[str, Any]) -> dict[str, Any]:
     """Return a measurement whose metrics are named by one string each: each message has its own copies of the names."""
     return {**measurement, "metrics": {sys.intern(tag): value for tag, value in measurement["metrics"].items()}}
+
+
+def _pending(trials: Iterable[RayTrial]) -> dict[int, tuple[float, float]]:
+    """Return CPU cores and GPUs of the jobs for which Ray has no place yet."""
+    waiting = [trial.config["job"] for trial in trials if trial.status == RayTrial.PENDING]
+    return {int(job["number"]): (float(job.get("cpus") or 1.0), float(job["gpus"])) for job in waiting}
 
 
 def _busy(trial: RayTrial) -> bool:

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 Vector: TypeAlias = npt.NDArray[np.float64]
+Curve: TypeAlias = Sequence[float] | Vector
+"""The value of each epoch of a trial."""
 
 OFFSET: Final = 0.003
 """Added to a gain before the logarithm: gains below this share of the study's spread count as equal."""
@@ -85,7 +87,7 @@ class Known:
     """The spread of the study's values, the unit of all gains; 0 if all are the same."""
 
 
-def forecast(curves: Sequence[Sequence[float]], max_epochs: int, *, ceiling: float = inf) -> list[Forecast]:
+def forecast(curves: Sequence[Curve], max_epochs: int, *, ceiling: float = inf) -> list[Forecast]:
     """Return the forecast of each trial of a study at `max_epochs`.
 
     Args:
@@ -135,7 +137,7 @@ def of_fine_tuning(found: Forecast, *, best: float) -> Forecast:
     return Forecast(final, low, high)
 
 
-def study_of(curves: Sequence[Sequence[float]], max_epochs: int) -> Known:
+def study_of(curves: Sequence[Curve], max_epochs: int) -> Known:
     """Return curves, each with at least one finite value, as one study."""
     lengths = np.array([len(curve) for curve in curves])
     values = np.full((len(curves), int(lengths.max())), nan)

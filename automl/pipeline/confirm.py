@@ -109,13 +109,13 @@ def _earlier(journal: Journal, context: RunContext, trials: list[Trial], jobs: M
 
 
 def planned(context: RunContext, trials: list[Trial], played: Round, *, before: int) -> dict[str, Job]:
-    """Return the jobs of a round by name; numbers start after `before`."""
+    """Return the jobs of a round by name, each with the resources of its side; numbers start after `before`."""
     spec = context.spec
     pattern = replace(context.job(context.folder, number=0, params={}, seed=spec.seed), split=spec.confirm.split)
-    params = {side_of(trial.number): context.placed(trial.params) for trial in trials}
-    return retrainings.plan(
-        pattern, params | {results.DEFAULT: context.placed(trials[0].params)}, played.wanted, before=before
-    )
+    params = {side_of(trial.number): trial.params for trial in trials} | {results.DEFAULT: trials[0].params}
+    placed = {side: context.placed(values) for side, values in params.items()}
+    jobs = retrainings.plan(pattern, placed, played.wanted, before=before)
+    return {name: context.sized(job, params[name.rpartition("_")[0]]) for name, job in jobs.items()}
 
 
 def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> None:
@@ -140,8 +140,8 @@ def retrain(session: Session, slots: cluster.Slots, jobs: Mapping[str, Job]) -> 
         if f"confirm:{name}" in journal.notes() and f"confirm:{name}" not in done:
             journal.retraining_lost(name, ())
     spec, epochs = session.spec, session.spec.ladder.max_epochs
-    further = (operators.retraining_metrics(session, slots, jobs), *session.watchers)
-    listeners = listeners_of(session.folder, spec, session.data, further=further)
+    further = (operators.retraining_metrics(session, jobs), *session.watchers)
+    listeners = listeners_of(context, session.data, further=further)
     whole = whole_training(journal.trials(), metric=spec.metric, epochs=epochs)
     source = retrainings.Retrainings(
         left, names, slots.concurrent, session.progress, spec.resources, on_end, keeper.admit,

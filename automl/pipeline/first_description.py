@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from automl.data import archive, check, sample, summary
 from automl.data.summary import Summary
-from automl.pipeline import inputs
+from automl.pipeline import class_weights, inputs
 from automl.pipeline.preview import Preview, preview
 from automl.storage import scratch
 from automl.storage.layout import UNPACKED
@@ -57,6 +57,8 @@ class Traits:
     long_side: int | None
     """Median of the images' longer sides, in pixels."""
     has_test: bool
+    class_ratio: float = 1.0
+    """Boxes of the most frequent class over those of the rarest (`class_weights`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,12 @@ def traits_of(data: str) -> Traits:
         statistics = inputs.summary_of(found)
         if statistics is None:
             raise DataError(f"{path}: train: must have boxes of a width and a height, but has none")
-        return Traits(statistics, summary.long_side(found.images["train"]), has_test=_usable(path, raw, "test"))
+        return Traits(
+            statistics,
+            summary.long_side(found.images["train"]),
+            has_test=_usable(path, raw, "test"),
+            class_ratio=class_weights.ratio(found.boxes["train"]),
+        )
 
 
 def _usable(path: Path, raw: Mapping[str, Any], split: str) -> bool:
@@ -169,7 +176,7 @@ def described(traits: Traits, data: str, *, model: str | None, gpu: bool) -> str
         ("What is maximised, on val.", "objective: map50_95\n"),
         (f"{short}The search ends at the first of these limits.", f"budget: {{trials: {trials}, hours: {hours}}}\n"),
         _of_ladder(rung, epochs),
-        (f"As in search_spaces/{SPACE_OF}: ranges around Ultralytics' defaults, which are trial 0.", _space()),
+        _of_space(traits.class_ratio),
         (
             f"{_of_size(traits, size)} {_of_batch(batch)}",
             f"train: {{imgsz: {size}, batch: {batch}, close_mosaic: 10}}\n",
@@ -216,9 +223,17 @@ def _name(data: str) -> str:
     return plain or "study"
 
 
-def _space() -> str:
+def _of_space(class_ratio: float) -> tuple[str, str]:
+    """Return the space; `cls_pw` is in it where classes differ in frequency."""
     lines = (shipped_spaces.folder() / SPACE_OF).read_text(encoding="utf-8").splitlines()
-    return "".join(f"{line}\n" for line in _block(lines, "space:"))
+    weighted = class_ratio >= class_weights.UNEVEN
+    kept = [line for line in _block(lines, "space:") if weighted or f" {class_weights.SETTING}:" not in line]
+    seen = f"the most frequent class has {class_ratio:.3g} times as many boxes as the rarest"
+    return (
+        f"As in search_spaces/{SPACE_OF}: ranges around Ultralytics' defaults, which are trial 0. "
+        f"{'With' if weighted else 'Without'} {class_weights.SETTING}, since {seen}.",
+        "".join(f"{line}\n" for line in kept),
+    )
 
 
 def _block(lines: list[str], key: str) -> Iterator[str]:

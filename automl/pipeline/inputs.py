@@ -10,7 +10,7 @@ from automl.data.places import resolved
 from automl.data.record import DataSet
 from automl.data.summary import Summary
 from automl.hpo import warm_start as hpo_warm_start
-from automl.pipeline import data_identity
+from automl.pipeline import class_weights, data_identity
 from automl.storage import files, layout, records, scratch, symlinks
 from automl.storage.journal import Journal
 from automl.storage.layout import DATA, DATA_YAML, DRAWN, JOURNAL, MODELS, UNPACKED
@@ -158,15 +158,18 @@ def refuse_inside(study: Path | None, paths: Iterable[Path]) -> None:
             )
 
 
-def setting_warnings(train: Mapping[str, Any], data: DataSet) -> tuple[str, ...]:
-    """Return warnings about fixed settings that have no effect on these data; searched ones are refused."""
+def setting_warnings(train: Mapping[str, Any], data: DataSet, *, searched: Container[str] = ()) -> Iterator[str]:
+    """Yield warnings about settings that have little effect on these data, or that these data call for.
+
+    A fixed `copy_paste` without effect; a searched one is refused. `cls_pw`, fixed or searched.
+    """
     if train.get("copy_paste") and "train" not in data.polygons:
         value = shown(train["copy_paste"])
-        return (
+        yield (
             f"train.copy_paste: {value} has no effect, since not all labels of train are polygons; "
-            "remove it, or provide polygon labels",
+            "remove it, or provide polygon labels"
         )
-    return ()
+    yield from class_weights.warnings(data.boxes["train"], train=train, searched=searched)
 
 
 def refuse_misfits(spec: StudySpec, data: DataSet) -> None:

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
+from automl.study import structure
+from automl.study.packing import MOST
 from automl.study.resource_laws import several_gpus
+from automl.study.space import SearchSpace
 from automl.study.space_spec import ChoiceSpec
 from automl.study.spec import StudySpec
 from automl.study.spec_parts import ResourcesSpec
@@ -27,6 +30,23 @@ def several(spec: StudySpec) -> Iterator[str]:
     for key, count in several_gpus(spec.resources).items():
         batches = ", ".join(f"{batch // count} of {batch}" for batch in _batches(spec.space, spec.train))
         yield f"{key}: a trial uses {count} GPUs of one node, a process each, with {batches} images of a batch"
+
+
+def packing(resources: ResourcesSpec, space: SearchSpace) -> Iterator[str]:
+    """Yield a line on how the trials share GPUs, with `resources.gpus: auto`."""
+    if resources.gpus != "auto":
+        return
+    own = [one for one in resources.exceptions if one.gpus is not None]
+    found = structure.assignments(space, structure.TRAINED)
+    count = sum(not any(one.applies(params) for one in own) for params in found)
+    what = f"{count} structure{'s' if count != 1 else ''} (model, image size, batch)"
+    if trainer_of().gpu_count():
+        yield f"resources.gpus: auto: a probe of {what} finds before the first trial how many share a GPU: up to {MOST}"
+        return
+    yield (
+        "resources.gpus: auto: this machine has no CUDA GPU, so trials here use the CPU; on a cluster with GPUs "
+        f"a probe of {what} finds before the first trial how many share a GPU: up to {MOST}"
+    )
 
 
 def _batches(space: Mapping[str, object], train: Mapping[str, Any]) -> list[int]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from automl.cluster import Slots
 from automl.cluster.metrics import RETRAINING, TRIAL, StudyMetrics, Watched
 from automl.pipeline.session import Session
 from automl.storage import job_file
@@ -16,12 +15,14 @@ from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM, REPORT, VERDICT, trial_folder
 from automl.study import Ending, Job, State, Trial
 from automl.study.errors import AutomlError, Interrupted
-from automl.study.spec import LadderSpec, StudySpec
+from automl.study.spec import LadderSpec
 from automl.tracking import status, study_status
 from automl.tracking.mlflow.client import Client
 from automl.tracking.mlflow.exporter import Exporter, Overview, Target
 from automl.tracking.mlflow.runs import LONGEST_VALUE, STATE, Training
 from automl.tracking.notification import Notifier
+from automl.trials import retry
+from automl.trials.jobs import RunContext
 
 STUDY_ID: Final = "study_id"
 """Journal key of the id by which a server finds the runs of the study again."""
@@ -30,21 +31,30 @@ FINISH_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 
 
-def trial_metrics(spec: StudySpec, trials: list[Trial], slots: Slots) -> StudyMetrics:
+def trial_metrics(context: RunContext, trials: list[Trial]) -> StudyMetrics:
     """Return the metrics of the trials, those of earlier sessions included."""
-    metrics = StudyMetrics(Watched(spec.name, TRIAL, spec.metric, spec.budget.trials, slots.gpus))
+    spec = context.spec
+
+    def gpus(trial: Trial) -> float:
+        return retry.share(context.demand(trial.params).gpus, trial.losses)
+
+    metrics = StudyMetrics(Watched(spec.name, TRIAL, spec.metric, spec.budget.trials, gpus))
     metrics.restore(trials, _unended(spec.ladder, trials))
     return metrics
 
 
-def retraining_metrics(session: Session, slots: Slots, jobs: Mapping[str, Job]) -> StudyMetrics:
+def retraining_metrics(session: Session, jobs: Mapping[str, Job]) -> StudyMetrics:
     """Return the metrics of the re-trainings of all rounds so far; `jobs` are those of the present one."""
     spec, known = (
         session.spec,
         {training.name: training.trial for training in _retrainings(session.folder, session.journal)},
     )
-    names = {*known, *jobs}
-    metrics = StudyMetrics(Watched(spec.name, RETRAINING, spec.metric, len(names), slots.gpus))
+    names, numbered = {*known, *jobs}, {job.number: job for job in jobs.values()}
+
+    def gpus(trial: Trial) -> float:
+        return retry.share(numbered[trial.number].gpus, trial.losses) if trial.number in numbered else 0.0
+
+    metrics = StudyMetrics(Watched(spec.name, RETRAINING, spec.metric, len(names), gpus))
     trials = [*known.values()]
     metrics.restore(trials, dict.fromkeys((trial.number for trial in trials), State.WAITING))
     return metrics

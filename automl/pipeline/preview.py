@@ -80,6 +80,8 @@ class Preview:
     """Resources that the description requires and this machine lacks."""
     several_gpus: tuple[str, ...] = ()
     """Trials that use several GPUs, as lines."""
+    packing: tuple[str, ...] = ()
+    """How trials share GPUs with `resources.gpus: auto`, as lines."""
     space_warnings: tuple[str, ...] = ()
     """Trials that must repeat params."""
     contract_warnings: tuple[str, ...] = ()
@@ -129,6 +131,7 @@ class Preview:
         if self.structures:
             yield f"models and image sizes measured before the first trial: {self.structures}"
         yield from self.several_gpus
+        yield from self.packing
         yield from (f"space warning: {warning}" for warning in self.space_warnings)
         yield from self.proof.lines() if self.proof else ()
         yield from (f"ladder warning: {warning}" for warning in self.ladder_warnings)
@@ -204,7 +207,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         model=spec.model,
         trials=spec.budget.trials,
         splits=_splits(data),
-        data_warnings=(*data.warnings, *inputs.setting_warnings(spec.train, data)),
+        data_warnings=(*data.warnings, *inputs.setting_warnings(spec.train, data, searched=spec.space)),
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
         warm_start=inputs.transfers_of(named, place, inputs.summary_of(data)),
@@ -229,6 +232,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         structures=len(structure.assignments(space)) if spec.costs else 0,
         second=tuple(_second(spec.second, spec.goal.tolerance)),
         several_gpus=tuple(machine.several(spec)),
+        packing=tuple(machine.packing(spec.resources, spec.search_space)),
         space_warnings=tuple(repeats.warnings(space, spec.budget.trials)),
     )
 

@@ -129,7 +129,7 @@ def _prepared(folder: Path, job: Job, place: Path, *, storage: Path, data: Path 
             f"{folder}: must be trained on {needed} GPU{'s' * (needed > 1)}, as it was, but this machine has "
             f"{trainer_of(job).gpu_count()}"
         )
-    staged = _staged(folder, place, data)
+    data_file = staged(folder, place, data)
     study = storage / RUNS / stored(folder / SPEC).name
     digest = _digest_of_model(folder)
     moved = {
@@ -141,24 +141,28 @@ def _prepared(folder: Path, job: Job, place: Path, *, storage: Path, data: Path 
     if digest and (not begun.is_file() or files.sha256(begun) != digest):
         raise StudyError(f"{begun}: must be the model that the training began with, SHA-256 {digest}, but is another")
     return replace(
-        job, folder=place / "training", data=str(staged), model=model, params=moved["params"],
+        job, folder=place / "training", data=str(data_file), model=model, params=moved["params"],
         settings=moved["settings"], split="val", attempt=1,
     )  # fmt: skip
 
 
-def _staged(folder: Path, place: Path, data: Path | None) -> Path:
-    """Check and stage the data set of a version; return the staged `data.yaml`."""
+def staged(folder: Path, place: Path, data: Path | None) -> Path:
+    """Check and stage the data set of a version; return the staged `data.yaml`.
+
+    Raises:
+        StudyError: it is missing, or another than that of the version.
+    """
     spec, wanted = stored(folder / SPEC), _verdict(folder)["data"]
     given = str(data.absolute()) if data else spec.data
     if given != SAMPLE and not Path(given).exists():
         raise StudyError(f"{given}: must be the data set of the version, but does not exist; pass --data")
-    found, staged = inputs.prepare_data(given, place / "study", split=spec.confirm.split, searched=())
+    found, marker = inputs.prepare_data(given, place / "study", split=spec.confirm.split, searched=())
     if found.fingerprint != wanted:
         raise StudyError(
             f"{given}: must be the data set of the version, fingerprint {wanted}, but has {found.fingerprint}: class "
             "names, images or labels have changed since; restore them, or pass --data"
         )
-    return staged
+    return marker
 
 
 def _verdict(folder: Path) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from automl.pipeline import (
     finish,
     forgetting,
     operators,
+    packing,
     shipping,
     structures,
     target_nodes,
@@ -88,6 +89,7 @@ def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -
         slots = allotted(session, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
         prepare(dashboard, folder=session.folder, staged=session.staged)
         session.allowed, session.costs = structures.allowed(session, slots)
+        slots = packing.shared(session, slots)  # how many trials share a GPU
         trials = search(session, slots)  # 3. trials, until the budget is spent
         shipping.decide(session.journal, session.spec, trials)
         confirmed = confirm(session, slots, trials)  # 4. fresh seeds of finalists and baseline

@@ -31,12 +31,12 @@ def search(session: Session, slots: cluster.Slots) -> list[Trial]:
     spec, context = session.spec, run_context(session, slots)
     planner = Planner(session.journal, spec, slots.concurrent, session.clock.elapsed)
     further: tuple[TrialListener, ...] = (
-        operators.trial_metrics(spec, session.journal.trials(), slots), planner, *session.watchers,
+        operators.trial_metrics(context, session.journal.trials()), planner, *session.watchers,
     )  # fmt: skip
     manager = TrialManager(
         context=context,
         journal=session.journal,
-        listeners=listeners_of(session.folder, spec, session.data, further=further),
+        listeners=listeners_of(context, session.data, further=further),
         overview=status,
         table=session.progress,
         earlier=session.earlier,
@@ -92,4 +92,5 @@ def run_context(session: Session, slots: cluster.Slots) -> RunContext:
         allowed=session.allowed,
         costs=session.costs,
         portfolio=session.portfolio,
+        shares=session.shares,
     )

@@ -34,6 +34,7 @@ from automl.study import Params, PastEvidence, mosaic, repeats, warm_up
 from automl.study.baseline import Baseline
 from automl.study.errors import StudyError
 from automl.study.load import dump, stored
+from automl.study.packing import Shares
 from automl.study.spec import SAMPLE, StudySpec
 from automl.study.text import printable
 from automl.tracking.console import Progress
@@ -67,6 +68,8 @@ class Session:
     """The second objective of each of them; empty: the metric alone counts."""
     portfolio: tuple[Params, ...] = ()
     """Params that are tried after the default."""
+    shares: Shares = field(default_factory=Shares)
+    """GPU share of each structure, with `resources.gpus: auto`."""
     watchers: tuple[TrialListener, ...] = ()
     """Further listeners of all trainings of this session."""
     clock: JobClock = field(init=False)
@@ -143,7 +146,7 @@ def _data(spec: StudySpec, folder: Path, journal: Journal | None) -> tuple[DataS
     refuse_misfits(located(spec, folder), data)
     if links := staging.link_replacement(staged):
         LOG.info(links)
-    for warning in (*data.warnings, *setting_warnings(spec.train, data)):
+    for warning in (*data.warnings, *setting_warnings(spec.train, data, searched=spec.space)):
         for line in f"data warning: {warning}".split("\n"):
             LOG.info(line)
     return data, staged

@@ -18,6 +18,7 @@ from automl.study.ladder import seats
 from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import duration
 from automl.trainers import Timing, chosen, trainer_of
+from automl.trials import gpu_probe
 from automl.trials.remaining import waves
 
 COSTLY: Final = ("model", "imgsz", "batch", "multi_scale")
@@ -107,7 +108,7 @@ class TimeForecast:
     problem: str = ""
     """Why nothing could be measured; all other fields then have their defaults."""
     search_seconds: float = 0.0
-    """Of the search, up to `budget.hours`."""
+    """Of the search, up to `budget.hours` and `budget.total_hours`."""
     whole_search_seconds: float = 0.0
     """Of the search without time limits."""
     confirm_seconds: tuple[float, float] = (0.0, 0.0)
@@ -125,6 +126,8 @@ class TimeForecast:
     """Of search and the most re-trainings, if no trial is pruned."""
     varied: tuple[str, ...] = ()
     """Searched parameters that change the time of a batch: measured with their defaults."""
+    trials: int = 0
+    """Trials of the search without time limits."""
 
     @classmethod
     def of(cls, estimate: Estimate, job: Job, *, copies: int) -> Self:
@@ -145,6 +148,7 @@ class TimeForecast:
             device=_device(job.gpus),
             timing=estimate.timing,
             varied=tuple(name for name in COSTLY if name in spec.space),
+            trials=spec.budget.trials,
         )
 
     @property
@@ -167,7 +171,11 @@ class TimeForecast:
             return f"time: could not be measured on this machine: {self.problem}"
         limit = ""
         if self.search_seconds < self.whole_search_seconds:
-            limit = f", where budget.hours ends it; all trials would take {duration(self.whole_search_seconds)}"
+            fit = int(self.trials * self.search_seconds / self.whole_search_seconds)
+            limit = (
+                f", where its limit of time ends it with about {fit} of {self.trials} trials; all would take "
+                f"{duration(self.whole_search_seconds)}"
+            )
         places = f"{self.places} trial{'s' if self.places > 1 else ''} at a time"
         where = f"{self.device}{f', {self.copies} at a time' if self.copies > 1 else ''}"
         only = f" with the default {', '.join(self.varied)}; other values take other times" if self.varied else ""
@@ -190,7 +198,7 @@ def forecast(spec: StudySpec, data: DataSet) -> TimeForecast:
         slots = cluster.slots_of([shape], gpus=wanted.gpus, cpus=wanted.cpus, concurrent=wanted.concurrent)
         with scratch.folder() as folder:
             job = _job(spec, slots, folder)
-            few = _few(data, batch=trainer_of(job).batch_size(job))
+            few = gpu_probe.few_batches(data, job)
             staged = str(staging.stage(few, folder / "data"))
             copies = side_by_side(slots)
             timing = trainer_of(job).measure(replace(job, data=staged, validate_every=1), copies=copies)
@@ -236,17 +244,6 @@ def _job(spec: StudySpec, slots: cluster.Slots, folder: Path) -> Job:
         rungs=spec.ladder.rungs,
         trainer=chosen(),
     )
-
-
-def _few(data: DataSet, *, batch: int) -> DataSet:
-    """Return a data set of a few batches, sampled evenly from the splits; a validation batch is twice as large."""
-    trainer = trainer_of()
-    wanted = {"train": batch * trainer.TRAIN_BATCHES, "val": 2 * batch * trainer.VAL_BATCHES}
-    return replace(data, images={split: _spread(data.images[split], count) for split, count in wanted.items()})
-
-
-def _spread(images: Sequence[Path], count: int) -> tuple[Path, ...]:
-    return tuple(images[:: max(1, len(images) // count)][:count])
 
 
 def span(low: float, high: float) -> str:

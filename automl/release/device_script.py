@@ -1,30 +1,38 @@
 """Builds and measures a model on the device that will run it, from the folder of this file alone: `python build.py`.
 
 Needs Python 3.9 or later, NumPy, and the runtime that `kit.json` names: `onnxruntime`, `openvino`, or `tensorrt` with
-`cuda-bindings`. Writes the folder `built` beside this file: the engine, if one is built, the raw
-outputs for the pictures of the kit, and `result.json` with latency and machine, sealed by SHA-256. Take the whole
-folder back: `automl device-built`.
+`cuda-bindings`; with OpenCV (`opencv-python-headless`) an image is timed end to end as well. Writes the folder `built`
+beside this file: the engine, if one is built, the raw outputs for the pictures of the kit, and `result.json` with
+latencies and machine, sealed by SHA-256. Take the whole folder back: `automl device-built`.
 """
 
 import argparse
 import hashlib
+import importlib.util
+import itertools
 import json
 import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-KIT, BUILT, RESULT, OUTPUTS, ENGINE = "kit.json", "built", "result.json", "outputs.npy", "model.engine"
+KIT, BUILT, RESULT, OUTPUTS, ENGINE = "kit.json", "built", "result.json", "outputs.npz", "model.engine"
+PICTURES, POSTPROCESS, TIMINGS = "pictures.npy", "postprocess.py", "tensorrt.timings"
 REPEATS, MOST_RUNS, FEWEST_RUNS, WARM_UP, MOST_SECONDS = 3, 100, 20, 10, 10.0
 """Of a repeat at most `MOST_SECONDS`: a slow model runs less often, at least `FEWEST_RUNS` times."""
 CUDA = "cuda.bindings.runtime"
+OPENVINO = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+"""Those of `openvino_models.HINT`, which says why."""
+NO_OPENCV = "OpenCV is not installed there: pip install opencv-python-headless, and run build.py again"
+BLOCK = 2**20
 Run = Callable[[Any], Any]
 Made = tuple[Run, str, str, dict[str, Any]]
 """Function of a picture, builder, device, facts of an engine."""
@@ -34,26 +42,93 @@ def main() -> None:
     """Build, run and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--hardware-compatible", action="store_true", help="TensorRT: for any GPU from Ampere on; slower"
-    )
-    parser.add_argument("--version-compatible", action="store_true", help="TensorRT: for later minor versions; larger")
+        "--hardware-compatible", action="store_true",
+        help="TensorRT: for any GPU from Ampere on; it may be slower: compare the latencies of two builds",
+    )  # fmt: skip
+    parser.add_argument(
+        "--version-compatible", action="store_true",
+        help="TensorRT: for later minor versions; larger, since it contains the runtime of its own version",
+    )  # fmt: skip
     given = parser.parse_args()
     kit = read_kit()
     folder = HERE / BUILT
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    start = time.perf_counter()
     run, builder, device, engine = MAKERS[kit["runtime"]](folder, given)
-    pictures = np.load(HERE / "pictures.npy", allow_pickle=False)
-    inputs = [np.divide(picture, np.float32(255), dtype=np.float32)[None] for picture in pictures]
-    np.save(folder / OUTPUTS, np.concatenate([np.asarray(run(one), np.float32) for one in inputs]))
+    seconds = time.perf_counter() - start
+    pictures = np.load(HERE / PICTURES, mmap_mode="r", allow_pickle=False)
+    np.savez(folder / OUTPUTS, **candidates(run, pictures, kit))
+    first = as_input(pictures[0])
+    served, note = end_to_end(run, kit, device)
     found: dict[str, Any] = {
-        "format": 1, "kit": digest(HERE / KIT), "builder": builder, "engine": engine or None,
-        "latency_ms": latency(lambda: run(inputs[0]), device), "machine": machine(),
+        "format": 1, "kit": digest(HERE / KIT), "builder": builder, "engine": engine or None, "build_seconds": seconds,
+        "latency_ms": latency(lambda: run(first), device), "end_to_end_ms": served, "note": note, "machine": machine(),
         "files": {path.name: digest(path) for path in sorted(folder.iterdir())},
     }  # fmt: skip
     (folder / RESULT).write_text(json.dumps({**found, "seal": seal(found)}, indent=2) + "\n", encoding="utf-8")
-    timed = found["latency_ms"]
-    sys.stdout.write(f"{folder}: {builder}, {timed['p50']:.2f} ms an image (p50) on {device}\n")
+    whole = f"{served['p50']:.2f} ms end to end" if served else f"not timed end to end: {note}"
+    sys.stdout.write(
+        f"{folder}: {builder}, ready in {seconds:.1f} s, {found['latency_ms']['p50']:.2f} ms an image (p50) in the "
+        f"model, {whole}, on {device}\n"
+    )
+
+
+def as_input(picture: Any) -> Any:  # noqa: ANN401
+    """Return a picture of the kit as the model's input, 1 x 3 x height x width, 0 to 1."""
+    return np.divide(picture, np.float32(255), dtype=np.float32)[None]
+
+
+def candidates(run: Run, pictures: Any, kit: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    """Return the raw outputs for all pictures: their shape, and of each the boxes that can count.
+
+    A box counts if a score is above `kit["least"]`, or is not a number. `rows` has the numbers of each, `counts` how
+    many a picture has, `wrong` how many numbers of all outputs are not finite.
+    """
+    rows, counts, wrong, shape = [], [], 0, []
+    for picture in pictures:
+        output = np.asarray(run(as_input(picture)), np.float32)[0]
+        anchors = output if kit["end_to_end"] else output.T
+        scores = anchors[:, 4] if kit["end_to_end"] else anchors[:, 4:].max(axis=1)
+        kept = anchors[~(scores <= np.float32(kit["least"]))]
+        shape, wrong = list(output.shape), wrong + int(np.count_nonzero(~np.isfinite(output)))
+        rows.append(kept)
+        counts.append(len(kept))
+    return {
+        "rows": np.concatenate(rows), "counts": np.array(counts), "shape": np.array(shape), "wrong": np.array(wrong)
+    }  # fmt: skip
+
+
+def end_to_end(run: Run, kit: dict[str, Any], device: str) -> tuple[Any, str]:
+    """Return the latency from the bytes of an image to its boxes as JSON; without OpenCV None and the reason.
+
+    Decoding, letterbox, model, suppression with the thresholds of the kit, in one thread but for the model.
+    """
+    try:
+        cv2 = import_module("cv2")
+    except ImportError:
+        return None, NO_OPENCV
+    cv2.setNumThreads(1)
+    steps, wanted = postprocess(), SimpleNamespace(**kit["thresholds"])
+    names = {int(number): name for number, name in kit["names"].items()}
+    contents: Iterator[bytes] = itertools.cycle([(HERE / name).read_bytes() for name in kit["timed"]])
+
+    def answered() -> str:
+        picture = cv2.imdecode(np.frombuffer(next(contents), np.uint8), cv2.IMREAD_COLOR)
+        output = np.asarray(run(steps.letterboxed(picture, size=kit["size"], resize=cv2.resize)), np.float32)[0]
+        found = steps.detections(output, wanted, end_to_end=kit["end_to_end"])
+        boxes = steps.described(found, picture.shape[:2], size=kit["size"], names=names)
+        return json.dumps({"width": picture.shape[1], "height": picture.shape[0], "boxes": boxes})
+
+    return latency(answered, device), ""
+
+
+def postprocess() -> Any:  # noqa: ANN401
+    """Load the steps around the model from the folder of the kit."""
+    spec: Any = importlib.util.spec_from_file_location("kit_postprocess", HERE / POSTPROCESS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def read_kit() -> dict[str, Any]:
@@ -67,7 +142,11 @@ def read_kit() -> dict[str, Any]:
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            found.update(block)
+    return found.hexdigest()
 
 
 def seal(result: dict[str, Any]) -> str:
@@ -128,7 +207,7 @@ def by_openvino(folder: Path, given: argparse.Namespace) -> Made:
     del folder, given
     openvino = import_module("openvino")
     core = openvino.Core()
-    compiled = core.compile_model(core.read_model(str(HERE / "model.xml")), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    compiled = core.compile_model(core.read_model(str(HERE / "model.xml")), "CPU", OPENVINO)
     builder = f"openvino {openvino.__version__.partition('-')[0]}"
     return (lambda batch: compiled(batch)[0]), builder, str(core.get_property("CPU", "FULL_DEVICE_NAME")), {}
 
@@ -148,9 +227,13 @@ def by_tensorrt(folder: Path, given: argparse.Namespace) -> Made:
         settings.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
     if given.version_compatible:
         settings.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
+    kept = HERE / TIMINGS  # what TensorRT timed in an earlier build on this device
+    cache = settings.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
+    settings.set_timing_cache(cache or settings.create_timing_cache(b""), False)  # noqa: FBT003
     plan = builder.build_serialized_network(network, settings)
     if plan is None:
         sys.exit("TensorRT could not build an engine; see above")
+    kept.write_bytes(bytes(settings.get_timing_cache().serialize()))
     (folder / ENGINE).write_bytes(bytes(plan))
     kinds = cuda.cudaDeviceAttr
     wanted = (kinds.cudaDevAttrComputeCapabilityMajor, kinds.cudaDevAttrComputeCapabilityMinor)

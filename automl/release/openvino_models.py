@@ -14,7 +14,9 @@ PACKAGES: Final = ("openvino", "nncf")
 Model = Any
 """An `openvino.Model`."""
 DEVICE: Final = "CPU"
-HINT: Final = {"PERFORMANCE_HINT": "LATENCY"}
+HINT: Final = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+"""Settings of each compilation. On a CPU with bfloat16 OpenVINO would compute in it whatever the model's precision is,
+so that the same file would find other boxes on another CPU than the one it was measured on."""
 
 
 def missing() -> list[str]:

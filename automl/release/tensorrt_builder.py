@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import onnx
 
+from automl.data import picture_cache
 from automl.storage import engine_machine, files
 from automl.storage.layout import ENGINE_FACTS
 from automl.study import Artifact, Job
@@ -100,10 +101,28 @@ def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
     entry = network.get_input(0)
     if entry.shape[0] < 0:  # a free batch axis would need a profile of sizes; engines serve one image at a time
         entry.shape = (1, *entry.shape[1:])
-    plan = builder.build_serialized_network(network, _settings(module, builder))
+    settings = _settings(module, builder)
+    kept = _timings(module)
+    if kept:
+        cache = settings.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
+        settings.set_timing_cache(cache or settings.create_timing_cache(b""), False)  # noqa: FBT003
+    plan = builder.build_serialized_network(network, settings)
     if plan is None:
         raise ExportError(f"{exported}: {module.__name__} could not build an engine; see the log of the Ray worker")
+    if kept:
+        files.write_bytes(kept, bytes(settings.get_timing_cache().serialize()))
     return bytes(plan)
+
+
+def _timings(module: Any) -> Path | None:  # noqa: ANN401
+    """Return the file with what TensorRT timed in earlier builds on such a GPU; None if nothing is kept.
+
+    TensorRT itself refuses timings of another version or device. RTX engines are not timed where they are built.
+    """
+    folder = picture_cache.default_folder()
+    if module.__name__ != "tensorrt" or folder is None:
+        return None
+    return folder / f"tensorrt-{module.__version__}-{engine_machine.capability() or 'gpu'}.timings"
 
 
 def _settings(module: Any, builder: Any) -> Any:  # noqa: ANN401

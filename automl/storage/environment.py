@@ -85,8 +85,9 @@ def packages() -> dict[str, str]:
     """Return the installed distributions: normalised name (PEP 503) to version, by name."""
     found: dict[str, str] = {}
     for distribution in metadata.distributions():
-        if name := distribution.metadata["Name"]:
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
+        about = distribution.metadata  # parsed each time that it is asked for, by `version` too
+        if name := about["Name"]:
+            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), about["Version"])
     return dict(sorted(found.items()))
 
 

@@ -1,5 +1,6 @@
-"""Facts of a machine that decide whether trainings run on it: driver, packages, devices, disks, limits, files."""
+"""Facts of a machine that decide whether trainings run on it: driver, packages, disks, limits, ports, files."""
 
+import hashlib
 import os
 import re
 import resource
@@ -12,9 +13,11 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Final
 
-from automl.storage import environment
+from automl.storage import environment, node_ports
 
 DEVICES: Final = "nvidia[0-9]*"
+OFF: Final = "off"
+DIGITS: Final = 16
 DISTRIBUTIONS: Final = (
     "ray", "torch", "torchvision", "ultralytics", "onnxruntime", "tensorrt", "tensorrt-cu12", "tensorrt-cu13",
     "tensorrt-rtx-cu12", "tensorrt-rtx-cu13",
@@ -41,10 +44,18 @@ class NodeFacts:
     files_hard: int
     missing: tuple[str, ...]
     """Files that were asked for and are not there, or cannot be read."""
+    port_problem: str = ""
+    """Why it cannot reach a port of its own by the address of its name."""
+    reached: int = 0
+    """Ports of the cluster that were tried from here."""
+    unreachable: tuple[str, ...] = ()
+    """Those of them at which nothing answers, with the reason."""
+    token: str = ""
+    """Digest of Ray's token here, `off` without authentication, empty where there is none."""
 
 
-def facts(name: str, storage: Path, wanted: Sequence[str] = ()) -> NodeFacts:
-    """Return the facts of this machine; `wanted` are files that must be readable."""
+def facts(name: str, storage: Path, wanted: Sequence[str] = (), ports: Sequence[str] = ()) -> NodeFacts:
+    """Return the facts of this machine; `wanted` are files that must be readable, `ports` must be reachable."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = [2**62 if one == resource.RLIM_INFINITY else one for one in (soft, hard)]
     return NodeFacts(
@@ -61,7 +72,23 @@ def facts(name: str, storage: Path, wanted: Sequence[str] = ()) -> NodeFacts:
         files_soft=limit[0],
         files_hard=limit[1],
         missing=tuple(one for one in wanted if not os.access(one, os.R_OK)),
+        port_problem=node_ports.own_problem(),
+        reached=len(ports),
+        unreachable=tuple(node_ports.unreachable(ports)),
+        token=token_digest(),
     )
+
+
+def token_digest() -> str:
+    """Return a digest of the token with which this process talks to Ray: equal on two sides that fit."""
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return OFF
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    try:
+        token = os.environ.get("RAY_AUTH_TOKEN") or path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+    return hashlib.sha256(token.encode()).hexdigest()[:DIGITS]
 
 
 def _version(name: str) -> str:

@@ -54,6 +54,11 @@ class Job:
     """The registered name of its trainer (`automl.trainers`)."""
 
     @property
+    def shares_gpu(self) -> bool:
+        """Return True if other trials train on its GPU."""
+        return 0 < self.gpus < 1
+
+    @property
     def judged_metric(self) -> str:
         """Return the tag of the objective on the split of the final evaluation, such as `test/map50_95`."""
         return f"{self.split}/{self.metric.partition('/')[2]}"

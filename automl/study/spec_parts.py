@@ -99,11 +99,13 @@ class ResourcesSpec(Part):
 
     gpus: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
     """Per trial: below 1, trials share a GPU; a whole number of 2 or more, GPUs of one node, each of which trains on an
-    equal part of every batch. `auto`: 1 if the cluster has GPUs, else 0. Unit: GPUs."""
+    equal part of every batch. `auto`: the share with the highest total throughput, by a probe of each model, image size
+    and batch before the first trial; 0 if the cluster has no GPU. Unit: GPUs."""
     cpus: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
     """Per trial. `auto`: the cores of a node divided by its GPUs; 1 without a GPU. Unit: CPU cores."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Maximum number of trials that run at a time; `auto`: as many as fit into the cluster as it is at any time."""
+    """Maximum number of trials that run at a time; `auto`: as many as fit into the cluster as it is at any time. With a
+    number above that one trial more waits in Ray, so that an autoscaler adds a node."""
     memory_gb: Annotated[float, Field(gt=0)] | None = None
     """Main memory per trial, which Ray then counts on each node; null: not counted. Unit: GB (10^9 bytes)."""
     exceptions: list[ExceptionSpec] = Field(default_factory=list)

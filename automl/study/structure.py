@@ -17,6 +17,8 @@ from automl.study.trial import Params, ParamValue
 
 STRUCTURAL: Final = ("model", "imgsz")
 """Parameters that decide how long a model takes."""
+TRAINED: Final = (*STRUCTURAL, "batch")
+"""Parameters that decide what memory and time a training takes."""
 NOTE: Final = "structure:"
 """Begin of the journal keys of the measured structures."""
 SHIPS: Final = "ships"
@@ -62,19 +64,21 @@ class MeasuredStructure:
         return f"{self.structure.name}: {values}{f'; not tried, since it breaks {laws}' if laws else ''}"
 
 
-def assignments(space: SearchSpace) -> list[dict[str, ParamValue]]:
+def assignments(space: SearchSpace, names: Sequence[str] = STRUCTURAL) -> list[dict[str, ParamValue]]:
     """Return each combination of the structural parameters and of the choices that their conditions name.
+
+    Of a parameter that is no choice, such as a range of batches, the largest value counts.
 
     >>> size = Choice((320, 640), 640, when={"model": ("b",)})
     >>> assignments(SearchSpace({"model": Choice(("a", "b"), "a"), "imgsz": size}))
     [{'model': 'a'}, {'model': 'b', 'imgsz': 320}, {'model': 'b', 'imgsz': 640}]
     """
-    return list(_assigned([*_deciding(space).items()], {}))
+    return list(_assigned([*_deciding(space, names).items()], {}))
 
 
-def _deciding(space: SearchSpace) -> dict[str, Parameter]:
+def _deciding(space: SearchSpace, names: Sequence[str]) -> dict[str, Parameter]:
     """Return the structural parameters and those that decide whether they exist, in the order of the space."""
-    wanted = {name for name in STRUCTURAL if name in space.parameters}
+    wanted = {name for name in names if name in space.parameters}
     for name in reversed([*space.parameters]):  # a parent precedes its children
         if name in wanted:
             wanted |= {parent for part in parts(space.parameters[name]) for parent in part.when}
@@ -87,8 +91,11 @@ def _assigned(rest: Sequence[tuple[str, Parameter]], params: Params) -> Iterator
         return
     (name, parameter), *others = rest
     part = live(parameter, params)
-    if not isinstance(part, Choice):
+    if part is None:
         yield from _assigned(others, params)
+        return
+    if not isinstance(part, Choice):
+        yield from _assigned(others, {**params, name: part.high})
         return
     for value in part.choices:
         yield from _assigned(others, {**params, name: value})

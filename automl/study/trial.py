@@ -32,7 +32,7 @@ class EndReason(StrEnum):
     CRASH = "crash"
     """Its training failed."""
     MEMORY = "memory"
-    """Its process was ended twice because a node's memory ran out."""
+    """Memory ran out on its GPU, or its process was ended twice because a node's memory ran out."""
     NOT_FINITE = "not finite"
     """A loss or metric was not finite."""
     LOST = "lost"
@@ -53,7 +53,7 @@ class Kind(StrEnum):
     HUNG = "hung"
     """No heartbeat was received for too long."""
     MEMORY = "memory"
-    """Its process was ended because the node's memory ran out."""
+    """Its process was ended because the node's memory ran out, or memory ran out on the GPU that it shared."""
     OWN = "own"
     """Its training failed by itself, in a way that says nothing about the params."""
 

@@ -10,7 +10,7 @@ from automl.storage import alias_history
 from automl.storage.journal import Journal
 from automl.storage.layout import TRIALS, trial_folder
 from automl.storage.place import Place
-from automl.study import ParamValue, State, Trial
+from automl.study import ParamValue, State, Trial, packing
 from automl.study.errors import RegistryError
 from automl.study.extension import history
 from automl.study.plain_values import TEXT_ONLY
@@ -57,7 +57,7 @@ class StudyStatus:
     trials: tuple[TrialRecord, ...]
     verdict: Verdict | None
     messages: tuple[str, ...]
-    """Lines on trials that run or lost a worker, on re-trainings and on the verdict."""
+    """Lines on trials that run or lost a worker, on re-trainings, on shared GPUs and on the verdict."""
     findings: tuple[Finding, ...]
     """What the diagnosis found in the study, its trials and re-trainings, while it holds."""
     structures: tuple[StructureRow, ...]
@@ -118,6 +118,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
         verdict = verdict_in(notes)
         changes = tuple(change.to_dict() for change in history(notes))
         queue = (*enqueued.pending(notes, trials), *_unread(folder))
+        packings = packing.lines(notes)
     beats = _beats(folder, trials, model=spec.model)
     idle = status.idle_states(trials, spec.ladder, beats=beats, driven=status.alive(beat))
     found = records(trials, idle, metric=spec.metric, model=spec.model)
@@ -141,6 +142,7 @@ def read(folder: Path, spec: StudySpec, *, shown: str = "") -> StudyStatus:
             *journal.warnings,
             *_next_hour(spec, trials, elapsed),
             *status.where(trials, spec.ladder, notes=notes, beats=beats),
+            *packings,
             *_requests(queue, notes),
             *_overrides(folder, spec.champion_name, verdict),
         ),

@@ -20,8 +20,10 @@ from automl.data.audit.records import Detections
 from automl.storage.detections import ImageStats
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.object_features import ObjectFeatures
-from automl.study import EvalSettings, Job, Measurement, Params
+from automl.study import EvalSettings, Job, Measurement
 from automl.study.validation import Rules
+from automl.trainers.compared import Compared, Probe
+from automl.trainers.device_meter import DeviceMeter
 
 OnEpoch = Callable[[Measurement, Path, Path, EpochDetails], None]
 """Callback after each epoch: its measurement, the weights after it, the state to resume from, and what it shows."""
@@ -41,35 +43,6 @@ class Timing:
     """Images in a training batch."""
     val_images: int
     """Images in a validation batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Params that should give different trainings: some, and the same with other values of one parameter."""
-
-    reference: Params
-    others: tuple[Params, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What a bitwise comparison of the trainings of a probe showed."""
-
-    differs: str = ""
-    """What differed first, `input` or `weights`; empty where nothing did."""
-    batches: int = 0
-    """Batches that were compared, up to the one that differed."""
-    problem: str = ""
-    """Why the comparison was not finished; it then shows nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Comparisons in the order of the probes, and what was trained for them."""
-
-    comparisons: tuple[Comparison, ...]
-    how: str
-    """Model, image size, batch, images and epochs, in words."""
 
 
 class Settings(Rules, Protocol):
@@ -177,6 +150,14 @@ class Timer(Protocol):
 
         Raises:
             TrialError: the training failed, or took too long.
+        """
+        ...
+
+    def device_meter(self) -> DeviceMeter:
+        """Return the meter of the GPU that this process was given.
+
+        Raises:
+            TrialError: it has none.
         """
         ...
 

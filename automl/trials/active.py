@@ -61,9 +61,9 @@ class ActiveJobs:
         self._jobs.pop(number, None)
         self._detector.forget(number)
 
-    def ending_after(self, losses: Sequence[Loss]) -> Ending | None:
-        """Return how a job ends after its last loss, None while it may be retried."""
-        return retry.ending(losses, self._budget)
+    def ending_after(self, losses: Sequence[Loss], *, gpus: float) -> Ending | None:
+        """Return how a job ends after its last loss, None while it may be retried; `gpus` is its first share."""
+        return retry.ending(losses, self._budget, gpus=gpus)
 
     def report_wait(self, number: int) -> None:
         """Record that a job waits for its storage: it reports by message, since it cannot write heartbeats."""

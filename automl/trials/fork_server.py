@@ -49,7 +49,7 @@ class Owner:
     name: str
     """Distinguishes the servers of several studies of that process."""
     trainer: str
-    """Module of the trainer that it imports."""
+    """The trainer that it imports, by its name."""
     idle: float = IDLE_SECONDS
 
     @property
@@ -126,13 +126,19 @@ def main(descriptor: int, owner: Owner) -> None:
 
 
 def _import(trainer: str) -> None:
-    """Import what a training uses; a module that cannot be imported fails in each training, with its message."""
+    """Import what a training uses; what cannot be imported fails in each training, with its message.
+
+    The software is looked up here too: the forks have what is imported now, and would each need half a second for it.
+    """
     from importlib import import_module  # noqa: PLC0415
 
-    with suppress(ImportError):
+    errors = import_module("automl.study.errors")
+    with suppress(ImportError, errors.StudyError):
         import_module("automl.trials.worker")
+        import_module("automl.storage.environment").present(gpu=False)
         import_module("automl.trials.training_process")
-        import_module(trainer).preload()
+        registration = import_module("automl.trainers.registration")
+        import_module(registration.module_of(trainer)).preload()
 
 
 @dataclass(slots=True)

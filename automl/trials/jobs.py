@@ -1,7 +1,7 @@
 """Immutable run settings of a study, and the jobs made from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from automl.study import Job, Params, PastEvidence, Trial
 from automl.study.baseline import Baseline
 from automl.study.demand import Demand, demand_of
 from automl.study.model_files import FILE_SETTINGS
+from automl.study.packing import Shares, TrainingStructure
 from automl.study.spec import StudySpec
-from automl.trainers import chosen
+from automl.trainers import chosen, trainer_of
 from automl.trainers.registration import BUILT_IN
 
 
@@ -39,6 +40,8 @@ class RunContext:
     """The second objective of each of `allowed`; empty: the metric alone counts."""
     portfolio: tuple[Params, ...] = ()
     """Params that are tried after the default."""
+    shares: Shares = field(default_factory=Shares)
+    """GPU share of each structure, with `resources.gpus: auto`; empty: all trials alike."""
 
     def absolute(self, model: str) -> str:
         """Return the path of a model that the study keeps, or the name of one that the trainer ships."""
@@ -59,12 +62,29 @@ class RunContext:
     def demand(self, params: Params) -> Demand:
         """Return what a trial of these params needs while it runs."""
         resources = self.spec.resources
-        return demand_of(resources, params, usual=Demand(self.cpus, self.gpus, resources.memory_gb or 0.0))
+        usual = Demand(self.cpus, self.gpus, resources.memory_gb or 0.0)
+        if self.shares:
+            usual = self.shares.demand(self.structure(params)) or usual
+        return demand_of(resources, params, usual=usual)
+
+    def structure(self, params: Params) -> TrainingStructure:
+        """Return what decides the memory and the speed of a training of these params."""
+        spec = self.spec
+        job = Job(self.folder, 0, params, 0, 1, spec.model, "", spec.metric, spec.train, trainer=chosen())
+        trainer = trainer_of(job)
+        named = Path(str(params.get("model", spec.model)))
+        model = str(named.relative_to(self.folder) if named.is_relative_to(self.folder) else named)
+        return TrainingStructure(model, trainer.image_size(job), trainer.batch_size(job))
+
+    def sized(self, job: Job, params: Params) -> Job:
+        """Return a job with the resources of a trial of these params."""
+        needed = self.demand(params)
+        threads = self.threads if needed.cpus == self.cpus else max(1, int(needed.cpus))
+        return replace(job, gpus=needed.gpus, cpus=needed.cpus, memory_gb=needed.memory_gb, threads=threads)
 
     def job(self, folder: Path, *, number: int, params: Params, seed: int) -> Job:
         """Return a training of these params to the last epoch; models are named by their absolute path."""
-        needed = self.demand(params)
-        return Job(
+        job = Job(
             folder=folder,
             number=number,
             params=self.placed(params),
@@ -74,18 +94,15 @@ class RunContext:
             data=str(self.data),
             metric=self.spec.metric,
             settings={**self.spec.train, **self._files_in(self.spec.train)},
-            gpus=needed.gpus,
-            threads=self.threads if needed.cpus == self.cpus else max(1, int(needed.cpus)),
             validate_every=self.spec.ladder.validate_every,
             rungs=self.spec.ladder.rungs,
             pictures_every=self.spec.tracking.pictures_every,
             histograms=None if self.spec.tracking.histograms == "auto" else self.spec.tracking.histograms,
-            cpus=needed.cpus,
-            memory_gb=needed.memory_gb,
             local_copy=self.spec.resources.local_copy,
             local_copy_gb=self.spec.resources.local_copy_gb,
             trainer=chosen(),
         )
+        return self.sized(job, params)
 
 
 def strategy_settings(context: RunContext, earlier: tuple[PastEvidence, ...]) -> StrategySettings:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from automl.hpo.asha import Decision
@@ -14,6 +15,7 @@ from automl.trials.job_clock import Elapsed
 from automl.trials.jobs import RunContext
 from automl.trials.pace import Pace
 from automl.trials.remaining import reserved
+from automl.trials.retry import share_at
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -42,9 +44,10 @@ class Limits:
         """Record the epochs of earlier sessions."""
         for trial in trials:
             self.contract.ended(trial)
-            self.spending.trained(trial.seconds, gpus=self._context.demand(trial.params).gpus)
+            gpus = self._context.demand(trial.params).gpus
             for measurement in trial.measurements:
                 self._pace.add(trial.params, measurement.seconds)
+                self.spending.trained(measurement.seconds, gpus=share_at(gpus, trial.losses, measurement.epoch))
         self.reserve(trials)
 
     def started(self, number: int) -> None:
@@ -53,9 +56,10 @@ class Limits:
 
     def measured(self, trial: Trial) -> None:
         """Record the last measurement of a trial."""
-        seconds = trial.measurements[-1].seconds
-        self._pace.measured(trial.number, trial.params, seconds)
-        self.spending.trained(seconds, gpus=self._context.demand(trial.params).gpus)
+        last = trial.measurements[-1]
+        self._pace.measured(trial.number, trial.params, last.seconds)
+        gpus = share_at(self._context.demand(trial.params).gpus, trial.losses, last.epoch)
+        self.spending.trained(last.seconds, gpus=gpus)
 
     def reserve(self, trials: Iterable[Trial]) -> None:
         """Reserve the time of the confirmation by the pace so far, where the whole study has a limit."""
@@ -87,27 +91,45 @@ class Limits:
 
     def admits(self, params: Params, running: Iterable[Trial]) -> bool:
         """Return True if a new trial can reach its first rung in what is left; log once that none can."""
-        why = refusal(self.spending, self._pace, params, running, rung=self._context.spec.ladder.first_rung)
+        first = FirstRung(self._context.spec.ladder.first_rung, self._weight)
+        why = refusal(self.spending, self._pace, params, running, first=first)
         if why and not self.late:
             LOG.info(why)
         self.late = bool(why)
         return not why
 
+    def _weight(self, params: Params) -> float:
+        """Return the GPUs of a trial over those of a usual one."""
+        return (self._context.demand(params).gpus or 1.0) / (self._context.gpus or 1.0)
 
-def refusal(spending: Spending, pace: Pace, params: Params, running: Iterable[Trial], *, rung: int) -> str:
-    """Return why a new trial of these params is not started, empty if it may be; `rung` is the first one.
+
+@dataclass(frozen=True, slots=True)
+class FirstRung:
+    """The first rung, and what a trial uses on its way to it."""
+
+    epoch: int
+    weight: Callable[[Params], float] = lambda _params: 1.0
+    """Returns the GPUs of a trial over those of a usual one."""
+
+
+def refusal(spending: Spending, pace: Pace, params: Params, running: Iterable[Trial], *, first: FirstRung) -> str:
+    """Return why a new trial of these params is not started, empty if it may be.
 
     Of GPU-hours, what the `running` trials still need to their first rung is taken off. Before the first epoch
     everything may start.
     """
+    rung = first.epoch
     needed, epoch = pace.seconds(params, rung), pace.epoch(params)
     if needed is None or epoch is None:
         return ""
     if needed > (left := spending.seconds_left()):
         return _text(left, needed, rung, "of the time")
-    promised = sum(max(rung - trial.epoch, 0) * (pace.epoch(trial.params) or 0.0) for trial in running)
-    if epoch * rung > (left := max(spending.gpu_seconds_left() - promised, 0.0)):
-        return _text(left, epoch * rung, rung, "of training in budget.gpu_hours")
+    promised = sum(
+        max(rung - trial.epoch, 0) * (pace.epoch(trial.params) or 0.0) * first.weight(trial.params) for trial in running
+    )
+    own = first.weight(params)
+    if epoch * rung * own > (left := max(spending.gpu_seconds_left() - promised, 0.0)):
+        return _text(left / own, epoch * rung, rung, "of training in budget.gpu_hours")
     return ""
 
 

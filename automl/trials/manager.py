@@ -14,9 +14,9 @@ from automl.hpo.asha import Decision
 from automl.hpo.strategy import Strategy
 from automl.storage import files, layout
 from automl.storage.journal import Journal
-from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, PastEvidence, State, Trial
+from automl.study import Answer, Ending, EndReason, Job, Loss, Measurement, PastEvidence, State, Trial
 from automl.study.text import View
-from automl.trials import lease, log_lines, quota
+from automl.trials import lease, log_lines, quota, retry
 from automl.trials.active import ActiveJobs
 from automl.trials.budget import reason_to_abort
 from automl.trials.job_clock import Elapsed
@@ -139,7 +139,7 @@ class TrialManager:
         if trial.ending:
             return
         if ending.again:
-            self.lost(number, Loss(Kind.OWN, ending.cause, node=trial.node))
+            self.lost(number, retry.loss_of(ending, trial.node))
             return
         if number in self._paused:
             self._paused.discard(number)
@@ -167,7 +167,7 @@ class TrialManager:
         self.journal.lost(number, loss)
         trial = self._trials[number] = replace(trial, losses=(*trial.losses, loss))
         self.listeners.on_loss(trial)
-        if ending := self._live.ending_after(trial.losses):
+        if ending := self._live.ending_after(trial.losses, gpus=self.context.demand(trial.params).gpus):
             lease.acquire(self.context.folder_of(trial))  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
             return

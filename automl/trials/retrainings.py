@@ -13,10 +13,10 @@ from typing import Final
 from automl.storage import curves_file, layout
 from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM
-from automl.study import Answer, Ending, EndReason, Job, Kind, Loss, Measurement, Params, Score, Trial
+from automl.study import Answer, Ending, EndReason, Job, Loss, Measurement, Params, Score, Trial
 from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import View
-from automl.trials import checkpoints, lease
+from automl.trials import checkpoints, lease, retry
 from automl.trials.active import ActiveJobs
 from automl.trials.listener import Listeners, LiveTable
 from automl.trials.remaining import Confirmation
@@ -114,9 +114,11 @@ class Retrainings:
             return None
         if any(measurement.changed for measurement in curves_file.read_curves(self.jobs[0].folder)):
             checkpoints.start_over(self.jobs[0].folder)
-        job = self._live.start(self.jobs.popleft())
-        self._all[job.number] = job
-        self._started(job)
+        wanted = self.jobs.popleft()
+        self._all[wanted.number] = wanted
+        self._restore(wanted)
+        job = self._live.start(wanted, self._losses[wanted.number])
+        self.listeners.on_start(self._trials[job.number], job.folder)
         LOG.info(f"{self.names[job.number]} trains with seed {job.seed}")
         return replace(job, known=self._trials[job.number].epoch)
 
@@ -137,7 +139,7 @@ class Retrainings:
         """Record an ending; idempotent. A possibly transient failure is handled as a lost worker."""
         self._live.release(number)
         if ending.again:
-            self.lost(number, Loss(Kind.OWN, ending.cause))
+            self.lost(number, retry.loss_of(ending))
         elif number not in self._ended:
             self._ended.add(number)
             self.on_end(self._all[number], ending)
@@ -156,24 +158,22 @@ class Retrainings:
         if number in self._trials:
             self._trials[number] = replace(self._trials[number], losses=losses)
             self.listeners.on_loss(self._trials[number])
-        if ending := self._live.ending_after(losses):
+        if ending := self._live.ending_after(losses, gpus=self._all[number].gpus):
             lease.acquire(self._all[number].folder)  # in case its process is still alive: it may no longer write
             self.ended(number, ending)
             return
         self.jobs.append(self._all[number])
         LOG.info(f"{self.names[number]} lost its worker and is retried: {loss.cause}")
 
-    def _started(self, job: Job) -> None:
+    def _restore(self, job: Job) -> None:
         """Restore the losses and epochs of a re-training from the journal."""
-        if self.journal and job.number not in self._losses:
-            self._losses[job.number] = self.journal.retraining_losses(self.names[job.number])
+        if job.number not in self._losses:
+            self._losses[job.number] = self.journal.retraining_losses(self.names[job.number]) if self.journal else ()
         known = self.journal.retraining_measurements(self.names[job.number]) if self.journal else ()
-        trial = Trial(job.number, job.params, job.seed, known, losses=self._losses.get(job.number, ()))
-        self._trials[job.number] = trial
+        self._trials[job.number] = Trial(job.number, job.params, job.seed, known, losses=self._losses[job.number])
         if known and job.number not in self._rows:
             best = max(measurement.metrics.get(job.metric, 0.0) for measurement in known)
             self._rows[job.number] = (known[-1].epoch, best)
-        self.listeners.on_start(trial, job.folder)
 
     def _recorded(self, number: int, measurement: Measurement, node: str) -> None:
         """Record an epoch unless it is known already: a resumed worker reports the last known one again."""

@@ -17,12 +17,11 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
@@ -31,26 +30,7 @@ from automl.storage.layout import TRIAL_LOG
 from automl.study import Job, Measurement
 from automl.trainers import trainer_of
 from automl.trials import heartbeat, lease
-
-OVER: Final = "over"
-FAILED: Final = "failed"
-"""Messages beside those for the driver: the function returned; the storage failed, with number, text and path."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a process is to run, and the state of the worker's process that it takes over."""
-
-    job: Mapping[str, Any]
-    run: str
-    """The function, `module:name`, called with the job and a callback for measurements; returns an `Ending`."""
-    environment: Mapping[str, str]
-    path: Sequence[str]
-    """`sys.path` of the worker."""
-
-    def to_line(self) -> str:
-        """Return one line of JSON."""
-        return json.dumps(asdict(self)) + "\n"
+from automl.trials.order import FAILED, OVER, Order
 
 
 class Worker:

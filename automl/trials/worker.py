@@ -59,7 +59,7 @@ def _attempt(job: Job, report: Report) -> Ending:
     except lease.Superseded:
         raise
     except AutomlError as error:
-        return _stopped(error)
+        return _stopped(job, error)
     except OSError as error:
         if error.errno in TRANSIENT and not data_mount.is_away(job):
             raise  # a storage failure, not one of the training: counts as a lost worker
@@ -68,13 +68,14 @@ def _attempt(job: Job, report: Report) -> Ending:
         return _crashed(error)
 
 
-def _stopped(error: AutomlError) -> Ending:
-    """Return the ending of a training that cannot continue."""
+def _stopped(job: Job, error: AutomlError) -> Ending:
+    """Return the ending of a training that cannot continue; with a larger share of its GPU one may."""
     if isinstance(error, RecordError):
         return Ending(cause=str(error), again=True)  # says nothing about the params, and the next attempt repairs it
     if isinstance(error, DataError):
         return Ending(cause=str(error), kind=EndReason.DATA)
-    return Ending(cause=str(error), kind=error.reason if isinstance(error, TrialError) else None)
+    reason = error.reason if isinstance(error, TrialError) else None
+    return Ending(cause=str(error), kind=reason, again=reason is EndReason.MEMORY and job.shares_gpu)
 
 
 class _Room:

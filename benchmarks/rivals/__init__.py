@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from typing import Final, cast
 
 from automl.study.space import SearchSpace
-from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
+from benchmarks.rivals.search_settings import SearchSettings
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "tune": ("stock", "random", "random_asha"),
@@ -41,9 +41,9 @@ def make(name: str, space: SearchSpace, *, max_epochs: int, seed: int, workers: 
     if reason := why_not(name):
         raise ModuleNotFoundError(reason)
     plain = name.removesuffix(SUFFIX)
-    course = Course(space, max_epochs, seed, workers, defaults_first=name != plain)
+    settings = SearchSettings(space, max_epochs, seed, workers, defaults_first=name != plain)
     family = next(family for family, names in FAMILIES.items() if plain in names)
-    return cast("Strategy", import_module(f"{__name__}.{family}").make(plain, course))
+    return cast("Strategy", import_module(f"{__name__}.{family}").make(plain, settings))
 
 
 def why_not(name: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from automl.study import Answer, Params
 from automl.study.space import Choice, Integer, SearchSpace
 from automl.trainers.yolo.vendor import ultralytics
-from benchmarks.rivals.course import Course, existing, flat, flat_defaults
+from benchmarks.rivals.search_settings import SearchSettings, existing, flat, flat_defaults
 
 ultralytics()  # by the project's door, which shuts those to the network
 Tuner = import_module("ultralytics.engine.tuner").Tuner
@@ -24,10 +24,10 @@ Tuner = import_module("ultralytics.engine.tuner").Tuner
 class Genetic:
     """Mutates the best of what has ended."""
 
-    def __init__(self, course: Course) -> None:
-        self._space = course.space
-        self._random = np.random.default_rng(course.seed)
-        self.tuner, self._results = _tuner(course.space)
+    def __init__(self, settings: SearchSettings) -> None:
+        self._space = settings.space
+        self._random = np.random.default_rng(settings.seed)
+        self.tuner, self._results = _tuner(settings.space)
         self._tried: list[dict[str, Any]] = []
         self._best: dict[int, float] = {}
 
@@ -62,9 +62,9 @@ class Genetic:
         self._results.append(self.tuner._result_record(number + 1, fitness, self._tried[number], {}))
 
 
-def make(name: str, course: Course) -> Genetic:  # noqa: ARG001
+def make(name: str, settings: SearchSettings) -> Genetic:  # noqa: ARG001
     """Return the one of this family."""
-    return Genetic(course)
+    return Genetic(settings)
 
 
 def _tuner(space: SearchSpace) -> tuple[Any, list[dict[str, Any]]]:

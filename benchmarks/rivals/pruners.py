@@ -10,24 +10,24 @@ from optuna.trial import TrialState
 
 from automl.study import Answer, Params
 from automl.study.space import Choice, Integer, SearchSpace, Single
-from benchmarks.rivals.course import Course, existing, flat
+from benchmarks.rivals.search_settings import SearchSettings, existing, flat
 
 
 class Pruned:
     """An Optuna study in memory; a trial that its pruner stops is told as PRUNED."""
 
-    def __init__(self, course: Course, pruner: BasePruner) -> None:
+    def __init__(self, settings: SearchSettings, pruner: BasePruner) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = TPESampler(multivariate=True, constant_liar=True, seed=course.seed)
-        self._space = course.space
-        self._distributions = distributions(course.space)
+            sampler = TPESampler(multivariate=True, constant_liar=True, seed=settings.seed)
+        self._space = settings.space
+        self._distributions = distributions(settings.space)
         # The Hyperband pruner draws a trial's bracket from the study's name.
         self.study = optuna.create_study(
-            direction="maximize", sampler=sampler, pruner=pruner, study_name=f"seed {course.seed}"
+            direction="maximize", sampler=sampler, pruner=pruner, study_name=f"seed {settings.seed}"
         )
-        for params in course.first:
+        for params in settings.first:
             self.study.enqueue_trial(params)
         self._running: dict[int, optuna.Trial] = {}
         self._last: dict[int, float] = {}
@@ -59,11 +59,14 @@ class Pruned:
             self.study.tell(trial, last, state=TrialState.FAIL if last is None else TrialState.COMPLETE)
 
 
-def make(name: str, course: Course) -> Pruned:
+def make(name: str, settings: SearchSettings) -> Pruned:
     """Return `optuna_hyperband`, `optuna_median` or `optuna_halving`, each with Optuna's own settings."""
     if name == "optuna_hyperband":
-        return Pruned(course, HyperbandPruner(min_resource=1, max_resource=course.max_epochs, reduction_factor=3))
-    return Pruned(course, MedianPruner() if name == "optuna_median" else SuccessiveHalvingPruner())
+        return Pruned(
+            settings,
+            HyperbandPruner(min_resource=1, max_resource=settings.max_epochs, reduction_factor=3),
+        )
+    return Pruned(settings, MedianPruner() if name == "optuna_median" else SuccessiveHalvingPruner())
 
 
 def rewrite(study: optuna.Study, trial: optuna.Trial, params: Params) -> None:

@@ -18,7 +18,7 @@ from automl.hpo.asha import PausingAsha
 from automl.hpo.sampler.encoding import Encoding
 from automl.study import Answer, Params
 from automl.study.ladder import ladder
-from benchmarks.rivals.course import Course
+from benchmarks.rivals.search_settings import SearchSettings
 
 LOOK: Final = 2
 LOOKED: Final = 20
@@ -39,11 +39,11 @@ class Seen:
 class Staged:
     """Trials by number; params come from a list, then at random."""
 
-    def __init__(self, course: Course, given: Sequence[Params] = ()) -> None:
+    def __init__(self, settings: SearchSettings, given: Sequence[Params] = ()) -> None:
         self.trials: list[Seen] = []
-        self._given = [*([course.space.defaults()] if course.defaults_first else []), *given]
-        self._encoding = Encoding(course.space)
-        self._random = np.random.default_rng(course.seed)
+        self._given = [*([settings.space.defaults()] if settings.defaults_first else []), *given]
+        self._encoding = Encoding(settings.space)
+        self._random = np.random.default_rng(settings.seed)
 
     def start(self) -> tuple[int, Params]:
         """Return a new trial."""
@@ -63,8 +63,8 @@ class Staged:
 class LookThenTrain(Staged):
     """Everything for a few epochs, then the best ones to the end."""
 
-    def __init__(self, course: Course) -> None:
-        super().__init__(course)
+    def __init__(self, settings: SearchSettings) -> None:
+        super().__init__(settings)
         self._whole: set[int] = set()
 
     def next(self) -> tuple[int, Params] | None:
@@ -89,10 +89,10 @@ class LookThenTrain(Staged):
 class Halved(Staged):
     """Promotion ASHA over given params, then over random ones if there is a place for them."""
 
-    def __init__(self, course: Course, given: Sequence[Params] = (), *, most: int | None = None) -> None:
-        super().__init__(course, given)
+    def __init__(self, settings: SearchSettings, given: Sequence[Params] = (), *, most: int | None = None) -> None:
+        super().__init__(settings, given)
         self._most = len(self._given) if most is None else most
-        self.rungs = ladder(FIRST_RUNG, course.max_epochs, REDUCTION)
+        self.rungs = ladder(FIRST_RUNG, settings.max_epochs, REDUCTION)
         self.asha = PausingAsha(self.rungs, REDUCTION)
         self._running: set[int] = set()
         self._completed = False
@@ -130,8 +130,8 @@ class Halved(Staged):
 class Pasha(Halved):
     """Progressive ASHA: the highest rung is raised only while ranks still change."""
 
-    def __init__(self, course: Course) -> None:
-        super().__init__(course, most=STARTS)
+    def __init__(self, settings: SearchSettings) -> None:
+        super().__init__(settings, most=STARTS)
         self._every = self.rungs
         self._restart(min(2, len(self._every)))
 
@@ -183,6 +183,6 @@ class Pasha(Halved):
         return float(np.percentile(found, PERCENTILE)) if found else 0.0
 
 
-def make(name: str, course: Course) -> Staged:
+def make(name: str, settings: SearchSettings) -> Staged:
     """Return `look_then_train` or `pasha`."""
-    return LookThenTrain(course) if name == "look_then_train" else Pasha(course)
+    return LookThenTrain(settings) if name == "look_then_train" else Pasha(settings)

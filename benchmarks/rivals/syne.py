@@ -20,7 +20,7 @@ from syne_tune.backend.trial_status import Trial
 
 from automl.study import Answer, Params
 from automl.study.space import Choice, Integer, SearchSpace, Single
-from benchmarks.rivals.course import Course, existing, flat
+from benchmarks.rivals.search_settings import SearchSettings, existing, flat
 
 METRIC: Final = "value"
 EPOCH: Final = "epoch"
@@ -37,11 +37,11 @@ CURRENT: Final = {"syne_bohb": "BOHB", "syne_bore": "ASHABORE"}
 class Synchronised:
     """A scheduler of Syne Tune, which also suggests."""
 
-    def __init__(self, course: Course, scheduler: Any, *, numbered: bool) -> None:  # noqa: ANN401
-        self._space = course.space
+    def __init__(self, settings: SearchSettings, scheduler: Any, *, numbered: bool) -> None:  # noqa: ANN401
+        self._space = settings.space
         self.scheduler = scheduler
         self._numbered = numbered
-        self._state = np.random.RandomState(course.seed).get_state()
+        self._state = np.random.RandomState(settings.seed).get_state()
         self._trials: list[Trial] = []
         self._last: dict[int, dict[str, Any]] = {}
 
@@ -101,24 +101,28 @@ class Synchronised:
             np.random.set_state(before)
 
 
-def make(name: str, course: Course) -> Synchronised:
+def make(name: str, settings: SearchSettings) -> Synchronised:
     """Return one of `LEGACY` and `CURRENT`."""
     logging.getLogger("syne_tune").setLevel(logging.ERROR)
-    space = syne_space(course.space)
-    common: dict[str, Any] = {"metric": METRIC, "max_t": course.max_epochs, "random_seed": course.seed}
-    if course.first:
-        common["points_to_evaluate"] = course.first
+    space = syne_space(settings.space)
+    common: dict[str, Any] = {
+        "metric": METRIC,
+        "max_t": settings.max_epochs,
+        "random_seed": settings.seed,
+    }
+    if settings.first:
+        common["points_to_evaluate"] = settings.first
     if name in CURRENT:
         baseline = getattr(import_module("syne_tune.optimizer.baselines"), CURRENT[name])
         scheduler = baseline(space, time_attr=EPOCH, do_minimize=False, **common)
-        return Synchronised(course, scheduler, numbered=False)
-    title, settings = LEGACY[name]
+        return Synchronised(settings, scheduler, numbered=False)
+    title, own = LEGACY[name]
     baseline = getattr(import_module("syne_tune.optimizer.legacy_baselines"), title)
-    common |= {"resource_attr": EPOCH, "mode": "max", "search_options": {"debug_log": False}, **settings}
+    common |= {"resource_attr": EPOCH, "mode": "max", "search_options": {"debug_log": False}, **own}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scheduler = baseline(space, **common)
-    return Synchronised(course, scheduler, numbered=True)
+    return Synchronised(settings, scheduler, numbered=True)
 
 
 def syne_space(space: SearchSpace) -> dict[str, Any]:

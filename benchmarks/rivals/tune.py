@@ -19,8 +19,8 @@ from ray.tune.search.variant_generator import generate_variants
 
 from automl.study import Answer, Params
 from automl.study.space import Choice, Integer, SearchSpace, Single
-from benchmarks.rivals.course import Course, existing, flat
 from benchmarks.rivals.pruners import rewrite
+from benchmarks.rivals.search_settings import SearchSettings, existing, flat
 
 METRIC: Final = "metrics/mAP50-95(B)"
 STOCK_GRACE: Final = 10
@@ -121,10 +121,10 @@ class Tuned:
 class Drawn:
     """Random params by the function that Ray's BasicVariantGenerator calls; that class needs a registered trainable."""
 
-    def __init__(self, course: Course) -> None:
-        self._spec = {"config": ray_space(course.space)}
-        self._random = np.random.default_rng(course.seed)
-        self._first = course.first
+    def __init__(self, settings: SearchSettings) -> None:
+        self._spec = {"config": ray_space(settings.space)}
+        self._random = np.random.default_rng(settings.seed)
+        self._first = settings.first
 
     def suggest(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002
         """Return the points to evaluate, then random params."""
@@ -140,12 +140,12 @@ class Drawn:
         """Learn nothing."""
 
 
-def make(name: str, course: Course) -> Tuned:
+def make(name: str, settings: SearchSettings) -> Tuned:
     """Return `stock`, `random_asha` or `random`."""
     if name == "stock":
-        return Tuned(course.space, _optuna_search(course), _asha(course, STOCK_GRACE))
-    scheduler = FIFOScheduler() if name == "random" else _asha(course, OUR_GRACE)
-    return Tuned(course.space, Drawn(course), scheduler)
+        return Tuned(settings.space, _optuna_search(settings), _asha(settings, STOCK_GRACE))
+    scheduler = FIFOScheduler() if name == "random" else _asha(settings, OUR_GRACE)
+    return Tuned(settings.space, Drawn(settings), scheduler)
 
 
 def ray_space(space: SearchSpace) -> dict[str, Any]:
@@ -162,25 +162,25 @@ def _domain(parameter: Single) -> Any:  # noqa: ANN401
     return (tune.loguniform if parameter.log else tune.uniform)(parameter.low, parameter.high)
 
 
-def _asha(course: Course, grace: int) -> Scheduler:
+def _asha(settings: SearchSettings, grace: int) -> Scheduler:
     scheduler: Scheduler = ASHAScheduler(
         time_attr="epoch",
         metric=METRIC,
         mode="max",
-        max_t=course.max_epochs,
-        grace_period=min(grace, course.max_epochs),
+        max_t=settings.max_epochs,
+        grace_period=min(grace, settings.max_epochs),
         reduction_factor=REDUCTION,
     )
     return scheduler
 
 
-def _optuna_search(course: Course) -> Searcher:
+def _optuna_search(settings: SearchSettings) -> Searcher:
     """Return the searcher that `run_ray_tune` of Ultralytics 8.4.190 makes; it leaves only the seed out."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = TPESampler(multivariate=True, constant_liar=True, seed=course.seed)
-    search = OptunaSearch(sampler=sampler, metric=METRIC, mode="max", points_to_evaluate=course.first)
-    search.set_search_properties(None, None, ray_space(course.space))
+        sampler = TPESampler(multivariate=True, constant_liar=True, seed=settings.seed)
+    search = OptunaSearch(sampler=sampler, metric=METRIC, mode="max", points_to_evaluate=settings.first)
+    search.set_search_properties(None, None, ray_space(settings.space))
     searcher: Searcher = search
     return searcher

@@ -1,5 +1,6 @@
 """Kits for devices: written, built by a process without automl, taken back, and refused where something is wrong."""
 
+import ast
 import json
 import shutil
 import subprocess
@@ -7,15 +8,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from automl.apps import device_kit
+from automl.apps import device_kit, device_result
 from automl.apps.device_built import take_back
-from automl.release import openvino_models
+from automl.apps.device_gates import judged
+from automl.apps.device_kit import reader
+from automl.apps.serve import postprocess
+from automl.apps.serve.backend import opened
+from automl.apps.serve.detector import Detector, letterboxed
+from automl.apps.serve.postprocess import detections
+from automl.apps.serve.thresholds import Thresholds
+from automl.release import device_script, openvino_models
 from automl.storage.registry import Registry
 from automl.study import Gates, Target
 from automl.study.errors import ExportError, RegistryError
@@ -52,16 +61,17 @@ def registry(folder: Path, target: Target, *, scale: float = 0.9) -> Registry:
 
 
 def kit_of(registered: Registry, folder: Path, target: str, **wanted: Any) -> Path:
+    """Write a kit, by default with the version's picture alone."""
+    wanted.setdefault("images", registered.path(1))
     said = device_kit.write(registered, 1, folder, device_kit.Wanted(target, **wanted))
     assert "run `python build.py` there" in said
     return folder
 
 
-def built(kit: Path) -> str:
-    """Run the script of a kit in a process that cannot import automl; return what it says."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", WITHOUT_AUTOML], cwd=kit, capture_output=True, text=True, check=False
-    )
+def built(kit: Path, *, without: str = "torch") -> str:
+    """Run the script of a kit in a process that cannot import automl and another package; return what it says."""
+    code = f"import sys; sys.modules['{without}'] = None; {WITHOUT_AUTOML}"
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=kit, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
@@ -121,8 +131,10 @@ def bytes_of(name: str) -> Callable[[Path], None]:
     [
         (of_result(lambda plain: plain["latency_ms"].update(p50=0.1)), r"its seal must fit its content"),
         (of_result(lambda plain: plain.pop("seal")), r"its seal must fit its content"),
-        (bytes_of("built/outputs.npy"), r"outputs\.npy: SHA-256 must be"),
+        (bytes_of("built/outputs.npz"), r"outputs\.npz: SHA-256 must be"),
         (bytes_of("pictures.npy"), r"pictures\.npy: SHA-256 must be"),
+        (bytes_of("timed-00.png"), r"timed-00\.png: SHA-256 must be"),
+        (bytes_of("postprocess.py"), r"postprocess\.py: SHA-256 must be"),
         (bytes_of("kit.json"), r"kit\.json: must be readable JSON|must be the result of this kit"),
         (lambda kit: shutil.rmtree(kit / "built"), r"result\.json: is missing; run `python build\.py`"),
     ],
@@ -139,16 +151,22 @@ def test_a_result_that_was_changed_is_refused(
     assert registered.versions() == before
 
 
-def resealed(kit: Path, outputs: Any) -> None:
+def resealed(kit: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Put other outputs into a result, as a device that computes something else would."""
-    from automl.release import device_script  # noqa: PLC0415  (a script)
-
-    np.save(kit / "built" / "outputs.npy", outputs)
-    path = kit / "built" / "result.json"
-    plain = json.loads(path.read_text())
+    path = kit / "built" / "outputs.npz"
+    with np.load(path) as archive:
+        outputs = {name: archive[name] for name in archive.files}
+    change(outputs)
+    np.savez(path, **outputs)
+    record = kit / "built" / "result.json"
+    plain = json.loads(record.read_text())
     del plain["seal"]
-    plain["files"]["outputs.npy"] = device_script.digest(kit / "built" / "outputs.npy")
-    path.write_text(json.dumps({**plain, "seal": device_script.seal(plain)}))
+    plain["files"]["outputs.npz"] = device_script.digest(path)
+    record.write_text(json.dumps({**plain, "seal": device_script.seal(plain)}))
+
+
+def scaled(outputs: dict[str, Any], factor: float) -> None:
+    outputs["rows"][:, 4:] *= factor
 
 
 @pytest.mark.parametrize(
@@ -164,21 +182,60 @@ def test_a_device_that_computes_something_else_is_refused(
 ) -> None:
     registered, kit = onnx_kit
     copied = Path(shutil.copytree(kit, tmp_path / "kit"))
-    outputs = np.load(copied / "built" / "outputs.npy")
-    outputs[:, 4:] *= factor
-    resealed(copied, outputs)
+    resealed(copied, lambda outputs: scaled(outputs, factor))
     with pytest.raises(ExportError, match=why):
         take_back(registered, copied)
 
 
 def test_limits_of_the_target_are_judged_by_what_the_device_measured(tmp_path: Path) -> None:
     registered = registry(
-        tmp_path / "made", Target("orin", "onnx", "fp16", 0.01, max_latency_ms=1e-6, max_end_to_end_ms=5.0)
+        tmp_path / "made", Target("orin", "onnx", "fp16", 0.01, max_latency_ms=1e-6, max_end_to_end_ms=5000.0)
     )
     kit = kit_of(registered, tmp_path / "kit", "orin")
-    built(kit)
-    with pytest.raises(ExportError, match=r"latency_ms <= 1e-06 must hold.*end_to_end_ms <= 5 must hold, but got no"):
+    assert "not timed end to end: OpenCV is not installed there" in built(kit, without="cv2")
+    why = r"latency_ms <= 1e-06 must hold.*end_to_end_ms <= 5000 must hold, but got no measurement: OpenCV is not"
+    with pytest.raises(ExportError, match=why):
         take_back(registered, kit)
+
+
+def test_the_device_times_an_image_from_its_bytes_to_json_and_the_limit_is_judged_by_it(
+    onnx_kit: tuple[Registry, Path],
+) -> None:
+    registered, kit = onnx_kit
+    record = json.loads((registered.path(1) / "target-orin.json").read_text())
+    record["inputs"]["target"]["max_end_to_end_ms"] = 5000.0
+    found = device_result.read(kit)
+    assert found.served
+    assert found.served.p50 > 0
+    named = {gate.name: gate for gate in judged(found, registered.path(1), record).gates}
+    gate = named["target orin on its device end_to_end_ms"]
+    assert (gate.passed, gate.limit, gate.value) == (True, 5000.0, found.served.p50)
+
+
+def test_the_script_s_letterbox_and_boxes_are_those_of_the_server(
+    onnx_kit: tuple[Registry, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered, kit = onnx_kit
+    monkeypatch.setattr(device_script, "HERE", kit)
+    steps, plain = device_script.postprocess(), json.loads((kit / "kit.json").read_text())
+    picture = np.random.default_rng(0).integers(0, 256, (41, 87, 3), dtype=np.uint8)
+    source = registered.path(1)
+    detector = Detector(opened(source, reader(source), target="orin"))
+    batch = steps.letterboxed(picture, size=plain["size"], resize=cv2.resize)
+    output = np.asarray(np.random.default_rng(1).random((7, 64)), np.float32) * 32
+    wanted = SimpleNamespace(**plain["thresholds"] | {"conf": 0.5})
+    boxes = steps.detections(output, wanted, end_to_end=False)
+    names = {int(number): name for number, name in plain["names"].items()}
+
+    assert np.array_equal(batch, letterboxed(picture, size=detector.size))
+    assert np.array_equal(boxes, detections(output, Thresholds(conf=0.5), end_to_end=False))
+    assert names == detector.names
+    assert len(steps.described(boxes, picture.shape[:2], size=64, names=names)) == len(boxes) > 0
+
+
+def test_the_files_of_a_kit_are_python_3_9() -> None:
+    for module in (device_script, postprocess):
+        ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"), feature_version=(3, 9))
 
 
 def test_a_kit_of_another_model_or_of_other_files_is_refused(onnx_kit: tuple[Registry, Path], tmp_path: Path) -> None:
@@ -199,3 +256,8 @@ def test_what_cannot_be_made_into_a_kit_is_refused(onnx_kit: tuple[Registry, Pat
     (tmp_path / "empty").mkdir()
     with pytest.raises(ExportError, match="--images: must be a folder with pictures of the line"):
         kit_of(registered, tmp_path / "a", "orin", images=tmp_path / "empty")
+    with pytest.raises(ExportError, match="--images: must be given without --split and --data"):
+        kit_of(registered, tmp_path / "a", "orin", split="val")
+    with pytest.raises(ExportError, match=r"must say on which split the version was judged, .* --images"):
+        kit_of(registered, tmp_path / "a", "orin", images=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]

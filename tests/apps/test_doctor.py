@@ -15,7 +15,8 @@ from automl.apps import doctor
 from automl.apps.cli import app
 from automl.cluster import survey
 from automl.cluster.survey import Surveyed
-from automl.storage.node_facts import NodeFacts, facts
+from automl.storage import node_ports
+from automl.storage.node_facts import NodeFacts, facts, token_digest
 from automl.study.text import GB
 
 FINE = NodeFacts(
@@ -56,6 +57,8 @@ def test_a_machine_that_fits_has_no_remark() -> None:
         ({"files_soft": 1024}, {"file descriptors": "WARNING"}),
         ({"files_soft": 100, "files_hard": 100}, {"file descriptors": "FAULT"}),
         ({"missing": ("/nfs/data.yaml",)}, {"file": "FAULT"}),
+        ({"port_problem": "Name or service not known"}, {"ports": "FAULT"}),
+        ({"reached": 5, "unreachable": ("10.0.0.2:41235 (timed out)",)}, {"ports": "FAULT"}),
     ],
 )
 def test_what_does_not_fit_is_named_with_a_remedy(changes: dict[str, Any], expected: dict[str, str]) -> None:
@@ -67,6 +70,42 @@ def test_nodes_are_compared() -> None:
     found = states(node(), Surveyed("b", 2.0, other, 90.0, "another folder is mounted at that path"))
     assert found == {"packages": "FAULT", "storage": "FAULT", "clock": "FAULT"}
     assert states(node(), Surveyed("c", 0.0, None, 0.0, "no answer: GetTimeoutError")) == {"node": "FAULT"}
+
+
+@pytest.mark.parametrize(
+    ("there", "state", "found"),
+    [("ab12", "OK", "the same as here"), ("cd34", "FAULT", "another than here"), ("", "FAULT", "none there"),
+     ("off", "FAULT", "authentication is off there")],
+)  # fmt: skip
+def test_the_token_of_each_node_is_compared_with_that_of_this_side(there: str, state: str, found: str) -> None:
+    (row,) = [row for row in doctor.rows_of([node(token=there)], Path("/nfs"), token="ab12") if row.check == "token"]
+    assert (row.state, row.found, bool(row.remedy)) == (state, found, state == "FAULT")
+
+
+def test_a_closed_port_is_named_and_an_open_one_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert [*node_ports.unreachable([f"127.0.0.1:{port}"])] == []
+    assert [*node_ports.unreachable([f"127.0.0.1:{port}"])] == [f"127.0.0.1:{port} (Connection refused)"]
+    assert node_ports.own_problem() == ""
+
+
+def test_the_digest_of_a_token_is_not_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert token_digest() == ""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    found = token_digest()
+    assert found
+    assert "secret" not in found
+    path = tmp_path / "token"
+    path.write_text("secret\n")
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+    assert token_digest() == found
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert token_digest() == "off"
 
 
 def test_the_facts_of_this_machine_are_those_that_can_be_seen(tmp_path: Path) -> None:
@@ -97,4 +136,6 @@ def test_each_node_of_a_cluster_is_asked(tmp_path: Path) -> None:
     assert found.facts is not None
     assert (found.problem, found.facts.storage_problem) == ("", "")
     assert found.skew < doctor.SKEW
+    assert (found.facts.reached, found.facts.unreachable, found.facts.port_problem) == (3, (), "")
+    assert found.facts.token == token_digest()
     assert [path.name for path in tmp_path.iterdir()] == ["ray.log"]

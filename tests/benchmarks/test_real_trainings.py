@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ BURNS = (
     "while time.process_time() < 0.3: pass\n"
     "print('burnt', flush=True)\n"
     "sys.stdin.readline()\n"
+)  # fmt: skip
+ORPHAN = (
+    "import os, pathlib, time\n"
+    "while time.process_time() < 0.3: pass\n"
+    "pathlib.Path(os.environ['BURNT']).touch()\n"
+    "time.sleep(60)\n"
 )  # fmt: skip
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BURNS!r}])\nsys.stdin.readline()"
 
@@ -148,6 +155,23 @@ def test_the_work_of_a_child_that_has_ended_still_counts() -> None:
     parent.wait()
     parent.stdout.close()
     assert 0.25 <= seen <= meter.read()
+
+
+def test_processes_that_outlive_their_parent_are_counted_by_their_mark(tmp_path: Path) -> None:
+    burning = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {ORPHAN!r}], start_new_session=True)"
+    root = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.readline()"], stdin=subprocess.PIPE)
+    meters = [Meter(root.pid, mark=mark) for mark in (str(tmp_path), str(tmp_path / "other"), "")]
+    marked = {**real_sides.environment_of(tmp_path), "BURNT": str(tmp_path / "burnt")}
+    subprocess.run([sys.executable, "-c", burning], env=marked, check=True)
+    while not (tmp_path / "burnt").exists():
+        time.sleep(0.02)
+    ours, others, unmarked = (meter.read() for meter in meters)
+    for meter in meters:
+        meter.end()
+    assert root.wait() == -9
+    assert root.stdin
+    root.stdin.close()
+    assert ours >= max(others, unmarked) + 0.25
 
 
 def test_a_missing_data_set_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

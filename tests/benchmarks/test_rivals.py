@@ -15,8 +15,8 @@ from ultralytics.utils.tuner import _resolve_ray_search_alg
 from automl.study import Answer, Params
 from automl.study.space import Choice, Integer, Real, SearchSpace
 from benchmarks.rivals import NAMES, PLAIN, genetic, make, pruners, tune, why_not
-from benchmarks.rivals.course import Course
 from benchmarks.rivals.protocol import Strategy
+from benchmarks.rivals.search_settings import SearchSettings
 
 SPACE = SearchSpace({
     "optimizer": Choice(("SGD", "AdamW"), "AdamW"),
@@ -163,7 +163,7 @@ def test_a_trial_whose_curve_ends_early_is_no_mistake(name: str) -> None:
 
 
 def test_stock_stops_at_the_milestones_of_asha_and_nowhere_else() -> None:
-    stock = tune.make("stock", course(epochs=100))
+    stock = tune.make("stock", search_settings(epochs=100))
     done = race(stock, budget=500, epochs=100)
     stopped = {epoch for _, epoch, answer in done.answers if answer is Answer.STOP}
 
@@ -184,7 +184,7 @@ def test_stock_stops_what_lies_below_the_best_third_of_those_before_it() -> None
 
 
 def test_a_trial_that_stock_stops_is_complete_with_its_last_value() -> None:
-    stock = tune.make("stock", course(epochs=100))
+    stock = tune.make("stock", search_settings(epochs=100))
     done = race(stock, budget=200, epochs=100)
     told = stock.searcher._ot_study.trials  # type: ignore[attr-defined]
     stopped = {number: epoch for number, epoch, answer in done.answers if answer is Answer.STOP}
@@ -197,7 +197,7 @@ def test_a_trial_that_stock_stops_is_complete_with_its_last_value() -> None:
 
 
 def test_tune_asks_for_one_trial_ahead() -> None:
-    stock = tune.make("stock", course())
+    stock = tune.make("stock", search_settings())
     stock.next()
 
     assert [trial.state for trial in stock.searcher._ot_study.trials] == [TrialState.RUNNING] * 2  # type: ignore[attr-defined]
@@ -205,7 +205,7 @@ def test_tune_asks_for_one_trial_ahead() -> None:
 
 def test_stock_has_the_sampler_that_ultralytics_gives_it() -> None:
     theirs, _, _ = _resolve_ray_search_alg("optuna", "detect", {}, 300)
-    ours = tune.make("stock", course()).searcher
+    ours = tune.make("stock", search_settings()).searcher
 
     assert ours.metric == theirs.metric  # type: ignore[attr-defined]
     assert settings(ours._sampler) == settings(theirs._sampler)  # type: ignore[attr-defined]
@@ -220,7 +220,7 @@ def test_stock_has_the_sampler_that_ultralytics_gives_it() -> None:
     ],
 )
 def test_a_trial_that_optuna_stops_is_told_as_pruned(name: str, budget: float) -> None:
-    strategy = pruners.make(name, course())
+    strategy = pruners.make(name, search_settings())
     done = race(strategy, budget=budget)
     stopped = {number for number, _, answer in done.answers if answer is Answer.STOP}
     full = {number for number, epoch, answer in done.answers if epoch == EPOCHS and answer is Answer.CONTINUE}
@@ -232,7 +232,7 @@ def test_a_trial_that_optuna_stops_is_told_as_pruned(name: str, budget: float) -
 
 
 def test_the_genetic_tuner_is_told_the_best_epoch_and_moves_numbers_only() -> None:
-    strategy = genetic.Genetic(course())
+    strategy = genetic.Genetic(search_settings())
     done = race(strategy, value=lambda params, epoch: height(params) * (1 - 0.01 * abs(epoch - 9)))
     first = strategy.tuner._load_local_results()[0]
 
@@ -265,8 +265,8 @@ def test_a_rival_without_its_package_says_what_to_install(monkeypatch: pytest.Mo
         make("syne_bohb", SPACE, max_epochs=9, seed=0, workers=4)
 
 
-def course(*, epochs: int = EPOCHS) -> Course:
-    return Course(SPACE, max_epochs=epochs, seed=0, workers=4)
+def search_settings(*, epochs: int = EPOCHS) -> SearchSettings:
+    return SearchSettings(SPACE, max_epochs=epochs, seed=0, workers=4)
 
 
 def settings(sampler: Any) -> dict[str, Any]:

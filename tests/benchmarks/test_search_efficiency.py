@@ -9,8 +9,9 @@ import pytest
 from automl.hpo.learning_curves import Forecast
 from automl.study import Answer, Params
 from automl.study.space import Choice, Real, SearchSpace
-from benchmarks import ablation, efficiency, past, tables, virtual
+from benchmarks import ablation, efficiency, noisy_looks, past, tables, virtual
 from benchmarks.freeze_thaw import FreezeThaw, improvement
+from benchmarks.model_ranks import ModelRanks
 from benchmarks.ours import Ours, Start
 from benchmarks.tables import Task
 
@@ -224,3 +225,18 @@ def test_the_improvement_of_a_sure_forecast_is_its_distance() -> None:
     assert improvement(Forecast(0.5, 0.5, 0.5), over=0.4) == pytest.approx(0.1)
     assert improvement(Forecast(0.3, 0.3, 0.3), over=0.4) == 0
     assert 0 < improvement(Forecast(0.3, 0.2, 0.5), over=0.4) < 0.1
+
+
+def test_a_lucky_look_does_not_advance_where_the_model_ranks() -> None:
+    made = replace(task([[0.1] * 9] * 9), max_epochs=9)
+    search = ModelRanks(made, seed=0, start=Start(1, lengths={"lr": 0.3}))
+    rung = search._scheduler._rungs[1]
+    for number, place in enumerate([0.0, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 1.0]):
+        search.told(number, {"lr": place, "model": "n"})
+        value = 0.1 if place < 0.5 else 0.5
+        search.measured(number, epoch=1, value=0.6 if place == 0.1 else value, seconds=1.0)
+    search._sampler.invalidate()
+    with noisy_looks.known():
+        worth = search._worth(rung)
+    assert max(rung.entries, key=lambda number: rung.entries[number][0]) == 1, "the lucky one is first by value"
+    assert max(worth, key=lambda number: worth[number]) in {4, 5, 6, 7}

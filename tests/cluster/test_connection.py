@@ -47,7 +47,7 @@ def test_a_stop_while_ray_starts_is_a_stop(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt, match=r"^$"), connection.interruptible():
-        connection._join("local", tmp_path / "ray.log")
+        connection._join("local", tmp_path / "ray.log", dashboard_wanted=True)
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from automl.cluster import guard, training
 from automl.trials import fork_server
+from tests import tiny_trainer
 from tests.conftest import tiny_job_at
 from tests.guarded_worker import guardians, wait_until
 from tests.trials.test_fork_server import wait
@@ -25,7 +26,7 @@ def asleep() -> Iterator[fork_server.Owner]:
     """Own a server by a process that sleeps."""
     process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(300)"])
     try:
-        yield fork_server.Owner(process.pid, "study", "tests.tiny_trainer")
+        yield fork_server.Owner(process.pid, "study", tiny_trainer.registered())
     finally:
         process.kill()
         process.wait()

@@ -51,7 +51,7 @@ def states(kind: str = "trial") -> dict[str, float | None]:
 
 
 def watching(*, kind: str = "trial", asked: int = 10) -> StudyMetrics:
-    return StudyMetrics(Watched("s", kind, METRIC, asked, gpus=0.5), clock=lambda: 1000.0)
+    return StudyMetrics(Watched("s", kind, METRIC, asked, gpus=lambda _trial: 0.5), clock=lambda: 1000.0)
 
 
 def test_the_life_of_trials_is_counted_by_state() -> None:

@@ -194,7 +194,7 @@ def run_study(folder: Path, data: Path) -> Path:
     (folder / "study.yaml").write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
     environment = {
         **os.environ, "HOME": str(folder), "AUTOML_STORAGE": str(folder), "RAY_TMPDIR": str(folder),
-        "RAY_metrics_report_interval_ms": "1000", "PYTHONPATH": str(ROOT),
+        "AUTOML_DASHBOARD": "1", "RAY_metrics_report_interval_ms": "1000", "PYTHONPATH": str(ROOT),
         registration.CHOSEN: tiny_trainer.registered(),
     }  # fmt: skip
     command = [sys.executable, str(ROOT / "automl" / "search.py"), str(folder / "study.yaml")]

@@ -13,6 +13,7 @@ from automl.study import Ending, Trial
 from automl.study.verdict import Verdict
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
+from automl.trials.jobs import RunContext
 from tests.builders import measurement, spec_of, trial_of
 from tests.release.test_publish import session_at
 from tests.tracking.report.test_page import FACTS
@@ -26,7 +27,7 @@ def test_a_finding_is_logged_and_in_tensorboard_and_on_disk(tmp_path: Path, capl
     trial = trial_of(2, [0.1] * 5)
     place = trial_folder(tmp_path, trial, "tiny.yaml")
     place.mkdir(parents=True)
-    listeners = board.listeners_of(tmp_path, spec_of(), DATA)
+    listeners = board.listeners_of(RunContext(tmp_path, spec_of(), tmp_path, gpus=0, threads=1, concurrent=1), DATA)
     listeners.on_start(Trial(2, trial.params, trial.seed), place)
     for count in range(1, 6):
         epoch_details.write_details(place, dict.fromkeys(range(1, count + 1), SHARE))

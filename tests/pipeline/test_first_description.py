@@ -1,6 +1,7 @@
 """`automl init`: what a first description follows from, and that it passes the check."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ def test_every_variant_obeys_the_schema(*, has_test: bool, gpu: bool, model: str
     path.write_text(described(traits(test=has_test), "sample", model=model, gpu=gpu))
     assert [*Draft202012Validator(schema()).iter_errors(read_yaml(path))] == []
     assert max(map(len, path.read_text().splitlines())) <= 120
+
+
+@pytest.mark.parametrize(("ratio", "searched"), [(1.0, False), (2.9, False), (3.0, True), (80.0, True)])
+def test_class_weights_are_searched_where_classes_are_uneven(*, ratio: float, searched: bool, tmp_path: Path) -> None:
+    path = tmp_path / "first.yaml"
+    path.write_text(described(replace(traits(), class_ratio=ratio), "sample", model=None, gpu=False))
+    assert ("cls_pw" in read_yaml(path)["space"]) is searched
+    comment = " ".join(path.read_text().replace("# ", "").split())
+    assert f"cls_pw, since the most frequent class has {ratio:.3g} times" in comment
 
 
 @pytest.mark.parametrize("gpu", [True, False])

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from automl.data import sample
 from automl.data.record import DataSet
+from automl.pipeline import class_weights
 from automl.pipeline.inputs import check_data, located, prepare_data, refuse_misfits, setting_warnings
 from automl.pipeline.session import opened
 from automl.storage.place import Place
@@ -57,10 +58,34 @@ def test_a_fixed_copy_paste_without_effect_is_a_warning(tmp_path: Path) -> None:
     source = sample.draw(tmp_path / "boxes", splits={"train": 4, "val": 2})
     boxes = check_data(source, unpacked=tmp_path / "unpacked", split="val", searched=())
 
-    assert setting_warnings({"copy_paste": 0.0}, boxes) == ()
+    assert [*setting_warnings({"copy_paste": 0.0}, boxes)] == []
     (warning,) = setting_warnings({"copy_paste": 0.3}, boxes)
     assert "train.copy_paste: 0.3 has no effect" in warning
-    assert setting_warnings({"copy_paste": 0.3}, replace(boxes, polygons=frozenset({"train"}))) == ()
+    assert [*setting_warnings({"copy_paste": 0.3}, replace(boxes, polygons=frozenset({"train"})))] == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "train", "searched", "told"),
+    [
+        ({0: 60, 1: 40}, {}, {"cls_pw"}, "space.cls_pw: weights classes by frequency, but the most frequent class"),
+        ({0: 60, 1: 20}, {}, {"cls_pw"}, ""),
+        ({0: 60, 1: 3, 2: 0}, {}, {"lr0"}, "has 20 times as many boxes as the rarest, and space has no cls_pw"),
+        ({0: 60, 1: 3}, {"cls_pw": 0.5}, {"lr0"}, ""),
+        ({0: 60, 1: 4}, {}, {"lr0"}, ""),
+        ({0: 60}, {}, {"cls_pw"}, "has 1 times as many boxes"),
+    ],
+)
+def test_class_weights_are_searched_where_classes_are_uneven_in_frequency(
+    counts: dict[int, int], train: dict[str, object], searched: set[str], told: str
+) -> None:
+    found = [*class_weights.warnings(counts, train=train, searched=searched)]
+    assert [told in warning for warning in found] == ([True] if told else [])
+
+
+def test_the_warnings_on_settings_contain_those_on_class_weights(tmp_path: Path) -> None:
+    source = sample.draw(tmp_path / "boxes", splits={"train": 12, "val": 2})
+    found = check_data(source, unpacked=tmp_path / "unpacked", split="val", searched=())
+    assert [text[:12] for text in setting_warnings({}, found, searched={"cls_pw"})] == ["space.cls_pw"]
 
 
 def spec_at(data: Path | str, **train: object) -> StudySpec:

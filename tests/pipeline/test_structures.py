@@ -13,6 +13,7 @@ from automl.pipeline import shipping, structures
 from automl.storage.journal import Journal
 from automl.study import Footprint, Job, Latency
 from automl.study.errors import StudyError
+from automl.study.packing import Shares
 from automl.tracking import structure_table
 from automl.trainers import registration
 from automl.trials import permitted
@@ -46,7 +47,15 @@ def session(folder: Path, *constraints: str, more: Mapping[str, Any] | None = No
     journal = Journal.create(folder, name="small", metric=METRIC)
     staged = folder / "data.yaml"
     return SimpleNamespace(
-        spec=spec, folder=folder, journal=journal, staged=staged, baseline=None, allowed=(), costs=(), portfolio=()
+        spec=spec,
+        folder=folder,
+        journal=journal,
+        staged=staged,
+        baseline=None,
+        allowed=(),
+        costs=(),
+        portfolio=(),
+        shares=Shares(),
     )
 
 

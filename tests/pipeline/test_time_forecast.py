@@ -15,6 +15,7 @@ from automl.study.errors import TrialError
 from automl.study.spec import StudySpec
 from automl.study.yaml_io import read_yaml
 from automl.trainers import Timing, yolo
+from automl.trials import gpu_probe
 from tests.builders import METRIC, spec_of
 from tests.conftest import MICRO, job_at
 
@@ -84,10 +85,11 @@ def test_the_plan_ends_with_the_hours_of_the_whole_study() -> None:
     assert TimeForecast.of(found, job_of(found.spec), copies=1).most_seconds == 360
 
 
-def test_the_line_tells_where_the_hours_end_the_search() -> None:
-    found = estimate_of(budget={"trials": 4, "hours": 0.01})
+@pytest.mark.parametrize("limit", ["hours", "total_hours"])
+def test_the_line_tells_where_the_time_ends_the_search_and_how_many_trials_fit(limit: str) -> None:
+    found = estimate_of(budget={"trials": 4, limit: 0.01})
     told = TimeForecast.of(found, job_of(found.spec), copies=1).summary()
-    assert "(search 36s, where budget.hours ends it; all trials would take 47s, confirm" in told
+    assert "(search 36s, where its limit of time ends it with about 3 of 4 trials; all would take 47s, confirm" in told
 
 
 def test_the_line_tells_whose_time_it_is_where_models_differ() -> None:
@@ -142,7 +144,7 @@ def test_a_few_batches_are_trained_and_nothing_lands_beside_the_users_files(tmp_
 
 @pytest.mark.yolo
 def test_a_set_of_fewer_batches_is_gone_through_again(tmp_path: Path, data: DataSet) -> None:
-    few = staging.stage(time_forecast._few(data, batch=1), tmp_path / "staged")
+    few = staging.stage(gpu_probe.few_batches(data, job_at(tmp_path / "one", tmp_path, batch=1)), tmp_path / "staged")
     found = yolo.measure(job_at(tmp_path / "job", few))  # six images are one batch of eight
     assert (found.batch, found.val_images) == (8, 8)
     assert min(found.start, found.train_batch, found.val_batch, found.epoch) > 0

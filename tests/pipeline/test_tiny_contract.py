@@ -1,4 +1,4 @@
-"""A whole study on an embedded Ray that ends by its contract, with a second objective: what ships, and what is said."""
+"""A whole study on an embedded Ray that ends by its contract, with a second objective and two targets: what ships."""
 
 import json
 import os
@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from automl.release import modelopt, openvino_models
 from automl.storage.journal import Journal
 from automl.storage.layout import VERDICT
 from automl.storage.place import read_spec
+from automl.storage.registry import Registry
 from automl.study import EndReason, State
 from automl.study.structure import SHIPS
 from automl.trainers import registration
@@ -43,7 +45,20 @@ DESCRIPTION = {
     "train": {"optimizer": "SGD", "batch": 8},
     "confirm": {"seeds": 0},
     "export": {"engine": "none", "end_to_end": False},
+    "targets": {
+        "orin": {"format": "onnx", "precision": "fp16", "resource": "orin", "required": True, "max_mb": 1.0},
+        "igpu": {"format": "openvino", "precision": "fp16", "resource": "no-such-device"},
+        "line": {"format": "openvino", "precision": "fp32"},
+    },
 }  # fmt: skip
+COPIES = """#!/bin/sh
+for word in "$@"; do
+  case $word in --onnx_path=*) from=${word#*=} ;; --output_path=*) to=${word#*=} ;; esac
+done
+cp "$from" "$to"
+"""
+"""Stands in for the Python of ModelOpt's environment, which takes minutes to make: the graph stays in FP32."""
+WITH_OPENVINO = not openvino_models.missing()
 
 
 @dataclass(frozen=True)
@@ -57,10 +72,16 @@ class Ended:
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Ended:
     home = tmp_path_factory.mktemp("home")
+    python = home / "modelopt" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(COPIES)
+    python.chmod(0o755)
+    (home / "modelopt" / modelopt.READY).touch()
     (home / "study.yaml").write_text(yaml.safe_dump(DESCRIPTION | {"data": str(data)}))
     environment = {
         **os.environ, "HOME": str(home), "AUTOML_STORAGE": str(home), "PYTHONPATH": str(ROOT),
-        registration.CHOSEN: tiny_trainer.registered(),
+        registration.CHOSEN: tiny_trainer.registered(), "RAY_OVERRIDE_RESOURCES": json.dumps({"orin": 1}),
+        modelopt.PLACE: str(home / "modelopt"),
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, str(ROOT / "automl" / "search.py"), str(home / "study.yaml")],
@@ -88,3 +109,22 @@ def test_the_front_is_shown_and_one_structure_ships(ended: Ended) -> None:
     facts = json.loads((ended.folder / VERDICT).read_text())
     assert facts["shipped"]["params"]["imgsz"] == notes[SHIPS]["params"]["imgsz"]
     assert facts["onnx_cost"]["mb"] > 0
+
+
+def test_artifacts_are_built_where_their_device_is_and_published_with_their_gates_and_aliases(ended: Ended) -> None:
+    registry = Registry(ended.folder.parents[1] / "models", "held")
+    facts = json.loads((ended.folder / VERDICT).read_text())
+    targets = {one["name"]: one for one in facts["targets"]}
+
+    assert (registry.path(1) / "target-orin.onnx").is_file()
+    assert (registry.path(1) / "target-line.xml").is_file() == WITH_OPENVINO
+    assert (targets["orin"]["accepted"], targets["igpu"]["accepted"]) == (True, False)
+    names = [gate["name"] for gate in targets["orin"]["gates"]]
+    assert {"target orin built", "orin objective", "orin confidence", "target orin size_mb"} <= {*names}
+    assert targets["orin"]["score"] == facts["onnx_score"]
+    (why,) = (gate["text"] for gate in targets["igpu"]["gates"])
+    assert "no node has the resource no-such-device of targets.igpu.resource" in why
+    assert registry.targets(1) == ({"line", "orin"} if WITH_OPENVINO else {"orin"})
+    assert registry.aliases()["champion/orin"] == registry.aliases()["champion"] == 1
+    assert "champion/igpu" not in registry.aliases()
+    assert registry.verify(1) == []

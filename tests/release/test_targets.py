@@ -11,6 +11,7 @@ import pytest
 
 from automl.hpo.bootstrap import Resampling
 from automl.release import (
+    device_script,
     export,
     gates,
     modelopt,
@@ -25,6 +26,7 @@ from automl.release.targets import Order
 from automl.release.working_point import Comparison
 from automl.study import Ending, Gates, Job, Parity, Target, TargetResult
 from automl.study.gate_result import GateResult
+from tests import detectors
 from tests.damage import flipped
 
 
@@ -76,6 +78,14 @@ def order(exported: tuple[Job, Path, float], laws: Gates = FREE) -> Order:
 
 def target(precision: Any, *, max_loss: float = 0.99, name: str = "cpu") -> Target:
     return Target(name, "openvino", precision, max_loss)
+
+
+@needs_openvino
+def test_openvino_computes_in_fp32_also_where_a_cpu_offers_less(tmp_path: Path) -> None:
+    model = openvino_models.read(detectors.saved(tmp_path / "model.onnx"))
+    assert openvino_models.HINT["INFERENCE_PRECISION_HINT"] == "f32"
+    assert openvino_models.compiled(model).get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert device_script.OPENVINO == openvino_models.HINT
 
 
 @needs_openvino

@@ -16,7 +16,8 @@ import pytest
 from automl.study import Ending, Job, Measurement, Report
 from automl.trials import fork_server
 from automl.trials.fork_server import Owner
-from automl.trials.training_process import OVER, Order
+from automl.trials.order import OVER, Order
+from tests import tiny_trainer
 from tests.builders import METRIC
 from tests.guarded_worker import wait_until
 
@@ -47,7 +48,7 @@ def fail(_job: Job, _report: Report) -> Ending:
 def owner() -> Iterator[Owner]:
     """A server whose owner is a process that sleeps."""
     asleep = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(300)"])
-    yield Owner(asleep.pid, "study", "tests.tiny_trainer", idle=30.0)
+    yield Owner(asleep.pid, "study", tiny_trainer.registered(), idle=30.0)
     asleep.kill()
     asleep.wait()
 

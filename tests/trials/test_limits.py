@@ -10,13 +10,14 @@ from automl.study import Trial
 from automl.study.spec import StudySpec
 from automl.trials.budget import EXPORT_SHARE, Spending
 from automl.trials.job_clock import Elapsed
-from automl.trials.limits import refusal
+from automl.trials.limits import FirstRung, refusal
 from automl.trials.manager import TrialManager
 from automl.trials.pace import Pace
 from tests.builders import METRIC, spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
 EPOCH = 10.0
+SHARED = FirstRung(3, lambda _params: 0.1)
 
 
 def search_of(**budget: Any) -> StudySpec:
@@ -66,8 +67,21 @@ def test_what_running_trials_need_is_taken_off_the_gpu_hours(tmp_path: Path) -> 
     spending = Spending(Journal.create(tmp_path, name="a", metric=METRIC), spec.budget, gpus=1.0, clock=Clock())
     pace = Pace(Clock())
     pace.add({}, EPOCH)
-    assert refusal(spending, pace, {}, [Trial(0, {}, 0)], rung=3) == ""
-    assert "of training in budget.gpu_hours" in refusal(spending, pace, {}, [Trial(0, {}, 0), Trial(1, {}, 1)], rung=3)
+    assert refusal(spending, pace, {}, [Trial(0, {}, 0)], first=FirstRung(3)) == ""
+    assert "of training in budget.gpu_hours" in refusal(
+        spending, pace, {}, [Trial(0, {}, 0), Trial(1, {}, 1)], first=FirstRung(3)
+    )
+
+
+def test_a_trial_that_shares_a_gpu_needs_its_share_of_the_gpu_hours(tmp_path: Path) -> None:
+    spec = search_of(gpu_hours=60 / 3600)
+    spending = Spending(Journal.create(tmp_path, name="a", metric=METRIC), spec.budget, gpus=1.0, clock=Clock())
+    pace = Pace(Clock())
+    pace.add({}, 10 * EPOCH)
+    assert refusal(spending, pace, {}, [], first=FirstRung(3))
+    assert refusal(spending, pace, {}, [Trial(0, {}, 1)], first=SHARED) == ""
+    spending.trained(500.0, gpus=0.1)
+    assert refusal(spending, pace, {}, [], first=SHARED)
 
 
 def test_a_place_without_a_gpu_counts_as_one(tmp_path: Path) -> None:

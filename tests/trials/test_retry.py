@@ -2,8 +2,8 @@
 
 import pytest
 
-from automl.study import EndReason, Kind, Loss
-from automl.trials.retry import Budget, ending
+from automl.study import Ending, EndReason, Kind, Loss
+from automl.trials.retry import Budget, ending, loss_of, share
 
 BUDGET = Budget(lost=2, own=1)
 
@@ -25,6 +25,25 @@ def lost(*losses: tuple[Kind, int]) -> list[Loss]:
 )
 def test_a_trial_goes_on(losses: list[Loss]) -> None:
     assert ending(losses, BUDGET) is None
+
+
+def test_a_trial_that_shares_a_gpu_ends_after_it_had_a_whole_one() -> None:
+    often = lost((Kind.MEMORY, 1), (Kind.MEMORY, 1), (Kind.MEMORY, 1))
+    assert [share(0.25, often[:count]) for count in range(4)] == [0.25, 0.5, 1.0, 1.0]
+    assert ending(often[:2], BUDGET, gpus=0.25) is None
+    ended = ending(often, BUDGET, gpus=0.25)
+    assert ended
+    assert ended.cause == "out of memory: why, 3 times"
+    assert ending(often[:2], BUDGET, gpus=0.5), "half a GPU, then a whole one"
+
+
+def test_a_failure_for_lack_of_memory_is_a_loss_of_memory() -> None:
+    failed = Ending(cause="out of memory: why", kind=EndReason.MEMORY, again=True)
+    assert loss_of(failed, "a") == Loss(Kind.MEMORY, "out of memory: why", node="a")
+    assert loss_of(Ending(cause="why", again=True)).kind is Kind.OWN
+    ended = ending([loss_of(failed), loss_of(failed)], BUDGET)
+    assert ended
+    assert ended.cause == "out of memory: why, for the second time"
 
 
 @pytest.mark.parametrize(

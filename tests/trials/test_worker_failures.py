@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from automl.storage import curves_file
-from automl.study import Job, Measurement, State
+from automl.study import EndReason, Job, Measurement, State
 from automl.study.errors import TrialError
 from automl.trainers import yolo
 from automl.trainers.yolo import out_of_memory
@@ -99,6 +99,18 @@ def test_a_batch_that_does_not_fit_when_halved_is_a_failure(tmp_path: Path, data
 
     assert ending.cause == "out of memory: batch 8 did not fit, nor did 4"
     assert not (tmp_path / "last.pt").exists()
+
+
+def test_on_a_shared_gpu_no_batch_is_halved_and_the_training_asks_for_another_try(
+    tmp_path: Path, data: Path, loss: Loss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss.most = 4
+    monkeypatch.setattr(Job, "shares_gpu", property(lambda _job: True))  # the training itself is on the CPU
+
+    ending = worker.run(job_at(tmp_path, data), nothing)
+
+    assert ending.cause == "out of memory: batch 8 did not fit"
+    assert (ending.again, ending.reason) == (True, EndReason.MEMORY)
 
 
 def test_memory_that_runs_out_after_the_first_epoch_is_a_failure(tmp_path: Path, data: Path, loss: Loss) -> None:

@@ -21,21 +21,30 @@ def device_kit(
         str, typer.Option(help="onnxruntime, openvino or tensorrt; default: that of the target's format.")
     ] = "",
     images: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Pictures to compare on; default: those of the version.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Pictures without labels instead: boxes are compared, accuracy is not measured."
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="val or test, whole; default: val and the split that the version was judged on.")
+    ] = "",
+    data: Annotated[
+        Path | None, typer.Option(help="The data set, if it is not where the description of the version says.")
     ] = None,
     storage: Storage = None,
 ) -> None:
     """Write a folder with which a device without automl builds a target's artifact and measures it.
 
     Copy it there, run `python build.py`, copy it back, then `automl device-built`. The device needs Python, NumPy and
-    the runtime.
+    the runtime, and OpenCV for the end-to-end latency. The kit has whole splits, at most 4 GB of pictures.
     """
     from automl.apps import device_kit as kit
     from automl.apps.registry import Registry, named, number_or_alias
 
     registry = Registry(named(model, storage)).stored
     wanted = int(registry.path(number_or_alias(version), target=target).name)
-    print_line(kit.write(registry, wanted, folder, kit.Wanted(target, runtime, images)))
+    print_line(kit.write(registry, wanted, folder, kit.Wanted(target, runtime, images, split, data)))
 
 
 @readable

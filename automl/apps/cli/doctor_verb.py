@@ -29,17 +29,22 @@ def doctor(
     ] = None,
     json: Json = False,
 ) -> None:  # fmt: skip
-    """Check machine and cluster before a run: versions, GPUs, storage, clocks, token, disks, limits."""
+    """Check machine and cluster before a run: versions, GPUs, storage, clocks, ports, token, disks, limits."""
     if address and address.startswith(("http://", "https://")):
         raise typer.Exit(_submitted(spec, address, storage, json=json))
     from automl.apps import api
     from automl.apps import doctor as checks
+    from automl.storage.node_facts import token_digest
 
     rows, wanted = _description(spec, set_)
     place = api.place_at(storage).storage
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else None)
     nodes = _joined(target, place, wanted) if target else [_here(place, wanted)]
-    rows = [*rows, checks.token_row(socket.gethostname(), wanted=bool(target)), *checks.rows_of(nodes, place)]
+    rows = [
+        *rows,
+        checks.token_row(socket.gethostname(), wanted=bool(target)),
+        *checks.rows_of(nodes, place, token=token_digest() if target else None),
+    ]
     if json:
         print_json(rows)
     else:

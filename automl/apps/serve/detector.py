@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.apps.serve import postprocess
 from automl.apps.serve.backend import Array, Backend
-from automl.apps.serve.postprocess import detections, letterbox, to_picture
+from automl.apps.serve.postprocess import described, detections
 from automl.apps.serve.thresholds import Thresholds
 from automl.study.errors import RegistryError
 
-PADDING: Final = 114
 MOST_WORKERS: Final = 4
 END_TO_END: Final = 6
 """Numbers of a box of an end-to-end head: corners, confidence, class."""
@@ -43,7 +43,7 @@ class Detector:
                 f"{source}: must be a detector of square images, but is {metadata.get('task')} at {rest[1:]}"
             )
         self.size, self.names = int(rest[1]), _names(metadata, source)
-        self._end_to_end = metadata.get("end2end") == "True"
+        self.end_to_end = metadata.get("end2end") == "True"
         self.check(np.random.default_rng(0).integers(0, 256, (self.size, self.size, 3), dtype=np.uint8))
 
     @property
@@ -58,11 +58,11 @@ class Detector:
             RegistryError: its shape is not that of a detector, or a number in it is not finite.
         """
         output = self._output(picture)
-        self._end_to_end = self._end_to_end or output.shape[-1] == END_TO_END
+        self.end_to_end = self.end_to_end or output.shape[-1] == END_TO_END
         rows = len(self.names) + 4 if self.names else None
-        fine = output.shape[1] == END_TO_END if self._end_to_end else rows in {None, output.shape[0]}
+        fine = output.shape[1] == END_TO_END if self.end_to_end else rows in {None, output.shape[0]}
         if not fine:
-            wanted = f"boxes x {END_TO_END}" if self._end_to_end else f"{rows} x anchors"
+            wanted = f"boxes x {END_TO_END}" if self.end_to_end else f"{rows} x anchors"
             shape = " x ".join(map(str, output.shape))
             raise RegistryError(f"{self._backend.source}: must have an output of {wanted}, but has {shape}")
         if not np.isfinite(output).all():
@@ -79,22 +79,15 @@ class Detector:
         1 for a confidence at the threshold, 0 for none between half and one and a half times the threshold.
         """
         output = self._output(picture)
-        candidates = detections(output, replace(wanted, conf=wanted.conf / 2), end_to_end=self._end_to_end)
+        candidates = detections(output, replace(wanted, conf=wanted.conf / 2), end_to_end=self.end_to_end)
         half = max(wanted.conf / 2, 1e-6)
         nearest = float(np.abs(candidates[:, 4] - wanted.conf).min()) if len(candidates) else half
         return self._boxes(output, picture, wanted), max(0.0, 1.0 - nearest / half)
 
     def _boxes(self, output: Array, picture: NDArray[Any], wanted: Thresholds) -> list[dict[str, Any]]:
         shape = (picture.shape[0], picture.shape[1])
-        found = detections(output, wanted, end_to_end=self._end_to_end)
-        return [
-            {
-                "name": self.names.get(int(row[5]), str(int(row[5]))),
-                "confidence": round(row[4], 4),
-                "box": [round(edge, 1) for edge in row[:4]],
-            }
-            for row in to_picture(found, shape, size=self.size).tolist()
-        ]
+        found = detections(output, wanted, end_to_end=self.end_to_end)
+        return described(found, shape, size=self.size, names=self.names)
 
     def _output(self, picture: NDArray[Any]) -> Array:
         """Return the raw output for one picture, two axes."""
@@ -108,12 +101,7 @@ class Detector:
 
 def letterboxed(picture: NDArray[Any], *, size: int) -> NDArray[np.float32]:
     """Return a BGR picture as 1 x 3 x size x size, RGB, 0..1: letterboxed, centred on grey, as in evaluation."""
-    inner, (left, top) = letterbox((picture.shape[0], picture.shape[1]), size=size)
-    if (picture.shape[1], picture.shape[0]) != inner:
-        picture = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
-    square = np.full((3, size, size), PADDING, np.uint8)
-    square[:, top : top + inner[1], left : left + inner[0]] = picture.transpose(2, 0, 1)[::-1]
-    return np.divide(square, np.float32(255), dtype=np.float32)[None]
+    return postprocess.letterboxed(picture, size=size, resize=cv2.resize)
 
 
 def workers() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from automl.apps.serve.backend import Array
+from automl.release import openvino_models
 from automl.study.errors import RegistryError
 
 DEVICE = "CPU"
@@ -31,7 +32,7 @@ class OpenVino:
             )
         openvino = import_module("openvino")
         streams = len(os.sched_getaffinity(0))
-        settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
+        settings = {**openvino_models.HINT, "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         try:
             model = openvino.Core().read_model(model=graph, weights=weights)
             self._compiled = openvino.Core().compile_model(model, DEVICE, settings)

@@ -1,5 +1,6 @@
 """Acquisition: generate candidates and pick the one with the highest expected improvement per second."""
 
+from array import array
 from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from automl.hpo.learning_curves import forecast
+from automl.hpo.learning_curves import Curve, forecast
 from automl.hpo.sampler.encoding import Encoding, Points, Vector
 from automl.hpo.sampler.epoch_cost import Cost
 from automl.hpo.sampler.gaussian_process import POSTERIOR_LIMIT, Model, log_improvement, representative
@@ -47,7 +48,8 @@ class ObservedTrial:
     """The sampler's record of a trial."""
 
     point: Points
-    values: list[float] = field(default_factory=list)
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+    """One an epoch; NaN where it was not validated."""
     best: float = -inf
     """The best value so far."""
     seconds: float = 0.0
@@ -117,15 +119,17 @@ class Proposal:
         self._infeasible = self._stack([trial.point for trial in failed[:: 1 + len(failed) // FAILED_LIMIT]])
         self._running = self._stack([trial.point for trial in others if trial.pending])
         self._known = {trial.key for trial in seen}
-        curves = [trial.values for trial in valued]
-        finals = [found.final for found in forecast(_cut(curves) if len(every) > len(valued) else curves, max_epochs)]
+        curves: list[Curve] = [np.frombuffer(trial.values).copy() for trial in valued]
+        large = len(every) > len(valued)
+        finals = [found.final for found in forecast(_cut(curves) if large else curves, max_epochs)]
         bests = [trial.best for trial in valued]
         self._targets = (normal_quantiles(finals, weights) + normal_quantiles(bests, weights)) / 2
         if transfer:
             transfer.update_weights(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
         known = None if transfer else lengths
-        self._model = Model.fit(self._points, rest, categorical=encoding.categorical, lengths=known)
+        fit = Model.fit_large if large else Model.fit
+        self._model = fit(self._points, rest, categorical=encoding.categorical, lengths=known)
         self._condition()
         self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
         self._incumbents: dict[int, float] = {}
@@ -190,8 +194,7 @@ class Proposal:
         """
         chosen = mine if mine.any() else np.ones_like(mine)
         points = self._points[chosen][representative(self._targets[chosen], POSTERIOR_LIMIT)]
-        mean, _ = self._model.predict(points)
-        values = mean + self._expected(points)
+        values = self._model.mean(points) + self._expected(points)
         return float(values.max() if mine.any() else values.min())
 
     def _expected(self, points: Points) -> Vector:
@@ -235,7 +238,7 @@ def _history(valued: Sequence[ObservedTrial]) -> tuple[list[ObservedTrial], Vect
     return [valued[index] for index in kept[again]], weights[again].astype(float)
 
 
-def _cut(curves: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+def _cut(curves: Sequence[Curve]) -> list[Curve]:
     """Return curves cut to a few lengths; one that would lose all its values stays as it is."""
     counts = Counter(map(len, curves))
     lengths = sorted({*GRID, *(length for length, count in counts.items() if count >= COMMON * len(curves))})

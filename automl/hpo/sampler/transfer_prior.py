@@ -52,12 +52,12 @@ class TransferPrior:
     def update_weights(self, points: Points, scores: Vector) -> None:
         """Update the weights of the past studies by rank correlation of their predictions with these scores."""
         weight = len(scores)
-        found = np.array([_correlation(model.predict(points)[0], scores) for model in self._models])
+        found = np.array([_correlation(model.mean(points), scores) for model in self._models])
         self._weights = self._shares((found * weight + self._prior * PRIOR_WEIGHT) / (weight + PRIOR_WEIGHT))
 
     def expected(self, points: Points) -> Vector:
         """Return the expected score; 0, the mean, if no past study has weight."""
-        predictions = np.array([model.predict(points)[0] for model in self._models])
+        predictions = np.array([model.mean(points) for model in self._models])
         return np.asarray(self._weights @ predictions)
 
     def candidates(self, count: int, generator: np.random.Generator) -> Points:

@@ -39,6 +39,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "of_code": "程序代码的摘要（SHA-256）",
     "of_python": "Python 版本；平台",
     "of_gpu": "显卡；驱动",
+    "of_share": "训练所用的显卡数；小于 1 时与其他训练共用一块",
     "of_packages": "软件包",
     "packages": "共 {count} 个，列于 {file}；其中 {chosen}",
     "cpu": "在处理器上训练",

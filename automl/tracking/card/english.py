@@ -40,6 +40,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "of_code": "SHA-256 of the program's code",
     "of_python": "Python; platform",
     "of_gpu": "GPU; driver",
+    "of_share": "GPUs of the training; below 1, it shared one",
     "of_packages": "Packages",
     "packages": "{count}, listed in {file}; among them {chosen}",
     "cpu": "trained on the CPU",

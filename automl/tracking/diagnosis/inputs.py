@@ -13,6 +13,10 @@ NO_EFFECT: Final = "augmentation without effect"
 MOSAIC: Final = "mosaic closed"
 TINY: Final = "objects made tiny"
 SLOW_DATA: Final = "data loader slow"
+SLOWER: Final = "slower than probed"
+EPOCH_SECONDS: Final = "time/epoch_s"
+PROBED_SECONDS: Final = "time/probed_epoch_s"
+"""Tags of the time of an epoch, and of that which the probe of a shared GPU promises; the latter where probed."""
 ALWAYS: Final = ("hsv_h", "hsv_s", "hsv_v", "degrees", "translate", "scale", "shear", "perspective")
 """Settings that change each image, by a random amount."""
 CHANCES: Final = ("mosaic", "mixup", "cutmix", "flipud", "fliplr", "bgr")
@@ -85,4 +89,23 @@ def data_loader_slow(record: TrainingRecord) -> Iterator[Finding]:
             SLOW_DATA, record.trial, record.epoch, f"{share:.0%} of the time is spent waiting for data",
             "set cache: ram or disk, give a trial more CPU cores (resources.cpus), or store smaller images",
             {"wait share": share},
+        )  # fmt: skip
+
+
+def slower_than_probed(record: TrainingRecord) -> Iterator[Finding]:
+    """Yield a finding if epochs take far longer than the probe measured with as many trials on the GPU."""
+    pairs = [
+        (record.curves.get(EPOCH_SECONDS, {}).get(epoch, 0.0), probed)
+        for epoch, probed in record.curves.get(PROBED_SECONDS, {}).items()
+        if epoch > 1 and probed > 0
+    ][-limits.SLOWER_EPOCHS :]
+    if len(pairs) == limits.SLOWER_EPOCHS and all(took >= probed * limits.SLOWER for took, probed in pairs):
+        took, probed = pairs[-1]
+        yield Finding(
+            SLOWER, record.trial, record.epoch,
+            f"an epoch takes {took:.3g} s{f' on {record.node}' if record.node else ''}, {took / probed:.1f} times as "
+            f"long as the probe measured with as many trials on the GPU ({probed:.3g} s)",
+            "see what else uses GPU, cores and disk of that node (nvidia-smi, top); if it is the trials beside it, set "
+            "resources.gpus to a larger share",
+            {"seconds": took, "probed seconds": probed},
         )  # fmt: skip

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from automl.storage.epoch_details import read_details
 from automl.storage.layout import TRIALS
-from automl.study import Ending, Trial
+from automl.study import Ending, Params, Trial
 from automl.tracking.diagnosis import findings_file, training_rules
 from automl.tracking.diagnosis.finding import Finding
+from automl.tracking.diagnosis.inputs import EPOCH_SECONDS, PROBED_SECONDS
 from automl.tracking.diagnosis.record import TrainingRecord, curves_of
 
 LOG: Final = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ class Facts:
     """Fixed settings of the trainer, defaults filled in; params override them."""
     instances: Mapping[str, int]
     """Boxes of the training split by class."""
+    probed: Callable[[Params, int], float] = lambda _params, _epoch: 0.0
+    """Returns the seconds of an epoch of a training with these params, by the probe of its GPU; 0: not probed."""
 
 
 @dataclass(slots=True)
@@ -105,6 +108,11 @@ class Diagnosis:
         except OSError:  # the storage does not answer now; the next epoch reads all again
             details = {}
         rows = [(m.epoch, {**m.metrics, **details.get(m.epoch, {})}) for m in trial.measurements]
+        rows += [
+            (m.epoch, {EPOCH_SECONDS: m.seconds, PROBED_SECONDS: probed})
+            for m in trial.measurements
+            if (probed := facts.probed(trial.params, m.epoch))
+        ]
         return TrainingRecord(
             trial=f"trial {trial.number}" if folder.parent.name == TRIALS else folder.name,
             epochs=facts.epochs,
@@ -114,6 +122,7 @@ class Diagnosis:
             metric=facts.metric,
             changed=trial.changed,
             reason=ending.reason if ending else None,
+            node=trial.node,
         )
 
 

@@ -31,6 +31,8 @@ class TrainingRecord:
     """Deviation from the requested training."""
     reason: EndReason | None = None
     """Why it ended; None while it runs."""
+    node: str = ""
+    """The node on which it runs."""
 
     @property
     def epoch(self) -> int:

@@ -114,6 +114,11 @@ STARVED: Final = 0.5
 STARVED_EPOCHS: Final = 2
 """Epochs in a row: the first one fills caches."""
 
+SLOWER: Final = 2.0
+"""Time of an epoch over that of the probe with as many trials on the GPU: a choice, above the spread of epochs."""
+SLOWER_EPOCHS: Final = 2
+"""Epochs in a row, without the first, which fills caches."""
+
 FEWEST_TRIALS: Final = 8
 """Trials below which a study says nothing on its parameters."""
 NO_EFFECT: Final = 0.1

@@ -44,6 +44,7 @@ RULES: Final[Mapping[tuple[str, ...], Rule]] = {
     (inputs.MOSAIC,): inputs.mosaic_closed,
     (inputs.TINY,): inputs.objects_made_tiny,
     (inputs.SLOW_DATA,): inputs.data_loader_slow,
+    (inputs.SLOWER,): inputs.slower_than_probed,
     (detections.SUPPRESSED,): detections.class_suppressed,
     (detections.SMALL,): detections.small_objects_missed,
     (detections.CONFIDENCE,): detections.low_confidence,

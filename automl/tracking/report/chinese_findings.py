@@ -24,6 +24,10 @@ FINDINGS: Final[Mapping[str, tuple[str, str]]] = {
     "mosaic closed": ("马赛克从未启用", "降低 close_mosaic；若不需要马赛克，则设 mosaic 为 0"),
     "mosaic closes early": ("马赛克过早关闭", "降低 close_mosaic；若不需要马赛克，则设 mosaic 为 0"),
     "objects made tiny": ("目标被缩得过小", "降低 scale 或 mosaic，或增大 imgsz"),
+    "slower than probed": (
+        "比探测时慢",
+        "查看该节点上还有什么占用 GPU、CPU 核心和磁盘（nvidia-smi、top）；若是同卡的试验，请增大 resources.gpus",
+    ),
     "data loader slow": ("数据加载缓慢", "设置 cache，为每个试验增加 CPU 核心，或使用较小的图像"),
     "class suppressed": ("类别被压制", "检查该类别的标注，增加该类别的图像，增大 imgsz，或延长训练"),
     "small objects missed": ("小目标漏检", "增大 imgsz，使用带更细层级的模型，或把图像切块"),

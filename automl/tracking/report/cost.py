@@ -12,6 +12,7 @@ from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL
 from automl.study import Trial
 from automl.study.extension import history
+from automl.study.packing import probed_in
 from automl.study.text import duration, one_line
 from automl.study.verdict import Verdict
 from automl.tracking.report.figures import frame
@@ -32,11 +33,14 @@ def elapsed_rows(folder: Path, metric: str, words: Words) -> dict[str, str | Mar
     with journal.interpreted():
         elapsed = Elapsed.from_notes(journal.notes())
         changed = history(journal.notes())
+        shared = [f"{one.name}: {found.copies}" for (one, _), found in sorted(probed_in(journal.notes()).items())]
     rows: dict[str, str | Markup] = {}
     if journal.warnings:
         rows[words.plain("cost_dropped")] = words.quoted("; ".join(journal.warnings))
     if changed:
         rows[words.plain("cost_changed")] = words.quoted("; ".join(f"{one.at[:10]} {one.text}" for one in changed))
+    if shared:
+        rows[words.plain("cost_packing")] = words.quoted("; ".join(shared))
     if elapsed.seconds:
         rows[words.plain("cost_wall")] = _elapsed(elapsed, words)
     return rows

@@ -13,6 +13,7 @@ from automl.trainers.yolo.defaults import plain_hyperparameters, resolve_auto
 from automl.trainers.yolo.detect import detect
 from automl.trainers.yolo.evaluation import evaluation, model_names
 from automl.trainers.yolo.formats import edge_of, export_as, missing_for, outputs_as
+from automl.trainers.yolo.gpu_meter import device_meter
 from automl.trainers.yolo.models import model_mistake, packaged_mistake
 from automl.trainers.yolo.object_features import object_features
 from automl.trainers.yolo.pickle_scan import weights_mistake
@@ -36,10 +37,10 @@ from automl.trainers.yolo.weights import (
 )
 
 __all__ = [
-    "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "batch_size", "compare", "damage", "dead_parameters",
-    "detect", "edge_of", "epochs_done", "evaluation", "export_as", "export_onnx", "gpu_count", "has_cuda", "image_size",
-    "judge", "letterboxed", "load", "measure", "misfits", "missing_for", "model_mistake", "model_names",
-    "object_features", "outputs_as", "overrides", "packaged_mistake", "parameters", "plain_hyperparameters",
-    "preload", "raw_outputs", "resolve_auto", "scan_labels", "set_threads", "setting_mistake", "settings", "strip",
-    "train", "unprovable", "validate", "weights_mistake", "write_untrained", "write_weights",
+    "BATCH", "MANAGED", "TRAIN_BATCHES", "VAL_BATCHES", "batch_size", "compare", "damage", "dead_parameters", "detect",
+    "device_meter", "edge_of", "epochs_done", "evaluation", "export_as", "export_onnx", "gpu_count", "has_cuda",
+    "image_size", "judge", "letterboxed", "load", "measure", "misfits", "missing_for", "model_mistake", "model_names",
+    "object_features", "outputs_as", "overrides", "packaged_mistake", "parameters", "plain_hyperparameters", "preload",
+    "raw_outputs", "resolve_auto", "scan_labels", "set_threads", "setting_mistake", "settings", "strip", "train",
+    "unprovable", "validate", "weights_mistake", "write_untrained", "write_weights",
 ]  # fmt: skip

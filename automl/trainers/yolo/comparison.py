@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from automl.study import Job, Params
 from automl.study.errors import AutomlError, TrialError
-from automl.trainers.protocol import Compared, Comparison, Probe
+from automl.trainers.compared import Compared, Comparison, Probe
 from automl.trainers.yolo.settings import settings
 from automl.trainers.yolo.train import train
 

@@ -93,11 +93,16 @@ class Hooks:
             raise _not_finite(f"loss is not finite at epoch {epoch}: {', '.join(broken)}")
 
     def check_batch(self, trainer: Any) -> None:  # noqa: ANN401
-        """Limit the halvings of a batch that does not fit to one; Ultralytics makes up to three and only logs them."""
-        if trainer.batch_size < max(self.requested_batch // 2, 1):
-            raise TrialError(
-                f"out of memory: batch {self.requested_batch} did not fit, nor did {self.requested_batch // 2}"
-            )
+        """Limit the halvings of a batch that does not fit to one; Ultralytics makes up to three and only logs them.
+
+        None on a shared GPU: there the training gets a larger share instead, with the batch that was asked for.
+        """
+        asked, half = self.requested_batch, max(self.requested_batch // 2, 1)
+        if self.job.shares_gpu and trainer.batch_size < self.wanted["batch"]:
+            raise TrialError(f"out of memory: batch {asked} did not fit", reason=EndReason.MEMORY)
+        if trainer.batch_size < half:
+            text = f"out of memory: batch {asked} did not fit, nor did {asked // 2}"
+            raise TrialError(text, reason=EndReason.MEMORY)
 
     def choose_validation(self, trainer: Any) -> None:  # noqa: ANN401
         """Enable or disable the validation of this epoch: Ultralytics reads its setting `val` before each.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from automl.study import EndReason
 from automl.study.errors import TrialError
 
 SIGNS: Final = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed")
@@ -27,4 +28,5 @@ def named(batch: Callable[[], int]) -> Iterator[None]:
         if not ran_out(error):
             raise
         first = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise TrialError(f"out of memory: batch {batch()} did not fit: {first}") from error
+        text = f"out of memory: batch {batch()} did not fit: {first}"
+        raise TrialError(text, reason=EndReason.MEMORY) from error

@@ -9,7 +9,9 @@ MODULES: Final = (
     "automl.trainers.yolo.train", "automl.trainers.yolo.trainer_class", "automl.trainers.yolo.pictures",
     "automl.trainers.yolo.recorder", "automl.trainers.yolo.weights", "automl.trainers.yolo.evaluation",
     "ultralytics.data.build", "ultralytics.nn.autobackend", "torch.optim", "torch.utils.data",
-    "torch.distributed", "torch._dynamo", "scipy.spatial", "matplotlib.pyplot",
+    "torch.distributed", "torch._dynamo", "scipy.spatial", "matplotlib.pyplot", "torchvision", "thop", "psutil",
+    "multiprocessing.queues", "torch.utils.serialization",
+    "ultralytics.utils.callbacks.platform", "ultralytics.utils.events",
 )  # fmt: skip
 """What a training imports when it first uses it, beside Ultralytics itself (traced with `python -X importtime`)."""
 

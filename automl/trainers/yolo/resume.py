@@ -73,7 +73,7 @@ class Continuation:
     @classmethod
     def of(cls, path: Path | None) -> "Continuation":
         """Resume from a file, or start without one."""
-        state = state_file.load(path) if path else {}
+        state = state_file.take(path) if path else {}
         return cls(state, Steps(last=state.get("last_step", -1)), _pending=bool(state))
 
     def training_started(self, trainer: Any) -> None:  # noqa: ANN401

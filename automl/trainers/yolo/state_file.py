@@ -61,6 +61,17 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
+def take(path: Path) -> dict[str, Any]:
+    """Read a state that its caller may change, and forget what was read before.
+
+    Raises:
+        TrialError: as `load`.
+    """
+    state = load(path)
+    _READ.clear()
+    return state
+
+
 def epochs_done(path: Path) -> int:
     """Return the number of epochs of a saved state; 0 for the stripped weights of a finished training.
 
@@ -113,8 +124,26 @@ def _built(made: Mapping[str, Any]) -> Any:  # noqa: ANN401
     return model
 
 
+_READ: Final[dict[tuple[str, int, int, int], dict[str, Any]]] = {}
+"""The file that was read last, by path, inode, time and size: a resumed training asks up to six times for one file."""
+
+
 def _content(path: Path) -> dict[str, Any]:
-    """Read a file of ours or of Ultralytics."""
+    """Return the content of a file of ours or of Ultralytics; the one that was read last is not read again."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        if _passes(error):
+            raise
+        raise TrialError(f"{path}: cannot be read as a checkpoint: {error}") from error
+    key = str(path), status.st_ino, status.st_mtime_ns, status.st_size
+    if key not in _READ:
+        _READ.clear()
+        _READ[key] = _read(path)
+    return _READ[key]
+
+
+def _read(path: Path) -> dict[str, Any]:
     ultralytics()
     import torch
     from ultralytics.nn.tasks import torch_safe_load

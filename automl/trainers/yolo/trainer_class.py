@@ -4,6 +4,7 @@ Imported where Ultralytics is. Hooks that were callbacks added to a model would 
 on several GPUs, so they belong to the class (docs/decisions/0026).
 """
 
+import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -69,6 +70,17 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
         validator.goal = RateGoal.of(self.hooks.job.metric.rpartition("/")[2])
         return validator
 
+    def read_results_csv(self) -> dict[str, list[float | int | None]]:
+        """Return the columns of `results.csv` for Ultralytics' checkpoint, as it does, without polars.
+
+        The import of polars takes half a second in each training, and starts threads, so the fork server cannot do it.
+        """
+        if not self.csv.exists():
+            return {}
+        with self.csv.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        return {name: [_number(row[column]) for row in rows] for column, name in enumerate(header)}
+
     def preprocess_batch(self, batch: Any) -> Any:  # noqa: ANN401
         """Prepare a batch, and show it to the observer."""
         ready = super().preprocess_batch(batch)
@@ -79,6 +91,14 @@ class StudyTrainer(DetectionTrainer):  # type: ignore[misc]
         """Show the gradients to the observer, then step."""
         self.hooks.observer.step(self)
         super().optimizer_step()
+
+
+def _number(text: str) -> float | int | None:
+    """Return a value of `results.csv`, None where it is empty."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text) if text else None
 
 
 @contextmanager

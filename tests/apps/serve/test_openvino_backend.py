@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from automl.apps.serve.backend import opened
 from automl.apps.serve.detector import Detector
+from automl.apps.serve.openvino_backend import OpenVino
 from automl.apps.serve.thresholds import Thresholds
 from automl.apps.serve.version import load
 from automl.release import openvino_models
@@ -47,6 +48,9 @@ def test_a_target_gives_the_boxes_of_the_onnx_file_from_several_threads(tmp_path
 
     ours, theirs = Detector(opened(tmp_path, read, target="cpu")), Detector(opened(tmp_path, read))
     assert ours.provider.startswith("OpenVINO 20")
+    assert isinstance(ours._backend, OpenVino)
+    compiled = ours._backend._compiled
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     wanted = Thresholds(conf=0.5)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda seed: ours.detect(picture(seed), wanted), range(64)))

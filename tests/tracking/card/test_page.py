@@ -49,7 +49,7 @@ ENVIRONMENT = {
 LINEAGE: dict[str, Any] = {
     "seed": 3,
     "training": {"name": "trial 7", "seed": 7, "epochs": 30, "model": {"name": "yolo11n.pt", "sha256": None},
-                 "params": {"lr0": 0.02}, "settings": {}},
+                 "params": {"lr0": 0.02}, "settings": {}, "gpus": 0.3333},
     "data": {"splits": {"test": {"images": 40, "boxes": {"0": 30, "1": 10}}}},
     "environment": ENVIRONMENT,
 }  # fmt: skip
@@ -89,6 +89,7 @@ def test_a_card_says_where_a_version_comes_from_how_good_it_is_and_where_it_is_w
     for said in (
         "# boards, version 3", "made from `yolo11n.pt` by the study `lines`", "Its gates refused it", "f" * 64,
         "| `test` | 40 | 40 | 30 | 10 |", "| `lr0` | `0.02` |", "Training `trial 7`, 30 epochs, seed 7.",
+        "it shared one | 0.3333 |",
         "| Seed of the study; of the training | 3; 7 |", "`NVIDIA H100`; `580.95`", "`torch 2.15.0`, `ray 2.60.0`",
         "on 40 images of the split `test`", "| `map50_95` | 0.6000 | 0.5000..0.7000 |", "| `map50` | 0.8000 | not rec",
         "+0.1000 (+0.0200..+0.1800)", "| score | passed | 0.6100 | 0.0000 | +0.6100 |",

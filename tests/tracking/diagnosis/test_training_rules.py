@@ -32,6 +32,7 @@ FAULTS: Mapping[str, tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]] = 
     "mosaic closed": ({}, {"settings": {**SETTINGS, "close_mosaic": 20}}),
     "objects made tiny": ({"input/tiny_share": [0.4] * 12}, {}),
     "data loader slow": ({"time/data_wait_share": [0.7] * 12}, {}),
+    "slower than probed": ({"time/epoch_s": [9.0] * 12, "time/probed_epoch_s": [3.0] * 12}, {}),
     "class suppressed": ({"class_ap50/scratch": [0.02] * 12}, {}),
     "small objects missed": ({"val/recall_small": [0.1] * 12}, {}),
     "low confidence": ({"val/best_f1_threshold": [0.01] * 12}, {}),

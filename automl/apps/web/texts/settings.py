@@ -33,9 +33,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "gates.max_drift": "真实框平均置信度的最大变化。单位：0 到 1。",
     "gates.max_forgetting": "在每个早期数据集上相对当前模型的最大损失：策略为 proven 时按差值的下界，"
     "为 expected 时按差值本身。单位：目标值，0 到 1。",
-    "resources.gpus": "每个试验的 GPU 数；小于 1 时试验共用一个 GPU；2 及以上的整数为同一节点上的多个 GPU，每个训练每批的相等部分。auto：集群有 GPU 时为 1，否则为 0。单位：GPU。",
+    "resources.gpus": "每个试验的 GPU 数；小于 1 时试验共用一个 GPU；2 及以上的整数为同一节点上的多个 GPU，每个训练每批的相等部分。auto：在首个试验前对每种模型、图像尺寸和批量探测，取总吞吐最高的份额；集群没有 GPU 时为 0。单位：GPU。",
     "resources.cpus": "每个试验的核心数。auto：节点的核心数除以 GPU 数；没有 GPU 时为 1。单位：CPU 核心。",
-    "resources.concurrent": "同时运行的最大试验数；auto：集群当前能容纳的数目。",
+    "resources.concurrent": "同时运行的最大试验数；auto：集群当前能容纳的数目。数字大于当前能容纳的数目时，多一个试验在 Ray 中等待，使自动扩缩器增加节点。",
     "resources.memory_gb": "每个试验的内存，由 Ray 在每个节点上计算；null 为不计算。单位：GB（10^9 字节）。",
     "resources.retries": "试验进程终止或停滞后，在同一轮次连续重试的次数；丢失的节点不计入。",
     "resources.own_retries": "训练出现可能是暂时的错误后的重试次数。",

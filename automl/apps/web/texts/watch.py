@@ -100,7 +100,7 @@ WATCH: Final[Table] = {
     "why.quota": ("deleted to free space", "为释放空间而删除"),
     "why.changed": ("not trained as requested", "未按要求训练"),
     "why.crash": ("its training failed", "训练失败"),
-    "why.memory": ("memory ran out twice", "内存两次耗尽"),
+    "why.memory": ("memory ran out", "内存耗尽"),
     "why.not finite": ("a loss was not finite", "损失非有限值"),
     "why.lost": ("its worker was lost too often", "工作进程多次丢失"),
     "why.data": ("its images could not be read", "无法读取图片"),

@@ -15,7 +15,7 @@ from automl.study.space import Alternatives, SearchSpace, Single, live
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SearchSettings:
     """One search to run."""
 
     space: SearchSpace
