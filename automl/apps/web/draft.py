@@ -1,5 +1,6 @@
 """Draft of a study from three answers: the description for the data, its changes, and what it will cost."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ DEVICES: Final[Mapping[str, Mapping[str, str]]] = {
     "cpu": {"export.engine": "none", "targets": "{cpu: {format: openvino, precision: fp16}}"},
     "cpu8": {"export.engine": "none", "targets": "{cpu: {format: openvino, precision: int8}}"},
 }
+NUMBER: Final = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+SETTING: Final = re.compile(rf"([a-z][a-z0-9_]{{0,40}})\s*=\s*({NUMBER}|[A-Za-z][A-Za-z0-9]{{0,40}})")
+"""Key and value of one setting: names of weights, which have a dot before letters, and other paths match nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,20 @@ class Answers:
     matters: str
     more: Mapping[str, str]
     """Dotted key to value, as typed."""
+    train: str = ""
+    """Settings of the trainer, as typed: one KEY=VALUE a line."""
 
     def changes(self) -> dict[str, str]:
-        """Return the changes of the description, as for `--set`; what was typed under "more" comes last."""
+        """Return the changes of the description, as for `--set`; what was typed under "more" comes last.
+
+        Raises:
+            SpecError: a line of the trainer's settings is none, or could name a file of the server.
+        """
         trials, hours = LONG[self.long]
         own = {key: value.strip() for key, value in self.more.items() if value.strip()}
         return {
             "budget.trials": str(trials), "budget.hours": str(hours), **DEVICES[self.device], **MATTERS[self.matters],
-            **own,
+            **own, **train_settings(self.train),
         }  # fmt: skip
 
 
@@ -81,6 +91,25 @@ def drafted(answers: Answers, place: Place) -> Draft:
             raise SpecError([line.removeprefix(f"{path}: ") for line in str(error).splitlines()]) from None
         found = preview(spec, place)
     return Draft(answers, text, found, from_scratch=weights is None)
+
+
+def train_settings(text: str) -> dict[str, str]:
+    """Return settings of the trainer, one KEY=VALUE a line, as dotted keys; a value is a number or a word, never a path.
+
+    >>> train_settings("imgsz=320 ")
+    {'train.imgsz': '320'}
+
+    Raises:
+        SpecError: a line is something else.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = [(line, SETTING.fullmatch(line)) for line in lines]
+    if mistakes := [line for line, match in found if match is None]:
+        raise SpecError([
+            f"train: must be one KEY=VALUE a line, with a number or a word as the value, but got {line[:80]!r}"
+            for line in mistakes
+        ])  # fmt: skip
+    return {f"train.{match[1]}": match[2] for _, match in found if match}
 
 
 def values(changes: Mapping[str, str]) -> dict[str, Any]:

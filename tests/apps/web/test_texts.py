@@ -13,6 +13,7 @@ from automl.apps.web.texts.labels import LABELS
 from automl.apps.web.texts.model import MODEL
 from automl.apps.web.texts.train import TRAIN
 from automl.apps.web.texts.watch import WATCH
+from automl.data.report.thresholds import SHARES
 from automl.tracking.report import Language
 
 NAMES = {"AP50-95", "TensorBoard", "null", "English", "中文"}
@@ -40,3 +41,8 @@ def test_a_name_that_the_table_lacks_is_shown_as_it_is() -> None:
     texts = Texts(Language.ZH, WATCH)
     assert texts.named("trial", "RUNNING") == "运行中"
     assert texts.named("trial", "OTHER") == "OTHER"
+
+
+def test_each_finding_of_a_data_report_has_its_name() -> None:
+    findings = {*SHARES, "coverage", "imbalance", "few images", "shift"}
+    assert {key.removeprefix("finding.") for key in DATA if key.startswith("finding.")} == findings

@@ -1,5 +1,6 @@
 """Page on data: import by upload or from a folder of the server, the report with its grade, ways to labels."""
 
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -28,6 +29,7 @@ from automl.study.errors import AutomlError
 UPLOADS: Final = ".uploads"
 """Folder of the storage with uploads that are not imported yet."""
 REASONS: Final = 5
+FIRST_NAME: Final = "parts"
 REPORT: Final = "report.html"
 QUIET: Final = "role=status aria-live=polite"
 
@@ -69,6 +71,7 @@ class DataView:
     def __init__(self, storage: Path, uploads: Uploads, texts: Texts) -> None:
         self._storage, self._uploads, self._texts = storage, uploads, texts
         self._batch = ""
+        self._places: dict[str, ui.element] = {}
 
     def build(self) -> None:
         """Build the page in the present container."""
@@ -76,9 +79,9 @@ class DataView:
         with ui.element("section").classes("card"):
             heading(texts("import"), 2)
             with ui.element("div").classes("fields"):
-                self._name = ui.input(texts("name"), value="parts").props(f'hint="{texts("name text")}"')
-                self._classes = ui.input(texts("classes"))
-                self._split = ui.input(texts("split"), placeholder="70,15,15")
+                self._name = self._entry("name", value=self._free_name())
+                self._classes = self._entry("classes")
+                self._split = self._entry("split", placeholder="70,15,15")
             drop = ResumableUpload(texts("upload")).style("margin:.8rem 0 .2rem")
             drop.on("done", self._uploaded)
             drop.on("failed", lambda event: self._tell(str(_args(event).get("detail"))))
@@ -91,8 +94,20 @@ class DataView:
         self._sets = ui.element("div")
         self._list()
 
+    def _entry(self, key: str, **more: str) -> ui.input:
+        with ui.element("div"):
+            entry = ui.input(self._texts(key), **more).style("width:100%")
+            ui.label(self._texts(f"{key} text")).classes("soft")
+        return entry
+
+    def _free_name(self) -> str:
+        """Return a name that no data set of the storage has."""
+        numbers = (f"{FIRST_NAME}-{number}" for number in count(2))
+        return next(name for name in chain([FIRST_NAME], numbers) if not data_sets.target(self._storage, name).exists())
+
     def _list(self) -> None:
         self._sets.clear()
+        self._places = {}
         found = [(key, source) for key, source in data_sets.keys(self._storage).items() if not key.startswith("runs/")]
         with self._sets:
             if found:
@@ -112,9 +127,10 @@ class DataView:
             ui.label(" · ".join(f"{split} {sum(states.values())}" for split, states in images.items())).classes("soft")
             with ui.element("div").classes("actions"):
                 ui.link(self._texts("open labels"), f"/labels?data={quote(key)}")
-                grade = ui.button(self._texts("report")).props("flat dense no-caps")
-            place = ui.element("div")
-            grade.on_click(lambda: self._report(key, source, place))
+                ui.link(self._texts("train"), f"/train?data={quote(key)}")
+                grade = ui.button(self._texts("check")).props("flat dense no-caps")
+            self._places[key] = ui.element("div").props(QUIET)
+            grade.on_click(lambda: self._report(key, source))
 
     async def _uploaded(self, event: GenericEventArguments) -> None:
         self._batch = str(_args(event).get("batch", ""))
@@ -138,6 +154,8 @@ class DataView:
             self._batch = ""
         self._tell(self._summary(found))
         self._list()
+        self._name.value = self._free_name()
+        await self._report(out.relative_to(self._storage).as_posix(), found.data)
 
     def _source(self) -> Path:
         if self._batch:
@@ -152,7 +170,12 @@ class DataView:
     def _tell(self, text: str) -> None:
         self._message.text = text
 
-    async def _report(self, key: str, source: Path, place: ui.element) -> None:
+    async def _report(self, key: str, source: Path) -> None:
+        """Check a data set, and show its grade with the link to its report."""
+        place = self._places[key]
+        place.clear()
+        with place:
+            ui.label(self._texts("working"))
         try:
             found = await run_in_threadpool(data_sets.report_on, source, _report_of(source))
         except (AutomlError, OSError) as error:
@@ -170,7 +193,8 @@ class DataView:
             ui.label(self._texts("grade", grade=found.grade)).classes("good" if found.grade in "AB" else "bad")
             ui.link(self._texts("report"), f"/data-report/{quote(key)}", new_tab=True)
         for reason in found.reasons[:REASONS]:
-            ui.label(f"{reason.grade}: {reason.text}").props("lang=en")
+            ui.label(f"{reason.grade}: {self._texts.named('finding', reason.finding)}").style("font-weight:600")
+            ui.label(reason.text).props("lang=en").classes("soft")
 
 
 def _args(event: GenericEventArguments) -> dict[str, Any]:

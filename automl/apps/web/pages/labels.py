@@ -140,7 +140,8 @@ class LabelsView:
             label=say("model"),
             new_value_mode="add-unique",
             with_input=True,
-        ).props(f'hint="{say("model text")}"')
+        )
+        ui.label(say("model text")).classes("soft")
         self.propose = ui.button(say("propose"), on_click=self._propose).props("outline no-caps")
         if any(split == "waiting" for split in self.desk.store.splits.values()):
             ui.button(say("settle"), on_click=self._settle).props("outline no-caps")

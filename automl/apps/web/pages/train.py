@@ -82,6 +82,12 @@ class Form:
                     with ui.element("div").classes("fields"):
                         for field in fields(section):
                             self._more[field.key] = self._entry(field)
+            with ui.element("fieldset"):
+                with ui.element("legend"):
+                    ui.label(texts("section.train"))
+                self._train = ui.textarea(texts("settings"), placeholder="imgsz=320").props("autogrow")
+                self._train.style("width:100%")
+                ui.label(texts("settings_text")).classes("soft")
 
     def _entry(self, field: Field) -> Any:  # noqa: ANN401
         texts = self._texts
@@ -109,7 +115,8 @@ class Form:
         more = {key: str(entry.value or "") for key, entry in self._more.items()}
         source = self._sources.get(str(self._data.value), SAMPLE)
         name = str(self._name.value or "").strip()
-        return Answers(name, source, self._long.value, self._device.value, self._matters.value, more)
+        chosen = self._long.value, self._device.value, self._matters.value
+        return Answers(name, source, *chosen, more, str(self._train.value or ""))
 
     async def _plan(self) -> Draft | None:
         """Check the answers and show what they cost; None if there are mistakes."""

@@ -54,7 +54,9 @@ def add(context: Context) -> None:
 def _build(context: Context, texts: Texts, listing: Listing) -> None:
     if not listing.studies:
         ui.label(texts("none"))
-    ui.link(texts("start"), "/train")
+    with ui.element("div").classes("actions"):
+        ui.link(texts("import"), "/data")
+        ui.link(texts("start"), "/train")
     for study in listing.studies:
         _card(context, texts, study)
     if listing.problems:

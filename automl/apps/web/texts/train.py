@@ -48,6 +48,12 @@ TRAIN: Final[Table] = {
     "section.resources": ("Resources", "资源"),
     "section.retention": ("Kept weights", "权重保留"),
     "section.contract": ("Contract", "约定"),
+    "section.train": ("Training", "训练参数"),
+    "settings": ("Settings of Ultralytics, one KEY=VALUE a line", "Ultralytics 参数，每行一个 KEY=VALUE"),
+    "settings_text": (
+        "For all trials, such as imgsz=320 or close_mosaic=5; what is fixed here is not searched.",
+        "用于所有试验，例如 imgsz=320 或 close_mosaic=5；在此固定的参数不再搜索。",
+    ),
     "plan": ("What will it cost?", "需要多少成本？"),
     "planning": (
         "The data is checked and training times are measured on this machine …",

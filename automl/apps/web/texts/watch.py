@@ -6,7 +6,11 @@ from automl.apps.web.texts import Table
 
 WATCH: Final[Table] = {
     "title": ("Studies", "研究"),
-    "none": ("No study yet. Start one under Train.", "还没有研究。请在“训练”中开始一个。"),
+    "none": (
+        "No study yet: import pictures, then train on them.",
+        "还没有研究：请先导入图片，再用它们训练。",
+    ),
+    "import": ("Import pictures", "导入图片"),
     "start": ("Start a training", "开始训练"),
     "study": ("Study", "研究"),
     "changed": ("Last change", "最近更新"),

@@ -1,0 +1,244 @@
+"""In headless Chromium: from pictures to a champion, as a person goes, with a real study of a micro YOLO.
+
+Each wait is for something that the page shows or a file that changes; the study's end, its failure included, is what
+the test waits for while it looks at the page at other widths and in the other language. The pictures are kept in
+$AUTOML_SCREENSHOTS, when that is set, to be looked at.
+"""
+
+import json
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Error, expect, sync_playwright
+
+from automl.data import check, sample, staging
+from automl.storage.layout import BEST, ONNX, VERDICT
+from automl.storage.registry import Registry
+from automl.study.yaml_io import read_yaml
+from automl.trials import worker
+from tests.apps.web.conftest import until
+from tests.conftest import job_at
+from tests.test_browser import CHROMIUM, FLAGS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.ray,
+    pytest.mark.yolo,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+SPLITS = {"train": 96, "val": 32, "test": 32}
+STEP_MS = 300_000
+"""For one step of the page, on a machine that is busy with trials."""
+STUDY_MS = 600_000
+MORE = {"budget.trials": "2", "ladder.min_epochs": "3", "ladder.max_epochs": "4", "confirm.seeds": "0"}
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """The folder of a drawn data set."""
+    return sample.draw(tmp_path / "drawn", splits=SPLITS).parent
+
+
+@pytest.fixture
+def weights(tmp_path: Path, drawn: Path) -> Path:
+    """Trained weights of the micro YOLO where a study looks for its first model, so that it has something to find."""
+    source = drawn / "data.yaml"
+    checked = check.check(source, read_yaml(source), splits=("train", "val", "test"))
+    job = job_at(tmp_path / "taught", staging.stage(checked, tmp_path / "staged"), epochs=10, lr0=0.03)
+    job = replace(job, settings={**job.settings, "mosaic": 0.0, "scale": 0.1})
+    worker.run(job, lambda _measurement: None)
+    found = tmp_path / "storage/yolo11n.pt"
+    found.parent.mkdir()
+    shutil.copyfile(next((tmp_path / "taught").rglob(BEST)), found)
+    return found
+
+
+@pytest.fixture
+def page(weights: Path, address: str) -> Iterator[Any]:
+    """A page that is signed in."""
+    assert weights.is_file()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        context.set_default_timeout(STEP_MS)
+        opened = context.new_page()
+        opened.goto(address)
+        opened.wait_for_selector("main")
+        yield opened
+        browser.close()
+
+
+def test_a_person_goes_from_pictures_to_a_champion_and_back(page: Any, drawn: Path, tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    archive = shutil.make_archive(str(tmp_path / "parts"), "zip", drawn)
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("upload", lambda: upload(page, archive)),
+        ("report", lambda: look_at_the_report(page)),
+        ("label", lambda: mend_a_label(page, storage / "data/parts/labels/train/0001.txt")),
+        ("start", lambda: start(page)),
+        ("other language and width", lambda: look_around(page)),
+        ("end of the study", lambda: wait_for_the_end(page)),
+        ("verdict", lambda: see_the_verdict(page)),
+        ("picture", lambda: try_a_picture(page, drawn / "images/test/0001.jpg")),
+        ("bundle", lambda: download(page, tmp_path)),
+        ("promotion", lambda: promote_and_roll_back(page, storage)),
+    ]
+    for name, step in steps:
+        try:
+            step()
+        except (AssertionError, Error) as error:
+            keep(page, "failed", full=True)
+            pytest.fail(f"{name}: {error}\n{page.url} shows:\n{page.inner_text('body')[-3000:]}", pytrace=False)
+
+
+def go(page: Any, entry: str, title: str) -> None:
+    """Follow an entry of the menu."""
+    page.locator("header nav").get_by_role("link", name=entry, exact=True).click()
+    expect(page.locator("main h1")).to_have_text(title, timeout=STEP_MS)
+
+
+def upload(page: Any, archive: str) -> None:
+    go(page, "Data", "Data")
+    page.set_input_files(".resumable-upload input", archive)
+    page.get_by_text("YOLO: 160 images").wait_for()
+    keep(page, "data")
+
+
+def look_at_the_report(page: Any) -> None:
+    page.get_by_text(re.compile("Grade [A-D]")).wait_for()
+    with page.context.expect_page() as opened:
+        page.locator("article.card").get_by_role("link", name="Report").click()
+    report = opened.value
+    expect(report.locator("h1")).to_be_visible(timeout=STEP_MS)
+    keep(report, "data-report")
+    report.close()
+
+
+def mend_a_label(page: Any, label: Path) -> None:
+    """Open the second image, draw a box and give it a class: the file of labels follows."""
+    before = label.read_text()
+    page.locator("article.card").get_by_role("link", name="Labels").click()
+    editor = page.locator(".label-editor")
+    editor.locator("img").wait_for()
+    editor.press("Enter")
+    page.get_by_text("images/train/0001.jpg").wait_for()
+    area = editor.locator("svg").bounding_box()
+    page.mouse.move(area["x"] + 0.1 * area["width"], area["y"] + 0.1 * area["height"])
+    page.mouse.down()
+    page.mouse.move(area["x"] + 0.3 * area["width"], area["y"] + 0.2 * area["height"])
+    page.mouse.up()
+    until(lambda: label.read_text() != before)
+    page.keyboard.press("2")
+    until(lambda: label.read_text().splitlines()[-1].startswith("1 "))
+    page.get_by_text("saved").wait_for()
+    keep(page, "label")
+
+
+def start(page: Any) -> None:
+    """Answer the questions, ask for the cost, start."""
+    go(page, "Train", "Train")
+    page.get_by_text("A quick look").click()
+    page.get_by_text("More", exact=True).click()
+    for key, value in MORE.items():
+        page.get_by_label(key, exact=True).fill(value)
+    page.get_by_label("Settings of Ultralytics").fill("close_mosaic=1")
+    page.get_by_role("button", name="What will it cost?").click()
+    forecast = page.get_by_text("2 trials of")
+    forecast.or_(page.get_by_role("alert")).wait_for()
+    assert forecast.is_visible()
+    keep(page, "train")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url("**/studies/parts")
+
+
+def look_around(page: Any) -> None:
+    """Watch the study in Chinese and on a narrow screen while it runs."""
+    page.wait_for_selector("#trials tr:nth-child(1)", timeout=STUDY_MS)
+    keep(page, "study-running")
+    page.get_by_role("link", name="中文").click()
+    page.wait_for_function("document.documentElement.lang === 'zh'")
+    page.wait_for_selector("#trials tr:nth-child(1)")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    keep(page, "study-zh-narrow")
+    page.get_by_role("link", name="English").click()
+    page.wait_for_function("document.documentElement.lang === 'en'")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def wait_for_the_end(page: Any) -> None:
+    """Wait until the page says how the study ended."""
+    ended = page.locator("main .card [role=status]", has_text=re.compile("^(finished|ended with an error|stopped)"))
+    ended.first.wait_for(timeout=STUDY_MS)
+    keep(page, "study-ended")
+    assert ended.first.inner_text().startswith("finished"), page.inner_text("main")
+
+
+def see_the_verdict(page: Any) -> None:
+    page.get_by_role("link", name="Result", exact=True).click()
+    expect(page.locator("main h1")).to_have_text("parts", timeout=STEP_MS)
+    page.get_by_role("heading", name="Verdict").wait_for()
+    page.get_by_role("heading", name="Against a plain yolo train").wait_for()
+    page.get_by_role("heading", name="Worst errors").wait_for()
+    keep(page, "result", full=True)
+
+
+def try_a_picture(page: Any, picture: Path) -> None:
+    page.locator(".q-slider").click(position={"x": 1, "y": 14})
+    page.get_by_text("At 0.01:").wait_for()
+    page.locator(".q-slider__track-container").press("ArrowRight")
+    page.get_by_text("At 0.02:").wait_for()
+    page.set_input_files("#picture", picture)
+    expect(page.locator("#shot-note")).to_have_text(re.compile("^[1-9][0-9]* objects$"), timeout=STEP_MS)
+    keep(page, "tried")
+
+
+def download(page: Any, folder: Path) -> None:
+    """Download the bundle: an archive with the model and its verdict."""
+    with page.expect_download() as found:
+        page.get_by_role("link", name="Download the bundle").click()
+    bundle = folder / "bundle.zip"
+    found.value.save_as(bundle)
+    with zipfile.ZipFile(bundle) as archive:
+        assert archive.testzip() is None
+        assert {Path(name).name for name in archive.namelist()} >= {ONNX, VERDICT}
+
+
+def promote_and_roll_back(page: Any, storage: Path) -> None:
+    """Promote a second version and take it back: each needs a reason, which the history shows."""
+    published_again(Registry(storage / "models", "parts"), storage / "yolo11n.pt")
+    go(page, "Results", "Results")
+    page.get_by_role("link", name="parts", exact=True).click()
+    page.get_by_role("link", name="Version 2 (challenger)").click()
+    page.wait_for_url("**/models/parts?version=2")
+    page.get_by_role("button", name="Promote version 2").click()
+    page.get_by_text("must be a reason for the history").wait_for()
+    for reason, button, held in (
+        ("fewer misses", "Promote version 2", "2"),
+        ("more false alarms", "Roll back", "1"),
+    ):
+        page.get_by_label("Reason, recorded in the history").fill(reason)
+        page.get_by_role("button", name=button).click()
+        page.get_by_role("link", name=re.compile(rf"^Version {held} \(.*champion")).wait_for()
+        page.get_by_role("cell", name=reason).wait_for()
+    keep(page, "rolled-back", full=True)
+
+
+def published_again(registry: Registry, weights: Path) -> None:
+    """Publish a second version, as a further study with the same champion would."""
+    first = registry.path(1)
+    verdict = json.loads((first / VERDICT).read_text())
+    registry.publish({BEST: weights, ONNX: first / ONNX}, {VERDICT: verdict | {"accepted": True}})
+
+
+def keep(page: Any, name: str, *, full: bool = False) -> None:
+    """Keep a picture of the page, if they are wanted."""
+    if folder := os.environ.get("AUTOML_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"road-{name}.png", full_page=full)
