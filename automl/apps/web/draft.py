@@ -94,7 +94,7 @@ def drafted(answers: Answers, place: Place) -> Draft:
 
 
 def train_settings(text: str) -> dict[str, str]:
-    """Return settings of the trainer, one KEY=VALUE a line, as dotted keys; a value is a number or a word, never a path.
+    """Return settings of the trainer, one KEY=VALUE a line, as dotted keys; a value is a number or a word, no path.
 
     >>> train_settings("imgsz=320 ")
     {'train.imgsz': '320'}

@@ -94,9 +94,9 @@ class DataView:
         self._sets = ui.element("div")
         self._list()
 
-    def _entry(self, key: str, **more: str) -> ui.input:
+    def _entry(self, key: str, *, value: str = "", placeholder: str | None = None) -> ui.input:
         with ui.element("div"):
-            entry = ui.input(self._texts(key), **more).style("width:100%")
+            entry = ui.input(self._texts(key), value=value, placeholder=placeholder).style("width:100%")
             ui.label(self._texts(f"{key} text")).classes("soft")
         return entry
 
