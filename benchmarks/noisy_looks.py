@@ -77,29 +77,15 @@ def _loss(
     squared: Matrix, targets: Vector, known_lengths: Vector, noise: Vector
 ) -> Callable[[Vector], tuple[float, Vector]]:
     """Return `kernel_fit._loss` with relative noise variances and the prior of their unit."""
-    distances, values, count = torch.from_numpy(squared), torch.from_numpy(targets), len(targets)
-    weights_of_noise = torch.from_numpy(noise)
+    distances, values, relative_noise = torch.from_numpy(squared), torch.from_numpy(targets), torch.from_numpy(noise)
     median, spread = NOISE
     concentration, rate = kernel_fit.NOISE_PRIOR
 
     def loss(raw: Vector) -> tuple[float, Vector]:
         plain = np.exp(raw)
         lengths, scale, level = plain[:-2], float(plain[-2]), float(plain[-1]) + kernel_fit.MINIMUM_NOISE
-        distance = distances @ torch.from_numpy(lengths)
-        root = torch.sqrt(5 * distance)
-        decay = torch.exp(-root)
-        correlation = (decay * (5 / 3 * distance + root + 1)).reshape(count, count)
-        covariance = scale * correlation
-        covariance.diagonal().add_(level * weights_of_noise)
-        factor = torch.linalg.cholesky(covariance)
-        inverse = torch.cholesky_inverse(factor)
-        weights = inverse @ values
-        value = float(factor.diagonal().log().sum() + values @ weights / 2)
-        slope = (inverse - torch.outer(weights, weights)) / 2
-        by_distance = slope.reshape(-1) * (root + 1) * decay * (-5 / 6 * scale)
-        by_lengths = (by_distance @ distances).numpy()
-        by_noise = float((slope.diagonal() * weights_of_noise).sum())
-        gradient = np.array([*by_lengths, float((slope * correlation).sum()), by_noise])
+        value, by_kernel, slope = kernel_fit.likelihood(distances, values, lengths, scale, level * relative_noise)
+        gradient = np.array([*by_kernel, float((slope.diagonal() * relative_noise).sum())])
         density, density_slope = kernel_fit._prior(lengths, scale, level, known_lengths)
         off = float(np.log(level / median)) / spread
         density += -(off**2) / 2 - (concentration - 1) * float(np.log(level)) + rate * level

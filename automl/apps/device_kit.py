@@ -65,11 +65,12 @@ def write(registry: Registry, version: int, folder: Path, wanted: Wanted) -> str
     if wanted.images and (wanted.split or wanted.data):
         raise ExportError("--images: must be given without --split and --data: such pictures have no labels")
     chosen = _runtime(source, target, wanted.runtime)
+    draft = folder.with_name(f".{folder.name}.part")
     try:
-        there = _filled(registry, (source, version, chosen), folder.with_name(f".{folder.name}.part"), wanted)
-        folder.with_name(f".{folder.name}.part").rename(folder)
+        there = _filled(registry, (source, version, chosen), draft, wanted)
+        draft.rename(folder)
     finally:
-        shutil.rmtree(folder.with_name(f".{folder.name}.part"), ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
     return (
         f"{folder}: {chosen} for target {target} of version {version}, {there}; copy the folder to "
         f"the device, run `python {SCRIPT}` there, copy it back, then: automl device-built {registry.name} "

@@ -9,6 +9,7 @@ from typing import Final
 
 from automl.cluster.connection import LEAST_FILES
 from automl.cluster.survey import Surveyed
+from automl.storage import ray_token
 from automl.storage.node_facts import OFF, NodeFacts
 from automl.study.text import GB, amount, one_line
 
@@ -175,8 +176,8 @@ def _token(facts: NodeFacts, here: str) -> Row:
 
 def token_row(node: str, *, wanted: bool) -> Row:
     """Return the row of the token on this side; `wanted` for a cluster that is joined."""
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+    path = ray_token.path()
+    if not ray_token.required():
         remedy = "export RAY_AUTH_MODE=token on all nodes: else whoever reaches a port runs code"
         return Row("token", node, WARNING, "authentication is off", remedy)
     if os.environ.get("RAY_AUTH_TOKEN"):

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from automl.storage import ray_token
+
 LOG: Final = logging.getLogger(__name__)
 OTHERS: Final = 0o077
 """Rights of group and others."""
@@ -18,13 +20,13 @@ def secure(*, make: bool) -> None:
 
     Whoever reads the token can run code as its owner: several ports of Ray listen on every interface.
     """
-    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+    if os.environ.get("RAY_AUTH_TOKEN") or not ray_token.required():
         return
     if given := os.environ.get("RAY_AUTH_TOKEN_PATH"):
         _close(Path(given))
         return
     try:
-        path = Path.home() / ".ray" / "auth_token"
+        path = ray_token.path()
     except RuntimeError:  # no home: Ray says so
         return
     if make:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from automl.cluster.upload import SECRETS, Upload
+from automl.storage import ray_token
 from automl.study.errors import StudyError
 from automl.study.text import log_text
 
@@ -205,11 +205,7 @@ class _Log:
 
 def _authorization() -> dict[str, str]:
     """Return the header with the token; Ray's own loader reads the environment once in a process."""
-    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
-        return {}
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-    token = os.environ.get("RAY_AUTH_TOKEN") or path.read_text(encoding="utf-8").strip()
-    return {"Authorization": f"Bearer {token}"}
+    return {"Authorization": f"Bearer {ray_token.text()}"} if ray_token.required() else {}
 
 
 def exit_status(found: JobDetails) -> int:

@@ -94,9 +94,7 @@ def candidates(run: Run, pictures: Any, kit: dict[str, Any]) -> dict[str, Any]: 
         shape, wrong = list(output.shape), wrong + int(np.count_nonzero(~np.isfinite(output)))
         rows.append(kept)
         counts.append(len(kept))
-    return {
-        "rows": np.concatenate(rows), "counts": np.array(counts), "shape": np.array(shape), "wrong": np.array(wrong)
-    }  # fmt: skip
+    return {"rows": np.concatenate(rows), "counts": counts, "shape": shape, "wrong": wrong}
 
 
 def end_to_end(run: Run, kit: dict[str, Any], device: str) -> tuple[Any, str]:
@@ -212,6 +210,12 @@ def by_openvino(folder: Path, given: argparse.Namespace) -> Made:
     return (lambda batch: compiled(batch)[0]), builder, str(core.get_property("CPU", "FULL_DEVICE_NAME")), {}
 
 
+def use_timings(settings: Any, kept: Path) -> None:  # noqa: ANN401
+    """Let a build of TensorRT use what it timed in earlier ones on such a device; it takes no file of another."""
+    cache = settings.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
+    settings.set_timing_cache(cache or settings.create_timing_cache(b""), False)  # noqa: FBT003
+
+
 def by_tensorrt(folder: Path, given: argparse.Namespace) -> Made:
     """Build a strongly typed engine by TensorRT for the first GPU, and load it."""
     trt = import_module("tensorrt")
@@ -227,13 +231,11 @@ def by_tensorrt(folder: Path, given: argparse.Namespace) -> Made:
         settings.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
     if given.version_compatible:
         settings.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
-    kept = HERE / TIMINGS  # what TensorRT timed in an earlier build on this device
-    cache = settings.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
-    settings.set_timing_cache(cache or settings.create_timing_cache(b""), False)  # noqa: FBT003
+    use_timings(settings, HERE / TIMINGS)
     plan = builder.build_serialized_network(network, settings)
     if plan is None:
         sys.exit("TensorRT could not build an engine; see above")
-    kept.write_bytes(bytes(settings.get_timing_cache().serialize()))
+    (HERE / TIMINGS).write_bytes(bytes(settings.get_timing_cache().serialize()))
     (folder / ENGINE).write_bytes(bytes(plan))
     kinds = cuda.cudaDeviceAttr
     wanted = (kinds.cudaDevAttrComputeCapabilityMajor, kinds.cudaDevAttrComputeCapabilityMinor)

@@ -10,13 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.trainers.other_formats import OPENVINO_FP32
+
 PACKAGES: Final = ("openvino", "nncf")
 Model = Any
 """An `openvino.Model`."""
 DEVICE: Final = "CPU"
-HINT: Final = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-"""Settings of each compilation. On a CPU with bfloat16 OpenVINO would compute in it whatever the model's precision is,
-so that the same file would find other boxes on another CPU than the one it was measured on."""
+HINT: Final = {"PERFORMANCE_HINT": "LATENCY", **OPENVINO_FP32}
+"""Settings of each compilation."""
 
 
 def missing() -> list[str]:

@@ -12,10 +12,9 @@ from automl.release import latency, openvino_models, quantization
 from automl.release.target_format import Array, Model
 from automl.storage import files as storage_files
 from automl.study import Footprint, Latency
+from automl.trainers.other_formats import OPENVINO_FOLDER
 
 SUFFIXES: tuple[str, ...] = (".xml", ".bin")
-ENDING: Final = "_openvino_model"
-"""Ultralytics recognises OpenVINO by the end of a folder's name."""
 DECODING: Final = r"(dfl|Sub|Add|Div|Mul|Sigmoid|Concat|Split|Slice|Softmax)(_\d+)?(/.*)?$"
 QUANTIZER: Final = "FakeQuantize"
 MEGA: Final = 1e6
@@ -73,7 +72,7 @@ def outputs(model: Model, pictures: Array) -> Array:
 
 def saved(model: Model, place: Path, *, half: bool, metadata: Mapping[str, str]) -> Path:
     """Write a model into the folder `<place>_openvino_model` and return it."""
-    folder = place.with_name(place.name + ENDING)
+    folder = place.with_name(place.name + OPENVINO_FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     openvino_models.save(model, folder / "model.xml", half=half)
     storage_files.write_json(folder / "metadata.yaml", dict(metadata))  # JSON is YAML

@@ -10,6 +10,7 @@ from typing import Any, Final
 import onnx
 
 from automl.data import picture_cache
+from automl.release import device_script
 from automl.storage import engine_machine, files
 from automl.storage.layout import ENGINE_FACTS
 from automl.study import Artifact, Job
@@ -104,8 +105,7 @@ def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
     settings = _settings(module, builder)
     kept = _timings(module)
     if kept:
-        cache = settings.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
-        settings.set_timing_cache(cache or settings.create_timing_cache(b""), False)  # noqa: FBT003
+        device_script.use_timings(settings, kept)
     plan = builder.build_serialized_network(network, settings)
     if plan is None:
         raise ExportError(f"{exported}: {module.__name__} could not build an engine; see the log of the Ray worker")

@@ -13,7 +13,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Final
 
-from automl.storage import environment, node_ports
+from automl.storage import environment, node_ports, ray_token
 
 DEVICES: Final = "nvidia[0-9]*"
 OFF: Final = "off"
@@ -81,14 +81,12 @@ def facts(name: str, storage: Path, wanted: Sequence[str] = (), ports: Sequence[
 
 def token_digest() -> str:
     """Return a digest of the token with which this process talks to Ray: equal on two sides that fit."""
-    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+    if not ray_token.required():
         return OFF
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     try:
-        token = os.environ.get("RAY_AUTH_TOKEN") or path.read_text(encoding="utf-8").strip()
+        return hashlib.sha256(ray_token.text().encode()).hexdigest()[:DIGITS]
     except OSError:
         return ""
-    return hashlib.sha256(token.encode()).hexdigest()[:DIGITS]
 
 
 def _version(name: str) -> str:

@@ -12,6 +12,11 @@ from automl.study import EvalSettings
 
 STRIDE: Final = 32
 """Height and width of an input are multiples of it: the largest stride of the shipped detectors."""
+OPENVINO_FOLDER: Final = "_openvino_model"
+"""Ending of the folder by which Ultralytics knows an OpenVINO model."""
+OPENVINO_FP32: Final = {"INFERENCE_PRECISION_HINT": "f32"}
+"""On a CPU with bfloat16 OpenVINO would compute in it whatever the model's precision is, so that the same file would
+find other boxes on another CPU than the one it was measured on (decision 67)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,21 @@ def test_openvino_computes_in_fp32_also_where_a_cpu_offers_less(tmp_path: Path) 
 
 
 @needs_openvino
-def test_fp32_equals_the_weights_and_its_evidence_is_kept(exported: tuple[Job, Path, float]) -> None:
+def test_fp32_equals_the_weights_and_its_evidence_is_kept(
+    exported: tuple[Job, Path, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, asked = import_module("openvino").Core, []
+    compile_model = core.compile_model
+
+    def recorded(self: Any, model: Any, device: Any = None, config: Any = None, **named: Any) -> Any:
+        asked.append(config)
+        return compile_model(self, model, device, config, **named)
+
+    monkeypatch.setattr(core, "compile_model", recorded)
     built = targets.build(order(exported), target("fp32", max_loss=0.05))
 
+    assert len(asked) >= 2, "judged by Ultralytics, and timed"
+    assert all(config["INFERENCE_PRECISION_HINT"] == "f32" for config in asked)
     assert built.artifact
     assert built.artifact.builder.startswith("openvino 20")
     assert built.artifact.score is not None

@@ -8,7 +8,7 @@ and Williams 2006, Gaussian Processes for Machine Learning, equation 5.9.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,29 +82,53 @@ def _loss(squared: NDArray[np.float64], targets: Vector, known: Vector) -> Calla
     """
     import torch  # noqa: PLC0415  (a second to import)
 
-    distances, values, count = torch.from_numpy(squared), torch.from_numpy(targets), len(targets)
+    distances, values = torch.from_numpy(squared), torch.from_numpy(targets)
 
     def loss(raw: Vector) -> tuple[float, Vector]:
         plain = np.exp(raw)
         lengths, scale, noise = plain[:-2], float(plain[-2]), float(plain[-1]) + MINIMUM_NOISE
-        distance = distances @ torch.from_numpy(lengths)
-        root = torch.sqrt(5 * distance)
-        decay = torch.exp(-root)
-        correlation = (decay * (5 / 3 * distance + root + 1)).reshape(count, count)
-        covariance = scale * correlation
-        covariance.diagonal().add_(noise)
-        factor = torch.linalg.cholesky(covariance)
-        inverse = torch.cholesky_inverse(factor)
-        weights = inverse @ values
-        value = float(factor.diagonal().log().sum() + values @ weights / 2)
-        slope = (inverse - torch.outer(weights, weights)) / 2
-        by_distance = slope.reshape(-1) * (root + 1) * decay * (-5 / 6 * scale)
-        by_lengths = (by_distance @ distances).numpy()
-        gradient = np.array([*by_lengths, float((slope * correlation).sum()), float(slope.trace())])
+        value, by_kernel, slope = likelihood(distances, values, lengths, scale, noise)
+        gradient = np.array([*by_kernel, float(slope.trace())])
         density, density_slope = _prior(lengths, scale, noise, known)
         return value - density, (gradient - density_slope) * plain
 
     return loss
+
+
+def likelihood(
+    distances: Any,  # noqa: ANN401
+    values: Any,  # noqa: ANN401
+    lengths: Vector,
+    scale: float,
+    noise: Any,  # noqa: ANN401
+) -> tuple[float, list[float], Any]:
+    """Return the negative log likelihood of values, without its constant, and its slopes.
+
+    Args:
+        distances: (pairs, parameters) tensor of squared distances.
+        values: (count,) tensor.
+        lengths: Inverse squared length scales.
+        scale: Variance of the kernel.
+        noise: Variance of the noise, one number or a tensor with one for each value.
+
+    Returns:
+        The value; its derivatives by each of `lengths` and by `scale`; that by the covariance, (count, count).
+    """
+    import torch  # noqa: PLC0415  (a second to import)
+
+    distance = distances @ torch.from_numpy(lengths)
+    root = torch.sqrt(5 * distance)
+    decay = torch.exp(-root)
+    correlation = (decay * (5 / 3 * distance + root + 1)).reshape(len(values), len(values))
+    covariance = scale * correlation
+    covariance.diagonal().add_(noise)
+    factor = torch.linalg.cholesky(covariance)
+    inverse = torch.cholesky_inverse(factor)
+    weights = inverse @ values
+    value = float(factor.diagonal().log().sum() + values @ weights / 2)
+    slope = (inverse - torch.outer(weights, weights)) / 2
+    by_distance = slope.reshape(-1) * (root + 1) * decay * (-5 / 6 * scale)
+    return value, [*(by_distance @ distances).tolist(), float((slope * correlation).sum())], slope
 
 
 def _prior(lengths: Vector, scale: float, noise: float, known: Vector) -> tuple[float, Vector]:

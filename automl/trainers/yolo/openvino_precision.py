@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-FOLDER: Final = "_openvino_model"
-"""Ending of the folder by which Ultralytics knows an OpenVINO model."""
-FP32: Final = {"INFERENCE_PRECISION_HINT": "f32"}
+from automl.trainers.other_formats import OPENVINO_FOLDER, OPENVINO_FP32
 
 
 @contextmanager
@@ -18,7 +16,7 @@ def in_fp32(weights: Path) -> Iterator[None]:
 
     Ultralytics asks for it on ARM alone, and compiles by `openvino.Core`, which has no setting of this for a process.
     """
-    if not weights.name.endswith(FOLDER) or find_spec("openvino") is None:
+    if not weights.name.endswith(OPENVINO_FOLDER) or find_spec("openvino") is None:
         yield
         return
     core = import_module("openvino").Core
@@ -31,7 +29,7 @@ def in_fp32(weights: Path) -> Iterator[None]:
         config: Mapping[str, Any] | None = None,
         **named: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        return compile_model(self, model, device_name, {**(config or {}), **FP32}, **named)
+        return compile_model(self, model, device_name, {**(config or {}), **OPENVINO_FP32}, **named)
 
     core.compile_model = compiled
     try:
