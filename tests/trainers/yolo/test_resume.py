@@ -174,7 +174,6 @@ LOST: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "random": lambda state: {**state["random"], "python": [3, [*range(1, 625), 624], None]},
     "loader": lambda _state: torch.Generator().get_state(),
     "buffer": lambda _state: [],
-    "ema": lambda state: state["model"],
     "updates": lambda _state: 0,
     "optimizer": lambda state: {**state["optimizer"], "state": {}},
 }
@@ -191,6 +190,18 @@ def test_a_training_that_goes_on_without_a_part_of_its_state_is_another(
     monkeypatch.setattr(state_file, "load", lambda path: {**(state := whole(path)), part: LOST[part](state)})
 
     assert resumed(job_of(data, "SGD"), folder, tmp_path / "trial") != unbroken("SGD").curve[CUT]
+
+
+def test_averaged_weights_that_are_lost_are_missed_at_the_end(
+    tmp_path: Path, data: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So early in a training they hardly differ from the others: the epoch after the cut may show the same values."""
+    unbroken, stopped = trainings
+    whole, kind = state_file.load, "SGD"
+    shutil.copytree(stopped(kind), tmp_path / "trial")
+    monkeypatch.setattr(state_file, "load", lambda path: {**(state := whole(path)), "ema": state["model"]})
+
+    assert outcome_of(job_of(data, kind), tmp_path / "trial") != unbroken(kind)
 
 
 def test_a_loss_that_changes_from_epoch_to_epoch_goes_on_changing(
