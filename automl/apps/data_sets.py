@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -109,11 +109,24 @@ def keys(storage: Path) -> dict[str, Path]:
     """
     found = {source.parent.relative_to(storage).as_posix(): source for source in listed(storage)}
     taken = {resolved(source) for source in found.values()}
+    for folder, source in _studies(storage):
+        if source.suffix.lower() in {".yaml", ".yml"} and source.is_file() and resolved(source) not in taken:
+            found[f"{RUNS}/{folder.name}"] = source
+    return found
+
+
+def trained_on(storage: Path, source: Path) -> list[Path]:
+    """Return the folders of the studies of a storage that train on a `data.yaml`, the last begun first."""
+    wanted = resolved(source)
+    found = [folder for folder, data in _studies(storage) if resolved(data) == wanted]
+    return sorted(found, key=lambda folder: (folder / SPEC).stat().st_mtime, reverse=True)
+
+
+def _studies(storage: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the folder of each study and what it trains on, without damaged ones, which the list of studies names."""
     for path in sorted((storage / RUNS).glob(f"*/{SPEC}")):
         try:
             source = inputs.source_of(read_spec(path.parent).data, path.parent)
         except AutomlError:
-            continue  # the list of studies names the damage
-        if source.suffix.lower() in {".yaml", ".yml"} and source.is_file() and resolved(source) not in taken:
-            found[f"{RUNS}/{path.parent.name}"] = source
-    return found
+            continue
+        yield path.parent, source

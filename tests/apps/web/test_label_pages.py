@@ -3,6 +3,7 @@
 The pictures are kept in $AUTOML_SCREENSHOTS, when that is set, to be looked at.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +14,9 @@ from playwright.sync_api import sync_playwright
 
 from automl.apps import labels
 from automl.data import sample
+from automl.study.load import dump
 from tests.apps.web.conftest import until
+from tests.builders import spec_of, written
 from tests.test_browser import CHROMIUM, FLAGS
 
 pytestmark = [
@@ -45,6 +48,7 @@ def test_a_person_uploads_a_data_set_and_mends_a_label(tmp_path: Path, address: 
         other.locator(".label-editor").press("n")
         other.wait_for_selector("text=Not saved: Ada changed these labels")
         _keep_picture(page)
+        _suspects_answered(page, base, target)
         browser.close()
     assert not list((tmp_path / "storage/.uploads").iterdir())
 
@@ -80,6 +84,34 @@ def _mended(page: Any, target: Path) -> None:
 
     assert changes()[0] == ("Ada", "edit", KEY)
     until(lambda: changes()[-1] == ("Ada", "undo", KEY))  # written after the label file
+
+
+def _suspects_answered(page: Any, base: str, target: Path) -> None:
+    """Work through the list of an audit with keys: right, wrong, fix."""
+    label = target / "labels/train/0002.txt"
+    first = label.read_text().splitlines()[0]
+    cls, *box = first.split()
+    names = {str(number): name for number, name in labels.store_at(target).names.items()}
+    seen = {"image": str(target / "images/train/0002.jpg"), "score": 0.9, "suggested_cls": None, "suggested_box": None}
+    labelled = {**seen, "cls": names[cls], "box": [float(edge) for edge in box]}
+    missing = {"kind": "extra", "cls": None, "box": None, "suggested_cls": names["1"], "suggested_box": [0.5] * 4}
+    rows = [{**labelled, "id": "a", "kind": "missed"}, {**labelled, "id": "b", "kind": "missed"},
+            {**seen, **missing, "id": "c"}]  # fmt: skip
+    study = target.parents[1] / "runs/parts"
+    written(study, "study.yaml", dump(spec_of(name="parts", data=str(target / "data.yaml"))))
+    written(study, "audit.json", json.dumps({"suspects": rows}))
+    page.goto(f"{base}/labels?data=data/parts")
+    page.get_by_role("combobox", name="Show").click()
+    page.get_by_role("option", name="suspect labels of the audit").click()
+    for place, (key, done) in enumerate({
+        "r": lambda: label.read_text().startswith(first), "w": lambda: not label.read_text().startswith(first),
+        "f": lambda: label.read_text().splitlines()[-1] == "1 0.500000 0.500000 0.500000 0.500000",
+    }.items()):  # fmt: skip
+        page.get_by_text(f"{place + 1} / 3", exact=True).wait_for()
+        page.locator(".label-editor").press(key)
+        until(done)
+    answers = {change.to: change.why for change in labels.store_at(target).history.changes if change.kind == "review"}
+    assert answers == {"a": "right", "b": "wrong", "c": "fix"}
 
 
 def _keep_picture(page: Any) -> None:

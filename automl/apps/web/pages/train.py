@@ -59,6 +59,8 @@ class Form:
                 self._device = self._question("device", DEVICES, "any")
                 self._matters = self._question("matters", MATTERS, "both")
             ui.label(texts("long_text")).classes("soft")
+            if head := self._context.jobs.head:
+                ui.label(texts("head", head=head)).classes("soft")
             self._build_more()
             with ui.element("div").classes("actions"):
                 self._ask = ui.button(texts("plan"), on_click=self._plan).props("outline no-caps")
