@@ -18,6 +18,7 @@ from automl.storage.place import read_spec
 from automl.study.errors import AutomlError, DataError
 from automl.study.yaml_io import read_yaml
 from automl.tracking import data_report
+from automl.tracking.report.language import Language
 
 ROOTS: Final = "AUTOML_WEB_DATA"
 """Environment variable: further folders of the server whose data sets a page may import, separated as in PATH."""
@@ -51,8 +52,8 @@ def _shares(text: str) -> tuple[int, int, int]:
     return train, val, test
 
 
-def report_on(data: Path, page: Path, *, imgsz: int = 640) -> DataReport | None:
-    """Check a data set, write the page of its report, and return the report; None where there is none.
+def report_on(data: Path, page: Path, *, imgsz: int = 640, language: Language = Language.EN) -> DataReport | None:
+    """Check a data set, write the page of its report in a language, and return the report; None where there is none.
 
     Raises:
         DataError: the data set cannot be used for training.
@@ -62,7 +63,7 @@ def report_on(data: Path, page: Path, *, imgsz: int = 640) -> DataReport | None:
     found = collect(check.check(source, raw, splits=splits, cache=picture_cache.default_folder()), imgsz=imgsz)
     if found:
         page.parent.mkdir(parents=True, exist_ok=True)
-        data_report.write(found, page)
+        data_report.write(found, page, language=language)
     return found
 
 
