@@ -16,7 +16,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "few": "{split} has fewer than {least} boxes of {count} classes ({names}), too few for a reliable score; add some",
     "unusable": "are not used: {unreadable} are unreadable, {left_out} have invalid label lines; repair or remove them",
     "suspicious labels": "have suspicious labels (side below {side:g} px, huge, duplicated, cut, outside, or on a box "
-    "of another class); mend them, `--report FILE.html` shows the worst",
+    "of another class); mend them, the data report pictures the worst",
     "tiny boxes": "are smaller than {tiny:g} px at image size {imgsz}, one cell of the finest grid; raise imgsz, or "
     "cut the images into tiles",
     "imbalance": "train has {ratio:.0f} times as many boxes of {most} ({boxes}) as of {fewest} ({fewest_boxes}); "

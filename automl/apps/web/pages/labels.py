@@ -19,7 +19,7 @@ from automl.apps.web.label_editor import LabelEditor
 from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.labels import LABELS
-from automl.data.labelling.store import ConflictError
+from automl.data.labelling.store import UNNAMED, ConflictError
 from automl.data.labelling.suspects import Answer
 from automl.study.errors import AutomlError
 
@@ -176,7 +176,7 @@ class LabelsView:
 
     async def _settle(self) -> None:
         try:
-            found = await run_in_threadpool(labels.settle, self.desk.store, by=self.desk.by or "unknown")
+            found = await run_in_threadpool(labels.settle, self.desk.store, by=self.desk.by or UNNAMED)
         except (AutomlError, OSError) as error:
             ui.notify(str(error), type="negative", multi_line=True)
             return
@@ -266,7 +266,8 @@ class LabelsView:
     def _last(self, changed: dict[str, str]) -> str:
         if not changed:
             return ""
-        return self.say("changed", by=changed["by"] or self.say("unnamed"), at=changed["at"])
+        by = self.say("unnamed") if changed["by"] == UNNAMED else changed["by"]
+        return self.say("changed", by=by, at=changed["at"])
 
     def _show_suspect(self, suspect: dict[str, Any] | None) -> None:
         self.suspect.visible = suspect is not None

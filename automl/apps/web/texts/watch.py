@@ -57,6 +57,8 @@ WATCH: Final[Table] = {
     "result": ("Result", "结果"),
     "report": ("Report", "报告"),
     "tensorboard": ("TensorBoard", "TensorBoard"),
+    "open tensorboard": ("Open TensorBoard", "打开 TensorBoard"),
+    "tensorboard starts": ("TensorBoard is starting; a link appears here.", "TensorBoard 正在启动，稍后此处出现链接。"),
     "tensorboard_remote": (
         "TensorBoard, on the computer of the server: {command}",
         "TensorBoard（在服务器上运行）：{command}",
