@@ -72,6 +72,7 @@ def _mended(page: Any, target: Path) -> None:
         page.keyboard.press(key)
     until(lambda: label.read_text().splitlines()[-1].startswith("1 0.202"))
     page.wait_for_selector("text=saved")
+    _moved_and_resized_with_the_mouse(page, label)
     page.keyboard.press("Delete")
     until(lambda: label.read_text() == before)
     page.keyboard.press("u")
@@ -84,6 +85,36 @@ def _mended(page: Any, target: Path) -> None:
 
     assert changes()[0] == ("Ada", "edit", KEY)
     until(lambda: changes()[-1] == ("Ada", "undo", KEY))  # written after the label file
+
+
+def _moved_and_resized_with_the_mouse(page: Any, label: Path) -> None:
+    """Zoom in and out, drag the selected box and one of its corners: the label file follows."""
+    page.keyboard.press("+")
+    zoomed = page.locator(".label-editor svg").bounding_box()
+    page.keyboard.press("0")
+    area = page.locator(".label-editor svg").bounding_box()
+    assert zoomed["width"] > 1.2 * area["width"]
+    moved = _dragged(page, page.locator("rect.box").last, (0.2 * area["width"], 0.1 * area["height"]), label)
+    assert moved == pytest.approx([0.2, 0.1, 0, 0], abs=0.02)
+    resized = _dragged(page, page.locator(".handle").nth(4), (0.1 * area["width"], 0.3 * area["height"]), label)
+    assert resized == pytest.approx([0.05, 0.15, 0.1, 0.3], abs=0.02)
+
+
+def _dragged(page: Any, grip: Any, way: tuple[float, float], label: Path) -> list[float]:
+    """Drag an element by its middle, and return by how much the last box of the label file has changed."""
+    before, place = edges(label), grip.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + way[0], y + way[1], steps=3)
+    page.mouse.up()
+    until(lambda: edges(label) != before)
+    return [now - then for now, then in zip(edges(label), before, strict=True)]
+
+
+def edges(label: Path) -> list[float]:
+    """Return centre, width and height of the last box of a label file."""
+    return [float(value) for value in label.read_text().splitlines()[-1].split()[1:]]
 
 
 def _suspects_answered(page: Any, base: str, target: Path) -> None:

@@ -68,8 +68,9 @@ def page(weights: Path, address: str) -> Iterator[Any]:
     """A page that is signed in."""
     assert weights.is_file()
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--use-fake-device-for-media-stream"])
         context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        context.grant_permissions(["camera"])
         context.set_default_timeout(STEP_MS)
         opened = context.new_page()
         opened.goto(address)
@@ -90,6 +91,7 @@ def test_a_person_goes_from_pictures_to_a_champion_and_back(page: Any, drawn: Pa
         ("end of the study", lambda: wait_for_the_end(page)),
         ("verdict", lambda: see_the_verdict(hands)),
         ("picture", lambda: try_a_picture(hands, drawn / "images/test/0001.jpg")),
+        ("folder and camera", lambda: try_a_folder_and_the_camera(hands, drawn / "images/test")),
         ("bundle", lambda: download(hands, tmp_path)),
         ("promotion", lambda: promote_and_roll_back(hands, storage)),
         ("audit", lambda: look_for_suspects(hands, storage)),
@@ -214,6 +216,22 @@ def try_a_picture(hands: Hands, picture: Path) -> None:
     keep(page, "tried")
 
 
+def try_a_folder_and_the_camera(hands: Hands, folder: Path) -> None:
+    """Try all pictures of a folder, and what the camera sees until it is switched off (Chromium's test pattern)."""
+    page = hands.page
+    hands.choose("#folder", folder)
+    page.get_by_text(re.compile(f"^{SPLITS['test']} pictures, [1-9][0-9]* objects, 0 refused$")).wait_for()
+    assert page.locator("#shots figure").count() == SPLITS["test"]
+    page.evaluate("document.getElementById('shot').hidden = true")
+    camera = page.get_by_role("button", name="Camera of this computer")
+    hands.click(camera)
+    page.locator("canvas#shot:visible").wait_for()  # a frame with its boxes was drawn
+    expect(camera).to_have_attribute("aria-pressed", "true")
+    keep(page, "camera")
+    hands.click(camera)
+    expect(camera).to_have_attribute("aria-pressed", "false", timeout=STEP_MS)
+
+
 def download(hands: Hands, folder: Path) -> None:
     """Download the bundle: an archive with the model and its verdict."""
     with hands.page.expect_download() as found:
@@ -243,6 +261,8 @@ def promote_and_roll_back(hands: Hands, storage: Path) -> None:
         hands.click(page.get_by_role("button", name=button))
         page.get_by_role("link", name=re.compile(rf"^Version {held} \(.*champion")).wait_for()
         page.get_by_role("cell", name=reason).wait_for()
+    hands.click(page.get_by_role("button", name="Compare", exact=True))
+    page.get_by_text("Differences, as the program writes them").wait_for()
     keep(page, "rolled-back", full=True)
 
 
