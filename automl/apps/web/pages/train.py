@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from nicegui import ui
@@ -176,7 +177,7 @@ def plan_lines(draft: Draft, texts: Texts) -> list[str]:
     confirm = str(low) if low == high else f"{low}–{high}"  # noqa: RUF001
     rungs = ", ".join(map(str, found.rungs))
     lines = [
-        texts("plan_trials", trials=found.trials, model=found.model, rungs=rungs, epochs=found.max_epochs),
+        texts("plan_trials", trials=found.trials, model=Path(found.model).name, rungs=rungs, epochs=found.max_epochs),
         texts("plan_epochs", fewest=found.cost.fewest, most=found.cost.most, expected=found.cost.expected,
               confirm=confirm),
     ]  # fmt: skip
