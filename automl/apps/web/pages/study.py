@@ -66,12 +66,13 @@ def add(context: Context) -> None:
         return FileResponse(folder / REPORT, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
     @context.app.get("/studies/{name}/pictures/{number}")
-    async def picture(name: str, number: int) -> Response:
+    async def picture(name: str, number: int, *, first: bool = False) -> Response:
         try:
             live = context.live.study(context.study(name))
             trial = next((one for one in live.trials if one.number == number), None)
             folder = trial_folder(live.folder, trial, live.spec.model) if trial else None
-            content = await run_in_threadpool(event_pictures.latest, folder, PREDICTIONS) if folder else b""
+            read = event_pictures.first if first else event_pictures.latest
+            content = await run_in_threadpool(read, folder, PREDICTIONS) if folder else b""
         except AutomlError as error:
             return PlainTextResponse(str(error), status_code=404)
         if not content:
@@ -217,18 +218,16 @@ class View:
         return [trial for trial in live.trials if trial.number in numbers and trial.epoch]
 
     def _pictures(self) -> None:
-        """Show the same images of val as the best trial and the baseline see them now."""
+        """Show the same images of val as the baseline and the best trial saw them first, and as they see them now."""
         texts, live, shown = self._texts, self._live, self._pictured()
         if not shown:
             return
         heading(texts("pictures"), 2)
         with ui.element("div").classes("fields"):
             for trial in shown:
-                with ui.element("figure"):
-                    where = f"/studies/{live.spec.name}/pictures/{trial.number}?epoch={trial.epoch}"
-                    about = texts("picture", number=trial.number, epoch=trial.epoch)
-                    ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}" {GONE}>', sanitize=False)
-                    ui.label(about).classes("soft")
+                where = f"/studies/{live.spec.name}/pictures/{trial.number}"
+                _picture(f"{where}?first=1", texts("first picture", number=trial.number))
+                _picture(f"{where}?epoch={trial.epoch}", texts("picture", number=trial.number, epoch=trial.epoch))
 
     def _findings(self) -> None:
         texts, status = self._texts, self._live.status
@@ -242,6 +241,12 @@ class View:
         if status and status.messages:
             heading(texts("messages"), 2)
             preformatted("\n".join(status.messages))
+
+
+def _picture(where: str, about: str) -> None:
+    with ui.element("figure"):
+        ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}" {GONE}>', sanitize=False)
+        ui.label(about).classes("soft")
 
 
 def _lead_to(link: ui.link, address: str) -> None:

@@ -84,7 +84,11 @@ WATCH: Final[Table] = {
     "findings_none": ("The diagnosis has found nothing so far.", "诊断目前未发现问题。"),
     "where": ("Where", "位置"),
     "evidence": ("Evidence", "依据"),
-    "pictures": ("The same images of val, as they are seen now", "同一批验证图片的当前检测结果"),
+    "pictures": (
+        "The same images of val, as they were seen first and are seen now",
+        "同一批验证图片最初和当前的检测结果",
+    ),
+    "first picture": ("trial {number}, at first", "试验 {number}，最初"),
     "picture": ("trial {number}, epoch {epoch}", "试验 {number}，第 {epoch} 轮"),
     "what": ("Finding", "发现"),
     "advice": ("What to change", "建议"),
