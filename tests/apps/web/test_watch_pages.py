@@ -72,8 +72,8 @@ def _look_at(page: Any, url: str, *, language: str, name: str) -> None:
     page.goto(url)
     page.wait_for_selector("main h1")
     assert page.evaluate("document.documentElement.lang") == language
-    menu = page.inner_text("header nav")
-    assert any("一" <= letter <= "鿿" for letter in menu) == (language == "zh")
+    for words in (page.inner_text("header nav"), page.text_content("#popup")):  # the menu, and a lost connection
+        assert any("一" <= letter <= "鿿" for letter in words) == (language == "zh")
     for size, width in SIZES.items():
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")  # charts follow the window
