@@ -141,8 +141,14 @@ def _suspects_answered(page: Any, base: str, target: Path) -> None:
         page.get_by_text(f"{place + 1} / 3", exact=True).wait_for()
         page.locator(".label-editor").press(key)
         until(done)
-    answers = {change.to: change.why for change in labels.store_at(target).history.changes if change.kind == "review"}
-    assert answers == {"a": "right", "b": "wrong", "c": "fix"}
+    store = labels.store_at(target)
+
+    def answers() -> dict[str, str]:
+        store.history.refresh()
+        return {change.to: change.why for change in store.history.changes if change.kind == "review"}
+
+    until(lambda: len(answers()) == 3)  # written after the label file
+    assert answers() == {"a": "right", "b": "wrong", "c": "fix"}
 
 
 def _keep_picture(page: Any) -> None:
