@@ -4,7 +4,7 @@ Each target has its evidence beside its files (`target-<name>.json`): a repeated
 changed, or was built from something else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,8 +63,10 @@ def build(order: Order, target: Target) -> TargetResult:
         except ExportError as error:
             return TargetResult(target, None, note=str(error))
         written = made.built.path
-        stats, score = measured(written, order.job, split=order.job.split)
-        on_val = measured(written, order.job, split=VAL)[0] if order.job.split != VAL else None
+        parities, score = {}, None
+        for what, split, weights in _splits(target, order.job):
+            stats, score = measured(written, order.job, split=split)  # the judged split is the last
+            parities[split] = _compared(what, stats, order, weights)
         shipped = _copied(kind.files(written), order.folder, target)
         cost = kind.footprint(written)
         served, note = _served(kind, written, metadata, order)
@@ -72,13 +74,13 @@ def build(order: Order, target: Target) -> TargetResult:
         target,
         Artifact(shipped[f"{TARGET}{target.name}{kind.SUFFIXES[0]}"], kind.builder(target.precision), score),
         shipped,
-        _compared(target.name, stats, order, TORCH_STATS),
+        parities.pop(order.job.split),
         cost.latency,
         tuple(made.in_float),
         mb=cost.mb,
         end_to_end=served,
         note=note,
-        on_val=_compared(f"{target.name} on {VAL}", on_val, order, TORCH_VAL_STATS) if on_val is not None else None,
+        on_val=parities.get(VAL),
         in_int8=made.in_int8,
         engine=made.built.engine,
         own=made.own,
@@ -140,7 +142,8 @@ def _served(kind: TargetFormat, written: Path, metadata: Mapping[str, str], orde
 def _model(order: Order, target: Target, place: Path) -> Quantized:
     """Return the model in the wanted precision, and its blocks that stay in floating point.
 
-    What becomes an engine is judged on val on the CPU first.
+    INT8 is judged on val, and what passes there on the judged split, until it passes on both. What becomes an engine is
+    judged so on the CPU first.
     """
     kind = FORMATS[target.format]
     job = replace(order.job, gpus=0.0) if kind.NEEDS_GPU else order.job
@@ -151,9 +154,13 @@ def _model(order: Order, target: Target, place: Path) -> Quantized:
         place.joinpath("candidate").mkdir(exist_ok=True)
         metadata = facts(order.folder / ONNX)
         written = kind.saved(candidate, place / "candidate" / "candidate", half=False, metadata=metadata)
-        found = _compared(target.name, measured(written, job, split=VAL)[0], order, TORCH_VAL_STATS)
-        laws = gates.of_parity(found, order.gates, max_loss=target.max_loss)
-        return [gate.text for gate in laws if not gate.passed]
+        failed: list[str] = []
+        for what, split, weights in _splits(target, job):
+            if not failed:
+                found = _compared(what, measured(written, job, split=split)[0], order, weights)
+                laws = gates.of_parity(found, order.gates, max_loss=target.max_loss)
+                failed = [gate.text for gate in laws if not gate.passed]
+        return failed
 
     if target.precision == "int8":
         pictures = _calibration(order)
@@ -162,8 +169,15 @@ def _model(order: Order, target: Target, place: Path) -> Quantized:
     with named_failure(f"{target.name}: the conversion to {target.precision} failed"):
         model = kind.in_half(model) if target.precision == "fp16" else model
     if kind.NEEDS_GPU and (failed := refusals(model)):
-        raise ExportError(f"no engine was built, since its graph fails on val: {'; '.join(failed)}")
+        raise ExportError(f"no engine was built, since its graph must pass its gates: {'; '.join(failed)}")
     return Quantized(model, [])
+
+
+def _splits(target: Target, job: Job) -> Iterator[tuple[str, str, str]]:
+    """Yield the splits that an artifact is judged on, val first: name in its gates, split, file of the weights."""
+    if job.split != VAL:
+        yield f"{target.name} on {VAL}", VAL, TORCH_VAL_STATS
+    yield target.name, job.split, TORCH_STATS
 
 
 def _calibration(order: Order) -> Array:

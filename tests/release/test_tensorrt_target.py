@@ -72,7 +72,8 @@ def test_the_graph_is_judged_on_the_cpu_and_the_engine_where_the_gpu_is(
     settings = built_by(monkeypatch, judge)
     found = targets.build(order, RTX)
 
-    assert judge.asked == [(".onnx", "val", 0.0), (".engine", "test", 1.0), (".engine", "val", 1.0)]
+    on_cpu = [(".onnx", "val", 0.0), (".onnx", "test", 0.0)]
+    assert judge.asked == [*on_cpu, (".engine", "val", 1.0), (".engine", "test", 1.0)]
     assert set(found.files) == {"target-rtx.engine", "target-rtx.onnx", "target-rtx.json"}
     assert found.files["target-rtx.engine"].read_bytes() == b"plan of the device", "without the header of Ultralytics"
     assert found.artifact
@@ -97,7 +98,7 @@ def test_a_graph_that_fails_on_val_becomes_no_engine(order: Order, monkeypatch: 
     found = targets.build(strict, RTX)
 
     assert (found.artifact, settings.builds) == (None, [])
-    assert found.note.startswith("no engine was built, since its graph fails on val: rtx F1 at threshold")
+    assert found.note.startswith("no engine was built, since its graph must pass its gates: rtx on val F1 at threshold")
     assert judge.asked == [(".onnx", "val", 0.0)]
 
 
