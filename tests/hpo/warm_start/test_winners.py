@@ -65,8 +65,8 @@ def test_confirmed_gains_come_first_then_the_most_similar_data(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "count"),
     [
-        ({}, 2), ({"past_studies": 1}, 1), ({"past_studies": 0}, 0), ({"past_studies": 3}, 3),
-        ({"past_studies": 3, "budget": {"trials": 23}}, 2), ({"budget": {"trials": 7}}, 0),
+        ({}, 3), ({"past_studies": 1}, 1), ({"past_studies": 0}, 0), ({"past_studies": 8}, 3),
+        ({"budget": {"trials": 23}}, 2), ({"budget": {"trials": 7}}, 0),
         ({"warm_start": ["runs/a"]}, 0),
     ],
 )  # fmt: skip
