@@ -30,7 +30,7 @@ from automl.study import Trial
 from benchmarks import detector_tasks, portfolio, tables, virtual
 from benchmarks.detector_tasks import SmoothTask, learned_lengths
 from benchmarks.freeze_thaw import FreezeThaw
-from benchmarks.learned_ladders import GrowingAsha, RatioAsha, SeeingAsha
+from benchmarks.learned_ladders import EagerAsha, GrowingAsha, RatioAsha, SeeingAsha
 from benchmarks.ours import METRIC, Ours, Start
 from benchmarks.search_efficiency import FULL, GRID, STARTUP, TRAININGS, first_rung
 from benchmarks.tables import Matrix, Task
@@ -45,7 +45,7 @@ PATCHES: Final[dict[str, tuple[Any, str, Any]]] = {
     "a quarter advances": (PausingAsha, "places", lambda _, entries: entries // 4),
     "starts near the default": (sampler_module, "NEAR_DEFAULT", 1.0),
 }
-LEARNED: Final = {"seeing": SeeingAsha, "ratio": RatioAsha, "growing": GrowingAsha}
+LEARNED: Final = {"seeing": SeeingAsha, "eager": EagerAsha, "ratio": RatioAsha, "growing": GrowingAsha}
 """Rules of `learned_ladders.py`."""
 RELEASED: Final = 0.6
 """Share of the budget after which `growing` opens all rungs: the best trials are then trained to the end."""

@@ -3,9 +3,10 @@
 `SeeingAsha`: a rung compares trials only while its ranks agree with later ones. Of the trials that were measured at a
 rung and at the next one (or at the end), the share of pairs in the same order has a beta prior with the mean of
 `PRIOR_ORDER` and the weight of `PRIOR_PAIRS` pairs; where the upper end of its interval is below `LEAST_ORDER` the rung
-is passed by all. `RatioAsha`: a rung compares only if the first trial, which passes all rungs, had there at least the
-share `LEAST_SHARE` of its best value. `GrowingAsha`: PASHA's rule (Bohdal et al. 2023, arXiv:2207.06940) on top of the
-project's own: beyond the second rung a trial advances only once the ranks of the two highest open rungs differ.
+is passed by all. `EagerAsha`: the same with a prior of one pair and the median in place of the upper end. `RatioAsha`:
+a rung compares only if the first trial, which passes all rungs, had there at least the share `LEAST_SHARE` of its best
+value. `GrowingAsha`: PASHA's rule (Bohdal et al. 2023, arXiv:2207.06940) on top of the project's own: beyond the second
+rung a trial advances only once the ranks of the two highest open rungs differ.
 """
 
 from collections.abc import Iterator
@@ -63,12 +64,20 @@ class FreeingAsha(PausingAsha):
 class SeeingAsha(FreeingAsha):
     """A rung compares while its ranks agree with later ones."""
 
+    prior, level = PRIOR_PAIRS, UPPER
+
     def blind(self, rung: Rung | FrontRung) -> bool:
         """Return True if few pairs are in the same order later."""
         rungs = [*self._rungs.values()]
         place = rungs.index(rung)
         later = rungs[place + 1] if place + 1 < len(rungs) else None
-        return agreement(self.seen(rung, later)) < LEAST_ORDER
+        return agreement(self.seen(rung, later), level=self.level, prior=self.prior) < LEAST_ORDER
+
+
+class EagerAsha(SeeingAsha):
+    """The same, sooner convinced that a rung says nothing."""
+
+    prior, level = 1.0, 0.5
 
 
 class RatioAsha(FreeingAsha):
@@ -100,7 +109,7 @@ class GrowingAsha(FreeingAsha):
         yield from (pair for pair in super()._advanceable() if pair[0].epoch not in closed)
 
 
-def agreement(pairs: list[tuple[float, float]], level: float = UPPER) -> float:
+def agreement(pairs: list[tuple[float, float]], *, level: float = UPPER, prior: float = PRIOR_PAIRS) -> float:
     """Return the upper end of the interval of the share of pairs that are in the same order later.
 
     >>> agreement([(n, n) for n in range(9)]) > agreement([(n, -n) for n in range(9)])
@@ -109,8 +118,8 @@ def agreement(pairs: list[tuple[float, float]], level: float = UPPER) -> float:
     compared = [(one[0] - other[0]) * (one[1] - other[1]) for one, other in combinations(pairs, 2)]
     same, other = sum(one > 0 for one in compared), sum(one < 0 for one in compared)
     weight = EFFECTIVE * (len(pairs) - 1) / max(len(compared), 1)
-    alpha = PRIOR_ORDER * PRIOR_PAIRS + weight * same
-    return float(beta.ppf(level, alpha, (1 - PRIOR_ORDER) * PRIOR_PAIRS + weight * other))
+    alpha = PRIOR_ORDER * prior + weight * same
+    return float(beta.ppf(level, alpha, (1 - PRIOR_ORDER) * prior + weight * other))
 
 
 def differ(pairs: list[tuple[float, float]]) -> bool:

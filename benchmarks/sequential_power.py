@@ -70,7 +70,7 @@ class Design:
 
     def bound(self, count: int) -> float:
         """Return the normal score that a look at `count` pairs must exceed."""
-        return level(self) * (count / self.looks[-1]) ** (self.shape - 0.5)
+        return level(self) * float((count / self.looks[-1]) ** (self.shape - 0.5))
 
 
 @cache

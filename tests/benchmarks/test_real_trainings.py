@@ -217,12 +217,12 @@ def test_an_interrupted_benchmark_runs_only_what_is_left(
 def test_what_an_interrupted_search_had_measured_is_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(order: Order) -> Iterator[real_sides.Point]:  # noqa: ARG001
         yield real_sides.Point(4.0, 9.0, "0000_a", 1, 0.25)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("stop")
 
     monkeypatch.setattr(real_trainings, "search", interrupted)
     (tmp_path / "source").mkdir()
     order = an_order(tmp_path / "search", data=str(tmp_path / "copy" / "data.yaml"))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stop"):
         real_trainings.run(order, tmp_path / "source", stopped=tmp_path / "stopped.jsonl")
     (line,) = (tmp_path / "stopped.jsonl").read_text().splitlines()
     kept = json.loads(line)
