@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ settings.load_profile("automl")
 # Ray gives its workers niceness 15: beside other tests on two cores, a training would hardly come to its turn.
 os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault("AUTOML_DASHBOARD", "0")  # a third of the CPU time of a start; tests that look at it set 1
+os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "automl-tests-matplotlib"))  # one list of fonts
 os.environ.setdefault("AUTOML_CACHE", "")  # tests that ask for a cache name a folder of their own
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a shell script inherits that
     signal.signal(signal.SIGINT, signal.default_int_handler)
