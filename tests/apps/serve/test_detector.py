@@ -20,7 +20,7 @@ from automl.trainers import yolo
 from tests import detectors
 from tests.conftest import job_at
 
-SIZE = 96
+SIZE = 160
 HEADS = ("yolo11n.yaml", "yolo26n.yaml", "yolov10n.yaml")
 WANTED = (
     Thresholds(),
