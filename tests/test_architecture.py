@@ -126,6 +126,7 @@ KEYS = {
     "export.": ["dynamic", "end_to_end", "engine"],
     "gates.": [
         "confidence",
+        "max_champion_recall_loss",
         "max_class_recall_loss",
         "max_drift",
         "max_export_loss",
