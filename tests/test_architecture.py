@@ -163,7 +163,7 @@ KEYS = {
         "precision",
         "required",
         "resource",
-    ],
+    ],  # fmt: skip
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
