@@ -153,6 +153,7 @@ KEYS = {
     ],
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
+    # fmt: off
     "targets.*.": [
         "compatible",
         "format",
@@ -163,7 +164,8 @@ KEYS = {
         "precision",
         "required",
         "resource",
-    ],  # fmt: skip
+    ],
+    # fmt: on
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],
