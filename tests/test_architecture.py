@@ -123,7 +123,7 @@ TARGET_KEYS = [
     "resource",
 ]  # fmt: skip
 KEYS = {
-    "": ["champion", "data", "model", "name", "portfolio", "seed", "train", "warm_start"],
+    "": ["champion", "data", "model", "name", "past_studies", "portfolio", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "total_hours", "trials"],
     "confirm.": ["earlier_data", "finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per", "stop"],
