@@ -44,6 +44,8 @@ EARLY: Final = 0.05
 """Share of the moments without a training at which something is killed all the same: else no driver would get far."""
 AT_A_STAGE: Final = 2
 """Kills aimed at one stage of one study."""
+RETRIES: Final = 100
+"""Losses in a row at one epoch that a trial survives: kills seconds apart would otherwise end it, as they should."""
 CALM: Final = "calm"
 """End of the name of a study without kills."""
 SMOKE = Path(__file__).resolve().parents[1] / "search_spaces" / "smoke.yaml"
@@ -218,7 +220,7 @@ def _spec(study: Path, options: argparse.Namespace, trials: int, folder: Path) -
         "name": study.name,
         **({} if options.spec else {"model": str(SMOKE.parent / "models" / "micro.yaml")}),
         "budget": {"trials": trials},
-        "resources": {"cpus": 1, "gpus": 0},
+        "resources": {"cpus": 1, "gpus": 0, "retries": RETRIES},
         "export": {"engine": "none"},
         "seed": int(study.name.removeprefix("chaos").removesuffix(CALM)),
     }

@@ -153,6 +153,7 @@ KEYS = {
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
     "targets.*.": [
+        "compatible",
         "format",
         "max_end_to_end_ms",
         "max_latency_ms",

@@ -30,7 +30,8 @@ def run(source: JobSource, resources: Slots) -> None:
     """Run all jobs of the source, until it is over or stopping.
 
     Ray Tune retries nothing: the source gets each loss of a worker and queues the trial again. A trial's own failure
-    arrives as an ending, not as a Ray error. A paused trial has no process and no resources.
+    arrives as an ending, not as a Ray error. A paused trial has no process and no resources; the actor that it had runs
+    the next job of the same resources (`kept_actors`).
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
     _lighten_actors()
@@ -51,6 +52,7 @@ def run(source: JobSource, resources: Slots) -> None:
                 search_alg=Searcher(handle),
                 scheduler=Scheduler(handle),
                 num_samples=-1,
+                reuse_actors=True,
                 trial_name_creator=name,
                 trial_dirname_creator=name,
             ),

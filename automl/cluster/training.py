@@ -1,7 +1,7 @@
-"""Actor of Ray that runs one job: starts its process, and returns one message of it for each call of Ray Tune.
+"""Actor of Ray that runs jobs, one after another: starts the process of each, and returns one message of it a call.
 
-A worker of Ray imports this module for each start of a trial, also after a pause. It therefore does without Ray Tune,
-which imports pandas, Arrow and Ray Data: 1.5 s of CPU time.
+A worker of Ray imports this module where an actor starts. It therefore does without Ray Tune, which imports pandas,
+Arrow and Ray Data: 1.5 s of CPU time.
 """
 
 import json
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import ray
 from ray._private import worker as ray_worker
 
+from automl.cluster import reaper
 from automl.cluster.guard import guard
 from automl.storage import outage
 from automl.storage.layout import CONFIRM
@@ -43,7 +44,7 @@ MESSAGE: Final = "message"
 
 
 class Training(Base):
-    """One job, in a process of its own whose messages are passed to the driver.
+    """One job at a time, in a process of its own whose messages are passed to the driver.
 
     This process, a worker of Ray, trains nothing. It ends with the training where that is lost, by the same signal as a
     worker that is killed, and the reaper ends the training with it.
@@ -68,8 +69,19 @@ class Training(Base):
         return PlacementGroupFactory([{name: amount for name, amount in bundle.items() if amount}])
 
     def __repr__(self) -> str:
-        """Return the name of the actor in Ray's dashboard, which asks for it after the constructor."""
+        """Return the name of the actor in Ray's dashboard, which asks for it once, after the constructor."""
         return title(Job.from_dict(self.config["job"]))
+
+    def reset(self, config: Mapping[str, Any], storage: object = None) -> bool:  # noqa: ARG002
+        """Take another job, and return True: Ray Tune keeps this actor when a trial ends or pauses."""
+        self.stop()
+        self.config = config
+        self.reports = 0
+        return True
+
+    def release(self) -> None:
+        """End the training of a trial that is paused or stopped: it waits for an answer, and has its GPU as yet."""
+        self.stop()
 
     def train(self) -> dict[str, Any]:
         """Wait for the next message of the training and return it; after the last one, that the trial is done.
@@ -95,6 +107,8 @@ class Training(Base):
     def stop(self) -> None:
         """End the training, by closing the connection to it."""
         self.resources.close()
+        self.messages = None
+        os.environ.pop(reaper.VARIABLE, None)  # what this process starts from now on is none of that trial's
 
     def _started(self) -> Generator[str, None, None]:
         """Start the process of the job and return its messages."""
@@ -129,8 +143,6 @@ def _messages(job: Job, training: socket.socket, run: str) -> Generator[str, Non
 
 
 def title(job: Job) -> str:
-    """Return the name of a job's actor in Ray's dashboard: trial or re-training, study, params."""
-    study, folder = job.folder.parent.parent.name, job.folder.name
-    if job.folder.parent.name == CONFIRM:
-        return f"re-training {folder} of {study}"
-    return f"trial {job.number} of {study}: {folder.partition('_')[2]}"
+    """Return the name of an actor in Ray's dashboard: what it runs, of which study. It runs one job after another."""
+    kind = "re-trainings" if job.folder.parent.name == CONFIRM else "trials"
+    return f"{kind} of {job.folder.parent.parent.name}"

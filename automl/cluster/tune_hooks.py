@@ -13,7 +13,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 from ray.tune.stopper import Stopper
 
-from automl.cluster import failures
+from automl.cluster import failures, kept_actors
 from automl.cluster.handle import Handle
 from automl.cluster.training import MESSAGE
 from automl.study import Answer, Ending, Kind, Loss, Measurement
@@ -60,10 +60,13 @@ class Scheduler(FIFOScheduler):
         """Use this source."""
         super().__init__()
         self._handle = handle
+        self._idle = kept_actors.IdleActors()
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401
         """Pass a message to the source and return its decision."""
         answer = self._answer(trial, json.loads(result[MESSAGE]))
+        if answer is not Answer.CONTINUE:
+            trial.temporary_state.ray_actor.release.remote()
         if answer is Answer.PAUSE:
             # If PAUSE were returned as the decision, Tune would first request a checkpoint from the worker: if the
             # worker were lost just then, Tune would end the trial, while the source counts it as paused.
@@ -77,6 +80,7 @@ class Scheduler(FIFOScheduler):
 
         Trials still paused when the source is over would block the end of Tune, so they are removed from its list.
         """
+        self._idle.look(tune_controller)
         self._end_hung_trials(tune_controller)
         self._end_canceled_trials(tune_controller)
         self._handle.waiting.look(_pending(tune_controller.get_live_trials()))
@@ -95,8 +99,7 @@ class Scheduler(FIFOScheduler):
                 return
             for trial in [one for one in tune_controller.get_live_trials() if one.status == RayTrial.RUNNING]:
                 if number(trial) in hung:
-                    failures.end(trial.temporary_state.ray_actor)
-                    tune_controller.stop_trial(trial)
+                    _kill(tune_controller, trial)
                     self._handle().lost(number(trial), Loss(Kind.HUNG, hung[number(trial)]))
 
     def _end_canceled_trials(self, tune_controller: Any) -> None:  # noqa: ANN401
@@ -104,8 +107,7 @@ class Scheduler(FIFOScheduler):
         if not (numbers := self._handle().canceled):
             return
         for trial in [one for one in tune_controller.get_live_trials() if number(one) in numbers and _busy(one)]:
-            failures.end(trial.temporary_state.ray_actor)
-            tune_controller.stop_trial(trial)
+            _kill(tune_controller, trial)
 
     def _answer(self, trial: RayTrial, message: Mapping[str, Any]) -> Answer:
         source, answer = self._handle(), Answer.CONTINUE
@@ -179,6 +181,13 @@ def _pending(trials: Iterable[RayTrial]) -> dict[int, tuple[float, float]]:
     """Return CPU cores and GPUs of the jobs for which Ray has no place yet."""
     waiting = [trial.config["job"] for trial in trials if trial.status == RayTrial.PENDING]
     return {int(job["number"]): (float(job.get("cpus") or 1.0), float(job["gpus"])) for job in waiting}
+
+
+def _kill(tune_controller: Any, trial: RayTrial) -> None:  # noqa: ANN401
+    """Kill the worker of a trial, which may not respond, and end the trial."""
+    failures.end(trial.temporary_state.ray_actor)
+    kept_actors.never_keep(tune_controller, trial)
+    tune_controller.stop_trial(trial)
 
 
 def _busy(trial: RayTrial) -> bool:

@@ -11,7 +11,7 @@ would overrate the rest.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, nan
+from math import inf, isfinite, nan
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -101,7 +101,7 @@ def forecast(curves: Sequence[Curve], max_epochs: int, *, ceiling: float = inf) 
     >>> forecast([[0.1, 0.3, 0.4], [0.2, 0.2]], 3)[0]
     Forecast(final=0.4, low=0.4, high=0.4)
     """
-    shown = [index for index, curve in enumerate(curves) if np.isfinite(curve).any()]
+    shown = [index for index, curve in enumerate(curves) if _has_value(curve)]
     if not shown:
         return [Forecast(nan, -inf, ceiling)] * len(curves)
     known = study_of([curves[index] for index in shown], max_epochs)
@@ -151,6 +151,11 @@ def study_of(curves: Sequence[Curve], max_epochs: int) -> Known:
     rival = np.where(last == ranked[-1], ranked[-2:][0], ranked[-1])
     scale = _spread(ranked, last - first)
     return Known(best, np.minimum(lengths, max_epochs), first, last, rival, float(np.median(last)), scale)
+
+
+def _has_value(curve: Curve) -> bool:
+    """Return True if a curve has a finite value; most end with one."""
+    return len(curve) > 0 and (isfinite(curve[-1]) or bool(np.isfinite(curve).any()))
 
 
 def _spread(ranked: Vector, moved: Vector) -> float:

@@ -17,7 +17,7 @@ from typing import IO, Any, Final, NoReturn
 from automl.storage import files, records
 from automl.storage.journal_format import Scan, scan, sealed, unfinished
 from automl.storage.layout import CONFIRM, TRIALS
-from automl.storage.outage import retry_on_outage
+from automl.storage.outage import need_folder, retry_on_outage
 from automl.storage.records import RecordError
 from automl.study.errors import StudyError
 
@@ -141,6 +141,7 @@ class Lines:
         """Write after the last good line; only what this process tried to write may stand there, and is replaced."""
 
         def write() -> int:
+            need_folder(self.path.parent)
             files.keep_lock(self.path.parent)
             return files.append(self.path, content, end=self._end, mine=self._is_own)
 

@@ -133,6 +133,18 @@ def retry_on_outage(folder: Path, write: Callable[[], Result]) -> Result:
         return settings.retry(folder, write, error)
 
 
+def need_folder(folder: Path) -> None:
+    """Raise an error that `retry_on_outage` waits for if a folder is missing that was there.
+
+    A storage that is not mounted looks like an empty folder: a file that is missing there may exist.
+
+    Raises:
+        OSError: the folder is missing.
+    """
+    if not folder.is_dir():
+        raise OSError(errno.ESTALE, "the folder is missing, as if its storage were not mounted", str(folder))
+
+
 def _trouble(error: OSError) -> str:
     return error.strerror or os.strerror(error.errno or 0)
 

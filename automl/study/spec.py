@@ -239,6 +239,7 @@ class StudySpec(Part):
                 max_mb=one.max_mb,
                 max_end_to_end_ms=one.max_end_to_end_ms,
                 resource=one.resource or "",
+                compatible=tuple(dict.fromkeys(one.compatible)),
             )
             for name, one in self.targets.items()
         )

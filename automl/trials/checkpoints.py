@@ -10,7 +10,7 @@ from pathlib import Path
 from automl.storage import curves_file, epoch_details, files, records
 from automl.storage.epoch_details import EpochDetails
 from automl.storage.layout import BEST, CURVES, DETAILS, JUDGED, LAST, NEXT, PREVIOUS
-from automl.storage.outage import retry_on_outage
+from automl.storage.outage import need_folder, retry_on_outage
 from automl.storage.records import RecordError
 from automl.study import Job, Measurement
 from automl.study.errors import TrialError
@@ -57,13 +57,16 @@ class Folder:
             epoch_details.write_details(self.job.folder, {**kept, epoch: shown.scalars})
 
     def rename(self, name: str, new: str) -> None:
-        """Rename a file if it exists."""
+        """Rename a file if it exists; wait where its folder is missing."""
         self.check()
 
         def change() -> None:
-            if self.at(name).is_file():
+            try:
                 self.at(name).replace(self.at(new))
-                files.sync_folder(self.job.folder)
+            except FileNotFoundError:
+                need_folder(self.job.folder)
+                return
+            files.sync_folder(self.job.folder)
 
         retry_on_outage(self.job.folder, change)
 
@@ -93,7 +96,9 @@ class Folder:
 def known_curves(folder: Folder) -> tuple[Measurement, ...]:
     """Return the measurements in a folder; damaged curves are set aside, and none are known then."""
     try:
-        return curves_file.read_curves(folder.job.folder)
+        if not (found := curves_file.read_curves(folder.job.folder)):
+            need_folder(folder.job.folder)
+        return found
     except RecordError as error:
         folder.check()
         _log(f"{error}: set aside as {records.set_aside(folder.at(CURVES)).name}; training starts again")
@@ -103,8 +108,17 @@ def known_curves(folder: Folder) -> tuple[Measurement, ...]:
 def newest(folder: Folder, *, most: int) -> tuple[Path | None, int]:
     """Return the newest file from which training can resume, and its epochs done: at most `most`, the epochs known.
 
-    Stripped weights mark a finished training.
+    Stripped weights mark a finished training. Waits where the folder is missing.
     """
+    found = retry_on_outage(folder.job.folder, partial(_newest, folder, most=most))
+    if found is None:
+        return None, 0
+    path, done = found
+    _log(f"resumes after epoch {done}, from {path.name}")
+    return found
+
+
+def _newest(folder: Folder, *, most: int) -> tuple[Path, int] | None:
     for name in (LAST, PREVIOUS):
         if not folder.at(name).is_file():
             continue
@@ -113,11 +127,11 @@ def newest(folder: Folder, *, most: int) -> tuple[Path | None, int]:
             if done > most:
                 _log(f"{name} is of epoch {done}, but the curves end with epoch {most}")
                 continue
-            _log(f"resumes after epoch {done}, from {name}")
             return folder.at(name), done
         except TrialError as error:
             folder.quarantine(name, str(error))
-    return None, 0
+    need_folder(folder.job.folder)
+    return None
 
 
 def unpack(job: Job, checkpoint: Path, target: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from automl.storage import job_file, records
 from automl.storage.layout import ATTEMPT
-from automl.storage.outage import retry_on_outage
+from automl.storage.outage import need_folder, retry_on_outage
 from automl.storage.records import RecordError
 from automl.study.errors import AutomlError
 
@@ -39,7 +39,7 @@ def check(folder: Path, attempt: int) -> None:
     Raises:
         Superseded: a later attempt has the lease.
     """
-    if (latest_attempt := retry_on_outage(folder, lambda: latest(folder))) > attempt:
+    if (latest_attempt := retry_on_outage(folder, lambda: _latest_here(folder))) > attempt:
         raise Superseded(f"{folder}: attempt {latest_attempt} has superseded attempt {attempt}")
 
 
@@ -57,6 +57,14 @@ def latest(folder: Path) -> int:
     if type(attempt) is not int or attempt < 0 or not plain.keys() <= {"attempt", "given"}:
         raise RecordError(f"{path}: must be the lease of a training, but has no attempt; {remedy}")
     return attempt
+
+
+def _latest_here(folder: Path) -> int:
+    """Return the latest attempt at a trial that has one."""
+    found = latest(folder)
+    if not found:
+        need_folder(folder)
+    return found
 
 
 def _latest_or_mended(folder: Path) -> int:

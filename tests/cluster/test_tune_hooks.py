@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ class Trial:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
         self.status = RayTrial.RUNNING
+        self.released = 0
+        self.temporary_state = SimpleNamespace(ray_actor=SimpleNamespace(release=SimpleNamespace(remote=self._release)))
+
+    def _release(self) -> None:
+        self.released += 1
 
     def set_config(self, config: Mapping[str, Any]) -> None:
         self.config = config
@@ -41,6 +47,7 @@ class Tune:
         self.searcher, self.scheduler = Searcher(self.handle), Scheduler(self.handle)
         self.trials: list[Trial] = []
         self.finished = False
+        self._tune_controller = SimpleNamespace(_actor_cache=SimpleNamespace(num_cached_objects=0))
 
     def step(self) -> Trial | None:
         """Ask for a new trial, then for a paused one to go on, and start both."""
@@ -109,6 +116,7 @@ def test_each_answer_of_the_source_reaches_ray(
 
     assert tune.report(0, 1) == told
     assert tune.trials[0].status == status
+    assert tune.trials[0].released == (answer is not Answer.CONTINUE), "else a paused trial would keep its GPU"
 
 
 def test_what_keeps_a_worker_waiting_reaches_the_source_and_stops_nothing(source: Jobs) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -185,3 +186,21 @@ def test_an_append_to_a_file_that_others_cut_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="must contain the 4 bytes written so far, but has 3"):
         files.append(path, b"two\n", end=4)
     assert path.read_text() == "one"
+
+
+def test_a_folder_that_is_missing_is_waited_for_where_it_was_there(tmp_path: Path) -> None:
+    time, folder = Time(), tmp_path / "trial"
+
+    def read() -> str:
+        outage.need_folder(folder)
+        return "read"
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        if time.now > 5:
+            folder.mkdir(exist_ok=True)
+
+    with retries_enabled(replace(time.settings(), sleep=sleep)):
+        assert retry_on_outage(folder, read) == "read"
+    missing = "the folder is missing, as if its storage were not mounted"
+    assert time.said[0][1] == f"storage: {folder}: {missing}; writes wait until it is writable"

@@ -1,11 +1,9 @@
 """Acquisition: generate candidates and pick the one with the highest expected improvement per second."""
 
-from array import array
 from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import inf, isfinite, nan
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -16,8 +14,8 @@ from automl.hpo.learning_curves import Curve, forecast
 from automl.hpo.sampler.encoding import Encoding, Points, Vector
 from automl.hpo.sampler.epoch_cost import Cost
 from automl.hpo.sampler.gaussian_process import POSTERIOR_LIMIT, Model, log_improvement, representative
+from automl.hpo.sampler.observations import Observations, keys
 from automl.hpo.sampler.transfer_prior import TransferPrior
-from automl.study import Measurement
 
 CANDIDATES: Final = 400
 """Half of them drawn over the whole space, half near the best trials."""
@@ -43,57 +41,13 @@ TRANSFER_CANDIDATES: Final = 60
 """Number of candidates from past studies."""
 
 
-@dataclass(slots=True)
-class ObservedTrial:
-    """The sampler's record of a trial."""
-
-    point: Points
-    values: "array[float]" = field(default_factory=lambda: array("d"))
-    """One an epoch; NaN where it was not validated."""
-    best: float = -inf
-    """The best value so far."""
-    seconds: float = 0.0
-    """Of all epochs."""
-    runs: bool = True
-    infeasible: bool = False
-    outside: bool = False
-    """Its params are outside the space, so the model does not use it."""
-    key: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Compute the key once."""
-        (self.key,) = _keys(self.point[None])
-
-    def record(self, measurement: Measurement, metric: str) -> None:
-        """Record an epoch; one that was not validated has no value."""
-        value = measurement.metrics.get(metric, nan)
-        self.values.append(value)
-        self.best = max(self.best, value if isfinite(value) else -inf)
-        self.seconds += measurement.seconds
-
-    @property
-    def has_value(self) -> bool:
-        """Return True if it has a value."""
-        return not (self.infeasible or self.outside) and self.best > -inf
-
-    @property
-    def pending(self) -> bool:
-        """Return True if it is pending: no value yet."""
-        return self.runs and not (self.has_value or self.outside)
-
-    @property
-    def epoch_seconds(self) -> float:
-        """Return the mean seconds of an epoch."""
-        return max(self.seconds / len(self.values), 1e-6)
-
-
 class Proposal:
     """The model of one state of a study; valid until a trial reaches a rung or ends."""
 
     def __init__(
         self,
         encoding: Encoding,
-        seen: Sequence[ObservedTrial],
+        seen: Observations,
         transfer: TransferPrior,
         max_epochs: int,
         *,
@@ -107,44 +61,43 @@ class Proposal:
         """
         self._encoding = encoding
         self._transfer = transfer
-        every: list[ObservedTrial] = []
-        others: list[ObservedTrial] = []
-        for trial in seen:
-            (every if trial.has_value else others).append(trial)
-        valued, weights = _history(every)
+        numbers, bests = seen.bests()
+        kept, weights = _history(bests)
+        valued, others = [seen[number] for number in numbers[kept].tolist()], seen.others()
         failed = [trial for trial in others if trial.infeasible and not trial.outside]
-        self._failed_share = len(failed) / len(every)
+        self._failed_share = len(failed) / len(numbers)
         self._points = self._stack([trial.point for trial in valued])
         self._weights = weights
         self._infeasible = self._stack([trial.point for trial in failed[:: 1 + len(failed) // FAILED_LIMIT]])
         self._running = self._stack([trial.point for trial in others if trial.pending])
-        self._known = {trial.key for trial in seen}
+        self._known = seen.known()
         curves: list[Curve] = [np.frombuffer(trial.values).copy() for trial in valued]
-        large = len(every) > len(valued)
+        large = len(numbers) > len(valued)
         finals = [found.final for found in forecast(_cut(curves) if large else curves, max_epochs)]
-        bests = [trial.best for trial in valued]
-        self._targets = (normal_quantiles(finals, weights) + normal_quantiles(bests, weights)) / 2
+        self._targets = (normal_quantiles(finals, weights) + normal_quantiles(bests[kept], weights)) / 2
         if transfer:
             transfer.update_weights(self._points, self._targets)
         rest = self._targets - self._expected(self._points)
         known = None if transfer else lengths
         fit = Model.fit_large if large else Model.fit
         self._model = fit(self._points, rest, categorical=encoding.categorical, lengths=known)
-        self._condition()
+        self._stale = True
+        """Whether the model is to be conditioned, before it is asked the next time."""
         self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
         self._incumbents: dict[int, float] = {}
 
     def runs(self, point: Points) -> None:
         """Record that a trial runs at this point."""
-        self._known.update(_keys(point[None]))
+        self._known.update(keys(point[None]))
         self._running = np.vstack([self._running, point])
-        self._condition()
+        self._stale = True
 
     def best(self, generator: np.random.Generator, within: Encoding | None = None) -> Points:
         """Return the argmax of expected improvement per second.
 
         `within` restricts it to some structures: the improvement is that over the best of these.
         """
+        self._condition()
         encoding = within or self._encoding
         incumbent = self._incumbent(encoding)
         candidates = self._fresh(self._candidates(generator, encoding))
@@ -158,11 +111,14 @@ class Proposal:
 
     def _fresh(self, candidates: Points) -> Points:
         """Return the candidates that have not been tried; all of them if none is left."""
-        fresh = np.array([key not in self._known for key in _keys(candidates)])
+        fresh = np.array([key not in self._known for key in keys(candidates)])
         return candidates[fresh] if fresh.any() else candidates
 
     def _condition(self) -> None:
         """Condition on pending points (kriging believer), and penalise failed ones."""
+        if not self._stale:
+            return
+        self._stale = False
         worst = self._targets.min() - self._expected(self._infeasible)
         self._model.condition_on(self._running, failed=self._infeasible, worst=worst)
 
@@ -217,25 +173,21 @@ class Proposal:
         return np.array(points, dtype=float).reshape(len(points), len(self._encoding.space.parameters))
 
 
-def _keys(points: Points) -> list[bytes]:
-    """Return a hashable key of each point; the sum turns -0.0 into 0.0."""
-    return [row.tobytes() for row in np.round(points, 9) + 0.0]
+def _history(bests: Vector) -> tuple[NDArray[np.int64], Vector]:
+    """Return which trials the model uses, at most `HISTORY_LIMIT` of them, and how many trials each stands for.
 
-
-def _history(valued: Sequence[ObservedTrial]) -> tuple[list[ObservedTrial], Vector]:
-    """Return the trials that the model uses, at most `HISTORY_LIMIT`, and how many trials each stands for.
-
-    The best ones, and others spaced evenly by their rank, so that ranks among all trials can be told from theirs.
+    `bests` are the best values of all of them. The best trials, and others spaced evenly by their rank, so that ranks
+    among all trials can be told from theirs.
     """
-    if len(valued) <= HISTORY_LIMIT:
-        return list(valued), np.ones(len(valued))
-    order = np.argsort([-trial.best for trial in valued], kind="stable")
+    if len(bests) <= HISTORY_LIMIT:
+        return np.arange(len(bests)), np.ones(len(bests))
+    order = np.argsort(-bests, kind="stable")
     steps = np.linspace(LEADING, len(order), HISTORY_LIMIT - LEADING + 1).astype(int)
     places = np.concatenate([np.arange(LEADING), (steps[:-1] + steps[1:] - 1) // 2])
     weights = np.concatenate([np.ones(LEADING), np.diff(steps)])
     kept = order[places]
     again = np.argsort(kept)
-    return [valued[index] for index in kept[again]], weights[again].astype(float)
+    return kept[again], weights[again].astype(float)
 
 
 def _cut(curves: Sequence[Curve]) -> list[Curve]:
@@ -246,7 +198,7 @@ def _cut(curves: Sequence[Curve]) -> list[Curve]:
     return [short if any(map(isfinite, short)) else curve for short, curve in zip(cut, curves, strict=True)]
 
 
-def normal_quantiles(values: Sequence[float], weights: Vector) -> Vector:
+def normal_quantiles(values: Sequence[float] | Vector, weights: Vector) -> Vector:
     """Return the normal quantile of each value's rank; a value stands for `weights` equal ones."""
     unique, places = np.unique(values, return_inverse=True)
     counts = np.bincount(places, weights=weights, minlength=len(unique))

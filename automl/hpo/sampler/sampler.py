@@ -13,8 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
+from automl.hpo.sampler.acquisition import Proposal
 from automl.hpo.sampler.encoding import Encoding, Points
+from automl.hpo.sampler.observations import Observations, ObservedTrial
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import EndReason, Params, ParamValue, PastEvidence, State, Trial, structure
 from automl.study.space import SearchSpace
@@ -105,7 +106,7 @@ class Sampler:
         self._seed = seed
         self._metric = metric
         self._max_epochs = max_epochs
-        self._seen: dict[int, ObservedTrial] = {}
+        self._seen = Observations()
         self._transfer = TransferPrior(self._encoding, prior.earlier)
         self._lengths = np.array([prior.lengths.get(name, nan) for name in space.parameters])
         self._proposal: Proposal | None = None
@@ -143,7 +144,7 @@ class Sampler:
         """Return the model's point; a random one, said once, where the model fails."""
         try:
             self._proposal = self._proposal or Proposal(
-                self._encoding, list(self._seen.values()), self._transfer, self._max_epochs, lengths=self._lengths
+                self._encoding, self._seen, self._transfer, self._max_epochs, lengths=self._lengths
             )
             return self._proposal.best(generator, within), "model"
         except FAILURES as error:
@@ -156,9 +157,10 @@ class Sampler:
     def add(self, trial: Trial) -> None:
         """Record a new trial, or one of an earlier session with its measurements."""
         params = {} if trial.outside else trial.params
-        seen = self._seen[trial.number] = ObservedTrial(self._encoding.encode([params])[0], outside=trial.outside)
+        seen = ObservedTrial(self._encoding.encode([params])[0], outside=trial.outside)
         for measurement in trial.measurements:
             seen.record(measurement, self._metric)
+        self._seen.add(trial.number, seen)
         if trial.ending:
             self.tell(trial)
         elif trial.measurements:
@@ -169,6 +171,7 @@ class Sampler:
     def observe(self, trial: Trial) -> None:
         """Record the last measurement of a trial."""
         self._seen[trial.number].record(trial.measurements[-1], self._metric)
+        self._seen.changed(trial.number)
 
     def invalidate(self) -> None:
         """Mark the model as outdated, to be fitted again before the next draw: a trial has reached a rung."""
@@ -179,6 +182,7 @@ class Sampler:
         lost = trial.ending is not None and trial.ending.reason in {EndReason.LOST, EndReason.DATA}
         self._seen[trial.number].infeasible = bool(trial.changed) or (trial.state is State.FAILED and not lost)
         self._seen[trial.number].runs = False
+        self._seen.changed(trial.number)
         self._proposal = None
 
     def _origin(self, number: int, generator: np.random.Generator) -> str:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from automl.hpo.sampler import acquisition
-from automl.hpo.sampler.acquisition import CANDIDATES, HISTORY_LIMIT, LEADING, ObservedTrial, Proposal
+from automl.hpo.sampler.acquisition import CANDIDATES, HISTORY_LIMIT, LEADING, Proposal
 from automl.hpo.sampler.encoding import Encoding
 from automl.hpo.sampler.gaussian_process import POSTERIOR_LIMIT
+from automl.hpo.sampler.observations import Observations, ObservedTrial
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import EndReason, Params
 from automl.study.space import Choice, Integer, Real
@@ -106,7 +107,7 @@ def test_the_price_of_a_proposal_is_bounded() -> None:
     seen = [ObservedTrial(point) for point in encoding.draw(POSTERIOR_LIMIT + 50, generator)]
     for trial, spread in zip(seen, generator.random(len(seen)), strict=True):
         trial.record(measurement(1, float(spread)), METRIC)
-    made = Proposal(encoding, seen, TransferPrior(encoding, ()), 6)
+    made = Proposal(encoding, Observations.of(seen), TransferPrior(encoding, ()), 6)
     assert made._model is not None
     assert len(made._model._process._X_all) == POSTERIOR_LIMIT
     assert REGIONS.contains(encoding.decode(made.best(generator)))
@@ -119,7 +120,7 @@ def test_what_runs_is_kept_away_from() -> None:
     for trial, value in zip(seen, (0.1, 0.3, 0.6, 0.2, 0.1), strict=True):
         trial.record(replace(measurement(6, value), epoch=1), METRIC)
         trial.runs = False
-    made = Proposal(encoding, seen, TransferPrior(encoding, ()), 1)
+    made = Proposal(encoding, Observations.of(seen), TransferPrior(encoding, ()), 1)
     found = []
     for draw in range(4):
         found.append(made.best(np.random.default_rng(draw)))
@@ -137,7 +138,8 @@ def observed(value: float, *, epochs: int = 1) -> ObservedTrial:
 
 def test_of_a_large_history_the_best_and_an_even_share_of_the_others_are_used() -> None:
     trials = [observed(value / 5000) for value in np.random.default_rng(0).permutation(5000)]
-    kept, weights = acquisition._history(trials)
+    indices, weights = acquisition._history(np.array([trial.best for trial in trials]))
+    kept = [trials[index] for index in indices]
     bests = sorted((trial.best for trial in kept), reverse=True)
     assert len(kept) == len(weights) == HISTORY_LIMIT
     assert bests[:LEADING] == [(4999 - rank) / 5000 for rank in range(LEADING)]

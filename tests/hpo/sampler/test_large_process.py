@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from automl.hpo.sampler.acquisition import HISTORY_LIMIT, ObservedTrial, Proposal
+from automl.hpo.sampler.acquisition import HISTORY_LIMIT, Proposal
 from automl.hpo.sampler.encoding import Encoding, Points
 from automl.hpo.sampler.gaussian_process import Model
+from automl.hpo.sampler.observations import Observations, ObservedTrial
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import Measurement
 from automl.study.space import Real
@@ -55,6 +56,6 @@ def test_a_study_within_the_bound_has_optunas_process(trials: int, kind: str) ->
     seen = [ObservedTrial(point, runs=False) for point in encoding.draw(trials, chance)]
     for trial in seen:
         trial.record(Measurement(1, {METRIC: 1 - abs(trial.point[0] - 0.3)}, 1.0), METRIC)
-    proposal = Proposal(encoding, seen, TransferPrior(encoding, ()), 6)
+    proposal = Proposal(encoding, Observations.of(seen), TransferPrior(encoding, ()), 6)
     assert type(proposal._model._fitted).__name__ == kind
     assert abs(proposal.best(chance)[0] - 0.3) < 0.2

@@ -1,0 +1,47 @@
+"""Actors that Ray Tune keeps for the next trial of the same resources (its `reuse_actors`).
+
+An actor trains nothing itself, so that the next trial gets a clean process all the same. Ray Tune would also keep an
+actor that was killed, and one for as long as nothing is to be started: both are prevented here.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from ray.tune.experiment import Trial as RayTrial
+
+IDLE_SECONDS: Final = 5.0
+"""After so long without a trial an actor is ended: its CPU and GPU may be wanted by another study, and a node of an
+autoscaler ends when it is idle. Longer than any wait between two jobs of a study that has some."""
+
+
+def never_keep(controller: Any, trial: RayTrial) -> None:  # noqa: ANN401
+    """Make Ray Tune end the actor of a trial with it: its process was killed."""
+    tune = _tune(controller)
+    tune._started_actors.discard(tune._trial_to_actor.get(trial))
+
+
+class IdleActors:
+    """Ends actors without a trial."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Use a clock in seconds."""
+        self._clock = clock
+        self._since: float | None = None
+
+    def look(self, controller: Any) -> None:  # noqa: ANN401
+        """End the actors that have had no trial for `IDLE_SECONDS`; called at each step of Ray Tune."""
+        tune = _tune(controller)
+        if not tune._actor_cache.num_cached_objects:
+            self._since = None
+            return
+        now = self._clock()
+        self._since = now if self._since is None else self._since
+        if now - self._since >= IDLE_SECONDS:
+            tune._cleanup_cached_actors(force_all=True)
+            self._since = None
+
+
+def _tune(controller: Any) -> Any:  # noqa: ANN401
+    """Return Ray Tune's controller: a scheduler gets a wrapper that warns where private names are read."""
+    return controller._tune_controller

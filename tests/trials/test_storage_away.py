@@ -1,0 +1,107 @@
+"""A storage that is not mounted looks like an empty folder: what is missing there is not taken for what never was."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from automl.storage import curves_file
+from automl.storage.journal import Journal
+from automl.storage.layout import LAST, NEXT
+from automl.storage.outage import RetrySettings, retries_enabled, retry_on_outage
+from automl.study import Job
+from automl.trials import checkpoints, lease
+from tests.builders import METRIC, measurement, spec_of
+from tests.conftest import tiny_job_at
+from tests.tiny_files import STATE, write
+
+
+class Away:
+    """Takes a folder away, and brings it back when somebody waits for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.aside = folder, folder.with_name("elsewhere")
+        self.said: list[str] = []
+
+    def go(self) -> None:
+        self.folder.rename(self.aside)
+
+    def settings(self) -> RetrySettings:
+        return RetrySettings(say=self.said.append, sleep=self._back)
+
+    def _back(self, _seconds: float) -> None:
+        if self.aside.exists():
+            self.aside.rename(self.folder)
+
+    @property
+    def waited(self) -> bool:
+        return any("the folder is missing, as if its storage were not mounted; writes wait" in one for one in self.said)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    made = tiny_job_at(tmp_path / "trial", tmp_path)
+    return replace(made, attempt=lease.acquire(made.folder))
+
+
+@pytest.fixture
+def away(job: Job) -> Iterator[Away]:
+    made = Away(job.folder)
+    with retries_enabled(made.settings()):
+        yield made
+    assert made.waited
+
+
+def stored(job: Job, epoch: int) -> None:
+    curves_file.write_curves(job.folder, [measurement(number, 0.5) for number in range(1, epoch + 1)])
+    write(job.folder / LAST, STATE, {"epoch": epoch})
+
+
+def test_a_state_whose_folder_goes_while_it_is_kept_is_kept_when_it_is_back(
+    job: Job, away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, copy = tmp_path / "state", checkpoints.Folder.copy
+    state.write_bytes(b"whole")
+
+    def copied(self: checkpoints.Folder, source: Path, name: str) -> None:
+        copy(self, source, name)
+        away.go()
+
+    monkeypatch.setattr(checkpoints.Folder, "copy", copied)
+    checkpoints.Folder(job).save_state(state)
+
+    assert (job.folder / LAST).read_bytes() == b"whole"
+    assert not (job.folder / NEXT).exists()
+
+
+def test_a_training_does_not_begin_anew_while_its_state_is_away(job: Job, away: Away) -> None:
+    stored(job, 2)
+    away.go()
+    assert checkpoints.newest(checkpoints.Folder(job), most=2) == (job.folder / LAST, 2)
+
+
+def test_an_attempt_whose_folder_is_away_waits_until_it_can_see_the_lease(job: Job, away: Away) -> None:
+    lease.acquire(job.folder)
+    away.go()
+    with pytest.raises(lease.Superseded, match="attempt 2 has superseded attempt 1"):
+        lease.check(job.folder, 1)
+
+
+def test_curves_that_are_away_are_not_taken_for_none(job: Job, away: Away) -> None:
+    stored(job, 2)
+    away.go()
+    assert len(retry_on_outage(job.folder, lambda: checkpoints.known_curves(checkpoints.Folder(job)))) == 2
+
+
+def test_a_journal_whose_folder_is_away_waits_and_has_every_epoch(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    journal, made = Journal.create(folder, name="s", metric=METRIC), Away(folder)
+    space = spec_of().search_space
+    number = journal.suggested(space.defaults(), space, seed=0, origin="default")
+    with retries_enabled(made.settings()):
+        made.go()
+        journal.measured(number, measurement(1, 0.5))
+    assert made.waited
+    assert [m.epoch for m in Journal.read(folder, metric=METRIC).trials()[0].measurements] == [1]
