@@ -1,16 +1,18 @@
-"""Compares rules of the ladder on detectors, without the sampler's model: params lie near the default or are random.
+"""Compares rules of the ladder, without the sampler's model: params lie near the default or are random.
 
-Every rule searches the same functions (`detector_tasks.py`). Prints the regret at a quarter, half and all of the
-budget, and each rule's difference to the first one, mean over the budget, with its standard error, on the tasks that a
-rule may be chosen on (open) and on the others. The last line is one JSON object.
+Every rule searches the same functions (`detector_tasks.py`) or tables. Prints the regret at a quarter, half and all of
+the budget, and each rule's difference to the first one, mean over the budget, with its standard error, on the tasks
+that a rule may be chosen on (open) and on the others. `best a function` is no rule: of the first rungs it takes the one
+that was best on the same function on every second seed, judged on the other seeds; a first rung that is learned from
+one study knows less. `--model` keeps the sampler's model. The last line is one JSON object.
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -20,31 +22,40 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
+from automl.hpo import strategy as strategy_module
 from automl.hpo.asha import PausingAsha
 from automl.hpo.sampler import Sampler
 from automl.hpo.sampler import sampler as sampler_module
+from automl.study import Trial
 from benchmarks import detector_tasks, portfolio, tables, virtual
-from benchmarks.detector_tasks import SmoothTask
+from benchmarks.detector_tasks import SmoothTask, learned_lengths
 from benchmarks.freeze_thaw import FreezeThaw
-from benchmarks.ours import FIRST_RUNG, Ours, Start
-from benchmarks.search_efficiency import FEW_WORKERS, FULL, GRID, STARTUP, TRAININGS
-from benchmarks.tables import Matrix
+from benchmarks.learned_ladders import EagerAsha, GrowingAsha, RatioAsha, SeeingAsha
+from benchmarks.ours import METRIC, Ours, Start
+from benchmarks.search_efficiency import FULL, GRID, STARTUP, TRAININGS, first_rung
+from benchmarks.tables import Matrix, Task
 
-FIRST: Final = f"first rung {FIRST_RUNG}"
+FIRST: Final = "as shipped"
+"""The first rung of `search_efficiency.py`: 2, from scratch 6."""
 NEAR: Final = 0.5
 """Share of the params in place of the model's that lie near the default."""
-RUNGS: Final = {f"first rung {rung}": rung for rung in (1, 3, 6, 12)}
+RUNGS: Final = {f"first rung {rung}": rung for rung in (1, 2, 3, 4, 6, 12)}
 PATCHES: Final[dict[str, tuple[Any, str, Any]]] = {
     "half advance": (PausingAsha, "places", lambda _, entries: entries // 2),
     "a quarter advances": (PausingAsha, "places", lambda _, entries: entries // 4),
     "starts near the default": (sampler_module, "NEAR_DEFAULT", 1.0),
 }
+LEARNED: Final = {"seeing": SeeingAsha, "eager": EagerAsha, "ratio": RatioAsha, "growing": GrowingAsha}
+"""Rules of `learned_ladders.py`."""
+RELEASED: Final = 0.6
+"""Share of the budget after which `growing` opens all rungs: the best trials are then trained to the end."""
 FREEZE: Final = "freeze-thaw"
 PORTFOLIO: Final = "portfolio of 4"
-RULES: Final = (FIRST, *RUNGS, *PATCHES, PORTFOLIO, FREEZE)
+RULES: Final = (FIRST, *RUNGS, *PATCHES, *LEARNED, PORTFOLIO, FREEZE)
+BEST: Final = "best a function"
 
 
-def drawn(self: Sampler, _: int, generator: np.random.Generator) -> tuple[Matrix, str]:
+def drawn(self: Sampler, _: int, generator: np.random.Generator, *__: object) -> tuple[Matrix, str]:
     """Return params as a study draws its first ones, in place of the model's."""
     encoding = self._encoding
     if generator.random() < NEAR:
@@ -52,16 +63,45 @@ def drawn(self: Sampler, _: int, generator: np.random.Generator) -> tuple[Matrix
     return encoding.draw(1, generator)[0], "random"
 
 
-def searched(task: SmoothTask, rule: str, *, family: str, workers: int, seed: int) -> Matrix:
+@contextmanager
+def learning(rule: str, budget: float) -> Iterator[None]:
+    """Use a scheduler of `learned_ladders.py` for the searches of a block; `budget` in seconds of all workers."""
+    told, spent = strategy_module.Strategy.ended, strategy_module.Strategy.measured
+
+    def ended(self: strategy_module.Strategy, trial: Trial) -> None:
+        self._scheduler.ends[trial.number] = trial.best(METRIC) or 0.0  # type: ignore[attr-defined]
+        told(self, trial)
+
+    def measured(self: strategy_module.Strategy, trial: Trial) -> None:
+        spent(self, trial)
+        seconds[0] += trial.measurements[-1].seconds
+        self._scheduler.released = seconds[0] > RELEASED * budget  # type: ignore[attr-defined]
+
+    seconds = [0.0]
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(strategy_module.KINDS, promotion=LEARNED[rule]))
+        stack.enter_context(patch.object(strategy_module.Strategy, "ended", ended))
+        stack.enter_context(patch.object(strategy_module.Strategy, "measured", measured))
+        yield
+
+
+def searched(task: Task, rule: str, *, options: argparse.Namespace, seed: int) -> Matrix:
     """Return the regret of one search along its budget."""
-    asked = task.drawn(seed)
+    asked = task.drawn(seed // options.searches) if isinstance(task, SmoothTask) else task
     members = portfolio.members(asked, detector_tasks.cached(), 4) if rule == PORTFOLIO else ()
-    start = Start(RUNGS.get(rule, FIRST_RUNG), members)
+    lengths = learned_lengths(asked.source) if options.model and isinstance(asked, SmoothTask) else {}
+    start = Start(RUNGS.get(rule, first_rung(task)), members, lengths=lengths)
     kind: Callable[..., Ours] = FreezeThaw if rule == FREEZE else Ours
-    budget = FULL[family][workers] * asked.full
-    with patch.object(Sampler, "_of_model", drawn), patch.object(*PATCHES[rule]) if rule in PATCHES else nullcontext():
+    budget = FULL[options.family][options.workers] * asked.full
+    with ExitStack() as stack:
+        if not options.model:
+            stack.enter_context(patch.object(Sampler, "_of_model", drawn))
+        if rule in PATCHES:
+            stack.enter_context(patch.object(*PATCHES[rule]))
+        if rule in LEARNED:
+            stack.enter_context(learning(rule, budget * options.workers))
         search = kind(asked, seed=seed, start=start)
-        trace = virtual.run(search, asked, workers=workers, budget=budget, startup=STARTUP * asked.epoch)
+        trace = virtual.run(search, asked, workers=options.workers, budget=budget, startup=STARTUP * asked.epoch)
     return virtual.regret(trace, asked, GRID * budget)
 
 
@@ -73,28 +113,64 @@ def figures(found: Matrix, base: Matrix) -> dict[str, float | int | list[float]]
     return {"searches": len(apart), "regret": at, "apart": round(float(apart.mean()), 3), "error": round(error, 3)}
 
 
+def best_by_function(found: dict[str, Matrix]) -> Matrix:
+    """Return (functions, seeds, points): each half of the seeds under the rule that is best on the other half.
+
+    >>> runs = {"a": np.array([[[0.0], [1.0]]]), "b": np.array([[[1.0], [0.0]]])}
+    >>> best_by_function(runs).ravel().tolist()
+    [1.0, 1.0]
+    """
+    every = np.array([*found.values()])
+    chosen = np.empty_like(every[0])
+    for half in (0, 1):
+        levels = every[:, :, 1 - half :: 2].mean(axis=(2, 3))
+        for function, rule in enumerate(levels.argmin(axis=0)):
+            chosen[function, half::2] = every[rule, function, half::2]
+    return chosen
+
+
+def tasks_of(options: argparse.Namespace) -> list[Task]:
+    """Return the tasks of a family."""
+    if options.family in TRAININGS:
+        return detector_tasks.cached()
+    return tables.families(options.data)[options.family]
+
+
 def main() -> None:
     """Search and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--family", choices=TRAININGS, default="detectors", help="budget: 20, 40 or 60 whole trainings")
-    parser.add_argument("--workers", type=int, choices=FEW_WORKERS, default=4)
+    parser.add_argument("--data", type=Path, help=f"folder of the tables; else ${tables.ENVIRONMENT}")
+    parser.add_argument("--family", choices=FULL, default="detectors", help="detectors: budget of 20 whole trainings")
+    parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--searches", type=int, default=1, help="seeds that search the same function of a detector")
+    parser.add_argument("--model", action="store_true", help="keep the sampler's model")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=RULES)
     options = parser.parse_args()
-    every = detector_tasks.cached()
+    options.data = options.data or tables.folder(None)
+    every = tasks_of(options)
     answer: dict[str, dict[str, Any]] = {}
     for half, tasks in {"open": tables.open_to_all(every), "held_out": tables.held_out(every)}.items():
-        cells = [(task, seed) for seed in range(options.seeds) for task in tasks if isinstance(task, SmoothTask)]
-        base: Matrix | None = None
+        runs: dict[str, Matrix] = {}
         for rule in dict.fromkeys((FIRST, *options.rules)):
-            runs = [
-                searched(task, rule, family=options.family, workers=options.workers, seed=seed) for task, seed in cells
+            cells = [
+                [searched(task, rule, options=options, seed=seed) for seed in range(options.seeds)] for task in tasks
             ]
-            found = np.array(runs)
-            base = found if base is None else base
-            answer.setdefault(rule, {})[half] = figures(found, base)
-            print(half, rule, answer[rule][half], flush=True)
+            runs[rule] = np.array(cells)
+            told(answer, half, rule, runs[rule], runs[FIRST])
+        together = options.searches if options.family in TRAININGS else options.seeds
+        points = runs[FIRST].shape[-1]
+        rungs = {rule: runs[rule].reshape(-1, together, points) for rule in runs if rule in (FIRST, *RUNGS)}
+        if len(rungs) > 1 and together % 2 == 0:
+            told(answer, half, BEST, best_by_function(rungs).reshape(runs[FIRST].shape), runs[FIRST])
     print(json.dumps(answer))
+
+
+def told(answer: dict[str, dict[str, Any]], half: str, rule: str, found: Matrix, base: Matrix) -> None:
+    """Record and print the figures of a rule from (tasks, seeds, points)."""
+    points = found.shape[-1]
+    answer.setdefault(rule, {})[half] = figures(found.reshape(-1, points), base.reshape(-1, points))
+    print(half, rule, answer[rule][half], [round(float(one), 2) for one in found.mean(axis=(1, 2))], flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from automl.apps.serve.images import decode
 from automl.apps.serve.thresholds import Thresholds
 from automl.release import targets, working_point
 from automl.storage.detections import ImageStats, metrics
-from automl.storage.layout import ONNX, ONNX_STATS
+from automl.storage.layout import ONNX, ONNX_STATS, TORCH_STATS
 from automl.study import Gates, Target, TargetResult
 from benchmarks import engine_builds
 from benchmarks.parity_faults import Bench, exported
@@ -58,7 +58,9 @@ def main() -> None:
         detectors = {"onnx": _detector(bench, "")} | {name: _detector(bench, name) for name in built}
         times = _times(bench, detectors)
         engines = _engines(bench, Path(place))
-        rows = {"onnx": _onnx(bench)} | {name: _target(one) for name, one in built.items()}
+        weights_f1 = _f1(ImageStats.load(bench.folder / TORCH_STATS), bench)
+        rows = {"onnx": _onnx(bench)}
+        rows |= {name: _target(one, weights_f1=weights_f1) for name, one in built.items()}
     found = {name: row | times[name] for name, row in rows.items()} | engines
     for name, row in found.items():
         print(name, row)
@@ -93,23 +95,30 @@ def _detector(bench: Bench, target: str) -> Detector:
 
 def _onnx(bench: Bench) -> dict[str, Any]:
     stats = ImageStats.load(bench.folder / ONNX_STATS)
-    counts = working_point.Counts.of(stats, bench.at.threshold, np.unique(stats.truth_kind))
-    f1 = float(counts.rates(np.ones((1, stats.images)))["f1"][0])
+    f1 = _f1(stats, bench)
     size = (bench.folder / ONNX).stat().st_size
     return {"map": round(metrics(stats)["map50_95"], 4), "f1": round(f1, 4), "mb": round(size / 1e6, 2)}
 
 
-def _target(built: TargetResult) -> dict[str, Any]:
+def _f1(stats: ImageStats, bench: Bench) -> float:
+    """Return F1 over all classes at the served threshold."""
+    counts = working_point.Counts.of(stats, bench.at.threshold, np.unique(stats.truth_kind))
+    return float(counts.rates(np.ones((1, stats.images)))["f1"][0])
+
+
+def _target(built: TargetResult, *, weights_f1: float) -> dict[str, Any]:
     if built.artifact is None or built.parity is None or built.latency is None:
         raise SystemExit(built.note)
     size = sum(path.stat().st_size for name, path in built.files.items() if not name.endswith(".json"))
     return {
         "map": round(built.artifact.score or 0.0, 4),
+        "f1": round(weights_f1 + built.parity.f1.value, 4),
         "map_difference": round(built.parity.objective.value, 4),
         "f1_difference": round(built.parity.f1.value, 4),
         "drift": round(built.parity.drift, 4),
         "float_blocks": list(built.float_blocks),
         "model_p50_ms": round(built.latency.p50, 2),
+        "model_p50_ms_in_int8": round(built.in_int8.p50, 2) if built.in_int8 else None,
         "mb": round(size / 1e6, 2),
     }
 

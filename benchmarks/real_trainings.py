@@ -71,18 +71,26 @@ def orders(args: argparse.Namespace, out: Path) -> Iterator[Order]:
                 )  # fmt: skip
 
 
-def run(order: Order, source: Path) -> dict[str, Any]:
-    """Search on a copy of the data, and return all that is kept of it."""
+def run(order: Order, source: Path, *, stopped: Path) -> dict[str, Any]:
+    """Search on a copy of the data, and return all that is kept of it.
+
+    What a search that is interrupted had measured goes to the file `stopped`, without a score on test; the same call
+    starts that search again.
+    """
     for left in (Path(order.folder), Path(order.data).parent):
         shutil.rmtree(left, ignore_errors=True)  # of a run that was interrupted
     shutil.copytree(source, Path(order.data).parent, copy_function=shutil.copyfile)
     began = datetime.now(UTC)
     points: list[Point] = []
-    with closing(search(order)) as found:
-        for point in found:
-            points.append(point)
-            if sys.stderr.isatty():
-                print(f"\r{order.folder}: {point.cpu:.0f} CPU-s, {len(points)} epochs ", end="", file=sys.stderr)
+    try:
+        with closing(search(order)) as found:
+            for point in found:
+                points.append(point)
+                if sys.stderr.isatty():
+                    print(f"\r{order.folder}: {point.cpu:.0f} CPU-s, {len(points)} epochs ", end="", file=sys.stderr)
+    except KeyboardInterrupt:
+        _append(stopped, _record(order, began, points))
+        raise
     searched = datetime.now(UTC)
     winner = max(points, key=lambda point: point.value or 0.0)
     test = judge(order, winner.trial)
@@ -93,12 +101,24 @@ def run(order: Order, source: Path) -> dict[str, Any]:
         "stopping": (searched - began).total_seconds() - points[-1].wall,
         "judging": (datetime.now(UTC) - searched).total_seconds(),
     }
+    return _record(order, began, points) | {
+        "winner": winner.trial,
+        "test": test,
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+    }
+
+
+def _record(order: Order, began: datetime, points: Sequence[Point]) -> dict[str, Any]:
     return {
         "dataset": order.dataset, "seed": order.seed, "side": order.side, "began": began.isoformat(timespec="seconds"),
-        "commit": commit(), "trials": len({point.trial for point in points}), "winner": winner.trial, "test": test,
-        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "commit": commit(), "trials": len({point.trial for point in points}),
         "points": [[round(point.cpu, 2), round(point.wall, 2), *astuple(point)[2:]] for point in points],
     }  # fmt: skip
+
+
+def _append(path: Path, record: Mapping[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
 
 
 def told(record: Mapping[str, Any]) -> str:
@@ -197,10 +217,9 @@ def main() -> int:
         done = {(record["dataset"], record["seed"], record["side"]) for record in records}
         for order in orders(args, out):
             if (order.dataset, order.seed, order.side) not in done:
-                record = run(order, places[order.dataset])
+                record = run(order, places[order.dataset], stopped=results / "stopped.jsonl")
                 records.append(record)
-                with (results / "results.jsonl").open("a") as file:
-                    file.write(json.dumps(record) + "\n")
+                _append(results / "results.jsonl", record)
                 print(told(record), flush=True)
         report(args, records)
     except BenchmarkError as error:

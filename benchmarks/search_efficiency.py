@@ -200,20 +200,21 @@ def _strategy(place: Path | None, cell: Cell, task: Task) -> Strategy:
         earlier = [past.misleading(study) for study in _earlier(place, task, cell.seed)]
     known = asked.pop("lengths", True) and isinstance(task, SmoothTask)
     lengths = detector_tasks.learned_lengths(task.source) if known and isinstance(task, SmoothTask) else {}
-    start = Start(asked.pop("first_rung", _first_rung(task)), _members(task, asked.pop("members", 0)), lengths=lengths)
+    start = Start(asked.pop("first_rung", first_rung(task)), _members(task, asked.pop("members", 0)), lengths=lengths)
     if asked.pop("freeze_thaw", False):
-        return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not _from_scratch(task))
+        return FreezeThaw(task, seed=cell.seed, start=start, calibrated=not from_scratch(task))
     if asked.pop("model_ranks", False):
         return ModelRanks(task, seed=cell.seed, start=start)
     return Ours(task, seed=cell.seed, earlier=tuple(earlier), start=start, **asked)
 
 
-def _first_rung(task: Task) -> int:
+def first_rung(task: Task) -> int:
     """Return the first rung: the product's own where a detector is trained from scratch, else FIRST_RUNG."""
-    return SCRATCH_RUNG if _from_scratch(task) else FIRST_RUNG
+    return SCRATCH_RUNG if from_scratch(task) else FIRST_RUNG
 
 
-def _from_scratch(task: Task) -> bool:
+def from_scratch(task: Task) -> bool:
+    """Return True for a detector whose model starts from random weights."""
     return isinstance(task, SmoothTask) and task.name.startswith(FROM_SCRATCH)
 
 

@@ -1,12 +1,15 @@
 """Fixtures that are dear to make: a small drawn data set and a trained micro YOLO, once for all tests."""
 
+import gc
 import os
 import signal
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 from automl.data import check, sample, staging
@@ -21,6 +24,7 @@ settings.load_profile("automl")
 # Ray gives its workers niceness 15: beside other tests on two cores, a training would hardly come to its turn.
 os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault("AUTOML_DASHBOARD", "0")  # a third of the CPU time of a start; tests that look at it set 1
+os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "automl-tests-matplotlib"))  # one list of fonts
 os.environ.setdefault("AUTOML_CACHE", "")  # tests that ask for a cache name a folder of their own
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a shell script inherits that
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,6 +39,33 @@ LONGEST = (
 """Files that take minutes, the longest first: begun last, one of them would run alone at the end."""
 WAITING_MARKS = frozenset({"ray", "yolo", "browser", "slow"})
 MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
+
+
+class ExamplesOnly:
+    """Look for doctests only in files that have one: to look, pytest imports a file and inspects all that is in it."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+        found = yield
+        if not any(isinstance(one, DoctestModule) for one in found) or b">>>" in file_path.read_bytes():
+            return found
+        return [one for one in found if not isinstance(one, DoctestModule)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests without collecting garbage: what imports and tests leave in memory stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the hook that holds for files outside this folder too."""
+    config.pluginmanager.register(ExamplesOnly())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -83,12 +83,12 @@ def main(folder: str) -> None:
     """Host a cluster until standard input ends."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415  (few tests need it, and it takes seconds to import)
 
-    from automl.cluster import slow_start  # noqa: PLC0415
+    from automl.cluster import embedded, slow_start  # noqa: PLC0415
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, "gcs_server_port": port}
-    with slow_start.allowed():
+    with slow_start.allowed(), embedded.lean(dashboard=False):
         _host(Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY}))
 
 

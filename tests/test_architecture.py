@@ -119,7 +119,7 @@ OPTIONS = {
 }
 
 KEYS = {
-    "": ["champion", "data", "model", "name", "portfolio", "seed", "train", "warm_start"],
+    "": ["champion", "data", "model", "name", "past_studies", "portfolio", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "total_hours", "trials"],
     "confirm.": ["earlier_data", "finalists", "retrainings", "seeds", "split"],
     "contract.": ["confidence", "max_miss_rate", "max_overkill_rate", "per", "stop"],
@@ -153,6 +153,7 @@ KEYS = {
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
     "targets.*.": [
+        "compatible",
         "format",
         "max_end_to_end_ms",
         "max_latency_ms",

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from automl.tracking.report import Edition, write
+from automl.tracking.report.page import Edition, write
 from automl.trials.manager import TrialManager
 from tests.builders import METRIC, spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate

@@ -98,7 +98,7 @@ def test_an_installed_copy_says_its_version_and_finds_its_own_files(installed: P
 
 @pytest.mark.yolo
 def test_an_installed_copy_checks_the_default_study_and_writes_a_description(installed: Path, tmp_path: Path) -> None:
-    checked = automl(installed, tmp_path, "check")
+    checked = automl(installed, tmp_path, "check", "--set", "resources.concurrent=1")  # times one training, not two
     assert f"study smoke: 16 trials of {installed}/automl/search_spaces/models/micro.yaml" in checked
     automl(installed, tmp_path, "init", "sample", "--model", str(installed / "automl/search_spaces/models/micro.yaml"))
     assert "time: could not be measured" not in (tmp_path / "sample.yaml").read_text()

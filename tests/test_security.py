@@ -21,7 +21,7 @@ from automl.storage.place import Place
 from automl.study import Ending, yaml_io
 from automl.study.errors import SpecError, StudyError
 from automl.study.load import load
-from automl.tracking import report
+from automl.tracking.report import page as report
 from automl.trials import worker
 from tests.builders import FakeRules, spec_of, written
 from tests.conftest import job_at

@@ -29,6 +29,7 @@ from automl.tracking.console import announce
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
 from automl.tracking.projector import Projection
+from automl.tracking.report import language_of
 from automl.tracking.study_status import StudyStatus, TrialRecord
 from automl.trainers import trainer_of
 
@@ -90,13 +91,13 @@ class Study:
         Raises:
             StudyError: there is no such language.
         """
-        from automl.tracking import report  # noqa: PLC0415  (Matplotlib)
+        from automl.tracking.report import page  # noqa: PLC0415  (Matplotlib)
 
-        language = report.language_of(lang)
+        language = language_of(lang)
         journal = self._journal()
         rows = structure_table.rows(self.spec, journal.notes(), journal.trials())
-        edition = report.Edition(inputs.source_of(self.spec.data, self.folder), language, rows)
-        return report.write(self.folder, self.spec, journal.trials(), self.verdict, edition=edition)
+        edition = page.Edition(inputs.source_of(self.spec.data, self.folder), language, rows)
+        return page.write(self.folder, self.spec, journal.trials(), self.verdict, edition=edition)
 
     @property
     def audit_page(self) -> Path:
@@ -121,9 +122,7 @@ class Study:
         Raises:
             StudyError: no weights are left, a training failed, or there is no such language or split.
         """
-        from automl.tracking import report  # noqa: PLC0415  (Matplotlib)
-
-        language, asked = report.language_of(lang), Asked(models, folds, epochs)
+        language, asked = language_of(lang), Asked(models, folds, epochs)
         registry = Place(self.folder.parents[1]).registry(self.spec.champion_name)
         found = audit(self.folder, self.spec, splits=tuple(splits or SPLITS), asked=asked, registry=registry)
         records.write_json(self.folder / AUDIT_LIST, plain(found))

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from automl.storage.place import read_spec
 from automl.study.errors import AutomlError, DataError
 from automl.study.yaml_io import read_yaml
 from automl.tracking import data_report
+from automl.tracking.report.language import Language
 
 ROOTS: Final = "AUTOML_WEB_DATA"
 """Environment variable: further folders of the server whose data sets a page may import, separated as in PATH."""
@@ -51,8 +52,8 @@ def _shares(text: str) -> tuple[int, int, int]:
     return train, val, test
 
 
-def report_on(data: Path, page: Path, *, imgsz: int = 640) -> DataReport | None:
-    """Check a data set, write the page of its report, and return the report; None where there is none.
+def report_on(data: Path, page: Path, *, imgsz: int = 640, language: Language = Language.EN) -> DataReport | None:
+    """Check a data set, write the page of its report in a language, and return the report; None where there is none.
 
     Raises:
         DataError: the data set cannot be used for training.
@@ -62,7 +63,7 @@ def report_on(data: Path, page: Path, *, imgsz: int = 640) -> DataReport | None:
     found = collect(check.check(source, raw, splits=splits, cache=picture_cache.default_folder()), imgsz=imgsz)
     if found:
         page.parent.mkdir(parents=True, exist_ok=True)
-        data_report.write(found, page)
+        data_report.write(found, page, language=language)
     return found
 
 
@@ -109,11 +110,24 @@ def keys(storage: Path) -> dict[str, Path]:
     """
     found = {source.parent.relative_to(storage).as_posix(): source for source in listed(storage)}
     taken = {resolved(source) for source in found.values()}
+    for folder, source in _studies(storage):
+        if source.suffix.lower() in {".yaml", ".yml"} and source.is_file() and resolved(source) not in taken:
+            found[f"{RUNS}/{folder.name}"] = source
+    return found
+
+
+def trained_on(storage: Path, source: Path) -> list[Path]:
+    """Return the folders of the studies of a storage that train on a `data.yaml`, the last begun first."""
+    wanted = resolved(source)
+    found = [folder for folder, data in _studies(storage) if resolved(data) == wanted]
+    return sorted(found, key=lambda folder: (folder / SPEC).stat().st_mtime, reverse=True)
+
+
+def _studies(storage: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the folder of each study and what it trains on, without damaged ones, which the list of studies names."""
     for path in sorted((storage / RUNS).glob(f"*/{SPEC}")):
         try:
             source = inputs.source_of(read_spec(path.parent).data, path.parent)
         except AutomlError:
-            continue  # the list of studies names the damage
-        if source.suffix.lower() in {".yaml", ".yml"} and source.is_file() and resolved(source) not in taken:
-            found[f"{RUNS}/{path.parent.name}"] = source
-    return found
+            continue
+        yield path.parent, source

@@ -66,7 +66,8 @@ def _source(registry: Registry, found: DeviceResult, folder: Path) -> Path:
 def _measured(found: DeviceResult) -> str:
     """Return the latencies as text."""
     served = f"end to end {found.served.text}" if found.served else f"not timed end to end: {found.note}"
-    return f"in the model {found.latency.text}, {served}, on {found.latency.device}"
+    own = f" ({found.own.latency.text} and {found.own.mb:.2f} MB if not compatible)" if found.own else ""
+    return f"in the model {found.latency.text}{own}, {served}, on {found.latency.device}"
 
 
 def _evidence(record: Mapping[str, Any], found: DeviceResult, source: Path, judged: Judged) -> dict[str, Any]:
@@ -80,6 +81,7 @@ def _evidence(record: Mapping[str, Any], found: DeviceResult, source: Path, judg
         "end_to_end_ms": found.served and asdict(found.served),
         "mb": device_gates.size(found, source) / device_gates.MEGA,
         "engine": found.facts and found.facts.to_dict(),
+        "without_compatibility": found.own and {"latency_ms": asdict(found.own.latency), "mb": found.own.mb},
         "device": {
             "machine": found.machine, "pictures": len(found.pictures), "from_version": found.version,
             "build_seconds": found.build_seconds, "splits": found.splits,
@@ -115,6 +117,7 @@ def _verdict(path: Path, found: DeviceResult, evidence: tuple[dict[str, Any], Ju
         measured = {
             "p50_ms": found.latency.p50, "p99_ms": found.latency.p99, "stable": found.latency.stable,
             "device": found.latency.device, "mb": record["mb"], "end_to_end": record["end_to_end_ms"],
+            "own_p50_ms": found.own.latency.p50 if found.own else None, "own_mb": found.own.mb if found.own else None,
         } | ({"score": judged.score} if judged.parities else {})  # fmt: skip
         for one in plain.get("targets", ()):
             if one["name"] == found.target:

@@ -16,7 +16,7 @@ from automl.apps.serve import postprocess
 from automl.apps.serve.backend import opened
 from automl.apps.serve.detector import Detector
 from automl.apps.serve.thresholds import recorded
-from automl.release import device_script
+from automl.release import device_engine, device_script
 from automl.release.other_forms import record_of
 from automl.storage import files, sealed_json
 from automl.storage.layout import EVALUATION, TARGET, VERDICT
@@ -88,6 +88,7 @@ def _filled(registry: Registry, chosen: tuple[Path, int, str], draft: Path, want
         files.copy(source / f"{TARGET}{wanted.target}{suffix}", draft / f"model{suffix}")
     files.copy(Path(device_script.__file__), draft / SCRIPT)
     files.copy(Path(postprocess.__file__), draft / device_script.POSTPROCESS)
+    files.copy(Path(device_engine.__file__), draft / device_script.ENGINES)
     splits, least = _written(source, draft, wanted, detector)
     contents = {path.name: files.sha256(path) for path in sorted(draft.iterdir())}
     thresholds = recorded(reader(source)(EVALUATION), source / EVALUATION)
@@ -95,10 +96,20 @@ def _filled(registry: Registry, chosen: tuple[Path, int, str], draft: Path, want
         "format": FORMAT, "model": registry.name, "version": version, "target": wanted.target, "runtime": runtime,
         "splits": splits, "least": least, "end_to_end": detector.end_to_end, "size": detector.size,
         "names": {str(number): name for number, name in detector.names.items()}, "thresholds": asdict(thresholds),
+        "compatible": _compatible(source, wanted.target),
         "timed": sorted(name for name in contents if name.startswith("timed-")), "files": contents,
     }  # fmt: skip
     sealed_json.write(draft / device_script.KIT, order)
     return ", ".join(f"{count} images of {split}" for split, count in splits.items()) or f"pictures of {wanted.images}"
+
+
+def _compatible(source: Path, target: str) -> list[str]:
+    """Return what an engine for a target shall run on besides; nothing in a record of an earlier version."""
+    path = source / f"{TARGET}{target}.json"
+    try:
+        return list(map(str, json.loads(path.read_text(encoding="utf-8"))["inputs"]["target"].get("compatible", [])))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ExportError(f"{path}: must be the record of the target, but {type(error).__name__}: {error}") from None
 
 
 def _written(source: Path, folder: Path, wanted: Wanted, detector: Detector) -> tuple[dict[str, int], float]:
@@ -155,7 +166,8 @@ def _runtime(source: Path, target: str, wanted: str) -> str:
             f"--runtime: must be one of {', '.join(fitting) or 'none'}, which the files of target {target} are for, "
             f"but got {wanted or 'nothing'}; an engine of TensorRT is built from a target of format onnx"
         )
-    return wanted or fitting[0]
+    own = "tensorrt" if (source / f"{TARGET}{target}.engine").is_file() else fitting[0]
+    return wanted or own
 
 
 def without_engine(read: Callable[[str], bytes | None]) -> Callable[[str], bytes | None]:

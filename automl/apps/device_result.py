@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from automl.apps.device_splits import WEIGHTS
 from automl.release.device_script import BUILT, ENGINE, KIT, OUTPUTS, PICTURES, RESULT, seal
 from automl.storage import files, sealed_json
-from automl.study import Latency
+from automl.study import Footprint, Latency
 from automl.study.engine_facts import EngineFacts
 from automl.study.errors import ExportError, RegistryError
 from automl.study.plain_values import well_typed
@@ -53,6 +53,8 @@ class DeviceResult:
     machine: dict[str, str]
     engine: Path | None
     facts: EngineFacts | None
+    own: Footprint | None
+    """Latency and size of an engine for this GPU and version alone; None without compatibility."""
 
 
 def read(folder: Path) -> DeviceResult:
@@ -108,7 +110,12 @@ def _read(folder: Path) -> DeviceResult:
         machine={str(name): str(value) for name, value in result["machine"].items()},
         engine=built / ENGINE if ENGINE in result["files"] else None,
         facts=EngineFacts.from_dict(result["engine"]) if result["engine"] else None,
+        own=_footprint(result.get("without_compatibility")),
     )
+
+
+def _footprint(plain: dict[str, Any] | None) -> Footprint | None:
+    return Footprint(well_typed(Latency(**plain["latency_ms"])), float(plain["mb"])) if plain else None
 
 
 def _outputs(path: Path, *, end_to_end: bool) -> tuple[list[NDArray[np.float32]], list[int], int]:

@@ -97,8 +97,15 @@ class LabelDesk:
             "boxes": [box.to_dict() for box in now.boxes], "mistakes": list(now.mistakes),
             "proposals": [{"cls": numbers[one.name], "confidence": one.confidence, **_edges(one)} for one in offered],
             "proposer": found.model if found and offered else "", "suspect": _suspect(suspect),
+            "changed": self._changed(now.key),
         }  # fmt: skip
         return {**plain, **picture_of(now.image)} if picture else plain
+
+    def _changed(self, key: str) -> dict[str, str]:
+        """Return who changed the labels of an image last, and when (UTC); empty where nobody did."""
+        self.store.history.refresh()
+        last = next((one for one in reversed(self.store.history.changes) if key in {one.image, one.to}), None)
+        return {"by": last.by, "at": f"{last.at[:16].replace('T', ' ')}Z"} if last else {}
 
     def save(self, given: Mapping[str, Any]) -> Labelled:
         """Save the boxes of the editor's `change` event.

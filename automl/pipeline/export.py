@@ -36,12 +36,13 @@ from automl.storage.layout import (
     ONNX,
     ONNX_STATS,
     TORCH_STATS,
+    TORCH_VAL_STATS,
     VAL_STATS,
     trial_folder,
 )
 from automl.storage.records import RecordError
 from automl.storage.registry import CHAMPION
-from automl.study import Ending, EvalSettings, ExportResult, Job, Params, State, TargetResult, Trial
+from automl.study import Ending, EvalSettings, ExportResult, Job, Params, Parity, State, TargetResult, Trial
 from automl.study.errors import StudyError
 from automl.study.gate_result import GateResult
 from automl.study.objective import RateGoal
@@ -143,10 +144,21 @@ def _with_targets(session: Session, built: ExportResult, job: Job, slots: cluste
         held = contract.judge(shipped, threshold, agreed)
     LOG.info(f"served threshold: {threshold:g}, {basis}")
     at = Comparison(threshold, spec.objective_name, session.data.names, _resampling(spec.gates, spec.seed))
-    parity = working_point.compare("ONNX", shipped, weights=weights, at=at)
+    judged = working_point.compare("ONNX", shipped, weights=weights, at=at)
+    on_val = _on_val(folder, job, at)
     found = _targets(session, job, at, slots)
     cost = shipped_cost.of_onnx(session, job, slots)
-    return replace(built, parity=parity, targets=found, threshold=threshold, contract=held, onnx_cost=cost)
+    return replace(
+        built, parity=judged, on_val=on_val, targets=found, threshold=threshold, contract=held, onnx_cost=cost
+    )
+
+
+def _on_val(folder: Path, job: Job, at: Comparison) -> Parity | None:
+    """Return the comparison of the ONNX file with the weights on val; None where val is the judged split."""
+    if job.split == parity.VAL:
+        return None
+    shipped, weights = (ImageStats.load(folder / name) for name in (VAL_STATS, TORCH_VAL_STATS))
+    return working_point.compare("ONNX on val", shipped, weights=weights, at=at)
 
 
 def _targets(session: Session, job: Job, at: Comparison, slots: cluster.Slots) -> tuple[TargetResult, ...]:

@@ -21,7 +21,7 @@ from automl.storage.registry import CHAMPION
 from automl.study.results import DEFAULT
 from automl.study.text import shell_line
 from automl.study.verdict import Shipped, Verdict
-from automl.tracking import report, structure_table
+from automl.tracking import structure_table
 from automl.tracking.diagnosis import findings_file, shipped_findings
 
 LOG: Final = logging.getLogger(__name__)
@@ -50,14 +50,17 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
     done = replace(verdict, version=version)
     storage_files.write_json(folder / VERDICT, done.to_dict())
     shipped_findings.write(folder, done)
-    report.write(folder, session.spec, session.journal.trials(), done, edition=_edition(session))
+    _report(session, done)
     session.journal.note("promotion", done.to_dict())
     return done
 
 
-def _edition(session: Session) -> report.Edition:
+def _report(session: Session, verdict: Verdict) -> None:
+    from automl.tracking.report import page  # noqa: PLC0415  (Matplotlib)
+
     rows = structure_table.rows(session.spec, session.journal.notes(), session.journal.trials())
-    return report.Edition(session.data.source, structures=rows)
+    edition = page.Edition(session.data.source, structures=rows)
+    page.write(session.folder, session.spec, session.journal.trials(), verdict, edition=edition)
 
 
 def _texts(session: Session, verdict: Verdict, number: int, *, name: str) -> Mapping[str, str]:

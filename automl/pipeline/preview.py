@@ -76,6 +76,8 @@ class Preview:
     time: TimeForecast
     portfolio: str = ""
     """Params of other data sets that follow the default, as text; empty if none are asked for."""
+    past_studies: tuple[str, ...] = ()
+    """Best params of past studies that follow the default, as lines."""
     machine_warnings: tuple[str, ...] = ()
     """Resources that the description requires and this machine lacks."""
     several_gpus: tuple[str, ...] = ()
@@ -121,8 +123,7 @@ class Preview:
         if self.default_params:
             yield f"default params (trial 1): {shown(self.default_params)}"
         yield from (transfer.summary() for transfer in self.warm_start)
-        if self.portfolio:
-            yield self.portfolio
+        yield from (*self.past_studies, *filter(None, [self.portfolio]))
         yield f"ladder: trials are compared at epochs {list(self.rungs)} of {self.max_epochs}"
         yield f"        and one in {self.reduction_factor} advances"
         if self.constraints:
@@ -202,6 +203,8 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
     baseline, default = plain_training.baseline_for(data, space, train=spec.train, epochs=epochs), space.defaults()
     fewest, most = (count * epochs for count in spec.retrainings)
     fixed = trainer_of().settings() | spec.train
+    summary = inputs.summary_of(data)
+    after_default = portfolio.chosen(named, baseline, storage=place.storage, data=summary)
     return Preview(
         study=spec.name,
         model=spec.model,
@@ -210,7 +213,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         data_warnings=(*data.warnings, *inputs.setting_warnings(spec.train, data, searched=spec.space)),
         baseline=baseline,
         default_params=default if dict(baseline.params) != default else {},
-        warm_start=inputs.transfers_of(named, place, inputs.summary_of(data)),
+        warm_start=inputs.transfers_of(named, place, summary),
         rungs=spec.ladder.rungs,
         max_epochs=epochs,
         reduction_factor=spec.ladder.reduction_factor,
@@ -225,7 +228,8 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         total_hours=spec.budget.total_hours,
         disk=disk_forecast.forecast(spec, place.storage),
         time=time,
-        portfolio=portfolio.chosen(spec, baseline)[1],
+        portfolio=after_default.shipped_text,
+        past_studies=tuple(after_default.past_lines()),
         machine_warnings=(*machine.warnings(spec.resources), *_target_warnings(list(spec.targets))),
         contract_warnings=tuple(_contract_warnings(spec.agreed, data, spec.confirm.split)),
         constraints=tuple(one.text for one in spec.constraints),

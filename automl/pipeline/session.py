@@ -23,6 +23,7 @@ from automl.pipeline.inputs import (
     refuse_inside,
     refuse_misfits,
     setting_warnings,
+    summary_of,
     warm_start,
 )
 from automl.storage import begun, environment, files, layout, symlinks
@@ -67,7 +68,7 @@ class Session:
     costs: tuple[float, ...] = ()
     """The second objective of each of them; empty: the metric alone counts."""
     portfolio: tuple[Params, ...] = ()
-    """Params that are tried after the default."""
+    """Params of past studies and of the shipped portfolio, which are tried after the default."""
     shares: Shares = field(default_factory=Shares)
     """GPU share of each structure, with `resources.gpus: auto`."""
     watchers: tuple[TrialListener, ...] = ()
@@ -131,7 +132,7 @@ def opened(spec: StudySpec, place: Place, *, console: Console | None = None) -> 
         )
         if baseline:
             LOG.info(plain_training.summary(baseline))
-        known = portfolio.recorded(journal, spec, baseline)
+        known = portfolio.recorded(journal, spec, baseline, storage=place.storage, data=summary_of(data))
         session = Session(
             spec, place, folder, data, staged, journal, progress, hpo_warm_start.evidence(transfers), baseline, known
         )

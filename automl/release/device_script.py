@@ -14,8 +14,9 @@ import json
 import platform
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,52 +26,69 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 KIT, BUILT, RESULT, OUTPUTS, ENGINE = "kit.json", "built", "result.json", "outputs.npz", "model.engine"
-PICTURES, POSTPROCESS, TIMINGS = "pictures.npy", "postprocess.py", "tensorrt.timings"
+PICTURES, POSTPROCESS, ENGINES, TIMINGS = "pictures.npy", "postprocess.py", "engines.py", "tensorrt.timings"
 REPEATS, MOST_RUNS, FEWEST_RUNS, WARM_UP, MOST_SECONDS = 3, 100, 20, 10, 10.0
 """Of a repeat at most `MOST_SECONDS`: a slow model runs less often, at least `FEWEST_RUNS` times."""
-CUDA = "cuda.bindings.runtime"
 OPENVINO = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 """Those of `openvino_models.HINT`, which says why."""
 NO_OPENCV = "OpenCV is not installed there: pip install opencv-python-headless, and run build.py again"
 BLOCK = 2**20
+MEGA = 1e6
 Run = Callable[[Any], Any]
 Made = tuple[Run, str, str, dict[str, Any]]
 """Function of a picture, builder, device, facts of an engine."""
 
 
 def main() -> None:
-    """Build, run and measure."""
+    """Build, run and measure as kit and command line ask."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--hardware-compatible", action="store_true",
-        help="TensorRT: for any GPU from Ampere on; it may be slower: compare the latencies of two builds",
+        help="TensorRT: for any GPU from Ampere on, as the kit may ask already; what it costs is measured",
     )  # fmt: skip
     parser.add_argument(
         "--version-compatible", action="store_true",
-        help="TensorRT: for later minor versions; larger, since it contains the runtime of its own version",
+        help="TensorRT: for later minor versions, as the kit may ask already; what it costs is measured",
     )  # fmt: skip
     given = parser.parse_args()
     kit = read_kit()
+    asked = {"hardware": given.hardware_compatible, "version": given.version_compatible}
+    try:
+        build(kit, [kind for kind, wanted in asked.items() if wanted or kind in kit["compatible"]])
+    except RuntimeError as error:
+        sys.exit(str(error))
+
+
+def build(kit: dict[str, Any], compatible: Sequence[str]) -> None:
+    """Build, run and measure the model of a kit; an engine of TensorRT compatible as `engines.plan` takes it.
+
+    Raises:
+        RuntimeError: the runtime refuses the model.
+    """
     folder = HERE / BUILT
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     start = time.perf_counter()
-    run, builder, device, engine = MAKERS[kit["runtime"]](folder, given)
+    run, builder, device, engine = MAKERS[kit["runtime"]](folder, compatible)
     seconds = time.perf_counter() - start
     pictures = np.load(HERE / PICTURES, mmap_mode="r", allow_pickle=False)
     np.savez(folder / OUTPUTS, **candidates(run, pictures, kit))
     first = as_input(pictures[0])
+    timed = latency(lambda: run(first), device)
     served, note = end_to_end(run, kit, device)
+    plain = of_this_gpu(device) if engine and compatible else None
     found: dict[str, Any] = {
         "format": 1, "kit": digest(HERE / KIT), "builder": builder, "engine": engine or None, "build_seconds": seconds,
-        "latency_ms": latency(lambda: run(first), device), "end_to_end_ms": served, "note": note, "machine": machine(),
+        "latency_ms": timed, "end_to_end_ms": served, "note": note, "machine": machine(),
+        "without_compatibility": plain,
         "files": {path.name: digest(path) for path in sorted(folder.iterdir())},
     }  # fmt: skip
     (folder / RESULT).write_text(json.dumps({**found, "seal": seal(found)}, indent=2) + "\n", encoding="utf-8")
     whole = f"{served['p50']:.2f} ms end to end" if served else f"not timed end to end: {note}"
+    cost = f" ({plain['latency_ms']['p50']:.2f} ms if built for this GPU and version alone)" if plain else ""
     sys.stdout.write(
-        f"{folder}: {builder}, ready in {seconds:.1f} s, {found['latency_ms']['p50']:.2f} ms an image (p50) in the "
-        f"model, {whole}, on {device}\n"
+        f"{folder}: {builder}, ready in {seconds:.1f} s, {timed['p50']:.2f} ms an image (p50) in the model{cost}, "
+        f"{whole}, on {device}\n"
     )
 
 
@@ -107,7 +125,7 @@ def end_to_end(run: Run, kit: dict[str, Any], device: str) -> tuple[Any, str]:
     except ImportError:
         return None, NO_OPENCV
     cv2.setNumThreads(1)
-    steps, wanted = postprocess(), SimpleNamespace(**kit["thresholds"])
+    steps, wanted = beside(POSTPROCESS), SimpleNamespace(**kit["thresholds"])
     names = {int(number): name for number, name in kit["names"].items()}
     contents: Iterator[bytes] = itertools.cycle([(HERE / name).read_bytes() for name in kit["timed"]])
 
@@ -121,9 +139,9 @@ def end_to_end(run: Run, kit: dict[str, Any], device: str) -> tuple[Any, str]:
     return latency(answered, device), ""
 
 
-def postprocess() -> Any:  # noqa: ANN401
-    """Load the steps around the model from the folder of the kit."""
-    spec: Any = importlib.util.spec_from_file_location("kit_postprocess", HERE / POSTPROCESS)
+def beside(name: str) -> Any:  # noqa: ANN401
+    """Load a module from the folder of the kit."""
+    spec: Any = importlib.util.spec_from_file_location(f"kit_{Path(name).stem}", HERE / name)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -191,18 +209,18 @@ def times(run: Callable[[], Any], count: int) -> list[float]:
     return found
 
 
-def by_onnxruntime(folder: Path, given: argparse.Namespace) -> Made:
+def by_onnxruntime(folder: Path, compatible: Sequence[str]) -> Made:
     """Load the graph in ONNX Runtime on the CPU."""
-    del folder, given
+    del folder, compatible
     runtime = import_module("onnxruntime")
     session = runtime.InferenceSession(str(HERE / "model.onnx"), providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0].name
     return (lambda batch: session.run(None, {entry: batch})[0]), f"onnxruntime {runtime.__version__}", processor(), {}
 
 
-def by_openvino(folder: Path, given: argparse.Namespace) -> Made:
+def by_openvino(folder: Path, compatible: Sequence[str]) -> Made:
     """Compile the model by OpenVINO for the CPU."""
-    del folder, given
+    del folder, compatible
     openvino = import_module("openvino")
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(str(HERE / "model.xml")), "CPU", OPENVINO)
@@ -210,87 +228,25 @@ def by_openvino(folder: Path, given: argparse.Namespace) -> Made:
     return (lambda batch: compiled(batch)[0]), builder, str(core.get_property("CPU", "FULL_DEVICE_NAME")), {}
 
 
-def use_timings(settings: Any, kept: Path) -> None:  # noqa: ANN401
-    """Let a build of TensorRT use what it timed in earlier ones on such a device; it takes no file of another."""
-    cache = settings.create_timing_cache(kept.read_bytes() if kept.is_file() else b"")
-    settings.set_timing_cache(cache or settings.create_timing_cache(b""), False)  # noqa: FBT003
+def by_tensorrt(folder: Path, compatible: Sequence[str]) -> Made:
+    """Build an engine by TensorRT for the first GPU, and load it."""
+    trt, engines = import_module("tensorrt"), beside(ENGINES)
+    plan = engines.plan(trt, HERE / "model.onnx", timings=HERE / TIMINGS, compatible=compatible)
+    (folder / ENGINE).write_bytes(plan)
+    run, facts = engines.run_of(trt, plan, compatible), engines.facts(trt, compatible)
+    return run, facts["builder"], f"GPU of compute capability {facts['capabilities'][0]}", facts
 
 
-def by_tensorrt(folder: Path, given: argparse.Namespace) -> Made:
-    """Build a strongly typed engine by TensorRT for the first GPU, and load it."""
-    trt = import_module("tensorrt")
-    cuda = import_module(CUDA)
-    logger = trt.Logger(trt.Logger.WARNING)
-    builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(HERE / "model.onnx")):
-        sys.exit("; ".join(str(parser.get_error(index)) for index in range(parser.num_errors)))
-    settings = builder.create_builder_config()
-    if given.hardware_compatible:
-        settings.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
-    if given.version_compatible:
-        settings.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
-    use_timings(settings, HERE / TIMINGS)
-    plan = builder.build_serialized_network(network, settings)
-    if plan is None:
-        sys.exit("TensorRT could not build an engine; see above")
-    (HERE / TIMINGS).write_bytes(bytes(settings.get_timing_cache().serialize()))
-    (folder / ENGINE).write_bytes(bytes(plan))
-    kinds = cuda.cudaDeviceAttr
-    wanted = (kinds.cudaDevAttrComputeCapabilityMajor, kinds.cudaDevAttrComputeCapabilityMinor)
-    major, minor = (done(cuda.cudaDeviceGetAttribute(kind, 0)) for kind in wanted)
-    facts: dict[str, Any] = {
-        "builder": f"{trt.__name__} {trt.__version__}", "capabilities": [f"{int(major)}.{int(minor)}"],
-        "hardware": "ampere_plus" if given.hardware_compatible else "none",
-        "version_compatible": bool(given.version_compatible), "platform": machine()["platform"],
-    }  # fmt: skip
-    name = f"GPU of compute capability {facts['capabilities'][0]}"
-    return engine_run(trt, cuda, bytes(plan), given), facts["builder"], name, facts
+def of_this_gpu(device: str) -> dict[str, Any]:
+    """Return latency and size of an engine for this GPU and version alone: what compatibility costs."""
+    with tempfile.TemporaryDirectory() as place:
+        run, _, _, _ = by_tensorrt(Path(place), ())
+        picture = as_input(np.load(HERE / PICTURES, mmap_mode="r", allow_pickle=False)[0])
+        size = (Path(place) / ENGINE).stat().st_size
+    return {"latency_ms": latency(lambda: run(picture), device), "mb": size / MEGA}
 
 
-def engine_run(trt: Any, cuda: Any, plan: bytes, given: argparse.Namespace) -> Run:  # noqa: ANN401
-    """Return an engine as a function of a batch."""
-    runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
-    if given.version_compatible:
-        runtime.engine_host_code_allowed = True
-    engine = runtime.deserialize_cuda_engine(plan)
-    context, stream = engine.create_execution_context(), done(cuda.cudaStreamCreate())
-    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
-    entry = next(name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT)
-    output = next(name for name in names if name != entry)
-    hosts = {
-        name: np.empty(tuple(engine.get_tensor_shape(name)), np.dtype(trt.nptype(engine.get_tensor_dtype(name))))
-        for name in names
-    }
-    places = {name: done(cuda.cudaMalloc(host.nbytes)) for name, host in hosts.items()}
-    for name, place in places.items():
-        context.set_tensor_address(name, place)
-    kinds = cuda.cudaMemcpyKind
-
-    def run(batch: Any) -> Any:  # noqa: ANN401
-        np.copyto(hosts[entry], batch, casting="same_kind")
-        there, back = hosts[entry], hosts[output]
-        source, target = there.ctypes.data, back.ctypes.data
-        done(cuda.cudaMemcpyAsync(places[entry], source, there.nbytes, kinds.cudaMemcpyHostToDevice, stream))
-        if not context.execute_async_v3(int(stream)):
-            sys.exit("TensorRT could not run the engine")
-        done(cuda.cudaMemcpyAsync(target, places[output], back.nbytes, kinds.cudaMemcpyDeviceToHost, stream))
-        done(cuda.cudaStreamSynchronize(stream))
-        return back.copy()
-
-    return run
-
-
-def done(result: tuple[Any, ...]) -> Any:  # noqa: ANN401
-    """Return the value of a call of CUDA; end if it failed."""
-    error, *values = result
-    if int(error):
-        sys.exit(f"CUDA says {error}")
-    return values[0] if values else None
-
-
-MAKERS: dict[str, Callable[[Path, argparse.Namespace], Made]] = {
+MAKERS: dict[str, Callable[[Path, Sequence[str]], Made]] = {
     "onnxruntime": by_onnxruntime,
     "openvino": by_openvino,
     "tensorrt": by_tensorrt,

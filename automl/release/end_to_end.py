@@ -15,6 +15,7 @@ from typing import Any, Final
 from automl.storage import files, scratch
 from automl.storage.layout import EVALUATION, ONNX, TARGET
 from automl.study import Latency
+from automl.study.engine_facts import EngineFacts
 from automl.study.errors import ExportError
 from automl.study.text import one_line
 
@@ -48,14 +49,30 @@ def of_openvino(
     return _timed(model | ({EVALUATION: record} if record else {}), pictures, metadata=metadata)
 
 
+def of_engine(
+    plan: Path, facts: EngineFacts, metadata: Mapping[str, str], pictures: Sequence[Path], *, record: Path | None = None
+) -> Latency:
+    """Return the latency of an engine of TensorRT, with the ONNX file's metadata.
+
+    Raises:
+        ExportError: it cannot be served on this machine.
+    """
+    model = {f"{TARGET}{NAME}.engine": plan} | ({EVALUATION: record} if record else {})
+    return _timed(model, pictures, metadata=metadata, engine=facts.to_dict())
+
+
 def _timed(
-    model: Mapping[str, Path], pictures: Sequence[Path], *, metadata: Mapping[str, str] | None = None
+    model: Mapping[str, Path],
+    pictures: Sequence[Path],
+    *,
+    metadata: Mapping[str, str] | None = None,
+    engine: Mapping[str, Any] | None = None,
 ) -> Latency:
     with scratch.folder() as place:
         for name, path in model.items():
             files.copy(path, place / name)
         if metadata is not None:
-            files.write_json(place / f"{TARGET}{NAME}.json", {"metadata": dict(metadata)})
+            files.write_json(place / f"{TARGET}{NAME}.json", {"metadata": dict(metadata), "engine": engine})
         order = {
             "folder": str(place), "target": "" if metadata is None else NAME,
             "pictures": [str(path) for path in pictures[:PICTURES]],

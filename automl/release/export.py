@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from automl.release import working_point
-from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, cause, compare, name_source, named_failure, score
+from automl.release import raw_outputs, working_point
+from automl.release.parity import CHECKED_IMAGES, MAX_DIFFERENCE, VAL, cause, compare, name_source, named_failure, score
 from automl.release.tensorrt_builder import build_engine
 from automl.storage import files, scratch
 from automl.storage.detections import ImageStats
-from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, SMOKE, TORCH_STATS, VAL_STATS
+from automl.storage.layout import ENGINE, EVALUATION, ONNX, ONNX_STATS, SMOKE, TORCH_STATS, TORCH_VAL_STATS, VAL_STATS
 from automl.study import Artifact, ExportResult, Job
 from automl.study.errors import ExportError
 from automl.trainers import trainer_of
@@ -55,10 +55,8 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
             )
         torch_score = score(source, job, keep=folder / TORCH_STATS)[job.judged_metric]
         metrics = score(exported, job, keep=folder / ONNX_STATS)
-        if job.split == "val":
-            files.copy(folder / ONNX_STATS, folder / VAL_STATS)
-        else:
-            score(exported, replace(job, split="val"), keep=folder / VAL_STATS)
+        raw = raw_outputs.of_splits(source, exported, job)
+        _on_val(source, exported, job, folder)
         built, notes = build_engine(exported, job, folder / ENGINE, wanted=engine)
     threshold = working_point.best_threshold(ImageStats.load(folder / VAL_STATS))
     files.write_json(folder / EVALUATION, replace(record, threshold=threshold).to_dict())
@@ -70,7 +68,17 @@ def build(weights: Path, job: Job, folder: Path, *, images: Sequence[Path], engi
         notes=notes,
         metrics=metrics,
         threshold=threshold,
+        raw=raw,
     )
+
+
+def _on_val(weights: Path, exported: Path, job: Job, folder: Path) -> None:
+    """Keep the detections of weights and ONNX file on val, which are those of the judged split if it is val."""
+    for model, own, kept in ((weights, TORCH_STATS, TORCH_VAL_STATS), (exported, ONNX_STATS, VAL_STATS)):
+        if job.split == VAL:
+            files.copy(folder / own, folder / kept)
+        else:
+            score(model, replace(job, split=VAL), keep=folder / kept)
 
 
 def keep_smoke_pictures(images: Sequence[Path], folder: Path) -> None:

@@ -76,8 +76,10 @@ def _of_target(exported: Path, target: Target, place: Path, pictures: Sequence[P
         model = kind.in_half(model)
     metadata = facts(exported)
     written = kind.saved(model, place / target.name, half=target.precision == "fp16", metadata=metadata)
-    cost = kind.footprint(written)
-    return replace(cost, end_to_end=kind.end_to_end(written, metadata, pictures)) if pictures else cost
+    (place / f"{target.name}.built").mkdir()
+    built = kind.built(written, place / f"{target.name}.built", compatible=target.compatible, metadata=metadata).path
+    cost = kind.footprint(built)
+    return replace(cost, end_to_end=kind.end_to_end(built, metadata, pictures)) if pictures else cost
 
 
 def _shape(exported: Path) -> tuple[int, int, int]:

@@ -15,6 +15,9 @@ from automl.study.verdict import Interval
 
 CHAMPION: Final = "champion"
 """Name of the gate that compares with the serving champion."""
+MOST_PIXELS: Final = 0.5
+MOST_SCORE: Final = 1e-3
+"""Largest differences of raw outputs of an ONNX file in FP32; measured: 1e-4 pixels, 1e-6 of a score."""
 
 
 def judge(
@@ -49,8 +52,8 @@ def of_target(built: TargetResult, gates: Gates) -> Iterator[GateResult]:
     there = built.artifact is not None
     text = f"{name}: must be built and measured, {'and was' if there else f'but was not: {built.note}'}"
     yield GateResult(f"{name} built", there, 1.0, float(there), text)
-    if built.parity:
-        yield from of_parity(built.parity, gates, max_loss=built.target.max_loss)
+    for parity in filter(None, (built.parity, built.on_val)):
+        yield from of_parity(parity, gates, max_loss=built.target.max_loss)
     target = built.target
     limits = {
         "latency_ms": target.max_latency_ms, "end_to_end_ms": target.max_end_to_end_ms, "size_mb": target.max_mb
@@ -125,8 +128,15 @@ def _value(name: str, what: str, value: float, *, least: float) -> GateResult:
 def _export(built: ExportResult, gates: Gates) -> Iterator[GateResult]:
     yield _score(built.onnx_score)
     yield _loss("ONNX", built.torch_score - built.onnx_score, gates)
+    if built.raw:
+        where = f"raw outputs of ONNX against weights on {built.raw.images} images"
+        yield _most("ONNX box edges", f"{where}: edges of boxes in pixels", built.raw.box_px, MOST_PIXELS)
+        yield _most("ONNX scores", f"{where}: scores", built.raw.score, MOST_SCORE)
     if built.parity:
         yield from at_threshold(built.parity, gates)
+    if built.on_val:
+        yield _loss("ONNX on val", -built.on_val.objective.value, gates)
+        yield from at_threshold(built.on_val, gates)
     engine = built.engine
     measured = engine is not None and engine.score is not None
     if engine and engine.score is not None:

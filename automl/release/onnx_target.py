@@ -16,11 +16,12 @@ import onnxruntime
 from automl.release import end_to_end as timing
 from automl.release import latency, modelopt, quantization
 from automl.release.parity import named_failure
-from automl.release.target_format import Array, Model
+from automl.release.target_format import Array, Built, Model
 from automl.storage import scratch
 from automl.study import Footprint, Latency
 
 SUFFIXES: tuple[str, ...] = (".onnx",)
+NEEDS_GPU = False
 QUANTIZE: Final = "QuantizeLinear"
 DEQUANTIZE: Final = "DequantizeLinear"
 MEGA: Final = 1e6
@@ -132,6 +133,12 @@ def saved(model: Model, place: Path, *, half: bool, metadata: Mapping[str, str])
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.save(model, path)
     return path
+
+
+def built(written: Path, place: Path, *, compatible: Sequence[str], metadata: Mapping[str, str]) -> Built:
+    """Return the written model: it ships as it is."""
+    del place, compatible, metadata
+    return Built(written)
 
 
 def files(written: Path) -> Mapping[str, Path]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from automl.release import end_to_end as timing
 from automl.release import latency, openvino_models, quantization
-from automl.release.target_format import Array, Model
+from automl.release.target_format import Array, Built, Model
 from automl.storage import files as storage_files
 from automl.study import Footprint, Latency
 from automl.trainers.other_formats import OPENVINO_FOLDER
 
 SUFFIXES: tuple[str, ...] = (".xml", ".bin")
+NEEDS_GPU = False
 DECODING: Final = r"(dfl|Sub|Add|Div|Mul|Sigmoid|Concat|Split|Slice|Softmax)(_\d+)?(/.*)?$"
 QUANTIZER: Final = "FakeQuantize"
 MEGA: Final = 1e6
@@ -77,6 +78,12 @@ def saved(model: Model, place: Path, *, half: bool, metadata: Mapping[str, str])
     openvino_models.save(model, folder / "model.xml", half=half)
     storage_files.write_json(folder / "metadata.yaml", dict(metadata))  # JSON is YAML
     return folder
+
+
+def built(written: Path, place: Path, *, compatible: Sequence[str], metadata: Mapping[str, str]) -> Built:
+    """Return the written model: it ships as it is."""
+    del place, compatible, metadata
+    return Built(written)
 
 
 def files(written: Path) -> Mapping[str, Path]:

@@ -21,6 +21,7 @@ from automl.trainers import trainer_of
 from automl.trials import data_mount
 
 CHECKED_IMAGES: Final = 16
+VAL: Final = "val"
 MAX_DIFFERENCE: Final = 1e-3
 """Limit of `compare`: 0.001 to 0.002 of a score, 0.6 pixels of a box edge at 600; measured in FP32: 1e-7 to 1e-5."""
 BATCH: Final = 4

@@ -199,6 +199,9 @@ def _target(built: TargetResult, laws: Gates) -> TargetVerdict:
         gates=results,
         mb=built.mb,
         end_to_end=built.end_to_end,
+        in_int8_p50_ms=built.in_int8.p50 if built.in_int8 else None,
+        own_p50_ms=built.own.latency.p50 if built.own else None,
+        own_mb=built.own.mb if built.own else None,
     )
 
 

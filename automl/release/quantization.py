@@ -8,6 +8,7 @@ this block alone is in floating point.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,9 +27,18 @@ MOST_CALIBRATION: Final = 300
 """NNCF's default number of calibration images."""
 
 
-def int8(
-    kind: Quantizer, model: Model, calibration: Array, *, passes: Callable[[Model], bool]
-) -> tuple[Model, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A model as it ships."""
+
+    model: Model
+    in_float: Sequence[str]
+    """Its blocks in floating point."""
+    throughout: Model | None = None
+    """The model with every block in INT8, if that is another."""
+
+
+def int8(kind: Quantizer, model: Model, calibration: Array, *, passes: Callable[[Model], bool]) -> Quantized:
     """Return the quantized model with as few blocks in floating point as `passes` allows, and these blocks.
 
     `passes` measures a model on val. It is called with 0, 1, 2, 4 ... blocks in floating point, then by bisection.
@@ -44,12 +54,13 @@ def int8(
     """
     quantized = kind.quantized(model, calibration)
     if passes(quantized):
-        return kind.finished(quantized), []
+        return Quantized(kind.finished(quantized), [])
     order = by_harm(kind, model, quantized, calibration[:PROBES])
     count = _fewest(len(order), lambda most: passes(kind.in_float(quantized, order[:most])))
     if count == len(order):
         raise ExportError("int8: a block must pass in INT8, but the loss is too large with any; set precision: fp16")
-    return kind.finished(kind.in_float(quantized, order[:count])), sorted(order[:count])
+    shipped = kind.finished(kind.in_float(quantized, order[:count]))
+    return Quantized(shipped, sorted(order[:count]), kind.finished(quantized))
 
 
 def calibration(images: Sequence[Path], *, seed: int) -> tuple[Path, ...]:

@@ -1,6 +1,7 @@
 """Protocol of a target's file format: read, convert, quantize, write, measure. A module with these functions is one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,10 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.study import Footprint, Latency
+from automl.study.engine_facts import EngineFacts
 
 Model = Any
 """A model in memory, as the format's vendor has it."""
 Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What ships of a written model."""
+
+    path: Path
+    """What the trainer's validation reads, and the other functions of its format."""
+    engine: EngineFacts | None = None
+    """What it runs on, if it is an engine."""
 
 
 class Quantizer(Protocol):
@@ -42,6 +54,8 @@ class TargetFormat(Quantizer, Protocol):
 
     SUFFIXES: tuple[str, ...]
     """Of the files of an artifact; the first is the one that is loaded."""
+    NEEDS_GPU: bool
+    """Whether artifacts are built and measured on a GPU; their graph is judged on the CPU before."""
 
     def missing(self) -> str:
         """Return what must be installed, with the remedy; empty if nothing."""
@@ -57,6 +71,13 @@ class TargetFormat(Quantizer, Protocol):
 
     def saved(self, model: Model, place: Path, *, half: bool, metadata: Mapping[str, str]) -> Path:
         """Write a model at, or at a name that begins with, `place`; return what the trainer's validation reads."""
+
+    def built(self, written: Path, place: Path, *, compatible: Sequence[str], metadata: Mapping[str, str]) -> Built:
+        """Return what ships of a written model: the model itself, or an engine of it, which is written into a folder.
+
+        Raises:
+            ExportError: the engine cannot be built.
+        """
 
     def files(self, written: Path) -> Mapping[str, Path]:
         """Return the files of a written model by suffix."""

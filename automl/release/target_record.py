@@ -9,7 +9,8 @@ from typing import Any
 from automl.release.formats import FORMATS
 from automl.storage import files
 from automl.storage.layout import TARGET
-from automl.study import Artifact, Gates, Latency, Parity, Target, TargetResult
+from automl.study import Artifact, Footprint, Gates, Latency, Parity, Target, TargetResult
+from automl.study.engine_facts import EngineFacts
 from automl.study.verdict import Interval
 
 INTERVALS = ("objective", "f1", "precision", "recall")
@@ -28,7 +29,7 @@ def inputs(onnx: Path, target: Target, *, calibration: Sequence[Path], gates: Ga
     used = calibration if target.precision == "int8" else ()
     return {
         "onnx": files.sha256(onnx),
-        "target": asdict(target),
+        "target": {**asdict(target), "compatible": list(target.compatible)},
         "gates": asdict(gates),
         "calibration": {image.name: files.sha256(image) for image in used},
     }
@@ -52,6 +53,10 @@ def write(folder: Path, built: TargetResult, *, inputs: Mapping[str, Any], metad
         "end_to_end_ms": built.end_to_end and asdict(built.end_to_end),
         "float_blocks": list(built.float_blocks),
         "mb": built.mb,
+        "parity_on_val": built.on_val and asdict(built.on_val),
+        "latency_in_int8_ms": built.in_int8 and asdict(built.in_int8),
+        "engine": built.engine and built.engine.to_dict(),
+        "without_compatibility": built.own and {"latency_ms": asdict(built.own.latency), "mb": built.own.mb},
     }
     files.write_json(place, plain)
     return replace(built, files={**built.files, place.name: place})
@@ -73,15 +78,22 @@ def read(folder: Path, target: Target, *, inputs: Mapping[str, Any]) -> TargetRe
 def _result(plain: Mapping[str, Any], folder: Path, target: Target) -> TargetResult:
     names = [*plain["files"], path(folder, target).name]
     graph = next(name for name in plain["files"] if name.endswith(FORMATS[target.format].SUFFIXES[0]))
-    parity: dict[str, Any] = {**plain["parity"]}
-    parity |= {name: Interval.of(parity[name]) for name in INTERVALS}
+    own = plain["without_compatibility"]
     return TargetResult(
         target,
         Artifact(folder / graph, plain["builder"], plain["score"]),
         {name: folder / name for name in names},
-        Parity(**parity),
+        _parity(plain["parity"]),
         Latency(**plain["latency_ms"]),
         tuple(plain["float_blocks"]),
         mb=float(plain["mb"]),
         end_to_end=Latency.of(plain["end_to_end_ms"]),
+        on_val=_parity(plain["parity_on_val"]) if plain["parity_on_val"] else None,
+        in_int8=Latency.of(plain["latency_in_int8_ms"]),
+        engine=EngineFacts.from_dict(plain["engine"]) if plain["engine"] else None,
+        own=own and Footprint(Latency(**own["latency_ms"]), float(own["mb"])),
     )
+
+
+def _parity(plain: Mapping[str, Any]) -> Parity:
+    return Parity(**{**plain, **{name: Interval.of(plain[name]) for name in INTERVALS}})

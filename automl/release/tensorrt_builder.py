@@ -4,13 +4,14 @@ import importlib
 import importlib.util
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import onnx
 
 from automl.data import picture_cache
-from automl.release import device_script
+from automl.release import device_engine
 from automl.storage import engine_machine, files
 from automl.storage.layout import ENGINE_FACTS
 from automl.study import Artifact, Job
@@ -49,17 +50,17 @@ def build_engine(exported: Path, job: Job, target: Path, *, wanted: str) -> tupl
     module, reason = _builder(wanted)
     if module is None:
         return None, (f"no engine was built: {reason}",)
-    plan = _plan(module, exported)
-    files.write_bytes(target, plan)
+    made = _plan(module, exported)
+    files.write_bytes(target, made)
     builder = _recorded(module, target.with_name(ENGINE_FACTS)).builder
     if module.__name__ == "tensorrt_rtx":
         return Artifact(target, builder, None), (
             f"the engine was built by {builder}, without tensorrt on a CUDA GPU: it runs on RTX cards only "
             "(compute capability 8.0 or more) and was not measured; for other devices build from model.onnx there",
         )  # fmt: skip
-    framed = exported.with_suffix(".engine")
-    framed.write_bytes(_framed(plan, exported))
-    measured = trainer_of(job).validate(framed, job, split=job.split)[job.judged_metric]
+    measurable = exported.with_suffix(".engine")
+    measurable.write_bytes(framed(made, exported))
+    measured = trainer_of(job).validate(measurable, job, split=job.split)[job.judged_metric]
     return Artifact(target, builder, measured), ()
 
 
@@ -91,27 +92,38 @@ def _builder(wanted: str) -> tuple[Any, str]:
     )
 
 
-def _plan(module: Any, exported: Path) -> bytes:  # noqa: ANN401
-    logger = module.Logger(module.Logger.ERROR)
-    builder = module.Builder(logger)
-    network = builder.create_network(1 << int(module.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = module.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(exported)):
-        problems = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
-        raise ExportError(f"{exported}: {module.__name__} could not read the graph: {problems}")
-    entry = network.get_input(0)
-    if entry.shape[0] < 0:  # a free batch axis would need a profile of sizes; engines serve one image at a time
-        entry.shape = (1, *entry.shape[1:])
-    settings = _settings(module, builder)
-    kept = _timings(module)
-    if kept:
-        device_script.use_timings(settings, kept)
-    plan = builder.build_serialized_network(network, settings)
-    if plan is None:
-        raise ExportError(f"{exported}: {module.__name__} could not build an engine; see the log of the Ray worker")
-    if kept:
-        files.write_bytes(kept, bytes(settings.get_timing_cache().serialize()))
-    return bytes(plan)
+def plan(exported: Path, *, compatible: Sequence[str] = ()) -> tuple[bytes, EngineFacts]:
+    """Return a TensorRT engine of an ONNX file for the GPU of this machine, and what it runs on.
+
+    `compatible` is that of a target.
+
+    Raises:
+        ExportError: this machine has no TensorRT and GPU, or TensorRT rejected the graph.
+    """
+    module, reason = _builder("tensorrt")
+    if module is None:
+        raise ExportError(f"{exported}: no engine can be built: {reason}")
+    made = _plan(module, exported, compatible)
+    return made, EngineFacts.from_dict(device_engine.facts(module, compatible))
+
+
+def missing() -> str:
+    """Return why this machine cannot build an engine and run it; empty if it can."""
+    _, reason = _builder("tensorrt")
+    if reason:
+        return reason
+    return "" if engine_machine.capability() else "cuda-bindings is not installed; pip install cuda-bindings"
+
+
+def _plan(module: Any, exported: Path, compatible: Sequence[str] = ()) -> bytes:  # noqa: ANN401
+    cards = RTX_CARDS if module.__name__ == "tensorrt_rtx" else ()  # the cards are named: this machine does not matter
+    timings = _timings(module)
+    if timings is not None:
+        timings.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return device_engine.plan(module, exported, timings=timings, compatible=compatible, cards=cards)
+    except RuntimeError as error:
+        raise ExportError(str(error)) from error
 
 
 def _timings(module: Any) -> Path | None:  # noqa: ANN401
@@ -125,18 +137,18 @@ def _timings(module: Any) -> Path | None:  # noqa: ANN401
     return folder / f"tensorrt-{module.__version__}-{engine_machine.capability() or 'gpu'}.timings"
 
 
-def _settings(module: Any, builder: Any) -> Any:  # noqa: ANN401
-    """Return the builder's settings; for RTX the cards are named, so that this machine does not matter."""
-    settings = builder.create_builder_config()
-    if module.__name__ == "tensorrt_rtx":
-        settings.num_compute_capabilities = len(RTX_CARDS)
-        for index, card in enumerate(RTX_CARDS):
-            settings.set_compute_capability(getattr(module.ComputeCapability, card), index)
-    return settings
-
-
-def _framed(plan: bytes, exported: Path) -> bytes:
+def framed(made: bytes, exported: Path) -> bytes:
     """Put Ultralytics' header (length and JSON) before a plan, as its validator requires; not shipped."""
     facts = {entry.key: entry.value for entry in onnx.load(exported, load_external_data=False).metadata_props}
     header = json.dumps(facts).encode()
-    return struct.pack("<i", len(header)) + header + plan
+    return struct.pack("<i", len(header)) + header + made
+
+
+def runtime() -> Any:  # noqa: ANN401
+    """Return the module of TensorRT."""
+    return importlib.import_module("tensorrt")
+
+
+def version() -> str:
+    """Return name and version of TensorRT, such as `tensorrt 11.4.0`."""
+    return f"tensorrt {runtime().__version__}"

@@ -19,7 +19,7 @@ NOTE: Final = "changes"
 REASONS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("space",), "the trials so far were drawn from the old space"),
     (("model", "data", "train", "objective", "ladder"), "trials of both would not be comparable"),
-    (("seed", "warm_start"), "the trials so far were drawn with the old value"),
+    (("seed", "warm_start", "portfolio", "past_studies"), "the trials so far were drawn with the old value"),
     (("confirm", "gates", "contract"), "the rules of the verdict must be set before the results are seen"),
     (("targets", "export"), "they belong to the rules of the verdict, which must be set before the results are seen"),
     (("champion", "name"), "the versions of the study are published under the old name"),

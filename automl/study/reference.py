@@ -72,11 +72,13 @@ def _section(title: str, prefix: str, model: str, inner: Schema) -> Iterator[str
 
 
 def _optional_sections(prefix: str, fields: Schema, inner: Schema) -> Iterator[str]:
-    """Yield the sections of parts that may be null, or of which there is a list."""
+    """Yield the sections of parts that may be null, or of which there is a list or a mapping by name."""
     for name, field in fields.items():
         for option in (*field.get("anyOf", ()), *field.get("oneOf", ()), field.get("items", {})):
             if "$ref" in option and (part := option["$ref"].rpartition("/")[2]) not in SPACES:
                 yield from _section(f"`{prefix}{name}`", f"{prefix}{name}.", part, inner)
+        for option in field.get("patternProperties", {}).values():
+            yield from _section(f"`{prefix}{name}.*`", f"{prefix}{name}.*.", option["$ref"].rpartition("/")[2], inner)
 
 
 def _class_of(model: str) -> Any:  # noqa: ANN401

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from automl.study.engine_facts import EngineFacts
 from automl.study.footprint import Footprint, Latency
 from automl.study.gate_result import GateResult
 from automl.study.trial import Params
@@ -50,7 +51,7 @@ class Target:
     """A kind of device that the model is built for, beside ONNX."""
 
     name: str
-    format: Literal["openvino", "onnx"]
+    format: Literal["openvino", "onnx", "tensorrt"]
     precision: Literal["fp32", "fp16", "int8"]
     max_loss: float
     """Largest loss of the objective against the weights, by the lower bound of the difference."""
@@ -61,6 +62,8 @@ class Target:
     max_end_to_end_ms: float | None = None
     resource: str = ""
     """Resource of Ray of the nodes on which it is built and measured; empty: any node."""
+    compatible: tuple[Literal["hardware", "version"], ...] = ()
+    """What its engine of TensorRT runs on besides the GPU and the version that it was built for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,16 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True)
+class RawDifference:
+    """Largest differences of raw outputs, before any threshold or suppression."""
+
+    box_px: float
+    """Of an edge of a box. Unit: pixels of the model's input."""
+    score: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class TargetResult:
     """The artifact for one target and its evidence."""
 
@@ -114,6 +127,14 @@ class TargetResult:
     """Size of the files of the artifact. Unit: 10^6 bytes."""
     end_to_end: Latency | None = None
     """As it is served; None where not measured."""
+    on_val: Parity | None = None
+    """The comparison on val, where that is not the judged split."""
+    in_int8: Latency | None = None
+    """Latency with every block in INT8: what the blocks in floating point cost; None if there are none."""
+    engine: EngineFacts | None = None
+    """What it runs on, if it is an engine."""
+    own: Footprint | None = None
+    """Latency and size of the engine for this GPU and version alone: what compatibility costs; None without it."""
 
     def cost(self, quantity: str) -> float | None:
         """Return a quantity of a constraint; None where it was not measured."""
@@ -141,6 +162,10 @@ class ExportResult:
     """Confidence threshold of the served boxes: where F1 of the ONNX file on val is highest."""
     parity: Parity | None = None
     """The ONNX file against the weights."""
+    on_val: Parity | None = None
+    """The same on val, where that is not the judged split."""
+    raw: RawDifference | None = None
+    """Raw outputs of the ONNX file against the weights', on all images of val and the judged split."""
     contract: tuple[GateResult, ...] = ()
     """Gates of the contract, measured on the ONNX file."""
     targets: tuple[TargetResult, ...] = ()

@@ -131,6 +131,10 @@ class StudySpec(Part):
     portfolio: Annotated[int, Field(ge=0, le=16)] = 0
     """Number of params that were good on other data sets (`search_spaces/portfolio.yaml`) and are tried right after the
     default, as far as the space allows them; 0: none."""
+    past_studies: Annotated[int, Field(ge=0, le=8)] = 3
+    """Number of finished studies of this storage whose best params are tried right after the default, as far as the
+    space allows them, and at most one trial in eight: confirmed gains first, then the most similar data set. 0: none,
+    as where `warm_start` names studies."""
     resources: ResourcesSpec = ResourcesSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     retention: RetentionSpec = RetentionSpec()
@@ -235,6 +239,7 @@ class StudySpec(Part):
                 max_mb=one.max_mb,
                 max_end_to_end_ms=one.max_end_to_end_ms,
                 resource=one.resource or "",
+                compatible=tuple(dict.fromkeys(one.compatible)),
             )
             for name, one in self.targets.items()
         )

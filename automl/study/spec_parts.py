@@ -178,12 +178,16 @@ class TargetSpec(Part):
     contains it if it passes the gates.
     """
 
-    format: Literal["openvino", "onnx"]
+    format: Literal["openvino", "onnx", "tensorrt"]
     """`openvino`: for CPUs, and Intel's GPUs and NPUs; `onnx`: the ONNX file in another precision, by NVIDIA ModelOpt,
-    for ONNX Runtime and strongly typed engines. Both are built and measured on any machine."""
+    for ONNX Runtime and engines that a device builds; both are built and measured on any machine. `tensorrt`: an engine
+    of that graph, built and measured on a node with a CUDA GPU, `tensorrt` and `cuda-bindings`."""
     precision: Literal["fp32", "fp16", "int8"] = "fp16"
     """`fp16`: weights in 16 bits, for `onnx` activations too; `int8`: weights and activations in 8 bits, calibrated on
-    images of train. Blocks that lose too much on val stay in floating point. `fp32`: for `openvino` alone."""
+    images of train. Blocks that lose too much on val stay in floating point. `fp32`: not for `onnx`."""
+    compatible: list[Literal["hardware", "version"]] = []
+    """Of an engine of TensorRT, built here or on its device: `hardware`: it runs on any GPU from Ampere on; `version`:
+    on later minor versions of TensorRT. What that costs in latency and size is measured where it is built."""
     resource: Annotated[str, Field(pattern=r"^\S{1,100}$")] | None = None
     """Resource of Ray that the nodes with this device have, such as `orin` of `ray start --resources '{"orin": 1}'`, or
     `accelerator_type:L4`: the artifact is built and measured on such a node. null: on any node."""

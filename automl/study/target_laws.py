@@ -22,6 +22,11 @@ def target_mistakes(targets: Mapping[str, TargetSpec]) -> Iterator[str]:
                 f"targets.{name}.precision: must be fp16 or int8 for format onnx, but got fp32, which model.onnx has; "
                 f"--set targets.{name}.precision=fp16"
             )
+        if one.compatible and one.format == "openvino":
+            yield (
+                f"targets.{name}.compatible: must be empty for format openvino, since it is about engines of TensorRT, "
+                f"but got {shown(one.compatible)}; remove it, or set targets.{name}.format to tensorrt or onnx"
+            )
         if one.resource in COUNTED:
             yield (
                 f"targets.{name}.resource: must be a resource that only nodes with the device have, such as orin or "

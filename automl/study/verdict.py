@@ -118,6 +118,25 @@ class TargetVerdict:
     """Size of its files, in 10^6 bytes; None in a verdict of an earlier version."""
     end_to_end: Latency | None = None
     """As it is served; None where not measured."""
+    in_int8_p50_ms: float | None = None
+    """Median latency with every block in INT8; None if none is in floating point."""
+    own_p50_ms: float | None = None
+    """Median latency of the engine for its GPU and version alone; None without compatibility."""
+    own_mb: float | None = None
+
+    @property
+    def exceptions(self) -> str:
+        """Return what is in floating point, and compatible, with what that costs, as text; empty if nothing."""
+        kept = f"; in floating point: {', '.join(self.float_blocks)}" if self.float_blocks else ""
+        if self.p50_ms is not None and self.in_int8_p50_ms is not None:
+            cost = self.p50_ms - self.in_int8_p50_ms
+            kept += f", which costs {cost:+.2f} ms ({self.in_int8_p50_ms:.2f} with every block in INT8)"
+        if self.p50_ms is None or self.mb is None or self.own_p50_ms is None or self.own_mb is None:
+            return kept
+        return (
+            f"{kept}; compatibility costs {self.p50_ms - self.own_p50_ms:+.2f} ms and {self.mb - self.own_mb:+.2f} MB "
+            f"({self.own_p50_ms:.2f} ms and {self.own_mb:.2f} MB for this GPU and version alone)"
+        )
 
     def line(self) -> str:
         """Return the result as text."""
@@ -125,13 +144,12 @@ class TargetVerdict:
         if not self.accepted:
             failed = "; ".join(gate.text for gate in self.gates if not gate.passed)
             return f"{head}: refused, the version does not contain it: {failed}"
-        kept = f"; in floating point: {', '.join(self.float_blocks)}" if self.float_blocks else ""
         size = "" if self.mb is None else f", {self.mb:.2f} MB"
         served = f"; end to end {self.end_to_end.text}" if self.end_to_end else ""
         unstable = "" if self.stable else ", unstable"
         return (
             f"{head}: {self.score:.4f}; {self.p50_ms:.2f} ms an image (p50; p99 {self.p99_ms:.2f}{unstable}) on "
-            f"{self.device}{size}{served}{kept}"
+            f"{self.device}{size}{served}{self.exceptions}"
         )
 
     @classmethod

@@ -2,19 +2,22 @@
 
 import base64
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from automl.data.report import grade
 from automl.data.report.crops import Crop, crop
-from automl.data.report.records import Box, CopyPairs, DataReport, Suspect
-from automl.data.report.thresholds import FEW_BOXES, HUGE_SHARE, OTHER_CLASS_IOU, REPEATED_IOU, TINY_SIDE
+from automl.data.report.records import Box, CopyPairs, DataReport, Reason, SuspectKind
+from automl.data.report.thresholds import FEW_BOXES
 from automl.storage import files
 from automl.study.errors import StudyError
 from automl.study.text import printable
 from automl.tracking import html_templates
+from automl.tracking.data_report_texts import FINDINGS, REASONS, SUSPECTS, TEXTS
+from automl.tracking.report.language import Language
 
 MARK: Final = b'<meta name="generator" content="automl data report">'
 """By it a page is recognised and replaced by the next one."""
@@ -24,18 +27,6 @@ SUSPECTS_SHOWN: Final = 12
 PAIRS_SHOWN: Final = 6
 """Pictures of each kind: a page stays below a few megabytes."""
 CLASSES_SHOWN: Final = 100
-
-REMEDIES: Final[Mapping[str, str]] = {
-    "overlapping another class": f"Two boxes of different classes with IoU above {OTHER_CLASS_IOU:g}, probably one "
-    "object labelled twice: delete the wrong one.",
-    "duplicated": f"Two boxes of one class with IoU above {REPEATED_IOU:g}: delete one.",
-    "outside the image": "The box reaches beyond the image: cut it at the border, or look for a wrong image size in "
-    "the conversion.",
-    "huge": f"The box covers more than {HUGE_SHARE:.0%} of the image: draw it around the object.",
-    "tiny": f"A side is shorter than {TINY_SIDE:g} px of the image: usually a slip of the hand; delete it.",
-    "cut at the border": "A small remainder of an object at the border, as tiles leave them: delete it if it cannot be "
-    "recognised.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +68,32 @@ def _is_page(path: Path) -> bool:
         return MARK in file.read(HEAD)
 
 
-def write(report: DataReport, path: Path) -> None:
+def write(report: DataReport, path: Path, *, language: Language = Language.EN) -> None:
     """Write the page of a report; the images must still exist."""
+    texts = TEXTS[language]
     page = html_templates.environment().get_template("data_report.html.j2").render(
+        t=texts,
         report=report,
+        reasons=[(reason, finding_in(reason, language)) for reason in reasons_in(report, language)],
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         classes=_classes(report),
         classes_shown=CLASSES_SHOWN,
         few=FEW_BOXES,
-        galleries=[(kind, REMEDIES[kind.kind], list(_suspects(kind.worst))) for kind in report.suspects],
+        galleries=[(kind, list(_suspects(kind, language))) for kind in report.suspects],
         copies=[(group, list(_pairs(group))) for group in report.copies],
         damaged=any(one.images or one.lines or one.repeated for one in report.broken.values()),
     )  # fmt: skip
     files.write_text(path, printable(page))
+
+
+def reasons_in(report: DataReport, language: Language) -> tuple[Reason, ...]:
+    """Return the reasons of a report's grade in a language."""
+    return report.reasons if language is Language.EN else grade.reasons(grade.facts_of(report), REASONS[language])
+
+
+def finding_in(reason: Reason, language: Language) -> str:
+    """Return the name of a reason's finding in a language."""
+    return reason.finding if language is Language.EN else FINDINGS[reason.finding]
 
 
 def _classes(report: DataReport) -> list[str]:
@@ -98,10 +102,12 @@ def _classes(report: DataReport) -> list[str]:
     return sorted(names, key=lambda name: -sum(facts.classes[name].boxes for facts in report.splits.values()))
 
 
-def _suspects(worst: Sequence[Suspect]) -> Iterator[Drawing]:
-    for suspect in worst[:SUSPECTS_SHOWN]:
+def _suspects(kind: SuspectKind, language: Language) -> Iterator[Drawing]:
+    for suspect in kind.worst[:SUSPECTS_SHOWN]:
         boxes = [(suspect.box, "suspect"), *([(suspect.partner, "partner")] if suspect.partner else [])]
-        yield _drawing(suspect.image, suspect.box, boxes, (f"{suspect.name} ({suspect.split})", suspect.text))
+        said = SUSPECTS.get(kind.kind) if language is Language.ZH else None
+        text = said.format(badness=suspect.badness, left=1 - suspect.badness) if said else suspect.text
+        yield _drawing(suspect.image, suspect.box, boxes, (f"{suspect.name} ({suspect.split})", text))
 
 
 def _pairs(group: CopyPairs) -> Iterator[tuple[Drawing, Drawing]]:

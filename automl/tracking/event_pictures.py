@@ -15,8 +15,22 @@ PATTERN: Final = "events.out.tfevents.*"
 
 def latest(folder: Path, tag: str) -> bytes:
     """Return the encoded picture of the last epoch with this tag in a training's folder; empty if there is none."""
-    found = [*_waiting(folder, tag), *_written(folder, tag)]
-    return max(found, key=lambda picture: picture[0], default=(0, b""))[1]
+    return max(_found(folder, tag), key=_epoch, default=(0, b""))[1]
+
+
+def first(folder: Path, tag: str) -> bytes:
+    """Return the encoded picture of the first epoch with this tag; empty if there is none before the last one."""
+    found = _found(folder, tag)
+    earliest, last = (chosen(found, key=_epoch, default=(0, b"")) for chosen in (min, max))
+    return earliest[1] if earliest[0] < last[0] else b""
+
+
+def _found(folder: Path, tag: str) -> list[tuple[int, bytes]]:
+    return [*_waiting(folder, tag), *_written(folder, tag)]
+
+
+def _epoch(picture: tuple[int, bytes]) -> int:
+    return picture[0]
 
 
 def _waiting(folder: Path, tag: str) -> list[tuple[int, bytes]]:

@@ -20,6 +20,7 @@ from automl.storage.layout import DATA, DATA_FILES, DATASET
 from automl.storage.place import Place
 from automl.study.errors import AutomlError
 from automl.study.spec import StudySpec
+from automl.trainers import trainer_of
 from benchmarks.attacks.bounded import counted, main
 from benchmarks.attacks.drawn_data import described, drawn, picture, spec
 
@@ -198,6 +199,8 @@ def run(folder: Path, *, tried: int, seed: int) -> dict[str, float]:
 
     def attack(name: str, place: Path, turn: int) -> str:
         return attacked(CHANGES[name], place, seed=turn)
+
+    trainer_of().preload()  # once: each child would spend more on these imports than on its attack
 
     return counted([*CHANGES], attack, folder=folder, tried=tried, seed=seed)
 

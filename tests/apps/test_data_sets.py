@@ -1,5 +1,6 @@
 """Data sets of a storage: names and places that a page may use, and the report with its grade."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from automl.apps import data_sets
 from automl.data import sample
 from automl.study.errors import DataError
-from tests.builders import written
+from automl.study.load import dump
+from tests.builders import spec_of, written
 
 
 def test_a_place_outside_the_allowed_folders_is_refused(tmp_path: Path) -> None:
@@ -34,6 +36,17 @@ def test_data_sets_are_listed_and_graded(tmp_path: Path) -> None:
     assert report
     assert report.grade in {"C", "D"}
     assert page.is_file()
+
+
+def test_the_studies_on_a_data_set_are_found_the_last_begun_first(tmp_path: Path) -> None:
+    source = sample.draw(data_sets.target(tmp_path, "parts"), splits={"train": 2, "val": 2})
+    other = sample.draw(data_sets.target(tmp_path, "others"), splits={"train": 2, "val": 2})
+    for at, (name, data) in enumerate((("b", source), ("a", source), ("c", other))):
+        described = written(tmp_path / "runs" / name, "study.yaml", dump(spec_of(name=name, data=str(data))))
+        os.utime(described, (at, at))
+    written(tmp_path / "runs/damaged", "study.yaml", "no: study\n")
+    assert [folder.name for folder in data_sets.trained_on(tmp_path, source)] == ["a", "b"]
+    assert data_sets.keys(tmp_path) == {"data/others": other, "data/parts": source}
 
 
 @pytest.mark.parametrize("split", ["70,30", "a,b,c", "70,15,16", "70;15;15"])

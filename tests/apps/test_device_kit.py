@@ -217,7 +217,7 @@ def test_the_script_s_letterbox_and_boxes_are_those_of_the_server(
 ) -> None:
     registered, kit = onnx_kit
     monkeypatch.setattr(device_script, "HERE", kit)
-    steps, plain = device_script.postprocess(), json.loads((kit / "kit.json").read_text())
+    steps, plain = device_script.beside(device_script.POSTPROCESS), json.loads((kit / "kit.json").read_text())
     picture = np.random.default_rng(0).integers(0, 256, (41, 87, 3), dtype=np.uint8)
     source = registered.path(1)
     detector = Detector(opened(source, reader(source), target="orin"))

@@ -29,7 +29,9 @@ def test_a_box_that_a_browser_sends_is_saved_and_taken_back(desk: LabelDesk, tmp
     view = desk.view()
     assert (view["key"], view["width"], view["height"], view["state"]) == (KEY, 24, 24, "labelled")
     assert view["src"].startswith("data:image/jpeg;base64,")
+    assert view["changed"] == {}
     desk.save({"key": KEY, "version": view["version"], "boxes": [*view["boxes"], BOX]})
+    assert desk.view(picture=False)["changed"]["by"] == "Ada"
     assert len(label_of(tmp_path / KEY).read_text().splitlines()) == 2
     with pytest.raises(ConflictError, match="Ada changed them"):
         desk.save({"key": KEY, "version": view["version"], "boxes": []})

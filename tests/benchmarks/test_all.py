@@ -19,7 +19,8 @@ SCRIPTS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "Argumen
 
 ASKED = """
 import gc, importlib, os, runpy, sys
-for name in ("automl.apps.api", "automl.cluster.launcher", "automl.trainers.yolo", "matplotlib.figure", "ultralytics"):
+ours = "automl.apps.api", "automl.cluster.launcher", "automl.trainers.yolo"
+for name in (*ours, "matplotlib.figure", "onnxruntime", "scipy.stats", "ultralytics"):
     importlib.import_module(name)
 gc.freeze()
 gc.disable()
@@ -29,10 +30,16 @@ for script in sys.argv[1:]:
         print("exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         continue
     sys.argv, sys.path[0] = [script, "--help"], os.path.dirname(script)
-    runpy.run_path(script, run_name="__main__")
-    raise SystemExit(3)
+    code = 3
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush()
+    os._exit(code or 0)
 """
-"""Each script in a process of its own, forked from one that has loaded what they use: loading it takes seconds."""
+"""Each script in a process of its own, forked from one that has loaded what they use: to load it takes seconds, and to
+tear it down half a second for each process that ends in the usual way."""
 
 
 @pytest.mark.slow

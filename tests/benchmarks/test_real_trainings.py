@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +197,7 @@ def test_an_interrupted_benchmark_runs_only_what_is_left(
     (tmp_path / "bolts" / "data.yaml").write_text("")
     ran: list[str] = []
 
-    def fake(order: Order, source: Path) -> dict[str, Any]:  # noqa: ARG001
+    def fake(order: Order, source: Path, *, stopped: Path) -> dict[str, Any]:  # noqa: ARG001
         ran.append(order.side)
         if len(ran) == 2:
             raise KeyboardInterrupt
@@ -212,3 +212,19 @@ def test_an_interrupted_benchmark_runs_only_what_is_left(
     assert ran == [STOCK, OURS, OURS]
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["bolts"]["ratio"], last["seeds"]) == (1.0, 1)
+
+
+def test_what_an_interrupted_search_had_measured_is_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(order: Order) -> Iterator[real_sides.Point]:  # noqa: ARG001
+        yield real_sides.Point(4.0, 9.0, "0000_a", 1, 0.25)
+        raise KeyboardInterrupt("stop")
+
+    monkeypatch.setattr(real_trainings, "search", interrupted)
+    (tmp_path / "source").mkdir()
+    order = an_order(tmp_path / "search", data=str(tmp_path / "copy" / "data.yaml"))
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        real_trainings.run(order, tmp_path / "source", stopped=tmp_path / "stopped.jsonl")
+    (line,) = (tmp_path / "stopped.jsonl").read_text().splitlines()
+    kept = json.loads(line)
+    assert (kept["side"], kept["trials"], kept["points"]) == (OURS, 1, [[4.0, 9.0, "0000_a", 1, 0.25]])
+    assert "test" not in kept

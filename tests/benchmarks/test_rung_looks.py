@@ -23,7 +23,8 @@ def row(number: int, *, plain: float, probe: float, final: float) -> dict[str, A
     return {"configuration": number, **looks, "final": final, **costs}
 
 
-def test_a_look_that_ranks_as_the_end_does_gains_what_the_plain_one_lacks() -> None:
+def test_a_look_that_ranks_as_the_end_does_gains_what_the_plain_one_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rung_looks, "DRAWS", 100)
     rows = [row(number, plain=-number if number % 2 else number, probe=number, final=number) for number in range(12)]
     found = compared({"one": rows, "two": rows})
     assert found["rows"] == {"one": 12, "two": 12}

@@ -32,10 +32,11 @@ def test_another_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("dashboard", [True, False])
 def test_after_the_block_ray_starts_all_its_processes_again(*, dashboard: bool) -> None:
-    before = {name: getattr(Node, name) for name in (embedded.LOG_MONITOR, embedded.AUTOSCALER)}
+    names = {embedded.LOG_MONITOR, embedded.AUTOSCALER, embedded.API_SERVER}
+    before = {name: getattr(Node, name) for name in names}
     with embedded.lean(dashboard=dashboard):
         left_out = {name for name, method in before.items() if getattr(Node, name) is not method}
-    assert left_out == ({embedded.LOG_MONITOR} if dashboard else {embedded.LOG_MONITOR, embedded.AUTOSCALER})
+    assert left_out == ({embedded.LOG_MONITOR} if dashboard else names)
     assert {name: getattr(Node, name) for name in before} == before
 
 
@@ -48,3 +49,17 @@ def test_a_started_dashboard_answers_and_no_log_monitor_runs(tmp_path: Path, mon
             urllib.request.urlopen(f"{dashboard}/api/version", timeout=300)
         assert below(os.getpid(), command="autoscaler/_private/monitor.py")
         assert not below(os.getpid(), command="log_monitor.py")
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(900)
+def test_without_a_dashboard_a_store_a_raylet_and_its_agents_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(embedded.VARIABLE, "0")
+    with cluster.connected(address=None, log=tmp_path / "ray.log") as dashboard:
+        assert dashboard == ""
+        assert below(os.getpid(), command="gcs_server")
+        assert below(os.getpid(), command="raylet/raylet")
+        for left_out in ("dashboard/dashboard.py", "autoscaler/_private/monitor.py", "log_monitor.py"):
+            assert not below(os.getpid(), command=left_out), left_out

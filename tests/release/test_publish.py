@@ -22,8 +22,8 @@ from automl.study.load import dump
 from automl.study.results import DEFAULT
 from automl.study.verdict import Interval, Verdict
 from automl.study.yaml_io import dump_yaml
-from automl.tracking import report
 from automl.tracking.console import Progress
+from automl.tracking.report import page as report
 from tests.builders import METRIC, completed, curve, spec_of
 from tests.conftest import job_at
 from tests.simulated_study import attach

@@ -90,16 +90,18 @@ class Consumer:
             return list(rows[: self.says["max_det"]])
         kept: list[NDArray[np.float64]] = []
         for row in rows[: rules["max_candidates"]]:
-            rivals = [one for one in kept if rules["class_agnostic"] or one[5] == row[5]]
-            if all(overlap(one, row) <= rules["iou"] for one in rivals):
+            known = np.array(kept).reshape(-1, 6)
+            rivals = known if rules["class_agnostic"] else known[known[:, 5] == row[5]]
+            if (overlaps(rivals, row) <= rules["iou"]).all():
                 kept.append(row)
         return kept[: self.says["max_det"]]
 
 
-def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    sides = np.minimum(one[2:4], other[2:4]) - np.maximum(one[:2], other[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    areas = sum(float(np.prod(row[2:4] - row[:2])) for row in (one, other))
+def overlaps(some: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the intersection over union of each of some boxes with another one."""
+    sides = np.minimum(some[:, 2:4], other[2:4]) - np.maximum(some[:, :2], other[:2])
+    shared = np.maximum(sides, 0).prod(1)
+    areas = (some[:, 2:4] - some[:, :2]).prod(1) + (other[2:4] - other[:2]).prod()
     return shared / (areas - shared)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from automl.study.reference import FILE, field_docs, reference
 from automl.study.spec import StudySpec
+from automl.study.spec_parts import TargetSpec
 
 PARTS = ("budget", "ladder", "resources", "confirm", "retention", "export", "gates")
 
@@ -25,6 +26,10 @@ def test_every_key_of_a_part_has_a_text(part: str) -> None:
 @pytest.mark.parametrize("key", sorted(StudySpec.model_fields))
 def test_every_key_at_the_top_is_listed(key: str) -> None:
     assert f"`{key}`" in reference() or f"`{key}." in reference()
+
+
+def test_every_key_of_a_target_is_listed() -> None:
+    assert all(f"`targets.*.{name}`" in reference() for name in TargetSpec.model_fields)
 
 
 def test_the_reference_is_made_without_torch_and_ray() -> None:

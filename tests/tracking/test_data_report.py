@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from automl.data.report.suspects import KINDS, TINY
+from automl.data.report.thresholds import SHARES
 from automl.study.errors import StudyError
-from automl.tracking import data_report
+from automl.tracking import data_report, data_report_texts
+from automl.tracking.report.language import Language
 from tests.data.report.builders import GOOD, image, report
 
 EVIL = "<script>alert(1)</script>&\x1b[31m"
@@ -62,6 +65,35 @@ def test_the_page_shows_grade_reasons_pairs_suspects_and_broken_files(page: str)
         assert words in found.words
     assert 'class="verdict D"' in page
     assert page.count('<rect class="suspect"') == page.count('<rect class="partner"') == 1
+
+
+NAMES = {"automl", "check", "UTC", "parts", "train", "val", "hole", "spot", "a", "leak", "png", "IoU", "x", *"ABCD"}
+"""What is the same in Chinese: commands, classes, splits, files, units."""
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def test_both_languages_have_the_same_strings_and_values() -> None:
+    for tables in (data_report_texts.TEXTS, data_report_texts.REASONS):
+        english, chinese = (tables[language] for language in Language)
+        assert english.keys() == chinese.keys()
+        for key, text in english.items():
+            assert set(re.findall(r"{\w+", text)) == set(re.findall(r"{\w+", chinese[key])), key
+            assert CHINESE.search(chinese[key]) or key in {"lang", "stop", "reason"}, key
+            assert not CHINESE.search(text), key
+    assert data_report_texts.FINDINGS.keys() == {*SHARES, "coverage", "imbalance", "few images", "shift"}
+    assert data_report_texts.SUSPECTS.keys() == {*KINDS} - {TINY}
+
+
+def test_the_page_is_in_chinese_throughout(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    image(folder, "train/a.png", f"{GOOD}1 0.5 0.5 0.2 0.2\n0 0.9 0.5 0.4 0.2\n", seed=1)
+    image(folder, "val/leak.png", seed=1)
+    data_report.write(report(folder), tmp_path / "page.html", language=Language.ZH)
+    text = (tmp_path / "page.html").read_text()
+    words = re.sub(r"/\S+", "", Page(text.partition("</style>")[2]).words)
+    assert set(re.findall("[A-Za-z]+", words)) <= NAMES
+    for said in ("与 train 中的图片相同", "与其他类别重合", "超出图片", "没有框"):
+        assert said in words
 
 
 def test_an_image_that_is_gone_leaves_a_note(tmp_path: Path) -> None:

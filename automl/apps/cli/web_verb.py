@@ -1,5 +1,6 @@
 """Verb of the web page: web."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,10 @@ def web(
     *, storage: Storage = None, host: Host = "127.0.0.1", port: Port = 8090, language: Language = None,
     password_file: PasswordFile = None, allowed_host: AllowedHosts = None,
 ) -> None:  # fmt: skip
-    """Serve the web page: train, watch, judge and download models in a browser; Ctrl-C ends it, and no study."""
+    """Serve the web page: train, watch, judge and download models in a browser; Ctrl-C ends it, and no study.
+
+    Studies run on this machine; with $RAY_API_SERVER_ADDRESS as jobs of that head, in a storage that all nodes mount.
+    """
     from automl.apps import api
     from automl.tracking.report import language_of
 
@@ -33,5 +37,6 @@ def web(
             raise
         raise StudyError("automl web: needs NiceGUI, which is missing; pip install 'yolo-automl-ray[web]'") from None
     password = server.password_of(password_file)
-    settings = server.Settings(host, port, chosen, password, tuple(allowed_host or ()))
+    head = os.environ.get("RAY_API_SERVER_ADDRESS", "")
+    settings = server.Settings(host, port, chosen, password, tuple(allowed_host or ()), head)
     server.serve(api.place_at(storage), settings)

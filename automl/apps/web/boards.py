@@ -3,6 +3,7 @@
 import re
 import socket
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,8 @@ from automl.study.errors import StudyError
 
 HOST: Final = "127.0.0.1"
 DASHBOARD: Final = re.compile(r"Ray dashboard (\S+)")
+START_SECONDS: Final = 180.0
+"""Until TensorBoard answers, on a machine that is busy with trials."""
 
 
 @dataclass(slots=True)
@@ -22,10 +25,10 @@ class Boards:
     _started: dict[Path, tuple[subprocess.Popen[bytes], str]] = field(default_factory=dict)
 
     def address(self, folder: Path) -> str:
-        """Return the address of a study's TensorBoard, started if none runs.
+        """Return the address of a study's TensorBoard, started if none runs, once it answers.
 
         Raises:
-            StudyError: the study has no events yet, or the process cannot be started.
+            StudyError: the study has no events yet, or the process cannot be started, or does not answer.
         """
         known = self._started.get(folder)
         if known and known[0].poll() is None:
@@ -42,8 +45,26 @@ class Boards:
             )  # fmt: skip
         except OSError as error:
             raise StudyError(f"TensorBoard must start, but {error.strerror}") from None
+        _wait_for(process, port)
         self._started[folder] = process, f"http://{HOST}:{port}"
         return self._started[folder][1]
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a process listens on a port; the page of a browser that comes earlier is an error."""
+    until = time.monotonic() + START_SECONDS
+    while process.poll() is None:
+        try:
+            with socket.create_connection((HOST, port), timeout=1):
+                return
+        except OSError:
+            if time.monotonic() > until:
+                process.terminate()
+                raise StudyError(
+                    f"TensorBoard must answer within {START_SECONDS:.0f} s, but did not; try again"
+                ) from None
+            time.sleep(0.1)
+    raise StudyError(f"TensorBoard must keep running, but ended with status {process.returncode}")
 
 
 def ray_dashboard(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """Frame of each page: menu, language, light or dark, link to the content for the keyboard."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,7 +27,8 @@ def frame(context: "Context", request: Request, title: str) -> Iterator[None]:
     language = context.language_of(request)
     texts = Texts(language, FRAME)
     ui.add_head_html(HEAD)
-    ui.add_head_html(f"<script>document.documentElement.lang = '{language}'</script>")
+    lost = json.dumps([texts("lost"), texts("reconnecting")])
+    ui.add_head_html(f"<script>document.documentElement.lang = '{language}'; automl.lost({lost})</script>")
     ui.page_title(f"{title} - automl")
     ui.dark_mode(value=_is_dark(request))
     ui.html(f'<a class="skip" href="#content">{texts("skip")}</a>', sanitize=False)

@@ -1,6 +1,7 @@
 """Studies as processes of their own: `automl search` and `automl resume`, detached, with their output in a file.
 
-The end of the page, or of its server, ends no study. A study is stopped as Ctrl-C does, which loses nothing.
+They run on this machine, or on a cluster by its job API. The end of the page, or of its server, ends no study. A study
+is stopped as Ctrl-C does, which loses nothing.
 """
 
 import os
@@ -25,6 +26,11 @@ TAIL: Final = 8000
 STOPPED: Final = 128 + signal.SIGINT
 """Exit code of a study that was stopped."""
 RUNNER: Final = "from automl.apps.cli import app; app(prog_name='automl')"
+SUBMITTER: Final = "from automl.apps.web.head_job import run; run()"
+UPLOAD: Final = "upload"
+"""Folder below `FOLDER` that is sent with a job where no checkout runs: the nodes have automl installed."""
+STOP_SECONDS: Final = 300.0
+"""For the orderly stop of a job."""
 
 
 @dataclass(slots=True)
@@ -32,6 +38,8 @@ class Jobs:
     """Processes of studies."""
 
     storage: Path
+    head: str = ""
+    """Address of the job API of the cluster that runs the studies; empty: this machine runs them."""
     _started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -69,8 +77,11 @@ class Jobs:
         """Interrupt the process of a study: it saves its state, and can be resumed.
 
         Raises:
-            StudyError: no process of it is alive on this machine.
+            StudyError: no process of it is alive on this machine, or the cluster runs no job of it.
         """
+        if self.head:
+            self._stop_job(name)
+            return
         beat = heartbeat.read(self.storage / "runs" / name)
         started = self._started.get(name)
         process = started.pid if started and started.poll() is None else None
@@ -80,6 +91,16 @@ class Jobs:
             where = f"; its last one ran on {beat.node}" if beat else ""
             raise StudyError(f"{name}: must have a process on this machine, but has none{where}")
         os.kill(process, signal.SIGINT)
+
+    def audit(self, name: str, *, language: str) -> None:
+        """Start the label audit of a study, on this machine.
+
+        Raises:
+            StudyError: one runs, or its process cannot be started.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        arguments = ["audit", str(self.storage / "runs" / name), "--lang", language]
+        self._run(audit_of(name), arguments, here=True)
 
     def is_starting(self, name: str) -> bool:
         """Return True if a process that was started here is alive."""
@@ -100,18 +121,47 @@ class Jobs:
         except OSError:
             return ""
 
-    def _run(self, name: str, arguments: Sequence[str]) -> None:
+    def _run(self, name: str, arguments: Sequence[str], *, here: bool = False) -> None:
         if self.is_starting(name):
             raise StudyError(f"{name}: must not be running, but its process was started a moment ago")
-        command = [sys.executable, "-P", "-c", RUNNER, *arguments, *(["--storage", str(self.storage)])]
+        afar = bool(self.head) and not here
+        program = [SUBMITTER, self.head, name] if afar else [RUNNER]
+        command = [sys.executable, "-P", "-c", *program, *arguments, "--storage", str(self.storage)]
+        folder = self._upload() if afar else None
         try:
             with self.log(name).open("wb") as output:
                 self._started[name] = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=folder,
                     start_new_session=True, env=_environment(),
                 )  # fmt: skip
         except OSError as error:
             raise StudyError(f"{name}: its process must start, but {error.strerror}") from None
+
+    def _upload(self) -> Path:
+        """Return the folder in which a job is submitted: Ray sends it, and accepts no empty one."""
+        folder = self.folder / UPLOAD
+        folder.mkdir(exist_ok=True)
+        files.write_text(folder / "note.txt", "Sent with the jobs of automl web.\n")
+        return folder
+
+    def _stop_job(self, name: str) -> None:
+        """Stop the job of a study on the cluster, and wait for its end."""
+        words = ["stop", name, "--storage", str(self.storage), "--address", self.head]
+        command = [sys.executable, "-P", "-c", RUNNER, *words]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=_environment(),
+                timeout=STOP_SECONDS, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise StudyError(f"{name}: its job must stop, but {error}") from None
+        if done.returncode:
+            raise StudyError(log_text(done.stderr).strip() or f"{name}: its job must stop, but the command failed")
+
+
+def audit_of(name: str) -> str:
+    """Return the name of the process of a study's label audit; no study has it, since names have no space."""
+    return f"{name} audit"
 
 
 def _environment() -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from automl.apps.web.boards import ray_dashboard
 from automl.apps.web.rows import Best, Row, Shown, best_until, row_of, rungs_of
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, trial_folder
@@ -43,6 +44,8 @@ class LiveStudy:
     status: StudyStatus | None = None
     left: tuple[float, float] | None = None
     """Fewest and most seconds left; None: unknown, or none."""
+    dashboard: str = ""
+    """Address of the Ray dashboard of a study that runs; empty: there is none."""
     problem: str = ""
     """Why the study cannot be read."""
     _sources: dict[int, tuple[Trial, str]] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class LiveStudy:
             return
         try:
             self.status = study_status.read(self.folder, self.spec, shown=self.spec.name)
+            self.dashboard = ray_dashboard(self.folder) if self.status.running else ""
             with self._lock:
                 self.left = self._time_left(self._journal) if self._journal else None
         except (AutomlError, OSError) as error:

@@ -202,12 +202,13 @@ class ResultView:
         heading(texts("use"), 2)
         serve = shell_line("automl", "serve", f"{self._registry.name}@{self._number}", "--storage",
                            self._context.place.storage)  # fmt: skip
-        for key, text in (("serve", serve), ("curl", CURL), ("python", PYTHON)):
+        for key, text in (("serve", serve), ("curl", CURL), ("python", PYTHON), ("feedback", FEEDBACK)):
             ui.label(texts(key)).classes("soft")
             preformatted(text)
 
 
 CURL: Final = "curl --data-binary @picture.jpg http://127.0.0.1:8000/predict"
+FEEDBACK: Final = "curl --data-binary @picture.jpg 'http://127.0.0.1:8000/feedback?verdict=wrong'"
 PYTHON: Final = """import json
 from pathlib import Path
 from urllib.request import urlopen

@@ -42,6 +42,8 @@ class Settings:
     password: str = ""
     allowed: tuple[str, ...] = ()
     """Names in the Host header that are answered besides the usual ones."""
+    head: str = ""
+    """Address of the job API of the cluster that runs the studies; empty: this machine runs them."""
 
     @property
     def loopback(self) -> bool:
@@ -86,8 +88,9 @@ def application(place: Place, settings: Settings, access: Access) -> Guard:
     app = FastAPI(title="automl", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=str(resources.files("automl.apps.web").joinpath("static"))))
     context = Context(
-        app, place, Jobs(place.storage), LiveStudies(), settings.language, settings.loopback, settings.address
-    )
+        app, place, Jobs(place.storage, settings.head), LiveStudies(), settings.language, settings.loopback,
+        settings.address,
+    )  # fmt: skip
     for page in PAGES:
         page.add(context)
     ui.run_with(
@@ -126,7 +129,8 @@ def serve(place: Place, settings: Settings) -> None:
 def startup(place: Place, settings: Settings, access: Access) -> str:
     """Return the message of the start, with the link that opens the page once."""
     unencrypted = "" if settings.loopback else "\nnote: HTTP is not encrypted; put it behind a proxy with TLS"
-    return f"storage {place.storage}\nopen {settings.address}/?token={access.token}{unencrypted}"
+    cluster = f"studies run as jobs of {settings.head}\n" if settings.head else ""
+    return f"storage {place.storage}\n{cluster}open {settings.address}/?token={access.token}{unencrypted}"
 
 
 def run(app: Guard, listener: socket.socket) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-from scipy.optimize import minimize
 
 from automl.data.audit.records import FloatArray, IntArray
 
@@ -68,6 +67,8 @@ def fitted(
         outcomes: number of outcomes.
         penalty: factor of half the sum of squares of the coefficients.
     """
+    from scipy.optimize import minimize  # noqa: PLC0415  (a fifth of the time in which a command starts)
+
     wanted = np.eye(outcomes)[target]
     shape = (terms.shape[1], outcomes)
 

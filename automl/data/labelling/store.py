@@ -29,6 +29,8 @@ LOCK_SECONDS: Final = 20.0
 """A save takes milliseconds; a mount may stall."""
 NONE: Final = "none"
 """Version of an image without a label file."""
+UNNAMED: Final = "unknown"
+"""Who changed a label without a name."""
 
 
 class State(StrEnum):
@@ -257,4 +259,4 @@ def _write(path: Path, text: str | None) -> None:
 
 
 def _name(by: str) -> str:
-    return one_line(by.strip())[:LONGEST] or "unknown"
+    return one_line(by.strip())[:LONGEST] or UNNAMED

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from automl.data.report.records import BrokenFiles, CopyPairs, Gap, Reason, SplitFacts
+from automl.data.report.reason_texts import ENGLISH
+from automl.data.report.records import BrokenFiles, CopyPairs, DataReport, Gap, Reason, SplitFacts
 from automl.data.report.thresholds import FEW_BOXES, FEW_IMAGES, IMBALANCE, SHARES, SHIFT, SIZES, TINY_SIDE
 
 GRADES: Final = "BCD"
@@ -26,13 +27,18 @@ class Facts:
     imgsz: int
 
 
-def reasons(facts: Facts) -> tuple[Reason, ...]:
-    """Return what keeps a data set from grade A, the worst first."""
+def reasons(facts: Facts, texts: Mapping[str, str] = ENGLISH) -> tuple[Reason, ...]:
+    """Return what keeps a data set from grade A, the worst first; `texts` are those of a language (`reason_texts`)."""
     found = [
-        *_copies(facts.copies), *_gaps(facts.gaps), *_unusable(facts), *_labels(facts), *_balance(facts.splits),
-        *_images(facts.splits), *_shift(facts.splits),
+        *_copies(facts.copies, texts), *_gaps(facts.gaps, texts), *_unusable(facts, texts), *_labels(facts, texts),
+        *_balance(facts.splits, texts), *_images(facts.splits, texts), *_shift(facts.splits, texts),
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda reason: reason.grade, reverse=True))
+
+
+def facts_of(report: DataReport) -> Facts:
+    """Return what the grade of a report depends on, to say its reasons in another language."""
+    return Facts(report.splits, report.broken, report.copies, report.suspicious, report.gaps, report.imgsz)
 
 
 def worst_allowed(value: float, limits: Sequence[float]) -> str:
@@ -45,105 +51,94 @@ def worst_allowed(value: float, limits: Sequence[float]) -> str:
     return GRADES[passed - 1] if passed else "A"
 
 
-def _judged(finding: str, found: tuple[int, int], what: str, remedy: str) -> Iterator[Reason]:
-    """Yield a reason if a count of some total is too large: `3 of 40 images of val (7.5%) are ...; remedy`."""
-    count, total = found
-    share = count / max(1, total)
-    if (grade := worst_allowed(share, SHARES[finding])) != "A":
-        yield Reason(grade, finding, f"{count} of {total} {what} ({share:.1%}) {remedy}")
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """A count of some images or boxes of a split."""
+
+    of: str
+    """`images` or `boxes`."""
+    split: str
+    count: int
+    total: int
+
+    def judged(self, finding: str, texts: Mapping[str, str], **values: object) -> Iterator[Reason]:
+        """Yield a reason if the share is too large: `3 of 40 images of val (7.5%) are ...; remedy`."""
+        share = self.count / max(1, self.total)
+        if (grade := worst_allowed(share, SHARES[finding])) != "A":
+            text = texts[finding].format(split=self.split, **values)
+            whole = texts[self.of].format(count=self.count, total=self.total, split=self.split, share=share, text=text)
+            yield Reason(grade, finding, whole)
 
 
-def _copies(copies: Sequence[CopyPairs]) -> Iterator[Reason]:
+def _copies(copies: Sequence[CopyPairs], texts: Mapping[str, str]) -> Iterator[Reason]:
     groups: dict[tuple[str, str], list[CopyPairs]] = defaultdict(list)
     for group in copies:
         groups[group.split, group.other].append(group)
     for (split, other), parts in groups.items():
-        found, what = (sum(part.count for part in parts), parts[0].of), f"images of {split}"
-        if split == other:
-            text = "are copies or near copies of others in it, which add little; remove them"
-            yield from _judged("duplicates", found, what, text)
-        else:
-            text = (
-                f"are copies or near copies of images of {other}, so that metrics on {split} are too high; keep each "
-            )
-            yield from _judged("leakage", found, what, f"{text}image in one split")
+        share = _Share("images", split, sum(part.count for part in parts), parts[0].of)
+        yield from share.judged("duplicates" if split == other else "leakage", texts, other=other)
 
 
-def _gaps(gaps: Sequence[Gap]) -> Iterator[Reason]:
+def _gaps(gaps: Sequence[Gap], texts: Mapping[str, str]) -> Iterator[Reason]:
     for split in dict.fromkeys(gap.split for gap in gaps):
         mine = [gap for gap in gaps if gap.split == split]
         absent = [gap.name for gap in mine if not gap.boxes]
         few = [f"{gap.name} ({gap.boxes})" for gap in mine if gap.boxes]
         train = split == "train"
-        if absent:
-            why = "cannot be learned" if train else "cannot be evaluated"
-            text = (
-                f"{split} has no box of {len(absent)} classes ({_named(absent)}), which {why}; label images with them"
-            )
-            yield Reason("D" if train else "C", "coverage", text)
-        if few:
-            why = "to learn them" if train else "for a reliable score"
-            text = f"{split} has fewer than {FEW_BOXES} boxes of {len(few)} classes ({_named(few)}), too few "
-            yield Reason("C" if train else "B", "coverage", f"{text}{why}; add some")
+        for names, key, grade in ((absent, "absent", "D" if train else "C"), (few, "few", "C" if train else "B")):
+            if names:
+                values = {"split": split, "count": len(names), "names": _named(names, texts), "least": FEW_BOXES}
+                yield Reason(grade, "coverage", texts[f"{key} train" if train else key].format(**values))
 
 
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+def _named(names: Sequence[str], texts: Mapping[str, str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return texts["named"].format(names=shown, more=len(names) - NAMED) if len(names) > NAMED else shown
 
 
-def _unusable(facts: Facts) -> Iterator[Reason]:
+def _unusable(facts: Facts, texts: Mapping[str, str]) -> Iterator[Reason]:
     for split, broken in facts.broken.items():
         listed = facts.splits[split].listed
-        text = (
-            f"are not used: {broken.unreadable} are unreadable, {broken.left_out} have invalid label lines; repair or "
-        )
-        found = (listed - facts.splits[split].images, listed)
-        yield from _judged("unusable", found, f"images of {split}", f"{text}remove them")
+        share = _Share("images", split, listed - facts.splits[split].images, listed)
+        yield from share.judged("unusable", texts, unreadable=broken.unreadable, left_out=broken.left_out)
 
 
-def _labels(facts: Facts) -> Iterator[Reason]:
+def _labels(facts: Facts, texts: Mapping[str, str]) -> Iterator[Reason]:
     for split, found in facts.suspicious.items():
-        boxes, what = facts.splits[split].boxes, f"boxes of {split}"
-        text = f"have suspicious labels (side below {TINY_SIDE:g} px, huge, duplicated, cut, outside, or on a box of "
-        text += "another class); mend them, `--report FILE.html` shows the worst"
-        yield from _judged("suspicious labels", (found, boxes), what, text)
-        text = f"are smaller than {SIZES['tiny']:g} px at image size {facts.imgsz}, one cell of the finest grid; raise "
-        tiny = facts.splits[split].sizes_trained["tiny"]
-        yield from _judged("tiny boxes", (tiny, boxes), what, f"{text}imgsz, or cut the images into tiles")
+        boxes, tiny = facts.splits[split].boxes, facts.splits[split].sizes_trained["tiny"]
+        yield from _Share("boxes", split, found, boxes).judged("suspicious labels", texts, side=TINY_SIDE)
+        share = _Share("boxes", split, tiny, boxes)
+        yield from share.judged("tiny boxes", texts, tiny=SIZES["tiny"], imgsz=facts.imgsz)
 
 
-def _balance(splits: Mapping[str, SplitFacts]) -> Iterator[Reason]:
+def _balance(splits: Mapping[str, SplitFacts], texts: Mapping[str, str]) -> Iterator[Reason]:
     counts = {name: count.boxes for name, count in splits["train"].classes.items() if count.boxes}
     if len(counts) < 2:
         return
     most, fewest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     ratio = counts[most] / counts[fewest]
     if (grade := worst_allowed(ratio, IMBALANCE)) != "A":
-        text = f"train has {ratio:.0f} times as many boxes of {most} ({counts[most]}) as of {fewest} ({counts[fewest]})"
-        yield Reason(grade, "imbalance", f"{text}; add images with {fewest}")
+        values = {"ratio": ratio, "most": most, "boxes": counts[most], "fewest": fewest, "fewest_boxes": counts[fewest]}
+        yield Reason(grade, "imbalance", texts["imbalance"].format(**values))
 
 
-def _images(splits: Mapping[str, SplitFacts]) -> Iterator[Reason]:
+def _images(splits: Mapping[str, SplitFacts], texts: Mapping[str, str]) -> Iterator[Reason]:
     train = splits["train"].images
     passed = [grade for grade, least in zip(GRADES, FEW_IMAGES, strict=False) if train < least]
     if passed:
         least = FEW_IMAGES[len(passed) - 1]
-        yield Reason(passed[-1], "few images", f"train has {train} images, fewer than {least}; add images")
+        yield Reason(passed[-1], "few images", texts["few images"].format(count=train, least=least))
     for split, facts in splits.items():
-        what = f"images of {split}"
-        text = "have no box; label them, or remove some if no box is missing"
-        yield from _judged("backgrounds", (facts.backgrounds, facts.images), what, text)
+        counts = {"backgrounds": facts.backgrounds}
         if seen := facts.appearance:
-            exposed = (len(seen.dark) + len(seen.bright), facts.images)
-            yield from _judged("exposure", exposed, what, "are very dark or very bright; check the exposure")
-            text = "are much less sharp than the others; check the focus"
-            yield from _judged("blur", (len(seen.blurred), facts.images), what, text)
+            counts |= {"exposure": len(seen.dark) + len(seen.bright), "blur": len(seen.blurred)}
+        for finding, count in counts.items():
+            yield from _Share("images", split, count, facts.images).judged(finding, texts)
 
 
-def _shift(splits: Mapping[str, SplitFacts]) -> Iterator[Reason]:
+def _shift(splits: Mapping[str, SplitFacts], texts: Mapping[str, str]) -> Iterator[Reason]:
     medians = {split: facts.appearance.brightness.median for split, facts in splits.items() if facts.appearance}
     for one, other in combinations(medians, 2):
         if abs(medians[one] - medians[other]) > SHIFT:
-            text = f"the median brightness is {medians[one]:.0f} in {one} and {medians[other]:.0f} in {other}, so that "
-            yield Reason("B", "shift", f"{text}the splits look different; draw both from the same images at random")
+            values = {"one": one, "one_median": medians[one], "other": other, "other_median": medians[other]}
+            yield Reason("B", "shift", texts["shift"].format(**values))

@@ -1,6 +1,5 @@
-"""Report of a study as one HTML page, in English or Chinese."""
+"""Report of a study as one HTML page, in English or Chinese; `page` writes it, with Matplotlib."""
 
 from automl.tracking.report.language import Language, language_of
-from automl.tracking.report.page import Edition, write
 
-__all__ = ["Edition", "Language", "language_of", "write"]
+__all__ = ["Language", "language_of"]

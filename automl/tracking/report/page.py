@@ -22,6 +22,7 @@ from automl.study.verdict import Verdict
 from automl.tracking import html_templates
 from automl.tracking.diagnosis import findings_file, shipped_findings
 from automl.tracking.report import (
+    class_figure,
     class_results,
     cost,
     figures,
@@ -167,8 +168,8 @@ def _class_parts(judged: class_results.Judged | None, words: Words) -> dict[str,
     named = judged is not None and any(judged.ships)
     return {
         "judged": judged,
-        "pr": drawn(partial(class_results.precision_recall, judged.ships, words)) if judged and named else "",
-        "most_classes": class_results.MOST_CURVES,
+        "pr": drawn(partial(class_figure.precision_recall, judged.ships, words)) if judged and named else "",
+        "most_classes": class_figure.MOST_CURVES,
     }
 
 

@@ -13,7 +13,7 @@ from automl.storage.detections import ImageStats
 from automl.study import EvalSettings, Job
 from automl.study.errors import ExportError
 from automl.trainers.other_formats import Form
-from automl.trainers.yolo import openvino_precision, out_of_memory
+from automl.trainers.yolo import openvino_precision, out_of_memory, tensorrt_runtime
 from automl.trainers.yolo.arguments import overrides
 from automl.trainers.yolo.data_fit import built, refuse_unjudged
 from automl.trainers.yolo.evaluation import evaluation, validation_arguments
@@ -51,7 +51,11 @@ def judge(weights: Path, job: Job, *, split: str, as_trained: bool = False) -> t
     wanted, record = overrides(job, weights.parent), evaluation(job)
     batch = wanted["batch"] * (2 if as_trained else 1)
     validator, recorded = recording_validator()
-    with out_of_memory.named(lambda: batch), openvino_precision.in_fp32(weights):
+    with (
+        out_of_memory.named(lambda: batch),
+        openvino_precision.in_fp32(weights),
+        tensorrt_runtime.allowing_own_code(weights),
+    ):
         found = vendor.YOLO(weights, task="detect").val(
             validator=validator,
             data=job.data, split=split, batch=batch, rect=as_trained, plots=False, device=wanted["device"],

@@ -1,13 +1,14 @@
-"""Processes of studies: detached, with their output in a file, and without the page's password."""
+"""Processes of studies: detached, with their output in a file, without the page's password; and jobs of a cluster."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from automl.apps.web import jobs
-from automl.apps.web.jobs import Jobs
+from automl.apps.web.jobs import Jobs, audit_of
 from automl.study.errors import StudyError
+from tests.apps.web.conftest import until
+from tests.fake_head import TOKEN, fake_head
 
 SHOW = "import os, sys; print(sys.argv[1:], os.getsid(0) == os.getpid(), [k for k in os.environ if 'AUTOML_WEB' in k])"
 
@@ -17,10 +18,7 @@ def test_a_study_is_started_in_a_session_of_its_own(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("AUTOML_WEB_PASSWORD", "correct horse battery")
     started = Jobs(tmp_path)
     started.start("parts", "name: parts\n", overrides={"budget.trials": "3"})
-    deadline = time.monotonic() + 60
-    while started.is_starting("parts"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not started.is_starting("parts"))
     assert started.description("parts").read_text() == "name: parts\n"
     assert "'--set', 'budget.trials=3'" in started.tail("parts")
     assert started.tail("parts").endswith("True []")
@@ -36,3 +34,49 @@ def test_a_study_that_exists_is_not_started_again(tmp_path: Path) -> None:
 def test_without_a_process_there_is_nothing_to_stop(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="must have a process on this machine, but has none"):
         Jobs(tmp_path).stop("parts")
+
+
+def test_an_audit_is_a_process_beside_that_of_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "RUNNER", SHOW)
+    started = Jobs(tmp_path, head="http://127.0.0.1:1")
+    started.audit("parts", language="zh")
+    assert not started.is_starting("parts")
+    until(lambda: not started.is_starting(audit_of("parts")))
+    assert f"['audit', '{tmp_path / 'runs/parts'}', '--lang', 'zh'" in started.tail(audit_of("parts"))
+
+
+def test_with_a_head_a_study_is_a_job_of_it_that_is_followed_and_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    monkeypatch.setenv("NO_PROXY", "")
+    with fake_head() as head:
+        head.log, head.status = "epoch 1\n", "SUCCEEDED"
+        started = Jobs(tmp_path, head=head.address)
+        started.start("parts", "name: parts\n", overrides={"budget.trials": "3"})
+        until(lambda: not started.is_starting("parts"), seconds=300)
+        assert "epoch 1\n" in started.tail("parts")
+        assert not started.failed("parts")
+        job = head.jobs["automl-parts-1"]
+        assert (
+            f"search {tmp_path}/web/parts.yaml --name parts --set budget.trials=3 --storage {tmp_path}"
+            in job["entrypoint"]
+        )
+        assert job["runtime_env"]["env_vars"]["AUTOML_STORAGE"] == str(tmp_path)
+        with pytest.raises(StudyError, match="study parts: must have a running job at"):
+            started.stop("parts")
+        job["status"] = "RUNNING"
+        started.stop("parts")
+        assert head.stopped == ["automl-parts-1"]
+        started.resume("parts")
+        until(lambda: not started.is_starting("parts"), seconds=300)
+        assert f"resume {tmp_path}/runs/parts --storage {tmp_path}" in head.jobs["automl-parts-2"]["entrypoint"]
+
+
+def test_a_head_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    started = Jobs(tmp_path, head="http://127.0.0.1:1")
+    started.start("parts", "name: parts\n", overrides={})
+    until(lambda: not started.is_starting("parts"), seconds=300)
+    assert started.failed("parts")
+    assert started.tail("parts").startswith("automl: http://127.0.0.1:1: must be a Ray head, but")

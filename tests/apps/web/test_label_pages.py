@@ -3,6 +3,7 @@
 The pictures are kept in $AUTOML_SCREENSHOTS, when that is set, to be looked at.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +14,9 @@ from playwright.sync_api import sync_playwright
 
 from automl.apps import labels
 from automl.data import sample
+from automl.study.load import dump
 from tests.apps.web.conftest import until
+from tests.builders import spec_of, written
 from tests.test_browser import CHROMIUM, FLAGS
 
 pytestmark = [
@@ -45,6 +48,7 @@ def test_a_person_uploads_a_data_set_and_mends_a_label(tmp_path: Path, address: 
         other.locator(".label-editor").press("n")
         other.wait_for_selector("text=Not saved: Ada changed these labels")
         _keep_picture(page)
+        _suspects_answered(page, base, target)
         browser.close()
     assert not list((tmp_path / "storage/.uploads").iterdir())
 
@@ -68,6 +72,7 @@ def _mended(page: Any, target: Path) -> None:
         page.keyboard.press(key)
     until(lambda: label.read_text().splitlines()[-1].startswith("1 0.202"))
     page.wait_for_selector("text=saved")
+    _moved_and_resized_with_the_mouse(page, label)
     page.keyboard.press("Delete")
     until(lambda: label.read_text() == before)
     page.keyboard.press("u")
@@ -80,6 +85,70 @@ def _mended(page: Any, target: Path) -> None:
 
     assert changes()[0] == ("Ada", "edit", KEY)
     until(lambda: changes()[-1] == ("Ada", "undo", KEY))  # written after the label file
+
+
+def _moved_and_resized_with_the_mouse(page: Any, label: Path) -> None:
+    """Zoom in and out, drag the selected box and one of its corners: the label file follows."""
+    page.keyboard.press("+")
+    zoomed = page.locator(".label-editor svg").bounding_box()
+    page.keyboard.press("0")
+    area = page.locator(".label-editor svg").bounding_box()
+    assert zoomed["width"] > 1.2 * area["width"]
+    moved = _dragged(page, page.locator("rect.box").last, (0.2 * area["width"], 0.1 * area["height"]), label)
+    assert moved == pytest.approx([0.2, 0.1, 0, 0], abs=0.02)
+    resized = _dragged(page, page.locator(".handle").nth(4), (0.1 * area["width"], 0.3 * area["height"]), label)
+    assert resized == pytest.approx([0.05, 0.15, 0.1, 0.3], abs=0.02)
+
+
+def _dragged(page: Any, grip: Any, way: tuple[float, float], label: Path) -> list[float]:
+    """Drag an element by its middle, and return by how much the last box of the label file has changed."""
+    before, place = edges(label), grip.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + way[0], y + way[1], steps=3)
+    page.mouse.up()
+    until(lambda: edges(label) != before)
+    return [now - then for now, then in zip(edges(label), before, strict=True)]
+
+
+def edges(label: Path) -> list[float]:
+    """Return centre, width and height of the last box of a label file."""
+    return [float(value) for value in label.read_text().splitlines()[-1].split()[1:]]
+
+
+def _suspects_answered(page: Any, base: str, target: Path) -> None:
+    """Work through the list of an audit with keys: right, wrong, fix."""
+    label = target / "labels/train/0002.txt"
+    first = label.read_text().splitlines()[0]
+    cls, *box = first.split()
+    names = {str(number): name for number, name in labels.store_at(target).names.items()}
+    seen = {"image": str(target / "images/train/0002.jpg"), "score": 0.9, "suggested_cls": None, "suggested_box": None}
+    labelled = {**seen, "cls": names[cls], "box": [float(edge) for edge in box]}
+    missing = {"kind": "extra", "cls": None, "box": None, "suggested_cls": names["1"], "suggested_box": [0.5] * 4}
+    rows = [{**labelled, "id": "a", "kind": "missed"}, {**labelled, "id": "b", "kind": "missed"},
+            {**seen, **missing, "id": "c"}]  # fmt: skip
+    study = target.parents[1] / "runs/parts"
+    written(study, "study.yaml", dump(spec_of(name="parts", data=str(target / "data.yaml"))))
+    written(study, "audit.json", json.dumps({"suspects": rows}))
+    page.goto(f"{base}/labels?data=data/parts")
+    page.get_by_role("combobox", name="Show").click()
+    page.get_by_role("option", name="suspect labels of the audit").click()
+    for place, (key, done) in enumerate({
+        "r": lambda: label.read_text().startswith(first), "w": lambda: not label.read_text().startswith(first),
+        "f": lambda: label.read_text().splitlines()[-1] == "1 0.500000 0.500000 0.500000 0.500000",
+    }.items()):  # fmt: skip
+        page.get_by_text(f"{place + 1} / 3", exact=True).wait_for()
+        page.locator(".label-editor").press(key)
+        until(done)
+    store = labels.store_at(target)
+
+    def answers() -> dict[str, str]:
+        store.history.refresh()
+        return {change.to: change.why for change in store.history.changes if change.kind == "review"}
+
+    until(lambda: len(answers()) == 3)  # written after the label file
+    assert answers() == {"a": "right", "b": "wrong", "c": "fix"}
 
 
 def _keep_picture(page: Any) -> None:

@@ -20,6 +20,7 @@ from automl.apps.web.pages import data, language, model, study
 from automl.apps.web.security import ATTEMPTS, SESSION_SECONDS, Access, Guard
 from automl.storage.place import Place
 from automl.study.errors import StudyError
+from automl.tracking.report import Language
 from tests.registries import filled
 
 BASE = "http://127.0.0.1:8090"
@@ -192,7 +193,7 @@ def test_no_name_from_the_browser_leads_out_of_the_storage(routes: TestClient, p
 def test_a_report_that_a_stranger_packed_has_no_session_and_leads_nowhere(storage: Path, routes: TestClient) -> None:
     (storage / "data/parts").mkdir(parents=True)
     (storage / "data/parts/data.yaml").write_text("train: images\nval: images\nnames: [a]\n")
-    report = data._report_of(storage / "data/parts/data.yaml")
+    report = data._report_of(storage / "data/parts/data.yaml", Language.EN)
     report.parent.mkdir(exist_ok=True)
     report.write_text("<script>fetch('/models')</script>")
     answer = routes.get("/data-report/data/parts")

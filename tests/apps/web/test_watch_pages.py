@@ -21,6 +21,9 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
 ]
 SPEC = spec_of(name="parts", budget={"trials": 12}, ladder={"min_epochs": 3, "max_epochs": 9}, confirm={"seeds": 2})
+FITS = """() => [...document.querySelectorAll("fieldset")].every((set) => [...set.querySelectorAll("*")].every(
+  (one) => one.getBoundingClientRect().right <= set.getBoundingClientRect().right + 1))"""
+"""No field leaves the frame of its section."""
 SIZES = {"wide": 1280, "narrow": 390}
 
 
@@ -54,9 +57,12 @@ def test_a_study_is_watched_live(search: TrialManager, address: str) -> None:
         _train_on(search)
         for one in (page, other):
             one.wait_for_selector("#trials tr:nth-child(10)")
-        for path in ("", "studies/parts", "train", "models"):
+        for path in ("", "data", "labels", "studies/parts", "train", "models", "field"):
             _look_at(page, f"{base}/language/zh?next=/{path}", language="zh", name=f"{path.replace('/', '-')}-zh")
             _look_at(page, f"{base}/language/en?next=/{path}", language="en", name=f"{path.replace('/', '-')}-en")
+        page.goto(f"{base}/studies/parts/report")
+        page.set_viewport_size({"width": SIZES["narrow"], "height": 800})
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {SIZES['narrow']}")
         browser.close()
     assert {url for url in asked if not url.startswith((base, "data:", "blob:"))} == set()
 
@@ -72,11 +78,14 @@ def _look_at(page: Any, url: str, *, language: str, name: str) -> None:
     page.goto(url)
     page.wait_for_selector("main h1")
     assert page.evaluate("document.documentElement.lang") == language
-    menu = page.inner_text("header nav")
-    assert any("一" <= letter <= "鿿" for letter in menu) == (language == "zh")
+    for words in (page.inner_text("header nav"), page.text_content("#popup")):  # the menu, and a lost connection
+        assert any("一" <= letter <= "鿿" for letter in words) == (language == "zh")
+    if more := page.query_selector(".q-expansion-item .q-item"):
+        more.click()
     for size, width in SIZES.items():
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")  # charts follow the window
+        page.wait_for_function(FITS)
         if folder := os.environ.get("AUTOML_SCREENSHOTS"):
             page.wait_for_timeout(500)
             page.screenshot(path=Path(folder) / f"web-{name}-{size}.png")

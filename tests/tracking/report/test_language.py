@@ -15,7 +15,7 @@ from automl.storage.layout import CONFIRM, EXPORT, ONNX_STATS
 from automl.study import Ending, EndReason, State, Trial
 from automl.study.errors import StudyError
 from automl.study.verdict import Verdict
-from automl.tracking import report
+from automl.tracking.report import page as report
 from automl.tracking.report.language import TABLES, Language, Words, language_of
 from automl.tracking.structure_table import StructureRow
 from automl.trials.job_clock import Elapsed, Stage

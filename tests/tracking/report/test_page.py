@@ -15,9 +15,9 @@ from automl.storage.layout import trial_folder
 from automl.study import Ending, Params, Trial
 from automl.study.spec import StudySpec
 from automl.study.verdict import Verdict
-from automl.tracking import report
 from automl.tracking.diagnosis import findings_file
 from automl.tracking.diagnosis.finding import Finding
+from automl.tracking.report import page as report
 from automl.trials.job_clock import Elapsed, Stage
 from tests.builders import METRIC, RATES, completed, failed, measurement, pruned, spec_of, trial_of
 

@@ -1,5 +1,6 @@
 """A training that was cut and goes on gives back the curve and the weights of the one that was not, to the last bit."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.yolo
 EPOCHS = 5
 CLOSED = 3
 """The epochs behind the training when mosaic is closed."""
+CUT = 2
+"""The epochs behind a training when it is killed, where nothing else is said."""
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "SGD": {"params": {"optimizer": "SGD", "lr0": 0.02}},
     "AdamW": {"params": {"optimizer": "AdamW", "lr0": 0.002}, "validate_every": 3},
@@ -85,6 +88,21 @@ def outcome_of(job: Job, folder: Path, *, cuts: Sequence[int] = ()) -> Outcome:
     return Outcome(curve, final, [weights_of(folder / name) for name in (layout.LAST, layout.BEST)])
 
 
+def until_killed(job: Job, folder: Path) -> Path:
+    """Train in a folder, killed after the epoch CUT."""
+    with pytest.raises(Killed):
+        worker.run(replace(job, folder=folder), killed_after(CUT))
+    return folder
+
+
+def resumed(job: Job, stopped: Path, folder: Path) -> Mapping[str, float]:
+    """Return the metrics of the epoch after CUT of a training that is resumed from a copy of its folder."""
+    shutil.copytree(stopped, folder)
+    with pytest.raises(Killed):
+        worker.run(replace(job, folder=folder), killed_after(CUT + 1))
+    return curves_file.read_curves(folder)[CUT].metrics
+
+
 def killed_after(epoch: int) -> Callable[[Measurement], None]:
     def report(measurement: Measurement) -> None:
         if measurement.epoch == epoch:
@@ -99,10 +117,20 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
     return dict(yolo.load(path).model.state_dict())
 
 
+Trainings = tuple[Callable[[str], Outcome], Callable[[str], Path]]
+
+
 @pytest.fixture(scope="module")
-def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Outcome]:
-    """The outcome of a kind of training that was never cut; each is trained once."""
-    return cache(lambda kind: outcome_of(job_of(data, kind), tmp_path_factory.mktemp("unbroken")))
+def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainings:
+    """Of a kind of training the outcome when it was never cut, and its folder when it was killed after CUT.
+
+    Each is trained once.
+    """
+    make = tmp_path_factory.mktemp
+    return (
+        cache(lambda kind: outcome_of(job_of(data, kind), make("unbroken"))),
+        cache(lambda kind: until_killed(job_of(data, kind), make("stopped") / "trial")),
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,9 +152,14 @@ def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
     ],
 )
 def test_a_cut_training_ends_as_if_it_had_never_been_cut(
-    tmp_path: Path, data: Path, unbroken: Callable[[str], Outcome], kind: str, cuts: Sequence[int]
+    tmp_path: Path, data: Path, trainings: Trainings, kind: str, cuts: Sequence[int]
 ) -> None:
-    assert outcome_of(job_of(data, kind), tmp_path, cuts=cuts) == unbroken(kind)
+    unbroken, stopped = trainings
+    folder, further = tmp_path / "trial", [*cuts]
+    if further[0] == CUT:
+        shutil.copytree(stopped(kind), folder)
+        further.pop(0)
+    assert outcome_of(job_of(data, kind), folder, cuts=further) == unbroken(kind)
 
 
 def test_a_training_from_weights_goes_on_as_if_it_had_never_been_cut(
@@ -141,7 +174,6 @@ LOST: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "random": lambda state: {**state["random"], "python": [3, [*range(1, 625), 624], None]},
     "loader": lambda _state: torch.Generator().get_state(),
     "buffer": lambda _state: [],
-    "ema": lambda state: state["model"],
     "updates": lambda _state: 0,
     "optimizer": lambda state: {**state["optimizer"], "state": {}},
 }
@@ -150,22 +182,37 @@ LOST: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
 
 @pytest.mark.parametrize("part", LOST)
 def test_a_training_that_goes_on_without_a_part_of_its_state_is_another(
-    tmp_path: Path, data: Path, unbroken: Callable[[str], Outcome], monkeypatch: pytest.MonkeyPatch, part: str
+    tmp_path: Path, data: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    whole = state_file.load
+    """At once: the first epoch after the cut is another, of which the whole state makes the same to the last bit."""
+    unbroken, stopped = trainings
+    whole, folder = state_file.load, stopped("SGD")
     monkeypatch.setattr(state_file, "load", lambda path: {**(state := whole(path)), part: LOST[part](state)})
 
-    assert outcome_of(job_of(data, "SGD"), tmp_path, cuts=[2]) != unbroken("SGD")
+    assert resumed(job_of(data, "SGD"), folder, tmp_path / "trial") != unbroken("SGD").curve[CUT]
+
+
+def test_averaged_weights_that_are_lost_are_missed_at_the_end(
+    tmp_path: Path, data: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So early in a training they hardly differ from the others: the epoch after the cut may show the same values."""
+    unbroken, stopped = trainings
+    whole, kind = state_file.load, "SGD"
+    shutil.copytree(stopped(kind), tmp_path / "trial")
+    monkeypatch.setattr(state_file, "load", lambda path: {**(state := whole(path)), "ema": state["model"]})
+
+    assert outcome_of(job_of(data, kind), tmp_path / "trial") != unbroken(kind)
 
 
 def test_a_loss_that_changes_from_epoch_to_epoch_goes_on_changing(
-    tmp_path: Path, data: Path, unbroken: Callable[[str], Outcome], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = state_file.load
+    unbroken, stopped = trainings
     kind = "one-to-one head"
+    whole, folder = state_file.load, stopped(kind)
     monkeypatch.setattr(state_file, "load", lambda path: {**whole(path), "criterion": None})
 
-    assert outcome_of(job_of(data, kind), tmp_path, cuts=[2]) != unbroken(kind)
+    assert resumed(job_of(data, kind), folder, tmp_path / "trial") != unbroken(kind).curve[CUT]
 
 
 def test_a_state_holds_no_code(tmp_path: Path, data: Path) -> None:

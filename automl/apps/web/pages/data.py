@@ -1,5 +1,6 @@
 """Page on data: import by upload or from a folder of the server, the report with its grade, ways to labels."""
 
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
@@ -25,12 +26,14 @@ from automl.data.places import resolved
 from automl.data.report.records import DataReport
 from automl.storage.layout import DATA_SETS
 from automl.study.errors import AutomlError
+from automl.tracking import data_report
+from automl.tracking.report import Language
 
 UPLOADS: Final = ".uploads"
 """Folder of the storage with uploads that are not imported yet."""
 REASONS: Final = 5
 FIRST_NAME: Final = "parts"
-REPORT: Final = "report.html"
+REPORT: Final = "report-{language}.html"
 QUIET: Final = "role=status aria-live=polite"
 
 
@@ -48,9 +51,9 @@ def add(context: Context) -> None:
             DataView(storage, uploads, texts).build()
 
     @context.app.get("/data-report/{kind}/{rest:path}")
-    async def report(kind: str, rest: str) -> Response:
+    async def report(request: Request, kind: str, rest: str) -> Response:
         source = data_sets.keys(storage).get(f"{kind}/{rest}")
-        path = _report_of(source) if source else None
+        path = _report_of(source, context.language_of(request)) if source else None
         if source is None or path is None or not path.is_file() or _leads_out(path, source.parent):
             return PlainTextResponse("no such report", status_code=404)
         return FileResponse(path, headers={"content-security-policy": REPORT_POLICY})
@@ -61,8 +64,8 @@ def _leads_out(path: Path, folder: Path) -> bool:
     return not resolved(path).is_relative_to(resolved(folder))
 
 
-def _report_of(source: Path) -> Path:
-    return source.parent / labels.LABELLING / REPORT
+def _report_of(source: Path, language: Language) -> Path:
+    return source.parent / labels.LABELLING / REPORT.format(language=language)
 
 
 class DataView:
@@ -177,7 +180,9 @@ class DataView:
         with place:
             ui.label(self._texts("working"))
         try:
-            found = await run_in_threadpool(data_sets.report_on, source, _report_of(source))
+            language = self._texts.language
+            page = _report_of(source, language)
+            found = await run_in_threadpool(partial(data_sets.report_on, source, page, language=language))
         except (AutomlError, OSError) as error:
             place.clear()
             with place:
@@ -192,9 +197,9 @@ class DataView:
         with ui.element("div").classes("actions"):
             ui.label(self._texts("grade", grade=found.grade)).classes("good" if found.grade in "AB" else "bad")
             ui.link(self._texts("report"), f"/data-report/{quote(key)}", new_tab=True)
-        for reason in found.reasons[:REASONS]:
+        for reason in data_report.reasons_in(found, self._texts.language)[:REASONS]:
             ui.label(f"{reason.grade}: {self._texts.named('finding', reason.finding)}").style("font-weight:600")
-            ui.label(reason.text).props("lang=en").classes("soft")
+            ui.label(reason.text).classes("soft")
 
 
 def _args(event: GenericEventArguments) -> dict[str, Any]:

@@ -12,15 +12,15 @@ from starlette.requests import Request
 
 from automl.apps import data_sets, labels
 from automl.apps.label_desk import LabelDesk, Show
+from automl.apps.web.audit_view import AuditView, list_of
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame
 from automl.apps.web.label_editor import LabelEditor
 from automl.apps.web.page import BUILD_SECONDS, Page
 from automl.apps.web.texts import Texts
 from automl.apps.web.texts.labels import LABELS
-from automl.data.labelling.store import ConflictError
+from automl.data.labelling.store import UNNAMED, ConflictError
 from automl.data.labelling.suspects import Answer
-from automl.storage.layout import AUDIT_LIST, RUNS
 from automl.study.errors import AutomlError
 
 ANSWERS: Final = {Answer.RIGHT: "check", Answer.WRONG: "delete", Answer.FIX: "auto_fix_high"}
@@ -50,20 +50,18 @@ def add(context: Context) -> None:
                 ui.label(str(error)).classes("bad").props("lang=en")
                 return
             wanted = Show(show) if show in list(Show) else Show.ALL
-            view = LabelsView(desk, texts, storage=storage, audit=audit_of(context, key))
+            studies = data_sets.trained_on(storage, found[key])
+            audits = AuditView(context, texts, studies[0], data=key) if studies else None
+            view = LabelsView(desk, texts, storage=storage, audit=list_of(studies), audits=audits)
             view.build(wanted, labels.proposers(storage))
-
-
-def audit_of(context: Context, key: str) -> Path | None:
-    """Return the list of the audit of the study with the data set of a key; None where there is none."""
-    found = context.place.storage / key / AUDIT_LIST
-    return found if key.startswith(f"{RUNS}/") and found.is_file() else None
 
 
 class LabelsView:
     """The page of one person: a desk, the editor, and what is said of the image in view."""
 
-    def __init__(self, desk: LabelDesk, texts: Texts, *, storage: Path, audit: Path | None = None) -> None:
+    def __init__(
+        self, desk: LabelDesk, texts: Texts, *, storage: Path, audit: Path | None, audits: AuditView | None
+    ) -> None:  # fmt: skip
         """Prepare a view.
 
         Args:
@@ -71,8 +69,9 @@ class LabelsView:
             texts: in the reader's language.
             storage: with the models that may propose boxes.
             audit: the list of the audit that can be worked through.
+            audits: makes such a list; None where no study trains on the data.
         """
-        self.desk, self.say, self._audit, self.cls = desk, texts, audit, 0
+        self.desk, self.say, self._audit, self._audits, self.cls = desk, texts, audit, audits, 0
         self._storage = storage
         self._names = [desk.store.names[number] for number in sorted(desk.store.names)]
 
@@ -143,6 +142,8 @@ class LabelsView:
         )
         ui.label(say("model text")).classes("soft")
         self.propose = ui.button(say("propose"), on_click=self._propose).props("outline no-caps")
+        if self._audits:
+            self._audits.build()
         if any(split == "waiting" for split in self.desk.store.splits.values()):
             ui.button(say("settle"), on_click=self._settle).props("outline no-caps")
         ui.label(say("keys")).classes("soft").style("font-size:.85rem")
@@ -175,7 +176,7 @@ class LabelsView:
 
     async def _settle(self) -> None:
         try:
-            found = await run_in_threadpool(labels.settle, self.desk.store, by=self.desk.by or "unknown")
+            found = await run_in_threadpool(labels.settle, self.desk.store, by=self.desk.by or UNNAMED)
         except (AutomlError, OSError) as error:
             ui.notify(str(error), type="negative", multi_line=True)
             return
@@ -259,7 +260,14 @@ class LabelsView:
             return ""
         text = self.say(f"state.{view['state']}", count=len(view["boxes"]))
         wrong = self.say("mistakes", count=len(view["mistakes"])) if view["mistakes"] else ""
-        return " · ".join(part for part in (text, wrong, self.say("saved") if saved else "") if part)
+        last = self._last(view["changed"])
+        return " · ".join(part for part in (text, wrong, self.say("saved") if saved else "", last) if part)
+
+    def _last(self, changed: dict[str, str]) -> str:
+        if not changed:
+            return ""
+        by = self.say("unnamed") if changed["by"] == UNNAMED else changed["by"]
+        return self.say("changed", by=by, at=changed["at"])
 
     def _show_suspect(self, suspect: dict[str, Any] | None) -> None:
         self.suspect.visible = suspect is not None

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from automl.apps import api
 from automl.apps.web import live_socket
-from automl.apps.web.boards import Boards, ray_dashboard
+from automl.apps.web.boards import Boards
 from automl.apps.web.context import Context
 from automl.apps.web.frame import frame, heading
 from automl.apps.web.live import LiveStudy
@@ -66,12 +66,13 @@ def add(context: Context) -> None:
         return FileResponse(folder / REPORT, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
     @context.app.get("/studies/{name}/pictures/{number}")
-    async def picture(name: str, number: int) -> Response:
+    async def picture(name: str, number: int, *, first: bool = False) -> Response:
         try:
             live = context.live.study(context.study(name))
             trial = next((one for one in live.trials if one.number == number), None)
             folder = trial_folder(live.folder, trial, live.spec.model) if trial else None
-            content = await run_in_threadpool(event_pictures.latest, folder, PREDICTIONS) if folder else b""
+            read = event_pictures.first if first else event_pictures.latest
+            content = await run_in_threadpool(read, folder, PREDICTIONS) if folder else b""
         except AutomlError as error:
             return PlainTextResponse(str(error), status_code=404)
         if not content:
@@ -146,6 +147,7 @@ class View:
             self._head.clear()
             with self._head:
                 self._state()
+        _lead_to(self._ray_link, live.dashboard)
         pictured = [(trial.number, trial.epoch) for trial in self._pictured()]
         below = pictured, status and (status.messages, status.findings)
         if below != self._below_shown:
@@ -188,19 +190,25 @@ class View:
             ui.link(texts("result"), f"/models/{self._live.spec.champion_name}")
             ui.link(texts("report"), f"/studies/{name}/report").props("target=_blank")
             if self._context.loopback:
-                ui.button(texts("tensorboard"), on_click=self._tensorboard).props("flat no-caps")
+                self._board = ui.button(texts("tensorboard"), on_click=self._tensorboard).props("flat no-caps")
             else:
                 ui.label(texts("tensorboard_remote", command=f"automl tensorboard {name}"))
-            if (status := self._live.status) and status.running and (address := ray_dashboard(self._live.folder)):
-                ui.link(texts("ray"), address).props("target=_blank rel=noreferrer")
+            self._board_link = ui.link(texts("open tensorboard"), new_tab=True)
+            self._ray_link = ui.link(texts("ray"), new_tab=True)
+            self._board_link.visible = self._ray_link.visible = False
 
     async def _tensorboard(self) -> None:
+        """Start TensorBoard and show its address: browsers block a tab that does not open at the click itself."""
+        self._board.disable()
+        ui.notify(self._texts("tensorboard starts"))
         try:
             address = await run_in_threadpool(self._boards.address, self._live.folder)
         except AutomlError as error:
             notify(error)
+            self._board.enable()
         else:
-            ui.navigate.to(address, new_tab=True)
+            self._board.visible = False
+            _lead_to(self._board_link, address)
 
     def _pictured(self) -> list[Trial]:
         """Return the baseline and the best trial, once they have an epoch."""
@@ -210,18 +218,16 @@ class View:
         return [trial for trial in live.trials if trial.number in numbers and trial.epoch]
 
     def _pictures(self) -> None:
-        """Show the same images of val as the best trial and the baseline see them now."""
+        """Show the same images of val as the baseline and the best trial saw them first, and as they see them now."""
         texts, live, shown = self._texts, self._live, self._pictured()
         if not shown:
             return
         heading(texts("pictures"), 2)
         with ui.element("div").classes("fields"):
             for trial in shown:
-                with ui.element("figure"):
-                    where = f"/studies/{live.spec.name}/pictures/{trial.number}?epoch={trial.epoch}"
-                    about = texts("picture", number=trial.number, epoch=trial.epoch)
-                    ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}" {GONE}>', sanitize=False)
-                    ui.label(about).classes("soft")
+                where = f"/studies/{live.spec.name}/pictures/{trial.number}"
+                _picture(f"{where}?first=1", texts("first picture", number=trial.number))
+                _picture(f"{where}?epoch={trial.epoch}", texts("picture", number=trial.number, epoch=trial.epoch))
 
     def _findings(self) -> None:
         texts, status = self._texts, self._live.status
@@ -235,6 +241,20 @@ class View:
         if status and status.messages:
             heading(texts("messages"), 2)
             preformatted("\n".join(status.messages))
+
+
+def _picture(where: str, about: str) -> None:
+    with ui.element("figure"):
+        ui.html(f'<img class=shot loading=lazy alt="{about}" src="{where}" {GONE}>', sanitize=False)
+        ui.label(about).classes("soft")
+
+
+def _lead_to(link: ui.link, address: str) -> None:
+    """Show a link to an address, none where it is empty."""
+    if link.visible != bool(address) or (address and link.props.get("href") != address):
+        link.props["href"] = address
+        link.visible = bool(address)
+        link.update()
 
 
 def machine_text(use: Use, texts: Texts) -> str:

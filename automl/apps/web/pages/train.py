@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from nicegui import ui
@@ -59,6 +60,8 @@ class Form:
                 self._device = self._question("device", DEVICES, "any")
                 self._matters = self._question("matters", MATTERS, "both")
             ui.label(texts("long_text")).classes("soft")
+            if head := self._context.jobs.head:
+                ui.label(texts("head", head=head)).classes("soft")
             self._build_more()
             with ui.element("div").classes("actions"):
                 self._ask = ui.button(texts("plan"), on_click=self._plan).props("outline no-caps")
@@ -174,7 +177,7 @@ def plan_lines(draft: Draft, texts: Texts) -> list[str]:
     confirm = str(low) if low == high else f"{low}–{high}"  # noqa: RUF001
     rungs = ", ".join(map(str, found.rungs))
     lines = [
-        texts("plan_trials", trials=found.trials, model=found.model, rungs=rungs, epochs=found.max_epochs),
+        texts("plan_trials", trials=found.trials, model=Path(found.model).name, rungs=rungs, epochs=found.max_epochs),
         texts("plan_epochs", fewest=found.cost.fewest, most=found.cost.most, expected=found.cost.expected,
               confirm=confirm),
     ]  # fmt: skip

@@ -1,5 +1,7 @@
 """Page of all studies of the storage."""
 
+from pathlib import Path
+
 from nicegui import ui
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -73,9 +75,8 @@ def _card(context: Context, texts: Texts, study: ListedStudy) -> None:
         ui.label(texts(f"state.{state}")).classes({"running": "good", "failed": "bad"}.get(state, "soft"))
         best = "" if study.best is None else f" · {texts('best')} {study.objective} {study.best:.4f}"
         ui.label(f"{texts('trials')} {study.ended}/{study.trials}{best}")
-        ui.label(
-            f"{texts('data')} {study.data} · {texts('model')} {study.model} · {texts('changed')} {study.changed[:16]}Z"
-        ).classes("soft")
+        facts = {"data": study.data, "model": Path(study.model).name, "changed": f"{study.changed[:16]}Z"}
+        ui.label(" · ".join(f"{texts(key)} {value}" for key, value in facts.items())).classes("soft")
         with ui.element("div").classes("bar").props("aria-hidden=true"):
             ui.element("div").style(f"width:{100 * study.ended / max(study.trials, 1):.0f}%")
 

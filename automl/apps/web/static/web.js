@@ -8,6 +8,10 @@ const automl = {
     document.body.classList.toggle("body--light", now);
     window.dispatchEvent(new Event("resize"));
   },
+  // Texts of NiceGUI's message about a lost connection, which is English without a language for all pages.
+  lost(texts) {
+    addEventListener("DOMContentLoaded", () => document.querySelectorAll("#popup span").forEach((span, at) => { span.textContent = texts[at]; }));
+  },
   // Rows: [[key, [cell, ...], state], ...]; a row is replaced where its key exists. Cells are texts, never HTML.
   rows(id, rows) {
     const body = document.getElementById(id);

@@ -57,6 +57,10 @@ LABELS: Final[Table] = {
         "A model, or the path of weights (.pt, .onnx) in the storage",
         "模型，或存储中权重文件（.pt、.onnx）的路径",
     ),
+    "audit": ("Look for suspect labels with the models of {study}", "用 {study} 的模型查找可疑标注"),
+    "auditing": ("The models look at each image ...", "模型正在查看每张图片……"),
+    "changed": ("last changed by {by}, {at}", "最近由 {by} 于 {at} 修改"),
+    "unnamed": ("someone without a name", "未署名者"),
     "proposed count": ("{count} images have proposals", "{count} 张图片有建议框"),
     "pick": ("Data set", "数据集"),
     "no sets": (

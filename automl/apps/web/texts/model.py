@@ -97,5 +97,9 @@ MODEL: Final[Table] = {
     "serve": ("Serve it on this machine:", "在本机提供服务："),
     "curl": ("Then send a picture:", "然后发送图片："),
     "python": ("Or in Python:", "或使用 Python："),
+    "feedback": (
+        "Send back a picture that it saw wrongly (serve it with --field FOLDER, and collect that folder under Field):",
+        "退回识别有误的图片（用 --field FOLDER 提供服务，并在“现场”页收集该文件夹）：",
+    ),
     "gates": ("Gates", "发布条件"),
 }

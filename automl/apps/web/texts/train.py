@@ -15,6 +15,7 @@ TRAIN: Final[Table] = {
     "long.night": ("A night: up to 10 hours", "一夜：最多 10 小时"),
     "long.weekend": ("A weekend: up to 48 hours", "一个周末：最多 48 小时"),
     "long_text": ("Search time; the confirmation of the winner comes on top.", "为搜索时间；确认最佳结果另需时间。"),
+    "head": ("The study will run as a job of the cluster at {head}.", "研究将作为集群 {head} 的作业运行。"),
     "device": ("On which device will it run?", "将在哪种设备上运行？"),
     "device.any": ("Any (ONNX)", "任意设备 (ONNX)"),
     "device.nvidia": ("NVIDIA GPU (TensorRT)", "NVIDIA 显卡 (TensorRT)"),

@@ -57,6 +57,8 @@ WATCH: Final[Table] = {
     "result": ("Result", "结果"),
     "report": ("Report", "报告"),
     "tensorboard": ("TensorBoard", "TensorBoard"),
+    "open tensorboard": ("Open TensorBoard", "打开 TensorBoard"),
+    "tensorboard starts": ("TensorBoard is starting; a link appears here.", "TensorBoard 正在启动，稍后此处出现链接。"),
     "tensorboard_remote": (
         "TensorBoard, on the computer of the server: {command}",
         "TensorBoard（在服务器上运行）：{command}",
@@ -82,7 +84,11 @@ WATCH: Final[Table] = {
     "findings_none": ("The diagnosis has found nothing so far.", "诊断目前未发现问题。"),
     "where": ("Where", "位置"),
     "evidence": ("Evidence", "依据"),
-    "pictures": ("The same images of val, as they are seen now", "同一批验证图片的当前检测结果"),
+    "pictures": (
+        "The same images of val, as they were seen first and are seen now",
+        "同一批验证图片最初和当前的检测结果",
+    ),
+    "first picture": ("trial {number}, at first", "试验 {number}，最初"),
     "picture": ("trial {number}, epoch {epoch}", "试验 {number}，第 {epoch} 轮"),
     "what": ("Finding", "发现"),
     "advice": ("What to change", "建议"),
