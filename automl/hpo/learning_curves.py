@@ -146,7 +146,8 @@ def study_of(curves: Sequence[Curve], max_epochs: int) -> Known:
     values[np.arange(values.shape[1]) < lengths[:, None]] = np.concatenate(
         [np.asarray(curve, float) for curve in curves]
     )
-    best = np.fmax.accumulate(np.where(np.isfinite(values), values, nan), axis=1)
+    values[~np.isfinite(values)] = nan
+    best = np.fmax.accumulate(values, axis=1, out=values)
     last = best[:, -1]
     first = best[np.arange(len(best)), np.isfinite(best).argmax(axis=1)]
     ranked = np.sort(last)
