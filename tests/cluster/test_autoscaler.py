@@ -19,6 +19,7 @@ from automl.cluster import capacity
 from tests import growing_study, hosted_cluster
 from tests.guarded_worker import wait_until
 from tests.processes import below, ended, kill_all, named_below
+from tests.scripted_source import TRAINABLE
 
 MOST = 2
 LISTS = (
@@ -100,18 +101,19 @@ def test_the_autoscaler_adds_a_node_for_each_trial_that_waits_and_a_lost_node_lo
         command = [sys.executable, "-m", growing_study.__name__, str(tmp_path), address]
         with ended(subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)) as driver:
             assert driver.stdout
-            heard, before = [], len(raylets(head))
+            heard = []
             for line in map(str.strip, driver.stdout):
                 heard.append(line)
                 if line == "epoch 1 2":
-                    added = raylets(head)
-                    assert len(added) == before + MOST, "a node for each of the two jobs"
-                    added[-1].kill()  # one core a node: it has one of the jobs
+                    assert sorted(capacity.shapes_at(address) or ()) == [(0.0, 0.0), *[(1.0, 0.0)] * MOST]
+                    busy = raylets(head)
+                    assert len(busy) == MOST, "a node for each of the two jobs"
+                    busy[0].kill()
     assert driver.returncode == 0, (tmp_path / "head.log").read_text()
     assert heard.index("resized 2") < heard.index("epoch 1 1"), "one job more was started than fitted"
     assert [line for line in heard if line.startswith("lost")] in (["lost 0 node"], ["lost 1 node"])
 
 
 def raylets(head: psutil.Process) -> list[psutil.Process]:
-    """Return the nodes of a cluster, in the order of their start."""
-    return sorted(named_below(head.pid, "raylet"), key=psutil.Process.create_time)
+    """Return the nodes of a cluster that have a job."""
+    return [one for one in named_below(head.pid, "raylet") if below(one.pid, command=TRAINABLE)]
