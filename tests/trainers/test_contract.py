@@ -90,6 +90,7 @@ def whole(job: Job) -> Mapping[str, Any]:
 
 def outcome(job: Job, *, cuts: tuple[int, ...] = ()) -> Mapping[str, Any]:
     """Train on a worker, killed after each of `cuts` and run again; return curve and final metrics."""
+    job.folder.mkdir(exist_ok=True)  # as a driver does: a folder that is missing is a storage that is away
     for cut in cuts:
 
         def killed(measurement: Measurement, cut: int = cut) -> None:
