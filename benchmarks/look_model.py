@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from automl.hpo.sampler.acquisition import ObservedTrial, Proposal, normal_quantiles
+from automl.hpo.sampler.acquisition import Proposal, normal_quantiles
 from automl.hpo.sampler.encoding import Encoding
+from automl.hpo.sampler.observations import Observations, ObservedTrial
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study import Evidence, Measurement, PastEvidence
 from automl.study.ladder import ladder
@@ -108,7 +109,7 @@ def predicted(task: SmoothTask, rule: str, rows: Matrix, *, epochs: Matrix, at: 
     lengths = np.array([known.get(name, np.nan) for name in task.space.parameters])
     seen = [observed(table.points[row], table.curves[row, : epochs[row]]) for row in rows]
     with noisy_looks.known() if rule == BY_EPOCHS else nullcontext():
-        proposal = Proposal(encoding, seen, transfer, task.max_epochs, lengths=lengths)
+        proposal = Proposal(encoding, Observations.of(seen), transfer, task.max_epochs, lengths=lengths)
     return np.asarray(proposal._model.predict(at)[0] + proposal._expected(at))
 
 

@@ -47,10 +47,10 @@ class ModelRanks(Ours):
         if sum(one.has_value for one in sampler._seen.values()) < FEWEST:
             return {number: -rung.rank(number) for number in numbers}
         if sampler._proposal is None:
-            seen = list(sampler._seen.values())
             sampler._proposal = Proposal(
-                sampler._encoding, seen, sampler._transfer, sampler._max_epochs, lengths=sampler._lengths
+                sampler._encoding, sampler._seen, sampler._transfer, sampler._max_epochs, lengths=sampler._lengths
             )
         points, model = np.array([sampler._seen[number].point for number in numbers]), sampler._proposal
+        model._condition()
         means = model._model.predict(points)[0] + model._expected(points)
         return dict(zip(numbers, means.tolist(), strict=True))

@@ -5,7 +5,7 @@ log-normal around a median, in place of one noise for all with Optuna's prior, w
 benchmarks/README.md tells what it does to the rows of real tables and to searches (decision 69).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 from unittest.mock import patch
@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from automl.hpo.sampler import kernel_fit
-from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
+from automl.hpo.sampler.acquisition import Proposal
 from automl.hpo.sampler.encoding import Encoding, Vector
+from automl.hpo.sampler.observations import Observations
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from benchmarks.tables import Matrix
 
@@ -44,12 +45,14 @@ def known() -> Iterator[None]:
     def made(
         self: Proposal,
         encoding: Encoding,
-        seen: Sequence[ObservedTrial],
+        seen: Observations,
         transfer: TransferPrior,
         max_epochs: int,
         **known: Any,  # noqa: ANN401
     ) -> None:
-        current[:] = [relative(np.array([len(trial.values) / max_epochs for trial in seen if trial.has_value]))]
+        current[:] = [
+            relative(np.array([len(trial.values) / max_epochs for trial in seen.values() if trial.has_value]))
+        ]
         try:
             make(self, encoding, seen, transfer, max_epochs, **known)
         finally:

@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import check_grad
 
 from automl.hpo.sampler import kernel_fit
-from automl.hpo.sampler.acquisition import ObservedTrial, Proposal
+from automl.hpo.sampler.acquisition import Proposal
 from automl.hpo.sampler.encoding import Encoding
+from automl.hpo.sampler.observations import Observations, ObservedTrial
 from automl.hpo.sampler.transfer_prior import TransferPrior
 from automl.study.space import Real, SearchSpace
 from benchmarks import look_model, noisy_looks, rung_looks
@@ -64,7 +65,7 @@ def test_with_noise_by_epochs_a_look_says_less_than_a_whole_training_and_nothing
     def mean(epochs: int) -> float:
         others = [trained(place, 0.2 + 0.1 * place, 9) for place in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
         seen, transfer = [*others, trained(0.5, 0.9, epochs)], TransferPrior(encoding, ())
-        proposal = Proposal(encoding, seen, transfer, 9, lengths=np.array([0.3]))
+        proposal = Proposal(encoding, Observations.of(seen), transfer, 9, lengths=np.array([0.3]))
         return float(proposal._model.predict(np.array([[0.5]]))[0][0])
 
     before = mean(1), mean(9)

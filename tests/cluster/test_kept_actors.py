@@ -138,5 +138,5 @@ def test_an_actor_without_a_trial_is_ended_after_a_while_and_one_that_is_used_ag
 
 def test_the_actor_of_a_trial_that_was_killed_is_forgotten_and_no_other() -> None:
     controller: Any = Controller()
-    never_keep(controller, "trial")  # type: ignore[arg-type]
+    never_keep(controller, "trial")
     assert controller._started_actors == {"other"}

@@ -82,7 +82,8 @@ class Proposal:
         fit = Model.fit_large if large else Model.fit
         self._model = fit(self._points, rest, categorical=encoding.categorical, lengths=known)
         self._stale = True
-        """Whether the model is to be conditioned, before it is asked the next time."""
+        """Whether the model has yet to be conditioned on trials that run since."""
+        self._condition()
         self._cost = Cost.fit(encoding, self._points, np.array([trial.epoch_seconds for trial in valued]))
         self._incumbents: dict[int, float] = {}
 

@@ -34,6 +34,8 @@ LONGER: Final = 4
 """Trainings of a past study are at most this many times longer or shorter: other lengths want other rates."""
 SHARE: Final = 8
 """At most one trial in this many has params of past studies."""
+MOST_READ: Final = 100
+"""Studies that are read, 5 ms each."""
 CLOSING: Final = "close_mosaic"
 """A number of epochs that follows the length of the training."""
 
@@ -121,13 +123,21 @@ def family(model: str) -> tuple[str, bool]:
 
 
 def _folders(storage: Path, *, without: str) -> list[Path]:
-    """Return the folders of finished studies."""
+    """Return the folders of the MOST_READ studies that finished last."""
     try:
-        return sorted(
-            path for path in (storage / RUNS).iterdir() if path.name != without and (path / VERDICT).is_file()
-        )
+        places = [path for path in (storage / RUNS).iterdir() if path.name != without]
     except FileNotFoundError:  # the first study of a storage
         return []
+    ended = {path: when for path in places if (when := _ended(path)) is not None}
+    return sorted(sorted(ended, key=lambda path: -ended[path])[:MOST_READ])
+
+
+def _ended(folder: Path) -> float | None:
+    """Return when a study's verdict was written, None without one."""
+    try:
+        return (folder / VERDICT).stat().st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _of(
@@ -149,7 +159,9 @@ def _of(
         return None  # the baseline was at least as good
     params = claim.params
     lengths = sorted((past.ladder.max_epochs, spec.ladder.max_epochs))
-    if past.metric != spec.metric or not _related(past, params, spec) or lengths[1] > LONGER * lengths[0]:
+    if past.metric != spec.metric or lengths[1] > LONGER * lengths[0]:
+        return None
+    if family(str(params.get("model", past.model))) not in _models(spec.space, spec.model):
         return None
     there = Terms.of(past.search_space, past.train, model=past.model, settings=settings)
     scaled = _scaled(params, spec.ladder.max_epochs / past.ladder.max_epochs)
@@ -161,11 +173,11 @@ def _of(
     return Winner(past.name, mapped, claim.better, alike)
 
 
-def _related(past: StudySpec, params: Params, spec: StudySpec) -> bool:
-    """Return True if a past study's best model is of a family that this study trains."""
-    searched = spec.space.get("model")
-    models = searched.choices if isinstance(searched, ChoiceSpec) else [spec.model]
-    return family(str(params.get("model", past.model))) in {family(str(model)) for model in models}
+def _models(space: Mapping[str, object], fixed: str) -> set[tuple[str, bool]]:
+    """Return the families of the models that a study trains, from its space and its key `model`."""
+    searched = space.get("model")
+    models = searched.choices if isinstance(searched, ChoiceSpec) else [fixed]
+    return {family(str(model)) for model in models}
 
 
 def _scaled(params: Params, ratio: float) -> Params:
