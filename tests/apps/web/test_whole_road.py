@@ -54,6 +54,7 @@ def weights(tmp_path: Path, drawn: Path) -> Path:
     """Trained weights of the micro YOLO where a study looks for its first model, so that it has something to find."""
     source = drawn / "data.yaml"
     checked = check.check(source, read_yaml(source), splits=("train", "val", "test"))
+    (tmp_path / "taught").mkdir()  # a study makes the folder of a trial before it starts
     job = job_at(tmp_path / "taught", staging.stage(checked, tmp_path / "staged"), epochs=10, lr0=0.03)
     job = replace(job, settings={**job.settings, "mosaic": 0.0, "scale": 0.1})
     worker.run(job, lambda _measurement: None)
