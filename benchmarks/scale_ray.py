@@ -33,7 +33,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 EPOCHS: Final = (6, 18)
 """First rung and last epoch."""
 LINE: Final = re.compile(
-    r"^(\S+Z) trial (\d+) (starts|resumes|advances|pauses|completed|pruned|failed|lost)", re.MULTILINE
+    r"^(\S+Z) trial (\d+) (starts|resumes|advances|pauses|completed|pruned|failed|lost)(?:[^:\n]*? epoch (\d+))?",
+    re.MULTILINE,
 )
 BEGINS: Final = frozenset({"starts", "resumes", "advances"})
 POLL_SECONDS: Final = 2.0
@@ -49,6 +50,10 @@ class Work:
     number: int
     began: float
     ended: float
+    event: str = ""
+    """How it ended: `pauses`, `completed` and so on."""
+    epoch: int = 0
+    """After which epoch it ended."""
 
 
 def measured(slots: int, *, trials: int, epoch_seconds: float, folder: Path | None = None) -> dict[str, Any]:
@@ -169,12 +174,12 @@ def works_of(log: str) -> list[Work]:
     """Return the stays of trials on slots, by the log of a study."""
     open_since: dict[int, float] = {}
     found = []
-    for moment, number, event in LINE.findall(log):
+    for moment, number, event, epoch in LINE.findall(log):
         at, trial = datetime.fromisoformat(moment).timestamp(), int(number)
         if event in BEGINS:
             open_since.setdefault(trial, at)
         elif trial in open_since:
-            found.append(Work(trial, open_since.pop(trial), at))
+            found.append(Work(trial, open_since.pop(trial), at, event, int(epoch or 0)))
     return found
 
 

@@ -45,6 +45,8 @@ FLAT: Final = 0.01
 """A trial that changed by less than this share of the spread has learned nothing; the share of these is a feature."""
 MOST_CURVES: Final = 1000
 """If more trials were trained further, only every second, third … is used."""
+BLOCK: Final = 1000
+"""Trials that are compared with others at a time: bounds the memory of a table of thousands."""
 SHARED: Final = 0.05
 """The prior variance of the error common to all trials of a study."""
 LOCAL: Final = 0.5
@@ -144,7 +146,8 @@ def study_of(curves: Sequence[Curve], max_epochs: int) -> Known:
     values[np.arange(values.shape[1]) < lengths[:, None]] = np.concatenate(
         [np.asarray(curve, float) for curve in curves]
     )
-    best = np.fmax.accumulate(np.where(np.isfinite(values), values, nan), axis=1)
+    values[~np.isfinite(values)] = nan
+    best = np.fmax.accumulate(values, axis=1, out=values)
     last = best[:, -1]
     first = best[np.arange(len(best)), np.isfinite(best).argmax(axis=1)]
     ranked = np.sort(last)
@@ -227,14 +230,19 @@ def correction(asked: Vector, known: Vector, off: Vector, doubt: Vector) -> tupl
     weight = np.clip(1 - doubt / (NOISE + SHARED), SMALLEST, 1)
     total = weight.sum() + NOISE / SHARED
     shared = float((weight * off).sum() / total)
-    apart = (asked**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * asked @ known.T
-    alike = np.exp(-np.maximum(apart, 0) / 2) * weight
-    count = alike.sum(axis=1)
-    pull = alike @ (off - shared)
+    parts = [_alike(asked[at : at + BLOCK], known, weight, off - shared, doubt) for at in range(0, len(asked), BLOCK)]
+    count, pull, squares = (np.concatenate(part) for part in zip(*parts, strict=True))
     shift = pull / (count + NOISE / LOCAL)
-    scatter = alike @ ((off - shared) ** 2 + doubt) - 2 * shift * pull + shift**2 * count
+    scatter = squares - 2 * shift * pull + shift**2 * count
     noise = (NOISE_WEIGHT * NOISE + np.maximum(scatter, 0)) / (NOISE_WEIGHT + count)
     return shared + shift, noise * (1 + 1 / total + 1 / (count + NOISE / LOCAL))
+
+
+def _alike(asked: Vector, known: Vector, weight: Vector, off: Vector, doubt: Vector) -> tuple[Vector, Vector, Vector]:
+    """Return the weight of similar trials of each one asked for, and the sums of their errors and of the squares."""
+    apart = (asked**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * asked @ known.T
+    alike = np.exp(-np.maximum(apart, 0) / 2) * weight
+    return alike.sum(axis=1), alike @ off, alike @ (off**2 + doubt)
 
 
 def interval(centres: Vector, widths: Vector) -> tuple[Vector, Vector, Vector]:

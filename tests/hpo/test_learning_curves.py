@@ -196,3 +196,13 @@ def test_intervals_hold_on_curves_of_another_kind_than_the_prior_was_fitted_to(k
     held, error, naive = check(kind, trials, studies=20)
     assert 0.75 <= held <= 0.99
     assert error < 0.75 * naive
+
+
+def test_trials_of_a_large_study_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(3)
+    curves = [np.maximum.accumulate(chance.random(length)).tolist() for length in chance.integers(1, 12, 60)]
+    whole = learning_curves.forecast(curves, 12)
+    monkeypatch.setattr(learning_curves, "BLOCK", 4)
+    parts = learning_curves.forecast(curves, 12)
+    assert [one.final for one in parts] == pytest.approx([one.final for one in whole], rel=1e-12)
+    assert [one.high for one in parts] == pytest.approx([one.high for one in whole], rel=1e-12)
