@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from automl.hpo import strategy as strategy_module
-from automl.hpo.asha import PausingAsha
+from automl.hpo.asha import KINDS, PausingAsha
 from automl.hpo.sampler import Sampler
 from automl.hpo.sampler import sampler as sampler_module
 from automl.study import Trial
@@ -79,7 +79,7 @@ def learning(rule: str, budget: float) -> Iterator[None]:
 
     seconds = [0.0]
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(strategy_module.KINDS, promotion=LEARNED[rule]))
+        stack.enter_context(patch.dict(KINDS, promotion=LEARNED[rule]))
         stack.enter_context(patch.object(strategy_module.Strategy, "ended", ended))
         stack.enter_context(patch.object(strategy_module.Strategy, "measured", measured))
         yield
@@ -121,7 +121,7 @@ def best_by_function(found: dict[str, Matrix]) -> Matrix:
     [1.0, 1.0]
     """
     every = np.array([*found.values()])
-    chosen = np.empty_like(every[0])
+    chosen: Matrix = np.empty_like(every[0])
     for half in (0, 1):
         levels = every[:, :, 1 - half :: 2].mean(axis=(2, 3))
         for function, rule in enumerate(levels.argmin(axis=0)):

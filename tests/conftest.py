@@ -104,6 +104,12 @@ def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) 
     )
 
 
+def small_job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
+    """Return the same job at a quarter of the pixels, for tests of how a training is cut or fails."""
+    job = job_at(folder, data, epochs=epochs, **params)
+    return replace(job, settings={**job.settings, "imgsz": 64})
+
+
 def tiny_job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
     """Return a job of the tiny trainer: of milliseconds, unless its many epochs say that it is to be stopped."""
     job = job_at(folder, data, epochs=epochs, **params)

@@ -118,6 +118,10 @@ OPTIONS = {
     "web": ["--allowed-host", "--host", "--language", "--password-file", "--port", "--storage"],
 }
 
+TARGET_KEYS = [
+    "compatible", "format", "max_end_to_end_ms", "max_latency_ms", "max_loss", "max_mb", "precision", "required",
+    "resource",
+]  # fmt: skip
 KEYS = {
     "": ["champion", "data", "model", "name", "past_studies", "portfolio", "seed", "train", "warm_start"],
     "budget.": ["gpu_hours", "hours", "min_gain_per_hour", "total_hours", "trials"],
@@ -126,6 +130,7 @@ KEYS = {
     "export.": ["dynamic", "end_to_end", "engine"],
     "gates.": [
         "confidence",
+        "max_champion_recall_loss",
         "max_class_recall_loss",
         "max_drift",
         "max_export_loss",
@@ -152,17 +157,7 @@ KEYS = {
     ],
     "resources.exceptions.": ["cpus", "gpus", "memory_gb", "when"],
     "retention.": ["keep", "quota_gb"],
-    "targets.*.": [
-        "compatible",
-        "format",
-        "max_end_to_end_ms",
-        "max_latency_ms",
-        "max_loss",
-        "max_mb",
-        "precision",
-        "required",
-        "resource",
-    ],
+    "targets.*.": TARGET_KEYS,
     "tracking.": ["budget_mb", "histograms", "pictures_every"],
     "tracking.mlflow.": ["experiment", "uri"],
     "space.*.": ["choices", "default", "high", "log", "low", "type", "when"],

@@ -137,8 +137,17 @@ def _cards(source: Path, found: DeviceResult, gates: tuple[GateResult, ...], *, 
         f"- {found.builder}: {_measured(found)}",
         *(f"- {gate.reason}" for gate in gates),
     ]
+    titles = {
+        CARD: (f"version {found.version}", f"version {number}"), CARD_ZH: (f"第 {found.version} 版", f"第 {number} 版")
+    }  # fmt: skip
     return {
-        name: "\n".join([path.read_text(encoding="utf-8").rstrip(), "", f"## {head}", "", *lines, ""])
+        name: "\n".join([_titled(path, *titles[name]), "", f"## {head}", "", *lines, ""])
         for name, head in heads.items()
         if (path := source / name).is_file()
     }
+
+
+def _titled(path: Path, before: str, after: str) -> str:
+    """Return the text of a card with the number of another version in its title."""
+    title, _, rest = path.read_text(encoding="utf-8").rstrip().partition("\n")
+    return f"{title.replace(before, after)}\n{rest}"

@@ -13,11 +13,13 @@ UNKNOWN_GATE = "its verdict"
 def promote(registry: Registry, number: int, *, why: str, override: str, target: str = "") -> None:
     """Make a version the champion, of one target if it is given.
 
-    `override` is the reason for a version that its gates refused.
+    `override` is the reason for a version that its gates refused. Of two that promote at once one wins.
 
     Raises:
-        RegistryError: the version is damaged, its gates refused it, or there is no reason, or one of the wrong kind.
+        RegistryError: the version is damaged, its gates refused it, there is no reason, or one of the wrong kind, or
+            another process moved the champion meanwhile.
     """
+    serving = registry.records()[0].get(named(CHAMPION, target), 0)
     refused = refusals(registry, number, target=target)
     if override and not refused:
         raise RegistryError(
@@ -31,9 +33,9 @@ def promote(registry: Registry, number: int, *, why: str, override: str, target:
     require_reason(override or why, option="--override" if override else "--why")
     reason = override or f"by hand: {why}"
     if target:
-        registry.promote_for(target, number, why=reason, refused=refused)
+        registry.promote_for(target, number, why=reason, instead_of=serving, refused=refused)
     else:
-        registry.promote(number, why=reason, refused=refused)
+        registry.promote(number, why=reason, instead_of=serving, refused=refused)
 
 
 def refusals(registry: Registry, number: int, *, target: str = "") -> list[str]:

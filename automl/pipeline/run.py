@@ -14,6 +14,7 @@ from rich.console import Console
 from automl import cluster
 from automl.cluster.metrics import SHOWN
 from automl.pipeline import (
+    champion_classes,
     devices,
     export,
     extension,
@@ -100,7 +101,7 @@ def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -
     case = publish.Case(confirmed, chosen, export.params_of(chosen, trials), built, worth)
     spec = session.spec
     judged = gates.judge(built, spec.laws, over_champion=worth.over_champion, constraints=spec.constraints)
-    results = (*judged, *kept)
+    results = (*judged, *champion_classes.judged(session, worth.champion, worth.over_champion), *kept)
     verdict = publish.verdict_of(session, case, results)
     session.journal.note("verdict", verdict.to_dict())
     return verdict
@@ -114,7 +115,8 @@ def compare_again(session: Session, verdict: Verdict, *, address: str | None, fe
         weights = session.folder / verdict.files[BEST]
         champion, over = export.over_champion(session, weights, slots)
         kept = forgetting.judged(session, weights, slots)
-    again = publish.compared_again(verdict, session.spec.laws, champion=champion, over=over)
+    classes = champion_classes.judged(session, champion, over)
+    again = publish.compared_again(verdict, session.spec.laws, champion=champion, over=over, classes=classes)
     again = forgetting.replaced(again, kept) if kept else again
     session.journal.note("verdict", again.to_dict())
     return again

@@ -4,7 +4,7 @@ Two questions are separate: whether tuned params are better than the baseline's 
 ships is chosen on val (hpo/selection.py). The gates judge the model that ships.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Final
 
@@ -15,6 +15,8 @@ from automl.study.verdict import Interval
 
 CHAMPION: Final = "champion"
 """Name of the gate that compares with the serving champion."""
+CHAMPION_RECALL: Final = "champion class recall"
+AGAINST_CHAMPION: Final = frozenset({CHAMPION, CHAMPION_RECALL})
 MOST_PIXELS: Final = 0.5
 MOST_SCORE: Final = 1e-3
 """Largest differences of raw outputs of an ONNX file in FP32; measured: 1e-4 pixels, 1e-6 of a score."""
@@ -176,6 +178,24 @@ def forgetting(name: str, over: Interval, gates: Gates) -> GateResult:
         f"{over.text(sign='+')}, lower bound {over.lower:+.4f}"
     )
     return GateResult(f"forgetting {name}", passed, least, found if isfinite(found) else None, text)
+
+
+def champion_recall(changes: Mapping[str, float], gates: Gates) -> Iterator[GateResult]:
+    """Yield the gate on the class that loses most recall against the champion; none if no class has enough boxes.
+
+    >>> [one.reason[:66] for one in champion_recall({"bolt": -0.2, "nut": 0.1}, Gates())]
+    ["refused: recall of class 'bolt' at the served thresholds, challenge"]
+    """
+    if not changes:
+        return
+    worst = min(changes, key=lambda name: changes[name])
+    found, least = changes[worst], -gates.max_champion_recall_loss
+    passed = found >= least
+    text = (
+        f"recall of class {worst!r} at the served thresholds, challenger over champion: difference >= {least:g} "
+        f"{'holds with' if passed else 'must hold, but got'} {found:+.4f}"
+    )
+    yield GateResult(CHAMPION_RECALL, passed, least, found, text)
 
 
 def champion(over: Interval | None, gates: Gates) -> Iterator[GateResult]:

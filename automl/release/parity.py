@@ -108,7 +108,7 @@ def cause(weights: Path, exported: Path, images: Sequence[Path], job: Job) -> st
     trainer = trainer_of(job)
     with data_mount.Needed(job), named_failure(f"{exported}: cannot be compared with {weights}"):
         pictures = trainer.letterboxed(images, job)
-        return causes.cause(_onnx(exported), lambda inputs: trainer.raw_outputs(weights, inputs, job), pictures)
+        return causes.cause(one_by_one(exported), lambda inputs: trainer.raw_outputs(weights, inputs, job), pictures)
 
 
 def facts(exported: Path) -> dict[str, str]:
@@ -123,7 +123,7 @@ def name_source(exported: Path, weights: Path) -> None:
     onnx.save(graph, exported)
 
 
-def _onnx(exported: Path) -> causes.Run:
+def one_by_one(exported: Path) -> causes.Run:
     """Return an ONNX file as a function of images, which are run one at a time."""
     return _runs(exported)[0]
 

@@ -216,13 +216,15 @@ def outdated(verdict: Verdict, champion: int, published: int | None) -> bool:
     """
     if champion in {verdict.champion, published} or (champion == 0 and verdict.over_champion is None):
         return False
-    return all(gate.passed for gate in verdict.gates if gate.name != release_gates.CHAMPION)
+    return all(gate.passed for gate in verdict.gates if gate.name not in release_gates.AGAINST_CHAMPION)
 
 
-def compared_again(verdict: Verdict, laws: Gates, *, champion: int, over: Interval | None) -> Verdict:
-    """Return a verdict with the comparison to another champion in place of its own."""
-    kept = [gate for gate in verdict.gates if gate.name != release_gates.CHAMPION]
-    results = sorted((*kept, *release_gates.champion(over, laws)), key=lambda gate: gate.passed)
+def compared_again(
+    verdict: Verdict, laws: Gates, *, champion: int, over: Interval | None, classes: Sequence[GateResult] = ()
+) -> Verdict:
+    """Return a verdict with the comparison to another champion, and that of the classes, in place of its own."""
+    kept = [gate for gate in verdict.gates if gate.name not in release_gates.AGAINST_CHAMPION]
+    results = sorted((*kept, *release_gates.champion(over, laws), *classes), key=lambda gate: gate.passed)
     earlier = verdict.accepted, verdict.reasons  # a verdict of an earlier version has no gates
     known, reasons = (True, ()) if verdict.gates else earlier
     return replace(

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from automl.data import staging
-from automl.release.parity import VAL, named_failure
+from automl.release.parity import VAL, named_failure, one_by_one
 from automl.study import Job, RawDifference
 from automl.trainers import trainer_of
 from automl.trials import data_mount
@@ -30,15 +29,14 @@ def of_splits(weights: Path, exported: Path, job: Job) -> RawDifference:
         ExportError: the files cannot be run, or an output has another shape.
         DataAwayError: images are away.
     """
-    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    entry = session.get_inputs()[0].name
+    with named_failure(f"{exported}: cannot be compared with {weights}"):
+        run = one_by_one(exported)
     trainer, box, score, count = trainer_of(job), 0.0, 0.0, 0
     for images in _portions(job):
         with data_mount.Needed(job), named_failure(f"{exported}: cannot be compared with {weights}"):
             pictures = trainer.letterboxed(images, job)
             theirs = trainer.raw_outputs(weights, pictures, job)
-            ours = np.concatenate([session.run(None, {entry: picture[None]})[0] for picture in pictures])
-            found = difference(ours, theirs)
+            found = difference(run(pictures), theirs)
         box, score, count = max(box, found[0]), max(score, found[1]), count + len(pictures)
     return RawDifference(box, score, count)
 

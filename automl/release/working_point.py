@@ -141,6 +141,26 @@ def compare(what: str, exported: ImageStats, *, weights: ImageStats, at: Compari
     )
 
 
+def recall_changes(
+    ours: tuple[ImageStats, float], theirs: tuple[ImageStats, float], names: Mapping[int, str]
+) -> dict[str, float]:
+    """Return the difference of recall of each class with enough boxes, two models on the same images.
+
+    Each model comes with its own served threshold.
+
+    Raises:
+        ValueError: the two were measured on different images.
+    """
+    kinds, boxes = np.unique(theirs[0].truth_kind, return_counts=True)
+    mine = Counts.of(aligned(ours[0], theirs[0].names), ours[1], kinds).recall_by_class()
+    other = Counts.of(*theirs, kinds).recall_by_class()
+    return {
+        names.get(int(kind), str(kind)): float(change)
+        for kind, change, count in zip(kinds, mine - other, boxes, strict=True)
+        if count >= LEAST_BOXES
+    }
+
+
 def _image_weights(images: int, plan: Resampling) -> FloatArray:
     """Return (1 + resamples, images): each image once, then how often each resample contains it."""
     rng = np.random.default_rng(plan.seed)

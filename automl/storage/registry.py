@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from automl.storage import alias_history, move_log, sealed_json, signature_files, version_folder, writer_lock
 from automl.storage import files as storage_files
+from automl.storage import target_aliases as moves_of
 from automl.storage.alias_history import CHALLENGER, CHAMPION, PREVIOUS, Entry, Move
 from automl.storage.layout import ALIASES, HISTORY, VERSIONS
 from automl.storage.target_aliases import of_promotion, of_publication, of_rollback, of_target, require, targets_in
@@ -206,26 +207,25 @@ class Registry:
         self.path(number)
         with self.writing():
             aliases, _ = self.records()
-            champion = aliases.get(CHAMPION)
-            if champion == number:
+            if aliases.get(CHAMPION) == number:
                 return
-            if instead_of is not None and instead_of != (champion or 0):
-                raise RegistryError(
-                    f"{self.folder}: must have version {instead_of or 'none'} as champion, since version {number} was "
-                    f"compared with that one, but has {champion or 'none'}; compare them again: automl resume"
-                )
+            moves_of.refuse_moved(self.folder, aliases, number, instead_of=instead_of)
             self.verified(number)
             self._promote(of_promotion(aliases, number, self.targets), why=why, refused=refused)
 
-    def promote_for(self, target: str, number: int, *, why: str, refused: Sequence[str] = ()) -> None:
-        """Make a version the champion of one target alone; no-op for its champion.
+    def promote_for(
+        self, target: str, number: int, *, why: str, instead_of: int | None = None, refused: Sequence[str] = ()
+    ) -> None:
+        """Make a version the champion of one target alone, as `promote` does; no-op for its champion.
 
         Raises:
-            RegistryError: the version, the aliases or the history are damaged, or it has no artifact for the target.
+            RegistryError: the version, the aliases or the history are damaged, it has no artifact for the target, or
+                another version is the champion there.
         """
         folder = self.path(number)
         with self.writing():
             aliases, _ = self.records()
+            moves_of.refuse_moved(self.folder, aliases, number, instead_of=instead_of, target=target)
             self.verified(number)
             require(self.targets(number), target, folder=folder)
             if moves := of_target(aliases, number, target, self.targets):

@@ -129,3 +129,21 @@ def _back(line: list[int], target: str) -> Moves:
     back = line[-1] if line else None
     before = line[-2] if len(line) > 1 else None
     return {named(CHAMPION, target): back, named(PREVIOUS, target): before}
+
+
+def refuse_moved(
+    folder: Path, aliases: Mapping[str, int], number: int, *, instead_of: int | None, target: str = ""
+) -> None:
+    """Refuse a promotion in place of another version than that which serves now, of a target if it is given.
+
+    Raises:
+        RegistryError: `instead_of`, 0 for none, is not the champion any more, and neither is the version itself.
+    """
+    alias = named(CHAMPION, target)
+    serving = aliases.get(alias, 0)
+    if instead_of is not None and serving not in {instead_of, number}:
+        raise RegistryError(
+            f"{folder}: must have version {instead_of or 'none'} as {alias}, since version {number} was compared with "
+            f"that one, but has {serving or 'none'}: another process moved it meanwhile; compare them again: automl "
+            "resume, or automl diff and automl promote"
+        )

@@ -191,6 +191,7 @@ class Gates:
     max_class_recall_loss: float = 0.05
     max_drift: float = 0.05
     max_forgetting: float = 0.02
+    max_champion_recall_loss: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

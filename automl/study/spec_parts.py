@@ -258,3 +258,6 @@ class GatesSpec(Part):
     max_forgetting: Annotated[float, Field(ge=0, lt=1)] = 0.02
     """Maximum loss against the present champion on each data set of `confirm.earlier_data`: of the lower bound of the
     difference with `proven`, of the difference itself with `expected`. Unit: of the objective, 0 to 1."""
+    max_champion_recall_loss: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Maximum loss of recall of a class with at least 20 boxes against the present champion, both at their own served
+    thresholds on the judged split; 1: no limit. Unit: 0 to 1."""

@@ -9,7 +9,10 @@ from automl.study.text import one_line
 
 
 def environment() -> Environment:
-    """Return Jinja's environment for the templates of `automl/tracking/templates`."""
+    """Return a new environment of Jinja for the templates of `automl/tracking/templates`.
+
+    Who keeps it compiles each template once.
+    """
     return Environment(
         loader=PackageLoader("automl.tracking"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_readable,

@@ -37,6 +37,10 @@ WITHOUT_AUTOML = (
 )
 
 
+def cards(number: int) -> dict[str, str]:
+    return {"CARD.md": f"# boards, version {number}\n\nversion 1", "CARD.zh.md": f"# boards，第 {number} 版"}  # noqa: RUF001
+
+
 def registry(folder: Path, target: Target, *, scale: float = 0.9) -> Registry:
     """Return a registry with a version that contains the artifact of a target and a picture with one object."""
     folder.mkdir(parents=True)
@@ -55,7 +59,7 @@ def registry(folder: Path, target: Target, *, scale: float = 0.9) -> Registry:
         files |= {f"{name}{suffix}": folder / f"{name}{suffix}" for suffix in (".xml", ".bin")}
     made = Registry(folder / "models", "boards")
     verdict = {"targets": [{"name": target.name, "gates": []}]}
-    made.publish(files, {"promotion.json": verdict}, texts=lambda _: {"CARD.md": "# boards", "CARD.zh.md": "# boards"})
+    made.publish(files, {"promotion.json": verdict}, texts=cards)
     made.promote(1, why="first")
     return made
 
@@ -95,6 +99,8 @@ def test_a_device_without_automl_builds_and_its_result_becomes_a_version(onnx_ki
     assert record["latency_ms"]["p50"] == verdict["targets"][0]["p50_ms"] > 0
     assert record["device"]["from_version"] == 1
     assert [gate["passed"] for gate in verdict["targets"][0]["gates"]] == [True] * 4
+    assert (folder / "CARD.md").read_text().startswith("# boards, version 2\n\nversion 1\n")
+    assert (folder / "CARD.zh.md").read_text().startswith("# boards，第 2 版\n")  # noqa: RUF001
     assert "Version 2: target `orin`, built on its device from version 1" in (folder / "CARD.md").read_text()
     assert registered.aliases()["champion"] == 1
     assert registered.aliases()["challenger/orin"] == 2

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 import automl
+from automl.apps import promotion
 from automl.apps.cli import app
 from automl.apps.serve import __main__ as process
 from automl.apps.serve.follower import opened
@@ -49,6 +50,32 @@ def test_an_override_needs_a_reason(registry: automl.Registry, override: str) ->
     with pytest.raises(automl.RegistryError, match=r"must be a reason for the history, but got .*; pass --override"):
         registry.promote(2, override=override)
     assert registry.aliases["champion"] == 1
+
+
+@pytest.mark.parametrize("target", ["", "cpu"])
+def test_of_two_that_promote_at_once_one_wins_and_the_other_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    held = Registry(tmp_path / "models", "boards")
+    for number in (1, 2, 3):
+        names = ("best.pt", "target-cpu.xml", "target-cpu.json")
+        held.publish({name: written(tmp_path, f"{number}-{name}", f"{name} {number}") for name in names}, {})
+    held.promote(1, why="better")
+    refusals = promotion.refusals
+
+    def other_first(registry: Registry, number: int, *, target: str = "") -> list[str]:
+        monkeypatch.setattr(promotion, "refusals", refusals)
+        promotion.promote(registry, 2, why="I am first", override="", target=target)
+        return refusals(registry, number, target=target)
+
+    monkeypatch.setattr(promotion, "refusals", other_first)
+    alias = "champion/cpu" if target else "champion"
+    with pytest.raises(
+        automl.RegistryError, match=f"must have version 1 as {alias}, since version 3 .*, but has 2: an"
+    ):
+        automl.Registry(held.folder).promote(3, why="I am first", target=target)
+    assert held.aliases()[alias] == 2
+    assert automl.Registry(held.folder).promote(3, why="3 is better than 2", target=target).version == 3
 
 
 def test_an_override_stands_in_the_history_for_ever(registry: automl.Registry) -> None:

@@ -1,5 +1,7 @@
 """Ladders that learn, the choice of past studies and the bounds of power, without a search."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from benchmarks.learned_ladders import FreeingAsha, GrowingAsha, RatioAsha, Seei
 from benchmarks.sequential_power import Design
 
 
-def climbed(asha: FreeingAsha, values: dict[int, tuple[float, ...]]) -> list[Answer]:
+def climbed(asha: FreeingAsha, values: Mapping[int, tuple[float, ...]]) -> list[Answer]:
     """Take trials through the rungs at 1, 3 and 9 as far as they have values, and return their answers at the first."""
     answers = []
     for trial, seen in values.items():

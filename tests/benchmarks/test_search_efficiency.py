@@ -170,7 +170,7 @@ def test_each_part_changes_the_search_and_comes_back() -> None:
     def searched(part: str | None) -> list[tuple[object, ...]]:
         ours = Ours(made, seed=1)
         with ablation.without(part):
-            virtual.run(ours, made, workers=4, budget=0.3 * made.full, startup=0.2)
+            virtual.run(ours, made, workers=4, budget=0.15 * made.full, startup=0.2)
         return [tuple(trial.params.values()) for trial in ours.trials.values()]
 
     whole = searched(None)
@@ -183,8 +183,8 @@ def test_synthetic_tasks_are_searched_and_drawn(tmp_path: Path) -> None:
     made = tables.held_out(tables.families(None)["lcbench"])[0]
     results = []
     for seed in range(2):
-        trace = virtual.run(Ours(made, seed=seed), made, workers=4, budget=made.full, startup=0.2)
-        curve = virtual.regret(trace, made, np.linspace(0.1, 1, 10) * made.full)
+        trace = virtual.run(Ours(made, seed=seed), made, workers=4, budget=made.full / 2, startup=0.2)
+        curve = virtual.regret(trace, made, np.linspace(0.1, 0.5, 10) * made.full)
         cell = {"family": "lcbench", "workers": 4, "strategy": "ours", "task": made.name, "seed": seed}
         results.append((cell, curve))
         assert curve[-1] < 0.35

@@ -206,5 +206,5 @@ def test_a_95_percent_interval_covers_the_true_value(objective: str) -> None:
     """The true value is that of many more images of the same kind."""
     rng = np.random.default_rng(11)
     true = detections.metrics(drawn(rng, 20_000))[objective]
-    found = [bootstrap.interval(drawn(rng, 60), objective, Resampling(200)) for _ in range(100)]
-    assert 88 <= sum(one.low <= true <= one.high for one in found) <= 99
+    found = [bootstrap.interval(drawn(rng, 60), objective, Resampling(100)) for _ in range(80)]
+    assert 70 <= sum(one.low <= true <= one.high for one in found) <= 79

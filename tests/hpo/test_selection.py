@@ -77,6 +77,6 @@ def test_the_benchmark_of_rules_ends_with_figures_a_rule_and_gain() -> None:
 
 @pytest.mark.slow
 def test_the_rule_that_the_benchmark_chooses_is_the_one_that_ships(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = shipping.compared(40)
+    figures = shipping.compared(20)
     assert capsys.readouterr().out
     assert shipping.RULES[figures["chosen"]] is selection.choose

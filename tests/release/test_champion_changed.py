@@ -9,8 +9,9 @@ import pytest
 from automl.pipeline import finish
 from automl.pipeline.session import Session
 from automl.release import publish
-from automl.release.gates import judge
+from automl.release.gates import champion_recall, judge
 from automl.storage import files
+from automl.study import Gates
 from automl.study.errors import RegistryError
 from automl.study.verdict import Interval, Verdict
 from tests.builders import written
@@ -92,6 +93,11 @@ def test_a_verdict_of_an_earlier_version_is_compared_again_where_a_champion_serv
     assert (again.accepted, again.champion, len(again.reasons)) == (True, 3, len(old.reasons) + 1)
     refused = publish.compared_again(replace(old, accepted=False), SPEC.laws, champion=3, over=again.over_champion)
     assert not refused.accepted
+    lost = tuple(champion_recall({"bolt": -0.2}, Gates()))
+    worse = publish.compared_again(again, SPEC.laws, champion=4, over=again.over_champion, classes=lost)
+    assert (worse.accepted, worse.gates[0]) == (False, lost[0])
+    assert publish.outdated(worse, 5, None), "another champion may have less to lose"
+    assert publish.compared_again(worse, SPEC.laws, champion=5, over=again.over_champion).accepted
 
 
 def test_damaged_records_are_told_before_the_first_trial(tmp_path: Path) -> None:

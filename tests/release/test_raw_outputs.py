@@ -12,7 +12,7 @@ from automl.study import Artifact, ExportResult, Gates, RawDifference
 from automl.trainers import trainer_of
 from tests.conftest import tiny_job_at
 
-ROWS = np.float32([[[10, 10, 20, 20, 0.9, 0], [40, 40, 60, 60, 0.6, 1], [0, 0, 5, 5, 0.0001, 0]]])
+ROWS = np.array([[[10, 10, 20, 20, 0.9, 0], [40, 40, 60, 60, 0.6, 1], [0, 0, 5, 5, 0.0001, 0]]], np.float32)
 
 
 def test_rows_of_an_end_to_end_head_are_matched_by_class_and_place() -> None:

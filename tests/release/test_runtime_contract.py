@@ -102,7 +102,8 @@ def overlaps(some: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[n
     sides = np.minimum(some[:, 2:4], other[2:4]) - np.maximum(some[:, :2], other[:2])
     shared = np.maximum(sides, 0).prod(1)
     areas = (some[:, 2:4] - some[:, :2]).prod(1) + (other[2:4] - other[:2]).prod()
-    return shared / (areas - shared)
+    found: NDArray[np.float64] = shared / (areas - shared)
+    return found
 
 
 def agreed(folder: Path, record: EvalSettings) -> None:

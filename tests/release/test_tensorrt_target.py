@@ -9,7 +9,7 @@ import pytest
 
 from automl.data import picture_cache
 from automl.hpo.bootstrap import Resampling
-from automl.release import device_script, onnx_target, publish, targets, tensorrt_builder, tensorrt_target
+from automl.release import device_script, end_to_end, onnx_target, publish, targets, tensorrt_builder, tensorrt_target
 from automl.release.targets import Order
 from automl.release.working_point import Comparison
 from automl.storage.detections import ImageStats
@@ -111,7 +111,7 @@ def test_without_a_gpu_the_target_says_what_is_missing(order: Order) -> None:
 def test_it_is_timed_as_it_is_served(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built_by(monkeypatch, Judge())
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(tensorrt_target.timing, "_timed", lambda model, *_, **named: asked.append({**named, **model}))
+    monkeypatch.setattr(end_to_end, "_timed", lambda model, *_, **named: asked.append({**named, **model}))
     made = tensorrt_target.built(order.folder / ONNX, tmp_path, compatible=("version",), metadata={})
 
     tensorrt_target.end_to_end(made.path, {"names": "{}"}, [])

@@ -270,7 +270,7 @@ def test_the_methods_that_write_share_the_lock_of_a_block(registry: Registry, tm
 
 def test_a_version_replaces_only_the_champion_that_it_was_compared_with(registry: Registry) -> None:
     for instead_of, number, there in ((0, 1, "none"), (1, 2, 1), (None, 3, 2)):
-        with pytest.raises(RegistryError, match=rf"must have version 7 as champion, .* but has {there}; compare"):
+        with pytest.raises(RegistryError, match=rf"must have version 7 as champion, .* but has {there}: .* compare"):
             registry.promote(number, why="no", instead_of=7)
         registry.promote(number, why="better", instead_of=instead_of)
     registry.promote(3, why="it is the champion already", instead_of=1)

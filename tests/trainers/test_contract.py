@@ -23,7 +23,8 @@ from automl.trainers import Trainer, trainer_of, yolo
 from automl.trials import worker
 from tests import tiny_trainer
 from tests.builders import METRIC
-from tests.conftest import job_at, tiny_job_at
+from tests.conftest import small_job_at as job_at
+from tests.conftest import tiny_job_at
 
 EPOCHS = 3
 TRAINERS: Mapping[str, Trainer] = {"yolo": yolo, tiny_trainer.NAME: tiny_trainer}

@@ -14,7 +14,8 @@ from automl.study import Job, Measurement, State
 from automl.study.errors import TrialError
 from automl.trainers import OnEpoch, yolo
 from automl.trials import checkpoints, worker
-from tests.conftest import MICRO, job_at
+from tests.conftest import MICRO
+from tests.conftest import small_job_at as job_at
 
 pytestmark = pytest.mark.yolo
 

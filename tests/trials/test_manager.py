@@ -1,6 +1,9 @@
 """The laws of a study, in virtual time; those of pausing are in test_manager_pauses.py."""
 
 import re
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -149,12 +152,27 @@ def test_a_resumed_study_suggests_what_the_uninterrupted_one_would(tmp_path: Pat
     assert [trial.ending for trial in resumed.trials] == [trial.ending for trial in whole.trials]
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a study that ended, one of each kind of ladder."""
+
+    @cache
+    def folder_of(kind: str) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        simulate(open_search(folder, search_of(kind), workers=2), saturating, clock=Clock())
+        return folder
+
+    return folder_of
+
+
 @pytest.mark.slow
 @KIND
 @pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.77, 0.99])
-def test_a_study_cut_at_any_byte_goes_on_and_runs_no_trial_twice(tmp_path: Path, kind: str, share: float) -> None:
+def test_a_study_cut_at_any_byte_goes_on_and_runs_no_trial_twice(
+    tmp_path: Path, searched: Callable[[str], Path], kind: str, share: float
+) -> None:
     spec = search_of(kind)
-    simulate(open_search(tmp_path, spec, workers=2), saturating, clock=Clock())
+    shutil.copytree(searched(kind), tmp_path, dirs_exist_ok=True)
     path = tmp_path / "journal.log"
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])

@@ -13,7 +13,7 @@ from automl.study import Ending, Job, Measurement, Report, State
 from automl.trainers import yolo
 from automl.trials import checkpoints, worker
 from tests.builders import METRIC, curve
-from tests.conftest import job_at
+from tests.conftest import small_job_at as job_at
 
 pytestmark = pytest.mark.yolo
 

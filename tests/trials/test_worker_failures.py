@@ -14,7 +14,7 @@ from automl.study.errors import TrialError
 from automl.trainers import yolo
 from automl.trainers.yolo import out_of_memory
 from automl.trials import lease, worker
-from tests.conftest import job_at
+from tests.conftest import small_job_at as job_at
 
 pytestmark = pytest.mark.yolo
 

@@ -28,7 +28,7 @@ from automl.trainers.yolo.vendor import ultralytics
 from automl.trials import checkpoints, retrainings, worker
 from automl.trials.job_clock import Elapsed
 from tests.builders import METRIC, FakeRules, measurement, mixed_space, spec_of, trial_of, written
-from tests.conftest import job_at
+from tests.conftest import small_job_at as job_at
 from tests.simulated_study import Clock, open_search, saturating, simulate
 from tests.storage.test_journal import record, stock
 from tests.study.test_load import TEXT

@@ -34,6 +34,8 @@ LONGER: Final = 4
 """Trainings of a past study are at most this many times longer or shorter: other lengths want other rates."""
 SHARE: Final = 8
 """At most one trial in this many has params of past studies."""
+MOST_READ: Final = 100
+"""Studies that are read, 5 ms each."""
 CLOSING: Final = "close_mosaic"
 """A number of epochs that follows the length of the training."""
 
@@ -121,13 +123,21 @@ def family(model: str) -> tuple[str, bool]:
 
 
 def _folders(storage: Path, *, without: str) -> list[Path]:
-    """Return the folders of finished studies."""
+    """Return the folders of the MOST_READ studies that finished last."""
     try:
-        return sorted(
-            path for path in (storage / RUNS).iterdir() if path.name != without and (path / VERDICT).is_file()
-        )
+        places = [path for path in (storage / RUNS).iterdir() if path.name != without]
     except FileNotFoundError:  # the first study of a storage
         return []
+    ended = {path: when for path in places if (when := _ended(path)) is not None}
+    return sorted(sorted(ended, key=lambda path: -ended[path])[:MOST_READ])
+
+
+def _ended(folder: Path) -> float | None:
+    """Return when a study's verdict was written, None without one."""
+    try:
+        return (folder / VERDICT).stat().st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _of(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -152,6 +153,7 @@ def marked(words: Words, overrides: Iterable[Mapping[str, Any]], signatures: Ite
     return lines
 
 
+@cache  # with it a template that was compiled
 def _environment() -> Environment:
     environment = Environment(  # Markdown, not HTML: names are escaped by `text` and `code`
         loader=PackageLoader("automl.tracking"), autoescape=False, undefined=StrictUndefined, trim_blocks=True,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,7 @@ def write(
     return folder / REPORT
 
 
+@cache
 def _environment() -> Environment:
     environment = html_templates.environment()
     environment.filters["short"] = short

@@ -19,7 +19,7 @@ def allowing_own_code(weights: Path) -> Iterator[None]:
     if weights.suffix != ENGINE or find_spec("tensorrt") is None:
         yield
         return
-    module = import_module("tensorrt")
+    module: Any = import_module("tensorrt")
     runtime = module.Runtime
 
     def allowed(*given: Any) -> Any:  # noqa: ANN401

@@ -7,6 +7,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,11 @@ from tests import detectors
 from tests.apps.predict.test_run import video
 from tests.apps.watch.test_run import records, watch
 
-paho = pytest.importorskip("paho.mqtt.client", reason="extra [watch] is not installed")
-amqtt = pytest.importorskip("amqtt.broker", reason="extra [dev] is not installed")
-pymodbus = pytest.importorskip("pymodbus", reason="extra [watch] is not installed")
-asyncua = pytest.importorskip("asyncua", reason="extra [watch] is not installed")
-pytestmark = pytest.mark.slow
+MISSING = [name for name in ("paho", "amqtt", "pymodbus", "asyncua") if find_spec(name) is None]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed, of the extras [watch] and [dev]: {MISSING}"),
+]
 
 RECORD = {
     "model": "boards", "version": 3, "file": "a.png",
@@ -61,7 +63,7 @@ def running(server: Callable[[], AbstractAsyncContextManager[Any]]) -> Iterator[
 async def broker(port: int, *, anonymous: bool = True) -> Any:
     listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
     plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": anonymous}}
-    found = amqtt.Broker({"listeners": listeners, "plugins": plugins})
+    found = import_module("amqtt.broker").Broker({"listeners": listeners, "plugins": plugins})
     await found.start()
     try:
         yield found
@@ -72,7 +74,11 @@ async def broker(port: int, *, anonymous: bool = True) -> Any:
 def subscribed(port: int, topic: str) -> tuple[Any, "queue.Queue[Any]"]:
     from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
 
-    client, heard, ready = paho.Client(CallbackAPIVersion.VERSION2), queue.Queue[Any](), threading.Event()
+    client, heard, ready = (
+        import_module("paho.mqtt.client").Client(CallbackAPIVersion.VERSION2),
+        queue.Queue[Any](),
+        threading.Event(),
+    )
     client.on_message = lambda _client, _data, message: heard.put(json.loads(message.payload))
     client.on_subscribe = lambda *_given: ready.set()
     client.connect("127.0.0.1", port)
@@ -152,6 +158,7 @@ def test_counts_are_written_to_registers_of_a_modbus_device() -> None:
 
 @asynccontextmanager
 async def opc_server(port: int) -> Any:
+    asyncua = import_module("asyncua")
     server = asyncua.Server()
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/line")

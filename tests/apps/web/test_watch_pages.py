@@ -24,6 +24,8 @@ SPEC = spec_of(name="parts", budget={"trials": 12}, ladder={"min_epochs": 3, "ma
 FITS = """() => [...document.querySelectorAll("fieldset")].every((set) => [...set.querySelectorAll("*")].every(
   (one) => one.getBoundingClientRect().right <= set.getBoundingClientRect().right + 1))"""
 """No field leaves the frame of its section."""
+STEP_MS = 300_000
+"""For one step of the page, on a busy machine."""
 SIZES = {"wide": 1280, "narrow": 390}
 
 
@@ -44,6 +46,7 @@ def test_a_study_is_watched_live(search: TrialManager, address: str) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(STEP_MS)
         context.on("request", lambda request: asked.add(request.url))
         page, stranger = context.new_page(), browser.new_context().new_page()
         refused = stranger.goto(base)

@@ -51,6 +51,12 @@ def played(count: int, *, seed: int = 0) -> Story:
     return story
 
 
+@pytest.fixture(scope="module")
+def whole() -> Story:
+    """A study of 14 trials that nobody continues."""
+    return played(14)
+
+
 def test_the_first_params_are_the_default() -> None:
     assert sampler_of().draw() == (SPACE.defaults(), "default")
 
@@ -117,10 +123,9 @@ def test_what_is_drawn_lies_in_the_space(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_every_choice_and_condition_is_drawn() -> None:
-    story = played(14)
-    assert {trial.params["optimizer"] for trial in story.trials} == {"SGD", "AdamW"}
-    assert all(("momentum" in trial.params) is (trial.params["optimizer"] == "SGD") for trial in story.trials)
+def test_every_choice_and_condition_is_drawn(whole: Story) -> None:
+    assert {trial.params["optimizer"] for trial in whole.trials} == {"SGD", "AdamW"}
+    assert all(("momentum" in trial.params) is (trial.params["optimizer"] == "SGD") for trial in whole.trials)
 
 
 @pytest.mark.slow
@@ -132,8 +137,7 @@ def test_the_same_seed_draws_the_same_and_another_seed_does_not() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cut", range(14))
-def test_a_study_cut_after_any_trial_draws_what_the_unbroken_one_would_have(cut: int) -> None:
-    whole = played(14)
+def test_a_study_cut_after_any_trial_draws_what_the_unbroken_one_would_have(whole: Story, cut: int) -> None:
     again = resumed(whole.trials[:cut], sampler_of())
     params, origin = again.sampler.draw()
     assert (params, origin) == (whole.trials[cut].params, whole.origins[cut])

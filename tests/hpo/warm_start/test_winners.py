@@ -1,6 +1,7 @@
 """Which params of past studies a new study tries, and which it does not."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,16 @@ def test_a_damaged_study_is_named_and_the_others_are_used(tmp_path: Path, name: 
     (line,) = everything.unreadable
     assert line.startswith("past study a is left out: ")
     assert said in line
+
+
+def test_of_many_studies_the_last_ones_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winners, "MOST_READ", 2)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "note.txt").write_text("no study")
+    for when, name in enumerate(("c", "a", "b")):
+        finished(tmp_path, name, facts=rate(0.01 + when / 100))
+        os.utime(tmp_path / "runs" / name / "promotion.json", (when, when))
+    assert names(tmp_path) == ["a", "b"]
 
 
 def test_a_link_out_of_a_study_is_not_followed(tmp_path: Path) -> None:
