@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 from ray.tune.experiment import Trial as RayTrial
 
-from automl.cluster import kept_actors, tune_hooks
+from automl.cluster import tune_hooks
 from automl.cluster.handle import Handle
 from automl.cluster.training import MESSAGE
 from automl.cluster.tune_hooks import Scheduler, Searcher
@@ -80,7 +81,7 @@ class Tune:
 @pytest.fixture(autouse=True)
 def no_breath(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tune_hooks, "IDLE_SECONDS", 0.0)
-    monkeypatch.setattr(kept_actors.ray, "get", lambda found, timeout: (found, timeout))
+    monkeypatch.setattr(ray, "get", lambda found, timeout: (found, timeout))
 
 
 @pytest.fixture
