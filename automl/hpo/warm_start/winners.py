@@ -159,7 +159,9 @@ def _of(
         return None  # the baseline was at least as good
     params = claim.params
     lengths = sorted((past.ladder.max_epochs, spec.ladder.max_epochs))
-    if past.metric != spec.metric or not _related(past, params, spec) or lengths[1] > LONGER * lengths[0]:
+    if past.metric != spec.metric or lengths[1] > LONGER * lengths[0]:
+        return None
+    if family(str(params.get("model", past.model))) not in _models(spec.space, spec.model):
         return None
     there = Terms.of(past.search_space, past.train, model=past.model, settings=settings)
     scaled = _scaled(params, spec.ladder.max_epochs / past.ladder.max_epochs)
@@ -171,11 +173,11 @@ def _of(
     return Winner(past.name, mapped, claim.better, alike)
 
 
-def _related(past: StudySpec, params: Params, spec: StudySpec) -> bool:
-    """Return True if a past study's best model is of a family that this study trains."""
-    searched = spec.space.get("model")
-    models = searched.choices if isinstance(searched, ChoiceSpec) else [spec.model]
-    return family(str(params.get("model", past.model))) in {family(str(model)) for model in models}
+def _models(space: Mapping[str, object], fixed: str) -> set[tuple[str, bool]]:
+    """Return the families of the models that a study trains, from its space and its key `model`."""
+    searched = space.get("model")
+    models = searched.choices if isinstance(searched, ChoiceSpec) else [fixed]
+    return {family(str(model)) for model in models}
 
 
 def _scaled(params: Params, ratio: float) -> Params:
