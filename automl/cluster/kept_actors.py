@@ -8,11 +8,25 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import ray
+from ray.exceptions import RayError
 from ray.tune.experiment import Trial as RayTrial
 
 IDLE_SECONDS: Final = 5.0
 """After so long without a trial an actor is ended: its CPU and GPU may be wanted by another study, and a node of an
 autoscaler ends when it is idle. Longer than any wait between two jobs of a study that has some."""
+
+
+RELEASE_SECONDS: Final = 2.0
+"""An actor that has not released its training after so long is not kept."""
+
+
+def release(controller: Any, trial: RayTrial) -> None:  # noqa: ANN401
+    """End the training of a trial that pauses or stops, and keep its actor for the next one if it answers."""
+    try:
+        ray.get(trial.temporary_state.ray_actor.release.remote(), timeout=RELEASE_SECONDS)
+    except RayError:
+        never_keep(controller, trial)
 
 
 def never_keep(controller: Any, trial: RayTrial) -> None:  # noqa: ANN401

@@ -66,7 +66,7 @@ class Scheduler(FIFOScheduler):
         """Pass a message to the source and return its decision."""
         answer = self._answer(trial, json.loads(result[MESSAGE]))
         if answer is not Answer.CONTINUE:
-            trial.temporary_state.ray_actor.release.remote()
+            kept_actors.release(tune_controller, trial)
         if answer is Answer.PAUSE:
             # If PAUSE were returned as the decision, Tune would first request a checkpoint from the worker: if the
             # worker were lost just then, Tune would end the trial, while the source counts it as paused.

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from automl.storage.outage import retry_on_outage
+from automl.storage.outage import need_folder, retry_on_outage
 from automl.study.errors import StudyError
 
 LOG: Final = logging.getLogger(__name__)
@@ -125,7 +125,14 @@ def _extend(file: int, content: bytes, start: int, *, sync: bool) -> None:
 
 
 def _replace(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    retry_on_outage(path.parent, lambda: _replace_once(path, fill))
+    def replace() -> None:
+        try:
+            _replace_once(path, fill)
+        except FileNotFoundError:
+            need_folder(path.parent)  # it was made before the file was written
+            raise
+
+    retry_on_outage(path.parent, replace)
 
 
 def _replace_once(path: Path, fill: Callable[[IO[bytes]], object]) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 from ray.tune.experiment import Trial as RayTrial
 
 from automl.cluster import tune_hooks
@@ -80,6 +81,7 @@ class Tune:
 @pytest.fixture(autouse=True)
 def no_breath(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tune_hooks, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(ray, "get", lambda found, timeout: (found, timeout))
 
 
 @pytest.fixture

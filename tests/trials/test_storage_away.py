@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from automl.storage import curves_file
+from automl.storage import curves_file, files
 from automl.storage.journal import Journal
 from automl.storage.layout import LAST, NEXT
 from automl.storage.outage import RetrySettings, retries_enabled, retry_on_outage
@@ -92,6 +93,17 @@ def test_curves_that_are_away_are_not_taken_for_none(job: Job, away: Away) -> No
     stored(job, 2)
     away.go()
     assert len(retry_on_outage(job.folder, lambda: checkpoints.known_curves(checkpoints.Folder(job)))) == 2
+
+
+def test_a_file_whose_folder_goes_while_it_is_written_is_written_when_it_is_back(job: Job, away: Away) -> None:
+    def fill(file: IO[bytes]) -> None:
+        file.write(b"whole")
+        if not away.said:
+            away.go()
+
+    files._replace(job.folder / "file", fill)
+
+    assert (job.folder / "file").read_bytes() == b"whole"
 
 
 def test_a_journal_whose_folder_is_away_waits_and_has_every_epoch(tmp_path: Path) -> None:
