@@ -90,7 +90,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
-    """Return a job of seconds: the micro YOLO on the drawn data."""
+    """Return a job of seconds, the micro YOLO on the drawn data, and make its folder, as a driver does."""
+    folder.mkdir(parents=True, exist_ok=True)
     return Job(
         folder=folder,
         number=0,

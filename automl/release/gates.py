@@ -184,7 +184,7 @@ def champion_recall(changes: Mapping[str, float], gates: Gates) -> Iterator[Gate
     """Yield the gate on the class that loses most recall against the champion; none if no class has enough boxes.
 
     >>> [one.reason[:66] for one in champion_recall({"bolt": -0.2, "nut": 0.1}, Gates())]
-    ["refused: recall of class 'bolt' at the served thresholds, challenge"]
+    ["refused: recall of class 'bolt' at the served thresholds, challeng"]
     """
     if not changes:
         return

@@ -157,7 +157,6 @@ def test_a_command_that_runs_no_study_does_not_wait(storage: Storage, tmp_path: 
 def test_a_training_on_a_full_disk_waits_and_completes(tmp_path: Path, data: Path) -> None:
     with mounted(tmp_path / "mount", size="32m") as storage:
         job = job_at(storage.folder / "trial", data, epochs=2)
-        job.folder.mkdir()  # as a driver does: a folder that is missing is a storage that is away
         storage.fill()
         voice, endings = Voice(storage.empty, seconds=1.0), list[Ending]()
 

@@ -14,7 +14,6 @@ from tests.conftest import tiny_job_at
 @pytest.fixture
 def job(data: Path, tmp_path: Path) -> Job:
     found = replace(tiny_job_at(tmp_path / "job", data), local_copy="always", local_copy_gb=1.0)
-    found.folder.mkdir()
     return found
 
 

@@ -35,7 +35,7 @@ def test_damaged_curves_are_written_again_from_the_journal(tmp_path: Path) -> No
 
 def retrained(folder: Path, *, known: bool) -> tuple[Journal, dict[str, Job]]:
     """Return a journal in which a re-training has ended, with or without its epochs, and its job."""
-    job = replace(job_at(folder / "confirm" / NAME, Path("data.yaml")), epochs=3)
+    job = replace(job_at(folder, Path("data.yaml")), folder=folder / "confirm" / NAME, epochs=3)
     journal = Journal.create(folder, name="s", metric=METRIC)
     for found in KNOWN if known else ():
         journal.retraining_measured(NAME, found, node="n")
@@ -111,7 +111,6 @@ def test_a_damaged_lease_is_set_aside_and_the_next_attempt_is_above_that_of_the_
 
 def test_a_worker_whose_lease_is_damaged_ends_in_a_way_that_is_tried_again(tmp_path: Path, data: Path) -> None:
     job = tiny_job_at(tmp_path / "a", data)
-    job.folder.mkdir()
     (job.folder / ATTEMPT).write_bytes(b"{")
     ending = worker.run(job, nothing)
     assert (ending.again, "must be the lease of a training" in ending.cause) == (True, True)

@@ -76,6 +76,7 @@ def job_of(data: Path, kind: str, *, model: str = "") -> Job:
 
 def outcome_of(job: Job, folder: Path, *, cuts: Sequence[int] = ()) -> Outcome:
     """Train in a folder, killed after each of `cuts` and begun again."""
+    folder.mkdir(exist_ok=True)
     job = replace(job, folder=folder)
     for cut in cuts:
         with pytest.raises(Killed):
@@ -90,6 +91,7 @@ def outcome_of(job: Job, folder: Path, *, cuts: Sequence[int] = ()) -> Outcome:
 
 def until_killed(job: Job, folder: Path) -> Path:
     """Train in a folder, killed after the epoch CUT."""
+    folder.mkdir()
     with pytest.raises(Killed):
         worker.run(replace(job, folder=folder), killed_after(CUT))
     return folder
