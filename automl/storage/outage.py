@@ -136,12 +136,13 @@ def retry_on_outage(folder: Path, write: Callable[[], Result]) -> Result:
 def need_folder(folder: Path) -> None:
     """Raise an error that `retry_on_outage` waits for if a folder is missing that was there.
 
-    A storage that is not mounted looks like an empty folder: a file that is missing there may exist.
+    A storage that is not mounted looks like an empty folder: a file that is missing there may exist. Where retries are
+    not enabled nothing waits, and a missing folder is one that was never made, as of a training without a driver.
 
     Raises:
         OSError: the folder is missing.
     """
-    if not folder.is_dir():
+    if current() is not None and not folder.is_dir():
         raise OSError(errno.ESTALE, "the folder is missing, as if its storage were not mounted", str(folder))
 
 
