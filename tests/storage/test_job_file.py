@@ -57,7 +57,9 @@ def test_one_changed_value_is_found(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
-    assert not job_file.repair(job_at(tmp_path / "gone", Path("data.yaml")))
+    job = job_at(tmp_path / "gone", Path("data.yaml"))
+    job.folder.rmdir()
+    assert not job_file.repair(job)
     assert not (tmp_path / "gone").exists()
 
 

@@ -13,8 +13,7 @@ from tests.conftest import tiny_job_at
 
 @pytest.fixture
 def job(data: Path, tmp_path: Path) -> Job:
-    found = replace(tiny_job_at(tmp_path / "job", data), local_copy="always", local_copy_gb=1.0)
-    return found
+    return replace(tiny_job_at(tmp_path / "job", data), local_copy="always", local_copy_gb=1.0)
 
 
 def test_a_training_reads_the_copy_on_its_node(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
