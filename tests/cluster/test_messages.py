@@ -39,7 +39,6 @@ def test_those_of_a_training_that_is_killed_end_without_an_error(
     """A killed process resets the connection where it had not read an answer."""
     monkeypatch.setenv("AUTOML_TRIAL", "")
     job = tiny_job_at(tmp_path / "job", tmp_path)
-    job.folder.mkdir()
     with asleep() as owner, fork_server.connect(owner) as connection:
         messages = training._messages(job, connection, f"{wait.__module__}:{wait.__name__}")
         for _ in range(answered):

@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(MLFLOW is None, reason="no server of MLflow is installed: make mlflow, or set AUTOML_MLFLOW"),
 ]
-TRIALS, EPOCHS = 4, 4
+TRIALS, EPOCHS = 8, 4
 DESCRIPTION = {
     "name": "sent", "model": tiny_trainer.MODEL, "budget": {"trials": TRIALS},
     "ladder": {"min_epochs": 2, "max_epochs": EPOCHS},
