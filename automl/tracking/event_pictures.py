@@ -19,10 +19,8 @@ def latest(folder: Path, tag: str) -> bytes:
 
 
 def first(folder: Path, tag: str) -> bytes:
-    """Return the encoded picture of the first epoch with this tag; empty if there is none before the last one."""
-    found = _found(folder, tag)
-    earliest, last = (chosen(found, key=_epoch, default=(0, b"")) for chosen in (min, max))
-    return earliest[1] if earliest[0] < last[0] else b""
+    """Return the encoded picture of the first epoch with this tag, which may be the last as well; empty if none."""
+    return min(_found(folder, tag), key=_epoch, default=(0, b""))[1]
 
 
 def _found(folder: Path, tag: str) -> list[tuple[int, bytes]]:

@@ -34,12 +34,12 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(MLFLOW is None, reason="no server of MLflow is installed: make mlflow, or set AUTOML_MLFLOW"),
 ]
-TRIALS, EPOCHS = 8, 4
+TRIALS, EPOCHS = 4, 4
 DESCRIPTION = {
     "name": "sent", "model": tiny_trainer.MODEL, "budget": {"trials": TRIALS},
     "ladder": {"min_epochs": 2, "max_epochs": EPOCHS},
     "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
-    "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 1.0},
+    "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 4.0},
     "confirm": {"seeds": 2}, "export": {"engine": "none", "end_to_end": False}, "resources": {"concurrent": 2},
 }  # fmt: skip
 

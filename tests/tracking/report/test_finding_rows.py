@@ -34,7 +34,8 @@ def test_the_last_picture_of_a_tag_is_found_in_event_files_and_in_archives(tmp_p
     shown(tmp_path, (1, "val/predictions", 1), (5, "val/predictions", 5), (9, "input/augmented", 9))
     assert event_pictures.latest(tmp_path, "val/predictions") == encoded(noise(5, side=64))
     assert event_pictures.first(tmp_path, "val/predictions") == encoded(noise(1, side=64))
-    assert event_pictures.first(tmp_path, "input/augmented") == b""  # the last one is the first one
+    assert event_pictures.first(tmp_path, "input/augmented") == encoded(noise(9, side=64))  # the last one as well
+    assert event_pictures.first(tmp_path, "input/batch") == b""
     EpochDetails(images={"val/predictions": encoded(noise(7, side=64))}).save(picture_file(tmp_path, 7))
     assert event_pictures.latest(tmp_path, "val/predictions") == encoded(noise(7, side=64))
     picture_file(tmp_path, 8).write_bytes(b"damaged")
