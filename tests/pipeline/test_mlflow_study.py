@@ -39,7 +39,7 @@ DESCRIPTION = {
     "name": "sent", "model": tiny_trainer.MODEL, "budget": {"trials": TRIALS},
     "ladder": {"min_epochs": 2, "max_epochs": EPOCHS},
     "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
-    "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 4.0},
+    "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 2.0},
     "confirm": {"seeds": 2}, "export": {"engine": "none", "end_to_end": False}, "resources": {"concurrent": 2},
 }  # fmt: skip
 
@@ -123,7 +123,7 @@ def interrupted(home: Path, server: subprocess.Popen[bytes]) -> str:
     driver, log = start_study(home), home / "runs" / "sent" / "study.log"
 
     def pauses() -> int:
-        return log.read_text().count(" pauses: ") if log.exists() else 0
+        return log.read_text().count(" pauses at ") if log.exists() else 0
 
     while driver.poll() is None and not pauses():
         time.sleep(0.1)

@@ -15,7 +15,7 @@ from typing import Final
 from automl.apps.web.boards import ray_dashboard
 from automl.apps.web.rows import Best, Row, Shown, best_until, row_of, rungs_of
 from automl.storage.journal import Journal
-from automl.storage.layout import JOURNAL, trial_folder
+from automl.storage.layout import JOURNAL, SPEC, trial_folder
 from automl.storage.place import read_spec
 from automl.study import State, Trial
 from automl.study.errors import AutomlError
@@ -80,6 +80,8 @@ class LiveStudy:
         if self.clock() - self._slow < SLOW_SECONDS or not self._slow_lock.acquire(blocking=False):
             return
         try:
+            if (self.folder / SPEC).is_file():  # a study can be extended while it runs
+                self.spec = read_spec(self.folder)
             self.status = study_status.read(self.folder, self.spec, shown=self.spec.name)
             self.dashboard = ray_dashboard(self.folder) if self.status.running else ""
             with self._lock:

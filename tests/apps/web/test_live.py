@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from automl.apps.web.live import LiveStudy
+from automl.apps.web.live import SLOW_SECONDS, LiveStudy
+from automl.storage import files
 from automl.storage.journal import Journal
+from automl.storage.layout import SPEC
 from automl.study import Ending
+from automl.study.load import dump
 from tests.builders import METRIC, measurement, spec_of
 
 
@@ -49,3 +52,18 @@ def test_a_study_that_cannot_be_read_has_a_problem_and_keeps_its_rows(tmp_path: 
     live = LiveStudy(tmp_path, spec_of())
     assert live.refresh() == 0
     assert "No such file" in live.problem
+
+
+def test_the_total_of_a_study_that_was_extended_is_the_new_one(tmp_path: Path) -> None:
+    now = [0.0]
+    before, after = (spec_of(budget={"trials": count}) for count in (3, 4))
+    Journal.create(tmp_path, name="small", metric=METRIC)
+    files.write_text(tmp_path / SPEC, dump(before))
+    live = LiveStudy(tmp_path, before, clock=lambda: now[0])
+    live.refresh_slow()
+    assert live.status
+    assert live.status.budget == before.budget.trials
+    files.write_text(tmp_path / SPEC, dump(after))
+    now[0] += SLOW_SECONDS
+    live.refresh_slow()
+    assert live.status.budget == after.budget.trials
