@@ -4,21 +4,28 @@ Both are compared at their own served thresholds, on the judged images, whose de
 champion has kept.
 """
 
-import json
+import logging
 from pathlib import Path
+from typing import Final
 
 from automl.pipeline.session import Session
 from automl.release import gates, working_point
+from automl.storage import records
 from automl.storage.detections import ImageStats
 from automl.storage.layout import CHAMPION_STATS, EVALUATION, EXPORT, ONNX_STATS
 from automl.study.gate_result import GateResult
 from automl.study.verdict import Interval
 
+LOG: Final = logging.getLogger(__name__)
+
 
 def judged(session: Session, champion: int, over: Interval | None) -> tuple[GateResult, ...]:
     """Return the gate on the class that loses most recall; none without a comparison with a champion.
 
-    A champion of an earlier program, which has no served threshold, is not compared.
+    A champion of an earlier program, which has no served threshold, is not compared, which the log says.
+
+    Raises:
+        RecordError: an evaluation record is damaged.
     """
     folder = session.folder / EXPORT
     if over is None:
@@ -26,6 +33,7 @@ def judged(session: Session, champion: int, over: Interval | None) -> tuple[Gate
     theirs = _threshold(session.place.registry(session.spec.champion_name).path(champion) / EVALUATION)
     ours = _threshold(folder / EVALUATION)
     if theirs is None or ours is None:
+        LOG.info(f"recall of each class is not compared with champion version {champion}: it has no served threshold")
         return ()
     shipped, serving = (ImageStats.load(folder / name) for name in (ONNX_STATS, CHAMPION_STATS))
     changes = working_point.recall_changes((shipped, ours), (serving, theirs), session.data.names)
@@ -33,9 +41,13 @@ def judged(session: Session, champion: int, over: Interval | None) -> tuple[Gate
 
 
 def _threshold(path: Path) -> float | None:
-    """Return the served threshold of an evaluation record; None where there is none."""
+    """Return the served threshold of an evaluation record; None where there is none.
+
+    Raises:
+        RecordError: the record is damaged.
+    """
     try:
-        found = json.loads(path.read_text(encoding="utf-8")).get("threshold")
-    except (OSError, ValueError, AttributeError):
+        found = records.read_json(path, kind="the evaluation record of a model", remedy="restore it from a copy")
+    except FileNotFoundError:  # an earlier program wrote none
         return None
-    return None if found is None else float(found)
+    return None if found.get("threshold") is None else float(found["threshold"])

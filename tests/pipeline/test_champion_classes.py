@@ -11,6 +11,7 @@ from automl.pipeline import champion_classes
 from automl.pipeline.session import Session
 from automl.release.working_point import recall_changes
 from automl.storage.detections import ImageStats
+from automl.storage.records import RecordError
 from automl.study.verdict import Interval
 from tests.builders import written
 from tests.release.test_publish import SPEC, session_at
@@ -62,6 +63,13 @@ def test_without_a_champion_or_its_threshold_there_is_no_gate(tmp_path: Path) ->
     session = with_champion(tmp_path, ours={0: 1.0, 1: 0.1}, threshold=None)
     assert champion_classes.judged(session, 0, None) == ()
     assert champion_classes.judged(session, 1, AHEAD) == ()
+
+
+def test_a_damaged_record_of_the_served_threshold_is_told(tmp_path: Path) -> None:
+    session = with_champion(tmp_path, ours={0: 1.0, 1: 0.1})
+    written(session.folder / "export", "evaluation.json", '{"threshold": ')
+    with pytest.raises(RecordError, match="must be the evaluation record of a model"):
+        champion_classes.judged(session, 1, AHEAD)
 
 
 def test_each_model_is_counted_at_its_own_threshold_and_a_rare_class_not_at_all() -> None:
