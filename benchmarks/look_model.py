@@ -117,7 +117,7 @@ def observed(point: Matrix, curve: Matrix) -> ObservedTrial:
     """Return a trial of the sampler with a row's values."""
     trial = ObservedTrial(point)
     for epoch, value in enumerate(curve.tolist(), 1):
-        trial.record(Measurement(epoch, {METRIC: value}, 1.0), METRIC)
+        trial.record([Measurement(epoch, {METRIC: value}, 1.0)], METRIC)
     return trial
 
 

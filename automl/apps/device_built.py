@@ -81,7 +81,7 @@ def _evidence(record: Mapping[str, Any], found: DeviceResult, source: Path, judg
         "end_to_end_ms": found.served and asdict(found.served),
         "mb": device_gates.size(found, source) / device_gates.MEGA,
         "engine": found.facts and found.facts.to_dict(),
-        "without_compatibility": found.own and {"latency_ms": asdict(found.own.latency), "mb": found.own.mb},
+        "without_compatibility": found.own and found.own.to_record(),
         "device": {
             "machine": found.machine, "pictures": len(found.pictures), "from_version": found.version,
             "build_seconds": found.build_seconds, "splits": found.splits,

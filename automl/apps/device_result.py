@@ -110,12 +110,8 @@ def _read(folder: Path) -> DeviceResult:
         machine={str(name): str(value) for name, value in result["machine"].items()},
         engine=built / ENGINE if ENGINE in result["files"] else None,
         facts=EngineFacts.from_dict(result["engine"]) if result["engine"] else None,
-        own=_footprint(result.get("without_compatibility")),
+        own=Footprint.of_record(result.get("without_compatibility")),
     )
-
-
-def _footprint(plain: dict[str, Any] | None) -> Footprint | None:
-    return Footprint(well_typed(Latency(**plain["latency_ms"])), float(plain["mb"])) if plain else None
 
 
 def _outputs(path: Path, *, end_to_end: bool) -> tuple[list[NDArray[np.float32]], list[int], int]:

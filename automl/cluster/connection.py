@@ -21,6 +21,7 @@ from automl.storage.outage import retry_on_outage
 from automl.study.errors import StudyError
 from automl.study.text import one_line, printable
 from automl.trainers import registration
+from automl.trials import fork_server
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -55,9 +56,11 @@ def connected(
     address: str | None,
     log: Path,
     timeouts: control_store.Timeouts = control_store.Timeouts(),  # noqa: B008  (frozen)
+    trains: bool = False,
 ) -> Iterator[str]:
     """Join the cluster this process was submitted to, or start an embedded one; yield the URL of its dashboard.
 
+    If the block `trains`, what trainings import is imported while an embedded Ray starts.
     Ray's own messages go to `log`, in the study's folder; changes of the head are logged. If the cluster is lost,
     the process ends with exit code 75. Pass `address="auto"` to join a cluster that was started on this machine.
     """
@@ -69,7 +72,15 @@ def connected(
     dashboard_wanted = embedded.has_dashboard()
     silent = usage_reports.none() if target == "local" else nullcontext()
     lean = embedded.lean(dashboard=dashboard_wanted)
-    with local_disk.FullDiskErrors(), _short_socket_paths(target), silent, lean, _ray_output_to(log) as stderr:
+    imports = fork_server.prepared(registration.chosen()) if trains and target == "local" else nullcontext()
+    with (
+        local_disk.FullDiskErrors(),
+        _short_socket_paths(target),
+        silent,
+        imports,
+        lean,
+        _ray_output_to(log) as stderr,
+    ):
         dashboard = _join(target, log, dashboard_wanted=dashboard_wanted)
         store = ray.get_runtime_context().gcs_address
         died = own_processes.died if target == "local" else str

@@ -10,6 +10,7 @@ from typing import Any, Final
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from automl.cluster import node_server
 from automl.study.demand import Demand, exceptional
 from automl.study.errors import StudyError
 from automl.study.spec_parts import MOST, ResourcesSpec
@@ -176,10 +177,11 @@ def fit(cpu: float, gpu: float, wanted_cpu: float, wanted_gpu: float) -> int:
     return min(by_cpu, int(gpu) * int(1 / wanted_gpu + ROUNDING) if wanted_gpu <= 1 else int(gpu / wanted_gpu))
 
 
-def probe(folder: Path) -> None:
+def probe(folder: Path, *, trainer: str = "") -> None:
     """Check that every node can write into the study's folder and read the driver's files there.
 
-    A node that is lost meanwhile is none: trials go to the others.
+    A node that is lost meanwhile is none: trials go to the others. Nodes with CPU cores begin to import what
+    trainings with a `trainer` use.
 
     Raises:
         StudyError: a node cannot; the message names it.
@@ -187,7 +189,7 @@ def probe(folder: Path) -> None:
     token = folder / f".probe-{os.getpid()}"
     token.write_text("driver")
     try:
-        asked = [(node, _asked(node["NodeID"], token)) for node in ray.nodes() if node["Alive"]]
+        asked = [(node, _asked(node, token, trainer)) for node in ray.nodes() if node["Alive"]]
         problems = [
             f"{node['NodeManagerHostname']}: {problem}"
             for node, answer in asked
@@ -203,9 +205,9 @@ def probe(folder: Path) -> None:
         )
 
 
-def _asked(node: str, token: Path) -> Any:  # noqa: ANN401  (a reference of Ray's)
-    on_it = NodeAffinitySchedulingStrategy(node, soft=False)
-    return _probe.options(scheduling_strategy=on_it).remote(str(token))
+def _asked(node: Mapping[str, Any], token: Path, trainer: str) -> Any:  # noqa: ANN401  (a reference of Ray's)
+    on_it = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    return _probe.options(scheduling_strategy=on_it).remote(str(token), trainer if node["Resources"].get("CPU") else "")
 
 
 def _is_alive(wanted: str) -> bool:
@@ -213,7 +215,9 @@ def _is_alive(wanted: str) -> bool:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _probe(token: str) -> str:
+def _probe(token: str, trainer: str) -> str:
+    if trainer:
+        node_server.warm(trainer)
     return _problem(Path(token))
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import ray
 from ray._private import worker as ray_worker
 
-from automl.cluster import reaper
+from automl.cluster import node_server, reaper
 from automl.cluster.guard import guard
 from automl.storage import outage
 from automl.storage.layout import CONFIRM
@@ -116,8 +116,7 @@ class Training(Base):
         os.environ["YOLO_VERBOSE"] = "true"
         with outage.retries_enabled(outage.RetrySettings()):
             outage.retry_on_outage(job.folder, lambda: job.folder.mkdir(parents=True, exist_ok=True))
-        owner = fork_server.Owner(os.getppid(), ray.get_runtime_context().get_job_id(), job.trainer)
-        connection = self.resources.enter_context(fork_server.connect(owner))
+        connection = self.resources.enter_context(fork_server.connect(node_server.owner(job.trainer)))
         return self.resources.enter_context(closing(_messages(job, connection, self.run)))
 
 

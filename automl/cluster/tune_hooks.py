@@ -61,12 +61,13 @@ class Scheduler(FIFOScheduler):
         super().__init__()
         self._handle = handle
         self._idle = kept_actors.IdleActors()
+        self._releases = kept_actors.Releases()
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]) -> str:  # noqa: ANN401
         """Pass a message to the source and return its decision."""
         answer = self._answer(trial, json.loads(result[MESSAGE]))
         if answer is not Answer.CONTINUE:
-            kept_actors.release(tune_controller, trial)
+            self._releases.release(tune_controller, trial)
         if answer is Answer.PAUSE:
             # If PAUSE were returned as the decision, Tune would first request a checkpoint from the worker: if the
             # worker were lost just then, Tune would end the trial, while the source counts it as paused.

@@ -37,7 +37,7 @@ from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.spec import StudySpec
 from automl.study.verdict import Verdict
-from automl.trainers import trainer_of
+from automl.trainers import registration, trainer_of
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -86,7 +86,8 @@ def concluded(session: Session, *, address: str | None, fewer_gpus: bool) -> Ver
 def decide(session: Session, *, address: str | None, fewer_gpus: bool = False) -> Verdict:
     """Search, confirm, export and judge; return the verdict, which is then in the journal."""
     LOG.info("joining the Ray cluster" if address or "RAY_ADDRESS" in os.environ else "starting a local Ray cluster")
-    with cluster.connected(address=address, log=session.folder / RAY_LOG) as dashboard, SHOWN.repeated():
+    log = session.folder / RAY_LOG
+    with cluster.connected(address=address, log=log, trains=True) as dashboard, SHOWN.repeated():
         slots = allotted(session, fewer_gpus=fewer_gpus)  # 2. join Ray, probe the nodes, scan the labels
         prepare(dashboard, folder=session.folder, staged=session.staged)
         session.allowed, session.costs = structures.allowed(session, slots)
@@ -133,7 +134,7 @@ def allotted(session: Session, *, fewer_gpus: bool) -> cluster.Slots:
 def prepare(dashboard: str, *, folder: Path, staged: Path) -> None:
     """Check that the nodes can access the study's folder, and scan the labels."""
     LOG.info(f"Ray dashboard {dashboard or 'none'}")
-    retry_on_outage(folder, lambda: cluster.probe(folder))
+    retry_on_outage(folder, lambda: cluster.probe(folder, trainer=registration.chosen()))
     retry_on_outage(folder, lambda: trainer_of().scan_labels(staged))
 
 

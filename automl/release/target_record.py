@@ -56,7 +56,7 @@ def write(folder: Path, built: TargetResult, *, inputs: Mapping[str, Any], metad
         "parity_on_val": built.on_val and asdict(built.on_val),
         "latency_in_int8_ms": built.in_int8 and asdict(built.in_int8),
         "engine": built.engine and built.engine.to_dict(),
-        "without_compatibility": built.own and {"latency_ms": asdict(built.own.latency), "mb": built.own.mb},
+        "without_compatibility": built.own and built.own.to_record(),
     }
     files.write_json(place, plain)
     return replace(built, files={**built.files, place.name: place})
@@ -78,7 +78,6 @@ def read(folder: Path, target: Target, *, inputs: Mapping[str, Any]) -> TargetRe
 def _result(plain: Mapping[str, Any], folder: Path, target: Target) -> TargetResult:
     names = [*plain["files"], path(folder, target).name]
     graph = next(name for name in plain["files"] if name.endswith(FORMATS[target.format].SUFFIXES[0]))
-    own = plain["without_compatibility"]
     return TargetResult(
         target,
         Artifact(folder / graph, plain["builder"], plain["score"]),
@@ -91,7 +90,7 @@ def _result(plain: Mapping[str, Any], folder: Path, target: Target) -> TargetRes
         on_val=_parity(plain["parity_on_val"]) if plain["parity_on_val"] else None,
         in_int8=Latency.of(plain["latency_in_int8_ms"]),
         engine=EngineFacts.from_dict(plain["engine"]) if plain["engine"] else None,
-        own=own and Footprint(Latency(**own["latency_ms"]), float(own["mb"])),
+        own=Footprint.of_record(plain["without_compatibility"]),
     )
 
 

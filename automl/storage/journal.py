@@ -7,7 +7,9 @@ resumed study are restored from this file alone.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
+from sys import intern
 from typing import Any, Final, Self
 
 import optuna
@@ -17,8 +19,8 @@ from optuna.storages.journal._storage import JournalOperation
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.storage import records
-from automl.storage.journal_lines import REMEDY, Lines, collection_paused
+from automl.storage import collection, records
+from automl.storage.journal_lines import REMEDY, Lines
 from automl.storage.journal_replay import Backend, replay
 from automl.storage.layout import JOURNAL
 from automl.study import Ending, Loss, Measurement, Params, State, Trial
@@ -53,7 +55,7 @@ class Journal:
         self._metric = metric
         self._known: dict[int, tuple[FrozenTrial, Trial]] = {}
         self._storage = JournalStorage(Backend(lines))
-        with collection_paused():
+        with collection.paused():
             replay(self._storage, lines.taken(), lines.path)
         studies = self._storage.get_all_studies()
         self._study = studies[0]._study_id if studies else -1
@@ -61,7 +63,8 @@ class Journal:
     @classmethod
     def create(cls, folder: Path, *, name: str, metric: str) -> Self:
         """Open for writing, and create the journal if missing; the caller must hold the folder's lock."""
-        journal = cls(Lines(folder / JOURNAL, writable=True), metric)
+        with collection.paused(freeze=True):
+            journal = cls(Lines(folder / JOURNAL, writable=True), metric)
         if journal._study < 0:
             journal._study = journal._storage.create_new_study([StudyDirection.MAXIMIZE], name)
         return journal
@@ -131,7 +134,8 @@ class Journal:
         key = self._key(number)
         if _has_epoch(self._storage.get_trial(key), measurement.epoch, self._metric):
             return
-        told = {**measurement.to_dict(), "metrics": measurement.metrics, "node": node}  # one copy for a million of them
+        # One copy of metrics and node for a million of them.
+        told = {**measurement.to_dict(), "metrics": measurement.metrics, "node": intern(node)}
         attr = {f"{EPOCH}{measurement.epoch}": told}
         logs = [{"op_code": JournalOperation.SET_TRIAL_USER_ATTR, "trial_id": key, "user_attr": attr}]
         if (value := measurement.metrics.get(self._metric)) is not None:
@@ -189,7 +193,7 @@ class Journal:
         """Return all trials by number."""
         if self._study < 0:
             return []
-        with self.interpreted(), collection_paused():
+        with self.interpreted(), collection.paused():
             frozen = self._storage.get_all_trials(self._study, deepcopy=False)
             return [self._converted(one) for one in frozen]
 
@@ -211,7 +215,7 @@ class Journal:
         """Append lines that add values to a trial, with one sync of the disk."""
         worker = self._storage._replay_result.worker_id
         self._lines.write({**log, "worker_id": worker} for log in logs)
-        replay(self._storage, logs, self._lines.path)
+        replay(self._storage, [logs], self._lines.path)
 
     def _key(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
@@ -232,11 +236,14 @@ def distribution(parameter: Single) -> BaseDistribution:
     return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
 
 
-def _epochs(frozen: FrozenTrial, metric: str) -> list[int]:
-    """Return the epochs with a complete measurement: both of its lines were written, or it has one line only."""
-    recorded = {int(key.removeprefix(EPOCH)): attr for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)}
-    values = frozen.intermediate_values
-    return sorted(epoch for epoch, attr in recorded.items() if epoch in values or metric not in attr["metrics"])
+def _epochs(frozen: FrozenTrial, metric: str) -> list[tuple[int, dict[str, Any]]]:
+    """Return the epochs with a complete measurement, in order, and what was recorded of each.
+
+    Both of its lines were written, or it has one line only.
+    """
+    values, start = frozen.intermediate_values, len(EPOCH)
+    recorded = [(int(key[start:]), attr) for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)]
+    return sorted([one for one in recorded if one[0] in values or metric not in one[1]["metrics"]], key=itemgetter(0))
 
 
 def _has_epoch(frozen: FrozenTrial, epoch: int, metric: str) -> bool:
@@ -247,9 +254,8 @@ def _has_epoch(frozen: FrozenTrial, epoch: int, metric: str) -> bool:
 
 def _trial(frozen: FrozenTrial, metric: str) -> Trial:
     attrs = frozen.user_attrs
-    measurements = tuple(
-        Measurement.from_dict(attrs[f"{EPOCH}{step}"] | {"epoch": step}) for step in _epochs(frozen, metric)
-    )
+    epochs = _epochs(frozen, metric)
+    measurements = tuple([Measurement.from_dict(plain, epoch=step) for step, plain in epochs])
     return Trial(
         number=frozen.number,
         params=attrs.get(OUTSIDE, frozen.params),
@@ -257,7 +263,7 @@ def _trial(frozen: FrozenTrial, metric: str) -> Trial:
         measurements=measurements,
         ending=Ending.from_dict(attrs["ending"]) if "ending" in attrs else None,
         losses=tuple(Loss.from_dict(plain) for plain in attrs.get(LOSSES, [])),
-        node=attrs[f"{EPOCH}{measurements[-1].epoch}"].get("node", "") if measurements else "",
+        node=epochs[-1][1].get("node", "") if epochs else "",
         outside=OUTSIDE in attrs,
         origin=str(attrs.get("origin", "")),
     )

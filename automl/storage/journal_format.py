@@ -36,6 +36,25 @@ def scan(content: bytes, *, before: int = 0) -> Scan:
 
     `before` is the CRC-32 of the bytes of the file before `content`.
     """
+    return _by_last_line(content, before) or _by_each_line(content, before)
+
+
+def _by_last_line(content: bytes, before: int) -> Scan | None:
+    """Return what `_by_each_line` would if the last line is good and chained, else None.
+
+    It names the checksum of all bytes before it. Its writer had checked those, so none of them has changed since.
+    """
+    end = content.rfind(b"\n") + 1
+    start = content.rfind(b"\n", 0, max(end - 1, 0)) + 1
+    last, crc = content[start : max(end - 1, 0)], zlib.crc32(memoryview(content)[:start], before)
+    problem, linked = _problem(last, crc)
+    if problem or not linked:
+        return None
+    return Scan(content.count(b"\n"), end, zlib.crc32(b"\n", zlib.crc32(last, crc)))
+
+
+def _by_each_line(content: bytes, before: int) -> Scan:
+    """Return the good lines up to the first damaged one."""
     count, end, crc = 0, 0, before
     chained = False
     while (stop := content.find(b"\n", end)) >= 0:

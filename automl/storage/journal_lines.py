@@ -4,13 +4,12 @@ A line is a JSON object that ends with `"prev"`, the CRC-32 of all bytes of the 
 of the line itself. Lines of earlier versions have no `prev` and are continued by chained ones.
 """
 
-import gc
 import json
 import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
@@ -59,8 +58,8 @@ class Lines:
             why = getattr(error, "strerror", None) or error
             raise StudyError(f"{path}: must be a file that can be read and written, but {why}") from None
 
-    def taken(self) -> Iterator[dict[str, Any]]:
-        """Return the lines at opening, once; they are parsed block by block while they are read.
+    def taken(self) -> Iterator[list[dict[str, Any]]]:
+        """Return the lines at opening, once, in blocks: they are parsed block by block while they are read.
 
         Raises:
             RecordError: a line is no JSON object.
@@ -85,7 +84,7 @@ class Lines:
         if found.problem:
             where = f"{self.path}:{known + found.count + 1}"
             raise RecordError(f"{where}: the checksum must match, but {found.problem}; {REMEDY}")
-        self._new += _parsed(BytesIO(rest), found.end, self.path)
+        self._new += chain.from_iterable(_parsed(BytesIO(rest), found.end, self.path))
         self._end, self._crc = self._end + found.end, found.crc
 
     def since(self, number: int) -> list[dict[str, Any]]:
@@ -195,7 +194,7 @@ class Lines:
         return f"{REMEDY}, or go on with the {found.count} lines before: {cut}"
 
 
-def _read(path: Path, end: int) -> Iterator[dict[str, Any]]:
+def _read(path: Path, end: int) -> Iterator[list[dict[str, Any]]]:
     """Parse the good lines of a file: a large journal need not be in memory as text and as objects at once."""
     try:
         with path.open("rb") as file:
@@ -204,7 +203,7 @@ def _read(path: Path, end: int) -> Iterator[dict[str, Any]]:
         raise StudyError(f"{path}: must be a file that can be read, but {error.strerror}") from None
 
 
-def _parsed(file: IO[bytes], end: int, path: Path) -> Iterator[dict[str, Any]]:
+def _parsed(file: IO[bytes], end: int, path: Path) -> Iterator[list[dict[str, Any]]]:
     """Parse the good lines, which end at `end`, block by block."""
     number = 1
     while end > 0:
@@ -212,38 +211,28 @@ def _parsed(file: IO[bytes], end: int, path: Path) -> Iterator[dict[str, Any]]:
         block += b"" if block.endswith(b"\n") else file.readline()
         if not block:
             raise StudyError(f"{path}: must be only appended to, but was cut while it was read")
-        lines = block[:-1].split(b"\n")
-        yield from _block(lines, path, first=number)
-        end, number = end - len(block), number + len(lines)
+        count = block.count(b"\n")
+        yield _block(block[:-1], count) or [*_line_by_line(block[:-1].split(b"\n"), path, first=number)]
+        end, number = end - len(block), number + count
 
 
-def _block(lines: list[bytes], path: Path, *, first: int) -> Iterator[dict[str, Any]]:
-    """Parse good lines: all at once, which is faster and shares their keys, and one by one if that fails."""
+def _block(block: bytes, count: int) -> list[dict[str, Any]]:
+    """Parse so many good lines at once, which is faster and shares their keys; return no line if that fails."""
     try:
-        found = json.loads(b"[" + b",".join(lines) + b"]", parse_constant=_refuse)
+        found: list[dict[str, Any]] = json.loads(b"[" + block.replace(b"\n", b",") + b"]", parse_constant=_refuse)
     except (ValueError, RecursionError):
-        found = []
-    if len(found) == len(lines) and all(isinstance(log, dict) for log in found):
-        yield from found
-        return
+        return []
+    return found if len(found) == count and {*map(type, found)} == {dict} else []
+
+
+def _line_by_line(lines: list[bytes], path: Path, *, first: int) -> Iterator[dict[str, Any]]:
+    """Parse good lines one by one."""
     for number, line in enumerate(lines, start=first):
         with records.reading(Path(f"{path}:{number}"), kind="a line of a study's journal", remedy=REMEDY):
             log = json.loads(line, parse_constant=_refuse)
             if not isinstance(log, dict):
                 raise TypeError(f"it contains a {type(log).__name__}")
         yield log
-
-
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector: a million new objects without a cycle would be walked again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _refuse(constant: str) -> NoReturn:

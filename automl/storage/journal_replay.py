@@ -1,18 +1,23 @@
 """Replay of a journal's lines into Optuna's storage in memory, and the backend through which Optuna reads new ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from sys import intern
 from typing import Any, Final
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
-from optuna.storages.journal._storage import JournalOperation
+from optuna.storages.journal._storage import JournalOperation, JournalStorageReplayResult
+from optuna.trial import TrialState
 
 from automl.storage import records
 from automl.storage.journal_lines import REMEDY, Lines
 
-ADDING: Final = (JournalOperation.SET_TRIAL_USER_ATTR, JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE)
+ATTRIBUTE: Final = int(JournalOperation.SET_TRIAL_USER_ATTR)
+ADDING: Final = frozenset({ATTRIBUTE, int(JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE)})
 """Lines that add one value to a trial."""
+OPEN: Final = frozenset({TrialState.RUNNING, TrialState.WAITING})
+"""States of an unfinished trial."""
 
 
 class Backend(BaseJournalBackend):
@@ -30,8 +35,8 @@ class Backend(BaseJournalBackend):
         self._lines.append(logs)
 
 
-def replay(storage: JournalStorage, logs: Iterable[dict[str, Any]], path: Path) -> None:
-    """Apply lines as Optuna does.
+def replay(storage: JournalStorage, blocks: Iterable[Sequence[dict[str, Any]]], path: Path) -> None:
+    """Apply blocks of lines as Optuna does.
 
     Optuna copies a trial and all its attributes for each line, so that what it returned before stays as it was.
     `Journal` returns no trial of Optuna's, so lines that add one value to an unfinished trial change it in place.
@@ -40,19 +45,28 @@ def replay(storage: JournalStorage, logs: Iterable[dict[str, Any]], path: Path) 
         RecordError: a line is none of a study; its number is in the message.
     """
     state = storage._replay_result
-    for number, log in enumerate(logs, start=state.log_number_read + 1):
+    for logs in blocks:
+        _apply(state, logs, path)
+
+
+def _apply(state: JournalStorageReplayResult, logs: Sequence[dict[str, Any]], path: Path) -> None:
+    """Apply lines; a million of them: what is looked up for each is looked up once."""
+    trials, before = state._trials, state.log_number_read
+    for number, log in enumerate(logs, start=before + 1):
         try:
-            trial = state._trials.get(log["trial_id"]) if log["op_code"] in ADDING else None
-            if trial is None or trial.state.is_finished():
+            trial = trials.get(log["trial_id"]) if (operation := log["op_code"]) in ADDING else None
+            if trial is None or trial.state not in OPEN:
+                state.log_number_read = number - 1
                 state.apply_logs((log,))
-                continue
-            if log["op_code"] == JournalOperation.SET_TRIAL_USER_ATTR:
+            elif operation == ATTRIBUTE:
                 ((key, value),) = log["user_attr"].items()
+                if type(value) is dict and "node" in value:
+                    value["node"] = intern(value["node"])  # one copy for all epochs
                 trial.user_attrs[key] = value
             else:
                 trial.intermediate_values[int(log["step"])] = float(log["intermediate_value"])
-            state.log_number_read += 1
         except records.ODDITIES as error:
             raise records.RecordError(
                 f"{path}:{number}: must be a line of a study's journal, but {records.reason(error)}; {REMEDY}"
             ) from None
+    state.log_number_read = before + len(logs)

@@ -72,3 +72,22 @@ class Footprint:
         """Read what `to_dict` wrote, or an earlier version."""
         timed = well_typed(Latency(**plain["latency"]))
         return well_typed(cls(timed, float(plain["mb"]), Latency.of(plain.get("end_to_end"))))
+
+    def to_record(self) -> dict[str, Any]:
+        """Return latency in the model and size as plain values, as records of targets and results of devices have them.
+
+        >>> Footprint(Latency(1.0, 2.0, 3.0, 0.0, "cpu"), 5.5).to_record()["mb"]
+        5.5
+        """
+        return {"latency_ms": asdict(self.latency), "mb": self.mb}
+
+    @classmethod
+    def of_record(cls, plain: Mapping[str, Any] | None) -> Self | None:
+        """Read what `to_record` wrote; None of None.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is none.
+        """
+        if not plain:
+            return None
+        return well_typed(cls(well_typed(Latency(**plain["latency_ms"])), float(plain["mb"])))

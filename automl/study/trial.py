@@ -120,15 +120,17 @@ class Measurement:
         return plain | ({"changed": self.changed} if self.changed else {})
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        found = plain["metrics"]
+    def from_dict(cls, plain: Mapping[str, Any], *, epoch: int | None = None) -> Self:
+        """Read what `to_dict` wrote; `epoch` replaces the one recorded there."""
+        found, seconds = plain["metrics"], plain["seconds"]
         metrics = found if type(found) is dict else dict(found)
-        if not NUMBERS.issuperset(map(type, (*metrics.values(), plain["seconds"]))) or type(plain["epoch"]) is not int:
+        number = plain["epoch"] if epoch is None else epoch
+        values = metrics.values()
+        if not NUMBERS.issuperset(map(type, values)) or type(seconds) not in NUMBERS or type(number) is not int:
             raise TypeError(f"epoch, seconds and metrics must be numbers, but are {plain!r}"[:LONGEST])
-        if not all(map(isfinite, metrics.values())):
+        if not all(map(isfinite, values)):
             raise ValueError(f"metrics must be finite, but are {plain!r}"[:LONGEST])
-        return cls(plain["epoch"], metrics, float(plain["seconds"]), str(plain.get("changed", "")))
+        return cls(number, metrics, float(seconds), str(plain["changed"]) if "changed" in plain else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ It listens on an abstract socket of Linux, whose name is derived from what the s
 interpreter, module path. Whoever binds the name first starts the server; the kernel frees the name with the process.
 Only processes of the same user are served. It ends with its owner (Ray's raylet), or when it had no training for a
 while.
+
+A driver whose Ray is embedded starts the first server itself, before Ray, so that its imports run while Ray starts; the
+workers have its name in their environment.
 """
 
 import errno
@@ -21,8 +24,9 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
@@ -38,6 +42,11 @@ CREDENTIALS: Final = struct.Struct("3i")
 BACKLOG: Final = 256
 TRIES: Final = 50
 PAUSE: Final = 0.1
+
+
+PREPARED: Final = "AUTOML_FORK_SERVER"
+"""Environment variable of the workers of an embedded Ray: `trainer=name` of the server that their driver started."""
+THREADS: Final = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +76,54 @@ def connect(owner: Owner) -> socket.socket:
         OSError: the server cannot be started.
     """
     for _ in range(TRIES):
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.connect(owner.address)
-        except ConnectionRefusedError:
-            connection.close()
-            if not _start(owner):
-                time.sleep(PAUSE)
-            continue
-        if _user_of(connection) == os.getuid():
-            return connection
-        connection.close()
-        raise PermissionError(f"the socket of the fork server {owner.address[1:]} belongs to another user")
+        for address in (*_prepared(owner.trainer), owner.address):
+            if connection := _connected(address):
+                return connection
+        if not _start(owner, os.environ):
+            time.sleep(PAUSE)
     raise ConnectionRefusedError(f"no answer from the fork server {owner.address[1:]}")
+
+
+@contextmanager
+def prepared(trainer: str) -> Iterator[None]:
+    """Start a server for the workers that this process starts in a block: it imports while they start.
+
+    Ray gives a worker as many threads as it has CPU cores; the imports need one, and trainings set their own number.
+    """
+    owner = Owner(os.getpid(), uuid.uuid4().hex, trainer)
+    _start(owner, {THREADS: "1", **os.environ})
+    os.environ[PREPARED] = f"{trainer}={owner.address[1:]}"
+    try:
+        yield
+    finally:
+        os.environ.pop(PREPARED, None)
+
+
+def start(owner: Owner) -> None:
+    """Start the server of an owner, unless it or one of the driver was started: it imports before it is needed."""
+    if not [*_prepared(owner.trainer)]:
+        _start(owner, os.environ)
+
+
+def _prepared(trainer: str) -> Iterator[str]:
+    """Yield the name of the socket of the server that the driver has started, if it is one of this trainer."""
+    name, _, address = os.environ.get(PREPARED, "").rpartition("=")
+    if address and name == trainer:
+        yield f"\0{address}"
+
+
+def _connected(address: str) -> socket.socket | None:
+    """Return a connection to a server, None if there is none."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(address)
+    except ConnectionRefusedError:
+        connection.close()
+        return None
+    if _user_of(connection) == os.getuid():
+        return connection
+    connection.close()
+    raise PermissionError(f"the socket of the fork server {address[1:]} belongs to another user")
 
 
 def _user_of(connection: socket.socket) -> int:
@@ -88,7 +132,7 @@ def _user_of(connection: socket.socket) -> int:
     return int(CREDENTIALS.unpack(found)[1])
 
 
-def _start(owner: Owner) -> bool:
+def _start(owner: Owner, environment: Mapping[str, str]) -> bool:
     """Start a server; False if another process has the name of its socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         try:
@@ -101,7 +145,7 @@ def _start(owner: Owner) -> bool:
         subprocess.run(
             [sys.executable, "-P", "-m", __name__, str(listener.fileno()), json.dumps(asdict(owner))],
             pass_fds=[listener.fileno()],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Limits of a search: what is spent, and whether a new trial can reach its first rung in what is left."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,9 +45,10 @@ class Limits:
         for trial in trials:
             self.contract.ended(trial)
             gpus = self._context.demand(trial.params).gpus
-            for measurement in trial.measurements:
-                self._pace.add(trial.params, measurement.seconds)
-                self.spending.trained(measurement.seconds, gpus=share_at(gpus, trial.losses, measurement.epoch))
+            if trial.measurements:
+                self._pace.add(trial.params, trial.seconds, len(trial.measurements))
+            for seconds, share in _by_share(trial, gpus):
+                self.spending.trained(seconds, gpus=share)
         self.reserve(trials)
 
     def started(self, number: int) -> None:
@@ -101,6 +102,15 @@ class Limits:
     def _weight(self, params: Params) -> float:
         """Return the GPUs of a trial over those of a usual one."""
         return (self._context.demand(params).gpus or 1.0) / (self._context.gpus or 1.0)
+
+
+def _by_share(trial: Trial, gpus: float) -> Iterator[tuple[float, float]]:
+    """Yield seconds of a trial's epochs and the GPUs with which they were trained; `gpus` was its first share."""
+    if not trial.losses:
+        yield trial.seconds, gpus
+        return
+    for measurement in trial.measurements:
+        yield measurement.seconds, share_at(gpus, trial.losses, measurement.epoch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from automl.hpo.asha import Decision
 from automl.hpo.strategy import Strategy
-from automl.storage import files, layout
+from automl.storage import collection, files, layout
 from automl.storage.journal import Journal
 from automl.study import Answer, Ending, EndReason, Job, Loss, Measurement, PastEvidence, State, Trial
 from automl.study.text import View
@@ -66,6 +66,7 @@ class TrialManager:
         self._view, self.steering = LiveView(self.overview), Steering(self.context.folder, self.journal, self.clock)
         self._suggestions = Suggestions(self.journal, self._strategy, self.steering.queue, self.limits)
 
+    @collection.paused(freeze=True)
     def restore(self) -> Self:
         """Restore trials, strategy, budget and quota from the journal; complete records of a killed writer."""
         self.journal.complete_records()
@@ -239,8 +240,7 @@ class TrialManager:
     @property
     def _none_completed(self) -> bool:
         """Return True if none completed and only paused trials are left: the best is then trained to the last epoch."""
-        completed = any(trial.state is State.COMPLETED for trial in self._trials.values())
-        return not completed and self._strategy.leader() is not None
+        return self._strategy.leader() is not None and all(one.state is not State.COMPLETED for one in self.trials)
 
     def _make_room(self) -> bool:
         """Free quota for the next job, ending paused trials, worst first; return True if there is enough."""

@@ -31,9 +31,9 @@ class Mean:
     total: float = 0.0
     count: int = 0
 
-    def add(self, value: float) -> None:
-        """Add a value."""
-        self.total, self.count = self.total + value, self.count + 1
+    def add(self, total: float, count: int = 1) -> None:
+        """Add a value, or the total of so many."""
+        self.total, self.count = self.total + total, self.count + count
 
     @property
     def value(self) -> float:
@@ -61,10 +61,10 @@ class Pace:
         if (since := self._started.pop(number, None)) is not None:
             self._starts.add(max(self._clock() - since - seconds, 0.0))
 
-    def add(self, params: Params, seconds: float) -> None:
-        """Record an epoch of this or an earlier session."""
-        self._epochs.setdefault(structure_of(params), Mean()).add(seconds)
-        self._all.add(seconds)
+    def add(self, params: Params, seconds: float, epochs: int = 1) -> None:
+        """Record the seconds of an epoch, or of several together, of this or an earlier session."""
+        self._epochs.setdefault(structure_of(params), Mean()).add(seconds, epochs)
+        self._all.add(seconds, epochs)
 
     @property
     def start(self) -> float:

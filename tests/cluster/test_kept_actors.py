@@ -7,9 +7,18 @@ from typing import Any
 
 import psutil
 import pytest
+import ray
+from ray.exceptions import GetTimeoutError
 
 from automl import cluster
-from automl.cluster.kept_actors import IDLE_SECONDS, IdleActors, never_keep
+from automl.cluster.kept_actors import (
+    IDLE_SECONDS,
+    RELEASE_SECONDS,
+    SILENT_SECONDS,
+    IdleActors,
+    Releases,
+    never_keep,
+)
 from automl.study import Answer, Job, Kind, Loss, Measurement, State
 from automl.trials import heartbeat
 from tests.conftest import tiny_job_at
@@ -113,7 +122,7 @@ class Controller:
         self._tune_controller = self
         self._actor_cache = SimpleNamespace(num_cached_objects=0)
         self._started_actors: set[str] = {"one", "other"}
-        self._trial_to_actor: dict[str, str] = {"trial": "one"}
+        self._trial_to_actor: dict[Any, str] = {"trial": "one"}
         self.ended = 0
 
     def _cleanup_cached_actors(self, *, force_all: bool) -> None:
@@ -140,3 +149,31 @@ def test_the_actor_of_a_trial_that_was_killed_is_forgotten_and_no_other() -> Non
     controller: Any = Controller()
     never_keep(controller, "trial")
     assert controller._started_actors == {"other"}
+
+
+def test_the_driver_waits_for_one_actor_that_does_not_answer_and_for_none_soon_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, waited = [0.0], list[float]()
+
+    def silent(_reference: object, *, timeout: float) -> None:
+        waited.append(timeout)
+        raise GetTimeoutError
+
+    monkeypatch.setattr(ray, "get", silent)
+    actor = SimpleNamespace(release=SimpleNamespace(remote=lambda: None))
+    trial: Any = type("Trial", (), {"temporary_state": SimpleNamespace(ray_actor=actor)})()
+    releases = Releases(lambda: now[0])
+
+    def kept(moment: float) -> bool:
+        now[0], controller = moment, Controller()
+        controller._trial_to_actor = {trial: "one"}
+        releases.release(controller, trial)
+        return "one" in controller._started_actors
+
+    assert [kept(0), kept(1), kept(SILENT_SECONDS - 1), kept(SILENT_SECONDS + 1)] == [False] * 4
+    assert waited == [RELEASE_SECONDS, 0.0, 0.0, RELEASE_SECONDS]
+
+    monkeypatch.setattr(ray, "get", lambda _reference, *, timeout: waited.append(timeout))
+    assert kept(10 * SILENT_SECONDS), "an actor that answers is kept"
+    assert waited[-1] == RELEASE_SECONDS

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from automl.storage import journal_lines
+from automl.storage import journal_format, journal_lines
 from automl.storage.layout import JOURNAL
 from automl.storage.records import RecordError
 from automl.study.errors import StudyError
@@ -225,3 +225,33 @@ def test_a_journal_is_parsed_in_blocks_of_any_size(folder: Path, monkeypatch: py
     for size in (1, 200, 1000):
         monkeypatch.setattr(journal_lines, "BLOCK", size)
         assert read(folder).trials() == TRIALS
+
+
+def test_a_file_is_checked_by_its_last_line_as_by_each_and_a_change_of_any_line_is_found(folder: Path) -> None:
+    whole = (folder / JOURNAL).read_bytes()
+    good = journal_format._by_each_line(whole, 0)
+    assert journal_format._by_last_line(whole, 0) == good
+    assert good.count == len(lines_of(whole)) > 3
+    start = 0
+    for line in lines_of(whole):
+        changed = bytearray(whole)
+        changed[start + len(line) // 2] ^= 1
+        found = journal_format.scan(bytes(changed))
+        assert found.problem
+        assert found == journal_format._by_each_line(bytes(changed), 0)
+        start += len(line)
+
+
+def test_lines_that_follow_a_known_beginning_are_checked_with_its_checksum(folder: Path) -> None:
+    whole = (folder / JOURNAL).read_bytes()
+    first = len(lines_of(whole)[0])
+    before = journal_format.scan(whole[:first])
+    rest = journal_format.scan(whole[first:], before=before.crc)
+    assert (before.count + rest.count, rest.crc) == (len(lines_of(whole)), journal_format.scan(whole).crc)
+    assert journal_format.scan(whole[first:], before=before.crc ^ 1).problem.startswith("the line does not follow")
+
+
+def test_an_unfinished_line_does_not_hide_that_those_before_are_good(folder: Path) -> None:
+    whole = (folder / JOURNAL).read_bytes()
+    assert journal_format.scan(whole + b'{"op_code":') == journal_format.scan(whole)
+    assert journal_format.scan(b"") == journal_format.scan(b'{"op_code":') == journal_format.Scan(0, 0, 0)

@@ -129,3 +129,48 @@ def test_a_failure_of_the_storage_is_sent_with_its_number(owner: Owner, tmp_path
     _, lines = begin(owner, tmp_path, fail)
     assert json.loads(lines.readline()) == {"failed": [5, "Input/output error", "last.pt"]}
     assert "Input/output error" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_server_that_a_driver_has_started_serves_its_workers_and_those_of_no_other_trainer(
+    owner: Owner, tmp_path: Path
+) -> None:
+    other = Owner(owner.process, owner.name, "other", idle=0.2)
+    with fork_server.prepared(owner.trainer):
+        assert os.environ[fork_server.PREPARED].startswith(f"{owner.trainer}=automl-")
+        process, lines = begin(owner, tmp_path, wait)
+        server = psutil.Process(process).parent()
+        assert server
+        assert json.loads(server.cmdline()[-1])["process"] == os.getpid(), "it ends with the driver"
+        assert server.environ()[fork_server.THREADS]
+        fork_server.start(owner)
+        assert not serves(owner), "there is one already"
+        with fork_server.connect(other):
+            assert serves(other)
+    assert fork_server.PREPARED not in os.environ
+    lines.close()
+    assert wait_until(lambda: not psutil.pid_exists(process))
+    server.kill()
+    with fork_server.connect(owner):
+        assert serves(owner), "one that ended is replaced"
+
+
+def test_a_server_that_is_started_ahead_is_the_one_that_is_used(owner: Owner, tmp_path: Path) -> None:
+    assert not serves(owner)
+    fork_server.start(owner)
+    fork_server.start(owner)
+    assert serves(owner)
+    process, lines = begin(owner, tmp_path, wait)
+    server = psutil.Process(process).parent()
+    assert server
+    assert json.loads(server.cmdline()[-1])["process"] == owner.process
+    lines.close()
+
+
+def serves(owner: Owner) -> bool:
+    """Return True if somebody has the name of a server."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(owner.address)
+        except OSError:
+            return True
+    return False

@@ -1,19 +1,20 @@
 """No trial starts that cannot reach its first rung; time is kept for the confirmation; in virtual time."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from automl.storage.journal import Journal
-from automl.study import Trial
+from automl.study import Kind, Loss, Trial
 from automl.study.spec import StudySpec
 from automl.trials.budget import EXPORT_SHARE, Spending
 from automl.trials.job_clock import Elapsed
 from automl.trials.limits import FirstRung, refusal
 from automl.trials.manager import TrialManager
 from automl.trials.pace import Pace
-from tests.builders import METRIC, spec_of
+from tests.builders import METRIC, measurement, spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
 EPOCH = 10.0
@@ -109,3 +110,20 @@ def test_a_raised_budget_lets_trials_start_again(tmp_path: Path) -> None:
     first = played(tmp_path, spec)
     more = played(tmp_path, search_of(hours=400 / 3600))
     assert len(more.trials) > len(first.trials)
+
+
+@pytest.mark.parametrize(("losses", "seconds"), [((), 30.0), ((Loss(Kind.MEMORY, "gone", epoch=1),), 50.0)])
+def test_epochs_of_an_earlier_session_count_with_the_share_they_were_trained_with(
+    tmp_path: Path, losses: tuple[Loss, ...], seconds: float
+) -> None:
+    """Memory ran out after the first of three epochs: the others had the double of a quarter of a GPU."""
+    spec = spec_of(budget={"trials": 4, "gpu_hours": 1.0}, resources={"gpus": 0.25})
+    source = open_search(tmp_path, spec, gpus=0.25)
+    before = source.limits.spending.gpu_seconds_left()
+    epochs = tuple(measurement(epoch, 0.5) for epoch in (1, 2, 3))
+    trial = Trial(0, {"lr0": 0.01}, 0, tuple(replace(one, seconds=10.0) for one in epochs), losses=losses)
+
+    source.limits.restore([trial])
+
+    assert before - source.limits.spending.gpu_seconds_left() == pytest.approx(seconds)
+    assert source.limits._pace.epoch({}) == 10.0

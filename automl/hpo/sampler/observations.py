@@ -1,9 +1,9 @@
 """What a sampler has recorded of each trial, and of all of them what a suggestion needs, kept up to date."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, nan
+from math import inf, nan
 from typing import Self
 
 import numpy as np
@@ -34,12 +34,17 @@ class ObservedTrial:
         """Compute the key once."""
         (self.key,) = keys(self.point[None])
 
-    def record(self, measurement: Measurement, metric: str) -> None:
-        """Record an epoch; one that was not validated has no value."""
-        value = measurement.metrics.get(metric, nan)
-        self.values.append(value)
-        self.best = max(self.best, value if isfinite(value) else -inf)
-        self.seconds += measurement.seconds
+    def record(self, measurements: Iterable[Measurement], metric: str) -> None:
+        """Record epochs; one that was not validated has no value."""
+        best, seconds = self.best, self.seconds
+        append = self.values.append
+        for measurement in measurements:
+            value = measurement.metrics.get(metric, nan)
+            append(value)
+            if best < value < inf:
+                best = value
+            seconds += measurement.seconds
+        self.best, self.seconds = best, seconds
 
     @property
     def has_value(self) -> bool:

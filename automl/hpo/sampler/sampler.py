@@ -158,8 +158,7 @@ class Sampler:
         """Record a new trial, or one of an earlier session with its measurements."""
         params = {} if trial.outside else trial.params
         seen = ObservedTrial(self._encoding.encode([params])[0], outside=trial.outside)
-        for measurement in trial.measurements:
-            seen.record(measurement, self._metric)
+        seen.record(trial.measurements, self._metric)
         self._seen.add(trial.number, seen)
         if trial.ending:
             self.tell(trial)
@@ -170,7 +169,7 @@ class Sampler:
 
     def observe(self, trial: Trial) -> None:
         """Record the last measurement of a trial."""
-        self._seen[trial.number].record(trial.measurements[-1], self._metric)
+        self._seen[trial.number].record(trial.measurements[-1:], self._metric)
         self._seen.changed(trial.number)
 
     def invalidate(self) -> None:

@@ -1,5 +1,6 @@
 """Imports of a training, ahead of it: in the process from which those of trainings are forked."""
 
+import os
 from importlib import import_module
 from typing import Final
 
@@ -18,6 +19,7 @@ MODULES: Final = (
 
 def preload() -> None:
     """Import all that a training uses, without a use of the device."""
+    os.environ["YOLO_VERBOSE"] = "true"  # read by its import: a training prints its progress to its log
     ultralytics()
     for module in MODULES:
         import_module(module)

@@ -106,7 +106,7 @@ def test_the_price_of_a_proposal_is_bounded() -> None:
     encoding, generator = Encoding(REGIONS), np.random.default_rng(0)
     seen = [ObservedTrial(point) for point in encoding.draw(POSTERIOR_LIMIT + 50, generator)]
     for trial, spread in zip(seen, generator.random(len(seen)), strict=True):
-        trial.record(measurement(1, float(spread)), METRIC)
+        trial.record([measurement(1, float(spread))], METRIC)
     made = Proposal(encoding, Observations.of(seen), TransferPrior(encoding, ()), 6)
     assert made._model is not None
     assert len(made._model._process._X_all) == POSTERIOR_LIMIT
@@ -118,7 +118,7 @@ def test_what_runs_is_kept_away_from() -> None:
     encoding = Encoding(space_of(lr0=Real(0.0, 1.0, 0.5)))
     seen = [ObservedTrial(np.array([share])) for share in (0.0, 0.2, 0.5, 0.9, 1.0)]
     for trial, value in zip(seen, (0.1, 0.3, 0.6, 0.2, 0.1), strict=True):
-        trial.record(replace(measurement(6, value), epoch=1), METRIC)
+        trial.record([replace(measurement(6, value), epoch=1)], METRIC)
         trial.runs = False
     made = Proposal(encoding, Observations.of(seen), TransferPrior(encoding, ()), 1)
     found = []
@@ -132,7 +132,7 @@ def test_what_runs_is_kept_away_from() -> None:
 def observed(value: float, *, epochs: int = 1) -> ObservedTrial:
     trial = ObservedTrial(np.array([value]))
     for epoch in range(1, epochs + 1):
-        trial.record(measurement(epoch, value), METRIC)
+        trial.record([measurement(epoch, value)], METRIC)
     return trial
 
 

@@ -55,7 +55,7 @@ def test_a_study_within_the_bound_has_optunas_process(trials: int, kind: str) ->
     )
     seen = [ObservedTrial(point, runs=False) for point in encoding.draw(trials, chance)]
     for trial in seen:
-        trial.record(Measurement(1, {METRIC: 1 - abs(trial.point[0] - 0.3)}, 1.0), METRIC)
+        trial.record([Measurement(1, {METRIC: 1 - abs(trial.point[0] - 0.3)}, 1.0)], METRIC)
     proposal = Proposal(encoding, Observations.of(seen), TransferPrior(encoding, ()), 6)
     assert type(proposal._model._fitted).__name__ == kind
     assert abs(proposal.best(chance)[0] - 0.3) < 0.2

@@ -32,7 +32,7 @@ def test_values_failures_and_new_trials_in_any_order_are_all_seen(events: list[t
             continue
         number = place % len(kept)
         if kind == "value":
-            kept[number].record(measurement(1, value), METRIC)
+            kept[number].record([measurement(1, value)], METRIC)
             kept.changed(number)
         elif kind == "fail":
             kept[number].infeasible = True
@@ -52,7 +52,7 @@ def test_a_set_of_keys_that_was_handed_out_is_no_longer_changed() -> None:
 @pytest.mark.parametrize("count", [63, 64, 65, 1000])
 def test_the_room_for_values_grows_with_the_trials(count: int) -> None:
     kept = Observations.of([ObservedTrial(np.array([share])) for share in np.linspace(0, 1, count)])
-    kept[count - 1].record(measurement(1, 0.5), METRIC)
+    kept[count - 1].record([measurement(1, 0.5)], METRIC)
     kept.changed(count - 1)
     numbers, bests = kept.bests()
     assert (numbers.tolist(), bests.tolist()) == ([count - 1], [0.5])
