@@ -35,6 +35,8 @@ from automl.storage import streams
 
 IDLE_SECONDS: Final = 60.0
 """The server ends after so long without a training: it keeps its imports in memory, 400 MB with torch."""
+FIRST_SECONDS: Final = 300.0
+"""A server that was started ahead waits so long for its first training: labels are scanned and nodes probed before."""
 REAP_SECONDS: Final = 1.0
 """Interval in which ended trainings are waited for."""
 CREDENTIALS: Final = struct.Struct("3i")
@@ -60,6 +62,8 @@ class Owner:
     trainer: str
     """The trainer that it imports, by its name."""
     idle: float = IDLE_SECONDS
+    first: float = FIRST_SECONDS
+    """Seconds without a training after which a server ends, and before its first one."""
 
     @property
     def address(self) -> str:
@@ -166,7 +170,7 @@ def main(descriptor: int, owner: Owner) -> None:
     gc.freeze()  # else a collection in a fork would copy the pages of all objects
     values = {name: (before.get(name), os.environ.get(name)) for name in {*before, *os.environ}}
     server = _Server(listener, {name: value for name, value in values.items() if value[0] != value[1]})
-    server.serve(alive, owner.idle)
+    server.serve(alive, owner.idle, first=owner.first)
 
 
 def _import(trainer: str) -> None:
@@ -194,15 +198,18 @@ class _Server:
     """Environment variables that the imports have set: values before and after."""
     children: set[int] = field(default_factory=set)
 
-    def serve(self, alive: int, idle: float) -> None:
-        """Fork trainings until the process with the descriptor `alive` is gone, or none runs for `idle` seconds."""
+    def serve(self, alive: int, idle: float, *, first: float) -> None:
+        """Fork trainings until the process with the descriptor `alive` is gone, or none runs for `idle` seconds.
+
+        The first one may take `first` seconds to come.
+        """
         self.listener.settimeout(0)
-        last = time.monotonic()
+        last = time.monotonic() + first - idle
         with selectors.DefaultSelector() as selector:
             for source in (alive, self.listener):
                 selector.register(source, selectors.EVENT_READ)
             while self.children or time.monotonic() - last < idle:
-                ready = {key.fileobj for key, _ in selector.select(REAP_SECONDS if self.children else idle)}
+                ready = {key.fileobj for key, _ in selector.select(REAP_SECONDS if self.children else min(idle, first))}
                 if alive in ready:
                     return
                 self.children = {child for child in self.children if os.waitpid(child, os.WNOHANG) == (0, 0)}
