@@ -81,7 +81,7 @@ def measured(slots: int, *, trials: int, epoch_seconds: float, folder: Path | No
             load = _watched(process, study)
         finally:
             _end(process)
-        if not (study / JOURNAL).exists():
+        if not (study / JOURNAL).exists() or not works_of((study / "study.log").read_text(encoding="utf-8")):
             raise SystemExit((place / "driver.log").read_text(errors="replace")[-2000:])
         return {"slots": slots} | figures(study, slots, metric=METRIC) | load
 
