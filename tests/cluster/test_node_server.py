@@ -27,7 +27,6 @@ NOBODY = "nobody"
 """No trainer has this name: the server of another test is not met."""
 
 
-@ray.remote(num_cpus=0)
 def address() -> str:
     return node_server.owner(NOBODY).address
 
@@ -43,7 +42,7 @@ def answers(name: str) -> bool:
 
 @pytest.mark.usefixtures("connection")
 def test_a_node_that_is_probed_for_trainings_starts_to_import(tmp_path: Path) -> None:
-    name = ray.get(address.remote())
+    name = ray.get(ray.remote(num_cpus=0)(address).remote())
     cluster.probe(tmp_path)
     assert not answers(name)
     cluster.probe(tmp_path, trainer=NOBODY)
