@@ -257,7 +257,7 @@ def _claim(confirmed: Confirmed, gates: Gates, *, done: int, allowed: int) -> Cl
         better=statistics.convincing(gain, gates),
         retrainings=done,
         allowed=allowed,
-        further=Further(further, done + 2 * further) if further else None,
+        further=Further(further, max(done + 2 * further, allowed + 1)) if further else None,
         end=confirmed.end,
     )
 
