@@ -46,7 +46,7 @@ SEARCHES_WORTH: Final = 3
 FORMER_LIMITS: Final = (2, 20)
 """The same two in versions before decision 80, whose confirmations look less often."""
 EXPECTED_SHARE: Final = 0.35
-"""Part of what is allowed beyond the fewest re-trainings that is spent on average: 0.2 to 0.4 for gains of 0 to 2 times
+"""Part of what is allowed beyond the fewest re-trainings that is spent on average: 0.2 to 0.5 for gains of 0 to 2 times
 the noise and limits of 9 to 48 (`benchmarks/winners.py`, one or two at a time; more of them at a time spend more)."""
 
 
