@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr
+
+from automl.hpo import statistics
 
 OPENING_SEEDS: Final = 3
 """Seeds of each side at the first look: the fewest that give a usable spread."""
@@ -92,4 +93,4 @@ def _p_value(ours: tuple[Array, Array], theirs: tuple[Array, Array], count: int)
     parts = [squares / (count - 1) / count for _, squares in (ours, theirs)]
     total = parts[0] + parts[1]
     freedom = total**2 * (count - 1) / (parts[0] ** 2 + parts[1] ** 2)
-    return np.asarray(stdtr(freedom, (theirs[0] - ours[0]) / np.sqrt(total)))
+    return statistics.probabilities((theirs[0] - ours[0]) / np.sqrt(total), freedom)

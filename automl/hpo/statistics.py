@@ -5,7 +5,9 @@ from math import ceil, inf, log, log1p, sqrt
 from statistics import mean, variance
 from typing import Final
 
-from scipy.special import betaincinv, ndtr, ndtri, stdtrit
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betaincinv, ndtr, ndtri, stdtr, stdtrit
 
 from automl.study import Gain, Gates, Score
 
@@ -55,6 +57,11 @@ def _lower_bound(ours: Sequence[float], theirs: Sequence[float], confidence: flo
         return difference
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     return difference - quantile(confidence, freedom) * sqrt(sum(parts))
+
+
+def probabilities(values: npt.NDArray[np.float64], freedom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the probabilities that Student's t is at most each value."""
+    return np.asarray(stdtr(freedom, values))
 
 
 def hoped_power(gain: Gain, gates: Gates, *, level: float, seeds: int) -> float:
