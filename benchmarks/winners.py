@@ -226,8 +226,8 @@ def tally(world: World, spec: StudySpec, runs: int) -> Tally:
         most = max(most, size)
         bias = (gain.difference - truth) / NOISE
         means.append((size, len(results) - 1, study.gain_of(chosen), study.gain_of(today), bias))
-    *columns, bias = (mean(column) for column in zip(*means, strict=True))
-    return Tally(runs, found, right, *columns, most, covered, bias)
+    spent, finalists, shipped, today, bias = (mean(column) for column in zip(*means, strict=True))
+    return Tally(runs, found, right, spent, finalists, shipped, today, most, covered, bias)
 
 
 def wilson(hits: int, runs: int, z: float = 1.96) -> tuple[float, float]:
