@@ -288,7 +288,7 @@ def table(runs: int) -> dict[str, Any]:
             f"A/A, val and judged split share {shared:g} of the noise", World(shared_noise=shared), description(), runs
         )
     designs: list[tuple[dict[str, int], int]] = [
-        ({"retrainings": 9}, 1), ({"retrainings": 14}, 1), ({"retrainings": 20}, 1), ({"retrainings": 31}, 1),
+        ({"retrainings": 9}, 1), ({"retrainings": 13}, 1), ({"retrainings": 20}, 1), ({"retrainings": 31}, 1),
         ({"retrainings": 48}, 1), ({"retrainings": 31}, 8), ({"retrainings": 48}, 8), ({"finalists": 1}, 1),
         ({"seeds": 3}, 1), ({"seeds": 10}, 1),
     ]  # fmt: skip
