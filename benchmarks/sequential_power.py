@@ -6,8 +6,9 @@ spends at least 8 / g^2 * (p ln(p / a) + (1 - p) ln((1 - p) / (1 - a))) on avera
 trial is not known, both hold for the studies whose judged trial has the gain.
 
 Designs are played on the studies of `winners.py`: an opening look at three seeds of the search's best trial and of the
-default, which spends `OPENING_ERROR`, and the choice among `finalists` by val as shipped; then seeds of the chosen
-trial and the default one pair at a time, with a look after each `step` pairs. The bound of these looks has the shape of
+default, which spends `OPENING_ERROR`, and a choice among `finalists` by val, whose seeds do not judge (those of what
+ships do, see `automl/hpo/looks.py`); then seeds of the chosen trial and the default one pair at a time, with a look
+after each `step` pairs. The bound of these looks has the shape of
 Wang and Tsiatis (1987): z at least `level` times (pairs / most pairs) ^ (`shape` - 1/2), on normal scores of Welch's t;
 `level` is set by simulation so that all of them together have the rest of the error. `cap` is the most re-trainings; a
 study stops where the power of a last look, at the observed gain plus its standard error, is below `futility`. All
@@ -33,7 +34,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr
 from scipy.stats import norm
 
-from automl.hpo import confirmation, statistics
+from automl.hpo import confirmation, looks, statistics
 from automl.hpo.rounds import side_of
 from automl.study import State
 from automl.study.results import DEFAULT
@@ -46,8 +47,8 @@ GAIN: Final = 1.5
 GOAL: Final = 0.9
 DRAWS: Final = 100_000
 """Null studies of the calibration."""
-OPENING: Final = confirmation.OPENING_SEEDS
-CHOOSING: Final = confirmation.CHOOSING_SEEDS
+OPENING: Final = looks.OPENING_SEEDS
+CHOOSING: Final = looks.CHOOSING_SEEDS
 SEEDS: Final = 40
 """Re-trainings drawn for each side; designs take the first ones."""
 WORLDS: Final = {"gain": World(GAIN, seed=2), "twice": World(2.0, seed=1), "none": World()}

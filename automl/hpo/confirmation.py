@@ -1,37 +1,40 @@
-"""Sequential confirmation: which trials and seeds to retrain next (alpha spending, futility stop). Pure.
+"""Sequential confirmation: which trials and seeds to retrain next (group-sequential test, futility stop). Pure.
 
-Rounds: opening, choice among finalists, judging. `docs/decisions/0013` gives the reason of each rule. Trials are chosen
-on val alone, and the seeds that chose a trial never judge it.
+Rounds: opening, choice among finalists on val alone, judging with a look after each few pairs of seeds. All looks have
+one level, calculated so that together they have the allowed error (`looks.py`). `docs/decisions/0080` has the reason
+of each rule. Confirmations of a number of `seeds`, those begun by an earlier version, and what follows when
+`confirm.retrainings` is raised later, divide the error among their looks (decision 13); there the seeds that chose a
+trial never judge it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from statistics import mean
 from typing import Final
 
-from automl.hpo import statistics
-from automl.hpo.rounds import Results, Round, Stage, last_look, side_of
+from automl.hpo import looks, statistics
+from automl.hpo.error_spending import EARLY_SHARE, RESERVE, last_share, plans, width
+from automl.hpo.looks import CHOOSING_SEEDS, OPENING_SEEDS
+from automl.hpo.rounds import Results, Round, Stage, last_look, next_offset, side_of
 from automl.hpo.selection import best_trial
 from automl.hpo.statistics import convincing
 from automl.study import Gain, Gates, State, Trial
+from automl.study.confirmation_end import ConfirmationEnd, Why
 from automl.study.results import DEFAULT
 from automl.study.spec import StudySpec
 
-OPENING_SEEDS: Final = 3
-"""Seeds of the best trial and of the default in the first round: the fewest that give a usable spread."""
-CHOOSING_SEEDS: Final = 2
-"""Seeds of each further finalist; its value in the search counts as one more."""
 RESERVED_FOR_JUDGING: Final = 12
 """Re-trainings reserved for judging, before any is used for choosing: fewer would miss a gain of twice the noise."""
 FINALIST_RANGE: Final = 1.5
 """A trial is a finalist if its value in the search is at most this many times the noise below the best one."""
-EARLY_SHARE: Final = 0.2
-"""Share of the error that each look before the last one spends; the last one spends the rest."""
-RESERVE: Final = 0.1
-"""Share of the remaining error that a last look reserves in case `confirm.retrainings` is raised later."""
 MOST_FINALISTS: Final = 4
-"""Default number of finalists."""
+"""Default number of finalists where the error is divided among the looks."""
+FINALISTS_FROM: Final = ((48, 3), (24, 2))
+"""Re-trainings from which there are so many finalists by default: with fewer, seeds of the best trial find more."""
+MOST_PAIRS: Final = 4
+"""Pairs of seeds from one look to the next at most, on however many slots: further ones are often not needed."""
+LEAST_POWER: Final = 0.4
+"""A comparison ends if a last look has less power than this at the observed gain plus its standard error."""
 MOST_FURTHER: Final = 10
 """A verdict is close if at most this many further seeds of each side would decide it."""
 FUTILITY_Z: Final = 1.28
@@ -49,9 +52,12 @@ class ConfirmationPlan:
     gates: Gates
     retrainings: int
     """The most re-trainings."""
-    finalists: int
+    finalists: int | None = None
+    """The most finalists; None: by the number of re-trainings."""
     seeds: int | None = None
     """Seeds of winner and default, with one look; None: as the noise requires."""
+    places: int = 1
+    """Re-trainings that run at a time."""
 
     def next_round(self, rounds: Sequence[Round], results: Results) -> Round | None:
         """Return the round to train after `rounds` and their `results`; None if no more is needed."""
@@ -60,15 +66,20 @@ class ConfirmationPlan:
         if not rounds:
             return self._opening()
         last = rounds[-1]
-        if not results.get(DEFAULT):  # nothing to compare with; a later session repeats this round
+        # Without results of the default there is nothing to compare with; a later session repeats this round.
+        if not results.get(DEFAULT) or not self.ranking or (last.share and self.significant(last, results)):
             return None
-        if not self.ranking or (last.share and self.significant(last, results)):
-            return None
+        return (self._paired if last.planned else self._divided)(last, rounds, results)
+
+    def _divided(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
+        """Return the next round where the looks divide the error among them."""
         left = self.retrainings - sum(played.size for played in rounds)
         if last.stage is Stage.OPENING and self.seeds is None:
-            return self._choosing(last, results, left) or self._judging(last, rounds, results)
+            most = (self.finalists or MOST_FINALISTS) - 1
+            near = self._near(results, min(most, (left - RESERVED_FOR_JUDGING) // CHOOSING_SEEDS))
+            return self._choosing(last, results, near) or self._judging(last, rounds, results)
         if last.stage is Stage.CHOOSING:
-            last = self._choice(rounds, results)
+            last = replace(self._choice(rounds, results), since=CHOOSING_SEEDS)
         return self._judging(last, rounds, results)
 
     def gain(self, played: Round, results: Results) -> Gain:
@@ -96,26 +107,40 @@ class ConfirmationPlan:
         if not self.ranking:
             return Round(Stage.OPENING, {DEFAULT: offsets}, DEFAULT, share=1.0, why="the baseline's params are best")
         side = side_of(self.ranking[0][0])
+        if self.seeds is None and self.retrainings >= 2 * OPENING_SEEDS:
+            error = 1 - self.gates.confidence
+            most = min(self._most_finalists(self.retrainings), len(self.ranking))
+            level = looks.level(self.retrainings // 2, finalists=most, error=error * (1 - RESERVE))
+            wanted = {side: offsets, DEFAULT: offsets}
+            return Round(Stage.OPENING, wanted, side, share=level / error, planned=self.retrainings)
         share = EARLY_SHARE if self.retrainings >= 2 * count + 2 else 1 - RESERVE
         return Round(Stage.OPENING, {side: offsets, DEFAULT: offsets}, side, share=share)
 
-    def _choosing(self, opening: Round, results: Results, left: int) -> Round | None:
+    def _most_finalists(self, retrainings: int) -> int:
+        """Return the most finalists where all looks have one level."""
+        if self.finalists is None:
+            return next((count for least, count in FINALISTS_FROM if retrainings >= least), 1)
+        places = (retrainings - 2 * OPENING_SEEDS - RESERVED_FOR_JUDGING) // CHOOSING_SEEDS
+        return min(self.finalists, 1 + max(0, places))
+
+    def _near(self, results: Results, most: int) -> list[int]:
+        """Return the other trials that the noise does not tell from the best one, at most so many."""
+        noise, best = self.noise(results), self.ranking[0][1]
+        return [number for number, value in self.ranking[1:] if best - value <= FINALIST_RANGE * noise][: max(0, most)]
+
+    def _choosing(self, opening: Round, results: Results, near: Sequence[int]) -> Round | None:
         """Return the round that trains the other finalists, None if there is none."""
-        noise = self.noise(results)
-        best = self.ranking[0][1]
-        places = min(self.finalists - 1, (left - RESERVED_FOR_JUDGING) // CHOOSING_SEEDS)
-        near = [number for number, value in self.ranking[1:] if best - value <= FINALIST_RANGE * noise][
-            : max(0, places)
-        ]
         if not near:
             return None
         trials = ", ".join(map(str, near))
-        why = f"noise {noise:.4f}: trials {trials} are within {FINALIST_RANGE:g} times of {opening.side}"
+        why = f"noise {self.noise(results):.4f}: trials {trials} are within {FINALIST_RANGE:g} times of {opening.side}"
+        if opening.side not in results:
+            why = f"no re-training of {opening.side} ended well"
         wanted = {side_of(number): tuple(range(CHOOSING_SEEDS)) for number in near}
-        return Round(Stage.CHOOSING, wanted, opening.side, why=why)
+        return Round(Stage.CHOOSING, wanted, opening.side, why=why, planned=opening.planned)
 
     def _choice(self, rounds: Sequence[Round], results: Results) -> Round:
-        """Return the round of the finalist that is best on val; seeds that chose it never judge it."""
+        """Return the last round with the finalist that is best on val as its side."""
         seen = dict(self.ranking)
         sides = {side_of(number): number for number in seen if side_of(number) in results}
         if not sides:
@@ -125,21 +150,69 @@ class ConfirmationPlan:
             again = [found.on_val for offset, found in results[side].items() if offset < CHOOSING_SEEDS]
             return mean([seen[sides[side]], *again])
 
-        return replace(rounds[-1], side=max(sides, key=mean_on_val), since=CHOOSING_SEEDS)
+        return replace(rounds[-1], side=max(sides, key=mean_on_val))
+
+    def _paired(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
+        """Return the seeds up to the next look, None if none are left or a gain is out of reach.
+
+        If `retrainings` was raised since the opening, further looks divide what is left of the error.
+        """
+        if last.stage is Stage.OPENING:
+            near = self._near(results, self._most_finalists(last.planned) - 1)
+            if last.side not in results:
+                near = [number for number, _ in self.ranking[1:2]]
+            if near:
+                return self._choosing(last, results, near)
+        if last.stage is Stage.CHOOSING:
+            last = self._choice(rounds, results)
+        if last.side not in results:
+            return None
+        have, most = self._pairs(last, rounds, min(last.planned, self.retrainings))
+        if most <= have or (have >= OPENING_SEEDS and self._out_of_reach(last, results, rounds[0].share, most)):
+            return self._judging(last, rounds, results) if self.retrainings > last.planned else None
+        more = max(looks.step(last.planned // 2), min(self.places // 2, MOST_PAIRS))
+        wanted = {
+            side: tuple(range(next_offset(rounds, side), min(have + more, most))) for side in (last.side, DEFAULT)
+        }
+        difference, noise, _ = self._observed(last, results)
+        why = f"{last.side} is {difference:+.4f} above the baseline so far, the noise is {noise:.4f}"
+        return Round(Stage.JUDGING, wanted, last.side, 0, rounds[0].share, why, last.planned)
+
+    def _pairs(self, last: Round, rounds: Sequence[Round], retrainings: int) -> tuple[int, int]:
+        """Return the seeds that both sides have, and the most that both can have."""
+        have = [next_offset(rounds, side) for side in (last.side, DEFAULT)]
+        left = retrainings - sum(played.size for played in rounds)
+        return min(have), (sum(have) + left) // 2 if sum(have) + left >= 2 * max(have) else min(have)
+
+    def _out_of_reach(self, last: Round, results: Results, share: float, most: int) -> bool:
+        """Return True if a look at `most` seeds of each side is unlikely to show the observed gain."""
+        gain = self.gain(replace(last, share=share), results)
+        level = (1 - self.gates.confidence) * share
+        return statistics.hoped_power(gain, self.gates, level=level, seeds=most) < LEAST_POWER
+
+    def end(self, rounds: Sequence[Round], results: Results) -> ConfirmationEnd | None:
+        """Return at which look and why there is no further round; None if nothing was compared."""
+        if not rounds or not self.ranking:
+            return None
+        looked, count = last_look(rounds), sum(played.share > 0 for played in rounds)
+        have, most = self._pairs(looked, rounds, self.retrainings)
+        if self.significant(looked, results):
+            return ConfirmationEnd(count, Why.SHOWN)
+        return ConfirmationEnd(count, Why.UNREACHABLE if most > have else Why.SPENT)
 
     def _judging(self, last: Round, rounds: Sequence[Round], results: Results) -> Round | None:
         """Return the seeds needed to show the observed gain, at most all left; None if those cannot (futility)."""
         left = self.retrainings - sum(played.size for played in rounds)
-        share = _last_share(rounds)
-        have = {side: _next_offset(rounds, side) for side in (last.side, DEFAULT)}
+        share = last_share(rounds)
+        have = {side: next_offset(rounds, side) for side in (last.side, DEFAULT)}
         judged = have[last.side] - last.since
-        plans = _plans(judged, have[DEFAULT], left)
+        found = plans(judged, have[DEFAULT], left)
         difference, noise, error = self._observed(last, results)
-        if not plans or self._bound(difference + FUTILITY_Z * error, noise, plans[-1], share) <= self.gates.min_gain:
+        if not found or self._bound(difference + FUTILITY_Z * error, noise, found[-1], share) <= self.gates.min_gain:
             return None
         early = min(EARLY_SHARE, share / 2)
-        enough = [plan for plan in plans[:-1] if self._has_power(difference, noise, plan, early)]
-        plan, part = (enough[0], early) if enough else (plans[-1], share)
+        enough = [plan for plan in found[:-1] if self._has_power(difference, noise, plan, early)]
+        plan, part = (enough[0], early) if enough else (found[-1], share)
         wanted = {
             last.side: tuple(range(have[last.side], last.since + plan[0])),
             DEFAULT: tuple(range(have[DEFAULT], plan[1])),
@@ -159,7 +232,7 @@ class ConfirmationPlan:
         difference, noise, _ = self._observed(looked, results)
         judged = len(self.gain(looked, results).challenger)
         base = len(results.get(DEFAULT, {}))
-        share = _last_share(rounds)
+        share = last_share(rounds)
         for more in range(1, MOST_FURTHER + 1):
             plan = (judged + more, base + more)
             if min(plan) >= OPENING_SEEDS and self._bound(difference, noise, plan, share) > self.gates.min_gain:
@@ -168,7 +241,7 @@ class ConfirmationPlan:
 
     def _has_power(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> bool:
         """Return True if a look after a plan would show this difference with 90% power."""
-        return self._bound(difference - FUTILITY_Z * noise * _width(plan), noise, plan, share) > self.gates.min_gain
+        return self._bound(difference - FUTILITY_Z * noise * width(plan), noise, plan, share) > self.gates.min_gain
 
     def _observed(self, last: Round, results: Results) -> tuple[float, float, float]:
         """Return difference to the default, noise and standard error: on the judged split, before that on val."""
@@ -183,16 +256,20 @@ class ConfirmationPlan:
         noise = statistics.spread(values.values())
         if not ours or not theirs:
             return 0.0, noise, 0.0
-        return mean(ours) - mean(theirs), noise, noise * _width((len(ours), len(theirs)))
+        return mean(ours) - mean(theirs), noise, noise * width((len(ours), len(theirs)))
 
     def _bound(self, difference: float, noise: float, plan: tuple[int, int], share: float) -> float:
         """Return the lower bound of this difference at a look after a plan."""
         level = 1 - (1 - self.gates.confidence) * share
-        return difference - statistics.quantile(level, sum(plan) - 2) * noise * _width(plan)
+        return difference - statistics.quantile(level, sum(plan) - 2) * noise * width(plan)
 
 
-def opened(spec: StudySpec, trials: Sequence[Trial]) -> ConfirmationPlan:
-    """Return the contest of a study's trials against its baseline, which is trial 0.
+def opened(
+    spec: StudySpec, trials: Sequence[Trial], *, places: int = 1, begun: Sequence[Round] = ()
+) -> ConfirmationPlan:
+    """Return the contest of a study's trials against its baseline, trial 0; `places` re-trainings run at a time.
+
+    A confirmation whose `begun` rounds are those of an earlier version keeps that version's limit.
 
     If no trial was trained to the end, the best of those trained longest is the only finalist.
     """
@@ -208,41 +285,8 @@ def opened(spec: StudySpec, trials: Sequence[Trial]) -> ConfirmationPlan:
         ranking=tuple(ranking.values()),
         default=trials[0].best(metric) if trials[0] in equals else None,
         gates=spec.laws,
-        retrainings=spec.retrainings[1],
-        finalists=MOST_FINALISTS if given.finalists == "auto" else given.finalists,
+        retrainings=spec.former_retrainings if begun and not begun[0].planned else spec.retrainings[1],
+        finalists=None if given.finalists == "auto" else given.finalists,
         seeds=None if given.seeds == "auto" else given.seeds,
+        places=places,
     )
-
-
-def _last_share(rounds: Sequence[Round]) -> float:
-    """Return the share of the error that a last look after these rounds spends."""
-    return (1 - sum(played.share for played in rounds)) * (1 - RESERVE)
-
-
-def _width(plan: tuple[int, int]) -> float:
-    """Return the standard error of a difference of means in units of the noise."""
-    return sqrt(sum(1 / count for count in plan))
-
-
-def _next_offset(rounds: Sequence[Round], side: str) -> int:
-    return 1 + max((offset for played in rounds for offset in played.wanted.get(side, ())), default=-1)
-
-
-def _plans(judged: int, default: int, left: int) -> list[tuple[int, int]]:
-    """Return the useful seed counts of both sides, for up to `left` further re-trainings.
-
-    Both sides get the same number, unless the default has more and `left` is too small to balance it.
-
-    >>> _plans(3, 3, 4)
-    [(4, 4), (5, 5)]
-    >>> _plans(0, 3, 5)
-    [(3, 3), (4, 4)]
-    >>> _plans(1, 6, 3)
-    [(4, 6)]
-    """
-    plans, plan = [], (judged, default)
-    for _ in range(left):
-        plan = (plan[0] + 1, plan[1]) if plan[0] < plan[1] else (plan[0], plan[1] + 1)
-        plans.append(plan)
-    sound = [plan for plan in plans if min(plan) >= OPENING_SEEDS]
-    return [plan for plan in sound if plan[0] == plan[1]] or sound[-1:]

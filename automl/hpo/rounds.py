@@ -40,8 +40,10 @@ class Round:
     since: int = 0
     """The first of its seeds that judges it; the seeds before chose it."""
     share: float = 0.0
-    """The share of the error that the look spends; 0 if there is no look."""
+    """The level of the look as a share of the error; 0 if there is no look."""
     why: str = ""
+    planned: int = 0
+    """The most re-trainings for which the levels of all looks were calculated together; 0: each spends its share."""
 
     @property
     def size(self) -> int:
@@ -80,3 +82,8 @@ def summary(played: Round) -> str:
 def last_look(rounds: Sequence[Round]) -> Round:
     """Return the last round that was followed by a look at the judged split: at least the opening."""
     return [played for played in rounds if played.share][-1]
+
+
+def next_offset(rounds: Sequence[Round], side: str) -> int:
+    """Return the offset of the next seed of a side."""
+    return 1 + max((offset for played in rounds for offset in played.wanted.get(side, ())), default=-1)

@@ -1,25 +1,31 @@
 """Statistics: Welch's lower bound of a gain, pooled deviation, quantiles of Student's t, bounds of a rate. Pure."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from math import ceil, inf, log, log1p, sqrt
 from statistics import mean, variance
+from typing import Final
 
-from scipy.special import betaincinv, stdtrit
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betaincinv, ndtr, ndtri, stdtr, stdtrit
 
 from automl.study import Gain, Gates, Score
+
+MIN_FOR_SPREAD: Final = 2
+"""Scores of a side with which its variance can be estimated."""
 
 
 def gain(challenger: Sequence[Score], default: Sequence[Score], *, confidence: float, share: float = 1.0) -> Gain:
     """Return the difference of the means and its one-sided lower bound (Welch's t; unequal variances).
 
-    With several looks, each spends a `share` of the error, 1 - `confidence`; the bounds are then valid together
-    (Bonferroni). With fewer than two scores on a side the bound is minus infinity.
+    With several looks, each has a `share` of the error, 1 - `confidence`, as its level: the bounds are then valid
+    together, however many looks there were (repeated confidence bounds, Jennison and Turnbull 1989). With fewer than
+    two scores on a side the bound is minus infinity.
     """
     ours, theirs = [s.value for s in challenger], [s.value for s in default]
     difference = mean(ours) - mean(theirs) if ours and theirs else 0.0
     level = 1 - (1 - confidence) * share
-    low = _lower_bound(ours, theirs, level) if min(len(ours), len(theirs)) >= 2 else -inf
+    low = _lower_bound(ours, theirs, level) if min(len(ours), len(theirs)) >= MIN_FOR_SPREAD else -inf
     return Gain(difference, low, confidence, tuple(challenger), tuple(default))
 
 
@@ -44,19 +50,34 @@ def quantile(level: float, freedom: float) -> float:
 
 
 def _lower_bound(ours: Sequence[float], theirs: Sequence[float], confidence: float) -> float:
-    """Return the one-sided lower bound of the difference of means by Welch's t (scipy's interval).
+    """Return the one-sided lower bound of the difference of means by Welch's t; without any spread the difference."""
+    difference, sides = mean(ours) - mean(theirs), (ours, theirs)
+    parts = [variance(side) / len(side) for side in sides]
+    if not sum(parts):
+        return difference
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    return difference - quantile(confidence, freedom) * sqrt(sum(parts))
 
-    Without any spread it is the difference itself: scipy has no number for that.
+
+def probabilities(values: npt.NDArray[np.float64], freedom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the probabilities that Student's t is at most each value."""
+    return np.asarray(stdtr(freedom, values))
+
+
+def hoped_power(gain: Gain, gates: Gates, *, level: float, seeds: int) -> float:
+    """Return the power of a look of this level at `seeds` of each side, if the gain were one standard error higher.
+
+    1 with fewer than two scores of a side: nothing is known then. Without any spread it is 0 or 1.
     """
-    if not variance(ours) + variance(theirs):
-        return mean(ours) - mean(theirs)
-    from scipy.stats import ttest_ind  # noqa: PLC0415  (half a second that most commands would spend for nothing)
-
-    with warnings.catch_warnings():
-        # A side whose values are equal has no spread, for which scipy warns; the bound is still correct.
-        warnings.filterwarnings("ignore", "Precision loss occurred in moment calculation", RuntimeWarning)
-        test = ttest_ind(ours, theirs, equal_var=False, alternative="greater")
-    return float(test.confidence_interval(confidence).low)
+    sides = [[score.value for score in side] for side in (gain.challenger, gain.default)]
+    counts = [len(side) for side in sides]
+    if min(counts) < MIN_FOR_SPREAD:
+        return 1.0
+    error = sqrt(sum(variance(side) / len(side) for side in sides))
+    if not error:
+        return float(gain.difference > gates.min_gain)
+    then = error * sqrt(2 / sum(1 / count for count in counts) / seeds)
+    return float(ndtr((gain.difference + error - gates.min_gain) / then + ndtri(level)))
 
 
 def convincing(gain: Gain, gates: Gates) -> bool:

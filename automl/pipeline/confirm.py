@@ -21,6 +21,7 @@ from automl.release.publish import Confirmed
 from automl.storage import layout
 from automl.storage.journal import Journal
 from automl.study import Ending, Gain, Job, Trial, results
+from automl.study.confirmation_end import Why
 from automl.study.errors import Interrupted, StudyError
 from automl.trials import quota, repair, retrainings
 from automl.trials.job_clock import Stage
@@ -45,11 +46,12 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
         best = best_trial(shipping.fitting(session.journal, trials), session.spec.metric)
         return Confirmed(best, trials[0].params, nothing, {}, None)
     compared = shipping.with_baseline(session.journal, trials)
-    opened, context = confirmation.opened(session.spec, compared), run_context(session, slots)
+    context, late = run_context(session, slots), ""
     rounds, jobs = _resumed(session, slots, context, trials)
+    opened = confirmation.opened(session.spec, compared, places=slots.concurrent, begun=rounds)
     while following := opened.next_round(rounds, results_of(session.journal.notes(), jobs, seed=session.spec.seed)):
-        if rounds and (why := plan.no_time(session.spec, session.clock.elapsed(), trials, following.size)):
-            LOG.info(why)
+        if rounds and (late := plan.no_time(session.spec, session.clock.elapsed(), trials, following.size)):
+            LOG.info(late)
             break
         rounds.append(following)
         session.journal.note(ROUNDS, [played.to_dict() for played in rounds])
@@ -63,7 +65,11 @@ def confirm(session: Session, slots: cluster.Slots, trials: list[Trial]) -> Conf
     _refuse_failed(session.folder, session.journal, gain)
     winner = {side_of(trial.number): trial for trial in trials}.get(final.side, trials[0])
     older = _earlier(session.journal, context, trials, jobs)
-    return Confirmed(winner, trials[0].params, gain, jobs | older, opened.would_decide(rounds, results))
+    end = opened.end(rounds, results)
+    if end and late:
+        end = replace(end, why=Why.TIME)
+    return Confirmed(winner, trials[0].params, gain, jobs | older, opened.would_decide(rounds, results),
+                     end, opened.retrainings)  # fmt: skip
 
 
 def _resumed(

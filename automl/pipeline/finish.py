@@ -146,9 +146,10 @@ def _params(verdict: Verdict) -> list[str]:
         return ["whether the params are better is not known: no model was retrained (confirm.seeds is 0)"]
     challenger, baseline = mean(claim.challenger), mean(claim.baseline)
     against = f"{verdict.objective} {challenger:.4f} against the baseline's {baseline:.4f} on {verdict.split}"
+    end = f"; the confirmation {claim.end.text}" if claim.end else ""
     if claim.better:
-        return [f"the params of trial {claim.trial} are better: {against}, with {claim.confidence:.0%} confidence"]
-    lines = [f"no significant gain of the params over the baseline: {against}, which is a valid result"]
+        return [f"the params of trial {claim.trial} are better: {against}, with {claim.confidence:.0%} confidence{end}"]
+    lines = [f"no significant gain of the params over the baseline: {against}, which is a valid result{end}"]
     if claim.further:
         lines.append(
             f"the result is close: {claim.further.seeds} more seeds of each will decide it if the difference persists; "

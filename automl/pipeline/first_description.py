@@ -199,7 +199,7 @@ def head(found: Preview) -> str:
         + "#",
         _comment(
             f"Cost of the search: {found.cost.fewest} to {found.cost.most} epochs of training, about "
-            f"{found.cost.expected}; of the confirmation: {fewest} to {most}."
+            f"{found.cost.expected}; of the confirmation: {fewest} to {most}, about {found.confirm_expected}."
         )
         + _comment(found.time.summary()),
         "",

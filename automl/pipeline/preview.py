@@ -70,6 +70,8 @@ class Preview:
     """Training epochs of the search."""
     confirm_epochs: tuple[int, int]
     """Training epochs of the fewest and of the most re-trainings."""
+    confirm_expected: int
+    """Training epochs of the re-trainings, on average."""
     hours: float | None
     gpu_hours: float | None
     disk: DiskForecast
@@ -156,7 +158,7 @@ class Preview:
     def _cost(self) -> Iterator[str]:
         yield f"cost: {self.cost.fewest} to {self.cost.most} epochs of training, about {self.cost.expected}"
         fewest, most = self.confirm_epochs
-        span = f"{fewest} to {most}" if fewest < most else str(most)
+        span = f"{fewest} to {most}, about {self.confirm_expected}," if fewest < most else str(most)
         yield f"      and {span} to confirm the winner against the baseline"
         limits = {"hours": self.hours, "GPU-hours": self.gpu_hours, "hours in all": self.total_hours}
         parts = [f"{value:g} {unit}" for unit, value in limits.items() if value is not None]
@@ -223,6 +225,7 @@ def _of(spec: StudySpec, place: Place, data: DataSet, time: TimeForecast) -> Pre
         ),
         cost=spec.cost(),
         confirm_epochs=(fewest, most),
+        confirm_expected=spec.expected_retrainings * epochs,
         hours=spec.budget.hours,
         gpu_hours=spec.budget.gpu_hours,
         total_hours=spec.budget.total_hours,

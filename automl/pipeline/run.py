@@ -7,7 +7,7 @@ import logging
 import os
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from rich.console import Console
 
@@ -74,7 +74,7 @@ def run(
 
 def concluded(session: Session, *, address: str | None, fewer_gpus: bool) -> Verdict:
     """Return the published verdict of a study, after the stages that are left."""
-    if done := finished(session.journal, retrainings=session.spec.retrainings[1]):
+    if done := finished(session.journal, retrainings=session.spec.confirm.retrainings):
         return done
     forgetting.stage(session)
     verdict = decided(session.journal) or decide(session, address=address, fewer_gpus=fewer_gpus)  # 2 to 6
@@ -138,15 +138,16 @@ def prepare(dashboard: str, *, folder: Path, staged: Path) -> None:
     retry_on_outage(folder, lambda: trainer_of().scan_labels(staged))
 
 
-def finished(journal: Journal, *, retrainings: int) -> Verdict | None:
+def finished(journal: Journal, *, retrainings: int | Literal["auto"]) -> Verdict | None:
     """Return the published verdict of a finished study; None before it, or if more re-trainings are requested.
 
-    In the latter case the verdict is withdrawn first, so that the confirmation continues.
+    In the latter case the verdict is withdrawn first, so that the confirmation continues. `auto` requests none: it may
+    have been fewer in the version that finished the study.
     """
     plain = journal.notes().get("promotion")
     with journal.interpreted():
         done = Verdict.from_dict(plain) if plain else None
-    if done and publish.extended(done, retrainings):
+    if done and retrainings != "auto" and publish.extended(done, retrainings):
         publish.reopen(journal, done, retrainings=retrainings)
         return None
     if done:

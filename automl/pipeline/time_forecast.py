@@ -95,10 +95,11 @@ class Estimate:
             longest += one
         return max(seconds / min(self.places, self.spec.budget.trials), longest)
 
-    def confirm(self) -> tuple[float, float]:
-        """Return the seconds of the fewest and of the most re-trainings."""
-        fewest, most = (waves(count, self.places) * self.whole for count in self.spec.retrainings)
-        return fewest, most
+    def confirm(self) -> tuple[float, float, float]:
+        """Return the seconds of the fewest, of the usual number and of the most re-trainings."""
+        (fewest, most), usual = self.spec.retrainings, self.spec.expected_retrainings
+        least, expected, longest = (waves(count, self.places) * self.whole for count in (fewest, usual, most))
+        return least, expected, longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class TimeForecast:
     """Of the search without time limits."""
     confirm_seconds: tuple[float, float] = (0.0, 0.0)
     """Of the fewest and of the most re-trainings."""
+    confirm_expected: float = 0.0
+    """Of the re-trainings, on average."""
     places: int = 0
     """Trainings at a time."""
     copies: int = 0
@@ -136,13 +139,14 @@ class TimeForecast:
         hours, total = spec.budget.hours, spec.budget.total_hours
         limit = min((value * 3600 for value in (hours, total) if value is not None), default=inf)
         shortest, longest = (estimate.search(job, course) for course in bounds(spec.budget.trials, spec.ladder))
-        fewest, most = estimate.confirm()
+        fewest, expected, most = estimate.confirm()
         return cls(
             search_seconds=min(whole, limit),
             least_seconds=min(shortest, limit) + fewest,
             most_seconds=min(min(longest, limit) + most, inf if total is None else max(total * 3600, fewest)),
             whole_search_seconds=whole,
             confirm_seconds=(fewest, most),
+            confirm_expected=expected,
             places=estimate.places,
             copies=copies,
             device=_device(job.gpus),
@@ -161,8 +165,9 @@ class TimeForecast:
         """Return the least, the expected and the most time in one line; empty if nothing was measured."""
         if self.timing is None:
             return ""
-        least, most = duration(self.least_seconds), duration(self.most_seconds)
-        return f"plan: at least {least}, expected {span(*self.seconds)}, at most {most} of search and confirmation"
+        seconds = (self.least_seconds, self.search_seconds + self.confirm_expected, self.most_seconds)
+        least, expected, most = map(duration, seconds)
+        return f"plan: at least {least}, expected {expected}, at most {most} of search and confirmation"
 
     def summary(self) -> str:
         """Return the forecast in one line."""

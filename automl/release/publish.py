@@ -32,6 +32,7 @@ from automl.storage.layout import (
 from automl.storage.place import Place
 from automl.storage.registry import CHAMPION, Registry
 from automl.study import ExportResult, Gain, Gates, Job, Params, TargetResult, Trial
+from automl.study.confirmation_end import ConfirmationEnd
 from automl.study.errors import RegistryError, StudyError
 from automl.study.gate_result import GateResult
 from automl.study.spec import StudySpec
@@ -64,6 +65,10 @@ class Confirmed:
     """All re-trainings by name."""
     further: int | None
     """Further seeds of each side that would decide a close verdict; None if it is not close."""
+    end: ConfirmationEnd | None = None
+    """At which look it ended and why; None if nothing was compared."""
+    allowed: int | None = None
+    """The most re-trainings of a confirmation begun by an earlier version; None: those of the description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ def verdict_of(session: StudySession, case: Case, gates: Sequence[GateResult]) -
         notes=built.notes,
         objective=spec.objective_name,
         split=spec.confirm.split,
-        claim=_claim(case.confirmed, spec.laws, done=retrained, allowed=spec.retrainings[1]),
+        claim=_claim(case.confirmed, spec.laws, done=retrained, allowed=case.confirmed.allowed or spec.retrainings[1]),
         metrics=dict(built.metrics),
         torch_score=built.torch_score,
         onnx_score=built.onnx_score,
@@ -252,7 +257,8 @@ def _claim(confirmed: Confirmed, gates: Gates, *, done: int, allowed: int) -> Cl
         better=statistics.convincing(gain, gates),
         retrainings=done,
         allowed=allowed,
-        further=Further(further, done + 2 * further) if further else None,
+        further=Further(further, max(done + 2 * further, allowed + 1)) if further else None,
+        end=confirmed.end,
     )
 
 

@@ -39,10 +39,15 @@ MAX_LOSS: Final = {"fp32": 0.005, "fp16": 0.005, "int8": 0.010}
 
 LEAST_RETRAININGS: Final = 6
 """Three seeds each of the best trial and of the baseline."""
-MOST_RETRAININGS: Final = 20
-"""Enough to find a gain of twice the noise nine times in ten (`benchmarks/winners.py`)."""
-SEARCHES_WORTH: Final = 2
-"""Limit of the confirmation, as a multiple of the expected cost of the search."""
+MOST_RETRAININGS: Final = 48
+"""Enough to find a gain of 1.5 times the noise nine times in ten (`benchmarks/winners.py`)."""
+SEARCHES_WORTH: Final = 3
+"""Limit of the confirmation, as a multiple of the expected cost of the search; a third of it is spent on average."""
+FORMER_LIMITS: Final = (2, 20)
+"""The same two in versions before decision 80, whose confirmations look less often."""
+EXPECTED_SHARE: Final = 0.35
+"""Part of what is allowed beyond the fewest re-trainings that is spent on average: 0.2 to 0.5 for gains of 0 to 2 times
+the noise and limits of 9 to 48 (`benchmarks/winners.py`, one or two at a time; more of them at a time spend more)."""
 
 
 NAMED: Final = "Metric"
@@ -261,5 +266,20 @@ class StudySpec(Part):
             return once, once if given.retrainings == "auto" else given.retrainings
         if given.retrainings != "auto":
             return min(LEAST_RETRAININGS, given.retrainings // 2 * 2), given.retrainings
-        most = round(SEARCHES_WORTH * self._cost(0).expected / self.ladder.max_epochs)
-        return LEAST_RETRAININGS, min(max(most, LEAST_RETRAININGS), MOST_RETRAININGS)
+        return LEAST_RETRAININGS, self._limit(SEARCHES_WORTH, MOST_RETRAININGS)
+
+    @property
+    def former_retrainings(self) -> int:
+        """Return the most full trainings of a confirmation that a version before decision 80 began."""
+        by_search = self.confirm.seeds == self.confirm.retrainings == "auto"
+        return self._limit(*FORMER_LIMITS) if by_search else self.retrainings[1]
+
+    @property
+    def expected_retrainings(self) -> int:
+        """Return about how many full trainings a confirmation spends on average."""
+        fewest, most = self.retrainings
+        return fewest + round(EXPECTED_SHARE * (most - fewest))
+
+    def _limit(self, searches: int, most: int) -> int:
+        worth = round(searches * self._cost(0).expected / self.ladder.max_epochs)
+        return min(max(worth, LEAST_RETRAININGS), most)

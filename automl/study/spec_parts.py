@@ -58,11 +58,12 @@ class ConfirmSpec(Part):
     seeds: Literal["auto"] | Annotated[int, Field(ge=0, le=1000)] = "auto"
     """A number: seeds of the best trial and of the baseline each, compared once; 0: no re-training; never 1."""
     finalists: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
-    """Maximum number of trials to choose from; `auto`: those within the noise of the best, at most 4. A number requires
-    `seeds: auto`."""
+    """Maximum number of trials to choose from; `auto`: those within the noise of the best, at most 3, by
+    `retrainings`: below 24 the best alone, from 48 on 3. A number requires `seeds: auto`."""
     retrainings: Literal["auto"] | Annotated[int, Field(ge=4, le=2000)] = "auto"
-    """Maximum number of full trainings, at least twice `seeds`; `auto`: twice the expected cost of the search, 6 to 20.
-    May be raised in a finished study, which then continues its confirmation. Unit: trainings."""
+    """Maximum number of full trainings, at least twice `seeds`; `auto`: three times the expected cost of the search, 6
+    to 48. About a third of what is above 6 is used on average. May be raised in a finished study, which then continues
+    its confirmation. Unit: trainings."""
     split: Literal["test", "val"] = "test"
     """Split on which finalists, baseline and the shipped model are evaluated; `val` for data without a test split."""
     earlier_data: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)

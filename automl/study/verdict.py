@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from automl.study.confirmation_end import ConfirmationEnd
 from automl.study.footprint import Footprint, Latency
 from automl.study.gate_result import GateResult
 from automl.study.plain_values import well_typed
@@ -89,6 +90,8 @@ class Claim:
     allowed: int | None
     """The most re-trainings that the verdict was allowed; None in a verdict of an earlier version."""
     further: Further | None
+    end: ConfirmationEnd | None = None
+    """Of the confirmation; None in a verdict of an earlier version."""
 
     @property
     def known(self) -> bool:
@@ -270,6 +273,7 @@ def _of_claim(claim: Claim) -> dict[str, Any]:
         "retrainings": claim.retrainings,
         **({} if claim.allowed is None else {"allowed": claim.allowed}),
         "further": claim.further and asdict(claim.further),
+        **({"end": claim.end.to_dict()} if claim.end else {}),
     }
 
 
@@ -289,5 +293,6 @@ def _claim_of(plain: Mapping[str, Any]) -> Claim:
         retrainings=plain.get("retrainings", len(challenger) + len(baseline)),
         allowed=plain.get("allowed"),
         further=further and well_typed(Further(**further)),
+        end=ConfirmationEnd.from_dict(plain["end"]) if plain.get("end") else None,
     )
     return well_typed(found)

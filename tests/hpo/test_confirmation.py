@@ -1,4 +1,4 @@
-"""The contest: an A/A study finds nothing, a planted gain is found, and what chose a trial does not judge it."""
+"""The contest: an A/A study finds nothing, a planted gain is found, and no more is spent than allowed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,15 +8,18 @@ import pytest
 
 from automl.hpo import confirmation
 from automl.hpo.confirmation import ConfirmationPlan
+from automl.hpo.error_spending import EARLY_SHARE, RESERVE
+from automl.hpo.looks import CHOOSING_SEEDS, OPENING_SEEDS
 from automl.hpo.rounds import Retraining, Round, Stage, last_look
 from automl.study import Gates, Score, Trial
+from automl.study.confirmation_end import ConfirmationEnd, Why
 from automl.study.results import DEFAULT
 from benchmarks.winners import World, description, tally
 from tests.builders import METRIC, completed, failed, pruned, spec_of
 
-OPEN = ConfirmationPlan(
-    ranking=((7, 0.50), (3, 0.49), (9, 0.40)), default=0.40, gates=Gates(), retrainings=20, finalists=4
-)
+OPEN = ConfirmationPlan(ranking=((7, 0.50), (3, 0.49), (9, 0.40)), default=0.40, gates=Gates(), retrainings=24)
+FORMER = Round(Stage.OPENING, {"trial7": (0, 1, 2), DEFAULT: (0, 1, 2)}, "trial7", share=EARLY_SHARE)
+"""The opening of a confirmation that an earlier version began."""
 JITTER = (-0.01, 0.0, 0.01, -0.005, 0.005, 0.0, 0.01, -0.01, 0.0)
 
 
@@ -29,9 +32,9 @@ def reached(height: float, count: int, *, on_val: float | None = None) -> dict[i
     }
 
 
-def play(open_contest: ConfirmationPlan, heights: Mapping[str, tuple[float, float]]) -> list[Round]:
+def play(open_contest: ConfirmationPlan, heights: Mapping[str, tuple[float, float]], *begun: Round) -> list[Round]:
     """Play all rounds; a side reaches its two heights, on val and on the judged split."""
-    rounds: list[Round] = []
+    rounds = [*begun]
     while played := open_contest.next_round(rounds, results_after(rounds, heights)):
         rounds.append(played)
     return rounds
@@ -50,6 +53,24 @@ def test_an_a_a_study_says_no_gain_in_at_least_95_of_100() -> None:
 
 
 @pytest.mark.slow
+def test_a_planted_gain_of_1_5_times_the_noise_is_found_in_at_least_80_of_100_for_at_most_18_re_trainings() -> None:
+    found = tally(World(1.5), description(), 300)
+    assert found.rate >= 0.8
+    assert found.spent <= 18
+    assert found.most <= description().retrainings[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("places", [1, 8])
+@pytest.mark.parametrize("most", [9, 31])
+def test_the_lower_bound_is_at_most_the_true_gain_in_95_of_100_whenever_a_confirmation_stops(
+    most: int, places: int
+) -> None:
+    found = tally(World(1.5, places=places, seed=3), description(retrainings=most), 300)
+    assert found.covered >= 0.95 * found.runs
+
+
+@pytest.mark.slow
 def test_a_planted_gain_of_twice_the_noise_is_found_in_at_least_90_of_100() -> None:
     assert tally(World(2.0), description(), 300).rate >= 0.9
 
@@ -61,9 +82,7 @@ def test_an_a_a_study_of_the_default_s_own_params_trains_the_default_alone() -> 
 
 def test_a_large_gain_ends_with_the_opening() -> None:
     rounds = play(OPEN, {"trial7": (0.5, 0.5), "trial3": (0.5, 0.5), DEFAULT: (0.4, 0.4)})
-    assert [(played.stage, played.size, played.share) for played in rounds] == [
-        (Stage.OPENING, 6, confirmation.EARLY_SHARE)
-    ]
+    assert [(played.stage, played.size, played.planned) for played in rounds] == [(Stage.OPENING, 6, 24)]
 
 
 @pytest.mark.parametrize(("gap", "chosen"), [(0.014, {"trial3"}), (0.016, set())])
@@ -75,14 +94,17 @@ def test_finalists_are_those_within_the_noise_of_the_best(gap: float, chosen: se
     assert {side for played in rounds if played.stage is Stage.CHOOSING for side in played.wanted} == chosen
 
 
-def test_the_finalist_is_chosen_on_val_and_judged_on_seeds_that_did_not_choose_it() -> None:
+@pytest.mark.parametrize(("begun", "since"), [((), 0), ((FORMER,), CHOOSING_SEEDS)])
+def test_the_finalist_is_chosen_on_val_and_what_chose_it_judges_only_where_the_level_pays_for_it(
+    begun: tuple[Round, ...], since: int
+) -> None:
     heights = {"trial7": (0.40, 0.41), "trial3": (0.43, 0.41), DEFAULT: (0.40, 0.40)}
-    rounds = play(OPEN, heights)
+    rounds = play(OPEN, heights, *begun)
     judging = rounds[2]
     assert [played.stage for played in rounds[:3]] == [Stage.OPENING, Stage.CHOOSING, Stage.JUDGING]
-    assert (judging.side, judging.since) == ("trial3", confirmation.CHOOSING_SEEDS)
+    assert (judging.side, judging.since) == ("trial3", since)
     gain = OPEN.gain(judging, results_after(rounds[:3], heights))
-    assert min(score.seed for score in gain.challenger) == confirmation.CHOOSING_SEEDS
+    assert min(score.seed for score in gain.challenger) == since
     turned = replace(OPEN).next_round(rounds[:2], results_after(rounds[:2], heights | {"trial7": (0.40, 0.45)}))
     assert turned is not None
     assert turned.side == "trial3"  # what the judged split says chooses nothing
@@ -94,10 +116,8 @@ def test_a_hopeless_challenger_costs_no_more_than_opening_and_choice() -> None:
     assert last_look(rounds).stage is Stage.OPENING
 
 
-def test_more_noise_asks_for_more_seeds() -> None:
-    quiet, loud = (replace(OPEN, finalists=1), replace(OPEN, finalists=1))
-    first = quiet.next_round([], {})
-    assert first is not None
+def test_more_noise_asks_for_more_seeds_where_looks_divide_the_error() -> None:
+    quiet, loud = (replace(OPEN, finalists=1, retrainings=20), replace(OPEN, finalists=1, retrainings=20))
     spent = []
     for one, scale in ((quiet, 1.0), (loud, 1.8)):
         wide = {
@@ -107,21 +127,38 @@ def test_more_noise_asks_for_more_seeds() -> None:
             }
             for side, height in (("trial7", 0.425), (DEFAULT, 0.40))
         }
-        following = one.next_round([first], wide)
+        following = one.next_round([FORMER], wide)
         assert following is not None
         spent.append(following.size)
     assert spent[0] < spent[1]
 
 
-@pytest.mark.parametrize("most", [4, 6, 7, 9, 12, 20, 33])
+@pytest.mark.parametrize("most", [4, 6, 7, 9, 12, 20, 33, 48])
+@pytest.mark.parametrize("gain", [-0.02, 0.0, 0.005, 0.01, 0.02])
+@pytest.mark.parametrize("places", [1, 2, 8, 64])
+def test_the_budget_holds_and_all_looks_have_one_level(most: int, gain: float, places: int) -> None:
+    rounds = play(
+        replace(OPEN, retrainings=most, places=places),
+        {"trial7": (0.4, 0.4 + gain), "trial3": (0.41, 0.4 + gain), "trial9": (0.4, 0.4), DEFAULT: (0.4, 0.4)},
+    )
+    assert sum(played.size for played in rounds) <= most
+    assert len({played.share for played in rounds if played.share}) == 1
+    assert all(played.planned == (0 if most < 2 * OPENING_SEEDS else most) for played in rounds)
+    wanted = [(side, offset) for played in rounds for side, offsets in played.wanted.items() for offset in offsets]
+    assert len(wanted) == len(set(wanted))
+
+
+@pytest.mark.parametrize("most", [6, 7, 9, 12, 20, 33])
 @pytest.mark.parametrize("gain", [-0.02, 0.0, 0.01, 0.02])
-def test_the_budget_holds_and_no_more_error_is_spent_than_allowed(most: int, gain: float) -> None:
+def test_a_confirmation_begun_by_an_earlier_version_divides_the_error(most: int, gain: float) -> None:
     rounds = play(
         replace(OPEN, retrainings=most),
         {"trial7": (0.4, 0.4 + gain), "trial3": (0.41, 0.4 + gain), DEFAULT: (0.4, 0.4)},
+        FORMER,
     )
     assert sum(played.size for played in rounds) <= most
-    assert sum(played.share for played in rounds) <= 1 + 1e-9
+    assert sum(played.share for played in rounds) <= 1
+    assert not any(played.planned for played in rounds)
     wanted = [(side, offset) for played in rounds for side, offsets in played.wanted.items() for offset in offsets]
     assert len(wanted) == len(set(wanted))
 
@@ -129,8 +166,53 @@ def test_the_budget_holds_and_no_more_error_is_spent_than_allowed(most: int, gai
 def test_a_number_of_seeds_is_kept_to_and_looked_at_once() -> None:
     rounds = play(replace(OPEN, seeds=5, retrainings=10), {"trial7": (0.41, 0.41), DEFAULT: (0.4, 0.4)})
     assert [(played.wanted, played.share) for played in rounds] == [
-        ({"trial7": tuple(range(5)), DEFAULT: tuple(range(5))}, 1 - confirmation.RESERVE)
+        ({"trial7": tuple(range(5)), DEFAULT: tuple(range(5))}, 1 - RESERVE)
     ]
+
+
+@pytest.mark.parametrize(("places", "pairs"), [(1, 1), (2, 1), (4, 2), (8, 4), (64, 4)])
+def test_a_round_has_as_many_pairs_as_run_at_a_time_but_at_most_four(places: int, pairs: int) -> None:
+    heights = {"trial7": (0.4, 0.41), DEFAULT: (0.4, 0.4)}
+    rounds = play(replace(OPEN, retrainings=20, places=places), heights)
+    assert rounds[1].wanted == {side: tuple(range(3, 3 + pairs)) for side in ("trial7", DEFAULT)}
+
+
+@pytest.mark.parametrize(
+    ("gain", "end"),
+    [
+        (0.10, ConfirmationEnd(1, Why.SHOWN)),
+        (-0.05, ConfirmationEnd(1, Why.UNREACHABLE)),
+        (0.005, ConfirmationEnd(8, Why.SPENT)),
+    ],
+)
+def test_the_end_says_at_which_look_and_why(gain: float, end: ConfirmationEnd) -> None:
+    heights = {"trial7": (0.4, 0.4 + gain), DEFAULT: (0.4, 0.4)}
+    plan = replace(OPEN, retrainings=20)
+    rounds = play(plan, heights)
+    assert plan.end(rounds, results_after(rounds, heights)) == end
+
+
+def test_more_re_trainings_than_planned_divide_what_the_reserve_left_of_the_error() -> None:
+    heights = {"trial7": (0.4, 0.405), DEFAULT: (0.4, 0.4)}
+    short = replace(OPEN, retrainings=8)
+    rounds = play(short, heights)
+    assert short.end(rounds, results_after(rounds, heights)) == ConfirmationEnd(2, Why.SPENT)
+
+    further = play(replace(short, retrainings=30), heights, *rounds)[len(rounds) :]
+
+    assert further
+    assert all(played.planned == 0 for played in further)
+    assert sum(played.share for played in further) < RESERVE
+    assert min(min(offsets) for offsets in further[0].wanted.values()) == 4
+
+
+def test_a_study_begun_by_an_earlier_version_keeps_its_limit() -> None:
+    trials, spec = [completed(0, [0.5])], description()
+    assert confirmation.opened(spec, trials).retrainings == 31
+    assert confirmation.opened(spec, trials, begun=[FORMER]).retrainings == 20
+    assert confirmation.opened(spec, trials, begun=[replace(FORMER, planned=31)]).retrainings == 31
+    wanted = description(retrainings=26)
+    assert confirmation.opened(wanted, trials, begun=[FORMER]).retrainings == 26
 
 
 def test_no_seeds_train_nothing() -> None:
@@ -149,7 +231,7 @@ def test_a_close_verdict_names_the_seeds_that_would_decide_it() -> None:
 
     assert again is not None
     assert again.stage is Stage.JUDGING
-    assert again.share < confirmation.RESERVE
+    assert again.share < RESERVE
     assert sum(played.share for played in [*rounds, again]) < 1
     assert min(min(offsets) for offsets in again.wanted.values()) == 3
 

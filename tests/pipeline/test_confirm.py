@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from automl import cluster
-from automl.hpo.rounds import Round, side_of
+from automl.hpo.error_spending import EARLY_SHARE
+from automl.hpo.rounds import Round, Stage, side_of
 from automl.pipeline import confirm, extension
 from automl.pipeline.session import Session
 from automl.release.publish import Confirmed
@@ -61,6 +62,7 @@ def confirmed(
     *,
     most: int = 99,
     train: Callable[[Job], Ending] = trained,
+    slots: cluster.Slots = SLOTS,
     **given: int | str,
 ) -> tuple[list[str], Session, Confirmed | None]:
     """Confirm in one session; None where it was killed."""
@@ -70,34 +72,73 @@ def confirmed(
     names, run = stand_in(most, train)
     patch.setattr(cluster, "run", run)
     try:
-        return names, session, confirm.confirm(session, SLOTS, TRIALS)
+        return names, session, confirm.confirm(session, slots, TRIALS)
     except Killed:
         return names, session, None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("retrainings", [12, 26])
 def test_a_confirmation_killed_anywhere_ends_with_the_same_plan_and_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retrainings: int
 ) -> None:
-    whole, session, verdict = confirmed(tmp_path / "whole", monkeypatch)
+    whole, session, verdict = confirmed(tmp_path / "whole", monkeypatch, retrainings=retrainings)
     rounds = session.journal.notes()[extension.ROUNDS]
     assert len(rounds) > 2
+    assert {plain["stage"] for plain in rounds} >= ({"choosing"} if retrainings >= 24 else set())
+    assert len(whole) <= retrainings
     assert verdict is not None
+    assert verdict.end is not None
 
     ends = accumulate(Round.from_dict(plain).size for plain in rounds)
     near = {end + more for end in ends for more in (-1, 0, 1)}
     for most in sorted({0, 1, *near} & set(range(len(whole)))):
         folder = tmp_path / str(most)
-        before, _, killed = confirmed(folder, monkeypatch, most=most)
-        after, again, done = confirmed(folder, monkeypatch)
+        before, _, killed = confirmed(folder, monkeypatch, most=most, retrainings=retrainings)
+        after, again, done = confirmed(folder, monkeypatch, retrainings=retrainings)
 
         assert (killed, len(before)) == (None, most)
         assert before + after == whole
         assert again.journal.notes()[extension.ROUNDS] == rounds
         assert done is not None
-        assert (done.winner, done.gain.low, done.gain.difference) == (
-            verdict.winner, verdict.gain.low, verdict.gain.difference,
+        assert (done.winner, done.gain.low, done.gain.difference, done.end) == (
+            verdict.winner, verdict.gain.low, verdict.gain.difference, verdict.end,
         )  # fmt: skip
+
+
+def test_a_confirmation_begun_by_an_earlier_version_ends_by_its_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = Round(Stage.OPENING, dict.fromkeys(("trial1", DEFAULT), (0, 1, 2)), "trial1", share=EARLY_SHARE)
+    plain = {key: value for key, value in former.to_dict().items() if key != "planned"}
+    session_at(tmp_path).journal.note(extension.ROUNDS, [plain])
+
+    names, session, done = confirmed(tmp_path, monkeypatch)
+
+    assert done is not None
+    rounds = [Round.from_dict(one) for one in session.journal.notes()[extension.ROUNDS]]
+    assert rounds[0] == Round.from_dict(plain)
+    assert len(rounds) > 1
+    assert not any(played.planned for played in rounds)
+    assert sum(played.share for played in rounds) <= 1
+    assert len(names) <= 20
+
+
+def test_more_slots_after_a_restart_make_larger_rounds_of_the_same_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, session, _ = confirmed(tmp_path, monkeypatch, most=7)
+    rounds = session.journal.notes()[extension.ROUNDS]
+    assert [Round.from_dict(plain).size for plain in rounds] == [6, 2]
+
+    after, again, done = confirmed(tmp_path, monkeypatch, slots=cluster.Slots(cpus=1.0, gpus=0.0, concurrent=8))
+
+    now = [Round.from_dict(plain) for plain in again.journal.notes()[extension.ROUNDS]]
+    assert done is not None
+    assert again.journal.notes()[extension.ROUNDS][:2] == rounds
+    assert {played.size for played in now[2:]} <= {8, 4}
+    assert {played.share for played in now} == {now[0].share}
+    assert len(before) + len(after) <= 20
 
 
 def test_a_confirmation_told_again_trains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,8 @@ DISK = DiskForecast(
     kept=20 * MB, free=5000 * MB,
 )  # fmt: skip
 TIME = TimeForecast(
-    search_seconds=47, whole_search_seconds=47, confirm_seconds=(60, 120), least_seconds=40, most_seconds=300, places=2,
+    search_seconds=47, whole_search_seconds=47, confirm_seconds=(60, 120), confirm_expected=90,
+    least_seconds=40, most_seconds=300, places=2,
     copies=2, device="cpu",
     timing=Timing(start=5.0, train_batch=0.5, val_batch=1.0, epoch=0.25, batch=8, val_images=16),
 )  # fmt: skip
@@ -48,6 +49,7 @@ PREVIEW = Preview(
     ladder_warnings=(),
     cost=Cost(trials=16, fewest=190, most=1600, expected=444, confirming=600),
     confirm_epochs=(600, 600),
+    confirm_expected=600,
     hours=None,
     gpu_hours=None,
     disk=DISK,
@@ -69,7 +71,7 @@ the end; 5.0 GB free in /storage
 time: about 1m47s to 2m47s on this machine (search 47s, confirm 1m00s to 2m00s; export not included): \
 2 trials at a time, start 5 s, 0.5 s a training batch of 8, 1 s a validation batch of 16, measured on cpu, \
 2 at a time
-plan: at least 40s, expected 1m47s to 2m47s, at most 5m00s of search and confirmation"""
+plan: at least 40s, expected 2m17s, at most 5m00s of search and confirmation"""
 FULL = replace(
     PREVIEW,
     data_warnings=("spot: has no box in train",),
@@ -78,6 +80,7 @@ FULL = replace(
     ladder_warnings=("ladder.min_epochs: should be more",),
     space_warnings=("space: has 3 different params for 40 trials",),
     confirm_epochs=(600, 2000),
+    confirm_expected=1100,
     hours=1.0,
     gpu_hours=2.5,
     disk=replace(DISK, quota_gb=0.1, running=100 * MB, free=50 * MB),
@@ -89,7 +92,7 @@ default params (trial 1): lr0=0.02
 warm start from runs/a (study a): 1 of 3 trials, similarity of data 0.50; outside this space: lr0 2
 space warning: space: has 3 different params for 40 trials
 ladder warning: ladder.min_epochs: should be more
-      and 600 to 2000 to confirm the winner against the baseline
+      and 600 to 2000, about 1100, to confirm the winner against the baseline
 limits: 1 hours, 2.5 GPU-hours
 disk: at most 100 MB while it runs (16 unended trials x 7.0 MB; paused trials keep their state), 20 MB kept at \
 the end; 50 MB free in /storage

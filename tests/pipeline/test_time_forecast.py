@@ -60,7 +60,7 @@ def test_a_trial_that_does_not_pause_starts_once() -> None:
 
 def test_a_confirmation_is_the_fewest_to_the_most_re_trainings_in_waves() -> None:
     whole = 5.0 + 6 * (2.75 + 2.0) + 2.0
-    assert estimate_of(places=4, confirm={"retrainings": 12}).confirm() == (2 * whole, 3 * whole)
+    assert estimate_of(places=4, confirm={"retrainings": 12}).confirm() == (2 * whole, 2 * whole, 3 * whole)
 
 
 def test_the_line_tells_the_parts_and_what_was_measured() -> None:
@@ -77,7 +77,7 @@ def test_the_plan_is_the_least_the_expected_and_the_most_time() -> None:
     first, later, whole = 2 * 2.75 + 2.0 + 5.0, 4 * 2.75 + 2 * 2.0 + 5.0 + 2.0, 5.0 + 6 * (2.75 + 2.0) + 2.0
     assert forecast.least_seconds == 4 * first + later + 6 * whole
     assert forecast.most_seconds == 4 * first + 4 * later + 8 * whole
-    assert forecast.plan().startswith("plan: at least 4m45s, expected ")
+    assert forecast.plan().startswith("plan: at least 4m45s, expected 5m42s, at most ")
 
 
 def test_the_plan_ends_with_the_hours_of_the_whole_study() -> None:

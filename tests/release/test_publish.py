@@ -8,7 +8,7 @@ from rich.console import Console
 
 from automl.data.record import DataSet
 from automl.hpo.selection import Candidate
-from automl.pipeline import finish
+from automl.pipeline import finish, run
 from automl.pipeline.session import Session
 from automl.release import publish
 from automl.release.gates import judge
@@ -17,6 +17,7 @@ from automl.storage.curves_file import write_curves
 from automl.storage.journal import Journal
 from automl.storage.place import Place
 from automl.study import Artifact, ExportResult, Gain, Score
+from automl.study.confirmation_end import ConfirmationEnd, Why
 from automl.study.errors import StudyError
 from automl.study.load import dump
 from automl.study.results import DEFAULT
@@ -146,6 +147,33 @@ def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
     wider = spec_of(confirm={"seeds": 2, "retrainings": 10})
     assert publish.extended(facts, wider.retrainings[1])
     assert not publish.extended(facts, SPEC.retrainings[1])
+
+
+def test_the_end_of_a_confirmation_is_told_and_kept(tmp_path: Path) -> None:
+    session, end = session_at(tmp_path), ConfirmationEnd(3, Why.UNREACHABLE)
+    case = case_of(session, low=-0.01)
+    case = replace(case, confirmed=replace(case.confirmed, end=end))
+    facts = replace(publish.verdict_of(session, case, judge(case.built, SPEC.laws)), version=1)
+
+    assert finish.outcome(facts, "small")[2].endswith(
+        "which is a valid result; the confirmation ended at look 3: the re-trainings left would hardly show a gain"
+    )
+    assert Verdict.from_dict(facts.to_dict()).claim.end == end
+    plain = {key: value for key, value in facts.to_dict().items() if key != "end"}
+    assert Verdict.from_dict(plain).claim.end is None
+
+
+def test_a_study_that_an_earlier_version_finished_with_fewer_re_trainings_stays_finished(tmp_path: Path) -> None:
+    session = session_at(tmp_path)
+    case = case_of(session, low=-0.01)
+    case = replace(case, confirmed=replace(case.confirmed, allowed=9))
+    facts = replace(publish.verdict_of(session, case, judge(case.built, SPEC.laws)), version=1)
+    session.journal.note("promotion", facts.to_dict())
+
+    assert run.finished(session.journal, retrainings="auto") == facts
+    assert run.finished(session.journal, retrainings=9) == facts
+    assert run.finished(session.journal, retrainings=10) is None
+    assert session.journal.notes()["promotion"] is None
 
 
 @pytest.mark.parametrize(("over", "accepted"), [(0.02, True), (-0.02, False)])

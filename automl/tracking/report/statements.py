@@ -59,6 +59,7 @@ def _gain(verdict: Verdict, words: Words) -> Markup:
         split=verdict.split,
         sure=sure,
         further=words("further", seeds=claim.further.seeds) if claim.further else "",
+        end=words(f"end.{claim.end.why}", look=claim.end.looks) if claim.end else "",
     )
 
 

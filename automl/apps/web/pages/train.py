@@ -174,7 +174,7 @@ def plan_lines(draft: Draft, texts: Texts) -> list[str]:
     """Return what a study will cost as lines."""
     found = draft.preview
     low, high = found.confirm_epochs
-    confirm = str(low) if low == high else f"{low}–{high}"  # noqa: RUF001
+    confirm = str(low) if low == high else texts("plan_confirm", low=low, high=high, expected=found.confirm_expected)
     rungs = ", ".join(map(str, found.rungs))
     lines = [
         texts("plan_trials", trials=found.trials, model=Path(found.model).name, rungs=rungs, epochs=found.max_epochs),

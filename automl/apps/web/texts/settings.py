@@ -17,8 +17,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "ladder.scheduler": "promotion：试验在每级暂停，最好的继续；stopping：试验继续或终止。",
     "ladder.validate_every": "试验在此数的倍数轮次、各筛选级和最后一轮进行验证；重新训练每轮都验证。单位：轮次。",
     "confirm.seeds": "数字：最佳试验和基线各自的随机种子数，只比较一次；0 为不重新训练；不能为 1。",
-    "confirm.finalists": "候选试验的最大数目；auto：与最佳结果的差距在噪声以内者，最多 4 个。设为数字时需要种子数为 auto。",
-    "confirm.retrainings": "完整训练的最大次数，不少于种子数的两倍；auto：搜索预期成本的两倍，6 到 20 次。"
+    "confirm.finalists": "候选试验的最大数目；auto：与最佳结果的差距在噪声以内者，按 retrainings 最多 3 个（少于 24 时仅最佳者，48 起为 3 个）。设为数字时需要种子数为 auto。",
+    "confirm.retrainings": "完整训练的最大次数，不少于种子数的两倍；auto：搜索预期成本的三倍，6 到 48 次；6 次以上的部分平均约用三分之一。"
     "研究结束后可以调高，随后继续确认。单位：次。",
     "confirm.split": "用于评估候选试验、基线和交付模型的划分；没有 test 划分的数据为 val。",
     "gates.policy": "与当前模型的比较。proven：差值的下界须超过最小提升；expected：差值本身须超过。"

@@ -68,6 +68,7 @@ TRAIN: Final[Table] = {
         "{fewest} to {most} epochs of training, about {expected}; {confirm} more to confirm",
         "训练 {fewest} 至 {most} 轮，约 {expected} 轮；确认另需 {confirm} 轮",
     ),
+    "plan_confirm": ("{low} to {high}, about {expected},", "{low} 至 {high} 轮，约 {expected}"),
     "plan_time": ("Time: about {fewest} to {most}, at most {longest}", "用时：约 {fewest} 至 {most}，最多 {longest}"),
     "plan_unknown": ("Time: could not be measured on this machine.", "用时：无法在本机测量。"),
     "plan_disk": ("Disk: {kept} stay of it, {free} are free", "磁盘：最终保留 {kept}，可用 {free}"),
