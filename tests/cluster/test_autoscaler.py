@@ -22,6 +22,8 @@ from tests.processes import below, ended, kill_all, named_below
 from tests.scripted_source import TRAINABLE
 
 MOST = 2
+HEAD = node_provider.FAKE_HEAD_NODE_TYPE
+"""The provider's name of the head's type: with another one the autoscaler misses the head, and may add a second."""
 LISTS = (
     "cluster_synced_files", "rsync_exclude", "rsync_filter", "initialization_commands", "setup_commands",
     "head_setup_commands", "worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands",
@@ -52,9 +54,9 @@ def description(address: str) -> str:
             "use_node_id_as_ip": True,
         },
         "available_node_types": {
-            "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}, "worker": worker,
+            HEAD: {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}, "worker": worker,
         },
-        "head_node_type": "head", "auth": {}, "docker": {}, "file_mounts": {}, "file_mounts_sync_continuously": False,
+        "head_node_type": HEAD, "auth": {}, "docker": {}, "file_mounts": {}, "file_mounts_sync_continuously": False,
         **{key: [] for key in LISTS},
     })  # fmt: skip
 

@@ -26,6 +26,7 @@ def frame(context: "Context", request: Request, title: str) -> Iterator[None]:
 
     language = context.language_of(request)
     texts = Texts(language, FRAME)
+    _only_one_main()
     ui.add_head_html(HEAD)
     lost = json.dumps([texts("lost"), texts("reconnecting")])
     ui.add_head_html(f"<script>document.documentElement.lang = '{language}'; automl.lost({lost})</script>")
@@ -48,6 +49,12 @@ def frame(context: "Context", request: Request, title: str) -> Iterator[None]:
     with ui.element("main").props("id=content tabindex=-1"):
         heading(title)
         yield
+
+
+def _only_one_main() -> None:
+    """Render NiceGUI's page as a plain block: Quasar's is a `main` around all, also around the menu."""
+    if holder := ui.context.client.content.parent_slot:
+        holder.parent.tag = "div"
 
 
 def heading(text: str, level: int = 1) -> None:

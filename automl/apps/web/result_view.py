@@ -26,6 +26,7 @@ from automl.tracking.report.language import Words
 from automl.tracking.report.statements import reasons, statements
 
 CLASS: Final = "class/"
+VALUE: Final = "(event) => emit(event.target.value)"
 
 
 class ResultView:
@@ -134,10 +135,11 @@ class ResultView:
             now.set_text(said(value))
             holder.props(f'data-value="{value:.2f}"')
 
-        slider = ui.slider(min=0.01, max=0.99, step=0.01, value=round(kept.threshold, 2))
-        slider.props(f'aria-label="{texts("threshold")}"').on(
-            "update:model-value", lambda event: moved(float(event.args)), throttle=0.1
-        )
+        # The browser's own: what takes the keys of Quasar's slider has no name for a screen reader. Its value is the
+        # default one: another value of the element would be set again with each change of the page.
+        slider = ui.element("input").classes("threshold").props("type=range min=0.01 max=0.99 step=0.01")
+        slider.props(f'defaultValue={kept.threshold:.2f} aria-label="{texts("threshold")}"')
+        slider.on("input", lambda event: moved(float(event.args)), throttle=0.1, js_handler=VALUE)
 
     def _try(self) -> None:
         try_view.build(self._texts, f"/models/{self._registry.name}/{self._number}/predict")
