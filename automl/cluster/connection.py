@@ -64,7 +64,7 @@ def connected(
     target = address or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
     if target.startswith("ray://"):
         raise StudyError(f"{target}: must not be a Ray Client address; submit the study as a job: automl submit")
-    os.environ.update(ENVIRONMENT | (embedded.ENVIRONMENT if target == "local" else control_store.ENVIRONMENT))
+    os.environ.update(ENVIRONMENT | ({} if target == "local" else control_store.ENVIRONMENT))
     _raise_file_limit()
     dashboard_wanted = embedded.has_dashboard()
     silent = usage_reports.none() if target == "local" else nullcontext()

@@ -3,8 +3,8 @@
 Ray 2.60 starts a log monitor on each node, which sends the lines of workers to drivers, and a monitor of the autoscaler
 on the head, whose report the dashboard shows. `ray.init` has a parameter for neither. With `include_dashboard=False` it
 starts the dashboard's process all the same, for statistics of usage, and beside each raylet two agents: the
-dashboard's, and one that makes the environments of workers (`runtime_env`). When a driver joins, a raylet starts an
-idle worker for each CPU.
+dashboard's, and one that makes the environments of workers (`runtime_env`). The idle workers that a raylet starts when
+a driver joins stay: `failures` asks one of them at once why a worker died, on a machine that may be busy.
 """
 
 import os
@@ -21,9 +21,6 @@ from ray._private.node import Node
 
 from automl.cluster import idle_agent
 from automl.study.errors import StudyError
-
-ENVIRONMENT: Final = {"RAY_prestart_worker_first_driver": "0"}
-"""Variables of an embedded Ray: workers start when a trial needs one, not one for each CPU when the driver joins."""
 
 VARIABLE: Final = "AUTOML_DASHBOARD"
 ANSWERS: Final = {"": True, "1": True, "0": False}

@@ -99,7 +99,7 @@ def test_a_started_dashboard_answers_and_no_log_monitor_runs(tmp_path: Path, mon
 
 @pytest.mark.ray
 @pytest.mark.timeout(900)
-def test_without_a_dashboard_a_store_and_a_raylet_run_and_a_worker_only_when_it_is_called(
+def test_without_a_dashboard_a_store_and_a_raylet_run_whose_agents_are_idle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(embedded.VARIABLE, "0")
@@ -113,7 +113,6 @@ def test_without_a_dashboard_a_store_and_a_raylet_run_and_a_worker_only_when_it_
         assert not below(raylet.pid, command="ray::DashboardAgent")
         assert not below(raylet.pid, command="ray::RuntimeEnvAgent")
         assert len(below(raylet.pid, command=Path(idle_agent.__file__).name)) == len(embedded.AGENTS)
-        assert not []
 
 
 def _parent() -> int:
