@@ -9,6 +9,7 @@ one study knows less. `--model` keeps the sampler's model. The last line is one 
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from automl.hpo.sampler import Sampler
 from automl.hpo.sampler import sampler as sampler_module
 from automl.study import Trial
 from benchmarks import detector_tasks, portfolio, tables, virtual
+from benchmarks import ours as ours_module
 from benchmarks.detector_tasks import SmoothTask, learned_lengths
 from benchmarks.freeze_thaw import FreezeThaw
 from benchmarks.learned_ladders import EagerAsha, GrowingAsha, RatioAsha, SeeingAsha
@@ -45,13 +47,15 @@ PATCHES: Final[dict[str, tuple[Any, str, Any]]] = {
     "a quarter advances": (PausingAsha, "places", lambda _, entries: entries // 4),
     "starts near the default": (sampler_module, "NEAR_DEFAULT", 1.0),
 }
+SPREAD: Final = {"spread 2": 2, "spread 3": 3, "spread 6": 6}
+"""First rungs of ladders whose factor is changed so that the last one would be at the end: `spread`."""
 LEARNED: Final = {"seeing": SeeingAsha, "eager": EagerAsha, "ratio": RatioAsha, "growing": GrowingAsha}
 """Rules of `learned_ladders.py`."""
 RELEASED: Final = 0.6
 """Share of the budget after which `growing` opens all rungs: the best trials are then trained to the end."""
 FREEZE: Final = "freeze-thaw"
 PORTFOLIO: Final = "portfolio of 4"
-RULES: Final = (FIRST, *RUNGS, *PATCHES, *LEARNED, PORTFOLIO, FREEZE)
+RULES: Final = (FIRST, *RUNGS, *SPREAD, *PATCHES, *LEARNED, PORTFOLIO, FREEZE)
 BEST: Final = "best a function"
 
 
@@ -61,6 +65,16 @@ def drawn(self: Sampler, _: int, generator: np.random.Generator, *__: object) ->
     if generator.random() < NEAR:
         return encoding.near(encoding.default[None], generator, width=sampler_module.WIDTH)[0], "near default"
     return encoding.draw(1, generator)[0], "random"
+
+
+def spread(first: int, most: int, factor: int) -> tuple[int, ...]:
+    """Return rungs whose ratio, near `factor`, divides the training evenly.
+
+    >>> spread(3, 15, 3), spread(3, 12, 3), spread(2, 20, 3), spread(6, 100, 3), spread(3, 5, 3)
+    ((3, 7), (3, 6), (2, 4, 9), (6, 15, 39), (3,))
+    """
+    count = max(1, math.ceil(math.log(most / first) / math.log(factor) - 1e-9))
+    return tuple(round(first * (most / first) ** (place / count)) for place in range(count))
 
 
 @contextmanager
@@ -90,12 +104,14 @@ def searched(task: Task, rule: str, *, options: argparse.Namespace, seed: int) -
     asked = task.drawn(seed // options.searches) if isinstance(task, SmoothTask) else task
     members = portfolio.members(asked, detector_tasks.cached(), 4) if rule == PORTFOLIO else ()
     lengths = learned_lengths(asked.source) if options.model and isinstance(asked, SmoothTask) else {}
-    start = Start(RUNGS.get(rule, first_rung(task)), members, lengths=lengths)
+    start = Start((RUNGS | SPREAD).get(rule, first_rung(task)), members, lengths=lengths)
     kind: Callable[..., Ours] = FreezeThaw if rule == FREEZE else Ours
     budget = FULL[options.family][options.workers] * asked.full
     with ExitStack() as stack:
         if not options.model:
             stack.enter_context(patch.object(Sampler, "_of_model", drawn))
+        if rule in SPREAD:
+            stack.enter_context(patch.object(ours_module, "ladder", spread))
         if rule in PATCHES:
             stack.enter_context(patch.object(*PATCHES[rule]))
         if rule in LEARNED:
