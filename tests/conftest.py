@@ -5,6 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,12 +127,25 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Job, 
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The dashboard of a local Ray, one for all tests of a file."""
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A local Ray, one for all tests of a file."""
+    with _embedded(tmp_path_factory.mktemp("ray"), dashboard="0"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The dashboard of a local Ray, one for all tests of a file, which costs 4 CPU-seconds more."""
+    with _embedded(tmp_path_factory.mktemp("ray"), dashboard="1") as url:
+        yield url
+
+
+@contextmanager
+def _embedded(folder: Path, *, dashboard: str) -> Iterator[str]:
     from automl import cluster  # noqa: PLC0415  (few tests need Ray, and it takes seconds to import)
     from automl.cluster import embedded  # noqa: PLC0415
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(embedded.VARIABLE, "1")
-        with cluster.connected(address=None, log=tmp_path_factory.mktemp("ray") / "ray.log") as dashboard:
-            yield dashboard
+        patch.setenv(embedded.VARIABLE, dashboard)
+        with cluster.connected(address=None, log=folder / "ray.log") as url:
+            yield url

@@ -11,7 +11,7 @@ from automl.cluster import capacity, launcher
 from automl.study import Answer, Job, Loss, Measurement
 from tests import tiny_trainer
 from tests.builders import METRIC
-from tests.quick_study import Training
+from tests.quick_actor import Training
 from tests.scripted_source import Jobs
 
 EPOCHS = 400

@@ -49,7 +49,12 @@ class Host:
 def environment(home: Path) -> dict[str, str]:
     """Return what host and driver must agree on."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    return ours | {"HOME": str(home), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    return ours | {
+        "HOME": str(home),
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_prestart_worker_first_driver": "0",  # an idle worker for each CPU, which drivers with variables cannot use
+    }
 
 
 @contextmanager
@@ -88,7 +93,7 @@ def main(folder: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, "gcs_server_port": port}
-    with slow_start.allowed(), embedded.lean(dashboard=False):
+    with slow_start.allowed(), embedded.lean(dashboard=False, environments=True):
         _host(Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY}))
 
 

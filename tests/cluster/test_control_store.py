@@ -14,7 +14,7 @@ from automl.cluster import control_store
 from automl.cluster.control_store import STORE, Timeouts, Watch
 from automl.cluster.exit import STOPPED
 from automl.storage.journal import Journal
-from tests import hosted_cluster, quick_study
+from tests import hosted_cluster, quick_run, quick_study
 from tests.builders import METRIC
 from tests.guarded_worker import wait_until
 from tests.simulated_study import Clock
@@ -163,7 +163,7 @@ def test_a_store_that_forgets_ends_the_study_which_resumes_in_a_new_cluster(
 def test_a_stop_takes_thirty_seconds_at_most_also_where_a_trial_never_answers(tmp_path: Path) -> None:
     study = tmp_path / "study"
     study.mkdir()
-    (study / quick_study.HANG).touch()
+    (study / quick_run.HANG).touch()
     driver = drive(study, "local", Timeouts())
     assert wait_until(lambda: any(study.glob("trials/*/epochs")), seconds=600)
     time.sleep(1)

@@ -22,7 +22,7 @@ from tests.scripted_source import Jobs, all_gone, terminate_when
 pytestmark = pytest.mark.ray
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Path, data: Path) -> None:
     jobs = [replace(tiny_job_at(tmp_path / str(number), data), number=number) for number in range(3)]
     source = Jobs(jobs)
@@ -40,19 +40,19 @@ def test_jobs_run_to_their_end_or_are_stopped_where_the_source_says(tmp_path: Pa
 
 
 def test_ray_s_dashboard_names_an_actor_after_its_study_and_what_it_trains(
-    connection: str, tmp_path: Path, data: Path
+    dashboard: str, tmp_path: Path, data: Path
 ) -> None:
     folders = ("trials/0007_yolo11n_sgd_lr1e-2", "confirm/trial7_seed1000002")
     for number, name in enumerate(folders):
         job = replace(tiny_job_at(tmp_path / "cards" / name, data), number=7 + number)
         cluster.run(Jobs([job]), cluster.slots(gpus=0, cpus="auto", concurrent=1))
 
-    actors = list_actors(connection, detail=True, limit=1000)
+    actors = list_actors(dashboard, detail=True, limit=1000)
     named = {actor.repr_name: actor.class_name for actor in actors if "cards" in actor.repr_name}
     assert named == {"trials of cards": "Training", "re-trainings of cards": "Training"}
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_a_worker_imports_no_ray_tune_and_shares_the_environment_of_the_workers_that_are_ready(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: Path
 ) -> None:
@@ -74,7 +74,7 @@ def test_a_worker_imports_no_ray_tune_and_shares_the_environment_of_the_workers_
     assert not found["environment"]
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Path, data: Path) -> None:
     source = Jobs([replace(tiny_job_at(tmp_path / "0", data, epochs=4), number=0)], concurrent=1)
     source.kill_at = {(0, 1)}
@@ -93,7 +93,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path: Pa
     assert "checkpoint: resumes after epoch" in log
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Path, data: Path) -> None:
     source = Jobs([replace(tiny_job_at(tmp_path / "0", data), number=0)], concurrent=1)
     source.kill_at = {(0, 1)}
@@ -104,7 +104,7 @@ def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Pa
     assert source.endings[0].cause.startswith("ActorDiedError: ")
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, data: Path) -> None:
     source = Jobs([replace(tiny_job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
     killer = threading.Thread(target=terminate_when, args=(lambda: len(source.heard) == 2,))
@@ -120,7 +120,7 @@ def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, d
     assert (tmp_path / "0" / "last.pt").exists()
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_more_gpus_than_any_node_has_are_refused_instead_of_waited_for() -> None:
     with pytest.raises(
         StudyError, match=r"resources\.gpus: must be at most what one node has, but got 1 and the largest"
@@ -148,7 +148,7 @@ def test_a_share_of_a_gpu_is_never_made_of_two(share: float, held: int) -> None:
     assert resources.fit(3, 8, 1, share) == 3
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_work_on_the_cluster_returns_or_raises_what_it_would_here() -> None:
     slots = resources.Slots(0, 1, 1)
 
@@ -169,14 +169,14 @@ def test_ray_client_is_refused(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_a_storage_that_workers_can_use_passes_and_leaves_nothing(tmp_path: Path) -> None:
     cluster.probe(tmp_path)
 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +190,7 @@ def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
         cluster.probe(tmp_path)
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_a_node_that_is_lost_while_it_is_asked_is_no_reason_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +201,7 @@ def test_a_node_that_is_lost_while_it_is_asked_is_no_reason_to_end(
     cluster.probe(tmp_path)
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("dashboard")
 def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, data: Path) -> None:
     class Full(Jobs):
         def measured(self, *_args: Any, **_kwargs: Any) -> Answer:

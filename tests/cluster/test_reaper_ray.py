@@ -14,7 +14,7 @@ import pytest
 from automl import cluster
 from automl.cluster import launcher
 from automl.study import Answer, Job, Kind, Measurement
-from tests import hosted_cluster
+from tests import hosted_cluster, ranks_run
 from tests import two_ranks as tests_two_ranks
 from tests.conftest import tiny_job_at
 from tests.guarded_worker import wait_until
@@ -35,10 +35,10 @@ class Watched(Jobs):
         self.happens = happens
 
     def measured(self, number: int, measurement: Measurement, *, node: str) -> Answer:
-        led = wait_until(lambda: len(tests_two_ranks.ranks(self.folder)) == tests_two_ranks.RANKS)  # both start alike
+        led = wait_until(lambda: len(ranks_run.ranks(self.folder)) == ranks_run.RANKS)  # both start alike
         assert led, "each rank must lead a session of its own"
         if measurement.epoch == 2:
-            assert len(marked(self.folder)) >= 1 + tests_two_ranks.RANKS
+            assert len(marked(self.folder)) >= 1 + ranks_run.RANKS
             self.happens()
         return super().measured(number, measurement, node=node)
 
@@ -120,8 +120,8 @@ def drive(folder: Path, address: str) -> subprocess.Popen[bytes]:
     """Start a driver and wait for the ranks of its trial."""
     command = [sys.executable, "-m", "tests.cluster.test_reaper_ray", str(folder), address]
     driver = subprocess.Popen(command, env=hosted_cluster.environment(folder))
-    assert wait_until(lambda: len(tests_two_ranks.ranks(folder / "0")) == tests_two_ranks.RANKS, seconds=80)
-    assert len(marked(folder / "0")) >= 1 + tests_two_ranks.RANKS
+    assert wait_until(lambda: len(ranks_run.ranks(folder / "0")) == ranks_run.RANKS, seconds=80)
+    assert len(marked(folder / "0")) >= 1 + ranks_run.RANKS
     return driver
 
 

@@ -69,7 +69,7 @@ def port(request: pytest.FixtureRequest, registry: Registry) -> Iterator[int]:
 
     from automl.apps.serve.ray_application import application  # noqa: PLC0415
 
-    request.getfixturevalue("connection")
+    request.getfixturevalue("dashboard")
     with socket.create_server(("127.0.0.1", 0)) as free:
         found = int(free.getsockname()[1])
     serve.start(http_options={"host": "127.0.0.1", "port": found})

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import torch
@@ -74,14 +74,16 @@ def job_of(data: Path, kind: str, *, model: str = "") -> Job:
     return replace(job, settings=settings, **given)
 
 
-def outcome_of(job: Job, folder: Path, *, cuts: Sequence[int] = ()) -> Outcome:
+def outcome_of(
+    job: Job, folder: Path, *, cuts: Sequence[int] = (), report: Callable[[Measurement], None] = lambda _: None
+) -> Outcome:
     """Train in a folder, killed after each of `cuts` and begun again."""
     folder.mkdir(exist_ok=True)
     job = replace(job, folder=folder)
     for cut in cuts:
         with pytest.raises(Killed):
             worker.run(job, killed_after(cut))
-    ending = worker.run(job, lambda _measurement: None)
+    ending = worker.run(job, report)
     assert ending.final, ending.cause
     final = {tag: value for tag, value in ending.final.metrics.items() if not tag.startswith("class/")}
     curve = [m.metrics for m in curves_file.read_curves(folder)]
@@ -89,12 +91,25 @@ def outcome_of(job: Job, folder: Path, *, cuts: Sequence[int] = ()) -> Outcome:
     return Outcome(curve, final, [weights_of(folder / name) for name in (layout.LAST, layout.BEST)])
 
 
-def until_killed(job: Job, folder: Path) -> Path:
-    """Train in a folder, killed after the epoch CUT."""
-    folder.mkdir()
-    with pytest.raises(Killed):
-        worker.run(replace(job, folder=folder), killed_after(CUT))
-    return folder
+@dataclass(frozen=True)
+class Unbroken:
+    """A training that was never cut, and what its folder held when each of its epochs was reported.
+
+    That is what a process leaves that is killed there.
+    """
+
+    outcome: Outcome
+    stopped: Mapping[int, Path]
+
+    @classmethod
+    def of(cls, job: Job, folder: Path) -> Self:
+        """Train in a folder."""
+        trial, stopped = folder / "trial", {epoch: folder / f"stopped-{epoch}" for epoch in range(1, EPOCHS + 1)}
+
+        def keep(measurement: Measurement) -> None:
+            shutil.copytree(trial, stopped[measurement.epoch])
+
+        return cls(outcome_of(job, trial, report=keep), stopped)
 
 
 def resumed(job: Job, stopped: Path, folder: Path) -> Mapping[str, float]:
@@ -119,20 +134,13 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
     return dict(yolo.load(path).model.state_dict())
 
 
-Trainings = tuple[Callable[[str], Outcome], Callable[[str], Path]]
+Trainings = Callable[[str], Unbroken]
 
 
 @pytest.fixture(scope="module")
 def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainings:
-    """Of a kind of training the outcome when it was never cut, and its folder when it was killed after CUT.
-
-    Each is trained once.
-    """
-    make = tmp_path_factory.mktemp
-    return (
-        cache(lambda kind: outcome_of(job_of(data, kind), make("unbroken"))),
-        cache(lambda kind: until_killed(job_of(data, kind), make("stopped") / "trial")),
-    )
+    """Of a kind of training the one that was never cut; each is trained once."""
+    return cache(lambda kind: Unbroken.of(job_of(data, kind), tmp_path_factory.mktemp("unbroken")))
 
 
 @pytest.mark.parametrize(
@@ -156,12 +164,15 @@ def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainings
 def test_a_cut_training_ends_as_if_it_had_never_been_cut(
     tmp_path: Path, data: Path, trainings: Trainings, kind: str, cuts: Sequence[int]
 ) -> None:
-    unbroken, stopped = trainings
-    folder, further = tmp_path / "trial", [*cuts]
-    if further[0] == CUT:
-        shutil.copytree(stopped(kind), folder)
-        further.pop(0)
-    assert outcome_of(job_of(data, kind), folder, cuts=further) == unbroken(kind)
+    unbroken, (first, *further) = trainings(kind), cuts
+    folder = shutil.copytree(unbroken.stopped[first], tmp_path / "trial")
+    assert outcome_of(job_of(data, kind), folder, cuts=further) == unbroken.outcome
+
+
+def test_a_training_that_ends_by_an_error_of_its_report_leaves_what_a_killed_one_leaves(
+    tmp_path: Path, data: Path, trainings: Trainings
+) -> None:
+    assert outcome_of(job_of(data, "SGD"), tmp_path / "trial", cuts=[CUT]) == trainings("SGD").outcome
 
 
 def test_a_training_from_weights_goes_on_as_if_it_had_never_been_cut(
@@ -169,7 +180,8 @@ def test_a_training_from_weights_goes_on_as_if_it_had_never_been_cut(
 ) -> None:
     job = job_of(data, "SGD", model=str(trained[0].folder / layout.BEST))
 
-    assert outcome_of(job, tmp_path / "cut", cuts=[2]) == outcome_of(job, tmp_path / "unbroken")
+    unbroken = Unbroken.of(job, tmp_path)
+    assert outcome_of(job, unbroken.stopped[CUT]) == unbroken.outcome
 
 
 LOST: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
@@ -187,34 +199,32 @@ def test_a_training_that_goes_on_without_a_part_of_its_state_is_another(
     tmp_path: Path, data: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """At once: the first epoch after the cut is another, of which the whole state makes the same to the last bit."""
-    unbroken, stopped = trainings
-    whole, folder = state_file.load, stopped("SGD")
+    unbroken, whole = trainings("SGD"), state_file.load
     monkeypatch.setattr(state_file, "load", lambda path: {**(state := whole(path)), part: LOST[part](state)})
 
-    assert resumed(job_of(data, "SGD"), folder, tmp_path / "trial") != unbroken("SGD").curve[CUT]
+    again = resumed(job_of(data, "SGD"), unbroken.stopped[CUT], tmp_path / "trial")
+    assert again != unbroken.outcome.curve[CUT]
 
 
 def test_averaged_weights_that_are_lost_are_missed_at_the_end(
     tmp_path: Path, data: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So early in a training they hardly differ from the others: the epoch after the cut may show the same values."""
-    unbroken, stopped = trainings
-    whole, kind = state_file.load, "SGD"
-    shutil.copytree(stopped(kind), tmp_path / "trial")
+    unbroken, whole, kind = trainings("SGD"), state_file.load, "SGD"
+    shutil.copytree(unbroken.stopped[CUT], tmp_path / "trial")
     monkeypatch.setattr(state_file, "load", lambda path: {**(state := whole(path)), "ema": state["model"]})
 
-    assert outcome_of(job_of(data, kind), tmp_path / "trial") != unbroken(kind)
+    assert outcome_of(job_of(data, kind), tmp_path / "trial") != unbroken.outcome
 
 
 def test_a_loss_that_changes_from_epoch_to_epoch_goes_on_changing(
     tmp_path: Path, data: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unbroken, stopped = trainings
-    kind = "one-to-one head"
-    whole, folder = state_file.load, stopped(kind)
+    kind, whole = "one-to-one head", state_file.load
+    unbroken = trainings(kind)
     monkeypatch.setattr(state_file, "load", lambda path: {**whole(path), "criterion": None})
 
-    assert resumed(job_of(data, kind), folder, tmp_path / "trial") != unbroken(kind).curve[CUT]
+    assert resumed(job_of(data, kind), unbroken.stopped[CUT], tmp_path / "trial") != unbroken.outcome.curve[CUT]
 
 
 def test_a_state_holds_no_code(tmp_path: Path, data: Path) -> None:
