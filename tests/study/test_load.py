@@ -110,9 +110,9 @@ def test_the_ladder_and_the_cost_follow_the_description() -> None:
 @pytest.mark.parametrize(
     ("trials", "confirm", "retrainings"),
     [
-        (4, {}, (6, 6)),
-        (12, {}, (6, 13)),
-        (60, {}, (6, 20)),
+        (4, {}, (6, 8)),
+        (12, {}, (6, 20)),
+        (60, {}, (6, 48)),
         (60, {"retrainings": 31}, (6, 31)),
         (60, {"retrainings": 5}, (4, 5)),
         (60, {"seeds": 7}, (14, 14)),

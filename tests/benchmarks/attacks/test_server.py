@@ -42,7 +42,7 @@ def test_an_answer_is_boxes_or_one_sentence(status: int, body: bytes, result: st
 
 @pytest.mark.slow
 def test_a_server_holds_what_strangers_send(tmp_path: Path) -> None:
-    found = server.run(tmp_path, tried=400, seed=4)
+    found = server.run(tmp_path, tried=400, seed=4, seconds=900)
     assert found["tried"] >= 400
     assert (found["held"], found["uncaught"]) == (found["tried"], 0)
     assert found["peak_ratio"] <= 2
