@@ -19,19 +19,21 @@ from tests.tiny_files import STATE, write
 
 
 class Away:
-    """Takes a folder away, and brings it back when somebody waits for it."""
+    """Takes a folder away, and brings it back when somebody waits for it; a wait passes at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.aside = folder, folder.with_name("elsewhere")
         self.said: list[str] = []
+        self.seconds = 0.0
 
     def go(self) -> None:
         self.folder.rename(self.aside)
 
     def settings(self) -> RetrySettings:
-        return RetrySettings(say=self.said.append, sleep=self._back)
+        return RetrySettings(say=self.said.append, clock=lambda: self.seconds, sleep=self._back)
 
-    def _back(self, _seconds: float) -> None:
+    def _back(self, seconds: float) -> None:
+        self.seconds += seconds
         if self.aside.exists():
             self.aside.rename(self.folder)
 
