@@ -69,9 +69,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 class Imported:
-    """Keep what the import of a vendor left out of the collections of garbage: each training of Ultralytics asks for one.
+    """Keep what the import of a vendor left out of the collections of garbage: a training of Ultralytics asks for one.
 
-    One costs 0.25 CPU-seconds in a process that has imported Ultralytics, a third of the smallest training.
+    It costs 0.25 CPU-seconds in a process that has imported Ultralytics, a third of the smallest training.
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ def job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) 
 
 
 def small_job_at(folder: Path, data: Path, *, epochs: int = 3, **params: float | str) -> Job:
-    """Return the same job of the smallest model at a quarter of the pixels, for tests of how a training is cut or fails."""
+    """Return the same job, of the smallest model at a quarter of the pixels: for how a training is cut or fails."""
     job = job_at(folder, data, epochs=epochs, **params)
     return replace(job, model=str(SMALLEST), settings={**job.settings, "imgsz": 64})
 

@@ -86,8 +86,8 @@ for words in json.loads(sys.argv[1]):
     app(words, standalone_mode=False)
 assert len(timed) == 2
 """
-"""Several verbs in one process, which imports what they use once. A core for trials: one training is timed, not two side
-by side, and what was measured for the first verb is what the second one gets."""
+"""Several verbs in one process, which imports what they use once. A core for trials: one training is timed, not two
+side by side, and what was measured for the first verb is what the second one gets."""
 
 
 def test_wheel_and_sdist_bear_the_name_of_the_distribution(built: Path) -> None:
