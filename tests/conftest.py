@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
@@ -39,7 +40,26 @@ LONGEST = (
 )  # fmt: skip
 """Files that take minutes, the longest first: begun last, one of them would run alone at the end."""
 WAITING_MARKS = frozenset({"ray", "yolo", "browser", "slow"})
+OF_FILE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
+"""Marks of all tests of a file."""
 MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
+
+
+def marks_left_out(expression: str) -> frozenset[str]:
+    """Return the marks X of an expression such as `not X and not Y`; none of any other expression."""
+    parts = [part.split() for part in expression.split(" and ")]
+    plain = all(len(part) == 2 and part[0] == "not" and part[1].isidentifier() for part in parts)
+    return frozenset(part[1] for part in parts) if plain else frozenset()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files of which `-m` selects no test: they need not be imported with torch, Ultralytics or Ray."""
+    without = marks_left_out(config.option.markexpr)
+    if not without or collection_path.suffix != ".py":
+        return None
+    found = OF_FILE.search(collection_path.read_text(encoding="utf-8"))
+    marks = re.findall(r"pytest\.mark\.(\w+)", found[0].partition("#")[0]) if found else []
+    return True if without.intersection(marks) else None
 
 
 class ExamplesOnly:

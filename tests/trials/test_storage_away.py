@@ -24,14 +24,16 @@ class Away:
     def __init__(self, folder: Path) -> None:
         self.folder, self.aside = folder, folder.with_name("elsewhere")
         self.said: list[str] = []
+        self.now = 0.0
 
     def go(self) -> None:
         self.folder.rename(self.aside)
 
     def settings(self) -> RetrySettings:
-        return RetrySettings(say=self.said.append, sleep=self._back)
+        return RetrySettings(say=self.said.append, clock=lambda: self.now, sleep=self._back)
 
-    def _back(self, _seconds: float) -> None:
+    def _back(self, seconds: float) -> None:
+        self.now += seconds
         if self.aside.exists():
             self.aside.rename(self.folder)
 
