@@ -224,10 +224,7 @@ def test_a_function_fits_on_a_page() -> None:
 
 def test_the_program_never_asserts() -> None:
     found = [
-        f"{name_of(path)}:{node.lineno}"
-        for path in FILES
-        for node in nodes_of(path)
-        if isinstance(node, ast.Assert)
+        f"{name_of(path)}:{node.lineno}" for path in FILES for node in nodes_of(path) if isinstance(node, ast.Assert)
     ]
     assert found == []
 

@@ -107,9 +107,7 @@ def _with_more(
     return mean + away * more / total, squares + away**2 * count * more / total
 
 
-def _look(
-    least: Array, ours: tuple[Array, Array], theirs: tuple[Array, Array], *, count: int, highest: float
-) -> None:
+def _look(least: Array, ours: tuple[Array, Array], theirs: tuple[Array, Array], *, count: int, highest: float) -> None:
     """Lower `least` to the one-sided p-values of Welch's test for `count` seeds of each side, where t is low enough.
 
     Student's distribution takes most of the time. At a negative t it is above the normal one, so that a t of
