@@ -168,7 +168,7 @@ class Curves:
 
     def metric(self, name: str, weights: IntArray) -> float:
         """Return one of `METRICS` with each image counted `weights` times."""
-        truths = np.bincount(np.repeat(self.truth_class, weights[self.truth_image]), minlength=self.classes)
+        truths = self._truths(weights)
         if not truths.any():
             return 0.0
         if name in ("map50_95", "map50"):
@@ -178,12 +178,16 @@ class Curves:
 
     def metrics(self, weights: IntArray) -> dict[str, float]:
         """Return all `METRICS` with each image counted `weights` times, for half the time of one after another."""
-        truths = np.bincount(np.repeat(self.truth_class, weights[self.truth_image]), minlength=self.classes)
+        truths = self._truths(weights)
         if not truths.any():
             return dict.fromkeys(METRICS, 0.0)
         average = self._average_precision(weights, truths)[truths > 0]
         values = (average.mean(), average[:, 0].mean(), *self._at_best_f1(weights, truths))
         return dict(zip(METRICS, map(float, values), strict=True))
+
+    def _truths(self, weights: IntArray) -> IntArray:
+        """Return the ground-truth boxes of each class."""
+        return np.bincount(np.repeat(self.truth_class, weights[self.truth_image]), minlength=self.classes)
 
     def _average_precision(self, weights: IntArray, truths: IntArray) -> FloatArray:
         """Return (classes, THRESHOLDS) average precisions.

@@ -97,7 +97,8 @@ import sys
 from automl.trainers import yolo
 from torch.optim import Optimizer
 chosen = [yolo.resolve_auto(images=images, classes=3, epochs=12, batch=16) for images in (240, 120_000)]
-print(*(one["optimizer"] for one in chosen), "torch._dynamo" in sys.modules, vars(Optimizer.add_param_group.__wrapped__))
+changed = vars(Optimizer.add_param_group.__wrapped__)
+print(*(one["optimizer"] for one in chosen), "torch._dynamo" in sys.modules, changed)
 """
 
 
