@@ -1,5 +1,6 @@
 """The distribution: what the wheel and the sdist hold, that an installed copy runs, and which tags are refused."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -59,11 +60,34 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def automl(installed: Path, folder: Path, *arguments: str) -> str:
     """Run the command of an installed copy in a folder outside the checkout."""
+    return run(installed, folder, str(installed / "bin" / "automl"), *arguments)
+
+
+def run(installed: Path, folder: Path, *arguments: str) -> str:
+    """Run Python with an installed copy in a folder outside the checkout."""
     env = {**os.environ, "PYTHONPATH": str(installed)}
-    command = [sys.executable, str(installed / "bin" / "automl"), *arguments]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+VERBS = """
+import json, os, sys
+from automl.apps.cli import app
+from automl.trainers import yolo
+measure, timed = yolo.measure, []
+def measured_once(job, **more):
+    timed.append(timed[0] if timed else measure(job, **more))
+    return timed[0]
+yolo.measure, os.cpu_count = measured_once, lambda: 1
+for words in json.loads(sys.argv[1]):
+    app(words, standalone_mode=False)
+assert len(timed) == 2
+"""
+"""Several verbs in one process, which imports what they use once. A core for trials: one training is timed, not two
+side by side, and what was measured for the first verb is what the second one gets."""
 
 
 def test_wheel_and_sdist_bear_the_name_of_the_distribution(built: Path) -> None:
@@ -97,11 +121,11 @@ def test_an_installed_copy_says_its_version_and_finds_its_own_files(installed: P
 
 
 @pytest.mark.yolo
-def test_an_installed_copy_checks_the_default_study_and_writes_a_description(installed: Path, tmp_path: Path) -> None:
-    checked = automl(installed, tmp_path, "check", "--set", "resources.concurrent=1")  # times one training, not two
-    assert f"study smoke: 16 trials of {installed}/automl/search_spaces/models/micro.yaml" in checked
-    automl(installed, tmp_path, "init", "sample", "--model", str(installed / "automl/search_spaces/models/micro.yaml"))
+def test_an_installed_copy_writes_a_description_and_checks_the_default_study(installed: Path, tmp_path: Path) -> None:
+    micro = f"{installed}/automl/search_spaces/models/micro.yaml"
+    told = run(installed, tmp_path, "-c", VERBS, json.dumps([["init", "sample", "--model", micro], ["check"]]))
     assert "time: could not be measured" not in (tmp_path / "sample.yaml").read_text()
+    assert f"study smoke: 16 trials of {micro}" in told
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

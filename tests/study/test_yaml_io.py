@@ -182,3 +182,36 @@ def test_control_characters_are_dropped_on_request(tmp_path: Path) -> None:
     assert yaml_io.read_yaml(path, printable=True) == {"a": "b"}
     with pytest.raises(SpecError, match="special characters are not allowed"):
         yaml_io.read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: {b: [1, 2.5, 1e-4, yes, 'x', \"y\\n\"], c: ~}\nd: &x [1, 2]\ne: *x\n<<: {f: 1}\ng: 2024-01-02\n", None),
+        ("", None),
+        ("lr0: 1e-4\n0: hole\n'1': ''\n# x\nb: -.inf\n", {"lr0": 1e-4, 0: "hole", "1": "", "b": float("-inf")}),
+    ],
+)
+def test_both_parsers_read_the_same(monkeypatch: pytest.MonkeyPatch, text: str, value: object) -> None:
+    assert yaml_io.UNDISPUTED.fullmatch(text)
+    slow = yaml_io._parsed_in_python(text)
+    monkeypatch.setattr(yaml_io, "_parsed_in_python", lambda _text: pytest.fail("libyaml was not used"))
+    assert yaml_io._parsed(text) == slow
+    assert value is None or slow == value
+
+
+@pytest.mark.parametrize("character", "\t\r!%>?|é\x85\u2028")
+def test_what_parsers_read_otherwise_is_read_by_one(monkeypatch: pytest.MonkeyPatch, character: str) -> None:
+    monkeypatch.setattr(yaml_io, "_FastLoader", lambda _text: pytest.fail("libyaml was used"))
+    assert yaml_io._parsed(f"a: 1 # {character}") == {"a": 1}
+
+
+def test_a_mistake_is_told_as_without_libyaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = []
+    for fast in (True, False):
+        monkeypatch.setattr(yaml_io.yaml, "__with_libyaml__", fast)
+        for text in ("a: [1, 2\n", "a: 1\na: 2\n", "a: b: c\n", "{[a]: 1}\n"):
+            with pytest.raises(SpecError, match=r"a\.yaml") as caught:
+                yaml_io.read_yaml(written(tmp_path, "a.yaml", text))
+            told.append(str(caught.value))
+    assert told[:4] == told[4:]

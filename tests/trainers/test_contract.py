@@ -23,11 +23,11 @@ from automl.trainers import Trainer, trainer_of, yolo
 from automl.trials import worker
 from tests import tiny_trainer
 from tests.builders import METRIC
-from tests.conftest import job_at, tiny_job_at
+from tests.conftest import small_job_at, tiny_job_at
 
 EPOCHS = 3
 TRAINERS: Mapping[str, Trainer] = {"yolo": yolo, tiny_trainer.NAME: tiny_trainer}
-JOBS: Mapping[str, Callable[[Path, Path], Job]] = {"yolo": job_at, tiny_trainer.NAME: tiny_job_at}
+JOBS: Mapping[str, Callable[[Path, Path], Job]] = {"yolo": small_job_at, tiny_trainer.NAME: tiny_job_at}
 DIVERGING: Mapping[str, Params] = {"yolo": {"box": 1e40}, tiny_trainer.NAME: {"lr0": 10.0}}
 WITHOUT_EFFECT = SearchSpace({"dropout": Real(0.0, 0.5, 0.0)})
 

@@ -19,7 +19,7 @@ from tests.tiny_files import STATE, write
 
 
 class Away:
-    """Takes a folder away, and brings it back when somebody waits for it."""
+    """Takes a folder away, and brings it back when somebody waits for it; a wait passes at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.aside = folder, folder.with_name("elsewhere")

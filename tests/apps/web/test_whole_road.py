@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.yolo,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
 ]
-SPLITS = {"train": 96, "val": 32, "test": 32}
+SPLITS = {"train": 96, "val": 16, "test": 16}
 STEP_MS = 300_000
 """For one step of the page, on a machine that is busy with trials."""
 STUDY_MS = 600_000
@@ -119,7 +119,7 @@ def upload(hands: Hands, archive: str) -> None:
     hands.read()
     go(hands, "Data", "Data")
     hands.choose(".resumable-upload input", archive)
-    hands.page.get_by_text("YOLO: 160 images").wait_for()
+    hands.page.get_by_text(f"YOLO: {sum(SPLITS.values())} images").wait_for()
     keep(hands.page, "data")
 
 

@@ -16,7 +16,7 @@ from automl.trainers import yolo
 from automl.trainers.yolo import state_file
 from automl.trials import worker
 from tests.builders import written
-from tests.conftest import MICRO, job_at
+from tests.conftest import SMALLEST, small_job_at
 
 pytestmark = pytest.mark.yolo
 
@@ -63,12 +63,12 @@ class Outcome:
 
 
 def job_of(data: Path, kind: str, *, model: str = "") -> Job:
-    job = job_at(Path(), data, epochs=EPOCHS)
+    job = small_job_at(Path(), data, epochs=EPOCHS)
     if kind == "one-to-one head":
-        model = str(written(data.parent, "e2e.yaml", MICRO.read_text().replace("end2end: False", "end2end: True")))
+        model = str(written(data.parent, "e2e.yaml", SMALLEST.read_text().replace("end2end: False", "end2end: True")))
     given = {"model": model or job.model, **KINDS[kind]}
     settings = {
-        **job.settings, "imgsz": 64, "cache": False, "warmup_epochs": 1.5, "close_mosaic": EPOCHS - CLOSED,
+        **job.settings, "cache": False, "warmup_epochs": 1.5, "close_mosaic": EPOCHS - CLOSED,
         **given.pop("settings", {}),
     }  # fmt: skip
     return replace(job, settings=settings, **given)
