@@ -26,6 +26,8 @@ settings.register_profile("automl", deadline=None)  # a law does not depend on h
 settings.load_profile("automl")
 # Ray gives its workers niceness 15: beside other tests on two cores, a training would hardly come to its turn.
 os.environ.setdefault("RAY_worker_niceness", "0")
+# Else an embedded Ray starts an idle process for each CPU when its driver joins, whatever the study then needs.
+os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 os.environ.setdefault("AUTOML_DASHBOARD", "0")  # a third of the CPU time of a start; tests that look at it set 1
 os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "automl-tests-matplotlib"))  # one list of fonts
 os.environ.setdefault("AUTOML_CACHE", "")  # tests that ask for a cache name a folder of their own
