@@ -92,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10, help="in all, those of earlier sessions in --results included")
     parser.add_argument("--trials", type=int, default=8, help="of each study")
+    parser.add_argument("--nodes", type=int, default=NODES, help="of one core each, so many trainings at a time")
     parser.add_argument("--pause", type=float, default=8.0, help="mean seconds between a mend and the next kill")
     parser.add_argument("--haste", type=float, default=HASTE, help="share of kills that do not wait for the mend")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="after which nothing more is killed")
@@ -110,7 +111,7 @@ def _study(study: Path, there: Machines, story: Story) -> None:
     """Run one study with kills, and the same one without, where its turn has come; audit it."""
     every = story.options.twins
     twin = bool(every) and story.record.studies % every == 0
-    there.resize(1 if twin else NODES)
+    there.resize(1 if twin else story.options.nodes)
     trials = TWIN_TRIALS if twin else story.options.trials
     began = time.monotonic()
     _live_through(study, there, story, trials)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -46,13 +46,11 @@ class Machines:
         """Start a cluster that knows nothing of an earlier one."""
         from ray.cluster_utils import Cluster
 
-        from automl.cluster import slow_start
-
         kept = self.folder / f"store{secrets.token_hex(2)}"
         kept.mkdir()
         os.environ.update(RAY_gcs_storage="rocksdb", RAY_gcs_storage_path=str(kept))
         head = {"num_cpus": 0, "include_dashboard": False, "gcs_server_port": _free_port()}
-        with slow_start.allowed():
+        with _starting():
             self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = [_added(self.cluster) for _ in range(self.count)]
 
@@ -134,14 +132,24 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
+@contextmanager
+def _starting(*longest: float) -> Iterator[None]:
+    """Let nodes start in a block, in so many seconds if given; with AUTOML_DASHBOARD=0 they start no dashboard."""
+    from automl.cluster import embedded, slow_start
+
+    with ExitStack() as stack:
+        stack.enter_context(slow_start.allowed(*longest))
+        if not embedded.has_dashboard():
+            stack.enter_context(embedded.lean(dashboard=False, environments=True))
+        yield
+
+
 def _added(cluster: Any) -> Any:  # noqa: ANN401
     """Return a new node of one core; a raylet ends itself where its agents start slowly, so another is started then."""
-    from automl.cluster import slow_start
-
     for _ in range(NODE_STARTS - 1):
-        with suppress(Exception), slow_start.allowed(NODE_SECONDS):  # Ray raises nothing narrower
+        with suppress(Exception), _starting(NODE_SECONDS):  # Ray raises nothing narrower
             return cluster.add_node(num_cpus=1)
-    with slow_start.allowed(NODE_SECONDS):
+    with _starting(NODE_SECONDS):
         return cluster.add_node(num_cpus=1)
 
 

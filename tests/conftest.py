@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -25,6 +26,8 @@ settings.register_profile("automl", deadline=None)  # a law does not depend on h
 settings.load_profile("automl")
 # Ray gives its workers niceness 15: beside other tests on two cores, a training would hardly come to its turn.
 os.environ.setdefault("RAY_worker_niceness", "0")
+# Else an embedded Ray starts an idle process for each CPU when its driver joins, whatever the study then needs.
+os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 os.environ.setdefault("AUTOML_DASHBOARD", "0")  # a third of the CPU time of a start; tests that look at it set 1
 os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "automl-tests-matplotlib"))  # one list of fonts
 os.environ.setdefault("AUTOML_CACHE", "")  # tests that ask for a cache name a folder of their own
@@ -40,10 +43,33 @@ LONGEST = (
 )  # fmt: skip
 """Files that take minutes, the longest first: begun last, one of them would run alone at the end."""
 WAITING_MARKS = frozenset({"ray", "yolo", "browser", "slow"})
+OF_FILE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
+"""Marks of all tests of a file."""
 MICRO = Path(__file__).parents[1] / "search_spaces" / "models" / "micro.yaml"
 SMALLEST = Path(__file__).parent / "models" / "smallest.yaml"
 MANY_MODULES = 200
 """Modules that a vendor's import adds."""
+
+
+def marks_left_out(expression: str) -> frozenset[str]:
+    """Return the marks X of an expression such as `not X and not Y`; none of any other expression.
+
+    >>> sorted(marks_left_out("not ray and not gpu")), sorted(marks_left_out("not ray or gpu"))
+    (['gpu', 'ray'], [])
+    """
+    parts = [part.split() for part in expression.split(" and ")]
+    plain = all(len(part) == 2 and part[0] == "not" and part[1].isidentifier() for part in parts)
+    return frozenset(part[1] for part in parts) if plain else frozenset()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files of which `-m` selects no test: they need not be imported with torch, Ultralytics or Ray."""
+    without = marks_left_out(config.option.markexpr)
+    if not without or collection_path.suffix != ".py":
+        return None
+    found = OF_FILE.search(collection_path.read_text(encoding="utf-8"))
+    marks = re.findall(r"pytest\.mark\.(\w+)", found[0].partition("#")[0]) if found else []
+    return True if without.intersection(marks) else None
 
 
 class ExamplesOnly:

@@ -22,7 +22,7 @@ from automl.data import sample
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 8123
 TINY = {
-    "budget.trials": "2", "ladder.min_epochs": "2", "ladder.max_epochs": "4",
+    "budget.trials": "2", "ladder.min_epochs": "2", "ladder.max_epochs": "4", "train.imgsz": "64",
     "ladder.validate_every": "1", "confirm.seeds": "2", "resources.concurrent": "2",
 }  # fmt: skip
 SIOCGIFFLAGS, SIOCSIFFLAGS, UP = 0x8913, 0x8914, 0x1

@@ -9,7 +9,7 @@ from pathlib import Path
 from automl import cluster
 from automl.cluster import capacity, launcher
 from automl.study import Answer, Job, Loss, Measurement
-from tests import tiny_trainer
+from tests import hosted_cluster, tiny_trainer
 from tests.builders import METRIC
 from tests.quick_actor import Training
 from tests.scripted_source import Jobs
@@ -36,6 +36,7 @@ class Growing(Jobs):
 
 def main(folder: Path, address: str) -> None:
     vars(launcher)["Training"] = Training
+    hosted_cluster.join_as_started()
     vars(capacity)["LOOK_SECONDS"] = 1.0
     trainer = tiny_trainer.registered()  # the other one imports torch on each node
     jobs = [

@@ -1,7 +1,8 @@
 """A cluster of a head and one worker node in a process of its own, which does at a word what a disaster would do.
 
 As a script it hosts the cluster; `host` starts that and talks to it. It has its own ports, folder and home, and no
-authentication: no other cluster on the machine is met.
+authentication: no other cluster on the machine is met. Its nodes have the variables of the trainer, so that drivers set
+none in their workers (`join_as_started`) and the nodes need no agent for that.
 """
 
 import os
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from automl.trainers import registration
+from tests import tiny_trainer
 from tests.processes import ended
 
 MEMORY = 80 * 2**20
@@ -53,8 +56,16 @@ def environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
+        registration.CHOSEN: tiny_trainer.registered(),  # the other one imports torch on each node
         "RAY_prestart_worker_first_driver": "0",  # an idle worker for each CPU, which drivers with variables cannot use
     }
+
+
+def join_as_started() -> None:
+    """Let this driver set no variables in its workers: they have those of their node, which are the same."""
+    from automl.cluster import connection  # noqa: PLC0415  (drivers alone need it)
+
+    vars(connection)["FORWARDED"] = ()
 
 
 @contextmanager
@@ -93,7 +104,7 @@ def main(folder: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, "gcs_server_port": port}
-    with slow_start.allowed(), embedded.lean(dashboard=False, environments=True):
+    with slow_start.allowed(), embedded.lean(dashboard=False):
         _host(Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY}))
 
 

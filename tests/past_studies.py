@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.data.summary import Summary
-from automl.storage import journal_format
+from automl.storage import journal_format, records
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL
 from automl.storage.registry import Registry
@@ -42,7 +42,7 @@ def recorded(folder: Path, spec: StudySpec, trials: Sequence[Trial], *, data: Su
     """Write a study's folder as its own process leaves it."""
     written(folder, "study.yaml", dump(spec))
     if data:
-        written(folder, "dataset.json", json.dumps(data.to_dict()))
+        written(folder, "dataset.json", records.sealed(data.to_dict()))
     journal = Journal.create(folder, name=spec.name, metric=spec.metric)
     for trial in trials:
         number = journal.suggested(trial.params, spec.search_space, seed=trial.seed, origin="test")

@@ -4,15 +4,13 @@ As a script it is a driver: `python -m tests.quick_study FOLDER ADDRESS LOG LOST
 """
 
 import logging
-import os
 import sys
 from pathlib import Path
 
 from automl import cluster
 from automl.cluster import launcher
 from automl.cluster.control_store import Timeouts
-from automl.trainers import registration
-from tests import tiny_trainer
+from tests import hosted_cluster
 from tests.builders import spec_of
 from tests.quick_actor import Training
 from tests.simulated_study import open_search
@@ -21,7 +19,7 @@ from tests.simulated_study import open_search
 def main(folder: Path, address: str, timeouts: Timeouts) -> None:
     """Search, as a job does."""
     vars(launcher)["Training"] = Training
-    os.environ[registration.CHOSEN] = tiny_trainer.registered()  # the other one imports torch on each node
+    hosted_cluster.join_as_started()
     with cluster.interruptible():
         source = open_search(folder, spec_of(budget={"trials": 2}), gpus=0)
         with cluster.connected(address=address, log=folder / "ray.log", timeouts=timeouts):

@@ -1,4 +1,6 @@
-"""What `tests.two_ranks` runs in the process of a training: torch elastic starts two ranks, gloo joins them.
+"""What `tests.two_ranks` runs in the process of a training: a launcher starts two ranks, which meet.
+
+That of torch elastic, whose ranks gloo joins, takes 6 CPU-seconds; `plain_ranks` starts such processes without torch.
 
 It imports no Ray: each process of a training is forked from one without, and would take 2 CPU-seconds to import it.
 """
@@ -12,15 +14,23 @@ from pathlib import Path
 from automl.study import Ending, Job, Measurement, Report
 
 RANKS = 2
+HERE = Path(__file__).parent
+
+
+def run_elastic(job: Job, report: Report) -> Ending:
+    """Train with the ranks of torch elastic."""
+    elastic = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(RANKS)]
+    return _run([*elastic, str(HERE / "gloo_rank.py"), str(job.folder)], job, report)
 
 
 def run(job: Job, report: Report) -> Ending:
+    """Train with ranks without torch."""
+    return _run([sys.executable, "-I", "-S", str(HERE / "plain_ranks.py"), str(job.folder)], job, report)
+
+
+def _run(command: list[str], job: Job, report: Report) -> Ending:
     """Report the turns of a loop while the ranks train."""
-    elastic = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(RANKS)]
-    launcher = subprocess.Popen(
-        [*elastic, str(Path(__file__).with_name("gloo_rank.py")), str(job.folder)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    launcher = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
     while len(ranks(job.folder)) < RANKS:
         if launcher.poll() is not None:
             return Ending(cause="the ranks did not start")

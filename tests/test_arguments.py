@@ -34,6 +34,8 @@ def fields_read(function: ast.AST, name: str) -> set[str] | None:
 
 def narrow(source: str) -> list[str]:
     """Return the functions of a source that take a record for a field or two."""
+    if not any(record in source for record in RECORDS):
+        return []
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
     read = [(one.name, fields_read(one, name)) for one in functions for name in record_arguments(one)]
     return [name for name, fields in read if fields and len(fields) <= MOST_SPARE]

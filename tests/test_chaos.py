@@ -27,6 +27,7 @@ DESCRIPTION = {
     "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01, "log": True}},
     "train": {"optimizer": "SGD", "imgsz": 32, "batch": 8, "epoch_seconds": 1.0},
     "confirm": {"seeds": 2},
+    "export": {"engine": "none", "end_to_end": False},
 }
 """A training of twelve seconds, so that a kill finds one."""
 SPEC = spec_of(budget={"trials": 3}, ladder={"min_epochs": 3, "max_epochs": 9, "scheduler": "stopping"})

@@ -66,6 +66,7 @@ def test_the_notebook_runs_cell_by_cell(storage: Path, monkeypatch: pytest.Monke
     for cell in cells():
         if cell["cell_type"] == "code":
             exec(compile("".join(cell["source"]), f"cell {cell['id']}", "exec"), names)
+    assert "\ntime: about " in str(names["preview"]), "the batches of an epoch were measured"
     assert isinstance(names["study"], automl.Study)
     assert len(names["trials"]) == 3
     assert names["registry"].verify().problems == ()

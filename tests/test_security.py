@@ -35,15 +35,17 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "aws-8d41b7",
     "AUTOML_DATABASE": "postgresql://user:pass-77ac3e@host/db",
 }
+LOADING = re.compile("load|eval|exec")
 EXECUTED = "!!python/object/apply:os.system ['touch {}']"
 
 
 @pytest.fixture(scope="module")
 def calls() -> list[tuple[Path, ast.Call]]:
     """All calls in the program of a function whose name may be that of a loader, with the file in which they are."""
-    trees = ((path, ast.parse(path.read_text())) for path in OURS)
+    texts = ((path, path.read_text()) for path in OURS)
+    trees = [(path, ast.parse(text)) for path, text in texts if LOADING.search(text)]
     found = [(path, node) for path, tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return [(path, call) for path, call in found if re.search("load|eval|exec", last_name(call.func))]
+    return [(path, call) for path, call in found if LOADING.search(last_name(call.func))]
 
 
 def last_name(node: ast.expr) -> str:

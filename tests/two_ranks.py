@@ -18,7 +18,13 @@ class Training(training.Training):
     run = "tests.ranks_run:run"
 
 
-class Unguarded(Training):
+class Elastic(Training):
+    """Does the same with ranks of torch elastic."""
+
+    run = "tests.ranks_run:run_elastic"
+
+
+class Unguarded(Elastic):
     """Marks the processes, so that a test finds them, but leaves them alone."""
 
     def train(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import ray
 from ray._private import worker as ray_worker
 
-from automl.cluster import auth_token, control_store, embedded, own_processes, slow_start, usage_reports
+from automl.cluster import auth_token, control_store, embedded, error_listener, own_processes, slow_start, usage_reports
 from automl.cluster.exit import STOP_SIGNALS, bounded
 from automl.storage import local_disk, scratch, streams
 from automl.storage.outage import retry_on_outage
@@ -118,7 +118,7 @@ def _join(target: str, log: Path, *, dashboard_wanted: bool) -> str:
     before = {number: signal.getsignal(number) for number in handled_signals()}
     started = {"include_dashboard": dashboard_wanted, "dashboard_host": "127.0.0.1"}
     refuse_arguments()
-    with _Joining(target, log), slow_start.allowed():
+    with _Joining(target, log), slow_start.allowed(), error_listener.patient():
         auth_token.secure(make=target == "local")
         try:
             context = ray.init(

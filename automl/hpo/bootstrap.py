@@ -5,14 +5,27 @@ Detections are sorted once per model; a resample only reweights images. Pure.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from automl.storage.detection_rate import statistic
-from automl.storage.detections import METRICS, ImageStats, IntArray, metrics
+from automl.storage.detections import METRICS, Curves, ImageStats, IntArray, metrics
 from automl.study.verdict import Interval
 
-__all__ = ["METRICS", "ImageStats", "Interval", "Resampling", "aligned", "interval", "metrics", "paired_difference"]
+__all__ = [
+    "METRICS",
+    "ImageStats",
+    "Interval",
+    "Resampling",
+    "aligned",
+    "interval",
+    "intervals",
+    "metrics",
+    "paired_difference",
+]
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,18 @@ def interval(stats: ImageStats, objective: str, plan: Resampling | None = None) 
     0.3 ms for mAP, 0.6 ms for precision and recall.
     """
     metric, plan = statistic(stats, objective), plan or Resampling()
-    value, resampled = _bootstrap(stats.images, lambda weights, _: metric(weights), plan)
+    return _pivotal(*_bootstrap(stats.images, lambda weights, _: metric(weights), plan), plan)
+
+
+def intervals(stats: ImageStats, plan: Resampling | None = None) -> dict[str, Interval]:
+    """Return each of `METRICS` with the interval that `interval` gives it, all from the same resamples."""
+    curves, plan = Curves.of(stats), plan or Resampling()
+    value, resampled = _bootstrap(stats.images, lambda weights, _: curves.metrics(weights), plan)
+    return {name: _pivotal(value[name], [one[name] for one in resampled], plan) for name in METRICS}
+
+
+def _pivotal(value: float, resampled: Sequence[float], plan: Resampling) -> Interval:
+    """Return the basic bootstrap interval, clipped to 0..1."""
     ends = _ended(value, [2 * value - one for one in resampled], plan)
     low, high, lower = (min(1.0, max(0.0, end)) for end in (ends.low, ends.high, ends.lower))
     return Interval(value, low, high, lower)
@@ -74,12 +98,13 @@ def paired_difference(
     return _ended(*_bootstrap(ours.images, difference, plan), plan)
 
 
-Statistic = Callable[[IntArray, np.random.Generator | None], float]
-"""Statistic of image weights; the generator resamples everything but images, None outside a resample."""
+def _bootstrap(
+    images: int, statistic: Callable[[IntArray, np.random.Generator | None], Found], plan: Resampling
+) -> tuple[Found, list[Found]]:
+    """Return a statistic of image weights for all images, and for each resample.
 
-
-def _bootstrap(images: int, statistic: Statistic, plan: Resampling) -> tuple[float, list[float]]:
-    """Return the statistic of all images, and that of each resample."""
+    The generator resamples everything but images; it is None outside a resample.
+    """
     if plan.resamples < 1:
         raise ValueError(f"resamples: must be at least 1, but got {plan.resamples}")
     value = statistic(np.ones(images, np.int64), None)

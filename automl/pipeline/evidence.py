@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.hpo import bootstrap
-from automl.hpo.bootstrap import METRICS, Resampling
+from automl.hpo.bootstrap import Resampling
 from automl.storage.detections import ImageStats
 from automl.storage.layout import EXPORT, ONNX_STATS
 from automl.storage.records import RecordError
@@ -32,7 +32,7 @@ def measured(folder: Path, verdict: Verdict, *, seed: int) -> dict[str, Any]:
                    if not name.startswith("class/")}  # fmt: skip
         return {**facts, "metrics": _with_objective(metrics, verdict), "classes": {}}
     plan = Resampling(resamples=RESAMPLES, seed=seed)
-    found = {name: _ends(asdict(bootstrap.interval(stats, name, plan))) for name in METRICS}
+    found = {name: _ends(asdict(interval)) for name, interval in bootstrap.intervals(stats, plan).items()}
     scores = class_results.scores(stats, verdict.names)
     classes = {name: {key: value for key, value in asdict(score).items() if key not in CURVES}
                for name, score in scores.items()}  # fmt: skip

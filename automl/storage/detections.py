@@ -119,8 +119,7 @@ def metrics(stats: ImageStats, weights: IntArray | None = None) -> dict[str, flo
     if no ground truth is left.
     """
     counted = np.ones(stats.images, np.int64) if weights is None else weights
-    curves = Curves.of(stats)
-    return {name: curves.metric(name, counted) for name in METRICS}
+    return Curves.of(stats).metrics(counted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +139,8 @@ class Curves:
     """Detection of each true positive, over all thresholds."""
     segment: IntArray
     """Class times `THRESHOLDS` plus threshold of each true positive, ascending."""
+    first: IntArray
+    """First true positive of the segment of each."""
 
     @classmethod
     def of(cls, stats: ImageStats) -> Self:
@@ -162,17 +163,31 @@ class Curves:
             starts=np.searchsorted(place, np.arange(len(kinds) + 1)),
             row=row[by_segment],
             segment=segment[by_segment],
+            first=np.searchsorted(segment[by_segment], segment[by_segment]),
         )
 
     def metric(self, name: str, weights: IntArray) -> float:
         """Return one of `METRICS` with each image counted `weights` times."""
-        truths = np.bincount(np.repeat(self.truth_class, weights[self.truth_image]), minlength=self.classes)
+        truths = self._truths(weights)
         if not truths.any():
             return 0.0
         if name in ("map50_95", "map50"):
             precision = self._average_precision(weights, truths)[truths > 0]
             return float(precision.mean() if name == "map50_95" else precision[:, 0].mean())
         return float(self._at_best_f1(weights, truths)[("precision", "recall").index(name)])
+
+    def metrics(self, weights: IntArray) -> dict[str, float]:
+        """Return all `METRICS` with each image counted `weights` times, for half the time of one after another."""
+        truths = self._truths(weights)
+        if not truths.any():
+            return dict.fromkeys(METRICS, 0.0)
+        average = self._average_precision(weights, truths)[truths > 0]
+        values = (average.mean(), average[:, 0].mean(), *self._at_best_f1(weights, truths))
+        return dict(zip(METRICS, map(float, values), strict=True))
+
+    def _truths(self, weights: IntArray) -> IntArray:
+        """Return the ground-truth boxes of each class."""
+        return np.bincount(np.repeat(self.truth_class, weights[self.truth_image]), minlength=self.classes)
 
     def _average_precision(self, weights: IntArray, truths: IntArray) -> FloatArray:
         """Return (classes, THRESHOLDS) average precisions.
@@ -185,10 +200,10 @@ class Curves:
         before -= np.append(before, 0)[self.starts[:-1]].repeat(np.diff(self.starts))
         copies = counts[self.row]
         ends = np.cumsum(copies)
-        first = np.searchsorted(self.segment, self.segment)
         each = np.repeat(np.arange(len(copies)), copies)
-        copy = np.arange(1, len(each) + 1) - (ends - copies)[each]
-        hits = np.arange(1, len(each) + 1) - (ends - copies)[first][each]
+        number, starts = np.arange(1, len(each) + 1), ends - copies
+        copy = number - starts[each]
+        hits = number - starts[self.first][each]
         segment = self.segment[each]
         precision = hits / (before[self.row][each] + copy)
         recall = hits / (truths[segment // THRESHOLDS] + TINY)

@@ -7,9 +7,7 @@ resumed study are restored from this file alone.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path
-from sys import intern
 from typing import Any, Final, Self
 
 import optuna
@@ -21,13 +19,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.storage import collection, records
 from automl.storage.journal_lines import REMEDY, Lines
-from automl.storage.journal_replay import Backend, replay
+from automl.storage.journal_replay import EPOCH, Backend, Epoch, replay
 from automl.storage.layout import JOURNAL
 from automl.study import Ending, Loss, Measurement, Params, State, Trial
 from automl.study.errors import StudyError
 from automl.study.space import Choice, Integer, SearchSpace, Single, live
 
-EPOCH: Final = "epoch:"
 LOSSES: Final = "losses"
 RETRAINING_EPOCH: Final = "confirm-epoch:"
 RETRAINING_LOSSES: Final = "confirm-losses:"
@@ -134,8 +131,7 @@ class Journal:
         key = self._key(number)
         if _has_epoch(self._storage.get_trial(key), measurement.epoch, self._metric):
             return
-        # One copy of metrics and node for a million of them.
-        told = {**measurement.to_dict(), "metrics": measurement.metrics, "node": intern(node)}
+        told = {**measurement.to_dict(), "metrics": measurement.metrics, "node": node}  # one copy of the metrics
         attr = {f"{EPOCH}{measurement.epoch}": told}
         logs = [{"op_code": JournalOperation.SET_TRIAL_USER_ATTR, "trial_id": key, "user_attr": attr}]
         if (value := measurement.metrics.get(self._metric)) is not None:
@@ -236,34 +232,44 @@ def distribution(parameter: Single) -> BaseDistribution:
     return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
 
 
-def _epochs(frozen: FrozenTrial, metric: str) -> list[tuple[int, dict[str, Any]]]:
-    """Return the epochs with a complete measurement, in order, and what was recorded of each.
+def _epochs(frozen: FrozenTrial, metric: str) -> list[Epoch]:
+    """Return the epochs with a complete measurement, in order.
 
     Both of its lines were written, or it has one line only.
     """
-    values, start = frozen.intermediate_values, len(EPOCH)
-    recorded = [(int(key[start:]), attr) for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)]
-    return sorted([one for one in recorded if one[0] in values or metric not in one[1]["metrics"]], key=itemgetter(0))
+    recorded = [_epoch(key, attr) for key, attr in frozen.user_attrs.items() if key.startswith(EPOCH)]
+    return sorted([one for one in recorded if _is_complete(one, frozen, metric)], key=_number)
+
+
+def _epoch(key: str, attr: Any) -> Epoch:  # noqa: ANN401
+    return attr if type(attr) is Epoch else Epoch.of(key, attr)
+
+
+def _number(record: Epoch) -> int:
+    return record.measurement.epoch
+
+
+def _is_complete(record: Epoch, frozen: FrozenTrial, metric: str) -> bool:
+    return record.measurement.epoch in frozen.intermediate_values or metric not in record.measurement.metrics
 
 
 def _has_epoch(frozen: FrozenTrial, epoch: int, metric: str) -> bool:
     """Return True if an epoch has a complete measurement, as in `_epochs`."""
-    attr = frozen.user_attrs.get(f"{EPOCH}{epoch}")
-    return attr is not None and (epoch in frozen.intermediate_values or metric not in attr["metrics"])
+    key = f"{EPOCH}{epoch}"
+    return (attr := frozen.user_attrs.get(key)) is not None and _is_complete(_epoch(key, attr), frozen, metric)
 
 
 def _trial(frozen: FrozenTrial, metric: str) -> Trial:
     attrs = frozen.user_attrs
     epochs = _epochs(frozen, metric)
-    measurements = tuple([Measurement.from_dict(plain, epoch=step) for step, plain in epochs])
     return Trial(
         number=frozen.number,
         params=attrs.get(OUTSIDE, frozen.params),
         seed=attrs["seed"],
-        measurements=measurements,
+        measurements=tuple([one.measurement for one in epochs]),
         ending=Ending.from_dict(attrs["ending"]) if "ending" in attrs else None,
         losses=tuple(Loss.from_dict(plain) for plain in attrs.get(LOSSES, [])),
-        node=epochs[-1][1].get("node", "") if epochs else "",
+        node=epochs[-1].node if epochs else "",
         outside=OUTSIDE in attrs,
         origin=str(attrs.get("origin", "")),
     )

@@ -31,6 +31,10 @@ UNDISPUTED: Final = re.compile(r'[\n "-$&-=@-{}~]*')
 """Texts that libyaml and PyYAML read alike: printable ASCII without tabs and without `!`, `%`, `>`, `?` and `|`. Of
 66,000 mutated descriptions both gave the same values, or libyaml refused more; most files that the program writes are
 such."""
+FLOW: Final = 100
+WIDTH: Final = 1000
+"""Brackets of a text, and columns of its lines, up to which libyaml reads it: such a text is at most some 2,000 levels
+deep. libyaml has no limit of its own, and at some 100,000 levels the process would end by a signal."""
 ODD: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """What PyYAML raises besides its own errors, such as at `2024-13-45`, a list as a key, and `!!int ''`."""
 
@@ -118,10 +122,15 @@ def _parsed(text: str) -> Any:  # noqa: ANN401
 
     What libyaml refuses is read by PyYAML's own parser too, so that all messages are of one.
     """
-    if yaml.__with_libyaml__ and UNDISPUTED.fullmatch(text):
+    if yaml.__with_libyaml__ and UNDISPUTED.fullmatch(text) and _is_flat(text):
         with suppress(yaml.YAMLError, RecursionError, ValueError):
             return yaml.load(text, Loader=_FastLoader)
     return _parsed_in_python(text)
+
+
+def _is_flat(text: str) -> bool:
+    """Return True if a text cannot be nested too deep for libyaml: a level takes a bracket, or half a column."""
+    return text.count("[") + text.count("{") <= FLOW and max(map(len, text.splitlines()), default=0) <= WIDTH
 
 
 def _parsed_in_python(text: str) -> Any:  # noqa: ANN401

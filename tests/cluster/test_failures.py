@@ -54,8 +54,16 @@ def cap() -> Iterator[Path]:
                 time.sleep(0.1)
 
 
+@pytest.fixture(scope="module")
+def idle_workers() -> Iterator[None]:
+    """Have Ray start idle workers, as it does for users: one of them tells at once what the kernel did."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_prestart_worker_first_driver", "1")
+        yield
+
+
 @pytest.mark.ray
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("idle_workers", "connection")
 @pytest.mark.parametrize(("what", "kind"), [("eat", Kind.MEMORY), ("die", Kind.WORKER)])
 def test_the_kernel_s_kill_for_memory_is_told_from_another(tmp_path: Path, cap: Path, what: str, kind: Kind) -> None:
     with ended(subprocess.Popen([sys.executable, "-c", HUNGRY, str(tmp_path), str(cap), what])) as worker:

@@ -1,4 +1,7 @@
-"""No process of a trial of several processes is left, however the trial ends; ranks of torch elastic on a real Ray."""
+"""No process of a trial of several processes is left, however the trial ends; on a real Ray.
+
+The ranks are those of torch elastic where a worker is killed with its group, and such as it starts in the other tests.
+"""
 
 import os
 import signal
@@ -106,8 +109,15 @@ def test_a_trial_that_is_paused_leaves_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["alone", "with its group"])
-def test_a_trial_whose_worker_is_killed_leaves_none(tmp_path: Path, kill: Callable[[int, int], None]) -> None:
+@pytest.mark.parametrize(
+    ("kill", "training"),
+    [(os.kill, tests_two_ranks.Training), (os.killpg, tests_two_ranks.Elastic)],
+    ids=["alone", "with its group"],
+)
+def test_a_trial_whose_worker_is_killed_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: Callable[[int, int], None], training: type
+) -> None:
+    monkeypatch.setattr(launcher, "Training", training)
     source = Watched(tmp_path, lambda: kill(workers()[0].pid, signal.SIGKILL))
 
     cluster.run(source, ONE_PLACE)
@@ -147,5 +157,6 @@ def test_a_trial_whose_node_is_lost_leaves_none(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     vars(launcher)["Training"] = tests_two_ranks.Training
+    hosted_cluster.join_as_started()
     with cluster.connected(address=sys.argv[2], log=Path(sys.argv[1]) / "ray.log"):
         cluster.run(Watched(Path(sys.argv[1])), ONE_PLACE)

@@ -101,6 +101,12 @@ def test_an_interval_holds_its_value_and_is_the_same_for_the_same_seed(objective
     assert found != bootstrap.interval(stats, objective, replace(FEW, seed=1))
 
 
+@pytest.mark.parametrize("images", [0, 1, 40])
+def test_the_intervals_of_all_metrics_are_those_of_each_to_the_last_bit(images: int) -> None:
+    stats = drawn(np.random.default_rng(3), images)
+    assert bootstrap.intervals(stats, FEW) == {name: bootstrap.interval(stats, name, FEW) for name in METRICS}
+
+
 def test_a_lower_confidence_gives_a_higher_lower_bound() -> None:
     stats = drawn(np.random.default_rng(3), 40)
     sure, less = (bootstrap.interval(stats, "map50", replace(FEW, confidence=part)) for part in (0.95, 0.8))

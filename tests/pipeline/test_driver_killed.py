@@ -2,8 +2,8 @@
 
 import json
 import random
-import subprocess
-import sys
+import signal
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -11,18 +11,11 @@ import pytest
 from automl.storage.journal import Journal
 from automl.study import Trial
 from tests.builders import METRIC, spec_of
-from tests.processes import ended
+from tests.prepared import started
 from tests.simulated_study import Clock, open_search, saturating, simulate
 
 SPEC = spec_of(budget={"trials": 14}, ladder={"min_epochs": 3, "max_epochs": 9})
 KILLS = 12
-DRIVER = """
-import sys
-from pathlib import Path
-from tests.pipeline.test_driver_killed import live
-print("begins", flush=True)
-live(Path(sys.argv[1]))
-"""
 
 
 def live(folder: Path) -> None:
@@ -32,6 +25,12 @@ def live(folder: Path) -> None:
     simulate(source, saturating, clock=clock)
     source.finish()
     source.close()
+
+
+def drive(folder: Path, begins: Connection) -> None:
+    """Be a driver: say that the work begins, then do it."""
+    begins.send(True)
+    live(folder)
 
 
 def known(folder: Path) -> list[tuple[object, ...]]:
@@ -48,18 +47,15 @@ def test_a_driver_killed_at_any_moment_loses_nothing_and_goes_on_as_if_it_had_li
     live(tmp_path / "whole")
     chance, killed = random.Random(seed), 0
     while True:
-        command = [sys.executable, "-c", DRIVER, str(tmp_path / "killed")]
-        with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as driver:
-            assert driver.stdout
-            assert driver.stdout.readline() == "begins\n"
-            try:
-                driver.wait(timeout=chance.uniform(0.0, 0.4) if killed < KILLS else 120)
-                break
-            except subprocess.TimeoutExpired:
-                driver.kill()
-                killed += 1
+        driver = started(drive, tmp_path / "killed")
+        driver.join(chance.uniform(0.0, 0.4) if killed < KILLS else 120)
+        driver.kill()
+        driver.join()
+        if driver.exitcode != -signal.SIGKILL:
+            break
+        killed += 1
 
-    assert driver.returncode == 0
+    assert driver.exitcode == 0
     assert killed >= 2
     ours, theirs = known(tmp_path / "killed"), known(tmp_path / "whole")
     assert len(ours) == len(theirs)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from automl.pipeline import portfolio
+from automl.pipeline import inputs, portfolio
 from automl.storage.journal import Journal
+from automl.storage.place import Place
 from automl.study import Params
 from automl.study.baseline import Baseline
 from automl.study.shipped_spaces import folder
@@ -47,6 +48,16 @@ def test_a_resumed_study_tries_the_same_params_whatever_ended_or_was_deleted_mea
     again = begun(tmp_path)
     assert recorded(tmp_path, again) == (WINNER,)
     assert [entry["study"] for entry in again.notes()[portfolio.PAST]] == ["a"]
+
+
+def test_the_data_of_a_past_study_are_read_as_that_study_wrote_them(tmp_path: Path, data: Path) -> None:
+    place, past = Place(tmp_path), spec_of(name="a", data=str(data), confirm={"split": "val"})
+    found = inputs.check_data(data, unpacked=tmp_path / "unpacked", split="val", searched=())
+    inputs.warm_start(past, place, found)
+    finished(tmp_path, "a", data=None)
+    chosen = portfolio.chosen(spec_of(budget={"trials": 24}), None, storage=tmp_path, data=inputs.summary_of(found))
+    (line,) = chosen.past_lines()
+    assert "best params of study a (gain confirmed, similarity of data 1.00)" in line
 
 
 def test_a_study_whose_first_trial_was_drawn_gets_no_params_later(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import yaml
 from automl.trainers import registration
 from tests import tiny_trainer
 from tests.guarded_worker import wait_until
-from tests.processes import below, named_below
+from tests.processes import below, ended, named_below
 from tests.small_storage import Storage, mounted
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
@@ -66,7 +66,7 @@ class Home:
 
     def typed(self, line: str, **variables: str) -> tuple[int, str, str]:
         """Return exit code, output and errors of a line in a shell."""
-        with self.start(line, **variables) as process:
+        with ended(self.start(line, **variables)) as process:
             out, error = process.communicate(timeout=500)
         return process.returncode, out, error
 
@@ -108,7 +108,7 @@ def test_too_few_open_files_are_one_message(home: Home) -> None:
 
 
 def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) -> None:
-    with home.start(f"exec {home.search}") as driver:
+    with ended(home.start(f"exec {home.search}")) as driver:
         assert wait_until(lambda: named_below(driver.pid, "gcs_server"), seconds=120)
         rays = below(driver.pid)
         driver.send_signal(signal.SIGTERM)
@@ -122,7 +122,7 @@ def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) ->
 
 @pytest.mark.parametrize("name", ["raylet", "gcs_server"])
 def test_a_process_of_ray_s_that_ends_is_named_and_the_study_can_be_resumed(home: Home, name: str) -> None:
-    with home.start(f"exec {home.search} --set train.epoch_seconds=1") as driver:
+    with ended(home.start(f"exec {home.search} --set train.epoch_seconds=1")) as driver:
         assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
         for process in named_below(driver.pid, name):
             process.send_signal(signal.SIGBUS)
@@ -146,7 +146,7 @@ def test_a_temporary_folder_that_fills_up_is_told_and_loses_nothing(home: Home) 
     waits = "No space left on device; writes wait until there is free space"
     with small_disk("40m") as disk:
         line = f"exec {home.search} --set train.epoch_seconds=1"
-        with home.start(line, TMPDIR=str(disk.folder)) as driver:
+        with ended(home.start(line, TMPDIR=str(disk.folder))) as driver:
             assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
             disk.fill()
             assert wait_until(lambda: driver.poll() is not None or waits in home.log, seconds=90), home.log

@@ -15,7 +15,6 @@ from automl.study.errors import TrialError
 from automl.study.spec import StudySpec
 from automl.study.yaml_io import read_yaml
 from automl.trainers import Timing, yolo
-from automl.trials import gpu_probe
 from tests.builders import METRIC, spec_of
 from tests.conftest import MICRO, job_at
 
@@ -132,22 +131,28 @@ def test_more_gpus_than_this_machine_has_is_one_line(data: DataSet) -> None:
 
 
 @pytest.mark.yolo
-def test_a_few_batches_are_trained_and_nothing_lands_beside_the_users_files(tmp_path: Path, data: DataSet) -> None:
+def test_a_few_batches_are_trained_again_if_need_be_and_nothing_lands_beside_the_users_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six images are two batches of four; the first two batches of a measurement do not count."""
+    found: list[Timing] = []
+
+    def measured(job: Job, *, copies: int, original: Callable[..., Timing] = yolo.measure) -> Timing:
+        found.append(original(job, copies=copies))
+        return found[-1]
+
+    monkeypatch.setattr(yolo, "measure", measured)
+    source = sample.draw(tmp_path / "mine", splits={"train": 6, "val": 8, "test": 8})
+    few = check.check(source, read_yaml(source), splits=("train", "val", "test"))
     before = sorted((tmp_path / "mine").rglob("*"))
     train = {"imgsz": 64, "batch": 4, "nbs": 4}
-    told = time_forecast.forecast(spec_of(model=str(MICRO), train=train, resources={"concurrent": 1}), data).summary()
+    told = time_forecast.forecast(spec_of(model=str(MICRO), train=train, resources={"concurrent": 1}), few).summary()
     assert told.startswith("time: about ")
     assert "s a training batch of 4, " in told
     assert "s a validation batch of 8, measured on " in told
     assert sorted((tmp_path / "mine").rglob("*")) == before
-
-
-@pytest.mark.yolo
-def test_a_set_of_fewer_batches_is_gone_through_again(tmp_path: Path, data: DataSet) -> None:
-    few = staging.stage(gpu_probe.few_batches(data, job_at(tmp_path / "one", tmp_path, batch=1)), tmp_path / "staged")
-    found = yolo.measure(job_at(tmp_path / "job", few))  # six images are one batch of eight
-    assert (found.batch, found.val_images) == (8, 8)
-    assert min(found.start, found.train_batch, found.val_batch, found.epoch) > 0
+    assert (found[0].batch, found[0].val_images) == (4, 8)
+    assert min(found[0].start, found[0].train_batch, found[0].val_batch, found[0].epoch) > 0
 
 
 @pytest.mark.yolo

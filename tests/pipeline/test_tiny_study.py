@@ -13,7 +13,9 @@ from pathlib import Path
 import onnx
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from automl.apps.cli import app
 from automl.storage import curves_file, job_file
 from automl.storage.journal import Journal
 from automl.storage.layout import BEST, ONNX, PARAMS, SPEC, VERDICT
@@ -190,23 +192,31 @@ def test_what_ships_is_published_and_serves(study: Study, sessions: list[Session
 def test_a_finished_study_does_nothing(study: Study) -> None:
     before = (study.folder / "journal.log").read_bytes()
 
-    again = ended(study.start())
+    home = {"HOME": str(study.home), "AUTOML_STORAGE": str(study.home), registration.CHOSEN: tiny_trainer.NAME}
+    again = CliRunner().invoke(app, ["search", str(study.description)], env=home)
 
-    assert again.code == 0, again.said
-    assert "study is finished: nothing to do" in again.said
+    assert again.exit_code == 0, again.output
+    assert "study is finished: nothing to do" in again.output
     assert (study.folder / "journal.log").read_bytes() == before
 
 
-@pytest.mark.usefixtures("sessions")
-def test_a_verdict_older_than_the_champion_does_not_displace_it(study: Study, tmp_path: Path) -> None:
-    registry = Registry(study.home / "models", "tiny")
+@pytest.fixture(scope="module")
+def better(study: Study, sessions: list[Session], tmp_path_factory: pytest.TempPathFactory) -> int:
+    """The version of another study, which became champion after this one's."""
+    del sessions
+    registry, folder = Registry(study.home / "models", "tiny"), tmp_path_factory.mktemp("better")
     files = {name: registry.path(1) / name for name in (PARAMS, SPEC, VERDICT)}
     model = onnx.load(registry.path(1) / ONNX)
     model.metadata_props[0].value = "1.0"
-    onnx.save(model, tmp_path / ONNX)
-    other = written(tmp_path, BEST, "the weights of another study")
-    better = registry.publish(files | {ONNX: tmp_path / ONNX, BEST: other}, {})
-    registry.promote(better, why="another study: +0.5 better")
+    onnx.save(model, folder / ONNX)
+    other = written(folder, BEST, "the weights of another study")
+    number = registry.publish(files | {ONNX: folder / ONNX, BEST: other}, {})
+    registry.promote(number, why="another study: +0.5 better")
+    return number
+
+
+def test_a_verdict_older_than_the_champion_does_not_displace_it(study: Study, better: int) -> None:
+    registry = Registry(study.home / "models", "tiny")
     # Killed between its verdict and the last line of its journal, and the verdict knows no champion.
     journal = Journal.create(study.folder, name="tiny", metric=METRIC)
     journal.note("promotion", None)
@@ -218,5 +228,16 @@ def test_a_verdict_older_than_the_champion_does_not_displace_it(study: Study, tm
     assert "version none served when the model was judged, version 2 serves now: the models are compared" in again.said
     assert "gate refused: challenger over champion" in again.said
     assert "nothing was promoted" in again.said
-    assert registry.aliases() == {"challenger": 1, "champion": 2, "previous": 1}
+    assert registry.aliases() == {"challenger": 1, "champion": better, "previous": 1}
     assert json.loads((study.folder / VERDICT).read_text())["champion"] == 2
+
+
+def test_a_champion_can_be_made_and_taken_back_by_hand(study: Study, better: int) -> None:
+    registry, model = Registry(study.home / "models", "tiny"), str(study.home / "models" / "tiny")
+
+    made = CliRunner().invoke(app, ["promote", model, "--version", "1", "--why", "the line waits"])
+    back = CliRunner().invoke(app, ["rollback", model, "--why", "it did not"])
+
+    assert (made.exit_code, back.exit_code) == (0, 0), made.output + back.output
+    assert made.stdout.strip() == "champion of tiny: version 1"
+    assert registry.aliases()["champion"] == better

@@ -1,6 +1,8 @@
 """The garbage collector while a journal is opened: paused, and as before afterwards."""
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -39,3 +41,18 @@ def test_what_is_frozen_is_never_walked_again() -> None:
     with collection.paused(freeze=True):
         pass
     assert gc.get_freeze_count() > 0
+
+
+def test_what_was_frozen_is_walked_at_exit() -> None:
+    """Else modules of C++ that torch brings print hundreds of lines about leaks after the last line of a study."""
+    lines = (
+        "import atexit, gc",
+        "atexit.register(lambda: print(gc.get_freeze_count()))",
+        "from automl.storage import collection",
+        "collection.paused(freeze=True)(lambda: None)()",
+        "print(gc.get_freeze_count())",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    frozen, at_exit = map(int, done.stdout.split())
+    assert frozen > 0
+    assert at_exit == 0

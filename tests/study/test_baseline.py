@@ -1,5 +1,7 @@
 """The baseline: what a plain `yolo train` trains with, inside the space where the space has it."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,22 @@ def test_a_long_training_is_resolved_to_another_optimizer() -> None:
     short = yolo.resolve_auto(images=240, classes=3, epochs=12, batch=16)
     assert short == {"optimizer": "AdamW", "lr0": 0.001429, "momentum": 0.9, "warmup_bias_lr": 0.0}
     assert yolo.resolve_auto(images=120_000, classes=80, epochs=100, batch=16)["optimizer"] == "MuSGD"
+
+
+RESOLVED = """
+import sys
+from automl.trainers import yolo
+from torch.optim import Optimizer
+chosen = [yolo.resolve_auto(images=images, classes=3, epochs=12, batch=16) for images in (240, 120_000)]
+changed = vars(Optimizer.add_param_group.__wrapped__)
+print(*(one["optimizer"] for one in chosen), "torch._dynamo" in sys.modules, changed)
+"""
+
+
+@pytest.mark.slow
+def test_auto_is_resolved_without_torch_s_compiler_which_is_as_it_was_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", RESOLVED], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "AdamW MuSGD False {}"
 
 
 def test_the_first_trials_are_the_baseline_and_where_it_differs_the_default() -> None:

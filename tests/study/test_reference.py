@@ -2,14 +2,17 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
-from automl.study.reference import FILE, field_docs, reference
+from automl.study.reference import FILE, field_docs
+from automl.study.reference import reference as written
 from automl.study.spec import StudySpec
 from automl.study.spec_parts import TargetSpec
 
 PARTS = ("budget", "ladder", "resources", "confirm", "retention", "export", "gates")
+reference = cache(written)
 
 
 def test_docs_description_is_what_the_field_docs_say() -> None:

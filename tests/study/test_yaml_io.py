@@ -215,3 +215,21 @@ def test_a_mistake_is_told_as_without_libyaml(monkeypatch: pytest.MonkeyPatch, t
                 yaml_io.read_yaml(written(tmp_path, "a.yaml", text))
             told.append(str(caught.value))
     assert told[:4] == told[4:]
+
+
+@pytest.mark.parametrize("level", ["[", "{a: ", "- ", "a: [", "- - "])
+def test_what_is_nested_so_deep_that_libyaml_would_end_the_process_is_refused(tmp_path: Path, level: str) -> None:
+    assert "nested too deep" in refused(tmp_path, level * 200_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "fast"),
+    [
+        ("- []\n" * yaml_io.FLOW, True),
+        ("- []\n" * (yaml_io.FLOW + 1), False),
+        ("a: " + "b" * yaml_io.WIDTH, False),
+    ],
+)
+def test_only_flat_texts_are_read_by_libyaml(monkeypatch: pytest.MonkeyPatch, text: str, *, fast: bool) -> None:
+    monkeypatch.setattr(yaml_io, "_parsed_in_python", lambda _text: "slow")
+    assert (yaml_io._parsed(text) != "slow") is fast

@@ -24,16 +24,16 @@ class Away:
     def __init__(self, folder: Path) -> None:
         self.folder, self.aside = folder, folder.with_name("elsewhere")
         self.said: list[str] = []
-        self.seconds = 0.0
+        self.now = 0.0
 
     def go(self) -> None:
         self.folder.rename(self.aside)
 
     def settings(self) -> RetrySettings:
-        return RetrySettings(say=self.said.append, clock=lambda: self.seconds, sleep=self._back)
+        return RetrySettings(say=self.said.append, clock=lambda: self.now, sleep=self._back)
 
     def _back(self, seconds: float) -> None:
-        self.seconds += seconds
+        self.now += seconds
         if self.aside.exists():
             self.aside.rename(self.folder)
 

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from automl.storage import files
+from automl.data.summary import Summary
+from automl.storage import files, records
 from automl.storage.layout import ALIASES, DATASET, MANIFEST, RUNS, SPEC, VERDICT
 from automl.storage.registry import CHAMPION, Registry
 from automl.storage.symlinks import file_in, inside
@@ -64,3 +65,14 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StudyError(f"{path}: must be readable JSON, but {reason}; restore it from a copy") from None
+
+
+def read_summary(path: Path, *, remedy: str) -> Summary:
+    """Read the summary of a study's data set, which has a checksum.
+
+    Raises:
+        RecordError: it is damaged, or none.
+    """
+    kind = "the summary of a data set"
+    with records.reading(path, kind=kind, remedy=remedy):
+        return Summary.from_dict(records.read_json(path, kind=kind, remedy=remedy))

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from automl.data.labels import label_of
 from automl.data.summary import Summary, summarise
-from automl.hpo.warm_start.locate import read_json, study_of, version_of
+from automl.hpo.warm_start.locate import read_json, read_summary, study_of, version_of
 from automl.storage import records
 from automl.storage.journal import Journal
 from automl.storage.layout import DATASET, JOURNAL, SPEC, VERDICT
@@ -174,13 +174,12 @@ def _staged(folder: Path) -> Summary | None:
 
 
 def _noted(folder: Path) -> tuple[Summary | None, list[str]]:
-    note, kind = file_in(folder, DATASET), "the summary of a data set"
-    remedy = "the staged data are looked at instead; a resumed study writes it again"
+    note = file_in(folder, DATASET)
     if note is None:
         return None, []
     try:
-        with records.reading(note, kind=kind, remedy=remedy):
-            return Summary.from_dict(records.read_json(note, kind=kind, remedy=remedy)), []
+        remedy = "the staged data are looked at instead; a resumed study writes it again"
+        return read_summary(note, remedy=remedy), []
     except RecordError as error:
         return None, [str(error)]
 

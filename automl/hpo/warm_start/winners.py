@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from automl.data.summary import Summary, similarity
-from automl.hpo.warm_start.locate import read_json
+from automl.hpo.warm_start.locate import read_json, read_summary
 from automl.hpo.warm_start.mapping import Terms, translated
 from automl.hpo.warm_start.transfer import UNKNOWN
 from automl.storage import records
@@ -168,7 +168,7 @@ def _of(
     mapped = translated(scaled, there, here)
     if isinstance(mapped, str):
         return None
-    about = _summary(about_file) if about_file else None
+    about = read_summary(about_file, remedy="restore it from a copy") if about_file else None
     alike = similarity(about, data) if about and data else None
     return Winner(past.name, mapped, claim.better, alike)
 
@@ -184,11 +184,6 @@ def _scaled(params: Params, ratio: float) -> Params:
     """Return params with the epochs without mosaic in proportion to the length of the training."""
     closing = params.get(CLOSING)
     return params if not isinstance(closing, int) else {**params, CLOSING: round(closing * ratio)}
-
-
-def _summary(path: Path) -> Summary:
-    with records.reading(path, kind="the summary of a data set", remedy="restore it from a copy"):
-        return Summary.from_dict(read_json(path))
 
 
 def _new(found: Sequence[Winner], known: Sequence[Params]) -> Iterator[Winner]:

@@ -45,6 +45,7 @@ def test_an_audit_is_a_process_beside_that_of_its_study(tmp_path: Path, monkeypa
     assert f"['audit', '{tmp_path / 'runs/parts'}', '--lang', 'zh'" in started.tail(audit_of("parts"))
 
 
+@pytest.mark.slow
 def test_with_a_head_a_study_is_a_job_of_it_that_is_followed_and_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 """Which parameters made the difference: compared at an epoch that all reached, and never made up."""
 
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -56,3 +58,23 @@ def test_a_parameter_with_a_range_for_each_optimizer_has_one_importance() -> Non
     found = importances(trials, metric=METRIC, epoch=2, distributions=described)
     assert found["lr0"] > 0.9
     assert sum(found.values()) == pytest.approx(1.0)
+
+
+COMPUTED = """
+import importlib.util
+import sys
+from functools import partial
+from automl.hpo.sampler import importances
+from automl.storage.journal import distributions
+from tests.builders import METRIC, completed, mixed_space
+params = [{"optimizer": "AdamW", "lr0": 0.002 * (number + 1), "batch": 8 + number} for number in range(12)]
+trials = [completed(number, [number / 12] * 3, params=held) for number, held in enumerate(params)]
+found = importances(trials, metric=METRIC, epoch=3, distributions=partial(distributions, mixed_space()))
+print(len(found), sorted({"sklearn", "pandas", "scipy.stats"} & set(sys.modules)))
+print(importlib.util.find_spec("sklearn") is not None)
+"""
+
+
+def test_importance_is_computed_without_scikit_learn_which_can_be_imported_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", COMPUTED], capture_output=True, text=True, check=True)
+    assert done.stdout == "3 []\nTrue\n"

@@ -9,6 +9,7 @@ import pytest
 
 from automl.data.summary import Summary
 from automl.hpo.warm_start import winners
+from automl.storage import records
 from automl.study import Params
 from automl.study.load import dump
 from tests.builders import spec_of, written
@@ -35,7 +36,7 @@ def finished(storage: Path, name: str, *, data: Summary | None = BOLTS, facts: A
     written(folder, "study.yaml", dump(spec_of(name=name, **changes)))
     written(folder, "promotion.json", json.dumps(verdict(**(facts or {}))))
     if data:
-        written(folder, "dataset.json", json.dumps(data.to_dict()))
+        written(folder, "dataset.json", records.sealed(data.to_dict()))
     return folder
 
 
