@@ -246,7 +246,8 @@ EXPONENT: Final = (
     re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
     list("-+0123456789"),
 )
-_Rules.add_constructor(BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_constructor(BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_FastLoader.add_constructor(BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 _Loader.add_implicit_resolver(*EXPONENT)
 _FastLoader.add_implicit_resolver(*EXPONENT)
 _Dumper.add_implicit_resolver(*EXPONENT)

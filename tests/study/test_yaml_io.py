@@ -209,7 +209,7 @@ def test_what_parsers_read_otherwise_is_read_by_one(monkeypatch: pytest.MonkeyPa
 def test_a_mistake_is_told_as_without_libyaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told = []
     for fast in (True, False):
-        monkeypatch.setattr(yaml_io.yaml, "__with_libyaml__", fast)
+        monkeypatch.setattr("yaml.__with_libyaml__", fast)
         for text in ("a: [1, 2\n", "a: 1\na: 2\n", "a: b: c\n", "{[a]: 1}\n"):
             with pytest.raises(SpecError, match=r"a\.yaml") as caught:
                 yaml_io.read_yaml(written(tmp_path, "a.yaml", text))
