@@ -224,7 +224,7 @@ class _Dumper(yaml.SafeDumper):
     """Dumper for the loader: quotes a text that the loader would read as a number."""
 
 
-def _mapping(loader: _Rules, node: yaml.MappingNode) -> dict[Any, Any]:
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:  # noqa: ANN401
     values: dict[str, list[yaml.Node]] = {}
     for key, value in node.value:
         if isinstance(key, yaml.ScalarNode):
