@@ -263,8 +263,9 @@ def wordless(path: Path) -> list[str]:
         return []
     nodes = nodes_of(path)
     own = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
-    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    raising = [call for call in calls if call.func.attr == "raises" and ast.unparse(call.func) == "pytest.raises"]
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "raises"]
+    raising = [call for call in named if ast.unparse(call.func) == "pytest.raises"]
     without = [call for call in raising if "match" not in {keyword.arg for keyword in call.keywords}]
     return [f"{name_of(path)}:{call.lineno}" for call in without if ast.unparse(call.args[0]) not in own]
 
