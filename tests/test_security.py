@@ -57,12 +57,16 @@ def named(call: ast.Call) -> dict[str | None, str]:
 
 
 def test_yaml_is_read_by_a_loader_that_makes_plain_values_only(calls: list[tuple[Path, ast.Call]]) -> None:
-    """PyYAML's own `load` with our loader, a `SafeLoader`, is the one way."""
+    """PyYAML's own `load` with our loaders, which make what a `SafeLoader` makes, is the one way."""
     loads = [(path, call) for path, call in calls if re.match(r"yaml\..*load", ast.unparse(call.func))]
     assert loads
     for path, call in loads:
-        assert (ast.unparse(call.func), named(call)) == ("yaml.load", {"Loader": "_Loader"}), path
-    assert issubclass(yaml_io._Loader, yaml.SafeLoader)
+        assert (ast.unparse(call.func), [*named(call)]) == ("yaml.load", ["Loader"]), path
+    assert {named(call)["Loader"] for _, call in loads} == {"_Loader", "_FastLoader"}
+    for loader in (yaml_io._Loader, yaml_io._FastLoader):
+        assert issubclass(loader, yaml.constructor.SafeConstructor)
+        assert not issubclass(loader, yaml.constructor.FullConstructor | yaml.constructor.UnsafeConstructor)
+        assert not any(tag and "python" in tag for tag in loader.yaml_constructors)
 
 
 def test_nothing_of_ours_opens_a_pickle(calls: list[tuple[Path, ast.Call]]) -> None:
