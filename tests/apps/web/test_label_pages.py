@@ -69,11 +69,12 @@ def _mended(page: Any, target: Path) -> None:
             page.mouse.down()
     page.mouse.up()
     drawn = until(lambda: label.read_text() != before and label.read_text())
-    assert drawn.splitlines()[-1].split()[0] == "0"
-    assert [round(float(edge), 1) for edge in drawn.splitlines()[-1].split()[1:]] == [0.2, 0.1, 0.2, 0.1]
+    assert [round(number, 1) for number in numbers(drawn)] == [0, 0.2, 0.1, 0.2, 0.1]
     for key in ("2", "ArrowRight", "Shift+ArrowDown"):
         page.keyboard.press(key)
-    until(lambda: label.read_text().splitlines()[-1].startswith("1 0.202"))
+    # each key writes the file: what follows must not see the last one
+    keyed = [was + way for was, way in zip(numbers(drawn), (1, 0.002, 0.001, 0, 0.002), strict=True)]
+    until(lambda: numbers(label.read_text()) == pytest.approx(keyed))
     page.wait_for_selector("text=saved")
     _moved_and_resized_with_the_mouse(page, label)
     page.keyboard.press("Delete")
@@ -105,19 +106,19 @@ def _moved_and_resized_with_the_mouse(page: Any, label: Path) -> None:
 
 def _dragged(page: Any, grip: Any, way: tuple[float, float], label: Path) -> list[float]:
     """Drag an element by its middle, and return by how much the last box of the label file has changed."""
-    before, place = edges(label), grip.bounding_box()
+    before, place = numbers(label.read_text()), grip.bounding_box()
     x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + way[0], y + way[1], steps=3)
     page.mouse.up()
-    until(lambda: edges(label) != before)
-    return [now - then for now, then in zip(edges(label), before, strict=True)]
+    after = until(lambda: (now := numbers(label.read_text())) != before and now)
+    return [now - then for now, then in zip(after[1:], before[1:], strict=True)]
 
 
-def edges(label: Path) -> list[float]:
-    """Return centre, width and height of the last box of a label file."""
-    return [float(value) for value in label.read_text().splitlines()[-1].split()[1:]]
+def numbers(label: str) -> list[float]:
+    """Return class, centre, width and height of the last box of a label file's text."""
+    return [float(value) for value in label.splitlines()[-1].split()]
 
 
 def _suspects_answered(page: Any, base: str, target: Path) -> None:
