@@ -6,6 +6,7 @@ them with strict field validation.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,11 +76,17 @@ def test_what_a_crd_allows_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "wrong"),
-    [("misspelt", 1), ("pods", [{"ports": 1}]), ("pods", [{"port": 0.5}]), ("labels", {"a": 1}), ("limit", 0.5)],
+    ("key", "wrong", "why"),
+    [
+        ("misspelt", 1, "'misspelt' was unexpected"),
+        ("pods", [{"ports": 1}], "'ports' was unexpected"),
+        ("pods", [{"port": 0.5}], "0.5 is not valid"),
+        ("labels", {"a": 1}, "1 is not of type 'string'"),
+        ("limit", 0.5, "0.5 is not of type 'integer', 'string'"),
+    ],
 )
-def test_what_a_crd_does_not_allow_is_refused(key: str, wrong: object) -> None:
-    with pytest.raises(jsonschema.ValidationError):
+def test_what_a_crd_does_not_allow_is_refused(key: str, wrong: object, why: str) -> None:
+    with pytest.raises(jsonschema.ValidationError, match=re.escape(why)):
         jsonschema.validate({**FITS, "spec": {**FITS["spec"], key: wrong}}, schema_of(SMALL))
 
 
