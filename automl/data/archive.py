@@ -181,8 +181,8 @@ def _refuse_escape(archive: Path, info: zipfile.ZipInfo) -> None:
 class _Links:
     """The links of a tar, which refuses members that lead through one.
 
-    `tarfile.data_filter` of Python before 3.11.13, 3.12.11 and 3.13.4 follows links through links out of the folder where
-    the path is longer than the system allows (CVE-2025-4517).
+    `tarfile.data_filter` of Python before 3.11.13, 3.12.11 and 3.13.4 follows links through links out of the folder
+    where the path is longer than the system allows (CVE-2025-4517).
     """
 
     def __init__(self, archive: Path) -> None:
@@ -204,8 +204,8 @@ class _Links:
             on_target = _places(f"{folder}{member.linkname}")[1] - {name}
         if (reached | on_target) & self._links or (is_link and name in self._through):
             raise DataError(
-                f"{self._archive}: must not lead through links, but {member.name[:100]!r} does; nothing was kept: unpack "
-                "it manually"
+                f"{self._archive}: must not lead through links, but {member.name[:100]!r} does; nothing was kept: "
+                "unpack it manually"
             )
         if is_link:
             self._links.add(name)

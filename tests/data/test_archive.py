@@ -115,7 +115,7 @@ def test_links_through_links_do_not_lead_out_of_a_tar(tmp_path: Path) -> None:
     members.append((tarfile.SYMTYPE, "escape", f"{long}/../secret.txt"))
     members.append((tarfile.LNKTYPE, "file", "escape"))
     packed = tar_of(tmp_path / "a.tar", members, ["file"])
-    with pytest.raises(DataError, match="must not lead through links, but 'a/b/c/.*' does; nothing was kept"):
+    with pytest.raises(DataError, match=r"must not lead through links, but 'a/b/c/.*' does; nothing was kept"):
         yaml_of(packed, unpacked=tmp_path / "unpacked")
     assert secret.read_text() == "kept"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "secret.txt"]
@@ -161,7 +161,7 @@ def test_a_damaged_archive_is_told(tmp_path: Path, kind: str) -> None:
     middle = len(damaged) // 2
     damaged[middle : middle + 40] = bytes(40)
     (tmp_path / "a.tar").write_bytes(damaged)
-    with pytest.raises(DataError, match="must be an archive that can be unpacked, but .*; unpack it manually"):
+    with pytest.raises(DataError, match=r"must be an archive that can be unpacked, but .*; unpack it manually"):
         yaml_of(tmp_path / "a.tar", unpacked=tmp_path / "unpacked")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 
