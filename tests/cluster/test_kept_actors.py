@@ -112,7 +112,7 @@ def test_an_actor_that_was_killed_is_not_kept(tmp_path: Path, data: Path) -> Non
     assert [loss.kind for _, loss in source.losses] == [Kind.HUNG], "a dead actor would lose the job once more"
     assert source.endings[0].state is State.COMPLETED
     assert source.ended_workers
-    assert not any(map(psutil.pid_exists, source.ended_workers))
+    assert wait_until(lambda: not any(map(psutil.pid_exists, source.ended_workers)))
 
 
 class Controller:

@@ -20,7 +20,7 @@ from automl.study.structure import SHIPS
 from automl.trainers import registration
 from tests import tiny_trainer
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
 TRIALS = 12
 DESCRIPTION = {
@@ -44,6 +44,7 @@ DESCRIPTION = {
     },
     "train": {"optimizer": "SGD", "batch": 8},
     "confirm": {"seeds": 0},
+    "resources": {"concurrent": 2},
     "export": {"engine": "none", "end_to_end": False},
     "targets": {
         "orin": {"format": "onnx", "precision": "fp16", "resource": "orin", "required": True, "max_mb": 1.0},

@@ -1,6 +1,5 @@
 """A data mount that goes away is waited for and held against no params."""
 
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -146,7 +145,6 @@ def test_a_trial_whose_mount_goes_away_in_an_epoch_resumes_and_completes(
             on_epoch(*given)
             if len(tried) == 1:
                 away(mount)
-                threading.Timer(0.2, back, [mount]).start()
                 raise FileNotFoundError("Image Not Found")
 
         return tiny_trainer.train(job, scratch, state=state, on_epoch=once)
@@ -154,7 +152,13 @@ def test_a_trial_whose_mount_goes_away_in_an_epoch_resumes_and_completes(
     _with(monkeypatch, train)
     heard: list[int] = []
     said: list[str] = []
-    with outage.retries_enabled(outage.RetrySettings(said.append)):
+
+    def say(text: str) -> None:
+        said.append(text)
+        if not mount.exists():
+            back(mount)
+
+    with outage.retries_enabled(outage.RetrySettings(say)):
         ending = worker.run(job, lambda measurement: heard.append(measurement.epoch))
     assert ending.state is State.COMPLETED, ending.cause
     assert tried[0] is None

@@ -167,7 +167,7 @@ def test_a_server_that_is_started_ahead_is_the_one_that_is_used(owner: Owner, tm
 
 
 def test_a_server_that_was_started_ahead_for_nothing_ends(owner: Owner) -> None:
-    brief = Owner(owner.process, owner.name, owner.trainer, idle=0.2, first=0.4)
+    brief = Owner(owner.process, owner.name, owner.trainer, idle=0.2, first=3.0)
     fork_server.start(brief)
     assert serves(brief)
     assert wait_until(lambda: not serves(brief))
