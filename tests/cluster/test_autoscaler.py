@@ -88,9 +88,7 @@ def autoscaling(home: Path, environment: dict[str, str]) -> Iterator[tuple[str, 
 
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-def test_the_autoscaler_adds_a_node_for_each_trial_that_waits_and_a_lost_node_loses_only_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_autoscaler_adds_a_node_for_each_waiting_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = hosted_cluster.environment(tmp_path)
     monkeypatch.setattr(os, "environ", environment)
     with autoscaling(tmp_path, environment) as (address, head):

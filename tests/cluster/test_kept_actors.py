@@ -131,7 +131,7 @@ class Controller:
         self._actor_cache.num_cached_objects = 0
 
 
-def test_an_actor_without_a_trial_is_ended_after_a_while_and_one_that_is_used_again_is_not() -> None:
+def test_an_idle_actor_is_ended_after_a_while_and_one_that_is_used_again_is_not() -> None:
     now, controller = [0.0], Controller()
     idle = IdleActors(lambda: now[0])
 

@@ -57,7 +57,7 @@ def test_ray_s_dashboard_names_an_actor_after_its_study_and_what_it_trains(
 
 
 @pytest.mark.usefixtures("dashboard")
-def test_a_worker_imports_no_ray_tune_and_shares_the_environment_of_the_workers_that_are_ready(
+def test_a_worker_imports_no_ray_tune_and_shares_the_environment_of_idle_ones(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: Path
 ) -> None:
     def train(actor: Any) -> dict[str, Any]:

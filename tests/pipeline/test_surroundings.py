@@ -97,7 +97,7 @@ def modes(folder: Path) -> set[int]:
     return {stat.S_IMODE(path.lstat().st_mode) & 0o077 for path in folder.rglob("*") if not path.is_symlink()}
 
 
-def test_a_study_whose_reader_goes_away_ends_all_the_same_and_closes_what_its_umask_closes(home: Home) -> None:
+def test_a_study_whose_reader_goes_away_ends_all_the_same_and_heeds_its_umask(home: Home) -> None:
     line = f"set -o pipefail; umask 077; {home.search} | head -3"
     code, out, error = home.typed(line)
     assert code == 0, error + home.log

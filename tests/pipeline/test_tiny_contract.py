@@ -112,7 +112,7 @@ def test_the_front_is_shown_and_one_structure_ships(ended: Ended) -> None:
     assert facts["onnx_cost"]["mb"] > 0
 
 
-def test_artifacts_are_built_where_their_device_is_and_published_with_their_gates_and_aliases(ended: Ended) -> None:
+def test_artifacts_are_built_where_their_device_is_and_published_with_their_gates(ended: Ended) -> None:
     registry = Registry(ended.folder.parents[1] / "models", "held")
     facts = json.loads((ended.folder / VERDICT).read_text())
     targets = {one["name"]: one for one in facts["targets"]}

@@ -57,9 +57,7 @@ def test_a_mount_that_comes_back_is_waited_for_and_said_once_a_minute(job: Job, 
     assert times[0] == 0
 
 
-def test_an_evaluation_fails_as_away_while_its_images_are_and_is_done_again_when_they_are_back(
-    job: Job, mount: Path
-) -> None:
+def test_an_evaluation_whose_images_are_away_is_done_again_when_they_are_back(job: Job, mount: Path) -> None:
     clock, began = Time(), list[float]()
 
     def measure() -> int:
