@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from automl.apps.watch.address import Address
 from automl.apps.watch.frames import Frame, Stream, of_folder, of_video
 from tests.apps.predict.test_run import image, video
 from tests.builders import written
+from tests.guarded_worker import wait_until
 from tests.rtsp_camera import camera
 
 
@@ -128,11 +128,12 @@ def test_the_newest_frame_of_a_stream_is_read_and_a_lost_connection_made_again(
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
     with camera(login="admin:secret", seconds=0.01) as source:
         address = Address(f"rtsp://admin:secret@127.0.0.1:{source.port}/live")
-        with Stream(address, first_pause=0.1).reading() as frames:
+        stream = Stream(address, first_pause=0.1)
+        with stream.reading() as frames:
             first = next(frames)
             assert first.picture is not None
             assert first.picture.shape == (64, 64, 3)
-            time.sleep(0.5)  # work that takes longer than a frame
+            assert wait_until(lambda: stream._number > first.place["frame"] + 10)  # work that takes longer than a frame
             late = next(frames)
             assert late.skipped > 5
             assert late.place["frame"] == first.place["frame"] + late.skipped + 1
@@ -152,7 +153,6 @@ def test_a_refused_login_is_tried_again_and_never_shown(
     with camera(login="admin:other", seconds=0.01) as source:
         address = Address(f"rtsp://admin:secret@127.0.0.1:{source.port}/live")
         with Stream(address, first_pause=0.05).reading():
-            time.sleep(0.5)
+            assert wait_until(lambda: "connects again in 0.1 s" in caplog.text), caplog.text
         assert source.connections == 0
-    assert "connects again in 0.1 s" in caplog.text
     assert "secret" not in caplog.text + "".join(capfd.readouterr())
