@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.apps import promotion, signatures
 from automl.apps.signatures import Signature
 from automl.apps.version_diff import VersionDiff, compare
-from automl.storage import engine_machine, registry_check
+from automl.storage import alias_history, engine_machine, registry_check
 from automl.storage import registry as storage_registry
 from automl.storage.layout import ENGINE, ENGINE_FACTS, ONNX, VERDICT
 from automl.storage.place import default_storage, registry_folder
@@ -49,7 +49,7 @@ class AliasMove:
     def summary(self) -> str:
         """Return the entry as one line of text."""
         override = f"; OVERRIDE, refused by: {'; '.join(self.refused)}" if self.refused else ""
-        return f"{self.at} {self.by} {dict(self.moves) or self.kind}: {self.why}{override}"
+        return f"{self.at} {self.by} {alias_history.text(self.moves) or self.kind}: {self.why}{override}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,15 @@ def stored(folder: Path | str) -> storage_registry.Registry:
 
 
 def named(model: Path, storage: Path | None) -> Path:
-    """Return the folder of a registry, given the folder or the registry's name in a storage."""
+    """Return the folder of a registry, given the folder or the registry's name in a storage.
+
+    Raises:
+        RegistryError: a version is named.
+        StudyError: there is no such registry.
+    """
+    name, at, _ = str(model).rpartition("@")
+    if at and not model.exists():
+        raise RegistryError(f"{model}: must name a model without a version here, but has an @; pass {name}")
     return registry_folder(model, (storage or default_storage()).absolute())
 
 
@@ -252,15 +260,17 @@ def referred(model: str, version: str | None, storage: Path | None) -> tuple[Pat
     """Return folder and version of MODEL, MODEL@ALIAS or MODEL@NUMBER; the champion where none is named.
 
     Raises:
-        RegistryError: the version is named twice.
+        RegistryError: the version is named twice, or nothing is after the @.
         StudyError: there is no such registry.
     """
     name, at, wanted = model.rpartition("@")
     if not at or Path(model).exists():
         return named(Path(model), storage), version or CHAMPION
+    if not wanted:
+        raise RegistryError(f"{model}: must name a version number or an alias after the @, but names none; omit the @")
     if version is not None and version != wanted:
         raise RegistryError(f"--version: must not be given with {model}, which names one, but got {version}; omit one")
-    return named(Path(name), storage), wanted or CHAMPION
+    return named(Path(name), storage), wanted
 
 
 def number_or_alias(version: int | str) -> int | str:

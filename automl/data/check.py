@@ -185,6 +185,6 @@ def _shared_images(images: Mapping[str, Sequence[Path]], source: Path) -> Iterat
     }
     for one, other in combinations(files, 2):
         if shared := files[one] & files[other]:
-            again = f"; draw the splits again: automl import {quote(str(source))} OUT --splits 70,15,15"
+            again = f"; draw the splits again: automl import {quote(str(source))} OUT --split 70,15,15"
             found = f"but share {len(shared)}, such as {min(shared)}{remedy_of(other) or again}"
             yield f"{one} and {other} must share no image, {found}"

@@ -5,12 +5,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final
+
+from automl.study.errors import RegistryError
+from automl.study.text import counted
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
 NAMES: Final = frozenset({CHAMPION, CHALLENGER, PREVIOUS})
+LISTED: Final = 20
+"""Versions that a message names, the last ones."""
+RUN: Final = "run a search and promote it"
 OF_TARGET: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """A target's name, behind the slash of its alias: `champion/cpu`."""
 
@@ -37,6 +44,24 @@ def named(alias: str, target: str = "") -> str:
     ('champion', 'champion/cpu')
     """
     return f"{alias}/{target}" if target else alias
+
+
+def missing(folder: Path, version: int | str, there: Sequence[int], aliases: Mapping[str, int]) -> RegistryError:
+    """Return the error of a version that a registry does not have."""
+    wanted = f"a version with the alias {version!r}" if isinstance(version, str) else f"version {version}"
+    listed = f"{counted(len(there), 'version')}: {', '.join(map(str, there[-LISTED:]))}" if there else "none"
+    held = f", and the aliases {text(aliases)}" if aliases else ""
+    remedy = f"name one of these, such as {folder.name}@{there[-1]}, or promote it" if there else RUN
+    return RegistryError(f"{folder}: must contain {wanted}, but has {listed}{held}; {remedy}")
+
+
+def text(aliases: Mapping[str, int | str | None]) -> str:
+    """Return aliases, or moves of aliases, with their versions as people read them; empty for none.
+
+    >>> text({"champion": 1, "previous": None})
+    'champion 1, previous none'
+    """
+    return ", ".join(f"{alias} {'none' if number is None else number}" for alias, number in aliases.items())
 
 
 def target_of(alias: str) -> str:

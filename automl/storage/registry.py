@@ -28,7 +28,6 @@ __all__ = ["CHALLENGER", "CHAMPION", "PREVIOUS", "Registry"]
 Texts = Callable[[int], Mapping[str, str]]
 """Files of a new version, name to content, given its number."""
 
-RUN: Final = "run a search and promote it"
 LINES: Final = "lines"
 """Key of the aliases for how many lines the history had when they were written."""
 SNAPSHOTS: Final = 20
@@ -110,10 +109,7 @@ class Registry:
         number = alias_history.resolved(self.records()[0], version, target) if isinstance(version, str) else version
         folder = self.folder / VERSIONS / version_folder.named(number if sealed_json.is_number(number) else 0)
         if not sealed_json.is_number(number) or not folder.is_dir():
-            held = self.aliases()
-            latest = held.get(CHALLENGER) if isinstance(version, str) else None
-            remedy = f"name a version, such as {self.folder.name}@{latest}, or promote it" if latest else RUN
-            raise RegistryError(f"{self.folder}: must contain {version!r}, but has {held or 'nothing'}; {remedy}")
+            raise alias_history.missing(self.folder, version, self.versions(), self.aliases())
         return folder
 
     def verified(self, version: int | str) -> Path:

@@ -7,9 +7,10 @@ target without an alias of its own has those of the model.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
-from automl.storage.alias_history import CHALLENGER, CHAMPION, PREVIOUS, Entry, named, served, target_of, without
+from automl.storage.alias_history import CHALLENGER, CHAMPION, PREVIOUS, Entry, named, served, target_of, text, without
 from automl.storage.layout import TARGET
 from automl.study.errors import RegistryError
 
@@ -120,8 +121,9 @@ def _none_before(folder: Path, aliases: Mapping[str, int], target: str) -> Regis
     """Return the error of a rollback where no version served before."""
     whom, option = (f" of target {target}", f" --target {target}") if target else ("", "")
     return RegistryError(
-        f"{folder}: must have a previous champion{whom} to roll back to, but has {aliases or 'none'}; "
-        f"name a version: automl promote --version NUMBER{option} --why WHY"
+        f"{folder}: must have a previous champion{whom} to roll back to, but has "
+        f"{text(aliases) or 'none'}; name a version: automl promote {quote(str(folder))} --version NUMBER{option} "
+        "--why WHY"
     )
 
 

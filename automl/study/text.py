@@ -120,6 +120,15 @@ def shown(params: Params) -> str:
     return " ".join(f"{name}={short(value)}" for name, value in params.items())
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun in the singular or plural.
+
+    >>> counted(1, "version"), counted(2, "version"), counted(0, "study", "studies")
+    ('1 version', '2 versions', '0 studies')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def duration(seconds: float) -> str:
     """Return a time in the largest fitting units.
 

@@ -11,7 +11,7 @@ from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, RUNS, SPEC
 from automl.study.errors import AutomlError
 from automl.study.spec import SAMPLE
-from automl.study.text import View, duration
+from automl.study.text import View, counted, duration
 from automl.tracking.study_status import verdict_in
 from automl.trials.job_clock import Elapsed
 
@@ -88,7 +88,7 @@ def view(found: Listing, *, compared: bool) -> View:
         "similarity",
     ]  # fmt: skip
     width = len(columns) if compared else -1
-    title = f"{len(found.studies)} studies in {found.storage / RUNS}"
+    title = f"{counted(len(found.studies), 'study', 'studies')} in {found.storage / RUNS}"
     return View(title, columns[:width], [_row(study)[:width] for study in found.studies], optional=OPTIONAL)
 
 

@@ -75,9 +75,9 @@ def test_promote_prints_the_champion_and_history_the_moves(registry: Path) -> No
 
 def test_history_shows_the_moves_as_text_as_well(registry: Path) -> None:
     found = CliRunner().invoke(app, ["history", str(registry)])
-    assert [line.partition("{")[2] for line in found.stdout.splitlines()] == [
-        "'challenger': 1}: version 1 published",
-        "'champion': 1}: test",
+    assert [line.split(" ", 2)[2] for line in found.stdout.splitlines()] == [
+        "challenger 1: version 1 published",
+        "champion 1: test",
     ]
 
 

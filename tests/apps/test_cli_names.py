@@ -101,3 +101,34 @@ def test_a_storage_that_is_not_there_is_a_mistake(tmp_path: Path, verb: str) -> 
     found = automl(verb, "--storage", tmp_path / "mistyped")
     assert found.exit_code == 2
     assert f"{tmp_path}/mistyped: must be a storage" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["card", "boards@"], "boards@: must name a version number or an alias after the @"),
+        (["history", "boards@1"], "boards@1: must name a model without a version here, but has an @; pass boards"),
+        (["diff", "boards", "1", "7"], "must contain version 7, but has 1 version: 1, and the aliases"),
+        (["export", "boards@7", "new.onnx"], "must contain version 7"),
+    ],
+)
+def test_a_version_that_is_named_where_none_is_or_wrongly_is_told(tmp_path: Path, words: list[str], told: str) -> None:
+    promoted(tmp_path, past(tmp_path, trials=[]), spec_of(name="a"))
+    found = automl(*words, "--storage", tmp_path)
+    assert found.exit_code == 2
+    assert told in " ".join(found.output.split())
+
+
+@pytest.mark.parametrize(
+    "words", [["status", ""], ["search", "--name", ""], ["search", "--name="], ["check", "--storage", ""], ["init", ""]]
+)
+def test_an_empty_argument_is_refused(tmp_path: Path, words: list[str]) -> None:
+    past(tmp_path, "cards")
+    found = automl(*words)
+    assert found.exit_code == 2
+    assert "must not be empty" in found.output
+
+
+@pytest.mark.parametrize("pair", ["=5", "budget..trials=6", ".=1"])
+def test_a_key_with_an_empty_part_is_refused(pair: str) -> None:
+    assert f"--set {pair}: must be KEY=VALUE" in automl("search", "--set", pair).output

@@ -46,7 +46,7 @@ def test_versions_arrive_with_files_card_and_aliases(tmp_path: Path, uri: str) -
     assert first == {"name": "boards", "number": 2, "version": "1", "sent": True, "aliases": {"champion": "1"},
                      "left_out": ["challenger", "previous"]}  # fmt: skip
     assert push(registry.folder, "5", uri).stdout.splitlines() == [
-        "boards version 5 is version 2 there", "aliases there: {'challenger': '2', 'champion': '1'}",
+        "boards version 5 is version 2 there", "aliases there: challenger 2, champion 1",
         "note: previous is not set there, since its version was not pushed",
     ]  # fmt: skip
     assert json.loads(push(registry.folder, "1", uri, "--json").stdout)["aliases"]["previous"] == "3"

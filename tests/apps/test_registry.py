@@ -33,7 +33,7 @@ def test_a_champion_is_made_and_taken_back_by_hand_with_a_reason(folder: Path) -
     moves = found.history()
     assert [move.why for move in moves[-3:]] == ["by hand: b misses scratches", "by hand: mistake", "it does"]
     assert moves[-1].moves == {"champion": 1, "previous": None}
-    assert moves[-1].summary().endswith("{'champion': 1, 'previous': None}: it does")
+    assert moves[-1].summary().endswith(" champion 1, previous none: it does")
 
 
 @pytest.mark.parametrize("why", ["", "  ", "\n"])
@@ -55,7 +55,7 @@ def test_a_verification_names_what_is_wrong(folder: Path) -> None:
 
 @pytest.mark.parametrize("version", [7, "7", "nobody"])
 def test_a_version_that_is_not_there_is_refused(folder: Path, version: int | str) -> None:
-    with pytest.raises(automl.RegistryError, match=r"must contain '?(7|nobody)'?, but has"):
+    with pytest.raises(automl.RegistryError, match=r"must contain .*(7|'nobody'), but has 2 versions"):
         automl.Registry(folder).promote(version, why="x")
 
 

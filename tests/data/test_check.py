@@ -289,7 +289,7 @@ def test_two_splits_share_no_image(root: Path, val: str) -> None:
     told = (
         "data.yaml: train and val must share no image, but share 4, such as images/train/0.jpg; draw the splits again"
     )
-    assert refused(root, val=val) == f"{told}: automl import data.yaml OUT --splits 70,15,15"
+    assert refused(root, val=val) == f"{told}: automl import data.yaml OUT --split 70,15,15"
 
 
 def test_two_classes_of_one_name_are_refused(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pwd
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_a_move_that_was_recorded_and_never_made_counts_for_nothing(registry: Re
 
 def test_a_rollback_without_a_previous_champion_is_refused(registry: Registry) -> None:
     registry.promote(1, why="first")
-    with pytest.raises(RegistryError, match=r"must have a previous champion to roll back to, but has .*'champion': 1"):
+    with pytest.raises(RegistryError, match=r"must have a previous champion to roll back to, but has .*champion 1; "):
         registry.rollback(why="no")
 
 
@@ -120,7 +121,9 @@ def test_every_move_is_in_the_history_with_who_and_why(registry: Registry) -> No
 
 @pytest.mark.parametrize("version", [0, 4, -1, 10**6, "champion", "", "latest", "../0001"])
 def test_a_version_that_is_not_there_is_told_with_what_is(registry: Registry, version: int | str) -> None:
-    with pytest.raises(RegistryError, match=rf"boards: must contain {version!r}, but has {{'challenger': 3}}"):
+    wanted = f"version {version}" if isinstance(version, int) else f"a version with the alias {version!r}"
+    there = f"{wanted}, but has 3 versions: 1, 2, 3, and the aliases challenger 3; name one of these, such as boards@3"
+    with pytest.raises(RegistryError, match=f"boards: must contain {re.escape(there)}"):
         registry.path(version)
     if isinstance(version, int):
         with pytest.raises(RegistryError, match="must contain"):

@@ -5,9 +5,11 @@ A verb imports what it calls when it is called, so that help, version and comple
 
 from collections.abc import Callable
 from importlib import metadata
-from typing import Annotated, Final
+from itertools import pairwise
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from automl.apps.cli import (
     audit_verb,
@@ -76,8 +78,23 @@ VERBS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False,
 )  # fmt: skip
+
+
+class Verb(TyperCommand):
+    """Command that refuses an empty argument: that of an unset shell variable would select a default unnoticed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  (of the click inside Typer)
+        """Check that no argument is empty, then parse them."""
+        for before, word in pairwise(["", *args]):
+            option, equals, value = word.partition("=")
+            if not word or (equals and not value and option.startswith("--")):
+                where = option or (before if before.startswith("-") else "an argument")
+                raise typer.BadParameter(f"{where}: must not be empty; is a variable of the shell unset?", ctx=ctx)
+        return super().parse_args(ctx, args)
+
+
 for _name, _verb in VERBS:
-    app.command(name=_name)(_verb)
+    app.command(name=_name, cls=Verb)(_verb)
 
 
 def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option by position

@@ -6,17 +6,16 @@ from typing import Annotated
 import typer
 
 from automl.apps.cli.messages import print_line, readable
-from automl.apps.cli.options import ModelFolder, Storage, Version
-from automl.storage.registry import CHAMPION
+from automl.apps.cli.options import ModelFolder, ModelVersion, OneVersion, Storage
 
 
 @readable
 def device_kit(
-    model: ModelFolder,
+    model: ModelVersion,
     folder: Annotated[Path, typer.Argument(help="New folder for the kit.")],
     *,
     target: Annotated[str, typer.Option(metavar="NAME", help="Target whose artifact the device runs.")],
-    version: Version = CHAMPION,
+    version: OneVersion = None,
     runtime: Annotated[
         str, typer.Option(help="onnxruntime, openvino or tensorrt; default: that of the target's format.")
     ] = "",
@@ -40,10 +39,11 @@ def device_kit(
     the runtime, and OpenCV for the end-to-end latency. The kit has whole splits, at most 4 GB of pictures.
     """
     from automl.apps import device_kit as kit
-    from automl.apps.registry import Registry, named, number_or_alias
+    from automl.apps.registry import Registry, number_or_alias, referred
 
-    registry = Registry(named(model, storage)).stored
-    wanted = int(registry.path(number_or_alias(version), target=target).name)
+    of_model, named_version = referred(model, version, storage)
+    registry = Registry(of_model).stored
+    wanted = int(registry.path(number_or_alias(named_version), target=target).name)
     print_line(kit.write(registry, wanted, folder, kit.Wanted(target, runtime, images, split, data)))
 
 

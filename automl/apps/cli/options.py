@@ -56,6 +56,7 @@ TargetName = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0)]
 Version = Annotated[str, typer.Option(help="Version number, or an alias: champion, challenger, previous.")]
+OneVersion = Annotated[str | None, typer.Option("--version", help="The same as after the @: a number, or an alias.")]
 Why = Annotated[str, typer.Option(help="Reason, recorded in the history.")]
 Out = Annotated[Path | None, typer.Option(help="Output file.")]
 DataPage = Annotated[

@@ -13,14 +13,16 @@ from automl.apps.cli.options import (
     Json,
     ModelFolder,
     ModelVersion,
+    OneVersion,
     Port,
     Storage,
     TargetName,
     Version,
     Why,
 )
-from automl.storage.registry import CHAMPION
+from automl.storage.alias_history import text
 from automl.study.errors import RegistryError
+from automl.study.text import counted
 
 if TYPE_CHECKING:
     from automl.apps.registry import Champion
@@ -92,7 +94,7 @@ def verify(
             print_line(f"note: {note}")
         for signature in found.signatures:
             print_line(f"version {signature.version} is signed with the key {signature.key}{_check(signature, key)}")
-        print_line(f"{len(found.versions)} versions of {found.name} are as published; {dict(found.aliases)}")
+        print_line(f"{found.name} is as published; {counted(len(found.versions), 'version')}: {text(found.aliases)}")
 
 
 @readable
@@ -110,10 +112,10 @@ def history(model: ModelFolder, *, storage: Storage = None, json: Json = False) 
 
 @readable
 def export(
-    model: ModelFolder,
+    model: ModelVersion,
     target: Annotated[Path, typer.Argument(help=OUTPUT)],
     *,
-    version: Version = CHAMPION,
+    version: OneVersion = None,
     builder: Annotated[
         str, typer.Option("--engine", help="Builder of an .engine file: auto, tensorrt or tensorrt_rtx.")
     ] = "auto",
@@ -137,11 +139,12 @@ def export(
     pictures, and its contract is written beside it. CoreML, LiteRT, RKNN and NCNN need their packages, and are not run.
     """
     from automl.apps import export_target
-    from automl.apps.registry import Registry, named
+    from automl.apps.registry import Registry, referred
 
-    registry = Registry(named(model, storage))
+    of_model, wanted = referred(model, version, storage)
+    registry = Registry(of_model)
     export_target.refuse(target, builder=builder, force=force)
-    folder = registry.path(version)
+    folder = registry.path(wanted)
     if problems := registry.stored.verify(int(folder.name)):
         raise RegistryError(*problems)
     form = export_target.form_of(target, imgsz=imgsz, dynamic=dynamic, chip=chip, version=folder)
@@ -158,7 +161,7 @@ def export(
 def serve(
     model: ModelVersion,
     *,
-    version: Annotated[str | None, typer.Option(help="The same as after the @: a number, or an alias.")] = None,
+    version: OneVersion = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Port = 8000,
     allowed_host: AllowedHosts = None,

@@ -146,7 +146,7 @@ def overrides_of(given: dict[str, str | None], pairs: list[str] | None) -> dict[
     for pair in pairs or []:
         yaml_io.refuse_secrets(pair, where="--set")
         key, equals, value = pair.partition("=")
-        if not equals:
+        if not equals or not all(key.split(".")):
             raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])
         overrides[key] = yaml_io.read_value(value)
     return overrides

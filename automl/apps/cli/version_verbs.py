@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from automl.apps.cli.messages import print_json, print_line, readable
-from automl.apps.cli.options import Json, Lang, ModelFolder, Storage, Version
-from automl.storage.registry import CHAMPION
+from automl.apps.cli.options import Json, Lang, ModelFolder, ModelVersion, OneVersion, Storage
+from automl.storage.alias_history import text
 from automl.study.text import document
 
 Reference = Annotated[
@@ -48,18 +48,19 @@ def card(reference: Reference, *, storage: Storage = None, lang: Lang = "en") ->
 
 @readable
 def sign(
-    model: ModelFolder,
+    model: ModelVersion,
     *,
     key: Annotated[Path, typer.Option(help="Private key: an elliptic-curve key in PEM, without a password.")],
-    version: Version = CHAMPION,
+    version: OneVersion = None,
     storage: Storage = None,
 ) -> None:
     """Sign a version with your own key, in the format of OpenSSF Model Signing; `automl verify --key` checks it."""
-    from automl.apps.registry import Registry, named
+    from automl.apps.registry import Registry, referred
 
-    registry = Registry(named(model, storage))
-    folder = registry.path(version)
-    print_line(f"{registry.name} version {int(folder.name)} is signed with the key {registry.sign(version, key=key)}")
+    of_model, wanted = referred(model, version, storage)
+    registry = Registry(of_model)
+    folder = registry.path(wanted)
+    print_line(f"{registry.name} version {int(folder.name)} is signed with the key {registry.sign(wanted, key=key)}")
 
 
 @readable
@@ -80,7 +81,7 @@ def push(
     print_line(
         f"{found.name} version {found.number} {'is' if found.sent else 'was already'} version {found.version} there"
     )
-    print_line(f"aliases there: {dict(found.aliases) or 'none'}")
+    print_line(f"aliases there: {text(found.aliases) or 'none'}")
     for alias in found.left_out:
         print_line(f"note: {alias} is not set there, since its version was not pushed")
 
