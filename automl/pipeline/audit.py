@@ -101,6 +101,7 @@ def audit(
         for place, path in enumerate(data.images[split])
     ]
     names = tuple(record.names[number] for number in sorted(record.names))
+    LOG.info("ranking the labels of %d images by %d models", len(images), len(found))
     return AuditReport(
         study=spec.name,
         source=data.source,
