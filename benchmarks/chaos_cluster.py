@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from random import Random
 from typing import Any, Final
 
 import psutil
+
+from tests.free_port import free_port
 
 TRAINABLE = "ray::Training"
 """What Ray calls a worker that has a training."""
@@ -49,7 +50,7 @@ class Machines:
         kept = self.folder / f"store{secrets.token_hex(2)}"
         kept.mkdir()
         os.environ.update(RAY_gcs_storage="rocksdb", RAY_gcs_storage_path=str(kept))
-        head = {"num_cpus": 0, "include_dashboard": False, "gcs_server_port": _free_port()}
+        head = {"num_cpus": 0, "include_dashboard": False, "gcs_server_port": free_port()}
         with _starting():
             self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = [_added(self.cluster) for _ in range(self.count)]
@@ -125,11 +126,6 @@ def machines(folder: Path, chance: Random) -> Iterator[Machines]:
         yield there
     finally:
         there.end()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @contextmanager

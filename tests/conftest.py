@@ -1,6 +1,7 @@
 """Fixtures that are dear to make: a small drawn data set and a trained micro YOLO, once for all tests."""
 
 import gc
+import logging
 import os
 import re
 import signal
@@ -22,7 +23,9 @@ from automl.trials import worker
 from tests import tiny_trainer
 from tests.builders import METRIC
 
-settings.register_profile("automl", deadline=None)  # a law does not depend on how busy the machine is
+# A law does not depend on how busy the machine is, and each run tries the same examples: one that finds a new fault is
+# asked for (`pytest --hypothesis-profile=default`), and does not come in the middle of another change.
+settings.register_profile("automl", deadline=None, derandomize=True)
 settings.load_profile("automl")
 # Ray gives its workers niceness 15: beside other tests on two cores, a training would hardly come to its turn.
 os.environ.setdefault("RAY_worker_niceness", "0")
@@ -37,6 +40,8 @@ tiny_trainer.registered()  # in the environment, from where the workers of every
 
 MOST_QUICK = 10
 """Epochs up to which a training of the tiny trainer runs at full speed."""
+ENDLESS = 1000
+"""Epochs of a training of the tiny trainer that a test stops: 200 seconds, whatever keeps the test from stopping it."""
 LONGEST = (
     "tests/test_chaos.py", "pipeline/test_run.py", "pipeline/test_tiny_study.py", "cluster/test_control_store.py",
     "pipeline/test_surroundings.py",
@@ -131,6 +136,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return place, item.path not in waiting
 
     items.sort(key=order)
+
+
+@contextmanager
+def _same_log() -> Iterator[None]:
+    """Put the level and the handlers of the package's logger back: a simulated study sets them, and leaves them so."""
+    log = logging.getLogger("automl")
+    level, handlers = log.level, [*log.handlers]
+    yield
+    log.setLevel(level)
+    log.handlers[:] = handlers
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _log_of_the_file() -> Iterator[None]:
+    with _same_log():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _log_of_the_test() -> Iterator[None]:
+    with _same_log():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def served(folder: Path) -> None:
     with (folder / "serve.log").open("w") as log:
         server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
-        for _ in range(300):
+        for _ in range(1500):
             try:
                 asked = urllib.request.Request(f"http://127.0.0.1:{PORT}/predict", data=picture.read_bytes())
                 with urllib.request.urlopen(asked, timeout=300) as answer:

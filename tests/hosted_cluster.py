@@ -6,7 +6,6 @@ none in their workers (`join_as_started`) and the nodes need no agent for that.
 """
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any
 
 from automl.trainers import registration
 from tests import tiny_trainer
+from tests.free_port import free_port
 from tests.processes import ended
 
 MEMORY = 80 * 2**20
@@ -101,9 +101,7 @@ def main(folder: str) -> None:
 
     from automl.cluster import embedded, slow_start  # noqa: PLC0415
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, "gcs_server_port": port}
+    head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, "gcs_server_port": free_port()}
     with slow_start.allowed(), embedded.lean(dashboard=False):
         _host(Cluster(initialize_head=True, head_node_args=head | {"object_store_memory": MEMORY}))
 

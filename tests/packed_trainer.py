@@ -30,7 +30,9 @@ OUTGROWS, NEEDS = 2, 0.5
 """Trial that needs more of the GPU than the probe saw, and how much."""
 SLOW, SLOW_SECONDS = 3, 3.0
 """Trial whose epochs take longer, since a stranger uses the GPU."""
-LOOKED = 10.0
+LOOKED = 300.0
+TOGETHER, TOGETHER_SECONDS = 3, 300.0
+"""Trainings that a GPU holds; one that is not yet among so many waits for the others, however slowly they start."""
 
 
 def registered() -> str:
@@ -93,7 +95,22 @@ def train(job: Job, scratch: Path, *, state: Path | None, on_epoch: OnEpoch) -> 
         on_epoch(measurement, *given)
 
     record(f"begin {os.getpid()} {job.gpus} {side_by_side() + 1}")
+    if not is_trial:
+        wait_for_others()
     return tiny_trainer.train(job, scratch, state=state, on_epoch=watched)
+
+
+def wait_for_others() -> None:
+    """Wait until so many trainings as a GPU holds have run side by side in this study, or for a long time in vain."""
+    until = time.monotonic() + TOGETHER_SECONDS
+    while most_together() < TOGETHER and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def most_together() -> int:
+    """Return the greatest number of trainings that were there when one of them began."""
+    lines = Path(os.environ[RECORD]).read_text(encoding="utf-8").splitlines()
+    return max((int(line.split()[3]) for line in lines if line.startswith("begin")), default=0)
 
 
 def side_by_side() -> int:

@@ -20,7 +20,9 @@ def run(job: Job, report: Report) -> Ending:
     for epoch in range(1, job.epochs + 1):
         if epoch > done:
             time.sleep(EPOCH_SECONDS)
-            kept.write_text(str(epoch))
+            part = kept.with_suffix(".part")  # it may be killed at any moment
+            part.write_text(str(epoch))
+            part.replace(kept)
         report(_measured(job, epoch))
         if (job.folder.parents[1] / HANG).exists():
             hang()

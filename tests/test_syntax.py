@@ -10,6 +10,8 @@ import pytest
 from tests.test_architecture import FILES, TESTS, name_of
 
 MOST_FUNCTION_LINES = 50
+MOST_LETTERS = 80
+"""Of the name of a test."""
 
 
 def nodes_of(path: Path) -> Iterator[ast.AST]:
@@ -86,6 +88,11 @@ def names_raises(function: ast.Attribute) -> bool:
 
 def test_every_expected_error_has_a_message() -> None:
     assert [place for path in TESTS for place in wordless(path)] == []
+
+
+def test_the_name_of_a_test_is_short() -> None:
+    tests = (node for path in TESTS for node in nodes_of(path) if isinstance(node, ast.FunctionDef))
+    assert [node.name for node in tests if node.name.startswith("test_") and len(node.name) > MOST_LETTERS] == []
 
 
 def test_the_lines_of_an_error_are_its_arguments() -> None:

@@ -73,13 +73,13 @@ class Uploads:
         if offset != known or path.is_file():
             raise UploadError(409, f"a part must begin at byte {known}, but begins at {offset}", received=known)
         self._refuse_full(len(content), new=known == 0, batch=batch)
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             files.append(_part(path), content, end=offset, sync=offset + len(content) == size)
+            if offset + len(content) == size:
+                _part(path).rename(path)
         except OSError as error:
             raise UploadError(507, f"the part cannot be stored: {error.strerror}", received=known) from None
-        if offset + len(content) == size:
-            _part(path).rename(path)
         return offset + len(content)
 
     def source(self, batch: str) -> Path:

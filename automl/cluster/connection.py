@@ -186,6 +186,7 @@ def interruptible() -> Iterator[None]:
         raise KeyboardInterrupt
 
     streams.open_closed()
+    streams.print_all_letters()
     with handling_signals(interrupt), bounded():
         yield
 

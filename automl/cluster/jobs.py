@@ -128,18 +128,20 @@ class Jobs:
         A lost connection is made again; `CLUSTER_LOST` if the head stays away.
         """
         log, answered = _Log(show, shown), time.monotonic()
+        ended: JobDetails | None = None
         while True:
             try:
                 asyncio.run(self._tail(job, log))
                 found = self._client.get_job_info(job)
                 answered = time.monotonic()
+                if found.status.is_terminal():
+                    ended = found
+                    log.end(self._client.get_job_logs(job))
+                    return exit_status(found)
             except (OSError, RuntimeError, aiohttp.ClientError, requests.RequestException):
-                found = None
-            if found is not None and found.status.is_terminal():
-                log.end(self._client.get_job_logs(job))
-                return exit_status(found)
+                pass  # asked again below
             if time.monotonic() - answered > LOST_SECONDS:
-                return CLUSTER_LOST
+                return exit_status(ended) if ended else CLUSTER_LOST
             time.sleep(AGAIN_SECONDS)
 
     async def _tail(self, job: str, log: "_Log") -> None:
@@ -156,10 +158,11 @@ class Jobs:
         """Stop a job in an orderly way, and return its state after it has ended."""
         with self._answering():
             self._client.stop_job(job)
-        until = time.monotonic() + _stop_seconds() + LOST_SECONDS
+        seconds = _stop_seconds() + LOST_SECONDS
+        until = time.monotonic() + seconds
         while not (found := self.info(job)).status.is_terminal():
             if time.monotonic() > until:
-                raise StudyError(f"job {job}: must end within {until:.0f} s of its stop, but still runs; see its log")
+                raise StudyError(f"job {job}: must end within {seconds:.0f} s of its stop, but still runs; see its log")
             time.sleep(AGAIN_SECONDS)
         return found
 

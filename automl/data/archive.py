@@ -1,9 +1,11 @@
 """Data set given as a folder or an archive: find its one `data.yaml`, and unpack the archive."""
 
+import lzma
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -20,6 +22,12 @@ SCHEMES: Final = frozenset({"http:", "https:", "ul:", "gs:", "s3:", "rtsp:", "ft
 """How a URL begins, as the first part of a path."""
 MOST_MEMBERS: Final = 5_000_000
 """Maximum number of files and folders in an archive."""
+CHUNK: Final = 1 << 20
+DAMAGE: Final = (
+    OSError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError, EOFError, lzma.LZMAError,
+    zlib.error,
+)  # fmt: skip
+"""What unpacking a damaged or unsupported archive raises."""
 
 
 def yaml_of(place: Path, *, unpacked: Path) -> Path:
@@ -129,7 +137,7 @@ def unpack(archive: Path, target: Path) -> None:
     except DataError:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError, EOFError) as error:
+    except DAMAGE as error:
         shutil.rmtree(part, ignore_errors=True)
         raise DataError(
             f"{archive}: must be an archive that can be unpacked, but {error}; unpack it manually"
@@ -147,12 +155,18 @@ def _extract(archive: Path, part: Path) -> None:
             opened.extractall(part)
         return
 
+    links = _Links(archive)
+
     def admitted(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
         growth.add(member.size)
+        links.add(member)
         return tarfile.data_filter(member, folder)  # refuses what leads outside, and devices
 
     with tarfile.open(archive) as packed:
         packed.extractall(part, filter=admitted)
+        stream = packed.fileobj
+        while stream and (rest := stream.read(CHUNK)):  # behind the last member is the checksum of a compressed tar
+            growth.add(len(rest))
 
 
 def _refuse_escape(archive: Path, info: zipfile.ZipInfo) -> None:
@@ -167,6 +181,56 @@ def _refuse_escape(archive: Path, info: zipfile.ZipInfo) -> None:
         raise DataError(f"{archive}: must unpack into its own folder, but contains {name!r}; nothing was kept")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise DataError(f"{archive}: must contain files and folders, but {name!r} is a link; nothing was kept")
+
+
+class _Links:
+    """The links of a tar, which refuses members that lead through one.
+
+    `tarfile.data_filter` of Python before 3.11.13, 3.12.11 and 3.13.4 follows links through links out of the folder
+    where the path is longer than the system allows (CVE-2025-4517).
+    """
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self._links: set[str] = set()
+        self._through: set[str] = set()
+        """The places that links lead to or through."""
+
+    def add(self, member: tarfile.TarInfo) -> None:
+        """Take a member.
+
+        Raises:
+            DataError: it is below a link, replaces one, or is a link through another one.
+        """
+        is_link, on_target = member.issym() or member.islnk(), set[str]()
+        name, reached = _places(member.name)
+        if is_link:
+            folder = f"{member.name}/../" if member.issym() else ""
+            on_target = _places(f"{folder}{member.linkname}")[1] - {name}
+        if (reached | on_target) & self._links or (is_link and name in self._through):
+            raise DataError(
+                f"{self._archive}: must not lead through links, but {member.name[:100]!r} does; nothing was kept: "
+                "unpack it manually"
+            )
+        if is_link:
+            self._links.add(name)
+            self._through |= on_target
+
+
+def _places(path: str) -> tuple[str, set[str]]:
+    """Return where a path in an archive leads to if nothing on it is a link, and all places on it.
+
+    >>> _places("./a/../b")[0], sorted(_places("./a/../b")[1])
+    ('b', ['a', 'b'])
+    """
+    parts, places = list[str](), set[str]()
+    for part in path.split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts = [*parts, part]
+            places.add("/".join(parts))
+    return "/".join(parts), places
 
 
 class _Growth:

@@ -66,9 +66,14 @@ def last_version(place: Place, spec: StudySpec) -> DataVersion:
     """Return the newest version."""
     source = _source(place, spec)
     folder = _folder(place, spec.champion_name)
-    numbers = sorted(int(path.name) for path in folder.glob("[0-9]*") if (path / DATA_YAML).is_file())
+    numbers = sorted(int(path.name) for path in folder.glob("*") if _is_version(path))
     paths = [source, *(folder / str(number) / DATA_YAML for number in numbers)]
     return DataVersion(numbers[-1] if numbers else FIRST, paths[-1], tuple(paths[:-1]))
+
+
+def _is_version(path: Path) -> bool:
+    """Return True for the folder of a version; False for others beside, such as a copy `2.bak`."""
+    return path.name.isascii() and path.name.isdecimal() and (path / DATA_YAML).is_file()
 
 
 def _source(place: Place, spec: StudySpec) -> Path:

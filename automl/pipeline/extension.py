@@ -119,7 +119,7 @@ def late(folder: Path, journal: Journal, spec: StudySpec) -> StudySpec | None:
             wanted = applied(now, {key: after for key, (_, after) in command.content["keys"].items()})
             changed = extended(folder, journal, now, wanted)
             answer = commands.Reply(accepted=True, text="the study continues")
-        except (AutomlError, LookupError, TypeError, ValueError) as error:
+        except (AutomlError, AttributeError, LookupError, TypeError, ValueError) as error:
             answer = commands.Reply(accepted=False, text=str(error))
         LOG.info(f"command {command.kind} of {command.by}: {answer.text}")
         commands.reply(folder, command, answer)

@@ -208,10 +208,14 @@ class Journal:
         self._storage.set_trial_state_values(key, STATES[trial.state], None if value is None else [value])
 
     def _append(self, logs: Sequence[dict[str, Any]]) -> None:
-        """Append lines that add values to a trial, with one sync of the disk."""
-        worker = self._storage._replay_result.worker_id
-        self._lines.write({**log, "worker_id": worker} for log in logs)
-        replay(self._storage, [logs], self._lines.path)
+        """Append lines that add values to a trial, with one sync of the disk, under the lock of Optuna's own appends.
+
+        The clock of a driver notes its time from another thread; without the lock one append would overwrite the other.
+        """
+        with self._storage._thread_lock:
+            worker = self._storage._replay_result.worker_id
+            self._lines.write({**log, "worker_id": worker} for log in logs)
+            replay(self._storage, [logs], self._lines.path)
 
     def _key(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study, number)

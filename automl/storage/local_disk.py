@@ -92,8 +92,13 @@ def need(size: int) -> None:
 
 
 def written(place: Path) -> int:
-    """Return the bytes of the files below a folder."""
-    return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    """Return the bytes of the files below a folder; another process may delete some meanwhile."""
+    size = 0
+    for root, _, names in os.walk(place):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += Path(root, name).stat().st_size
+    return size
 
 
 def _ray_folder() -> Path:

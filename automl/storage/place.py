@@ -52,11 +52,19 @@ def _found(named: Path, root: Path, kind: str, is_kind: Callable[[Path], bool]) 
         return named
     if is_kind(root / named):
         return root / named
-    there = sorted(path.name for path in root.iterdir() if is_kind(path)) if root.is_dir() else []
+    there = sorted(path.name for path in root.iterdir() if _is_readable(path, is_kind)) if root.is_dir() else []
     raise StudyError(
         f"{named}: must be the folder of a {kind} or the name of one in {root}, but there "
         f"{'are ' + ', '.join(there) if there else 'is none'}; pass --storage or the folder"
     )
+
+
+def _is_readable(path: Path, is_kind: Callable[[Path], bool]) -> bool:
+    """Return True for a folder of a kind; False for one that may not be read, such as another user's."""
+    try:
+        return is_kind(path)
+    except OSError:
+        return False
 
 
 def default_storage() -> Path:

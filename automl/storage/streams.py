@@ -26,6 +26,15 @@ def open_closed() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
+def print_all_letters() -> None:
+    r"""Print letters that the encoding of standard output lacks as `\u6570`: an error would end the process.
+
+    Paths may have such letters where the locale is an old one, such as ISO-8859-1.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def release_output() -> None:
     """Let standard output, whose reader is gone (`| head`), lead nowhere: else each further line fails again."""
     with suppress(OSError, ValueError):

@@ -95,8 +95,9 @@ def inside(folder: Path, name: str) -> Path | None:
         place = path.resolve(strict=True)
     except FileNotFoundError:
         return None
-    except (OSError, RuntimeError, ValueError):
-        raise StudyError(f"{path}: must be a readable file, but is a circular link") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "is a circular link"
+        raise StudyError(f"{path}: must be a readable file, but: {reason}") from None
     if not place.is_relative_to(folder):
         raise StudyError(f"{path}: must not link out of the study's folder, but is a link to {place}")
     return place

@@ -83,7 +83,7 @@ def shown(webhook: str) -> str:
 def _posted(webhook: str, text: str, seconds: float) -> str:
     try:
         request = urllib.request.Request(
-            _address(webhook, os.environ), data=text.encode(), headers={"Content-Type": "application/json"}
+            _address(webhook, os.environ), data=_bytes(text), headers={"Content-Type": "application/json"}
         )
         with urllib.request.build_opener(NoRedirect()).open(request, timeout=seconds) as answer:
             answer.read(1)
@@ -106,11 +106,17 @@ def _address(webhook: str, environment: Mapping[str, str]) -> str:
     return webhook
 
 
+def _bytes(text: str) -> bytes:
+    """Return a text in UTF-8; a name of a file that is not UTF-8 does not keep it from being sent."""
+    return text.encode(errors="replace")
+
+
 def _run(command: str, text: str, seconds: float) -> str:
     try:
         done = subprocess.run(
-            shlex.split(command), input=text, capture_output=True, text=True, timeout=seconds, check=False
-        )
+            shlex.split(command), input=_bytes(text), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=seconds, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"no end within {seconds:g} s"
     except OSError as error:

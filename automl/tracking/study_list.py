@@ -60,14 +60,16 @@ def find(storage: Path, *, data: Summary | None = None) -> Listing:
     With `data`, they are ordered by the similarity of their data to it, those of unknown data last; else by name.
     """
     found: list[ListedStudy] = []
-    problems: list[str] = []
-    for folder in _folders(storage):
+    folders, problems = _folders(storage)
+    for folder in folders:
         try:
             study = look(folder)
             problems += [study.note] if study.note else []
             found.append(_listed(study, similarity(study.data, data) if study.data and data else None))
         except AutomlError as error:
             problems.append(f"cannot be listed: {error}")
+        except OSError as error:
+            problems.append(f"cannot be listed: {folder}: {error.strerror}")
     found.sort(key=lambda study: 1.0 if study.similarity is None else -study.similarity)
     return Listing(storage, tuple(found), tuple(problems))
 
@@ -89,11 +91,22 @@ def view(found: Listing, *, compared: bool) -> View:
     return View(title, columns[:width], [_row(study)[:width] for study in found.studies], optional=OPTIONAL)
 
 
-def _folders(storage: Path) -> list[Path]:
+def _folders(storage: Path) -> tuple[list[Path], list[str]]:
+    """Return the folders of the studies, those that may not be read included, and why there are none."""
     try:
-        return sorted(path for path in (storage / RUNS).iterdir() if (path / SPEC).exists())
-    except OSError:
-        return []
+        places = sorted((storage / RUNS).iterdir())
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [f"{storage / RUNS}: {error.strerror}"]
+    return [path for path in places if _may_be_study(path)], []
+
+
+def _may_be_study(folder: Path) -> bool:
+    try:
+        return (folder / SPEC).exists()
+    except OSError:  # another user's, say; the listing says why it cannot be read
+        return True
 
 
 def _listed(study: PastStudy, alike: float | None) -> ListedStudy:

@@ -17,6 +17,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 
 from automl.storage import epoch_details
+from automl.storage.outage import retry_on_outage
 from automl.study import Ending, Measurement, State, Trial
 from automl.study.errors import StudyError
 from automl.study.space import SearchSpace
@@ -148,7 +149,12 @@ class Board:
 
     def _pictures(self, file: EventFile) -> None:
         """Add the archives that the worker left and that were not added; one that cannot be read now comes later."""
-        for epoch, path in epoch_details.picture_files(file.path.parent):
+        try:
+            found = epoch_details.picture_files(file.path.parent)
+        except OSError as error:
+            self._unreadable(file, error)
+            return
+        for epoch, path in found:
             if epoch <= file.shown:
                 continue
             try:
@@ -162,8 +168,9 @@ class Board:
 
     def _tidied(self, file: EventFile) -> EventFile:
         """Delete the archives that are written, and return the file to write on, within the budget."""
-        written = [path for epoch, path in epoch_details.picture_files(file.path.parent) if epoch <= file.shown]
         try:
+            found = epoch_details.picture_files(file.path.parent)
+            written = [path for epoch, path in found if epoch <= file.shown]
             for path in written:
                 path.unlink(missing_ok=True)
             return event_budget.kept_within(file, self._settings.budget_mb * MB) if written else file
@@ -179,8 +186,15 @@ class Board:
 
 
 def _begun(folder: Path) -> bool:
-    """Return True if a folder has an event beyond the header: a writer may be killed before its first record."""
-    return any(path.stat().st_size > HEADER_BYTES for path in folder.glob("events.out.tfevents.*"))
+    """Return True if a folder has an event beyond the header: a writer may be killed before its first record.
+
+    Waits for an absent storage.
+    """
+
+    def found() -> bool:
+        return any(path.stat().st_size > HEADER_BYTES for path in folder.glob("events.out.tfevents.*"))
+
+    return retry_on_outage(folder, found)
 
 
 def _add(file: EventFile, summary: Summary, step: int = 0) -> None:

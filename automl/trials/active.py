@@ -4,10 +4,11 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from automl.storage import job_file
+from automl.storage import job_file, outage
 from automl.study import Ending, Job, Loss, Measurement
 from automl.study.spec_parts import ResourcesSpec
 from automl.trials import checkpoints, heartbeat, lease, retry
@@ -47,7 +48,7 @@ class ActiveJobs:
         After `losses` of memory it has a larger share of a GPU.
         """
         if job_file.is_of_another(job):
-            checkpoints.start_over(job.folder)
+            outage.retry_on_outage(job.folder, partial(checkpoints.start_over, job.folder))
             LOG.info(f"{job.folder} has another training than the journal; its state is deleted")
         gpus = retry.share(job.gpus, losses)
         if gpus != job.gpus:

@@ -73,13 +73,13 @@ def waiting(study: Path) -> list[Command]:
 
 
 def take(study: Path) -> list[Command]:
-    """Return the commands, oldest first, for the driver: a damaged one is set aside, which the log says."""
+    """Return the commands, oldest first, for the driver; one that is damaged or may not be read is set aside."""
     found = []
     for path in _paths(study):
         if command := _read(path):
             found.append(command)
-        else:
-            LOG.warning(f"command {path.name} is damaged and is set aside as {records.set_aside(path).name}")
+        elif path.exists():
+            LOG.warning(f"command {path.name} cannot be read and is set aside as {records.set_aside(path).name}")
     return found
 
 
@@ -122,5 +122,5 @@ def _read(path: Path) -> Command | None:
             if not isinstance(content, dict):
                 raise TypeError("has no content")
             return Command(path.stem, Kind(plain["kind"]), str(plain["by"]), str(plain["at"]), content)
-    except (RecordError, FileNotFoundError):
+    except (RecordError, FileNotFoundError, PermissionError):
         return None

@@ -10,11 +10,13 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 from automl.storage.checkpoint_files import KEPT, OURS, Merit, delete_weights, merit
 from automl.storage.layout import BEST, CONFIRM, TRIALS
+from automl.storage.outage import retry_on_outage
 from automl.study import Ending, Job, Trial
 from automl.study.errors import StudyError
 from automl.study.text import GB, amount
@@ -243,7 +245,11 @@ def model_of(job: Job) -> str:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Return the files directly in a folder and their bytes; links are not followed."""
+    """Return the files directly in a folder and their bytes; links are not followed. Waits for an absent storage."""
+    return retry_on_outage(folder, partial(_listed_sizes, folder))
+
+
+def _listed_sizes(folder: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     try:
         with os.scandir(folder) as entries:

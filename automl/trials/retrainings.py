@@ -8,11 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from automl.storage import curves_file, layout
 from automl.storage.journal import Journal
 from automl.storage.layout import CONFIRM
+from automl.storage.outage import retry_on_outage
 from automl.study import Answer, Ending, EndReason, Job, Loss, Measurement, Params, Score, Trial
 from automl.study.spec_parts import ResourcesSpec
 from automl.study.text import View
@@ -67,7 +70,12 @@ def score(job: Job, ending: Ending) -> Score | None:
 
 def on_val(score: Score, *, metric: str) -> float:
     """Return the best value of a re-training on the validation split."""
-    return max((m.metrics.get(metric, 0.0) for m in curves_file.read_curves(score.weights.parent)), default=0.0)
+    return max((m.metrics.get(metric, 0.0) for m in _curves(score.weights.parent)), default=0.0)
+
+
+def _curves(folder: Path) -> tuple[Measurement, ...]:
+    """Return the curves of a re-training; waits for an absent storage."""
+    return retry_on_outage(folder, partial(curves_file.read_curves, folder))
 
 
 @dataclass(slots=True)
@@ -112,8 +120,9 @@ class Retrainings:
             return None
         if not self.admit(self.jobs[0], self._live.jobs):
             return None
-        if any(measurement.changed for measurement in curves_file.read_curves(self.jobs[0].folder)):
-            checkpoints.start_over(self.jobs[0].folder)
+        folder = self.jobs[0].folder
+        if any(measurement.changed for measurement in _curves(folder)):
+            retry_on_outage(folder, partial(checkpoints.start_over, folder))
         wanted = self.jobs.popleft()
         self._all[wanted.number] = wanted
         self._restore(wanted)

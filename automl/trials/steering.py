@@ -4,12 +4,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from automl.storage import files
 from automl.storage.journal import Journal
 from automl.storage.layout import SPEC
+from automl.storage.outage import retry_on_outage
 from automl.study import Ending, Trial
 from automl.study.errors import AutomlError, StudyError
 from automl.study.extension import NOTE, Change, applied, history, latest, may_change
@@ -68,7 +70,7 @@ class Steering:
         if not now and self._looked is not None and self._clock() - self._looked < LOOK_SECONDS:
             return
         self._looked = self._clock()
-        for command in commands.take(self._study):
+        for command in retry_on_outage(self._study, partial(commands.take, self._study)):
             answer = self._answer(target, command)
             LOG.info(f"command {command.kind} of {command.by}: {answer.text}")
             commands.reply(self._study, command, answer)

@@ -92,7 +92,8 @@ class _Room:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         """Delete the folder; raise OSError in place of an error that a full disk may have caused."""
         failed = kind is not None and issubclass(kind, Exception) and not issubclass(kind, lease.Superseded)
-        full, size = failed and local_disk.is_full(), local_disk.written(self._place)
+        full = failed and local_disk.is_full()
+        size = local_disk.written(self._place) if full else 0
         shutil.rmtree(self._place, ignore_errors=True)
         if full:
             place = local_disk.folder()

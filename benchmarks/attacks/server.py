@@ -31,6 +31,7 @@ from automl.storage.layout import ONNX
 from automl.storage.registry import Registry
 from benchmarks.attacks import pictures
 from benchmarks.serving import COMMAND, ROOT, wait
+from tests.free_port import free_port
 
 CLIENTS: Final = 4
 CHUNKED: Final = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -108,8 +109,7 @@ def started(folder: Path, root: Path) -> Iterator[Target]:
     """Run `automl serve` of a working tree; what it logs counts at the end."""
     registry = Registry(folder / "models", "attacked")
     registry.publish({ONNX: model(folder / "small.onnx")}, {})
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     words = [sys.executable, "-P", "-c", COMMAND, "serve", str(registry.folder), "--version=1", f"--port={port}"]
     log = folder / "server.log"
     with (

@@ -21,15 +21,10 @@ from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL
 from automl.study.errors import StudyError
 from tests.builders import METRIC
+from tests.free_port import free_port
 from tests.past_studies import past
 
 NOTE = json.dumps({"body": "looks good", "version": 1})
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def asked(port: int, method: str, path: str, body: str = "") -> tuple[int, bytes]:

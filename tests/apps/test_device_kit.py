@@ -204,7 +204,7 @@ def test_limits_of_the_target_are_judged_by_what_the_device_measured(tmp_path: P
         take_back(registered, kit)
 
 
-def test_the_device_times_an_image_from_its_bytes_to_json_and_the_limit_is_judged_by_it(
+def test_the_device_times_an_image_from_bytes_to_json_and_is_judged_by_it(
     onnx_kit: tuple[Registry, Path],
 ) -> None:
     registered, kit = onnx_kit

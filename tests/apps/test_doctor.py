@@ -86,7 +86,10 @@ def test_a_closed_port_is_named_and_an_open_one_is_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert [*node_ports.unreachable([f"127.0.0.1:{port}"])] == []
-    assert [*node_ports.unreachable([f"127.0.0.1:{port}"])] == [f"127.0.0.1:{port} (Connection refused)"]
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # kept, so that nobody else listens there
+        port = closed.getsockname()[1]
+        assert [*node_ports.unreachable([f"127.0.0.1:{port}"])] == [f"127.0.0.1:{port} (Connection refused)"]
     assert node_ports.own_problem() == ""
 
 

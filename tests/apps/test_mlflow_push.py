@@ -1,9 +1,7 @@
 """Push to a real MLflow server: files, card, the same aliases; again and after a promotion."""
 
 import json
-import socket
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import automl
 from automl.apps.cli import app
 from automl.tracking.mlflow.client import Client, Refused
 from tests.builders import written
+from tests.free_port import free_port
 from tests.mlflow_server import served
 from tests.pipeline.test_mlflow_study import MLFLOW, start_server, stop_server, wait_for
 from tests.registries import filled
@@ -28,9 +27,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if MLFLOW is None:
         pytest.skip("no server of MLflow is installed: make mlflow, or set AUTOML_MLFLOW")
     folder = tmp_path_factory.mktemp("mlflow")
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = start_server(folder, port)
     try:
         wait_for(Client(f"http://127.0.0.1:{port}"))

@@ -61,3 +61,11 @@ def test_batches_that_nobody_continued_are_deleted(tmp_path: Path) -> None:
     assert (tmp_path / BATCH).is_dir()
     Uploads(tmp_path, clock=lambda: (tmp_path / BATCH).stat().st_mtime + uploads.KEPT_SECONDS + 60).delete_old()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    held = Uploads(tmp_path)
+    held.append(BATCH, "a.txt", b"1", offset=0, size=1)
+    with pytest.raises(UploadError, match="the part cannot be stored: File exists") as caught:
+        held.append(BATCH, "a.txt/b.txt", b"1", offset=0, size=1)
+    assert caught.value.code == 507

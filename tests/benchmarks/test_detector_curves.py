@@ -60,7 +60,7 @@ def collected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return collect
 
 
-def test_the_configurations_are_the_same_in_each_call_and_half_of_them_near_the_default() -> None:
+def test_the_configurations_are_fixed_and_half_of_them_near_the_default() -> None:
     found = detector_plan.points()
     assert found == detector_plan.points()
     assert len(found) == detector_plan.CONFIGURATIONS - 1

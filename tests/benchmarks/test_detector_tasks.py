@@ -48,7 +48,7 @@ def test_between_rows_the_response_is_smooth(tasks: list[SmoothTask]) -> None:
     assert tasks[0].response.explained > 0.8
 
 
-def test_a_search_of_a_task_is_never_short_of_rows_and_its_regret_is_that_without_noise(
+def test_a_search_of_a_task_is_never_short_of_rows(
     tasks: list[SmoothTask],
 ) -> None:
     drawn = tasks[0].drawn(3)

@@ -56,7 +56,7 @@ def test_rows_are_cut_as_a_search_cuts_trials() -> None:
     assert (len(trial.values), trial.best) == (6, 101.0)
 
 
-def test_with_noise_by_epochs_a_look_says_less_than_a_whole_training_and_nothing_is_left_patched() -> None:
+def test_with_noise_by_epochs_a_look_says_less_than_a_whole_training() -> None:
     encoding = Encoding(SearchSpace({"lr0": Real(0.0, 1.0, default=0.5)}))
 
     def trained(place: float, value: float, epochs: int) -> ObservedTrial:

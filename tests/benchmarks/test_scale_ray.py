@@ -14,7 +14,7 @@ LOG = """2026-11-29T05:00:00Z trial 0 starts: lr0=0.01
 """
 
 
-def test_each_stay_on_a_slot_is_read_from_the_log_and_a_paused_trial_that_is_pruned_has_none() -> None:
+def test_each_stay_on_a_slot_is_read_from_the_log() -> None:
     works = works_of(LOG)
     begin = works[0].began
     found = [(work.number, work.began - begin, work.ended - begin) for work in works]

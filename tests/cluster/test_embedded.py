@@ -9,13 +9,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 from ray._private import services
 from ray._private.node import Node
 
 from automl import cluster
-from automl.cluster import embedded, idle_agent
+from automl.cluster import embedded, idle_agent, slow_start
 from automl.study.errors import StudyError
 from tests.processes import below
 
@@ -106,7 +107,8 @@ def test_without_a_dashboard_a_store_and_a_raylet_run_whose_agents_are_idle(
     with cluster.connected(address=None, log=tmp_path / "ray.log") as dashboard:
         assert dashboard == ""
         assert below(os.getpid(), command="gcs_server")
-        (raylet,) = below(os.getpid(), command="raylet/raylet")
+        (pid,) = slow_start.raylets()
+        raylet = psutil.Process(pid)
         assert ray.get(ray.remote(_parent).remote(), timeout=300) == raylet.pid
         for left_out in ("dashboard/dashboard.py", "autoscaler/_private/monitor.py", "log_monitor.py"):
             assert not below(os.getpid(), command=left_out), left_out

@@ -112,7 +112,7 @@ def test_an_actor_that_was_killed_is_not_kept(tmp_path: Path, data: Path) -> Non
     assert [loss.kind for _, loss in source.losses] == [Kind.HUNG], "a dead actor would lose the job once more"
     assert source.endings[0].state is State.COMPLETED
     assert source.ended_workers
-    assert not any(map(psutil.pid_exists, source.ended_workers))
+    assert wait_until(lambda: not any(map(psutil.pid_exists, source.ended_workers)))
 
 
 class Controller:
@@ -131,7 +131,7 @@ class Controller:
         self._actor_cache.num_cached_objects = 0
 
 
-def test_an_actor_without_a_trial_is_ended_after_a_while_and_one_that_is_used_again_is_not() -> None:
+def test_an_idle_actor_is_ended_after_a_while_and_one_that_is_used_again_is_not() -> None:
     now, controller = [0.0], Controller()
     idle = IdleActors(lambda: now[0])
 

@@ -16,7 +16,8 @@ from automl.cluster import launcher, resources, training
 from automl.study import Answer, Kind, State
 from automl.study.errors import ExportError, StudyError
 from automl.study.spec_parts import MOST
-from tests.conftest import tiny_job_at
+from tests.conftest import ENDLESS, tiny_job_at
+from tests.guarded_worker import wait_until
 from tests.scripted_source import Jobs, all_gone, terminate_when
 
 pytestmark = pytest.mark.ray
@@ -47,13 +48,16 @@ def test_ray_s_dashboard_names_an_actor_after_its_study_and_what_it_trains(
         job = replace(tiny_job_at(tmp_path / "cards" / name, data), number=7 + number)
         cluster.run(Jobs([job]), cluster.slots(gpus=0, cpus="auto", concurrent=1))
 
-    actors = list_actors(dashboard, detail=True, limit=1000)
-    named = {actor.repr_name: actor.class_name for actor in actors if "cards" in actor.repr_name}
-    assert named == {"trials of cards": "Training", "re-trainings of cards": "Training"}
+    def named() -> dict[str, str]:
+        actors = list_actors(dashboard, detail=True, limit=1000)
+        return {actor.repr_name: actor.class_name for actor in actors if "cards" in actor.repr_name}
+
+    expected = {"trials of cards": "Training", "re-trainings of cards": "Training"}
+    assert wait_until(lambda: named() == expected), named()
 
 
 @pytest.mark.usefixtures("dashboard")
-def test_a_worker_imports_no_ray_tune_and_shares_the_environment_of_the_workers_that_are_ready(
+def test_a_worker_imports_no_ray_tune_and_shares_the_environment_of_idle_ones(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: Path
 ) -> None:
     def train(actor: Any) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def test_a_trial_that_keeps_losing_its_worker_fails_with_that_cause(tmp_path: Pa
 
 @pytest.mark.usefixtures("dashboard")
 def test_sigterm_stops_in_an_orderly_way_and_leaves_no_process(tmp_path: Path, data: Path) -> None:
-    source = Jobs([replace(tiny_job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+    source = Jobs([replace(tiny_job_at(tmp_path / str(n), data, epochs=ENDLESS), number=n) for n in range(2)])
     killer = threading.Thread(target=terminate_when, args=(lambda: len(source.heard) == 2,))
     killer.start()
 
@@ -207,7 +211,7 @@ def test_a_failure_of_the_source_reaches_the_caller_as_it_is(tmp_path: Path, dat
         def measured(self, *_args: Any, **_kwargs: Any) -> Answer:
             raise OSError(28, "No space left on device", str(tmp_path))
 
-    source = Full([replace(tiny_job_at(tmp_path / str(n), data, epochs=50), number=n) for n in range(2)])
+    source = Full([replace(tiny_job_at(tmp_path / str(n), data, epochs=ENDLESS), number=n) for n in range(2)])
 
     source.retries = 3
     with pytest.raises(OSError, match="No space left on device"):

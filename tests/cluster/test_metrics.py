@@ -119,7 +119,7 @@ def test_gauges_are_set_again_while_ray_is_connected_and_not_after() -> None:
     watching().on_start(Trial(0, {}, 0), FOLDER)
     with metrics.SHOWN.repeated(every=0.01):
         Recorder.values.clear()
-        assert wait_until(lambda: value("trainings", kind="trial", state="RUNNING") == 1, seconds=10)
+        assert wait_until(lambda: value("trainings", kind="trial", state="RUNNING") == 1)
     Recorder.values.clear()
     metrics.SHOWN.repeat()
     assert not Recorder.values

@@ -11,7 +11,7 @@ import ray
 
 from automl import cluster
 from automl.study import Job, Kind, State
-from tests.conftest import tiny_job_at
+from tests.conftest import ENDLESS, tiny_job_at
 from tests.scripted_source import Jobs, all_gone, terminate_when
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("connection"), pytest.mark.timeout(1800)]
@@ -98,7 +98,7 @@ def test_workers_lost_before_and_after_a_pause_count_together(tmp_path: Path, da
 
 
 def test_an_orderly_stop_with_paused_trials_leaves_no_process(tmp_path: Path, data: Path) -> None:
-    jobs = jobs_at(tmp_path, data, epochs=[50, 50])
+    jobs = jobs_at(tmp_path, data, epochs=[ENDLESS, ENDLESS])
     source = Jobs(jobs, concurrent=1)
     source.pause_at = {(0, 1)}
     source.resume = deque([0])
@@ -122,7 +122,7 @@ def test_a_failure_of_the_source_ends_the_run_while_all_trials_are_paused(tmp_pa
                 raise OSError(28, "No space left on device", str(tmp_path))
             return super().next_job()
 
-    source = Full(jobs_at(tmp_path, data, epochs=[50]), concurrent=1)
+    source = Full(jobs_at(tmp_path, data, epochs=[ENDLESS]), concurrent=1)
     source.pause_at = {(0, 1)}
     source.resume = deque([0])
 

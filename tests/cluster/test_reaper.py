@@ -28,18 +28,23 @@ def test_no_process_of_a_trial_outlives_its_worker_whose_whole_group_is_killed(t
     assert wait_until(lambda: not guardians(tmp_path)), "the guardian goes too"
 
 
-@pytest.mark.parametrize(("kind", "seconds"), [("forked", 0.0), ("forked away", reaper.LOOK_SECONDS + 0.5)])
-def test_a_child_without_a_program_is_found_by_its_group_and_its_parent(
-    tmp_path: Path, kind: str, seconds: float
-) -> None:
+@pytest.mark.parametrize(("kind", "looks"), [("forked", 0), ("forked away", 2)])
+def test_a_child_without_a_program_is_found_by_its_group_and_its_parent(tmp_path: Path, kind: str, looks: int) -> None:
     worker, children = start(tmp_path, kind)
     assert not any(reaper.marked(child.pid, "") for child in children), "its environment is its parent's first one"
-    time.sleep(seconds)
+    wait_for_looks(tmp_path, looks)
 
     worker.kill()
     worker.wait()
 
     assert wait_until(lambda: not alive(children)), "left behind"
+
+
+def wait_for_looks(folder: Path, count: int) -> None:
+    """Wait until the guardian has fallen asleep so often: one that it was in the middle of, and a whole one."""
+    (guardian,) = guardians(folder)
+    before = guardian.num_ctx_switches().voluntary
+    assert wait_until(lambda: guardian.num_ctx_switches().voluntary >= before + count)
 
 
 def test_what_is_no_part_of_the_trial_lives_on(tmp_path: Path) -> None:
@@ -59,10 +64,12 @@ def test_what_is_no_part_of_the_trial_lives_on(tmp_path: Path) -> None:
 def test_the_guardian_keeps_no_pipe_of_the_worker_open(tmp_path: Path) -> None:
     worker, children = start(tmp_path, "deaf", stdout=subprocess.PIPE)
     assert worker.stdout
+    (guardian,) = guardians(tmp_path)
+    guardian.suspend()  # it must not have ended before
     worker.kill()
 
     assert worker.communicate()[0] == b""
-    assert guardians(tmp_path)
+    guardian.resume()
     assert wait_until(lambda: not alive(children))
 
 

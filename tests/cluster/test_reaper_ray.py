@@ -130,7 +130,7 @@ def drive(folder: Path, address: str) -> subprocess.Popen[bytes]:
     """Start a driver and wait for the ranks of its trial."""
     command = [sys.executable, "-m", "tests.cluster.test_reaper_ray", str(folder), address]
     driver = subprocess.Popen(command, env=hosted_cluster.environment(folder))
-    assert wait_until(lambda: len(ranks_run.ranks(folder / "0")) == ranks_run.RANKS, seconds=80)
+    assert wait_until(lambda: len(ranks_run.ranks(folder / "0")) == ranks_run.RANKS, seconds=600)
     assert len(marked(folder / "0")) >= 1 + ranks_run.RANKS
     return driver
 

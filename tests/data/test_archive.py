@@ -1,7 +1,10 @@
 """A folder or an archive stands for its one data.yaml; other formats are told with the way to convert them."""
 
+import io
 import shutil
+import tarfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,87 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
         packed.writestr(link, "/etc")
     with pytest.raises(DataError, match="must contain files and folders, but 'images' is a link"):
         yaml_of(tmp_path / "a.zip", unpacked=tmp_path / "unpacked")
+
+
+Link = tuple[bytes, str, str]
+"""Type of a member of a tar, its name, and where it leads."""
+
+
+def tar_of(path: Path, members: Sequence[Link], files: Sequence[str] = ()) -> Path:
+    with tarfile.open(path, "w") as packed:
+        for kind, name, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            packed.addfile(member)
+        for name in files:
+            member = tarfile.TarInfo(name)
+            member.size = 4
+            packed.addfile(member, io.BytesIO(b"evil"))
+    return path
+
+
+def test_links_through_links_do_not_lead_out_of_a_tar(tmp_path: Path) -> None:
+    """CVE-2025-4517: the path of a link is longer than the system allows, so that what it leads to is not seen."""
+    secret = written(tmp_path, "secret.txt", "kept")
+    members, place, steps = list[Link](), "", "abcdefghijklmnop"
+    for step in steps:
+        members.append((tarfile.DIRTYPE, f"{place}{'d' * 247}", ""))
+        members.append((tarfile.SYMTYPE, f"{place}{step}", "d" * 247))
+        place += "d" * 247 + "/"
+    long = "/".join([*steps, "l" * 254])
+    members.append((tarfile.SYMTYPE, long, "../" * len(steps)))
+    members.append((tarfile.SYMTYPE, "escape", f"{long}/../secret.txt"))
+    members.append((tarfile.LNKTYPE, "file", "escape"))
+    packed = tar_of(tmp_path / "a.tar", members, ["file"])
+    with pytest.raises(DataError, match=r"must not lead through links, but 'a/b/c/.*' does; nothing was kept"):
+        yaml_of(packed, unpacked=tmp_path / "unpacked")
+    assert secret.read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "secret.txt"]
+
+
+@pytest.mark.parametrize(
+    ("members", "files"),
+    [
+        ([(tarfile.SYMTYPE, "a", "b")], ["a/c.txt"]),
+        ([(tarfile.SYMTYPE, "a", "b")], ["./a"]),
+        ([(tarfile.SYMTYPE, "a", "b"), (tarfile.SYMTYPE, "c", "a/../d")], []),
+        ([(tarfile.SYMTYPE, "a", "b/c"), (tarfile.SYMTYPE, "b", "d")], []),
+        ([(tarfile.SYMTYPE, "x/a", "../b"), (tarfile.LNKTYPE, "c", "x/a")], []),
+    ],
+)
+def test_a_member_below_a_link_or_in_its_place_is_refused(
+    tmp_path: Path, members: Sequence[Link], files: Sequence[str]
+) -> None:
+    packed = tar_of(tmp_path / "a.tar", members, files)
+    with pytest.raises(DataError, match="must not lead through links"):
+        yaml_of(packed, unpacked=tmp_path / "unpacked")
+
+
+def test_a_link_to_a_file_of_the_same_tar_is_kept(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as packed:
+        for name in ("data.yaml", "images/a.png"):
+            packed.addfile(tarfile.TarInfo(name))
+        link = tarfile.TarInfo("images/b.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "a.png"
+        packed.addfile(link)
+    assert yaml_of(tmp_path / "a.tar", unpacked=tmp_path / "unpacked").name == "data.yaml"
+    assert (tmp_path / "unpacked/images/b.png").readlink() == Path("a.png")
+
+
+@pytest.mark.parametrize("kind", ["xz", "gz"])
+def test_a_damaged_archive_is_told(tmp_path: Path, kind: str) -> None:
+    content = b"".join(number.to_bytes(4, "big") for number in range(30_000))
+    with tarfile.open(tmp_path / "a.tar", f"w:{kind}") as packed:  # type: ignore[call-overload]
+        member = tarfile.TarInfo("a.txt")
+        member.size = len(content)
+        packed.addfile(member, io.BytesIO(content))
+    damaged = bytearray((tmp_path / "a.tar").read_bytes())
+    middle = len(damaged) // 2
+    damaged[middle : middle + 40] = bytes(40)
+    (tmp_path / "a.tar").write_bytes(damaged)
+    with pytest.raises(DataError, match=r"must be an archive that can be unpacked, but .*; unpack it manually"):
+        yaml_of(tmp_path / "a.tar", unpacked=tmp_path / "unpacked")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 
 
 @pytest.mark.parametrize("kind", ["zip", "gztar"])

@@ -56,7 +56,7 @@ def test_a_changed_image_of_the_same_size_and_time_is_decoded_again(
     assert decoded[3:] == ["c.png"]
 
 
-def test_an_image_with_another_time_or_name_and_the_same_content_is_read_but_not_decoded(
+def test_an_image_of_the_same_content_is_read_but_not_decoded(
     images: list[Path], tmp_path: Path, decoded: list[str]
 ) -> None:
     look_at_all(images, cache=tmp_path / "cache")

@@ -53,7 +53,7 @@ def test_an_a_a_study_says_no_gain_in_at_least_95_of_100() -> None:
 
 
 @pytest.mark.slow
-def test_a_planted_gain_of_1_5_times_the_noise_is_found_in_at_least_80_of_100_for_at_most_18_re_trainings() -> None:
+def test_a_planted_gain_is_found_in_80_of_100_studies_for_at_most_18_retrainings() -> None:
     found = tally(World(1.5), description(), 300)
     assert found.rate >= 0.8
     assert found.spent <= 18
@@ -63,9 +63,7 @@ def test_a_planted_gain_of_1_5_times_the_noise_is_found_in_at_least_80_of_100_fo
 @pytest.mark.slow
 @pytest.mark.parametrize("places", [1, 8])
 @pytest.mark.parametrize("most", [9, 31])
-def test_the_lower_bound_is_at_most_the_true_gain_in_95_of_100_whenever_a_confirmation_stops(
-    most: int, places: int
-) -> None:
+def test_the_lower_bound_is_at_most_the_true_gain_in_95_of_100_at_each_stop(most: int, places: int) -> None:
     found = tally(World(1.5, places=places, seed=3), description(retrainings=most), 300)
     assert found.covered >= 0.95 * found.runs
 
@@ -95,7 +93,7 @@ def test_finalists_are_those_within_the_noise_of_the_best(gap: float, chosen: se
 
 
 @pytest.mark.parametrize(("begun", "since"), [((), 0), ((FORMER,), CHOOSING_SEEDS)])
-def test_the_finalist_is_chosen_on_val_and_what_chose_it_judges_only_where_the_level_pays_for_it(
+def test_the_finalist_is_chosen_on_val_and_what_chose_it_judges_only_at_its_level(
     begun: tuple[Round, ...], since: int
 ) -> None:
     heights = {"trial7": (0.40, 0.41), "trial3": (0.43, 0.41), DEFAULT: (0.40, 0.40)}

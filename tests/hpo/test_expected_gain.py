@@ -28,7 +28,7 @@ def test_nothing_is_expected_of_few_trials() -> None:
     assert next_hour(FLAT[:4], metric=METRIC, rate=RATE) is None
 
 
-def test_nothing_is_gained_where_all_trials_end_alike_and_something_where_one_still_rises() -> None:
+def test_nothing_is_gained_where_all_trials_end_alike() -> None:
     assert gain(*FLAT) < 0.002 < gain(*FLAT, RISING, seconds=40.0)
 
 

@@ -2,11 +2,12 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from tests.free_port import free_port
 
 TREE = Path(__file__).resolve().parents[2]
 
@@ -77,11 +78,7 @@ class Shell:
 
 def free_ports() -> dict[str, str]:
     names = ("AUTOML_RAY_PORT", "AUTOML_DASHBOARD_PORT", "AUTOML_CLIENT_PORT")
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = {name: str(listener.getsockname()[1]) for name, listener in zip(names, listeners, strict=True)}
-    for listener in listeners:
-        listener.close()
-    return ports
+    return {name: str(free_port()) for name in names}
 
 
 def lines_until(process: subprocess.Popen[str], last: str) -> list[str]:

@@ -132,7 +132,7 @@ def test_a_real_head_takes_a_study_once_stops_it_in_order_and_refuses_a_wrong_to
 
 def wait_for(path: Path, text: str) -> None:
     """Wait until a file contains a text."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not (path.is_file() and text in path.read_text()):
         assert time.monotonic() < until, path
         time.sleep(0.2)

@@ -16,6 +16,7 @@ import pytest
 
 from automl.trainers import registration
 from tests import tiny_trainer
+from tests.free_port import free_port
 from tests.launch.shell import TREE
 
 MISSING = [name for name in ("slurmctld", "slurmd", "munged", "sbatch") if not shutil.which(name)]
@@ -53,11 +54,6 @@ STUDY = {
     "space": {"lr0": {"low": 0.001, "high": 0.1, "default": 0.01}}, "export": {"engine": "none", "end_to_end": False},
     "confirm": {"seeds": 2},
 }  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def models(study: automl.Study, *, most: int = 5) -> list[str]:
     return [model.name for model in stage.models_of(study.folder, found, most=most)]
 
 
-def test_the_labels_that_no_model_finds_are_named_and_no_file_of_the_data_set_changes(study: automl.Study) -> None:
+def test_labels_that_no_model_finds_are_named_and_no_file_changes(study: automl.Study) -> None:
     files = sorted(path for path in Path(study.spec.data).parent.rglob("*") if path.is_file())
     before = [path.read_bytes() for path in files]
     found = study.audit()

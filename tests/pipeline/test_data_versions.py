@@ -1,5 +1,6 @@
 """A data set grows by versions: one takes pictures until the description that trains on it closes it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,11 @@ def test_a_study_that_trained_on_a_version_continues_the_loop(tmp_path: Path, st
     second = load(made.description, rules=trainer_of(), overrides={"model": "yolo11n.yaml"})
     written(storage / "runs/parts-v2", SPEC, dump(second))
     assert field.update(storage / "runs/parts-v2", sent(tmp_path, "b"), storage=storage).version == 3
+
+
+def test_a_copy_of_a_version_is_none(tmp_path: Path, study: Path) -> None:
+    storage = tmp_path / "storage"
+    field.update(study, sent(tmp_path, "a"), storage=storage)
+    version = data_versions.last_version(Place(storage), read_spec(study))
+    shutil.copytree(version.folder, version.folder.with_name("2.bak"))
+    assert data_versions.last_version(Place(storage), read_spec(study)) == version

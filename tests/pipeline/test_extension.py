@@ -90,3 +90,12 @@ def test_a_change_sent_after_the_search_is_executed_after_the_verdict(folder: Pa
     replies = [commands.answer_to(folder, command, seconds=0) for command in (good, bad)]
     assert [reply.accepted for reply in replies if reply] == [True, False]
     assert extension.late(folder, journal, SIX) is None
+
+
+def test_a_late_command_of_another_form_is_refused(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path, name="cards", metric=METRIC)
+    sent = commands.send(tmp_path, Kind.EXTEND, {"keys": []})
+    assert extension.late(tmp_path, journal, spec_of()) is None
+    answer = commands.answer_to(tmp_path, sent, seconds=0)
+    assert answer
+    assert not answer.accepted

@@ -4,12 +4,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from automl.tracking.mlflow.runs import PARENT, tags_of
 from automl.trainers import registration
 from tests import tiny_trainer
 from tests.builders import METRIC
+from tests.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MLFLOW = os.environ.get("AUTOML_MLFLOW") or shutil.which(
@@ -93,9 +93,7 @@ def ended(driver: subprocess.Popen[str]) -> tuple[int, str]:
 
 @pytest.fixture
 def port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

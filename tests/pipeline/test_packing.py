@@ -258,9 +258,7 @@ class TestStudy:
         assert "packing of tiny.yaml at 32 px, batch 8: 3 trials share a GPU: 300 images/s in all, " in study.log()
         assert study.log().count("packing: up to 3 trials train at a time") == 2
 
-    def test_trials_and_retrainings_get_the_share_of_their_structure_and_train_side_by_side(
-        self, study: Packed
-    ) -> None:
+    def test_trials_and_retrainings_get_the_share_of_their_structure(self, study: Packed) -> None:
         folders = [*study.folder.glob("trials/*"), *study.folder.glob("confirm/*")]
         outgrown = study.folder / "trials" / f"{packed_trainer.OUTGROWS:04d}"
         shares = {job_file.read(one).gpus for one in folders if not one.name.startswith(outgrown.name)}

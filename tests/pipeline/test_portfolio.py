@@ -36,7 +36,7 @@ def begun(storage: Path) -> Journal:
     return Journal.create(storage / "runs" / "small", name="small", metric=METRIC)
 
 
-def test_a_resumed_study_tries_the_same_params_whatever_ended_or_was_deleted_meanwhile(
+def test_a_resumed_study_tries_the_same_params_whatever_was_deleted_meanwhile(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     past = finished(tmp_path, "a")

@@ -88,7 +88,7 @@ def test_a_ladder_that_starts_within_the_warm_up_is_warned_about_at_the_start(tm
     assert "ladder warning: ladder.min_epochs: should be at least 2 x the longest warm-up" in log
 
 
-def test_a_mosaic_that_would_be_off_from_the_first_epoch_is_warned_about_at_the_start(tmp_path: Path) -> None:
+def test_a_mosaic_that_is_off_from_the_first_epoch_is_warned_about(tmp_path: Path) -> None:
     data = sample.draw(tmp_path / "mine", splits={"train": 4, "val": 3, "test": 3})
     spec = spec_of(data=str(data), ladder={"min_epochs": 6, "max_epochs": 6})
     with opened(spec, Place(tmp_path / "storage"), console=Console(quiet=True)) as session:

@@ -20,7 +20,9 @@ from tests.guarded_worker import wait_until
 from tests.processes import below, ended, named_below
 from tests.small_storage import Storage, mounted
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
+LONG = 300
+"""Seconds for a step of a study, on a busy machine."""
 ROOT = Path(__file__).parents[2]
 DESCRIPTION = {
     "name": "tiny",
@@ -32,6 +34,20 @@ DESCRIPTION = {
     "confirm": {"seeds": 0},
     "export": {"engine": "none", "end_to_end": False},
 }
+
+
+HELD_START = f"""
+import os, runpy, signal
+from ray._private import services
+start = services.start_gcs_server
+def started(*given, **more):
+    found = start(*given, **more)
+    os.kill(found.process.pid, signal.SIGSTOP)
+    return found
+services.start_gcs_server = started
+runpy.run_path({str(ROOT / "automl" / "search.py")!r}, run_name="__main__")
+"""
+"""A driver whose Ray does not get further than its store, until that is told to go on."""
 
 
 class Home:
@@ -81,7 +97,7 @@ def modes(folder: Path) -> set[int]:
     return {stat.S_IMODE(path.lstat().st_mode) & 0o077 for path in folder.rglob("*") if not path.is_symlink()}
 
 
-def test_a_study_whose_reader_goes_away_ends_all_the_same_and_closes_what_its_umask_closes(home: Home) -> None:
+def test_a_study_whose_reader_goes_away_ends_all_the_same_and_heeds_its_umask(home: Home) -> None:
     line = f"set -o pipefail; umask 077; {home.search} | head -3"
     code, out, error = home.typed(line)
     assert code == 0, error + home.log
@@ -108,25 +124,27 @@ def test_too_few_open_files_are_one_message(home: Home) -> None:
 
 
 def test_a_stop_while_ray_starts_is_orderly_and_leaves_no_process(home: Home) -> None:
-    with ended(home.start(f"exec {home.search}")) as driver:
-        assert wait_until(lambda: named_below(driver.pid, "gcs_server"), seconds=120)
-        rays = below(driver.pid)
+    line = shlex.join([sys.executable, "-c", HELD_START, str(home.description)])
+    with ended(home.start(f"exec {line}")) as driver:
+        assert wait_until(lambda: named_below(driver.pid, "gcs_server"), seconds=LONG)
+        (store,), rays = named_below(driver.pid, "gcs_server"), below(driver.pid)
         driver.send_signal(signal.SIGTERM)
-        out, error = driver.communicate(timeout=300)
+        store.resume()
+        out, error = driver.communicate(timeout=LONG)
     assert driver.returncode == 128 + signal.SIGINT, error + out
     assert error.splitlines()[-1] == "automl: stopped; nothing is lost"
     assert "Traceback" not in error
     assert "Ray dashboard" not in out, "the signal came after the start"
-    assert wait_until(lambda: not any(one.is_running() for one in rays), seconds=30)
+    assert wait_until(lambda: not any(one.is_running() for one in rays))
 
 
 @pytest.mark.parametrize("name", ["raylet", "gcs_server"])
 def test_a_process_of_ray_s_that_ends_is_named_and_the_study_can_be_resumed(home: Home, name: str) -> None:
-    with ended(home.start(f"exec {home.search} --set train.epoch_seconds=1")) as driver:
-        assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
+    with ended(home.start(f"exec {home.search} --set train.epoch_seconds=600")) as driver:  # it lasts until then
+        assert wait_until(lambda: "trial 0 starts" in home.log, seconds=LONG)
         for process in named_below(driver.pid, name):
             process.send_signal(signal.SIGBUS)
-        out, error = driver.communicate(timeout=300)
+        out, error = driver.communicate(timeout=LONG)
     assert driver.returncode == 75, error + out
     told = (
         f"automl: the Ray cluster is lost: Ray's process {name} ended by SIGBUS; all results are saved: automl resume"
@@ -147,11 +165,11 @@ def test_a_temporary_folder_that_fills_up_is_told_and_loses_nothing(home: Home) 
     with small_disk("40m") as disk:
         line = f"exec {home.search} --set train.epoch_seconds=1"
         with ended(home.start(line, TMPDIR=str(disk.folder))) as driver:
-            assert wait_until(lambda: "trial 0 starts" in home.log, seconds=120)
+            assert wait_until(lambda: "trial 0 starts" in home.log, seconds=LONG)
             disk.fill()
-            assert wait_until(lambda: driver.poll() is not None or waits in home.log, seconds=90), home.log
+            assert wait_until(lambda: driver.poll() is not None or waits in home.log, seconds=LONG), home.log
             disk.empty()
-            out, error = driver.communicate(timeout=200)
+            out, error = driver.communicate(timeout=LONG)
     assert "Traceback" not in error
     assert driver.returncode in {0, 2}, out + error
     if driver.returncode:

@@ -131,7 +131,7 @@ def test_more_gpus_than_this_machine_has_is_one_line(data: DataSet) -> None:
 
 
 @pytest.mark.yolo
-def test_a_few_batches_are_trained_again_if_need_be_and_nothing_lands_beside_the_users_files(
+def test_a_few_batches_are_timed_again_and_nothing_lands_beside_the_users_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six images are two batches of four; the first two batches of a measurement do not count."""

@@ -56,7 +56,7 @@ def test_a_verdict_against_another_champion_is_compared_again_under_the_lock(
     assert "champion small: version none served when the model was judged, version 1 serves now: the models are" in told
 
 
-def test_a_verdict_that_was_settled_before_its_process_was_killed_is_not_compared_with_its_own_model(
+def test_a_verdict_of_a_killed_process_is_not_compared_with_its_own_model(
     tmp_path: Path,
 ) -> None:
     session = session_at(tmp_path)

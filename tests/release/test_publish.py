@@ -163,7 +163,7 @@ def test_the_end_of_a_confirmation_is_told_and_kept(tmp_path: Path) -> None:
     assert Verdict.from_dict(plain).claim.end is None
 
 
-def test_a_study_that_an_earlier_version_finished_with_fewer_re_trainings_stays_finished(tmp_path: Path) -> None:
+def test_a_study_finished_by_an_earlier_version_stays_finished(tmp_path: Path) -> None:
     session = session_at(tmp_path)
     case = case_of(session, low=-0.01)
     case = replace(case, confirmed=replace(case.confirmed, allowed=9))

@@ -101,7 +101,7 @@ def test_more_than_one_unfinished_append_is_damage_and_no_byte_is_changed(folder
     assert ((folder / JOURNAL).read_bytes(), sorted(folder.iterdir())) == (damaged, before)
 
 
-def test_damage_that_no_good_line_follows_is_told_with_the_command_that_keeps_the_lines_before(folder: Path) -> None:
+def test_damage_at_the_end_is_told_with_the_command_that_keeps_the_lines_before(folder: Path) -> None:
     whole = (folder / JOURNAL).read_bytes()
     last = lines_of(whole)[-1]
     damaged = whole[: -len(last)] + last.replace(b"op_code", b"op_c0de")
@@ -146,7 +146,7 @@ def of_before_the_chain(folder: Path) -> bytes:
     return text.encode()
 
 
-def test_a_journal_of_before_the_chain_is_read_and_continued_with_a_chain_over_all_of_it(folder: Path) -> None:
+def test_a_journal_without_a_chain_is_read_and_continued_with_one(folder: Path) -> None:
     old = of_before_the_chain(folder)
     assert read(folder).trials() == TRIALS
     create(folder).note("more", 1)
@@ -227,7 +227,7 @@ def test_a_journal_is_parsed_in_blocks_of_any_size(folder: Path, monkeypatch: py
         assert read(folder).trials() == TRIALS
 
 
-def test_a_file_is_checked_by_its_last_line_as_by_each_and_a_change_of_any_line_is_found(folder: Path) -> None:
+def test_a_file_checked_by_its_last_line_shows_a_change_of_any_line(folder: Path) -> None:
     whole = (folder / JOURNAL).read_bytes()
     good = journal_format._by_each_line(whole, 0)
     assert journal_format._by_last_line(whole, 0) == good

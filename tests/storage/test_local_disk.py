@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,25 @@ def test_what_was_written_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c").write_bytes(bytes(1000))
     (tmp_path / "d").write_bytes(bytes(24))
     assert local_disk.written(tmp_path) == 1024
+
+
+@pytest.mark.parametrize(("look", "counted"), [(1, 10), (2, 20)])
+def test_a_file_that_is_deleted_while_it_is_counted_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int, counted: int
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(bytes(10))
+    stat, looks = Path.stat, list[Path]()
+
+    def deleting(path: Path, **options: Any) -> os.stat_result:
+        """Look at a file; before so many looks at the first one it is deleted."""
+        looks.append(path)
+        if looks.count(tmp_path / "a") == look:
+            (tmp_path / "a").unlink(missing_ok=True)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", deleting)
+    assert local_disk.written(tmp_path) == counted
 
 
 def test_a_folder_that_was_full_lately_is_remembered_as_a_cause(disk: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ sys.stdin.read()
 """
 
 
-def test_a_living_process_of_another_container_keeps_its_folder_and_a_killed_one_does_not(tmp_path: Path) -> None:
+def test_a_process_of_another_container_keeps_its_folder_while_it_lives(tmp_path: Path) -> None:
     with ended(
         subprocess.Popen(
             [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True

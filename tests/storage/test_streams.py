@@ -1,6 +1,7 @@
 """Standard streams that are closed or whose reader is gone do no harm."""
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,21 @@ def test_a_process_cleans_what_python_prints() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert (found.stdout, found.stderr) == ("red\\x1b[2J\n", "\\x07bell")
+
+
+LETTERS = """
+import sys
+from automl.storage import streams
+streams.print_all_letters()
+print("\\u6570\\u636e \\xe9")
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [("ascii", b"\\u6570\\u636e \\xe9\n"), ("latin-1", b"\\u6570\\u636e \xe9\n"), ("utf-8", "数据 é\n".encode())],
+)
+def test_a_letter_that_the_encoding_lacks_is_printed_by_its_number(encoding: str, printed: bytes) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", LETTERS], capture_output=True, env=environment, check=True)
+    assert done.stdout == printed

@@ -109,6 +109,15 @@ def test_a_command_gets_the_event_and_its_failure_is_its_exit_status(tmp_path: P
     assert send(NotifySpec(command="/none"), event) == {"command /none": "No such file or directory"}
 
 
+def test_what_a_command_prints_and_a_name_that_is_no_utf_8_change_nothing(hook: Any, tmp_path: Path) -> None:
+    address, received = hook
+    script = f"import sys; sys.stdout.buffer.write(b'\\xff' * 9); sys.exit({3})"
+    wanted = NotifySpec(command=f'{sys.executable} -c "{script}"', webhook=address)
+    found = send(wanted, event_of("cards", "test", "weights\udcff.pt", tmp_path))
+    assert found == {f"webhook {address}": "", f"command {sys.executable}": "exit status 3"}
+    assert received[0]["text"] == "weights?.pt"
+
+
 def test_notify_tries_the_ways_of_a_description(hook: Any) -> None:
     address, received = hook
     done = CliRunner().invoke(app, ["notify", "--set", f"notify.webhook={address}"])

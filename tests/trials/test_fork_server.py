@@ -73,9 +73,7 @@ def next_message(lines: Any) -> Any:
     return found
 
 
-def test_trainings_are_forks_of_one_server_and_see_the_environment_of_their_own_order(
-    owner: Owner, tmp_path: Path
-) -> None:
+def test_trainings_are_forks_of_one_server_with_their_own_environment(owner: Owner, tmp_path: Path) -> None:
     seen = []
     for number in (1, 2):
         process, lines = begin(owner, tmp_path / str(number), run, **{SEEN: str(number)})
@@ -131,9 +129,7 @@ def test_a_failure_of_the_storage_is_sent_with_its_number(owner: Owner, tmp_path
     assert "Input/output error" in (tmp_path / "log.txt").read_text()
 
 
-def test_a_server_that_a_driver_has_started_serves_its_workers_and_those_of_no_other_trainer(
-    owner: Owner, tmp_path: Path
-) -> None:
+def test_the_server_of_a_driver_serves_its_workers_and_those_of_no_other_trainer(owner: Owner, tmp_path: Path) -> None:
     other = Owner(owner.process, owner.name, "other", idle=0.2)
     with fork_server.prepared(owner.trainer):
         assert os.environ[fork_server.PREPARED].startswith(f"{owner.trainer}=automl-")
@@ -167,7 +163,7 @@ def test_a_server_that_is_started_ahead_is_the_one_that_is_used(owner: Owner, tm
 
 
 def test_a_server_that_was_started_ahead_for_nothing_ends(owner: Owner) -> None:
-    brief = Owner(owner.process, owner.name, owner.trainer, idle=0.2, first=0.4)
+    brief = Owner(owner.process, owner.name, owner.trainer, idle=0.2, first=3.0)
     fork_server.start(brief)
     assert serves(brief)
     assert wait_until(lambda: not serves(brief))

@@ -20,6 +20,7 @@ from automl.study.spec_parts import ResourcesSpec
 from automl.trials import heartbeat, lease, worker
 from automl.trials.active import ActiveJobs
 from tests.conftest import job_at, tiny_job_at
+from tests.guarded_worker import wait_until
 from tests.processes import ended
 from tests.scripted_source import Jobs, all_gone, workers
 from tests.simulated_study import Clock
@@ -28,8 +29,13 @@ RUN = """
 import sys, yaml
 from automl.trials import worker
 from automl.study import Job
-print(worker.run(Job.from_dict(yaml.safe_load(open(sys.argv[1]))), lambda m: print("epoch", m.epoch, flush=True)))
+def told(measurement):
+    print("epoch", measurement.epoch, flush=True)
+    if measurement.epoch == 2:
+        sys.stdin.readline()
+print(worker.run(Job.from_dict(yaml.safe_load(open(sys.argv[1]))), told))
 """
+"""A trial that goes on after its second epoch when it gets a line."""
 
 
 class Hanging(Jobs):
@@ -57,16 +63,21 @@ def test_a_trial_whose_worker_hangs_goes_on_and_the_hanging_process_is_ended(tmp
     assert source.endings[0].state is State.COMPLETED, source.endings[0].cause
     assert source.story == [(0, 1), (0, 2), (0, 3)]
     assert all_gone()
-    assert not Path("/proc", str(source.stopped)).exists()
+    assert wait_until(lambda: not Path("/proc", str(source.stopped)).exists()), "its parent reaps it"
 
 
 @pytest.mark.slow
 def test_a_worker_that_wakes_after_its_trial_went_on_writes_nothing(tmp_path: Path, data: Path) -> None:
     card = tmp_path / "job.yaml"
-    job = tiny_job_at(tmp_path / "trial", data, epochs=4, epoch_seconds=1.0)
+    job = tiny_job_at(tmp_path / "trial", data, epochs=4)
     job = replace(job, attempt=lease.acquire(job.folder))
     card.write_text(json.dumps(job.to_dict()))
-    with ended(subprocess.Popen([sys.executable, "-c", RUN, str(card)], stdout=subprocess.PIPE, text=True)) as first:
+    with ended(
+        subprocess.Popen(
+            [sys.executable, "-c", RUN, str(card)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+    ) as first:
+        assert first.stdin
         assert first.stdout
         while "epoch 2" not in first.stdout.readline():
             assert first.poll() is None
@@ -75,6 +86,8 @@ def test_a_worker_that_wakes_after_its_trial_went_on_writes_nothing(tmp_path: Pa
         before = contents(job.folder)
 
         first.send_signal(signal.SIGCONT)
+        first.stdin.write("go on\n")
+        first.stdin.flush()
 
         assert first.wait(timeout=720) != 0
     assert second.state is State.COMPLETED, second.cause

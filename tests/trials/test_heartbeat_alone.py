@@ -12,6 +12,7 @@ import pytest
 
 from automl.study.errors import StudyError
 from automl.trials import heartbeat
+from tests.guarded_worker import wait_until
 from tests.processes import ended
 
 BEATS = """
@@ -20,7 +21,7 @@ from pathlib import Path
 from automl.trials import heartbeat
 with heartbeat.heartbeats(Path(sys.argv[1]), 0, seconds=0.05):
     print("beats", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -46,12 +47,16 @@ def test_a_driver_that_lives_although_the_lock_is_free_is_refused(tmp_path: Path
     with ended(subprocess.Popen([sys.executable, "-c", BEATS, tmp_path], stdout=subprocess.PIPE, text=True)) as other:
         assert other.stdout
         assert other.stdout.readline() == "beats\n"
-        while not heartbeat.read(tmp_path):
-            pass
+        wait_until(lambda: heartbeat.read(tmp_path))
         with pytest.raises(StudyError, match=rf"one driver at a time must run, but process {other.pid} on .* writes"):
-            heartbeat.check_alone(tmp_path, seconds=0.4)
+            heartbeat.check_alone(tmp_path, sleep=lambda _seconds: until_the_next(tmp_path))
         other.kill()
     heartbeat.check_alone(tmp_path, sleep=lambda _seconds: pytest.fail("a dead process of this node is not waited for"))
+
+
+def until_the_next(folder: Path) -> None:
+    before = heartbeat.read(folder)
+    assert wait_until(lambda: heartbeat.read(folder) != before)
 
 
 @pytest.mark.parametrize("alive", [True, False])

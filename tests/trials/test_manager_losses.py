@@ -147,7 +147,7 @@ def test_a_trial_given_up_after_its_losses_is_fenced(tmp_path: Path) -> None:
         lease.check(last.folder, last.attempt)
 
 
-def test_params_whose_images_could_not_be_read_are_not_infeasible_and_three_stop_the_study(tmp_path: Path) -> None:
+def test_params_whose_images_cannot_be_read_are_feasible_and_three_stop_the_study(tmp_path: Path) -> None:
     source = open_search(tmp_path, spec_of(budget={"trials": 50}, ladder=LADDER), workers=4)
     broken = Ending(cause="left out 1 image", kind=EndReason.DATA)
     for _ in range(4):

@@ -93,9 +93,7 @@ def test_a_checkpoint_of_an_epoch_that_the_curves_do_not_have_is_not_resumed_fro
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"attempt": "x"}', b'{"attempt": 1, "crc22": ""}', b"\xff"])
-def test_a_damaged_lease_is_set_aside_and_the_next_attempt_is_above_that_of_the_job_file(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_after_a_damaged_lease_the_next_attempt_is_above_that_of_the_job_file(tmp_path: Path, content: bytes) -> None:
     jobs = ActiveJobs(ResourcesSpec(), lambda: 0.0)
     job = job_at(tmp_path / "a", Path("data.yaml"))
     for expected in (1, 2):

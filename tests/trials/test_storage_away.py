@@ -1,5 +1,7 @@
 """A storage that is not mounted looks like an empty folder: what is missing there is not taken for what never was."""
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +9,15 @@ from typing import IO
 
 import pytest
 
-from automl.storage import curves_file, files
+from automl.storage import curves_file, files, records
 from automl.storage.journal import Journal
 from automl.storage.layout import LAST, NEXT
 from automl.storage.outage import RetrySettings, retries_enabled, retry_on_outage
 from automl.study import Job
-from automl.trials import checkpoints, lease
+from automl.trials import checkpoints, commands, lease
 from tests.builders import METRIC, measurement, spec_of
 from tests.conftest import tiny_job_at
+from tests.simulated_study import open_search
 from tests.tiny_files import STATE, write
 
 
@@ -119,3 +122,41 @@ def test_a_journal_whose_folder_is_away_waits_and_has_every_epoch(tmp_path: Path
         journal.measured(number, measurement(1, 0.5))
     assert made.waited
     assert [m.epoch for m in Journal.read(folder, metric=METRIC).trials()[0].measurements] == [1]
+
+
+def test_commands_and_sizes_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage that answers with an error, as a network file system may, is not taken for the end of the study."""
+    source = open_search(tmp_path, spec_of(retention={"quota_gb": 100}), workers=1)
+    said: list[str] = []
+    listing, errors = os.scandir, [OSError(errno.EIO, "Input/output error") for _ in range(2)]
+
+    def failing(place: Path | str) -> object:
+        if errors and Path(place).is_relative_to(tmp_path):
+            raise errors.pop()
+        return listing(place)
+
+    settings = RetrySettings(say=said.append, clock=iter(range(10**6)).__next__, sleep=lambda _seconds: None)
+    commands.send(tmp_path, commands.Kind.CANCEL, {"trial": 5})
+    with retries_enabled(settings):
+        monkeypatch.setattr(os, "scandir", failing)
+        source.steering.execute(source, now=True)
+        assert commands.waiting(tmp_path) == []
+        errors.append(OSError(errno.ESTALE, "Stale file handle"))
+        assert source._quota.used() > 0
+    assert "Input/output error; writes wait" in said[0]
+    assert not errors
+
+
+def test_a_command_that_may_not_be_read_does_not_end_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = open_search(tmp_path, spec_of(), workers=1)
+    commands.send(tmp_path, commands.Kind.CANCEL, {"trial": 5})
+    read = records.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.parent.name == "commands":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(records, "read_bytes", refused)
+    source.steering.execute(source, now=True)
+    assert [path.suffix for path in (tmp_path / "commands").iterdir()] == [".damaged"]

@@ -34,6 +34,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         streams.open_closed()
+        streams.print_all_letters()
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
@@ -76,8 +77,9 @@ def error_line(error: OSError) -> str:
 
 
 def print_json(record: object) -> None:
-    """Print a record as one JSON document."""
-    text = json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+    """Print a record as one JSON document; in ASCII where standard output has another encoding than Unicode's."""
+    unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    text = json.dumps(plain(record), indent=2, ensure_ascii=not unicode, allow_nan=False)
     print(UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 

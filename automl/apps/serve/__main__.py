@@ -20,6 +20,7 @@ from automl.apps.serve.field_folder import FieldFolder
 from automl.apps.serve.follower import Serving, following, opened
 from automl.apps.serve.hosts import Hosts
 from automl.apps.serve.images import MAX_PIXELS, Limits
+from automl.storage import streams
 from automl.study.errors import AutomlError, RegistryError
 from automl.study.text import document, lines, one_line
 
@@ -72,6 +73,7 @@ def startup_message(serving: Serving, host: str, port: int) -> str:
 def main(given: list[str] | None = None) -> int:
     """Serve until a signal ends the process; return the exit code."""
     wanted = _arguments(given)
+    streams.print_all_letters()
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its warnings are of clients' files
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)

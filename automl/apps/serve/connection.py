@@ -18,8 +18,10 @@ GRACE_SECONDS: Final = 0.5
 """Time that a new connection has for its request, however many others are opened at once."""
 MOST_AT_ONCE: Final = 512
 """Open connections, those within GRACE_SECONDS included; half of the usual limit of open files."""
-PARTS: Final[Any] = (h11.IDLE, h11.SEND_BODY, h11.DONE)
-"""States of a client: head awaited, body awaited, response awaited."""
+INCOMPLETE: Final[Any] = (h11.IDLE, h11.SEND_BODY)
+"""States of a client: head awaited, body awaited."""
+COMPLETE: Final[Any] = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
+"""States of a client whose response is awaited: another request may follow, none will, it has closed its side."""
 
 
 FREE_CHUNKS: Final = 1000
@@ -93,13 +95,14 @@ class Connection(H11Protocol):
             return
         self._stop()
         self.awaited, self.since = self.conn.their_state, self.loop.time()
-        seconds = dict(zip(PARTS, (HEAD_SECONDS, BODY_SECONDS, ANSWER_SECONDS), strict=True)).get(self.awaited)
+        timeouts = {h11.IDLE: HEAD_SECONDS, h11.SEND_BODY: BODY_SECONDS, **dict.fromkeys(COMPLETE, ANSWER_SECONDS)}
+        seconds = timeouts.get(self.awaited)
         if seconds is not None and not self.transport.is_closing():
             self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
     def _close_oldest(self, most: int) -> None:
         """Close connections that have sent no complete request for longest; a request that runs is not cut."""
-        silent = [one for one in self.connections if isinstance(one, Connection) and one.awaited in PARTS[:2]]
+        silent = [one for one in self.connections if isinstance(one, Connection) and one.awaited in INCOMPLETE]
         for oldest in sorted(silent, key=lambda one: one.since)[:most]:
             if self.since - oldest.since < GRACE_SECONDS and len(self.connections) <= MOST_AT_ONCE:
                 break

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class _Kept:
 
 
 class FieldFolder:
-    """The pictures of one service; used from its one event loop and one thread at a time."""
+    """The pictures of one service; `wanted` is called from its event loop, `keep` from a thread of each request."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class FieldFolder:
             RegistryError: it cannot be written.
         """
         self.folder, self._most, self._clock, self._draw = folder, most_bytes, clock, draw
+        self._lock = threading.Lock()
         self._recent: dict[Why, deque[float]] = {Why.UNSURE: deque(), Why.RANDOM: deque()}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -91,18 +93,19 @@ class FieldFolder:
             RequestError: the folder is full of marked pictures (507), or cannot be written (503).
         """
         name = hashlib.blake2b(content, digest_size=12).hexdigest()
-        if name in self._kept and why is not Why.FEEDBACK:
-            return name
         text = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "why": why, **note}, allow_nan=False)
         picture = self.folder / f"{name}{SUFFIXES.get(kind, '.img')}"
-        self._make_room(len(content) + len(text), besides=name)
-        try:
-            files.write_bytes(picture, bytes(content))
-            files.write_text(picture.with_suffix(".json"), text + "\n")
-        except OSError as error:
-            raise RequestError(503, f"the picture cannot be kept: {error.strerror}; try again") from None
-        self._kept.pop(name, None)
-        self._kept[name] = _Kept(picture, len(content) + len(text), why)
+        with self._lock:
+            if name in self._kept and why is not Why.FEEDBACK:
+                return name
+            self._make_room(len(content) + len(text), besides=name)
+            try:
+                files.write_bytes(picture, bytes(content))
+                files.write_text(picture.with_suffix(".json"), text + "\n")
+            except OSError as error:
+                raise RequestError(503, f"the picture cannot be kept: {error.strerror}; try again") from None
+            self._kept.pop(name, None)
+            self._kept[name] = _Kept(picture, len(content) + len(text), why)
         return name
 
     def _make_room(self, size: int, *, besides: str) -> None:

@@ -55,9 +55,9 @@ class Delivery:
         self._thread.start()
 
     def put(self, record: Record) -> None:
-        """Add a record to the queue."""
+        """Add a record to the queue; nothing waits for a thread that has failed, and `finish` says what is left."""
         with self._state:
-            while len(self._queue) >= MOST and not self._live:
+            while len(self._queue) >= MOST and not self._live and self._thread.is_alive():
                 self._state.wait(1.0)
             if len(self._queue) >= MOST:
                 self._queue.popleft()
@@ -68,7 +68,7 @@ class Delivery:
     def finish(self, *, seconds: float) -> int:
         """Wait for the queue, end the thread, and return how many records were not delivered."""
         with self._state:
-            self._state.wait_for(lambda: not self._queue, timeout=seconds)
+            self._state.wait_for(lambda: not self._queue or not self._thread.is_alive(), timeout=seconds)
             left = len(self._queue) + self.dropped
             self._ends.set()
             self._state.notify_all()

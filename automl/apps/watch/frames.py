@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,26 +68,32 @@ def of_folder(folder: Path, limits: Limits, *, sleep: Callable[[float], None] = 
     before: dict[str, tuple[int, int]] = {}
     while True:
         seen = _stamps(folder)
+        if seen is None:
+            sleep(POLL_SECONDS)
+            continue
         ready = [name for name, stamp in seen.items() if before.get(name) == stamp != done.get(name)]
         for name in sorted(ready, key=lambda name: (seen[name][0], name)):
             yield _image(folder / name, limits)
             done[name] = seen[name]
-        done = {name: stamp for name, stamp in done.items() if name in seen}
+        if seen:  # an empty folder may be a mount point whose storage is away: its images are not new when it is back
+            done = {name: stamp for name, stamp in done.items() if name in seen}
         before = seen
         sleep(POLL_SECONDS)
 
 
-def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return time of change and size of each image in a folder; a folder that is away is empty for now."""
+def _stamps(folder: Path) -> dict[str, tuple[int, int]] | None:
+    """Return time of change and size of each image in a folder; None for a folder that is away."""
     found = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name[0] != "." and Path(entry.name).suffix.lower() in IMAGES and entry.is_file():
-                    status = entry.stat()
-                    found[entry.name] = (status.st_mtime_ns, status.st_size)
+                    with suppress(FileNotFoundError):  # moved away by another program since it was listed
+                        status = entry.stat()
+                        found[entry.name] = (status.st_mtime_ns, status.st_size)
     except OSError as error:
         LOG.warning(f"{folder}: must be readable, but {error.strerror}; tried again")
+        return None
     return found
 
 

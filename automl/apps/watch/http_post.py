@@ -5,6 +5,7 @@ import http.client
 import json
 import ssl
 from typing import Final
+from urllib.parse import quote
 
 from automl.apps.watch.address import Address, endpoint
 from automl.apps.watch.delivery import ReceiverError, Record
@@ -23,7 +24,8 @@ class Post:
         """
         self.address = endpoint(address, option="--post", schemes=("http", "https"))
         parts = address.parts
-        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._path = "".join(letter if letter.isascii() else quote(letter) for letter in path)
         self._headers = {"content-type": "application/json"}
         if address.login:
             token = base64.b64encode(":".join(address.login).encode()).decode()
@@ -39,7 +41,7 @@ class Post:
         kept = self._connection is not None
         try:
             status = self._posted(record)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a host that is no name
             self.close()
             if kept:  # the server may have closed a connection that was idle
                 self.send(record)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from automl.storage import files
 from automl.study.errors import StudyError
 from automl.study.text import log_text
 from automl.trials import heartbeat
+from automl.trials.heartbeat import Beat
 
 FOLDER: Final = "web"
 """Folder in the storage: descriptions and output of studies that the page started."""
@@ -31,6 +33,10 @@ UPLOAD: Final = "upload"
 """Folder below `FOLDER` that is sent with a job where no checkout runs: the nodes have automl installed."""
 STOP_SECONDS: Final = 300.0
 """For the orderly stop of a job."""
+START: Final = 19
+"""Of /proc/PID/stat: the time at which a process began, in ticks since the boot; counted after its name."""
+CLOCK_SECONDS: Final = 5.0
+"""The time of the boot is whole seconds, and the clock may be set meanwhile."""
 
 
 @dataclass(slots=True)
@@ -85,7 +91,7 @@ class Jobs:
         beat = heartbeat.read(self.storage / "runs" / name)
         started = self._started.get(name)
         process = started.pid if started and started.poll() is None else None
-        if process is None and beat and beat.node == socket.gethostname() and _is_ours(beat.process):
+        if process is None and beat and beat.node == socket.gethostname() and _is_that_of(beat):
             process = beat.process
         if process is None:
             where = f"; its last one ran on {beat.node}" if beat else ""
@@ -171,10 +177,18 @@ def _environment() -> dict[str, str]:
     return {**own, "PYTHONPATH": os.pathsep.join(found), "NO_COLOR": "1"}
 
 
-def _is_ours(process: int) -> bool:
-    """Return True if a process of this machine is a Python process of automl: numbers are used again."""
+def _is_that_of(beat: Beat) -> bool:
+    """Return True if the process of a heartbeat is alive: one of automl, and not begun later; numbers are used again.
+
+    After the restart of a container its first processes have the same numbers as before.
+    """
+    place = Path("/proc", str(beat.process))
     try:
-        line = Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
+        line, fields = (place / "cmdline").read_bytes(), (place / "stat").read_text(encoding="utf-8", errors="replace")
+        boot = next(line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if "btime" in line)
+    except (OSError, StopIteration):
         return False
-    return b"automl" in line and b"python" in line.lower()
+    ticks = int(fields.rpartition(")")[2].split()[START])
+    began = int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+    known = datetime.fromisoformat(beat.at).timestamp() + CLOCK_SECONDS
+    return b"automl" in line and b"python" in line.lower() and began <= known

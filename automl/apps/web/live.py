@@ -17,6 +17,7 @@ from automl.apps.web.rows import Best, Row, Shown, best_until, row_of, rungs_of
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, SPEC, trial_folder
 from automl.storage.place import read_spec
+from automl.storage.records import RecordError
 from automl.study import State, Trial
 from automl.study.errors import AutomlError
 from automl.study.spec import StudySpec
@@ -94,10 +95,11 @@ class LiveStudy:
 
     def _read(self) -> None:
         size = (self.folder / JOURNAL).stat().st_size
-        if self._journal is None or size < self._size:
+        if self._journal is None or size < self._size or (size > self._size and not self._followed(self._journal)):
             self._journal = Journal.read(self.folder, metric=self.spec.metric)
-        elif size > self._size:
-            self._journal.follow()
+            self._sources.clear()  # of a study of the same name that was deleted meanwhile
+            self._bests.clear()
+            self.shown = Shown(self.shown.version)
         aged = self.clock() - self._beats >= BEAT_SECONDS
         if size == self._size and not aged:
             return
@@ -107,6 +109,15 @@ class LiveStudy:
             self._present.clear()
         self._stand()
         self._update()
+
+    @staticmethod
+    def _followed(journal: Journal) -> bool:
+        """Read the new lines of a journal; False if they do not follow those before, as in that of another study."""
+        try:
+            journal.follow()
+        except RecordError:
+            return False
+        return True
 
     def _time_left(self, journal: Journal) -> tuple[float, float] | None:
         with journal.interpreted():

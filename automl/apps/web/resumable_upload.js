@@ -70,7 +70,8 @@ export default {
     async send(batch, name, file) {
       let offset = await this.ask(batch, name), failures = 0;
       this.sent += offset;
-      while (offset < file.size || (file.size === 0 && failures < 0)) {
+      let whole = offset > 0 && offset >= file.size; // an empty file, as of an image without objects, is sent too
+      while (!whole) {
         const query = new URLSearchParams({ name, offset, size: file.size });
         try {
           const answer = await fetch(`${this.url}/${batch}?${query}`, {
@@ -80,7 +81,7 @@ export default {
           const found = await answer.json();
           if (!answer.ok && answer.status !== 409) throw Object.assign(new Error(found.detail), { final: true });
           this.sent += found.received - offset;
-          offset = found.received; failures = 0;
+          offset = found.received; failures = 0; whole = offset >= file.size;
         } catch (error) {
           if (error.final || ++failures > RETRIES) throw error;
           await new Promise((done) => setTimeout(done, 1000 * 2 ** failures));

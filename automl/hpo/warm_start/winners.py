@@ -103,6 +103,8 @@ def find(
             winner = _of(folder, spec, here, data=data, settings=settings)
         except AutomlError as error:
             unreadable.append(f"past study {folder.name} is left out: {error}")
+        except OSError as error:
+            unreadable.append(f"past study {folder.name} is left out: {error.strerror}")
         else:
             winners += [winner] if winner else []
     winners.sort(
@@ -133,11 +135,13 @@ def _folders(storage: Path, *, without: str) -> list[Path]:
 
 
 def _ended(folder: Path) -> float | None:
-    """Return when a study's verdict was written, None without one."""
+    """Return when a study's verdict was written, None without one; 0 where that may not be read."""
     try:
         return (folder / VERDICT).stat().st_mtime
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:  # another user's study, say: it is left out by name
+        return 0.0
 
 
 def _of(

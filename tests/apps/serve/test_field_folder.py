@@ -1,6 +1,7 @@
 """Pictures from the field are sampled by a rule and kept in a bounded folder; what people marked is never deleted."""
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,24 @@ def test_a_picture_is_kept_once(tmp_path: Path) -> None:
     assert field.keep(b"a", "PNG", Why.FEEDBACK, {"verdict": "right"}) == name
     assert field.keep(b"a", "PNG", Why.RANDOM, {}) == name
     assert json.loads((tmp_path / f"{name}.json").read_text())["why"] == Why.FEEDBACK
+
+
+def test_two_requests_make_room_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    field = FieldFolder(tmp_path, most_bytes=1000)
+    for letter in (b"a", b"b"):
+        field.keep(letter * 350, "PNG", Why.UNSURE, {})
+    unlink, second = Path.unlink, list[Future[str]]()
+
+    with ThreadPoolExecutor(2) as pool:
+
+        def slow(path: Path, *, missing_ok: bool = False) -> None:
+            """Delete a file; meanwhile another request comes, which may end first."""
+            if not second:
+                second.append(pool.submit(field.keep, b"d" * 350, "PNG", Why.FEEDBACK, {"verdict": "wrong"}))
+                wait(second, timeout=0.5)
+            unlink(path, missing_ok=missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", slow)
+        first = pool.submit(field.keep, b"c" * 350, "PNG", Why.FEEDBACK, {"verdict": "wrong"})
+        kept = {first.result(60), second[0].result(60)}
+    assert {path.stem for path in tmp_path.glob("*.json")} == {path.stem for path in tmp_path.glob("*.png")} == kept

@@ -1,7 +1,6 @@
 """The service under Ray Serve: the same answers, and the alias is followed; launch/serve.yaml fits Ray's schema."""
 
 import json
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from automl.storage.registry import Registry
 from automl.study.errors import StudyError
 from tests import detectors
 from tests.apps.predict.test_run import scene
+from tests.free_port import free_port
 
 REASON = "the extra [ray-serve] is not installed"
 pytest.importorskip("ray.serve", reason=REASON, exc_type=ImportError)
@@ -70,8 +70,7 @@ def port(request: pytest.FixtureRequest, registry: Registry) -> Iterator[int]:
     from automl.apps.serve.ray_application import application  # noqa: PLC0415
 
     request.getfixturevalue("dashboard")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        found = int(free.getsockname()[1])
+    found = free_port()
     serve.start(http_options={"host": "127.0.0.1", "port": found})
     try:
         serve.run(application({"model": f"{registry.folder}@champion", "poll": 0.1}), route_prefix="/")

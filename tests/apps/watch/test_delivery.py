@@ -78,3 +78,17 @@ def test_what_was_not_delivered_is_counted() -> None:
     for number in range(5):
         sent.put({"n": number})
     assert sent.finish(seconds=0.1) == 5
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_failed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST", 3)
+
+    class Broken(Flaky):
+        def send(self, record: Any) -> None:
+            raise LookupError(record)
+
+    sent = Delivery(Broken(), live=False)
+    for number in range(10):
+        sent.put({"n": number})
+    assert sent.finish(seconds=300) == 10

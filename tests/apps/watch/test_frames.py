@@ -1,9 +1,9 @@
 """Pictures of a source: each file once and whole, each frame of a video, the newest frame of a stream."""
 
 import logging
-import time
+import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -15,6 +15,7 @@ from automl.apps.watch.address import Address
 from automl.apps.watch.frames import Frame, Stream, of_folder, of_video
 from tests.apps.predict.test_run import image, video
 from tests.builders import written
+from tests.guarded_worker import wait_until
 from tests.rtsp_camera import camera
 
 
@@ -72,9 +73,37 @@ def test_rubbish_and_a_folder_that_is_away_end_nothing(tmp_path: Path, caplog: p
         None, None,
     )  # fmt: skip
     found = places(of_folder(folder, Limits(), sleep=looks))
-    assert found[0] == "a.png: the body must be an image (JPEG, PNG, BMP, TIFF or WebP)"
-    assert found[-1] == "b.png"
+    assert found == ["a.png: the body must be an image (JPEG, PNG, BMP, TIFF or WebP)", "b.png"]
     assert "in: must be readable, but No such file" in caplog.text
+
+
+def test_a_mount_point_whose_storage_is_away_makes_no_image_new(tmp_path: Path) -> None:
+    folder, away = tmp_path / "in", tmp_path / "away"
+    folder.mkdir()
+    image(folder / "a.png")
+    looks = Looks(
+        None, None, lambda: (folder.rename(away), folder.mkdir()), None, lambda: (folder.rmdir(), away.rename(folder)),
+        None, None,
+    )  # fmt: skip
+    assert places(of_folder(folder, Limits(), sleep=looks)) == ["a.png"]
+
+
+def test_an_image_that_is_moved_away_while_the_folder_is_listed_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        image(tmp_path / name)
+    listing = os.scandir
+
+    @contextmanager
+    def moving(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with listing(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        (tmp_path / "a.png").unlink(missing_ok=True)
+        yield found
+
+    looks = Looks(None, lambda: monkeypatch.setattr(os, "scandir", moving), None, None, None)
+    assert places(of_folder(tmp_path, Limits(), sleep=looks)) == ["a.png", "b.png", "c.png"]
 
 
 def test_every_frame_of_a_video_is_read_then_the_end(tmp_path: Path) -> None:
@@ -93,11 +122,12 @@ def test_the_newest_frame_of_a_stream_is_read_and_a_lost_connection_made_again(
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
     with camera(login="admin:secret", seconds=0.01) as source:
         address = Address(f"rtsp://admin:secret@127.0.0.1:{source.port}/live")
-        with Stream(address, first_pause=0.1).reading() as frames:
+        stream = Stream(address, first_pause=0.1)
+        with stream.reading() as frames:
             first = next(frames)
             assert first.picture is not None
             assert first.picture.shape == (64, 64, 3)
-            time.sleep(0.5)  # work that takes longer than a frame
+            assert wait_until(lambda: stream._number > first.place["frame"] + 10)  # work that takes longer than a frame
             late = next(frames)
             assert late.skipped > 5
             assert late.place["frame"] == first.place["frame"] + late.skipped + 1
@@ -117,7 +147,6 @@ def test_a_refused_login_is_tried_again_and_never_shown(
     with camera(login="admin:other", seconds=0.01) as source:
         address = Address(f"rtsp://admin:secret@127.0.0.1:{source.port}/live")
         with Stream(address, first_pause=0.05).reading():
-            time.sleep(0.5)
+            assert wait_until(lambda: "connects again in 0.1 s" in caplog.text), caplog.text
         assert source.connections == 0
-    assert "connects again in 0.1 s" in caplog.text
     assert "secret" not in caplog.text + "".join(capfd.readouterr())

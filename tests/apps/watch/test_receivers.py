@@ -3,7 +3,6 @@
 import asyncio
 import json
 import queue
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -19,6 +18,7 @@ from automl.apps.watch.delivery import ReceiverError
 from tests import detectors
 from tests.apps.predict.test_run import video
 from tests.apps.watch.test_run import records, watch
+from tests.free_port import free_port
 
 MISSING = [name for name in ("paho", "amqtt", "pymodbus", "asyncua") if find_spec(name) is None]
 pytestmark = [
@@ -32,9 +32,11 @@ RECORD = {
 }  # fmt: skip
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as long for an answer as a busy machine may need."""
+    for name in ("mqtt", "modbus", "opcua"):
+        monkeypatch.setattr(import_module(f"automl.apps.watch.{name}"), "SECONDS", 120.0)
 
 
 @contextmanager
@@ -84,7 +86,7 @@ def subscribed(port: int, topic: str) -> tuple[Any, "queue.Queue[Any]"]:
     client.connect("127.0.0.1", port)
     client.loop_start()
     client.subscribe(topic, qos=1)
-    assert ready.wait(10)
+    assert ready.wait(300)
     return client, heard
 
 

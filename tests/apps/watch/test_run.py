@@ -154,7 +154,9 @@ def test_a_receiver_that_is_not_there_is_told_at_the_end(
 def test_a_watch_that_is_stopped_delivers_what_it_has_printed(registry: Registry, tmp_path: Path, how: int) -> None:
     (tmp_path / "in").mkdir()
     image(tmp_path / "in" / "a.png", (1, 1))
-    command = "from automl.apps.cli import app; app()"
+    command = (
+        "from automl.apps.watch import run; vars(run)['STOP_SECONDS'] = 300.0; from automl.apps.cli import app; app()"
+    )
     with web([]) as (address, bodies, _logins):
         words = [sys.executable, "-c", command, "watch", str(registry.folder), str(tmp_path / "in")]
         with ended(
@@ -163,7 +165,7 @@ def test_a_watch_that_is_stopped_delivers_what_it_has_printed(registry: Registry
             assert process.stdout is not None
             line = process.stdout.readline()
             process.send_signal(how)
-            assert process.wait(30) == 130
+            assert process.wait(300) == 130
     assert bodies == [json.loads(line)]
 
 

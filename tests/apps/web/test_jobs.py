@@ -1,5 +1,12 @@
 """Processes of studies: detached, with their output in a file, without the page's password; and jobs of a cluster."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,7 +14,10 @@ import pytest
 from automl.apps.web import jobs
 from automl.apps.web.jobs import Jobs, audit_of
 from automl.study.errors import StudyError
+from automl.trials.heartbeat import Beat
+from automl.trials.lease import utc_now
 from tests.apps.web.conftest import until
+from tests.builders import written
 from tests.fake_head import TOKEN, fake_head
 
 SHOW = "import os, sys; print(sys.argv[1:], os.getsid(0) == os.getpid(), [k for k in os.environ if 'AUTOML_WEB' in k])"
@@ -34,6 +44,23 @@ def test_a_study_that_exists_is_not_started_again(tmp_path: Path) -> None:
 def test_without_a_process_there_is_nothing_to_stop(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="must have a process on this machine, but has none"):
         Jobs(tmp_path).stop("parts")
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_process_that_has_the_number_of_an_ended_driver_is_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, ended: bool
+) -> None:
+    sent: list[int] = []
+    with subprocess.Popen([sys.executable, "-c", "'automl'; import time; time.sleep(600)"]) as process:
+        at = "2026-01-01T00:00:00.000+00:00" if ended else utc_now()
+        beat = Beat(0, socket.gethostname(), process.pid, at, at)
+        written(tmp_path / "runs/parts", "heartbeat.json", json.dumps(asdict(beat)))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "kill", lambda number, _signal: sent.append(number))
+            with pytest.raises(StudyError, match="must have a process") if ended else nullcontext():
+                Jobs(tmp_path).stop("parts")
+        process.kill()
+    assert sent == ([] if ended else [process.pid])
 
 
 def test_an_audit_is_a_process_beside_that_of_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from automl.study.load import dump
 from automl.trials.manager import TrialManager
 from tests.builders import spec_of
 from tests.simulated_study import Clock, open_search, saturating, simulate
-from tests.test_browser import CHROMIUM, FLAGS
+from tests.test_browser import CHROMIUM, FLAGS, STEP_MS
 
 pytestmark = [
     pytest.mark.browser,
@@ -24,8 +24,6 @@ SPEC = spec_of(name="parts", budget={"trials": 12}, ladder={"min_epochs": 3, "ma
 FITS = """() => [...document.querySelectorAll("fieldset")].every((set) => [...set.querySelectorAll("*")].every(
   (one) => one.getBoundingClientRect().right <= set.getBoundingClientRect().right + 1))"""
 """No field leaves the frame of its section."""
-STEP_MS = 300_000
-"""For one step of the page, on a busy machine."""
 SIZES = {"wide": 1280, "narrow": 390}
 
 
@@ -44,12 +42,12 @@ def test_a_study_is_watched_live(search: TrialManager, address: str) -> None:
     base = address.split("/?", maxsplit=1)[0]
     asked: set[str] = set()
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=STEP_MS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.set_default_timeout(STEP_MS)
         context.on("request", lambda request: asked.add(request.url))
         page, stranger = context.new_page(), browser.new_context().new_page()
-        refused = stranger.goto(base)
+        refused = stranger.goto(base, timeout=STEP_MS)
         assert refused is not None
         assert refused.status == 401
         page.goto(address)

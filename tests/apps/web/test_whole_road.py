@@ -27,7 +27,7 @@ from automl.trials import worker
 from tests.apps.web.conftest import until
 from tests.apps.web.hands import Hands
 from tests.conftest import job_at
-from tests.test_browser import CHROMIUM, FLAGS
+from tests.test_browser import CHROMIUM, FLAGS, STEP_MS
 
 pytestmark = [
     pytest.mark.browser,
@@ -36,8 +36,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
 ]
 SPLITS = {"train": 96, "val": 32, "test": 32}
-STEP_MS = 300_000
-"""For one step of the page, on a machine that is busy with trials."""
 STUDY_MS = 600_000
 HANDS_SECONDS = 180
 MORE = {"budget.trials": "2", "ladder.min_epochs": "3", "ladder.max_epochs": "4", "confirm.seeds": "0"}
@@ -69,7 +67,8 @@ def page(weights: Path, address: str) -> Iterator[Any]:
     """A page that is signed in."""
     assert weights.is_file()
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--use-fake-device-for-media-stream"])
+        flags = [*FLAGS, "--use-fake-device-for-media-stream"]
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=STEP_MS)
         context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
         context.grant_permissions(["camera"])
         context.set_default_timeout(STEP_MS)
@@ -229,7 +228,7 @@ def try_a_folder_and_the_camera(hands: Hands, folder: Path) -> None:
     camera = page.get_by_role("button", name="Camera of this computer")
     hands.click(camera)
     page.locator("canvas#shot:visible").wait_for()  # a frame with its boxes was drawn
-    expect(camera).to_have_attribute("aria-pressed", "true")
+    expect(camera).to_have_attribute("aria-pressed", "true", timeout=STEP_MS)
     keep(page, "camera")
     hands.click(camera)
     expect(camera).to_have_attribute("aria-pressed", "false", timeout=STEP_MS)

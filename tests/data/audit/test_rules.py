@@ -35,7 +35,7 @@ def test_a_label_that_the_models_see_as_another_class_is_of_the_wrong_class() ->
     assert (found.kind, found.cls, found.suggested_cls) == (Kind.WRONG_CLASS, "bolt", "washer")
 
 
-def test_a_box_away_from_where_the_models_see_the_object_is_loose_and_no_label_is_missing() -> None:
+def test_a_box_beside_its_object_is_loose_and_no_label_is_missing() -> None:
     moved = (HOME[0] + 0.06, HOME[1] + 0.05, *HOME[2:])
     (found,) = ranked(image("a", [(0, moved)], *[[(0, HOME, 0.8)]] * 3))
     assert (found.kind, found.box) == (Kind.LOOSE_BOX, moved)

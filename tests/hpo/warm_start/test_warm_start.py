@@ -14,13 +14,14 @@ from automl.hpo import warm_start
 from automl.pipeline import inputs, session
 from automl.pipeline.session import opened
 from automl.storage.layout import WARM_START
-from automl.storage.place import Place
+from automl.storage.place import Place, study_folder
 from automl.study import Trial
 from automl.study.errors import AutomlError, StudyError
 from automl.study.load import load
 from automl.tracking import study_list
 from automl.trainers import yolo
 from tests.builders import FakeRules, completed, spec_of, written
+from tests.damage import refuse
 from tests.past_studies import BOLTS, SETTINGS, past, promoted, ten
 
 DATA = {"train": 4, "val": 3, "test": 3}
@@ -262,6 +263,16 @@ def test_a_study_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) ->
     assert [row[0] for row in view.rows] == ["a"]
     assert ["study.yaml: must be YAML" in problems[0], "has no journal.log" in problems[1]] == [True, True]
     assert rows(tmp_path / "nowhere") == []
+
+
+def test_a_study_of_another_user_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    past(tmp_path, "a")
+    refuse(monkeypatch, past(tmp_path, "b"))
+    view, problems = study_list.listing(tmp_path)
+    assert [row[0] for row in view.rows] == ["a"]
+    assert problems == [f"cannot be listed: {tmp_path / 'runs/b'}: Permission denied"]
+    with pytest.raises(StudyError, match="but there are a; pass --storage or the folder"):
+        study_folder(Path("c"), tmp_path)
 
 
 def test_a_trial_more_never_makes_a_study_unreadable(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from automl.storage import records
 from automl.study import Params
 from automl.study.load import dump
 from tests.builders import spec_of, written
+from tests.damage import refuse
 from tests.past_studies import BOLTS, SETTINGS
 
 WINNER: Params = {"lr0": 0.03, "optimizer": "SGD"}
@@ -164,6 +165,16 @@ def test_a_damaged_study_is_named_and_the_others_are_used(tmp_path: Path, name: 
     (line,) = everything.unreadable
     assert line.startswith("past study a is left out: ")
     assert said in line
+
+
+def test_a_study_of_another_user_is_named_and_the_others_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, finished(tmp_path, "a"))
+    finished(tmp_path, "b")
+    everything = found(tmp_path)
+    assert [winner.study for winner in everything.winners] == ["b"]
+    assert everything.unreadable == ("past study a is left out: Permission denied",)
 
 
 def test_of_many_studies_the_last_ones_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

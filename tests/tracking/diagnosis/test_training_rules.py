@@ -102,7 +102,7 @@ def test_an_oscillation_of_a_dominant_loss_is_its_own() -> None:
     assert "while cls_loss" in found[0].text
 
 
-def test_a_metric_that_goes_up_and_down_widely_and_does_not_improve_is_an_oscillation() -> None:
+def test_a_metric_that_varies_widely_and_does_not_improve_is_an_oscillation() -> None:
     wide = {"val/map50": [0.3, 0.31, 0.3, *[0.3, 0.05] * 4, 0.3]}
     found = [one for one in training_rules.findings(record_of(wide)) if "oscillates" in one.name]
     assert [one.name for one in found] == ["loss oscillates"]
@@ -111,7 +111,7 @@ def test_a_metric_that_goes_up_and_down_widely_and_does_not_improve_is_an_oscill
         assert not any("oscillates" in one.name for one in training_rules.findings(record_of({"val/map50": harmless})))
 
 
-def test_one_loss_that_is_nearly_all_and_a_metric_that_falls_are_found_without_an_oscillation() -> None:
+def test_a_dominant_loss_and_a_falling_metric_are_found_without_an_oscillation() -> None:
     curves = {"train/cls_loss": [60.0] * 12, "val/map50": [0.6] * 6 + [0.2] * 6}
     found = [one for one in training_rules.findings(record_of(curves)) if "oscillates" in one.name]
     assert [one.name for one in found] == ["one loss oscillates"]
@@ -141,7 +141,7 @@ def test_boxes_that_are_close_already_may_fall_slowly() -> None:
     assert [[finding.name for finding in findings] for findings in found] == [[], ["box loss slow"]]
 
 
-def test_overfitting_is_told_by_the_lowest_validation_loss_and_only_while_the_training_loss_falls() -> None:
+def test_overfitting_is_told_only_while_the_training_loss_falls() -> None:
     rising = {"val/cls_loss": [*falling(4.0, 0.8, epochs=6), *[1.6 + 0.3 * step for step in range(6)]]}
     found = training_rules.findings(record_of(rising))
     assert [finding.name for finding in found] == ["overfitting"]

@@ -133,7 +133,7 @@ def test_a_server_that_is_away_is_told_once_and_gets_all_later(
     assert any("answers again" in line for line in caplog.messages)
 
 
-def test_a_server_that_stays_away_ends_no_study_late_and_is_caught_up_by_the_next_session(
+def test_a_server_that_is_away_delays_no_study_and_the_next_session_catches_up(
     server: MlflowServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.status = 500

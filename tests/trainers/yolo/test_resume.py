@@ -169,7 +169,7 @@ def test_a_cut_training_ends_as_if_it_had_never_been_cut(
     assert outcome_of(job_of(data, kind), folder, cuts=further) == unbroken.outcome
 
 
-def test_a_training_that_ends_by_an_error_of_its_report_leaves_what_a_killed_one_leaves(
+def test_a_training_whose_report_fails_leaves_what_a_killed_one_leaves(
     tmp_path: Path, data: Path, trainings: Trainings
 ) -> None:
     assert outcome_of(job_of(data, "SGD"), tmp_path / "trial", cuts=[CUT]) == trainings("SGD").outcome

@@ -1,7 +1,8 @@
 """A training of two processes: each epoch is reported once, and what it shows is of the whole validation set."""
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from automl.storage.epoch_details import EpochDetails
 from automl.study import Ending, Job, Measurement, Trial
 from automl.study.yaml_io import read_yaml
 from automl.tracking.tensorboard_writer import Board
-from automl.trainers import yolo
+from automl.trainers import registration, yolo
 from automl.trainers.yolo import state_file
 from automl.trainers.yolo.pictures import EDGE
 from automl.trials.checkpoints import Folder
@@ -65,13 +66,15 @@ def train(job: Job, scratch: Path, *, state: Path | None = None) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     folder = tmp_path_factory.mktemp("ranks")
     source = sample.draw(folder / "drawn", splits={"train": 120, "val": 12})
     data = staging.stage(check.check(source, read_yaml(source), splits=("train", "val")), folder / "staged")
     job = job_at(folder / "job", data, epochs=EPOCHS, optimizer="AdamW", lr0=0.004, mosaic=0.0)
-    job = replace(job, pictures_every=1, histograms=True, gpus=float(RANKS), trainer=gloo_trainer.registered())
-    return train(job, folder / "scratch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(registration.REGISTERED, os.environ[registration.REGISTERED])  # restored at the end
+        job = replace(job, pictures_every=1, histograms=True, gpus=float(RANKS), trainer=gloo_trainer.registered())
+        yield train(job, folder / "scratch")
 
 
 def boxes_of(job: Job, split: str) -> Counter[str]:

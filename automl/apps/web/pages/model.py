@@ -31,9 +31,16 @@ CHUNK: Final = 1 << 20
 def models(storage: Path) -> list[str]:
     """Return the names of all models with a version."""
     try:
-        return sorted(path.name for path in (storage / MODELS).iterdir() if (path / VERSIONS).is_dir())
+        return sorted(path.name for path in (storage / MODELS).iterdir() if _may_have_versions(path))
     except OSError:
         return []
+
+
+def _may_have_versions(folder: Path) -> bool:
+    try:
+        return (folder / VERSIONS).is_dir()
+    except OSError:  # another user's, say; its card says why it cannot be read
+        return True
 
 
 def add(context: Context) -> None:
@@ -74,7 +81,7 @@ def _card(context: Context, texts: Texts, name: str) -> None:
             registry = Registry(context.model(name))
             champion = registry.aliases.get("champion", texts("no_champion"))
             ui.label(texts("published", count=len(registry.versions), champion=champion))
-        except AutomlError as error:
+        except (AutomlError, OSError) as error:
             ui.label(str(error)).props("lang=en").classes("bad")
 
 
