@@ -164,8 +164,7 @@ def _extract(archive: Path, part: Path) -> None:
 
     with tarfile.open(archive) as packed:
         packed.extractall(part, filter=admitted)
-        stream = packed.fileobj
-        while stream and (rest := stream.read(CHUNK)):  # behind the last member is the checksum of a compressed tar
+        while rest := packed.fileobj.read(CHUNK):  # behind the last member is the checksum of a compressed tar
             growth.add(len(rest))
 
 
