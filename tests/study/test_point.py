@@ -17,7 +17,7 @@ SPACE = {
 
 
 def test_a_parameter_that_does_not_exist_is_told_with_what_it_needs() -> None:
-    with pytest.raises(SpecError) as told:
+    with pytest.raises(SpecError, match="lr0: does not exist") as told:
         completed(spec_of(space=SPACE).search_space, {"lr0": 0.01})
     assert told.value.mistakes == (
         "lr0: does not exist under optimizer=auto; leave it out, or give optimizer=SGD or optimizer=AdamW too",
