@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-START_SECONDS = 120
+START_SECONDS = 600
 
 
 def started(drive: Callable[[Path, Connection], None], folder: Path) -> BaseProcess:

@@ -168,9 +168,13 @@ def test_no_damaged_version_is_made_champion(registry: Registry, *, gone: bool) 
         else:
             (registry.path(number) / "best.pt").chmod(0o644)
             (registry.path(number) / "best.pt").write_text("changed")
-    with pytest.raises(RegistryError, match=r"boards: must contain version 4" if gone else r"versions/0004/best\.pt: SHA-256"):
+    with pytest.raises(
+        RegistryError, match=r"boards: must contain version 4" if gone else r"versions/0004/best\.pt: SHA-256"
+    ):
         registry.promote(4, why="no")
-    with pytest.raises(RegistryError, match=r"boards: must contain version 1" if gone else r"versions/0001/best\.pt: SHA-256"):
+    with pytest.raises(
+        RegistryError, match=r"boards: must contain version 1" if gone else r"versions/0001/best\.pt: SHA-256"
+    ):
         registry.rollback(why="no")
     assert registry.aliases() == {CHALLENGER: 4, CHAMPION: 2, PREVIOUS: 1}
     registry.promote(3, why="a whole one")

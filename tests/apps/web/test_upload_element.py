@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.test_browser import CHROMIUM, FLAGS
+from tests.test_browser import CHROMIUM, FLAGS, STEP_MS
 
 pytestmark = [
     pytest.mark.browser,
@@ -37,7 +37,7 @@ def test_an_empty_file_is_sent_as_any_other() -> None:
     code = resources.files("automl.apps.web").joinpath("resumable_upload.js").read_text(encoding="utf-8")
     sizes: list[Any] = [["empty.txt", 0], ["again.txt", 0], ["full.txt", 5], ["done.txt", 3]]
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=STEP_MS)
         asked = browser.new_page().evaluate(SEND, [code, sizes])
         browser.close()
     assert asked == [["empty.txt", 0], ["again.txt", 0], ["again.txt", 0], ["full.txt", 5]]

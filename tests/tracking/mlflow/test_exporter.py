@@ -47,7 +47,7 @@ def test_a_trial_is_a_run_below_that_of_its_study(server: MlflowServer) -> None:
     exporter.on_start(Trial(1, trial.params, trial.seed), FOLDER)
     exporter.on_measurement(trial)
     exporter.on_end(trial, Ending(final=measurement(3, 0.2)))
-    assert exporter.finish(DONE, seconds=10) == 0
+    assert exporter.finish(DONE, seconds=300) == 0
     run, study = server.named(FOLDER.name), server.named("s")
     assert params_of(run) == {"lr0": "0.01", "optimizer": "SGD", "seed": "1"}
     assert params_of(study) == {"model": "tiny.yaml"}
@@ -73,7 +73,7 @@ def test_a_trial_is_a_run_below_that_of_its_study(server: MlflowServer) -> None:
 def test_the_state_of_a_training_is_its_status_and_a_tag(
     server: MlflowServer, trial: Trial, state: State, status: str
 ) -> None:
-    assert started(server, Training("t", "trial", trial, state)).finish(STOPPED, seconds=10) == 0
+    assert started(server, Training("t", "trial", trial, state)).finish(STOPPED, seconds=300) == 0
     assert server.named("t")["info"]["status"] == status
     assert tags_of(server.named("t"))["automl.state"] == state
 
@@ -83,7 +83,7 @@ def test_a_re_training_and_its_losses_are_told_apart(server: MlflowServer) -> No
     trial = replace(trial_of(0, [0.1]), losses=(Loss(Kind.NODE, "gone"),))
     exporter.on_start(trial, Path(f"runs/s/confirm/{DEFAULT}_seed1000000"))
     exporter.on_loss(trial)
-    exporter.finish(STOPPED, seconds=10)
+    exporter.finish(STOPPED, seconds=300)
     tags = tags_of(server.named(f"{DEFAULT}_seed1000000"))
     assert (tags["automl.kind"], tags["automl.worker_losses"], tags["automl.state"]) == ("retraining", "1", "WAITING")
     assert "automl.trial" not in tags
@@ -93,15 +93,15 @@ def test_a_resumed_study_continues_its_runs_and_sends_nothing_twice(server: Mlfl
     first = started(server)
     first.on_start(trial_of(1), FOLDER)
     first.on_measurement(trial_of(1, [0.1]))
-    first.finish(STOPPED, seconds=10)
+    first.finish(STOPPED, seconds=300)
     assert server.named(FOLDER.name)["info"]["status"] == "SCHEDULED"
     known = Training(FOLDER.name, "trial", trial_of(1, [0.1, 0.2]), State.WAITING)
     second = started(server, known)
     second.on_start(known.trial, FOLDER)
     second.on_measurement(trial_of(1, [0.1, 0.2, 0.3]))
-    assert second.finish(STOPPED, seconds=10) == 0
+    assert second.finish(STOPPED, seconds=300) == 0
     third = started(server, replace(known, trial=trial_of(1, [0.1, 0.2, 0.3])))
-    third.finish(STOPPED, seconds=10)
+    third.finish(STOPPED, seconds=300)
     assert server.steps(FOLDER.name, METRIC) == [1, 2, 3]
     assert len(server.runs) == 2
     assert len(server.named(FOLDER.name)["data"]["params"]) == 3
@@ -111,7 +111,7 @@ def test_two_studies_of_one_name_have_runs_of_their_own(server: MlflowServer) ->
     for name in ("one", "two"):
         made = Exporter(Target("s", name, "automl", Client(server.uri)), RUNNING)
         made.start([Training("t", "trial", completed(0, [0.1]), State.COMPLETED)])
-        made.finish(DONE, seconds=10)
+        made.finish(DONE, seconds=300)
     assert len(server.runs) == 4
 
 
@@ -127,7 +127,7 @@ def test_a_server_that_is_away_is_told_once_and_gets_all_later(
     while server.calls < 5:
         time.sleep(0.01)
     server.status = 0
-    assert exporter.finish(STOPPED, seconds=10) == 0
+    assert exporter.finish(STOPPED, seconds=300) == 0
     assert server.steps(FOLDER.name, METRIC) == [1, 2, 3]
     assert len([line for line in caplog.messages if "cannot be reached" in line]) == 1
     assert any("answers again" in line for line in caplog.messages)
@@ -140,10 +140,10 @@ def test_a_server_that_is_away_delays_no_study_and_the_next_session_catches_up(
     exporter = started(server)
     exporter.on_start(trial_of(1), FOLDER)
     exporter.on_measurement(trial_of(1, [0.1]))
-    assert exporter.finish(STOPPED, seconds=10) == 2
+    assert exporter.finish(STOPPED, seconds=300) == 2
     assert "2 runs are not sent completely" in caplog.text
     server.status = 0
-    started(server, Training(FOLDER.name, "trial", trial_of(1, [0.1]), State.WAITING)).finish(STOPPED, seconds=10)
+    started(server, Training(FOLDER.name, "trial", trial_of(1, [0.1]), State.WAITING)).finish(STOPPED, seconds=300)
     assert server.steps(FOLDER.name, METRIC) == [1]
 
 
@@ -151,7 +151,7 @@ def test_credentials_that_are_not_accepted_are_told_with_the_remedy(
     server: MlflowServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.status, server.content = 401, b'{"error_code": "UNAUTHENTICATED", "message": "who are you"}'
-    started(server).finish(STOPPED, seconds=10)
+    started(server).finish(STOPPED, seconds=300)
     assert (
         "does not accept the credentials (401 UNAUTHENTICATED: who are you); set MLFLOW_TRACKING_USERNAME"
         in caplog.text
@@ -163,7 +163,7 @@ def test_an_answer_of_another_form_is_a_warning(
     server: MlflowServer, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     server.status, server.content = 200, content
-    assert started(server).finish(STOPPED, seconds=10) == 0
+    assert started(server).finish(STOPPED, seconds=300) == 0
     assert "run s is refused: its answer has an unknown form" in caplog.text
 
 
@@ -171,7 +171,7 @@ def test_verdict_and_report_are_artifacts_of_the_study(server: MlflowServer, tmp
     (tmp_path / "promotion.json").write_text("{}")
     files = {name: tmp_path / name for name in ("promotion.json", "report.html")}
     for _ in range(2):
-        assert started(server).finish(replace(DONE, files=files), seconds=10) == 0
+        assert started(server).finish(replace(DONE, files=files), seconds=300) == 0
     assert [path.rpartition("/")[2] for path in server.files] == ["promotion.json"]
 
 
