@@ -80,7 +80,7 @@ def _read(folder: Path) -> DeviceResult:
     if not (built / RESULT).is_file():
         raise ExportError(f"{built / RESULT}: is missing; run `python build.py` in the folder on the device")
     result = json.loads((built / RESULT).read_text(encoding="utf-8"))
-    sealed = result.pop("seal", None)
+    sealed = result.pop("seal", None) if isinstance(result, dict) else None
     if seal(result) != sealed:
         raise ExportError(f"{built / RESULT}: its seal must fit its content, but does not; {REMEDY}")
     if result["kit"] != files.sha256(folder / KIT):

@@ -5,7 +5,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NoReturn
 
@@ -16,12 +16,34 @@ STOP_SECONDS: Final = 25.0
 """Seconds from the signal to the exit. Tune kills a worker that does not answer after 15 s."""
 STOPPED: Final = 128 + signal.SIGINT
 SHOW_CURSOR: Final = b"\x1b[?25h"
+NOTICE_SECONDS: Final = 12.0
+"""Limit of all notices of an exit; a look-up of a name has no limit of its own."""
+NOTICES: Final[list[Callable[[str, int], object]]] = []
+_EXITING: Final = threading.Lock()
+"""Held by the thread that ends the process, until its end."""
+
+
+@contextmanager
+def noticed(notice: Callable[[str, int], object]) -> Iterator[None]:
+    """Call a function with message and code, from another thread, if the process exits at once during a block."""
+    NOTICES.append(notice)
+    try:
+        yield
+    finally:
+        NOTICES.remove(notice)
 
 
 def exit_with(message: str, code: int, *, to: int) -> NoReturn:
-    """Write a message to a file descriptor and exit without clean-up."""
+    """Write a message to a file descriptor, give the notices some seconds, and exit without clean-up."""
+    _EXITING.acquire()  # a second thread that wants to exit waits for the first one's notices
     with suppress(OSError):
         os.write(to, (SHOW_CURSOR if os.isatty(to) else b"") + f"automl: {one_line(message)}\n".encode())
+    deadline = time.monotonic() + NOTICE_SECONDS
+    threads = [threading.Thread(target=notice, args=(message, code), daemon=True) for notice in NOTICES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
     os._exit(code)
 
 

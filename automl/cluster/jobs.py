@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -220,7 +220,16 @@ def exit_status(found: JobDetails) -> int:
 
 
 def _stop_seconds() -> float:
-    return float(os.environ.get("AUTOML_STOP_SECONDS", STOP_SECONDS))
+    """Return the time that a job has for its orderly stop.
+
+    Raises:
+        StudyError: the environment names none.
+    """
+    given = os.environ.get("AUTOML_STOP_SECONDS", "") or str(STOP_SECONDS)
+    with suppress(ValueError):
+        if 0 < float(given) < math.inf:
+            return float(given)
+    raise StudyError(f"AUTOML_STOP_SECONDS: must be seconds above 0, such as {STOP_SECONDS:g}, but got {given!r}")
 
 
 def _number(job: str | None) -> int:

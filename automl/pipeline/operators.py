@@ -3,11 +3,12 @@
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from automl.cluster.exit import STOPPED, noticed
 from automl.cluster.metrics import RETRAINING, TRIAL, StudyMetrics, Watched
 from automl.pipeline.session import Session
 from automl.storage import job_file
@@ -88,11 +89,18 @@ class Unsent:
     lines: tuple[str, ...] = ()
 
 
-def notifying(session: Session) -> AbstractContextManager[Notifier | Unsent]:
-    """Send notifications of a session during a block, if the description asks for them and the study is not over."""
+@contextmanager
+def notifying(session: Session) -> Iterator[Notifier | Unsent]:
+    """Send notifications of a session during a block, if the description asks for them and the study is not over.
+
+    Also where the process exits at once: the cluster is lost, or Ray does not answer after a stop.
+    """
     if session.spec.notify is None or session.journal.notes().get("promotion"):
-        return nullcontext(Unsent())
-    return Notifier(session.spec.notify, session.spec.name, session.folder)
+        yield Unsent()
+        return
+    notifier = Notifier(session.spec.notify, session.spec.name, session.folder)
+    with notifier, noticed(lambda text, code: notifier.ended_at_once(text, stopped=code == STOPPED)):
+        yield notifier
 
 
 def _exporter(session: Session) -> Exporter | None:

@@ -162,6 +162,11 @@ class Notifier(logging.Handler):
             text = str(error) if isinstance(error, AutomlError) else f"{kind.__name__}: {error}"
             self._send("failed", text, seconds=SECONDS)
 
+    def ended_at_once(self, text: str, *, stopped: bool) -> None:
+        """Send the end of a study whose process exits before the block ends; called from another thread."""
+        if "end" in self._wanted.events:
+            self._send("stopped" if stopped else "failed", text, seconds=STOP_SECONDS)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a warning of the package."""
         if not record.name.startswith(UNTOLD):

@@ -142,6 +142,7 @@ def bytes_of(name: str) -> Callable[[Path], None]:
         (bytes_of("timed-00.png"), r"timed-00\.png: SHA-256 must be"),
         (bytes_of("postprocess.py"), r"postprocess\.py: SHA-256 must be"),
         (bytes_of("kit.json"), r"kit\.json: must be readable JSON|must be the result of this kit"),
+        (lambda kit: (kit / "built/result.json").write_text("[]"), r"result\.json: its seal must fit its content"),
         (lambda kit: shutil.rmtree(kit / "built"), r"result\.json: is missing; run `python build\.py`"),
     ],
 )

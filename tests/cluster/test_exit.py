@@ -45,3 +45,19 @@ def test_a_block_that_ends_in_time_is_not_followed() -> None:
         assert threading.enumerate() == threads, "nobody is left who would end this process"
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+NOTICED = """
+import os, time
+from automl.cluster import exit
+exit.NOTICE_SECONDS = 2.0
+with exit.noticed(lambda text, code: time.sleep(600)), exit.noticed(lambda text, code: print(text, code, flush=True)):
+    exit.exit_with("the cluster is lost", 75, to=2)
+"""
+
+
+def test_a_process_that_exits_at_once_says_so_and_waits_for_no_notice_for_long() -> None:
+    done = subprocess.run([sys.executable, "-c", NOTICED], text=True, capture_output=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        75, "the cluster is lost 75\n", "automl: the cluster is lost\n",
+    )  # fmt: skip

@@ -73,3 +73,12 @@ def test_a_job_that_does_not_stop_is_told_with_the_time_it_had(monkeypatch: pyte
     monkeypatch.setattr(jobs, "STOP_SECONDS", 60.0)
     with pytest.raises(StudyError, match="job a: must end within 0 s of its stop, but still runs"):
         jobs_of(Head(Details(JobStatus.RUNNING, None), logs=0)).stop("a")
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-5", "nan", "inf"])
+def test_a_time_for_the_stop_that_is_none_is_a_mistake(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOML_STOP_SECONDS", given)
+    with pytest.raises(
+        StudyError, match=f"AUTOML_STOP_SECONDS: must be seconds above 0, such as 60, but got '{given}'"
+    ):
+        jobs._stop_seconds()

@@ -1,9 +1,12 @@
 """What operators are sent: all trainings of all sessions, each epoch once; no exporter without a server."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from automl.cluster.control_store import GONE
+from automl.cluster.exit import NOTICES, STOPPED
 from automl.pipeline import operators
 from automl.pipeline.operators import exporting
 from automl.pipeline.session import Session, claim
@@ -106,3 +109,16 @@ def test_the_server_of_a_study_may_be_changed(tmp_path: Path) -> None:
     assert "http://new:5000" in (tmp_path / "study.yaml").read_text()
     with pytest.raises(StudyError, match=r"tracking.pictures_every: 10 there, 3 here"):
         claim(tmp_path, spec_of(tracking={"pictures_every": 3}))
+
+
+@pytest.mark.parametrize(("code", "event"), [(GONE, "failed"), (STOPPED, "stopped")])
+def test_a_study_whose_process_exits_at_once_says_so(tmp_path: Path, code: int, event: str) -> None:
+    sent = tmp_path / "sent.json"
+    session = session_at(tmp_path / "study")
+    session.spec = spec_of(notify={"command": f"tee {sent}"})
+    with operators.notifying(session):
+        (notice,) = NOTICES
+        notice("the Ray cluster is lost: automl resume runs/cards", code)
+        found = json.loads(sent.read_text())
+        assert (found["event"], found["text"]) == (event, "the Ray cluster is lost: automl resume runs/cards")
+    assert NOTICES == []
