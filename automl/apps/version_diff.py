@@ -219,7 +219,7 @@ def _shown(value: object) -> str:
 def _difference(before: object, after: object) -> str:
     """Return the difference of two metrics with a sign; empty for anything else."""
     if isinstance(before, dict) and isinstance(after, dict) and "value" in before and "passed" not in before:
-        return f", {after['value'] - before['value']:+.4f}"
+        return f", {after['value'] - before['value']:+z.4f}"
     return ""
 
 

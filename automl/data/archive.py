@@ -83,6 +83,11 @@ def yaml_in(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
+def yaml_if_folder(place: Path) -> Path:
+    """Return the one YAML file of a folder, where labels are changed and pictures added; other paths as given."""
+    return (yaml_in(place) if place.is_dir() else None) or place
+
+
 def _yamls(folder: Path, named: Path) -> list[Path]:
     """Return the YAML files of a folder, or of its subfolders if it contains none itself, the likely ones only."""
     found: list[Path] = []
@@ -159,8 +164,7 @@ def _extract(archive: Path, part: Path) -> None:
 
     with tarfile.open(archive) as packed:
         packed.extractall(part, filter=admitted)
-        stream = packed.fileobj
-        while stream and (rest := stream.read(CHUNK)):  # behind the last member is the checksum of a compressed tar
+        while rest := packed.fileobj.read(CHUNK):  # behind the last member is the checksum of a compressed tar
             growth.add(len(rest))
 
 

@@ -36,7 +36,7 @@ def yaml_mistakes(source: Path, raw: Mapping[str, Any], splits: tuple[str, ...])
             other = f"; rename the key {VALID} to val" if split == "val" and VALID in raw else ""
             yield (
                 f"{source}: {split}: must name a folder or a text file that lists images, or a list of these, "
-                f"but got {shown(values)}{other}{hint}"
+                f"but {'names none' if values is None else f'got {shown(values)}'}{other}{hint}"
             )
             continue
         for value, place in zip(listed, places_of(source, raw, split), strict=True):

@@ -175,7 +175,7 @@ class ConfirmationPlan:
             side: tuple(range(next_offset(rounds, side), min(have + more, most))) for side in (last.side, DEFAULT)
         }
         difference, noise, _ = self._observed(last, results)
-        why = f"{last.side} is {difference:+.4f} above the baseline so far, the noise is {noise:.4f}"
+        why = f"{last.side} is {difference:+z.4f} above the baseline so far, the noise is {noise:.4f}"
         return Round(Stage.JUDGING, wanted, last.side, 0, rounds[0].share, why, last.planned)
 
     def _pairs(self, last: Round, rounds: Sequence[Round], retrainings: int) -> tuple[int, int]:
@@ -217,7 +217,7 @@ class ConfirmationPlan:
             last.side: tuple(range(have[last.side], last.since + plan[0])),
             DEFAULT: tuple(range(have[DEFAULT], plan[1])),
         }
-        why = f"{last.side} is {difference:+.4f} above the baseline so far, the noise is {noise:.4f}"
+        why = f"{last.side} is {difference:+z.4f} above the baseline so far, the noise is {noise:.4f}"
         return Round(Stage.JUDGING, wanted, last.side, last.since, part, why)
 
     def would_decide(self, rounds: Sequence[Round], results: Results) -> int | None:

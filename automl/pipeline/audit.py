@@ -19,6 +19,7 @@ from automl.storage.registry import CHAMPION, Registry
 from automl.study import EvalSettings, Job
 from automl.study.errors import AutomlError, StudyError
 from automl.study.spec import StudySpec
+from automl.study.text import counted
 from automl.trainers import trainer_of
 
 LOG: Final = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ def audit(
         for place, path in enumerate(data.images[split])
     ]
     names = tuple(record.names[number] for number in sorted(record.names))
+    LOG.info(f"ranking the labels of {counted(len(images), 'image')} by {counted(len(found), 'model')}")
     return AuditReport(
         study=spec.name,
         source=data.source,

@@ -58,6 +58,7 @@ def publish(session: Session, verdict: Verdict, *, compare_again: Callable[[Verd
 def _report(session: Session, verdict: Verdict) -> None:
     from automl.tracking.report import page  # noqa: PLC0415  (Matplotlib)
 
+    session.clock.note()  # else the page lacks the time since the last minute's note, such as that of the export
     rows = structure_table.rows(session.spec, session.journal.notes(), session.journal.trials())
     edition = page.Edition(session.data.source, structures=rows)
     page.write(session.folder, session.spec, session.journal.trials(), verdict, edition=edition)

@@ -20,7 +20,7 @@ from automl.storage import scratch
 from automl.storage.layout import UNPACKED
 from automl.storage.place import Place
 from automl.study import shipped_spaces
-from automl.study.errors import DataError
+from automl.study.errors import DataError, SpecError
 from automl.study.ladder import SCRATCH_RUNG, first_rung
 from automl.study.load import load
 from automl.study.spec import SAMPLE
@@ -83,7 +83,10 @@ def write(data: str, place: Place, *, folder: Path, model: str | None = None) ->
     with scratch.folder() as drawn:
         path = drawn / "description.yaml"
         path.write_text(body, encoding="utf-8")
-        found = preview(load(path, rules=trainer_of()), place)
+        try:
+            found = preview(load(path, rules=trainer_of()), place)
+        except SpecError as error:
+            raise SpecError(mistake.replace(f"{path}: model:", "--model:", 1) for mistake in error.mistakes) from None
     return First(head(found) + body, found, from_scratch=named is None)
 
 
@@ -169,13 +172,13 @@ def described(traits: Traits, data: str, *, model: str | None, gpu: bool) -> str
     batch = batch_size(traits.summary.images, size)
     trials, hours, epochs = LENGTHS[gpu]
     short = "" if gpu else "No GPU here, so the study is short; with one: {trials: 40, hours: 48}, max_epochs: 100. "
-    source, rung = SAMPLE if data == SAMPLE else str(Path(data).absolute()), first_rung(model, epochs)
+    source = data if data == SAMPLE else str(archive.yaml_if_folder(Path(data).absolute()))
     parts = (
-        (_of_data(traits), _line("name", _name(data)) + _line("data", source)),
-        (_of_model(model), _line("model", model or f"{SMALLEST}.yaml")),
+        (_of_data(traits), dump_yaml({"name": _name(data), "data": source})),
+        (_of_model(model), dump_yaml({"model": model or f"{SMALLEST}.yaml"})),
         ("What is maximised, on val.", "objective: map50_95\n"),
         (f"{short}The search ends at the first of these limits.", f"budget: {{trials: {trials}, hours: {hours}}}\n"),
-        _of_ladder(rung, epochs),
+        _of_ladder(first_rung(model, epochs), epochs),
         _of_space(traits.class_ratio),
         (
             f"{_of_size(traits, size)} {_of_batch(batch)}",
@@ -208,10 +211,6 @@ def head(found: Preview) -> str:
 
 def _comment(text: str) -> str:
     return "".join(f"# {line}\n" for line in textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
-
-
-def _line(key: str, value: str) -> str:
-    return dump_yaml({key: value})
 
 
 def _name(data: str) -> str:

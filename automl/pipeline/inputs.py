@@ -106,8 +106,8 @@ def prepare_data(
 
 
 def source_of(given: str, folder: Path) -> Path:
-    """Return the `data.yaml` of a study's data set."""
-    return folder / DRAWN / DATA_YAML if given == SAMPLE else Path(given)
+    """Return the `data.yaml` of a study's data set, also where its folder was given; an archive as it is."""
+    return folder / DRAWN / DATA_YAML if given == SAMPLE else archive.yaml_if_folder(Path(given))
 
 
 def check_data(

@@ -116,14 +116,14 @@ def _bound(what: str, found: Interval, least: float) -> GateResult:
     passed = found.lower >= least
     verb = "holds with" if passed else "must hold, but got"
     law = f"{what} against weights: lower bound of the difference >= {least:g}"
-    text = f"{law} {verb} {found.text(sign='+')}, lower bound {found.lower:+.4f}"
+    text = f"{law} {verb} {found.text(sign='+')}, lower bound {found.lower:+z.4f}"
     return GateResult(what, passed, least, found.lower if isfinite(found.lower) else None, text)
 
 
 def _value(name: str, what: str, value: float, *, least: float) -> GateResult:
     passed = value >= least
     verb = "holds with" if passed else "must hold, but got"
-    text = f"{what} against weights: difference >= {least:g} {verb} {value:+.4f}"
+    text = f"{what} against weights: difference >= {least:g} {verb} {value:+z.4f}"
     return GateResult(name, passed, least, value if isfinite(value) else None, text)
 
 
@@ -159,7 +159,7 @@ def _score(score: float) -> GateResult:
 def _loss(what: str, loss: float, gates: Gates) -> GateResult:
     passed = loss <= gates.max_export_loss
     verb = "holds with" if passed else "must hold, but got"
-    text = f"{what} against weights: loss <= {gates.max_export_loss:g} {verb} {loss:+.4f}"
+    text = f"{what} against weights: loss <= {gates.max_export_loss:g} {verb} {loss:+z.4f}"
     return GateResult(f"{what} loss", passed, gates.max_export_loss, loss if isfinite(loss) else None, text)
 
 
@@ -175,7 +175,7 @@ def forgetting(name: str, over: Interval, gates: Gates) -> GateResult:
     law = f"{'lower bound of the difference' if proven else 'difference'} >= {least:g}"
     text = (
         f"forgetting on {name} ({gates.policy}): {law} {'holds with' if passed else 'must hold, but got'} "
-        f"{over.text(sign='+')}, lower bound {over.lower:+.4f}"
+        f"{over.text(sign='+')}, lower bound {over.lower:+z.4f}"
     )
     return GateResult(f"forgetting {name}", passed, least, found if isfinite(found) else None, text)
 
@@ -193,7 +193,7 @@ def champion_recall(changes: Mapping[str, float], gates: Gates) -> Iterator[Gate
     passed = found >= least
     text = (
         f"recall of class {worst!r} at the served thresholds, challenger over champion: difference >= {least:g} "
-        f"{'holds with' if passed else 'must hold, but got'} {found:+.4f}"
+        f"{'holds with' if passed else 'must hold, but got'} {found:+z.4f}"
     )
     yield GateResult(CHAMPION_RECALL, passed, least, found, text)
 
@@ -208,6 +208,6 @@ def champion(over: Interval | None, gates: Gates) -> Iterator[GateResult]:
     verb = "holds with" if passed else "must hold, but got"
     law = f"{'lower bound of the difference' if proven else 'difference'} > {gates.min_gain:g}"
     text = (
-        f"challenger over champion ({gates.policy}): {law} {verb} {over.text(sign='+')}, lower bound {over.lower:+.4f}"
+        f"challenger over champion ({gates.policy}): {law} {verb} {over.text(sign='+')}, lower bound {over.lower:+z.4f}"
     )
     yield GateResult(CHAMPION, passed, gates.min_gain, found if isfinite(found) else None, text)

@@ -39,7 +39,7 @@ class GateResult:
     @property
     def reason(self) -> str:
         """Return the line of the log."""
-        margin = "" if self.margin is None else f", margin {self.margin:+.4f}"
+        margin = "" if self.margin is None else f", margin {self.margin:+z.4f}"
         return f"{'passed' if self.passed else 'refused'}: {self.text}{margin}"
 
     @classmethod

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from automl.study.errors import SpecError
 from automl.study.messages import named, nearest, shown
-from automl.study.space import Choice, Integer, SearchSpace, Single, live
+from automl.study.space import Choice, Integer, SearchSpace, Single, live, parts
 from automl.study.trial import Params, ParamValue
 
 
@@ -37,9 +37,12 @@ def completed(space: SearchSpace, given: Params) -> dict[str, ParamValue]:
 def _absent(space: SearchSpace, given: Params, params: Params) -> Iterator[str]:
     for name in given:
         if name in space.parameters and name not in params:
-            parents = [parent for parent in params if isinstance(space.parameters[parent], Choice)]
-            under = ", ".join(f"{parent}={params[parent]}" for parent in parents)
-            yield f"{name}: does not exist under {under}; leave it out, or give other choices"
+            conditions = [part.when for part in parts(space.parameters[name])]
+            parents = dict.fromkeys(parent for when in conditions for parent in when)
+            under = ", ".join(f"{parent}={params[parent]}" for parent in parents if parent in params)
+            ways = (" ".join(f"{parent}={'|'.join(map(str, values))}" for parent, values in when.items())
+                    for when in conditions)  # fmt: skip
+            yield f"{name}: does not exist under {under}; leave it out, or give {' or '.join(ways)} too"
 
 
 def _converted(part: Single, value: ParamValue) -> ParamValue:

@@ -31,8 +31,10 @@ class Interval:
 
         >>> Interval(0.5, 0.4, 0.62, 0.41).text(), Interval(0.1, -0.1, 0.2, 0.0).text(sign="+")
         ('0.5000 (0.4000..0.6200)', '+0.1000 (-0.1000..+0.2000)')
+        >>> Interval(-1e-9, -0.1, 0.1, -0.1).text(sign="+")  # no minus before a zero
+        '+0.0000 (-0.1000..+0.1000)'
         """
-        value, low, high = (f"{number:{sign}.4f}" for number in (self.value, self.low, self.high))
+        value, low, high = (f"{number:{sign}z.4f}" for number in (self.value, self.low, self.high))
         return f"{value} ({low}..{high})"
 
 
@@ -133,12 +135,12 @@ class TargetVerdict:
         kept = f"; in floating point: {', '.join(self.float_blocks)}" if self.float_blocks else ""
         if self.p50_ms is not None and self.in_int8_p50_ms is not None:
             cost = self.p50_ms - self.in_int8_p50_ms
-            kept += f", which costs {cost:+.2f} ms ({self.in_int8_p50_ms:.2f} with every block in INT8)"
+            kept += f", which costs {cost:+z.2f} ms ({self.in_int8_p50_ms:.2f} with every block in INT8)"
         if self.p50_ms is None or self.mb is None or self.own_p50_ms is None or self.own_mb is None:
             return kept
         return (
-            f"{kept}; compatibility costs {self.p50_ms - self.own_p50_ms:+.2f} ms and {self.mb - self.own_mb:+.2f} MB "
-            f"({self.own_p50_ms:.2f} ms and {self.own_mb:.2f} MB for this GPU and version alone)"
+            f"{kept}; compatibility costs {self.p50_ms - self.own_p50_ms:+z.2f} ms and {self.mb - self.own_mb:+z.2f} MB"
+            f" ({self.own_p50_ms:.2f} ms and {self.own_mb:.2f} MB for this GPU and version alone)"
         )
 
     def line(self) -> str:

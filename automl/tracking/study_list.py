@@ -10,7 +10,6 @@ from automl.hpo.warm_start.past_study import PastStudy, look
 from automl.storage.journal import Journal
 from automl.storage.layout import JOURNAL, RUNS, SPEC
 from automl.study.errors import AutomlError
-from automl.study.spec import SAMPLE
 from automl.study.text import View, counted, duration
 from automl.tracking.study_status import verdict_in
 from automl.trials.job_clock import Elapsed
@@ -120,7 +119,7 @@ def _listed(study: PastStudy, alike: float | None) -> ListedStudy:
     return ListedStudy(
         name=study.folder.name,
         folder=study.folder,
-        data=data if data == SAMPLE else Path(data).parent.name or data,
+        data=data_name(data),
         images=study.data.images if study.data else None,
         classes=study.data.classes if study.data else None,
         ended=len(study.ended),
@@ -133,6 +132,16 @@ def _listed(study: PastStudy, alike: float | None) -> ListedStudy:
         seconds=seconds,
         similarity=alike,
     )
+
+
+def data_name(data: str) -> str:
+    """Return the name of a data set: that of its folder or archive.
+
+    >>> data_name("/data/pcb/data.yaml"), data_name("/data/pcb"), data_name("/data/pcb.zip"), data_name("sample")
+    ('pcb', 'pcb', 'pcb.zip', 'sample')
+    """
+    path = Path(data)
+    return (path.parent.name if path.suffix.lower() in {".yaml", ".yml"} else path.name) or data
 
 
 def _row(study: ListedStudy) -> list[str]:

@@ -52,7 +52,7 @@ def test_a_name_and_a_version_are_found_in_the_storage(version: Version) -> None
 
 def test_mistakes_are_one_message(version: Version, tmp_path: Path) -> None:
     assert "lang: must be en or zh, but got fr" in printed(version.registry.folder, "--lang", "fr", code=2)
-    assert "must contain 7, but has" in printed(f"{version.registry.folder}@7", code=2)
+    assert "must contain version 7, but has" in printed(f"{version.registry.folder}@7", code=2)
     assert "must be the folder of a registry" in printed("nobody@1", "--storage", tmp_path, code=2)
     old = promoted(tmp_path, past(tmp_path, trials=[]), spec_of(name="a"))
     assert "must contain CARD.md, but an earlier automl published it without a card" in printed(old, code=2)

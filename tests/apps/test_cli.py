@@ -82,7 +82,7 @@ def rewritten(old: str, new: str) -> Callable[[Path], None]:
         (lambda path: path.write_text("train: [unclosed"), "data.yaml: must be YAML, but"),
         (
             rewritten("test: images/test\n", ""),
-            "test: must name a folder or a text file that lists images, or a list of these, but got None",
+            "test: must name a folder or a text file that lists images, or a list of these, but names none",
         ),
         (rewritten("images/val", "images/none"), "val: must exist, but"),
         (emptied("val"), "val: must contain images"),

@@ -45,7 +45,8 @@ def test_the_document_has_all_that_a_labelling_page_needs(study: automl.Study) -
 
 def test_progress_is_on_standard_error(study: automl.Study) -> None:  # noqa: F811
     found = CliRunner().invoke(app, ["audit", str(study.folder), "--models", "1"])
-    assert found.stderr.splitlines() == ["trial 7 predicts 6 images of train", "trial 7 predicts 4 images of val"]
+    asked = ["trial 7 predicts 6 images of train", "trial 7 predicts 4 images of val"]
+    assert found.stderr.splitlines() == [*asked, "ranking the labels of 10 images by 1 model"]
 
 
 def test_a_study_without_weights_is_one_message(study: automl.Study) -> None:  # noqa: F811

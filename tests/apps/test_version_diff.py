@@ -117,7 +117,7 @@ def test_what_an_earlier_version_does_not_record_is_not_called_the_same(tmp_path
 
 def test_a_damaged_or_missing_version_is_one_message(version: Version) -> None:
     registry = automl.Registry(version.registry.folder)
-    with pytest.raises(automl.RegistryError, match="must contain 7, but has"):
+    with pytest.raises(automl.RegistryError, match="must contain version 7, but has"):
         registry.diff(1, 7)
     added = version.folder / "added.txt"
     added.write_text("x")

@@ -82,14 +82,13 @@ def test_names_may_be_a_list_or_a_mapping(root: Path, names: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, 3, True, "", [], ["images/train", 3], {"a": 1}])
 def test_a_split_names_places(root: Path, value: object) -> None:
-    told = (
-        f"data.yaml: train: must name a folder or a text file that lists images, or a list of these, but got {value!r}"
-    )
+    got = "names none" if value is None else f"got {value!r}"
+    told = f"data.yaml: train: must name a folder or a text file that lists images, or a list of these, but {got}"
     assert refused(root, train=value) == told
 
 
 def test_a_missing_test_split_says_what_else_can_be_done(root: Path) -> None:
-    with pytest.raises(DataError, match=r"test: must name a folder .* but got None; or set confirm.split to val"):
+    with pytest.raises(DataError, match=r"test: must name a folder .* but names none; or set confirm.split to val"):
         data_check.check(root / "data.yaml", RAW, splits=("train", "val", "test"))
 
 

@@ -120,8 +120,11 @@ def test_without_a_name_it_is_that_of_the_data_set_and_weights_are_found(
     ("arguments", "told"),
     [
         (["nowhere/data.yaml"], "data.yaml: must be a readable file, but No such file or directory"),
-        (["DATA", "--model", "none.pt"], "model: must be an existing file"),
-        (["DATA", "--out", "none/first.yaml"], "none/first.yaml: must be a writable file, but No such file"),
+        (["DATA", "--model", "none.pt"], "automl: --model: must be an existing file"),
+        (
+            ["DATA", "--out", "none/first.yaml"],
+            "none/first.yaml: must be a file in a folder that exists and is writable",
+        ),
     ],
 )
 @pytest.mark.yolo
@@ -153,7 +156,7 @@ def test_a_folder_or_an_archive_is_taken_and_gives_the_name(data: Path, tmp_path
     out = tmp_path / "first.yaml"
     done = init(given, "--out", out, "--model", MICRO)
     assert done.exit_code == 0, done.output
-    assert (read_yaml(out)["name"], read_yaml(out)["data"]) == ("my-set", str(given))
+    assert (read_yaml(out)["name"], read_yaml(out)["data"]) == ("my-set", str(data if kind == "folder" else given))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rich.console import Console
 from automl.data import sample
 from automl.data.record import DataSet
 from automl.pipeline import class_weights
-from automl.pipeline.inputs import check_data, located, prepare_data, refuse_misfits, setting_warnings
+from automl.pipeline.inputs import check_data, located, prepare_data, refuse_misfits, setting_warnings, source_of
 from automl.pipeline.session import opened
 from automl.storage.place import Place
 from automl.study.errors import DataError, StudyError
@@ -30,6 +30,12 @@ def test_data_may_be_a_folder_or_an_archive(tmp_path: Path, kind: str) -> None:
     data, staged = prepare_data(str(place), tmp_path / "study", split="val", searched=())
     assert {split: len(images) for split, images in data.images.items()} == {"train": 4, "val": 2}
     assert len(list((staged.parent / "images/train").iterdir())) == 4
+
+
+def test_the_data_set_of_a_folder_is_named_by_its_yaml(tmp_path: Path) -> None:
+    source = sample.draw(tmp_path / "drawn", splits={"train": 2, "val": 2})
+    assert source_of(str(source.parent), tmp_path / "study") == source
+    assert source_of(str(tmp_path / "away"), tmp_path / "study") == tmp_path / "away"
 
 
 def test_adopted_model_files_are_found_from_any_working_folder(tmp_path: Path) -> None:

@@ -19,7 +19,12 @@ def test_a_note_does_not_take_the_place_of_an_epoch_that_is_being_written(
     journal = Journal.create(tmp_path, name="small", metric=METRIC)
     number = journal.suggested(SPACE.defaults(), SPACE, seed=0, origin="default")
     sync, asked = os.fsync, threading.Event()
-    clock = threading.Thread(target=lambda: (asked.set(), journal.note("elapsed", {"seconds": 1.0})))
+
+    def note() -> None:
+        asked.set()
+        journal.note("elapsed", {"seconds": 1.0})
+
+    clock = threading.Thread(target=note)
 
     def slow_sync(file: int) -> None:
         """Sync as a slow disk does: the clock's thread asks for its note meanwhile."""

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from automl.apps.cli.messages import print_line, readable, refuse_existing, write_file
+from automl.apps.cli.messages import (
+    CHECKING,
+    print_line,
+    print_progress,
+    readable,
+    refuse_existing,
+    refuse_unwritable,
+    write_file,
+)
 from automl.apps.cli.options import Force, Out
 from automl.study.text import shell_line
 
@@ -19,11 +27,13 @@ def init(
     force: Force = False,
 ) -> None:
     """Write a commented description for a data set: model, image size, batch, ladder, space, cost forecast."""
+    print_progress(CHECKING)
     from automl.apps import api
     from automl.pipeline import first_description
 
     target = out or Path(first_description.file_name(data))
     refuse_existing(target, force=force)
+    refuse_unwritable(target)
     found = first_description.write(data, api.place_at(None), folder=target.absolute().parent, model=model)
     write_file(target, found.text, force=force)
     for warning in found.preview.warnings:

@@ -21,6 +21,7 @@ from automl.study.text import View, lines, one_line
 from automl.tracking.table import drawn
 
 USER_ERROR: Final = 2
+CHECKING: Final = "loading PyTorch and Ultralytics, checking the data, timing a few batches"
 UNSEEN: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON leaves as it is, and a terminal or UTF-8 does not."""
 UNBOUNDED: Final = 10_000
@@ -56,6 +57,12 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
 def _print_error(text: str) -> None:
     with suppress(OSError):
         print(f"automl: {text}", file=sys.stderr)
+
+
+def print_progress(text: str) -> None:
+    """Print what a verb is about to do to standard error, apart from its output, where that takes seconds."""
+    with suppress(OSError):
+        print_line(f"{text} ...", file=sys.stderr)
 
 
 def error_line(error: OSError) -> str:
@@ -106,6 +113,17 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     """
     if path.exists() and not force:
         raise StudyError(f"{path}: must be a new file, but exists; choose another name, or pass --force to replace it")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Check before a long computation that its output file can be written.
+
+    Raises:
+        StudyError: the path is a folder, or its folder does not exist or is not writable.
+    """
+    folder = path.absolute().parent
+    if path.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise StudyError(f"{path}: must be a file in a folder that exists and is writable; choose another with --out")
 
 
 def write_file(path: Path, text: str, *, force: bool) -> None:

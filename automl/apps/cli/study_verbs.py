@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from automl.apps.cli.data_verbs import list_studies
-from automl.apps.cli.messages import print_json, print_line, print_table, readable
+from automl.apps.cli.messages import CHECKING, print_json, print_line, print_progress, print_table, readable
 from automl.apps.cli.options import (
     Address,
     Data,
@@ -44,7 +44,9 @@ def search(
     storage: Storage = None, address: Address = None, plan: Plan = False, fewer_gpus: FewerGpus = False,
 ) -> None:  # fmt: skip
     """Run a study: search, confirm, export, promote; the same command resumes an interrupted study."""
-    if not plan:
+    if plan:
+        print_progress(CHECKING)
+    else:
         announce(LOADING)
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
@@ -66,6 +68,7 @@ def check(
     json: Json = False, report: DataPage = None, prove: Prove = False,
 ) -> None:  # fmt: skip
     """Check a spec, its data and its warm start, and forecast cost, time and disk space; starts no study."""
+    print_progress(CHECKING)
     from automl.apps import api
     from automl.pipeline.run import DEFAULT_SPEC
 

@@ -59,7 +59,8 @@ def mosaic_closed(record: TrainingRecord) -> Iterator[Finding]:
             MOSAIC, record.trial, record.epoch,
             f"the settings ask for {' and '.join(asked)}, but close_mosaic={closing:g} turns that off for the last "
             f"{closing:g} epochs of {record.epochs}, which is all of them",
-            f"set close_mosaic below {record.epochs}, or mosaic to 0 if it is not wanted",
+            f"set close_mosaic below {record.epochs}, or mosaic to 0 if it is not wanted; in the baseline, a plain "
+            f"yolo train, only a ladder.max_epochs above {closing:g} changes it",
             {"close_mosaic": closing, "epochs": record.epochs},
         )  # fmt: skip
 

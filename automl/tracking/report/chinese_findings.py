@@ -21,7 +21,10 @@ FINDINGS: Final[Mapping[str, tuple[str, str]]] = {
         "数据增强无效",
         "查看 TensorBoard 中的图片 input/augmented，检查是什么替换了变换或数据加载",
     ),
-    "mosaic closed": ("马赛克从未启用", "降低 close_mosaic；若不需要马赛克，则设 mosaic 为 0"),
+    "mosaic closed": (
+        "马赛克从未启用",
+        "降低 close_mosaic；若不需要马赛克，则设 mosaic 为 0；基线是普通 yolo train，只能增大 ladder.max_epochs",
+    ),
     "mosaic closes early": ("马赛克过早关闭", "降低 close_mosaic；若不需要马赛克，则设 mosaic 为 0"),
     "objects made tiny": ("目标被缩得过小", "降低 scale 或 mosaic，或增大 imgsz"),
     "slower than probed": (

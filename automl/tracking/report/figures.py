@@ -68,10 +68,14 @@ def curves(trials: Sequence[Trial], rungs: Sequence[int], *, metric: str, object
             axes.annotate(name, (epochs[-1], values[-1]), xytext=(4, 0), textcoords="offset points")
     if trials and trials[0].best(metric) is not None:
         epochs, values = _points(trials[0], metric)
-        style = {"color": BASELINE, "linewidth": 2, "linestyle": "--", "gid": hover.mark(trials[0])}
+        style = {
+            "color": BASELINE, "linewidth": 2, "linestyle": "--", "gid": hover.mark(trials[0]),
+            "marker": "o" if len(values) == 1 else None, "markersize": 5,
+        }  # fmt: skip
         axes.plot(epochs, values, label=words.plain("baseline"), **style)
         axes.legend(frameon=False, loc="upper left")
     _mark_rungs(axes, rungs, words)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(words.plain("epoch"))
     axes.set_ylabel(words.plain("on_val", objective=objective))
     return figure

@@ -153,7 +153,9 @@ def parallel(trials: Sequence[Trial], axes: Sequence[Axis], *, metric: str, obje
         _draw_axis(canvas, index, axis)
     absent = any(axis.name not in trial.params for axis in columns[:-1] for trial in trials[-MOST_LINES:])
     canvas.set_yticks([ABSENT] if absent else [], [MISSING] if absent else [])
-    canvas.set_xticks(range(len(columns)), [cut(axis.name) for axis in columns])
+    # In two rows: the names of neighbours would overlap.
+    names = ["\n" * (index % 2) + cut(axis.name) for index, axis in enumerate(columns)]
+    canvas.set_xticks(range(len(columns)), names)
     canvas.tick_params(length=0)
     canvas.set_xlim(-0.15, len(columns) - 0.55)
     figure.colorbar(scale, ax=canvas, label=objective)

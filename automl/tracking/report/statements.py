@@ -72,8 +72,8 @@ def reasons(verdict: Verdict, words: Words) -> list[str | Markup]:
             "gate_passed" if gate.passed else "gate_refused",
             name=_gate(gate.name, words),
             limit=gate.limit,
-            value=MISSING if gate.value is None else f"{gate.value:+.4f}",
-            margin=MISSING if gate.margin is None else f"{gate.margin:+.4f}",
+            value=MISSING if gate.value is None else f"{gate.value:+z.4f}",
+            margin=MISSING if gate.margin is None else f"{gate.margin:+z.4f}",
         )
         for gate in verdict.gates
     ]

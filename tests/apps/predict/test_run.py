@@ -135,7 +135,7 @@ def test_a_version_is_named_after_the_at_sign(tmp_path: Path) -> None:
         assert records(CliRunner().invoke(app, words))[0]["version"] == number
     found = CliRunner().invoke(app, ["predict", "boards@best", str(path), "--storage", str(tmp_path)])
     assert found.exit_code == 2
-    assert "must contain 'best', but has" in found.stderr
+    assert "must contain a version with the alias 'best', but has" in found.stderr
 
 
 @pytest.mark.slow

@@ -144,7 +144,7 @@ def test_the_alias_is_followed_in_a_thread(registry: Registry) -> None:
 
 
 def test_an_alias_that_is_not_there_is_told_at_the_start(registry: Registry) -> None:
-    with pytest.raises(RegistryError, match="must contain 'previous', but has"):
+    with pytest.raises(RegistryError, match="must contain a version with the alias 'previous', but has"):
         version.load(registry, "previous")
 
 

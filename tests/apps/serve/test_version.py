@@ -65,7 +65,7 @@ def test_a_version_without_an_onnx_file_is_not_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [2, "previous"])
 def test_a_version_that_is_not_there_is_not_loaded(registry: Registry, number: int | str) -> None:
-    with pytest.raises(RegistryError, match=rf"must contain {number!r}, but has"):
+    with pytest.raises(RegistryError, match=rf"must contain .*{number!r}, but has"):
         version.load(registry, number)
 
 

@@ -81,10 +81,16 @@ def test_a_mount_point_whose_storage_is_away_makes_no_image_new(tmp_path: Path) 
     folder, away = tmp_path / "in", tmp_path / "away"
     folder.mkdir()
     image(folder / "a.png")
-    looks = Looks(
-        None, None, lambda: (folder.rename(away), folder.mkdir()), None, lambda: (folder.rmdir(), away.rename(folder)),
-        None, None,
-    )  # fmt: skip
+
+    def unmount() -> None:
+        folder.rename(away)
+        folder.mkdir()
+
+    def mount() -> None:
+        folder.rmdir()
+        away.rename(folder)
+
+    looks = Looks(None, None, unmount, None, mount, None, None)
     assert places(of_folder(folder, Limits(), sleep=looks)) == ["a.png"]
 
 

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.study import ParamValue, Trial
-from automl.tracking.report import landscape
+from automl.tracking.report import figures, landscape
 from automl.tracking.report.figures import drawn
 from automl.tracking.report.landscape import Axis, both, contour, interpolated, parallel
+from automl.tracking.report.language import Language, Words
 from tests.builders import METRIC, RATES, completed, failed, spec_of, trial_of
 from tests.tracking.report.test_page import page_of
 
@@ -39,6 +40,21 @@ def test_the_axes_are_the_params_in_which_trials_differ_the_most_important_first
     rate = landscape.axes_of(space, trials, [])[0]
     assert (rate.low, rate.high, rate.log) == (0.002, 0.024, True)
     assert landscape.axes_of(space, trials[:1], []) == []
+
+
+def test_the_names_of_neighbouring_axes_are_in_different_rows() -> None:
+    trials = [completed(n, [0.1 * n] * 6, params={"weight_decay": n, "warmup_epochs": n}) for n in range(3)]
+    axes = [Axis.of(name, [0, 1, 2]) for name in ("weight_decay", "warmup_epochs")]
+    labels = parallel(trials, axes, **NAMES).axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == ["weight_decay", "\nwarmup_epochs", "map50_95"]
+
+
+def test_learning_curves_have_whole_epochs_and_a_baseline_of_one_epoch_is_seen() -> None:
+    trials = [completed(0, [0.3]), completed(1, [0.3, 0.4])]
+    (axes,) = figures.curves(trials, [1], metric=METRIC, objective="map50_95", words=Words(Language.EN)).axes
+    assert all(float(place).is_integer() for place in axes.get_xticks())
+    (baseline,) = [line for line in axes.lines if line.get_label() == "baseline"]
+    assert baseline.get_marker() == "o"
 
 
 def test_an_axis_of_chosen_numbers_names_these_and_none_between() -> None:

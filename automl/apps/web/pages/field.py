@@ -46,7 +46,7 @@ class FieldView:
             with ui.element("div").classes("fields"):
                 self._study = ui.select(studies, value=studies[0] if studies else None, label=texts("study"))
                 self._study.on_value_change(lambda _: self._show())
-                self._folder = ui.input(texts("folder"))
+            self._folder = ui.input(texts("folder")).style("width:100%")
             ui.label(texts("roots", roots=", ".join(map(str, roots)))).classes("soft")
             with ui.element("div").classes("actions"):
                 self._collect_button = ui.button(texts("collect"), on_click=self._collect).props("no-caps")

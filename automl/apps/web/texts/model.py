@@ -12,7 +12,7 @@ MODEL: Final[Table] = {
     "previous": ("previous", "上一个模型"),
     "version": ("Version", "版本"),
     "versions": ("Versions", "各版本"),
-    "published": ("{count} versions; champion: {champion}", "{count} 个版本；当前模型：{champion}"),
+    "published": ("Versions: {count}; champion: {champion}", "{count} 个版本；当前模型：{champion}"),
     "no_champion": ("none", "无"),
     "verdict": ("Verdict", "结论"),
     "accepted": ("It passed its gates.", "已通过发布条件。"),
