@@ -16,6 +16,7 @@ from automl.apps.web.jobs import Jobs, audit_of
 from automl.study.errors import StudyError
 from automl.trials.heartbeat import Beat
 from automl.trials.lease import utc_now
+from tests import processes
 from tests.apps.web.conftest import until
 from tests.builders import written
 from tests.fake_head import TOKEN, fake_head
@@ -51,7 +52,7 @@ def test_a_process_that_has_the_number_of_an_ended_driver_is_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, ended: bool
 ) -> None:
     sent: list[int] = []
-    with subprocess.Popen([sys.executable, "-c", "'automl'; import time; time.sleep(600)"]) as process:
+    with processes.ended(subprocess.Popen([sys.executable, "-c", "'automl'; import time; time.sleep(600)"])) as process:
         at = "2026-01-01T00:00:00.000+00:00" if ended else utc_now()
         beat = Beat(0, socket.gethostname(), process.pid, at, at)
         written(tmp_path / "runs/parts", "heartbeat.json", json.dumps(asdict(beat)))
