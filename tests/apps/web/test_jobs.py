@@ -56,11 +56,13 @@ def test_a_process_that_has_the_number_of_an_ended_driver_is_not_stopped(
         beat = Beat(0, socket.gethostname(), process.pid, at, at)
         written(tmp_path / "runs/parts", "heartbeat.json", json.dumps(asdict(beat)))
         until(lambda: b"automl" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
-        with monkeypatch.context() as patched:
-            patched.setattr(os, "kill", lambda number, _signal: sent.append(number))
-            with pytest.raises(StudyError, match="must have a process") if ended else nullcontext():
-                Jobs(tmp_path).stop("parts")
-        process.kill()
+        try:
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "kill", lambda number, _signal: sent.append(number))
+                with pytest.raises(StudyError, match="must have a process") if ended else nullcontext():
+                    Jobs(tmp_path).stop("parts")
+        finally:
+            process.kill()
     assert sent == ([] if ended else [process.pid])
 
 
