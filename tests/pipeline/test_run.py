@@ -135,7 +135,7 @@ def test_status_report_and_verify_read_what_is_there(finished: tuple[Path, str, 
     assert "4 of 4 trials ended" in status.stdout
     assert "verdict:" in status.stdout
     assert report.stdout.strip().endswith("report.html")
-    assert "small is as published; 1 version: challenger 1, champion 1" in verify.stdout
+    assert "small is as published; 1 version: challenger 1\n" in verify.stdout
 
 
 def test_another_description_under_the_same_name_is_refused(finished: tuple[Path, str, list[int]]) -> None:
