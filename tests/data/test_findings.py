@@ -146,4 +146,4 @@ def test_an_unlabelled_test_split_says_what_else_can_be_done(root: Path) -> None
 
 
 def test_a_split_called_valid_is_told_its_name(root: Path) -> None:
-    assert refused(root, val=None, valid="images/val").endswith("but got None; rename the key valid to val")
+    assert refused(root, val=None, valid="images/val").endswith("but names none; rename the key valid to val")
