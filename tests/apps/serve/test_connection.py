@@ -75,10 +75,12 @@ def test_a_second_head_that_stays_incomplete_closes_the_connection() -> None:
     assert asyncio.run(talk(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET", app=early)).endswith(b"\r\n\r\nok")
 
 
+@pytest.mark.slow
 def test_a_head_in_parts_is_answered_and_a_running_request_is_not_cut() -> None:
     assert asyncio.run(talk(WHOLE[:5], WHOLE[5:])).endswith(b"\r\n\r\nok")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [WHOLE, WHOLE.replace(b"close", b"keep-alive")], ids=["close", "keep-alive"])
 def test_a_response_that_nobody_reads_closes_the_connection(monkeypatch: pytest.MonkeyPatch, asked: bytes) -> None:
     monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.2)
@@ -98,6 +100,7 @@ def test_a_response_that_nobody_reads_closes_the_connection(monkeypatch: pytest.
     assert asyncio.run(unread()) < PARTS * len(PART)
 
 
+@pytest.mark.slow
 def test_silent_connections_make_room_for_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 5)
     monkeypatch.setattr(connection, "GRACE_SECONDS", 0.0)

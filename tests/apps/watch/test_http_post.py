@@ -26,7 +26,7 @@ def test_a_path_and_a_query_that_are_no_ascii_arrive() -> None:
             """Say nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         post = Post(Address(f"http://127.0.0.1:{server.server_port}/检测/a%20b?line=二&x=1"))
         post.send({"n": 1})
         post.close()

@@ -116,7 +116,7 @@ def web(codes: list[int]) -> Iterator[tuple[str, list[Any], list[str]]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield f"127.0.0.1:{server.server_port}/in", bodies, logins
     finally:
