@@ -19,7 +19,7 @@ from automl.storage.layout import VERDICT
 from automl.storage.outage import retry_on_outage
 from automl.storage.registry import CHAMPION
 from automl.study.results import DEFAULT
-from automl.study.text import shell_line
+from automl.study.text import amount, shell_line
 from automl.study.verdict import Shipped, Verdict
 from automl.tracking import structure_table
 from automl.tracking.diagnosis import findings_file, shipped_findings
@@ -93,7 +93,7 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     LOG.info(f"study took {elapsed.summary()}")
     LOG.info(f"files of version {version.name}:")
     for path in sorted(version.iterdir()):
-        LOG.info(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
+        LOG.info(f"  {path} ({amount(path.stat().st_size)})")
     LOG.info("next:")
     LOG.info(f"  {shell_line(typed('tensorboard'), '--logdir', session.folder)}")
     LOG.info(f"  {shell_line('xdg-open', session.folder / 'report.html')}")

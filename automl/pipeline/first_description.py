@@ -6,6 +6,7 @@ whether this machine has a GPU. The space is that of `search_spaces/yolo_small.y
 
 import re
 import textwrap
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -214,12 +215,20 @@ def _comment(text: str) -> str:
 
 
 def _name(data: str) -> str:
-    """Return a study's name from the folder or the archive of its data set."""
+    """Return a study's name from the folder or the archive of its data set.
+
+    Letters that no name may have are left out; then four digits of their checksum keep data sets apart.
+
+    >>> _name("/data/螺栓/data.yaml"), _name("/data/pcb 检测"), _name("/data/pcb v2/data.yaml")
+    ('study-ddc6', 'pcb-c970', 'pcb-v2')
+    """
     path = Path(data).absolute()
     of_folder = path.parent if path.suffix.lower() in {".yaml", ".yml"} else path if path.is_dir() else None
     stem = data if data == SAMPLE else of_folder.name if of_folder else path.name.partition(".")[0]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:64]
-    return plain or "study"
+    if stem.isascii():
+        return plain or "study"
+    return f"{plain[:59].rstrip('._-') or 'study'}-{zlib.crc32(stem.encode(errors='replace')) & 0xFFFF:04x}"
 
 
 def _of_space(class_ratio: float) -> tuple[str, str]:

@@ -19,6 +19,7 @@ STYLES: Final = re.compile(r"\x1b\[[0-9;]*[mK]")
 LONGEST: Final = 64
 GB: Final = 10**9
 """Decimal units of sizes, in messages and in settings."""
+UNITS: Final = ((GB, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 def printable(text: str) -> str:
@@ -144,11 +145,11 @@ def duration(seconds: float) -> str:
 def amount(size: int) -> str:
     """Return a number of bytes in the largest fitting unit.
 
-    >>> amount(900), amount(34_100_000), amount(2_400_000_000)
-    ('0.0 MB', '34 MB', '2.4 GB')
+    >>> amount(0), amount(900), amount(34_100_000), amount(2_400_000_000)
+    ('0 B', '900 B', '34 MB', '2.4 GB')
     """
-    unit, name = (GB, "GB") if size >= GB else (10**6, "MB")
-    return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:.0f} {name}"
+    unit, name = next(((unit, name) for unit, name in UNITS if size >= unit), (1, "B"))
+    return f"{size / unit:.1f} {name}" if unit > 1 and size < 10 * unit else f"{size / unit:.0f} {name}"
 
 
 def trial_name(trial: Trial, model: str) -> str:

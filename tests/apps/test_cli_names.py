@@ -132,3 +132,8 @@ def test_an_empty_argument_is_refused(tmp_path: Path, words: list[str]) -> None:
 @pytest.mark.parametrize("pair", ["=5", "budget..trials=6", ".=1"])
 def test_a_key_with_an_empty_part_is_refused(pair: str) -> None:
     assert f"--set {pair}: must be KEY=VALUE" in automl("search", "--set", pair).output
+
+
+@pytest.mark.parametrize("pair", ["budget.trials=", "data= "])
+def test_a_setting_without_a_value_is_refused(pair: str) -> None:
+    assert f"--set {pair}: must have a value after the =" in automl("search", "--set", pair).output

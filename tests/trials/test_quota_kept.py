@@ -166,7 +166,7 @@ def test_after_the_verdict_only_the_shipped_re_training_keeps_weights(
         "trial7_seed1000000": False, "trial7_seed1000001": True, "default_seed1000000": False,
     }  # fmt: skip
     assert all("curves.csv" in files for files in now().values())
-    assert caplog.messages == ["retention: weights of 2 re-trainings that do not ship are deleted, 0.0 MB"]
+    assert caplog.messages == ["retention: weights of 2 re-trainings that do not ship are deleted, 20 B"]
 
 
 def test_a_study_killed_after_its_verdict_is_settled_by_what_ships_alone(tmp_path: Path) -> None:

@@ -151,5 +151,8 @@ def overrides_of(given: dict[str, str | None], pairs: list[str] | None) -> dict[
         key, equals, value = pair.partition("=")
         if not equals or not all(key.split(".")):
             raise SpecError([f"--set {pair}: must be KEY=VALUE, such as budget.trials=6"])
+        if not value.strip():
+            unset = "must have a value after the =, null for none; is a variable of the shell unset?"
+            raise SpecError([f"--set {pair}: {unset}"])
         overrides[key] = yaml_io.read_value(value)
     return overrides
