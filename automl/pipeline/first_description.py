@@ -4,9 +4,7 @@ The image size follows from the sizes of the objects, the batch from the number 
 whether this machine has a GPU. The space is that of `search_spaces/yolo_small.yaml`.
 """
 
-import re
 import textwrap
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -25,6 +23,7 @@ from automl.study.errors import DataError, SpecError
 from automl.study.ladder import SCRATCH_RUNG, first_rung
 from automl.study.load import load
 from automl.study.spec import SAMPLE
+from automl.study.text import plain_name
 from automl.study.yaml_io import dump_yaml
 from automl.trainers import trainer_of
 
@@ -215,20 +214,10 @@ def _comment(text: str) -> str:
 
 
 def _name(data: str) -> str:
-    """Return a study's name from the folder or the archive of its data set.
-
-    Letters that no name may have are left out; then four digits of their checksum keep data sets apart.
-
-    >>> _name("/data/螺栓/data.yaml"), _name("/data/pcb 检测"), _name("/data/pcb v2/data.yaml")
-    ('study-ddc6', 'pcb-c970', 'pcb-v2')
-    """
+    """Return a study's name from the folder or the archive of its data set."""
     path = Path(data).absolute()
     of_folder = path.parent if path.suffix.lower() in {".yaml", ".yml"} else path if path.is_dir() else None
-    stem = data if data == SAMPLE else of_folder.name if of_folder else path.name.partition(".")[0]
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:64]
-    if stem.isascii():
-        return plain or "study"
-    return f"{plain[:59].rstrip('._-') or 'study'}-{zlib.crc32(stem.encode(errors='replace')) & 0xFFFF:04x}"
+    return plain_name(data if data == SAMPLE else of_folder.name if of_folder else path.name.partition(".")[0])
 
 
 def _of_space(class_ratio: float) -> tuple[str, str]:

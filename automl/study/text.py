@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,21 @@ def amount(size: int) -> str:
     """
     unit, name = next(((unit, name) for unit, name in UNITS if size >= unit), (1, "B"))
     return f"{size / unit:.1f} {name}" if unit > 1 and size < 10 * unit else f"{size / unit:.0f} {name}"
+
+
+def plain_name(text: str) -> str:
+    """Return a text as the name of a study: letters that no name may have become a dash.
+
+    Those of other alphabets have no dash, but four digits of their checksum, so that names differ where the texts do.
+
+    >>> plain_name("pcb v2"), plain_name("螺栓"), plain_name("pcb 检测"), plain_name("?")
+    ('pcb-v2', 'study-ddc6', 'pcb-c970', 'study')
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")
+    if text.isascii():
+        return plain[:LONGEST] or "study"
+    digits = f"-{zlib.crc32(text.encode(errors='replace')) & 0xFFFF:04x}"
+    return (plain[: LONGEST - len(digits)].rstrip("._-") or "study") + digits
 
 
 def trial_name(trial: Trial, model: str) -> str:
