@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from statistics import mean
 from typing import Final
 
 from automl.pipeline import plan, version_files
@@ -18,10 +17,9 @@ from automl.storage import files as storage_files
 from automl.storage.layout import VERDICT
 from automl.storage.outage import retry_on_outage
 from automl.storage.registry import CHAMPION
-from automl.study.results import DEFAULT
 from automl.study.text import amount, shell_line
-from automl.study.verdict import Shipped, Verdict
-from automl.tracking import structure_table
+from automl.study.verdict import Verdict
+from automl.tracking import outcome, structure_table
 from automl.tracking.diagnosis import findings_file, shipped_findings
 
 LOG: Final = logging.getLogger(__name__)
@@ -84,7 +82,7 @@ def summarize(session: Session, verdict: Verdict) -> Verdict:
     for line in findings_of(session, verdict):
         LOG.info(line)
     registry = session.place.registry(session.spec.champion_name)
-    for line in outcome(verdict, registry.name):
+    for line in outcome.lines(verdict, registry.name):
         LOG.info(line)
     version = registry.path(verdict.version or 0)
     elapsed = session.clock.stop()
@@ -114,46 +112,3 @@ def findings_of(session: Session, verdict: Verdict) -> list[str]:
 def typed(command: str) -> str:
     """Return a command of this environment as typed here: with its path if it is not on PATH."""
     return command if shutil.which(command) else os.path.relpath(Path(sys.executable).with_name(command))
-
-
-def outcome(verdict: Verdict, name: str) -> list[str]:
-    """Return the verdict as text: what ships, its gain over a plain training, whether the params are better."""
-    shipped = verdict.shipped
-    lines = [_shipped(verdict, shipped), _against_baseline(verdict), *_params(verdict)] if shipped else []
-    if verdict.accepted:
-        return [*lines, f"champion {name}: version {verdict.version}"]
-    return [*lines, "nothing was promoted: the champion, if any, is unchanged"]
-
-
-def _shipped(verdict: Verdict, shipped: Shipped) -> str:
-    whose = ", trained with the baseline's params" if verdict.side == DEFAULT else ""
-    return (
-        f"what ships: {shipped.name}{whose}: {verdict.objective} {shipped.score.text()} on {shipped.images} images of "
-        f"{verdict.split} (95% interval), chosen on val"
-    )
-
-
-def _against_baseline(verdict: Verdict) -> str:
-    over = verdict.over_baseline
-    if over is None:
-        return "against a plain yolo train: not known, since no model of the baseline was trained to the end"
-    seeds = "one model, so the spread over seeds is unknown" if over.models == 1 else f"{over.models} models"
-    return f"against a plain yolo train: {over.difference.text(sign='+')} (95% interval), the mean of {seeds}"
-
-
-def _params(verdict: Verdict) -> list[str]:
-    claim = verdict.claim
-    if not claim.known:
-        return ["whether the params are better is not known: no model was retrained (confirm.seeds is 0)"]
-    challenger, baseline = mean(claim.challenger), mean(claim.baseline)
-    against = f"{verdict.objective} {challenger:.4f} against the baseline's {baseline:.4f} on {verdict.split}"
-    end = f"; the confirmation {claim.end.text}" if claim.end else ""
-    if claim.better:
-        return [f"the params of trial {claim.trial} are better: {against}, with {claim.confidence:.0%} confidence{end}"]
-    lines = [f"no significant gain of the params over the baseline: {against}, which is a valid result{end}"]
-    if claim.further:
-        lines.append(
-            f"the result is close: {claim.further.seeds} more seeds of each will decide it if the difference persists; "
-            f"run the command again with --set confirm.retrainings={claim.further.retrainings}"
-        )
-    return lines

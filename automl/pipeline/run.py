@@ -37,6 +37,7 @@ from automl.storage.place import Place
 from automl.study import shipped_spaces
 from automl.study.spec import StudySpec
 from automl.study.verdict import Verdict
+from automl.tracking import outcome
 from automl.trainers import registration, trainer_of
 
 LOG: Final = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def run(
         publish.check_champion(registry, session.data.names, train=session.spec.train)
         while True:
             verdict = concluded(session, address=address, fewer_gpus=fewer_gpus)
-            notice.lines = tuple(finish.outcome(verdict, registry.name))
+            notice.lines = tuple(outcome.lines(verdict, registry.name))
             changed = extension.late(session.folder, session.journal, session.spec)
             if changed is None:
                 return finish.summarize(session, verdict)  # 8. the outcome, and the next commands

@@ -18,6 +18,7 @@ from automl.study.space import SearchSpace
 from automl.study.spec import LadderSpec, StudySpec
 from automl.study.text import View, duration, shell_line, short
 from automl.study.verdict import Verdict
+from automl.tracking import outcome
 from automl.tracking.sparkline import sparklines
 from automl.trials import remaining
 from automl.trials.heartbeat import Beat
@@ -179,7 +180,7 @@ def where(
         lines.append(f"confirmed: {', '.join(confirmed)}")
     if plain := notes.get("promotion"):
         verdict = Verdict.from_dict(plain)
-        lines += [f"gate {reason}" for reason in verdict.reasons]
+        lines += [*outcome.gates(verdict), *outcome.found(verdict)]
         lines.append(f"verdict: {'promoted' if verdict.accepted else 'not promoted'}, version {verdict.version}")
     return lines
 

@@ -23,6 +23,7 @@ from automl.study.load import dump
 from automl.study.results import DEFAULT
 from automl.study.verdict import Interval, Verdict
 from automl.study.yaml_io import dump_yaml
+from automl.tracking import outcome
 from automl.tracking.console import Progress
 from automl.tracking.report import page as report
 from tests.builders import METRIC, completed, curve, spec_of
@@ -100,7 +101,7 @@ def test_the_chosen_model_is_the_first_champion_even_if_its_params_are_no_better
 def test_what_ships_how_it_compares_and_whether_params_are_better_stand_apart(
     tmp_path: Path,
 ) -> None:
-    told = finish.outcome(settled(session_at(tmp_path), low=-0.01, side=DEFAULT), "small")
+    told = outcome.lines(settled(session_at(tmp_path), low=-0.01, side=DEFAULT), "small")
 
     assert told == [
         "what ships: default_seed2, trained with the baseline's params: map50_95 0.6000 (0.5000..0.7000) on 40 images "
@@ -113,7 +114,7 @@ def test_what_ships_how_it_compares_and_whether_params_are_better_stand_apart(
 
 
 def test_a_sure_gain_of_the_params_is_told(tmp_path: Path) -> None:
-    told = finish.outcome(settled(session_at(tmp_path), low=0.01), "small")
+    told = outcome.lines(settled(session_at(tmp_path), low=0.01), "small")
     assert told[2].startswith("the params of trial 1 are better: map50_95 0.5500 against the baseline's")
 
 
@@ -127,7 +128,7 @@ def test_what_is_not_known_without_re_trainings_is_said(tmp_path: Path) -> None:
     )
     facts = replace(publish.verdict_of(session, bare, judge(case.built, SPEC.laws)), version=1)
 
-    told = finish.outcome(facts, "small")
+    told = outcome.lines(facts, "small")
 
     assert told[1] == "against a plain yolo train: not known, since no model of the baseline was trained to the end"
     assert told[2].startswith("whether the params are better is not known: no model was retrained")
@@ -140,7 +141,7 @@ def test_a_close_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
     case = case_of(session, low=-0.01, further=3)
     facts = replace(publish.verdict_of(session, case, judge(case.built, SPEC.laws)), version=1)
 
-    assert finish.outcome(facts, "small")[3] == (
+    assert outcome.lines(facts, "small")[3] == (
         "the result is close: 3 more seeds of each will decide it if the difference persists; run the command again "
         "with --set confirm.retrainings=10"
     )
@@ -155,7 +156,7 @@ def test_the_end_of_a_confirmation_is_told_and_kept(tmp_path: Path) -> None:
     case = replace(case, confirmed=replace(case.confirmed, end=end))
     facts = replace(publish.verdict_of(session, case, judge(case.built, SPEC.laws)), version=1)
 
-    assert finish.outcome(facts, "small")[2].endswith(
+    assert outcome.lines(facts, "small")[2].endswith(
         "which is a valid result; the confirmation ended at look 3: the re-trainings left would hardly show a gain"
     )
     assert Verdict.from_dict(facts.to_dict()).claim.end == end
@@ -185,7 +186,7 @@ def test_a_serving_champion_stays_unless_the_gate_is_passed(tmp_path: Path, over
 
     assert facts.accepted is accepted
     assert session.place.registry(SPEC.champion_name).aliases()["champion"] == (2 if accepted else 1)
-    assert ("nothing was promoted" in finish.outcome(facts, "small")[-1]) is not accepted
+    assert ("nothing was promoted" in outcome.lines(facts, "small")[-1]) is not accepted
 
 
 def test_a_champion_of_other_classes_is_refused_before_the_first_trial(tmp_path: Path) -> None:

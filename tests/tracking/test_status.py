@@ -201,6 +201,10 @@ def test_a_running_trial_s_node_and_the_verdict_are_told() -> None:
         "trial 1 does not respond, on b, process 77, since 2026-01-02T03:04:05Z, last heartbeat 3m20s ago, attempt 2",
         "confirmed: default_seed1",
         "gate refused: too slow",
+        "what ships: trial0_seed1000001: map50_95 0.5990 (0.5100..0.6800) on 40 images of test (95% interval), chosen "
+        "on val",
+        "against a plain yolo train: +0.3000 (+0.2000..+0.4000) (95% interval), the mean of 2 models",
+        "the params of trial 0 are better: map50_95 0.5500 against the baseline's 0.2500 on test, with 90% confidence",
         "verdict: not promoted, version 3",
     ]
 
