@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from automl import cluster
 from automl.apps import registry
 from automl.apps.cli import app
+from automl.apps.cli.messages import CHECKING
 from automl.data import sample
 from automl.pipeline.session import opened
 from automl.storage.place import Place
@@ -104,7 +105,7 @@ def test_an_object_in_any_file_of_a_user_is_one_message_and_exit_2(tmp_path: Pat
     }
     found = CliRunner().invoke(app, arguments[target])
     assert found.exit_code == 2, found.output
-    assert found.stderr.startswith("automl: ")
+    assert found.stderr.removeprefix(f"{CHECKING} ...\n").startswith("automl: ")
     assert "Traceback" not in found.output
     assert not trace.exists()
 
