@@ -34,6 +34,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "end.unreachable": "；在第 {look} 次比较后结束：剩余的重新训练几乎不可能证明提升",
     "end.spent": "；在第 {look} 次比较后结束：允许的重新训练次数已用完",
     "end.time": "；在第 {look} 次比较后结束：budget.total_hours 没有留下更多时间",
+    "gates_passed": "{gates} 项门限中有 {passed} 项通过",
     "gate_passed": "通过：{name}，界限 {limit:g}，测得 {value}，余量 {margin}",
     "gate_refused": "拒绝：{name}，界限 {limit:g}，测得 {value}，余量 {margin}",
     "gate.score": "ONNX 文件的得分",

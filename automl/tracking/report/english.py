@@ -34,6 +34,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "end.unreachable": "; ended at look {look}, since the re-trainings left would hardly show a gain",
     "end.spent": "; ended at look {look}, with all re-trainings allowed spent",
     "end.time": "; ended at look {look}, since budget.total_hours leaves no time for more",
+    "gates_passed": "{passed} of {gates} gates passed",
     "gate_passed": "passed: {name}, limit {limit:g}, measured {value}, margin {margin}",
     "gate_refused": "refused: {name}, limit {limit:g}, measured {value}, margin {margin}",
     "gate.score": "score of the ONNX file",

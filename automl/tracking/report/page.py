@@ -35,7 +35,7 @@ from automl.tracking.report import (
 from automl.tracking.report.figures import drawn
 from automl.tracking.report.finding_rows import FindingRow
 from automl.tracking.report.language import Language, Words
-from automl.tracking.report.statements import reasons, statements
+from automl.tracking.report.statements import gates, reasons, statements
 from automl.tracking.structure_table import StructureRow
 
 
@@ -123,10 +123,11 @@ def _row(trial: Trial, ladder: LadderSpec, *, metric: str, words: Words) -> dict
 
 def _verdict_parts(verdict: Verdict | None, words: Words) -> dict[str, Any]:
     if not verdict:
-        return {"statements": {}, "reasons": [], "notes": [], "dots": ""}
+        return {"statements": {}, "reasons": [], "passed": [], "notes": [], "dots": ""}
     return {
         "statements": statements(verdict, words),
         "reasons": reasons(verdict, words),
+        "passed": gates(verdict, words),
         "notes": [words.quoted(note) for note in verdict.notes],
         "dots": drawn(partial(figures.dots, verdict, words)),
     }

@@ -6,6 +6,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from automl.study.gate_result import GateResult
 from automl.study.verdict import Verdict
 from automl.tracking.report.language import MISSING, Language, Words
 
@@ -63,20 +64,29 @@ def _gain(verdict: Verdict, words: Words) -> Markup:
     )
 
 
+def gates(verdict: Verdict, words: Words) -> list[str | Markup]:
+    """Return a line on each passed gate; in another language than English from their values."""
+    return [_gate_line(gate, words) for gate in verdict.gates if gate.passed]
+
+
 def reasons(verdict: Verdict, words: Words) -> list[str | Markup]:
-    """Return a line on each gate; in another language than English from their values, if the verdict has them."""
-    if words.language is Language.EN or not verdict.gates:
-        return [words.quoted(reason) for reason in verdict.reasons]
-    return [
-        words(
-            "gate_passed" if gate.passed else "gate_refused",
-            name=_gate(gate.name, words),
-            limit=gate.limit,
-            value=MISSING if gate.value is None else f"{gate.value:+z.4f}",
-            margin=MISSING if gate.margin is None else f"{gate.margin:+z.4f}",
-        )
-        for gate in verdict.gates
-    ]
+    """Return a line on each refused gate, and on each reason that is no gate, as in a verdict of an earlier version."""
+    if words.language is not Language.EN and verdict.gates:
+        return [_gate_line(gate, words) for gate in verdict.gates if not gate.passed]
+    passed = {gate.reason for gate in verdict.gates if gate.passed}
+    return [words.quoted(reason) for reason in verdict.reasons if reason not in passed]
+
+
+def _gate_line(gate: GateResult, words: Words) -> str | Markup:
+    if words.language is Language.EN:
+        return words.quoted(gate.reason)
+    return words(
+        "gate_passed" if gate.passed else "gate_refused",
+        name=_gate(gate.name, words),
+        limit=gate.limit,
+        value=MISSING if gate.value is None else f"{gate.value:+z.4f}",
+        margin=MISSING if gate.margin is None else f"{gate.margin:+z.4f}",
+    )
 
 
 def _gate(name: str, words: Words) -> str | Markup:

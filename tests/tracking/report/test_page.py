@@ -149,6 +149,20 @@ def test_a_no_is_told_as_a_proper_result(tmp_path: Path) -> None:
     assert "model.engine" not in words
 
 
+def test_passed_gates_are_folded_and_others_stand_open(tmp_path: Path) -> None:
+    gates = [
+        {"name": name, "passed": name == "loss", "limit": 1, "value": 2, "text": name} for name in ("loss", "size")
+    ]
+    text, words = page_of(
+        tmp_path, facts=FACTS | {"gates": gates, "reasons": ["passed: loss", "refused: size", "other"]}
+    )
+    folded = text.partition("<details>")[2].partition("</details>")[0]
+    assert "1 of 2 gates passed" in folded
+    assert [reason in folded for reason in ("passed: loss", "refused: size", "other")] == [True, False, False]
+    assert "refused: size" in words
+    assert "other" in words
+
+
 def test_a_verdict_of_an_earlier_version_is_told_with_its_gates(tmp_path: Path) -> None:
     known = {name: value for name, value in FACTS.items() if name not in {"shipped", "over_baseline", "params_better"}}
     _, words = page_of(tmp_path, facts=known)
