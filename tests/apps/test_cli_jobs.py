@@ -142,7 +142,7 @@ def test_a_wrong_token_no_token_and_no_head_are_one_line_each(
 
 def test_an_upload_beyond_the_limit_names_the_largest_files(tree: Path) -> None:
     (tree / "film.avi").write_bytes(b"x" * 1000)
-    with pytest.raises(StudyError, match=r"the largest files are film\.avi \(0\.0 MB\)"):
+    with pytest.raises(StudyError, match=r"the largest files are film\.avi \(1\.0 kB\)"):
         upload.measured(tree).refuse_oversize(1000)
 
 
