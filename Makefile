@@ -19,7 +19,7 @@ test: .venv/ready chromium prometheus ## every check that needs no GPU
 suite: .venv/ready
 	$(BIN)/python -m pytest -m "not gpu" -n 4 --dist loadfile --no-loadscope-reorder --durations=25
 
-quick: .venv/ready ## the tests that start no Ray, no YOLO and no browser, and take at most two seconds each
+quick: .venv/ready ## the tests that start no Ray, no YOLO and no browser, and take half a second each at most
 	$(BIN)/python -m pytest -q -m "$(QUICK)" -n 2 --dist loadfile
 
 check: .venv/ready ## lint, types, layers

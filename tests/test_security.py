@@ -57,6 +57,7 @@ def named(call: ast.Call) -> dict[str | None, str]:
     return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
 
 
+@pytest.mark.slow
 def test_yaml_is_read_by_a_loader_that_makes_plain_values_only(calls: list[tuple[Path, ast.Call]]) -> None:
     """PyYAML's own `load` with our loaders, which make what a `SafeLoader` makes, is the one way."""
     loads = [(path, call) for path, call in calls if re.match(r"yaml\..*load", ast.unparse(call.func))]

@@ -64,6 +64,7 @@ def test_what_breaks_a_law_is_found(text: str, law: str) -> None:
     assert [found for node in ast.walk(ast.parse(text)) for found, _ in laws_of(node)] == [law] * bool(law)
 
 
+@pytest.mark.slow
 def test_a_function_fits_on_a_page() -> None:
     assert breaking("length") == []
 
@@ -86,10 +87,12 @@ def names_raises(function: ast.Attribute) -> bool:
     return function.attr == "raises" and isinstance(function.value, ast.Name) and function.value.id == "pytest"
 
 
+@pytest.mark.slow
 def test_every_expected_error_has_a_message() -> None:
     assert [place for path in TESTS for place in wordless(path)] == []
 
 
+@pytest.mark.slow
 def test_the_name_of_a_test_is_short() -> None:
     tests = (node for path in TESTS for node in nodes_of(path) if isinstance(node, ast.FunctionDef))
     assert [node.name for node in tests if node.name.startswith("test_") and len(node.name) > MOST_LETTERS] == []

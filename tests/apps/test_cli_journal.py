@@ -80,6 +80,7 @@ def test_a_damaged_journal_is_listed_with_its_message(study: Path) -> None:
     assert "journal.log:1: the file must end with a line" in found.stderr
 
 
+@pytest.mark.slow
 def test_what_was_left_out_is_said_by_every_verb_before_and_after_a_session(study: Path) -> None:
     append(study, '{"op_code":2,"half')
     for told in ("the last 18 bytes are an incomplete line", "18 bytes of an unfinished append"):

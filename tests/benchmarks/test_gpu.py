@@ -12,6 +12,7 @@ from benchmarks.gpu import Part
 PYTHON = sys.executable
 
 
+@pytest.mark.slow
 def test_each_part_runs_within_its_limit_and_its_figures_are_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,6 +55,7 @@ def test_trials_climb_beyond_the_second_rung_once_ranks_differ_or_the_budget_end
     assert released.next_to_advance() == 2
 
 
+@pytest.mark.slow
 def test_a_detector_learns_from_other_data_sets_with_the_same_start_only() -> None:
     every = {task.name: task for task in detector_tasks.cached()}
     tasks = list(every.values())

@@ -34,6 +34,7 @@ def test_a_look_at_the_whole_error_each_time_would_have_more() -> None:
     assert shown(10, 0.05, after=1, noise=1.0, seed=7) > 0.08
 
 
+@pytest.mark.slow
 def test_more_looks_and_more_finalists_lower_the_level() -> None:
     levels = [looks.level(pairs, finalists=1, error=0.05) for pairs in (3, 4, 7, 10, 15, 24)]
     assert levels == sorted(levels, reverse=True)

@@ -59,6 +59,7 @@ def test_shrinkage_prefers_params_that_did_well_again_to_a_lucky_single_training
     assert shipping.shrunk([*steady, *weak, lucky], kept=1.0) == lucky
 
 
+@pytest.mark.slow
 def test_the_chosen_model_is_better_than_the_one_shipped_by_proof_alone() -> None:
     for world in (World(), World(2.0, seed=1)):
         found = tally(world, description(), 100)

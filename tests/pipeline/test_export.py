@@ -135,6 +135,7 @@ def local(work: Callable[..., Any], arguments: tuple[Any, ...], _slots: object) 
     return work(*arguments)
 
 
+@pytest.mark.slow
 def test_a_model_is_compared_with_every_model_of_the_baseline_and_with_the_champion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_baseline_whose_detections_were_not_kept_is_measured_again(
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_a_model_is_measured_again_when_its_images_are_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_at(tmp_path)
     asked: list[Path] = []

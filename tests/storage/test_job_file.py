@@ -63,6 +63,7 @@ def test_a_folder_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.slow
 def test_a_session_mends_the_cards_of_all_trials_and_says_so(tmp_path: Path) -> None:
     with opened(spec_of(), Place(tmp_path), console=Console(quiet=True)) as session:
         source = open_search(session.folder, session.spec)

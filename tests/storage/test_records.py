@@ -71,6 +71,7 @@ def content(chance: random.Random, sample: bytes) -> bytes:
     return bytes(mutated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_any_bytes_are_read_or_refused_in_one_message(tmp_path: Path, samples: dict[str, bytes], name: str) -> None:
     chance = random.Random(name)

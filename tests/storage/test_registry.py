@@ -244,6 +244,7 @@ def test_a_draft_of_a_killed_writer_is_swept_by_the_next(registry: Registry, tmp
     assert sorted(path.name for path in (registry.folder / "versions").iterdir()) == ["0001", "0002", "0003", "0004"]
 
 
+@pytest.mark.slow
 def test_a_writer_waits_for_another_one_and_gives_up_after_a_time(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

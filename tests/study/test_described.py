@@ -11,6 +11,7 @@ from tests.builders import FakeRules
 QUICK = 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_but_words_comes_out_of_a_description(tmp_path: Path, seed: int) -> None:
     cases = [case for number in range(2 * QUICK) if not (case := case_of(number, seed)).kind.startswith("large")][

@@ -39,6 +39,7 @@ def changed(folder: Path, **changes: str) -> Path:
 RANGE = f"{PARAMETER}; a fixed value is train.lr0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "law"),
     [

@@ -217,6 +217,7 @@ def test_a_mistake_is_told_as_without_libyaml(monkeypatch: pytest.MonkeyPatch, t
     assert told[:4] == told[4:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["[", "{a: ", "- ", "a: [", "- - "])
 def test_what_is_nested_so_deep_that_libyaml_would_end_the_process_is_refused(tmp_path: Path, level: str) -> None:
     assert "nested too deep" in refused(tmp_path, level * 200_000)

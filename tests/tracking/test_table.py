@@ -123,6 +123,7 @@ def read_to_the_end(terminal: int) -> str:
     return found.decode()
 
 
+@pytest.mark.slow
 def test_a_verb_fits_the_terminal_and_a_pipe_gets_everything() -> None:
     parent, child = pty.openpty()
     environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}

@@ -99,6 +99,7 @@ def test_a_result_of_images_that_went_away_meanwhile_is_none(job: Job, mount: Pa
         raise ValueError("of the model")
 
 
+@pytest.mark.slow
 def test_an_evaluation_whose_images_stay_away_is_a_data_error_after_a_day(job: Job, mount: Path) -> None:
     clock = Time()
     away(mount)
@@ -115,6 +116,7 @@ def test_an_evaluation_whose_images_stay_away_is_a_data_error_after_a_day(job: J
         data_mount.retried(measure, job.data, who="the evaluation", wait=wait)
 
 
+@pytest.mark.slow
 def test_a_mount_that_stays_away_is_a_data_error_after_a_day(job: Job, mount: Path) -> None:
     clock = Time()
     away(mount)
@@ -131,6 +133,7 @@ def test_a_part_of_the_images_away_is_waited_for_too(job: Job, mount: Path) -> N
         data_mount.wait_for(job)
 
 
+@pytest.mark.slow
 def test_a_trial_whose_mount_goes_away_in_an_epoch_resumes_and_completes(
     job: Job, mount: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

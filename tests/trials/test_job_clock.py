@@ -88,6 +88,7 @@ def test_re_trainings_that_ended_are_counted_and_failed_ones_are_not() -> None:
     assert Elapsed.from_notes(notes).retrained == 1
 
 
+@pytest.mark.slow
 def test_a_session_leaves_its_time_in_the_journal(tmp_path: Path) -> None:
     with opened(spec_of(), Place(tmp_path), console=Console(quiet=True)) as session:
         folder = session.folder

@@ -71,6 +71,7 @@ def test_a_body_that_stays_incomplete_closes_the_connection_after_its_answer() -
     )
 
 
+@pytest.mark.slow
 def test_a_second_head_that_stays_incomplete_closes_the_connection() -> None:
     assert asyncio.run(talk(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET", app=early)).endswith(b"\r\n\r\nok")
 

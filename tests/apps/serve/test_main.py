@@ -73,6 +73,7 @@ def test_an_alias_that_the_history_does_not_lead_to_is_not_served(
     assert told.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_serving_process_brings_in_no_training() -> None:
     code = "import sys, automl.apps.serve.__main__; print({'torch', 'ray', 'ultralytics', 'optuna'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -80,6 +80,7 @@ def test_what_was_not_delivered_is_counted() -> None:
     assert sent.finish(seconds=0.1) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_failed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "MOST", 3)

@@ -28,6 +28,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_address_is_returned_when_it_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, SLOW)
     boards = Boards()

@@ -105,6 +105,7 @@ def test_with_a_head_a_study_is_a_job_of_it_that_is_followed_and_stopped(
         assert f"resume {tmp_path}/runs/parts --storage {tmp_path}" in head.jobs["automl-parts-2"]["entrypoint"]
 
 
+@pytest.mark.slow
 def test_a_head_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     started = Jobs(tmp_path, head="http://127.0.0.1:1")

@@ -75,6 +75,7 @@ print(importlib.util.find_spec("sklearn") is not None)
 """
 
 
+@pytest.mark.slow
 def test_importance_needs_no_scikit_learn_which_can_be_imported_afterwards() -> None:
     done = subprocess.run([sys.executable, "-c", COMPUTED], capture_output=True, text=True, check=True)
     assert done.stdout == "3 []\nTrue\n"

@@ -140,6 +140,7 @@ def test_each_language_has_the_same_strings_with_the_same_values() -> None:
         assert {f"{group}.{member}" for member in members} == {key for key in english if key.startswith(f"{group}.")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "facts",
     [
@@ -158,6 +159,7 @@ def test_a_chinese_page_has_no_english_words(tmp_path: Path, facts: dict[str, An
     assert foreign(text) == set()
 
 
+@pytest.mark.slow
 def test_the_texts_of_the_journal_are_quoted_as_such_in_a_chinese_page(tmp_path: Path) -> None:
     text = page_in(Language.ZH, tmp_path, FACTS)
     for told in ("RuntimeError: broken", "passed: gain", "no engine was built"):
@@ -165,6 +167,7 @@ def test_the_texts_of_the_journal_are_quoted_as_such_in_a_chinese_page(tmp_path:
     assert "rank 3 of 3" not in text
 
 
+@pytest.mark.slow
 def test_an_english_page_has_no_chinese(tmp_path: Path) -> None:
     assert not re.search(r"[\u3000-\u9fff\uff00-\uffef]", page_in(Language.EN, tmp_path, FACTS | {"gates": GATES}))
 
