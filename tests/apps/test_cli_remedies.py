@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import typer
 
 from automl.apps.cli import app
@@ -46,6 +47,7 @@ def _files() -> list[Path]:
     return [*sorted((ROOT / "automl").rglob("*.py")), *documents]
 
 
+@pytest.mark.slow
 def test_every_command_that_a_message_or_a_document_names_exists() -> None:
     verbs: Any = typer.main.get_command(app)
     known = {name: {option for one in verb.params for option in one.opts} for name, verb in verbs.commands.items()}

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib import metadata
 
+import pytest
 from typer.testing import CliRunner
 
 from automl.apps.cli import DISTRIBUTION, VERBS, app
@@ -24,6 +25,7 @@ for arguments in {asks!r}:
 ASKS = [["--help"], ["-h"], ["--version"], *([name, "-h"] for name, _ in VERBS)]
 
 
+@pytest.mark.slow
 def test_help_and_version_load_no_heavy_vendor() -> None:
     script = ASKED.format(asks=ASKS, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
