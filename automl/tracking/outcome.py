@@ -20,10 +20,16 @@ def found(verdict: Verdict) -> list[str]:
 
 
 def gates(verdict: Verdict) -> list[str]:
-    """Return how many gates were passed, and the reason of each other one."""
+    """Return how many gates were passed, and each other reason."""
+    passed = sum(gate.passed for gate in verdict.gates)
+    count = [f"gates: {passed} of {len(verdict.gates)} passed"] if passed else []
+    return [*count, *(f"gate {reason}" for reason in objections(verdict))]
+
+
+def objections(verdict: Verdict) -> list[str]:
+    """Return the reasons that are no passed gate: refused ones, and all of a verdict of an earlier version."""
     passed = {gate.reason for gate in verdict.gates if gate.passed}
-    count = f"gates: {len(passed)} of {len(verdict.gates)} passed"
-    return [*([count] if passed else []), *(f"gate {reason}" for reason in verdict.reasons if reason not in passed)]
+    return [reason for reason in verdict.reasons if reason not in passed]
 
 
 def _shipped(verdict: Verdict, shipped: Shipped) -> str:

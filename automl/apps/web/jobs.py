@@ -5,6 +5,7 @@ is stopped as Ctrl-C does, which loses nothing.
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from automl.cluster import reaper
 from automl.storage import files
 from automl.study.errors import StudyError
 from automl.study.text import log_text
@@ -33,8 +35,6 @@ UPLOAD: Final = "upload"
 """Folder below `FOLDER` that is sent with a job where no checkout runs: the nodes have automl installed."""
 STOP_SECONDS: Final = 300.0
 """For the orderly stop of a job."""
-START: Final = 19
-"""Of /proc/PID/stat: the time at which a process began, in ticks since the boot; counted after its name."""
 CLOCK_SECONDS: Final = 5.0
 """The time of the boot is whole seconds, and the clock may be set meanwhile."""
 
@@ -182,13 +182,10 @@ def _is_that_of(beat: Beat) -> bool:
 
     After the restart of a container its first processes have the same numbers as before.
     """
-    place = Path("/proc", str(beat.process))
-    try:
-        line, fields = (place / "cmdline").read_bytes(), (place / "stat").read_text(encoding="utf-8", errors="replace")
-        boot = next(line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if "btime" in line)
-    except (OSError, StopIteration):
+    start, boot = reaper.start_of(beat.process), re.search(rb"^btime (\d+)", reaper.read("/proc/stat"), re.MULTILINE)
+    line = reaper.read(f"/proc/{beat.process}/cmdline")
+    if not start or boot is None:
         return False
-    ticks = int(fields.rpartition(")")[2].split()[START])
-    began = int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+    began = int(boot[1]) + start / os.sysconf("SC_CLK_TCK")
     known = datetime.fromisoformat(beat.at).timestamp() + CLOCK_SECONDS
     return b"automl" in line and b"python" in line.lower() and began <= known

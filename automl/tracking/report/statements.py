@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from automl.study.gate_result import GateResult
 from automl.study.verdict import Verdict
+from automl.tracking.outcome import objections
 from automl.tracking.report.language import MISSING, Language, Words
 
 DIFFERENCE: Final = re.compile(
@@ -73,8 +74,7 @@ def reasons(verdict: Verdict, words: Words) -> list[str | Markup]:
     """Return a line on each refused gate, and on each reason that is no gate, as in a verdict of an earlier version."""
     if words.language is not Language.EN and verdict.gates:
         return [_gate_line(gate, words) for gate in verdict.gates if not gate.passed]
-    passed = {gate.reason for gate in verdict.gates if gate.passed}
-    return [words.quoted(reason) for reason in verdict.reasons if reason not in passed]
+    return [words.quoted(reason) for reason in objections(verdict)]
 
 
 def _gate_line(gate: GateResult, words: Words) -> str | Markup:
